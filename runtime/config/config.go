@@ -1,0 +1,129 @@
+// Package config is the contract between the operator, which writes it, and the gateway, which reads it.
+//
+// The document is JSON, versioned by Version. Its member names equal those of the LLMService spec, so that an
+// error's path names the same field on both sides: both call Validate. Secrets are never in it, only the paths
+// of files that the kubelet mounts.
+package config
+
+import "github.com/go-json-experiment/json/jsontext"
+
+// Version is the contract that this build reads and writes. A document of another version is refused.
+const Version = "v1"
+
+// Config is one revision of what a gateway serves.
+type Config struct {
+	Version   string     `json:"version"`
+	Service   Service    `json:"service"`
+	Upstreams []Upstream `json:"upstreams,omitempty"`
+	Models    []Model    `json:"models,omitempty"`
+	Routes    []Route    `json:"routes,omitempty"`
+	Runtime   Runtime    `json:"runtime"`
+}
+
+// Service names the LLMService that the config was rendered from; the OpenAPI document carries the name.
+type Service struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// Runtime holds the limits of one replica that change without a restart.
+type Runtime struct {
+	// MaxInFlight bounds the requests served at once; one more is answered 429 with Retry-After.
+	MaxInFlight int `json:"maxInFlight"`
+}
+
+// Upstream is a service that this one calls. Exactly one protocol member is set.
+type Upstream struct {
+	Name      string     `json:"name"`
+	OpenAI    *OpenAI    `json:"openAI,omitempty"`
+	Endpoints []Endpoint `json:"endpoints"`
+	Auth      *Auth      `json:"auth,omitempty"`
+	Timeouts  Timeouts   `json:"timeouts"`
+}
+
+// OpenAI says how to speak to an upstream of the OpenAI protocol.
+type OpenAI struct {
+	// Model is the upstream's own name for the model.
+	Model string `json:"model"`
+}
+
+// Endpoint is one base URL of an upstream, for example http://vllm.models.svc:8000/v1.
+type Endpoint struct {
+	URL string `json:"url"`
+}
+
+// Auth says how a gateway authenticates to an upstream. Exactly one member is set.
+type Auth struct {
+	Bearer *SecretFile `json:"bearer,omitempty"`
+}
+
+// SecretFile names one key of a Secret; the gateway reads it at DIR/SECRET/KEY below its secrets directory.
+type SecretFile struct {
+	Secret string `json:"secret"`
+	Key    string `json:"key"`
+}
+
+// Timeouts bound one call of an upstream.
+type Timeouts struct {
+	// Connect bounds dialling, TLS included.
+	Connect Duration `json:"connect"`
+	// FirstToken bounds the wait from the sent request to the first content event of a streamed answer.
+	FirstToken Duration `json:"firstToken"`
+	// Idle bounds the silence between two events of a streamed answer.
+	Idle Duration `json:"idle"`
+	// Total bounds a whole (not streamed) answer.
+	Total Duration `json:"total"`
+}
+
+// Model is one name of the OpenAI-compatible endpoint under /v1.
+type Model struct {
+	Name string `json:"name"`
+	// Upstreams are tried in order; the next one only before the first content event was sent.
+	Upstreams []string `json:"upstreams"`
+}
+
+// Route is one typed endpoint of the service.
+type Route struct {
+	Path    string `json:"path"`
+	Method  string `json:"method"`
+	Summary string `json:"summary,omitempty"`
+	// Timeout bounds a whole answer, and a streamed one until its first content event.
+	Timeout  Duration  `json:"timeout"`
+	Request  *Request  `json:"request,omitempty"`
+	Steps    []Step    `json:"steps"`
+	Response *Response `json:"response"`
+}
+
+// Request describes what a route accepts.
+type Request struct {
+	// Schema is a JSON Schema 2020-12 document for the body.
+	Schema jsontext.Value `json:"schema,omitempty"`
+}
+
+// Step is one piece of a route's work. Exactly one kind is set.
+type Step struct {
+	Name string `json:"name"`
+	Chat *Chat  `json:"chat,omitempty"`
+}
+
+// Chat asks an upstream's model for a completion.
+type Chat struct {
+	Upstream string    `json:"upstream"`
+	Messages []Message `json:"messages"`
+	// Parameters are further members of the upstream's request, such as temperature.
+	Parameters jsontext.Value `json:"parameters,omitempty"`
+}
+
+// Message is one turn of a chat; Content is a template.
+type Message struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+// Response says what a route answers. Exactly one member is set.
+type Response struct {
+	// Stream names the step whose events are the answer.
+	Stream string `json:"stream,omitempty"`
+	// Body is a JSON document whose strings are templates.
+	Body jsontext.Value `json:"body,omitempty"`
+}

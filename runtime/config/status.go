@@ -1,0 +1,65 @@
+package config
+
+// Status is what a gateway says of itself: as JSON at StatusPath of its admin listener while it runs, and as its
+// container's termination message when it ends. It holds figures and names, never a secret, prompt or body.
+type Status struct {
+	// Version is the contract version that the gateway reads.
+	Version string `json:"version"`
+	// Revision is the config being served; empty while none could be loaded.
+	Revision string `json:"revision"`
+	// Source is the key that Revision was loaded from: CurrentKey or LastGoodKey.
+	Source string `json:"source,omitempty"`
+	// Rejected is set while the current config cannot be served.
+	Rejected *Rejection `json:"rejected,omitempty"`
+	Draining bool       `json:"draining"`
+	// InFlight counts the requests being served now, streams included.
+	InFlight int64   `json:"inFlight"`
+	Streams  Streams `json:"streams"`
+	Secrets  []SecretState `json:"secrets,omitempty"`
+}
+
+// Rejection says why a gateway does not serve a config that it was given.
+type Rejection struct {
+	Revision string `json:"revision"`
+	Message  string `json:"message"`
+}
+
+// Streams counts streams since the process began. Opened = Open + Done + Failed + Cancelled at every moment.
+type Streams struct {
+	Opened int64 `json:"opened"`
+	Open   int64 `json:"open"`
+	// Done ended as the protocol says.
+	Done int64 `json:"done"`
+	// Failed ended with an error event.
+	Failed int64 `json:"failed"`
+	// Cancelled ended because the client left.
+	Cancelled int64 `json:"cancelled"`
+}
+
+// SecretState says whether a secret file can be read; never what is in it.
+type SecretState struct {
+	SecretFile
+	Loaded bool `json:"loaded"`
+}
+
+// Where the gateway's listeners and files are: the operator renders what the gateway's defaults say.
+const (
+	// Port serves the API.
+	Port = 8080
+	// AdminPort serves probes, StatusPath and MetricsPath.
+	AdminPort = 9090
+	// StatusPath answers a Status.
+	StatusPath = "/status"
+	// MetricsPath answers Prometheus metrics.
+	MetricsPath = "/metrics"
+	// LivePath answers 200 while the process works.
+	LivePath = "/healthz"
+	// ReadyPath answers 200 while the gateway has a config and is not draining.
+	ReadyPath = "/readyz"
+	// Dir is where the ConfigMap is mounted.
+	Dir = "/etc/llmservice/config"
+	// SecretsDir is where the Secrets are mounted, one directory each.
+	SecretsDir = "/etc/llmservice/secrets"
+	// TerminationLog is the kubelet's default file for a container's last words.
+	TerminationLog = "/dev/termination-log"
+)
