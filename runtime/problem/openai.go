@@ -1,0 +1,92 @@
+package problem
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// OpenAI writes {"error": {"message", "type", "param", "code"}} as OpenAI's API does, in answers and in streams.
+var OpenAI Format = openAI{}
+
+type openAI struct{}
+
+type openAIBody struct {
+	Error openAIError `json:"error"`
+}
+
+type openAIError struct {
+	Message string  `json:"message"`
+	Type    string  `json:"type"`
+	Param   *string `json:"param"` // null where no single parameter is at fault
+	Code    Code    `json:"code"`
+}
+
+// Reply gives OpenAI's 400 where FastAPI has 422: OpenAI's SDKs tell a bad request by that status.
+func (f openAI) Reply(e *Error) Reply {
+	status := e.Status
+	if status == 422 {
+		status = 400
+	}
+	return reply(e, status, f.body(e))
+}
+
+func (f openAI) Event(e *Error) []byte { return encode(f.body(e)) }
+
+func (openAI) body(e *Error) openAIBody {
+	out := openAIError{Message: e.Message, Type: meanings[e.Code].openAI, Code: e.Code}
+	if out.Type == "" {
+		out.Type = openAIServer
+	}
+	param := e.Param
+	if len(e.Violations) > 0 {
+		first := e.Violations[0]
+		if first.Type != TypeJSONInvalid { // whose location is a byte offset, not a parameter
+			param = path(first.Loc)
+		}
+		out.Message = violationsMessage(param, e.Violations)
+	}
+	if param != "" {
+		out.Param = &param
+	}
+	return openAIBody{Error: out}
+}
+
+// violationsMessage puts the first violation into words, since OpenAI's form has room for one, and counts the rest.
+func violationsMessage(param string, vs []Violation) string {
+	msg := vs[0].Msg
+	if reason, ok := vs[0].Ctx["error"].(string); ok && vs[0].Type == TypeJSONInvalid {
+		msg += ": " + reason
+	}
+	if param != "" {
+		msg = fmt.Sprintf("Invalid value for %q: %s", param, msg)
+	}
+	switch more := len(vs) - 1; more {
+	case 0:
+		return msg + "."
+	case 1:
+		return msg + " (and 1 more error)."
+	default:
+		return fmt.Sprintf("%s (and %d more errors).", msg, more)
+	}
+}
+
+// path writes a location below the body as OpenAI names parameters, such as messages[0].role.
+func path(loc []any) string {
+	if len(loc) > 0 && loc[0] == "body" {
+		loc = loc[1:]
+	}
+	var b strings.Builder
+	for _, step := range loc {
+		switch step := step.(type) {
+		case int:
+			b.WriteString("[" + strconv.Itoa(step) + "]")
+		case string:
+			if b.Len() > 0 {
+				b.WriteByte('.')
+			}
+			b.WriteString(step)
+		}
+	}
+	return b.String()
+}
