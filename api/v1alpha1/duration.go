@@ -1,0 +1,34 @@
+package v1alpha1
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// DurationPattern is what a Duration may look like: at most four integers, each with a unit of h, m, s or ms
+// (GEP-2257 of the Gateway API).
+const DurationPattern = `^([0-9]{1,5}(h|m|s|ms)){1,4}$`
+
+var durationPattern = regexp.MustCompile(DurationPattern)
+
+// Duration is a span of time such as 300ms, 10s or 1m30s: at most four integers of at most five digits, each with a
+// unit of h, m, s or ms (GEP-2257 of the Gateway API). It is a string and not a metav1.Duration, because the API would
+// accept values of that one that no typed client can decode, and one such object breaks every LIST.
+//
+// +kubebuilder:validation:MinLength=2
+// +kubebuilder:validation:MaxLength=28
+// +kubebuilder:validation:Pattern=`^([0-9]{1,5}(h|m|s|ms)){1,4}$`
+type Duration string
+
+// Parse returns the duration as the standard library's type. It fails on what the API would refuse.
+func (d Duration) Parse() (time.Duration, error) {
+	if !durationPattern.MatchString(string(d)) {
+		return 0, fmt.Errorf("duration %q: want integers with a unit of h, m, s or ms, such as 300ms or 1m30s", string(d))
+	}
+	parsed, err := time.ParseDuration(string(d))
+	if err != nil {
+		return 0, fmt.Errorf("duration %q: %w", string(d), err)
+	}
+	return parsed, nil
+}

@@ -1,0 +1,19 @@
+package v1alpha1
+
+// Exposure says where the service can be reached.
+type Exposure struct {
+	// service is the Service in front of the replicas.
+	// +optional
+	// +kubebuilder:default={}
+	Service *ServiceExposure `json:"service,omitempty"`
+}
+
+// ServiceExposure describes the Service in front of the replicas. Its type is ClusterIP.
+type ServiceExposure struct {
+	// port is the Service's port, from 1 to 65535. Default: 80.
+	// +optional
+	// +kubebuilder:default=80
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+}

@@ -1,0 +1,101 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// LLMService describes an LLM service: what it calls, what it answers, and how it runs. The operator turns it into an
+// autoscaled Deployment of gateways. Its name is a DNS label of at most 50 characters that begins with a letter, since
+// its children and its host name derive from it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:path=llmservices,scope=Namespaced,shortName=llms,categories=all
+// +kubebuilder:subresource:status
+// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Replicas",type=integer,JSONPath=`.status.replicas`
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.config.revision`
+// +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.status.url`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS label that begins with a letter, of at most 50 characters"
+type LLMService struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec is what the user wants.
+	// +required
+	Spec LLMServiceSpec `json:"spec,omitzero"`
+
+	// status is what the operator observed. An object that no operator has seen has observedGeneration -1.
+	// +optional
+	// +kubebuilder:default={}
+	Status LLMServiceStatus `json:"status,omitzero"`
+}
+
+// LLMServiceSpec is what the user wants.
+type LLMServiceSpec struct {
+	// upstreams are the services that this one calls. At most 64.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Upstreams []Upstream `json:"upstreams,omitempty"`
+
+	// models are the names that the OpenAI-compatible endpoint under /v1 serves. At most 64.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Models []Model `json:"models,omitempty"`
+
+	// routes are the service's own typed endpoints. At most 128; path and method identify one.
+	// +optional
+	// +listType=map
+	// +listMapKey=path
+	// +listMapKey=method
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=128
+	Routes []Route `json:"routes,omitempty"`
+
+	// runtime says how a replica runs.
+	// +optional
+	// +kubebuilder:default={}
+	Runtime *Runtime `json:"runtime,omitempty"`
+
+	// scaling makes a HorizontalPodAutoscaler write replicas. Without it nothing does, and anybody may, through the
+	// scale subresource.
+	// +optional
+	Scaling *Scaling `json:"scaling,omitempty"`
+
+	// replicas is how many gateways shall run, from 0 to 1000. Default: 1. It is written through the scale
+	// subresource, by the HorizontalPodAutoscaler where scaling is set.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// exposure says where the service can be reached.
+	// +optional
+	// +kubebuilder:default={}
+	Exposure *Exposure `json:"exposure,omitempty"`
+}
+
+// LLMServiceList is a list of LLMServices.
+//
+// +kubebuilder:object:root=true
+type LLMServiceList struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the list's metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitzero"`
+
+	// items are the LLMServices.
+	Items []LLMService `json:"items"`
+}

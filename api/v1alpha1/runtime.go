@@ -1,0 +1,73 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// WorkersAuto derives the workers from the CPU limit, or else from the CPU request.
+const WorkersAuto = "Auto"
+
+// Runtime says how a replica runs. A change of workers, maxStreamDuration, resources or image replaces the pods; a
+// change of maxInFlight does not.
+type Runtime struct {
+	// workers is how many requests compute at the same instant: an integer from 1 to 64, or Auto, which is the CPU
+	// limit rounded up, else the CPU request rounded up, and at least 2. Default: Auto.
+	// +optional
+	// +kubebuilder:default=Auto
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 64 : self == 'Auto'",message="workers must be an integer from 1 to 64, or Auto"
+	Workers *intstr.IntOrString `json:"workers,omitempty"`
+
+	// maxInFlight is how many requests a replica serves at once, from 1 to 100000; one more is answered 429 with
+	// Retry-After. Default: 500.
+	// +optional
+	// +kubebuilder:default=500
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	MaxInFlight int32 `json:"maxInFlight,omitempty"`
+
+	// maxStreamDuration is how long a stream may last, from 1s to 24h. The pods' grace period derives from it. Above
+	// 9m cluster-autoscaler gives up on a draining node sooner than the gateway does. Default: 5m.
+	// +optional
+	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('24h')",message="maxStreamDuration must be from 1s to 24h"
+	MaxStreamDuration Duration `json:"maxStreamDuration,omitempty"`
+
+	// resources are the gateway container's.
+	// +optional
+	Resources *Resources `json:"resources,omitempty"`
+
+	// image is the gateway's image, of at most 512 characters. Default: the one that the operator was installed with.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9\[][-A-Za-z0-9._:/@\[\]]*$`
+	Image string `json:"image,omitempty"`
+}
+
+// Resources are what the gateway container asks for, and what it may use at most.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || !has(self.requests.cpu) || !has(self.limits.cpu) || quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0",message="requests.cpu must not exceed limits.cpu"
+// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || !has(self.requests.memory) || !has(self.limits.memory) || quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0",message="requests.memory must not exceed limits.memory"
+type Resources struct {
+	// requests are what the scheduler reserves.
+	// +optional
+	Requests *ResourceList `json:"requests,omitempty"`
+
+	// limits are what the container may use at most.
+	// +optional
+	Limits *ResourceList `json:"limits,omitempty"`
+}
+
+// ResourceList is an amount of each resource that a gateway uses.
+type ResourceList struct {
+	// cpu is a quantity of cores, such as 500m or 2.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).sign() >= 0",message="must be a quantity that is not negative"
+	CPU *resource.Quantity `json:"cpu,omitempty"`
+
+	// memory is a quantity of bytes, such as 256Mi.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).sign() >= 0",message="must be a quantity that is not negative"
+	Memory *resource.Quantity `json:"memory,omitempty"`
+}

@@ -1,0 +1,81 @@
+package v1alpha1
+
+import autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+// MetricType selects what a metric measures.
+//
+// +kubebuilder:validation:Enum=InFlight;CPU
+type MetricType string
+
+// What a metric may measure.
+const (
+	// MetricInFlight is the number of requests being served, open streams included, over all replicas.
+	MetricInFlight MetricType = "InFlight"
+	// MetricCPU is the CPU use of the gateway containers.
+	MetricCPU MetricType = "CPU"
+)
+
+// Scaling says how a HorizontalPodAutoscaler chooses the number of replicas.
+//
+// +kubebuilder:validation:XValidation:rule="self.minReplicas <= self.maxReplicas",message="minReplicas must not exceed maxReplicas"
+type Scaling struct {
+	// minReplicas is the least number of replicas, from 1 to 1000. Default: 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	MinReplicas int32 `json:"minReplicas,omitempty"`
+
+	// maxReplicas is the greatest number of replicas, from 1 to 1000.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	MaxReplicas int32 `json:"maxReplicas,omitempty"`
+
+	// metrics each propose a number of replicas, and the greatest is taken. From 1 to 8.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Metrics []Metric `json:"metrics,omitempty"`
+
+	// behavior limits how fast the number of replicas changes: exactly the behavior of a HorizontalPodAutoscaler
+	// (autoscaling/v2). At most 16 policies in each direction.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleUp) || !has(self.scaleUp.tolerance) || isQuantity(string(self.scaleUp.tolerance))",message="scaleUp.tolerance must be a quantity"
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleDown) || !has(self.scaleDown.tolerance) || isQuantity(string(self.scaleDown.tolerance))",message="scaleDown.tolerance must be a quantity"
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleUp) || !has(self.scaleUp.policies) || size(self.scaleUp.policies) <= 16",message="scaleUp.policies must have at most 16 items"
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleDown) || !has(self.scaleDown.policies) || size(self.scaleDown.policies) <= 16",message="scaleDown.policies must have at most 16 items"
+	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
+}
+
+// Metric is one measure to scale on.
+//
+// +kubebuilder:validation:XValidation:rule="self.type == 'InFlight' ? has(self.averageValue) : !has(self.averageValue)",message="averageValue is required where type is InFlight, and forbidden otherwise"
+// +kubebuilder:validation:XValidation:rule="self.type == 'CPU' ? has(self.averageUtilization) : !has(self.averageUtilization)",message="averageUtilization is required where type is CPU, and forbidden otherwise"
+type Metric struct {
+	// name tells the metric from others: a DNS label of at most 63 characters.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
+
+	// type selects what is measured: InFlight or CPU.
+	// +unionDiscriminator
+	// +required
+	Type MetricType `json:"type,omitempty"`
+
+	// averageValue is how many requests in flight a replica shall have, from 1 to 100000. For InFlight.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	AverageValue int32 `json:"averageValue,omitempty"`
+
+	// averageUtilization is the CPU that a replica shall use, in percent of its CPU request, from 1 to 1000. For CPU.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	AverageUtilization int32 `json:"averageUtilization,omitempty"`
+}

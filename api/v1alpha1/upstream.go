@@ -1,0 +1,141 @@
+package v1alpha1
+
+// UpstreamType selects the protocol of an upstream.
+//
+// +kubebuilder:validation:Enum=OpenAI
+type UpstreamType string
+
+// UpstreamOpenAI is the protocol of OpenAI's chat completions, which vLLM, SGLang, llama.cpp and others speak too.
+const UpstreamOpenAI UpstreamType = "OpenAI"
+
+// AuthType selects how a gateway authenticates to an upstream.
+//
+// +kubebuilder:validation:Enum=Bearer
+type AuthType string
+
+// AuthBearer sends the header Authorization: Bearer KEY.
+const AuthBearer AuthType = "Bearer"
+
+// Upstream is a service that this one calls.
+//
+// +kubebuilder:validation:XValidation:rule="self.type == 'OpenAI' ? has(self.openAI) : !has(self.openAI)",message="openAI is required where type is OpenAI, and forbidden otherwise"
+type Upstream struct {
+	// name is what routes and models call the upstream: a DNS label of at most 63 characters.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
+
+	// type selects the protocol, and with it the member of the same name. OpenAI is the only one.
+	// +unionDiscriminator
+	// +required
+	Type UpstreamType `json:"type,omitempty"`
+
+	// openAI says how to speak to an upstream of the OpenAI protocol.
+	// +unionMember
+	// +optional
+	OpenAI *OpenAIUpstream `json:"openAI,omitempty"`
+
+	// endpoints are the base URLs of the upstream, from 1 to 16.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
+
+	// auth says how to authenticate to the upstream. Without it no credentials are sent.
+	// +optional
+	Auth *UpstreamAuth `json:"auth,omitempty"`
+
+	// timeouts bound one call of the upstream.
+	// +optional
+	// +kubebuilder:default={}
+	Timeouts *UpstreamTimeouts `json:"timeouts,omitempty"`
+}
+
+// OpenAIUpstream says how to speak to an upstream of the OpenAI protocol.
+type OpenAIUpstream struct {
+	// model is the upstream's own name for the model, of at most 256 characters.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Model string `json:"model,omitempty"`
+}
+
+// Endpoint is one address of an upstream.
+type Endpoint struct {
+	// url is the base URL, to which the protocol's paths are appended: http://vllm.models.svc:8000/v1 is asked at
+	// http://vllm.models.svc:8000/v1/chat/completions. At most 2048 characters, http or https, without user
+	// information, query and fragment.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:Pattern=`^https?://`
+	URL string `json:"url,omitempty"`
+}
+
+// UpstreamAuth says how to authenticate to an upstream.
+//
+// +kubebuilder:validation:XValidation:rule="self.type == 'Bearer' ? has(self.bearer) : !has(self.bearer)",message="bearer is required where type is Bearer, and forbidden otherwise"
+type UpstreamAuth struct {
+	// type selects the method, and with it the member of the same name. Bearer is the only one.
+	// +unionDiscriminator
+	// +required
+	Type AuthType `json:"type,omitempty"`
+
+	// bearer sends a key in the header Authorization: Bearer KEY.
+	// +unionMember
+	// +optional
+	Bearer *BearerAuth `json:"bearer,omitempty"`
+}
+
+// BearerAuth names the key to send.
+type BearerAuth struct {
+	// secretKeyRef names the key of a Secret in the service's namespace. The gateway's pods mount the Secret; the
+	// operator never reads it.
+	// +required
+	SecretKeyRef SecretKeyReference `json:"secretKeyRef,omitzero"`
+}
+
+// SecretKeyReference names one key of a Secret in the service's namespace.
+type SecretKeyReference struct {
+	// name is the Secret's name, of at most 253 characters.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	Name string `json:"name,omitempty"`
+
+	// key is the key within the Secret, of at most 253 characters.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^([-_a-zA-Z0-9]|\.[-_a-zA-Z0-9])[-._a-zA-Z0-9]*$`
+	Key string `json:"key,omitempty"`
+}
+
+// UpstreamTimeouts bound one call of an upstream. Each is longer than 0s and at most 24h.
+//
+// +kubebuilder:validation:XValidation:rule="[self.connect, self.firstToken, self.idle, self.total].all(d, duration(d) > duration('0s') && duration(d) <= duration('24h'))",message="timeouts must be longer than 0s and at most 24h"
+type UpstreamTimeouts struct {
+	// connect bounds dialling, TLS included. Default: 2s.
+	// +optional
+	// +kubebuilder:default="2s"
+	Connect Duration `json:"connect,omitempty"`
+
+	// firstToken bounds the wait from the sent request to the first content event of a streamed answer. Default: 30s.
+	// +optional
+	// +kubebuilder:default="30s"
+	FirstToken Duration `json:"firstToken,omitempty"`
+
+	// idle bounds the silence between two events of a streamed answer. Default: 30s.
+	// +optional
+	// +kubebuilder:default="30s"
+	Idle Duration `json:"idle,omitempty"`
+
+	// total bounds a whole answer; streamed ones are bounded by idle and by runtime.maxStreamDuration. Default: 2m.
+	// +optional
+	// +kubebuilder:default="2m"
+	Total Duration `json:"total,omitempty"`
+}
