@@ -50,7 +50,7 @@ type Parser struct {
 
 	line    int  // start of the current line, from the frame's first byte
 	scanned int  // no undecided line end lies before this, from the same byte
-	bareCR  bool // the frame's last line ended in CR without LF
+	bareCR  bool // the last line that was not blank ended in CR without LF
 	begun   bool // a byte order mark can no longer follow
 	ended   bool // Finish was called
 
@@ -186,7 +186,7 @@ func (p *Parser) scan() {
 		if p.err == nil {
 			p.ends = append(p.ends, pos)
 		}
-		start, line, p.bareCR = pos, pos, false
+		start, line = pos, pos
 	}
 	p.check(len(p.view) - start)
 	p.line, p.scanned = line-start, pos-start

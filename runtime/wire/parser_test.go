@@ -235,7 +235,7 @@ func TestRetry(t *testing.T) {
 		"1s":                   {},
 		"١":                    {}, // digits, but not ASCII's
 		"99999999999999999999": {},
-		"9223372036854776":     {}, // more milliseconds than a Duration holds
+		"9223372036855":        {}, // more milliseconds than a Duration holds
 	}
 	for value, tt := range tests {
 		f := parse(t, noLimit, []byte("retry: "+value+"\n\n")).Frames[0]
