@@ -1,0 +1,49 @@
+package house_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// maxCRD keeps a CRD below the 262,144 bytes of annotations in which client-side apply stores a copy of it.
+const maxCRD = 250_000
+
+func TestCRDFitsClientSideApply(t *testing.T) {
+	crds, err := filepath.Glob(filepath.Join(root, "config/crd/bases/*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, crd := range crds {
+		info, err := os.Stat(crd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() > maxCRD {
+			t.Errorf("%s has %d bytes, %d are allowed: shorten descriptions or bound a nested type", crd, info.Size(), maxCRD)
+		}
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+
+// TestLinksLeadSomewhere checks the relative links of every page; it opens no connection.
+func TestLinksLeadSomewhere(t *testing.T) {
+	walk(t, ".md", func(page string) {
+		text, err := os.ReadFile(filepath.Join(root, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			target, _, _ := strings.Cut(m[1], "#")
+			if target == "" || strings.Contains(target, "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(root, filepath.Dir(page), target)); err != nil {
+				t.Errorf("%s links to %s, which does not exist", page, m[1])
+			}
+		}
+	})
+}

@@ -1,0 +1,108 @@
+package house_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// vague are package names that say nothing of what is inside, so that anything ends up there.
+var vague = []string{"base", "common", "helper", "helpers", "misc", "shared", "util", "utils"}
+
+func TestPackagesAreNamedForWhatTheyDo(t *testing.T) {
+	for _, f := range sources(t) {
+		name := strings.TrimSuffix(f.Name.Name, "_test")
+		if slices.Contains(vague, name) {
+			t.Errorf("%s: package %s: name it for what it provides", f.path, name)
+		}
+		if filepath.Dir(f.path) == "runtime" {
+			t.Errorf("%s: no package stands at runtime/ itself: it would be called as Go's own", f.path)
+		}
+	}
+}
+
+// TestTestsDoNotSleep allows time.Sleep only where time is fake: a real sleep is too long on one machine and
+// too short on another.
+func TestTestsDoNotSleep(t *testing.T) {
+	for _, f := range sources(t) {
+		if !strings.HasSuffix(f.path, "_test.go") || f.imports("testing/synctest") {
+			continue
+		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok && isSleep(sel) {
+				t.Errorf("%s: time.Sleep in a test: wait for the condition with a deadline, or use testing/synctest",
+					f.position(sel))
+			}
+			return true
+		})
+	}
+}
+
+func isSleep(sel *ast.SelectorExpr) bool {
+	pkg, ok := sel.X.(*ast.Ident)
+	return ok && pkg.Name == "time" && sel.Sel.Name == "Sleep"
+}
+
+// source is a parsed Go file of this repository, of whatever module and build tags.
+type source struct {
+	*ast.File
+
+	path string
+	fset *token.FileSet
+}
+
+func (s source) imports(path string) bool {
+	return slices.ContainsFunc(s.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"`+path+`"` })
+}
+
+func (s source) position(n ast.Node) token.Position { return s.fset.Position(n.Pos()) }
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	var found []source
+	fset := token.NewFileSet()
+	walk(t, ".go", func(path string) {
+		file, err := parser.ParseFile(fset, filepath.Join(root, path), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Errorf("parse %s: %v", path, err)
+			return
+		}
+		found = append(found, source{file, path, fset})
+	})
+	return found
+}
+
+// walk visits the repository's files that end in suffix, by their path from its root.
+func walk(t *testing.T, suffix string, visit func(path string)) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && skipped(entry.Name()) {
+			return fs.SkipDir
+		}
+		if !entry.IsDir() && strings.HasSuffix(path, suffix) {
+			visit(rel)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func skipped(dir string) bool {
+	return slices.Contains([]string{".git", "build", "node_modules", "testdata"}, dir)
+}
