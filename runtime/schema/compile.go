@@ -1,0 +1,252 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+)
+
+// base is the address that a schema is compiled under. It is hierarchical, so that a relative reference resolves to
+// another address and is refused, and no loader knows its scheme.
+const base = "schema://route/"
+
+const draft = "https://json-schema.org/draft/2020-12/schema"
+
+func parse(raw []byte) (any, error) {
+	if len(raw) > MaxSchemaBytes {
+		return nil, &Error{Reason: fmt.Sprintf("is %d bytes long, at most %d are allowed", len(raw), MaxSchemaBytes)}
+	}
+	doc, f := decode(raw, limits{depth: maxSchemaDepth, nodes: maxSchemaNodes})
+	if f != nil {
+		return nil, &Error{Pointer: f.pointer, Reason: fmt.Sprintf("not acceptable JSON at byte %d: %s", f.offset, f.reason)}
+	}
+	return doc.value, inspect(doc.value, "")
+}
+
+// inspect refuses what the compiler would take: other drafts, and patterns that are too long.
+func inspect(node any, pointer string) error {
+	switch node := node.(type) {
+	case []any:
+		for i, item := range node {
+			if err := inspect(item, pointer+"/"+strconv.Itoa(i)); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for _, name := range sortedKeys(node) {
+			at := pointer + "/" + escape(name)
+			if err := inspectKeyword(name, node[name], at); err != nil {
+				return err
+			}
+			if err := inspect(node[name], at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func inspectKeyword(name string, value any, at string) error {
+	text, isText := value.(string)
+	switch {
+	case name == "$schema" && isText && strings.TrimSuffix(text, "#") != draft:
+		return &Error{Pointer: at, Reason: fmt.Sprintf("is %q, only %q is supported", text, draft)}
+	case name == "$recursiveRef" && isText:
+		return &Error{Pointer: at, Reason: "is not part of 2020-12, which has $dynamicRef"}
+	case name == "pattern" && isText && len(text) > maxPatternBytes:
+		return &Error{Pointer: at, Reason: fmt.Sprintf("is longer than %d bytes", maxPatternBytes)}
+	case name == "patternProperties":
+		patterns, _ := value.(map[string]any)
+		for pattern := range patterns {
+			if len(pattern) > maxPatternBytes {
+				return &Error{Pointer: at, Reason: fmt.Sprintf("has a pattern longer than %d bytes", maxPatternBytes)}
+			}
+		}
+	}
+	return nil
+}
+
+// refuse is the loader of a compiler that may load nothing.
+type refuse struct{}
+
+var errRemote = errors.New("refers to another document")
+
+func (refuse) Load(string) (any, error) { return nil, errRemote }
+
+// compile gives the schema and those of its parts that a dynamic reference may lead to. It turns the library's panics into
+// errors too: the operator compiles the schemas of many tenants, and one of them must not stop it.
+func compile(doc any) (root *jsonschema.Schema, anchored []*jsonschema.Schema, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			root, anchored, err = nil, nil, &Error{Reason: "cannot be compiled"}
+		}
+	}()
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.UseLoader(refuse{})
+	if err := c.AddResource(base, doc); err != nil {
+		return nil, nil, &Error{Reason: err.Error()}
+	}
+	if root, err = c.Compile(base); err != nil {
+		return nil, nil, explain(doc, err)
+	}
+	for _, pointer := range anchors(doc, "") {
+		s, err := c.Compile(base + "#" + (&url.URL{Path: pointer}).EscapedPath())
+		if err != nil {
+			return nil, nil, explain(doc, err)
+		}
+		anchored = append(anchored, s)
+	}
+	return root, anchored, nil
+}
+
+// anchors lists the pointers of all objects with a $dynamicAnchor.
+func anchors(node any, pointer string) []string {
+	var found []string
+	switch node := node.(type) {
+	case []any:
+		for i, item := range node {
+			found = append(found, anchors(item, pointer+"/"+strconv.Itoa(i))...)
+		}
+	case map[string]any:
+		if _, isText := node["$dynamicAnchor"].(string); isText {
+			found = append(found, pointer)
+		}
+		for name, member := range node {
+			found = append(found, anchors(member, pointer+"/"+escape(name))...)
+		}
+	}
+	return found
+}
+
+// explain finds the place and the words for what the compiler says.
+func explain(doc any, err error) *Error {
+	if e, ok := errors.AsType[*jsonschema.LoadURLError](err); ok {
+		return badRef(doc, e.URL, "refers to another document, only references within the schema are allowed")
+	}
+	if e, ok := errors.AsType[*jsonschema.JSONPointerNotFoundError](err); ok {
+		return badRef(doc, e.URL, "points at nothing")
+	}
+	if e, ok := errors.AsType[*jsonschema.AnchorNotFoundError](err); ok {
+		return badRef(doc, e.Reference, "points at nothing")
+	}
+	if e, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
+		return &Error{Pointer: pointerOf(e.URL), Reason: notRE2(e.Err)}
+	}
+	if e, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
+		return invalid(doc, e)
+	}
+	return &Error{Reason: strings.ReplaceAll(err.Error(), base, "")}
+}
+
+// invalid says where a schema breaks the rules for schemas, in the words in which a body would hear it.
+func invalid(doc any, e *jsonschema.SchemaValidationError) *Error {
+	if at, cause, ok := badFormat(e.Err); ok {
+		return &Error{Pointer: pointerOf(e.URL) + at, Reason: cause}
+	}
+	all := violations(doc, e.Err)
+	if len(all) == 0 {
+		return &Error{Pointer: pointerOf(e.URL), Reason: "is not a valid schema"}
+	}
+	first := all[0]
+	pointer := pointerOf(e.URL)
+	for _, step := range first.Loc[1:] {
+		pointer += "/" + escape(fmt.Sprint(step))
+	}
+	return &Error{Pointer: pointer, Reason: "not valid in a schema: " + first.Msg}
+}
+
+// badFormat finds the one thing that a violation has no words for: why a pattern is no regular expression.
+func badFormat(err error) (pointer, reason string, ok bool) {
+	e, ok := errors.AsType[*jsonschema.ValidationError](err)
+	if !ok {
+		return "", "", false
+	}
+	if k, isFormat := e.ErrorKind.(*kind.Format); isFormat {
+		for _, step := range e.InstanceLocation {
+			pointer += "/" + escape(step)
+		}
+		if k.Want == "regex" {
+			return pointer, notRE2(k.Err), true
+		}
+		return pointer, fmt.Sprintf("is not a valid %s", k.Want), true
+	}
+	for _, cause := range e.Causes {
+		if pointer, reason, ok = badFormat(cause); ok {
+			return pointer, reason, true
+		}
+	}
+	return "", "", false
+}
+
+func notRE2(err error) string {
+	return "is not a regular expression in RE2's syntax: " + strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+}
+
+// badRef names the reference whose target has this address.
+func badRef(doc any, target, reason string) *Error {
+	if pointer, ref, ok := findRef(doc, "", target); ok {
+		return &Error{Pointer: pointer, Reason: fmt.Sprintf("%q %s", ref, reason)}
+	}
+	return &Error{Reason: fmt.Sprintf("reference %q %s", strings.TrimPrefix(target, base), reason)}
+}
+
+func findRef(node any, pointer, target string) (at, ref string, ok bool) {
+	switch node := node.(type) {
+	case []any:
+		for i, item := range node {
+			if at, ref, ok = findRef(item, pointer+"/"+strconv.Itoa(i), target); ok {
+				return at, ref, ok
+			}
+		}
+	case map[string]any:
+		for _, name := range sortedKeys(node) {
+			here := pointer + "/" + escape(name)
+			if text, isText := node[name].(string); isText && strings.HasSuffix(strings.ToLower(name), "ref") && leadsTo(text, target) {
+				return here, text, true
+			}
+			if at, ref, ok = findRef(node[name], here, target); ok {
+				return at, ref, ok
+			}
+		}
+	}
+	return "", "", false
+}
+
+// leadsTo compares without the base that a relative reference was resolved against, which may be any $id.
+func leadsTo(ref, target string) bool {
+	if unescaped, err := url.PathUnescape(target); err == nil && strings.HasSuffix(unescaped, ref) {
+		return true
+	}
+	document, _, _ := strings.Cut(ref, "#")
+	return document != "" && strings.HasSuffix(target, strings.TrimLeft(document, "./"))
+}
+
+// pointerOf takes the JSON pointer out of a location such as schema://route/#/properties/x.
+func pointerOf(location string) string {
+	_, fragment, _ := strings.Cut(location, "#")
+	if pointer, err := url.PathUnescape(fragment); err == nil {
+		return pointer
+	}
+	return fragment
+}
+
+// escape makes a name one step of a JSON pointer (RFC 6901, section 3).
+func escape(name string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,259 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A number may have this many characters and an exponent of this size. Exact arithmetic, as multipleOf needs, takes
+// seconds for numbers like 1e999999; float64 ends at 1e308.
+const (
+	maxNumberBytes = 128
+	maxExponent    = 400
+)
+
+// exactDigits is how many significant decimal digits survive the way to float64 and back.
+const exactDigits = 15
+
+type limits struct{ depth, nodes int }
+
+// document is a decoded JSON text and how much there is of it.
+type document struct {
+	value any
+	depth int // levels of arrays and objects
+	nodes int // values, at every level
+	bytes int
+	rough bool // holds json.Number where neither int64 nor float64 is exact
+}
+
+// settled gives the value with every number as int64 or float64.
+func (d document) settled() any {
+	if !d.rough {
+		return d.value
+	}
+	return settle(d.value)
+}
+
+func settle(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			v[name] = settle(member)
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = settle(item)
+		}
+	case json.Number:
+		f, _ := v.Float64() // in range: number saw to that
+		return f
+	}
+	return v
+}
+
+// fault is why a text is not acceptable JSON.
+type fault struct {
+	offset  int64 // in bytes
+	pointer string
+	reason  string
+}
+
+// refusal is a fault in what JSON's grammar lets pass, in the words of a violation's ctx.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// decoder builds values in one pass over the text, counting as it goes.
+type decoder struct {
+	buf    bytes.Buffer
+	json   *jsontext.Decoder
+	limits limits
+	doc    document
+}
+
+var decoders = sync.Pool{New: func() any { return &decoder{json: jsontext.NewDecoder(&bytes.Buffer{})} }}
+
+func decode(text []byte, l limits) (document, *fault) {
+	d := decoders.Get().(*decoder)
+	d.buf, d.limits, d.doc = *bytes.NewBuffer(text), l, document{bytes: len(text)}
+	d.json.Reset(&d.buf) // a bytes.Buffer is read in place
+	defer func() {
+		d.buf, d.doc = bytes.Buffer{}, document{} // a pooled decoder keeps nobody's body alive
+		d.json.Reset(&d.buf)
+		decoders.Put(d)
+	}()
+	value, err := d.value()
+	if err == nil {
+		err = d.end()
+	}
+	if err != nil {
+		return document{}, d.fault(err)
+	}
+	d.doc.value = value
+	return d.doc, nil
+}
+
+func (d *decoder) end() error {
+	_, err := d.json.ReadToken()
+	if err == io.EOF {
+		return nil
+	}
+	return refusal("Extra data")
+}
+
+func (d *decoder) value() (any, error) {
+	d.doc.nodes++
+	if d.doc.nodes > d.limits.nodes {
+		return nil, refusal(fmt.Sprintf("More than %d values", d.limits.nodes))
+	}
+	switch d.json.PeekKind() {
+	case '{':
+		return d.object()
+	case '[':
+		return d.array()
+	case '0':
+		text, err := d.json.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		return d.number(text)
+	}
+	token, err := d.json.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	switch token.Kind() {
+	case '"':
+		return token.String(), nil
+	case 't':
+		return true, nil
+	case 'f':
+		return false, nil
+	default: // null: the decoder lets no closing bracket stand where a value is due
+		return nil, nil
+	}
+}
+
+// open reads the bracket that begins an object or array.
+func (d *decoder) open() error {
+	if _, err := d.json.ReadToken(); err != nil {
+		return err
+	}
+	depth := d.json.StackDepth()
+	if depth > d.limits.depth {
+		return refusal(fmt.Sprintf("More than %d levels deep", d.limits.depth))
+	}
+	d.doc.depth = max(d.doc.depth, depth)
+	return nil
+}
+
+func (d *decoder) object() (any, error) {
+	if err := d.open(); err != nil {
+		return nil, err
+	}
+	object := map[string]any{}
+	for d.json.PeekKind() != '}' {
+		token, err := d.json.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		name := token.String()
+		if object[name], err = d.value(); err != nil {
+			return nil, err
+		}
+	}
+	_, err := d.json.ReadToken()
+	return object, err
+}
+
+func (d *decoder) array() (any, error) {
+	if err := d.open(); err != nil {
+		return nil, err
+	}
+	array := []any{}
+	for d.json.PeekKind() != ']' {
+		item, err := d.value()
+		if err != nil {
+			return nil, err
+		}
+		array = append(array, item)
+	}
+	_, err := d.json.ReadToken()
+	return array, err
+}
+
+const errRange = refusal("Number out of range")
+
+// number gives int64 or float64 where that loses nothing, else json.Number, on which the schema is checked exactly.
+func (d *decoder) number(text []byte) (any, error) {
+	if len(text) > maxNumberBytes {
+		return nil, errRange
+	}
+	fraction := bytes.IndexAny(text, ".eE")
+	if fraction < 0 {
+		if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+			return n, nil
+		}
+	}
+	mantissa := text
+	if e := bytes.IndexAny(text, "eE"); e >= 0 {
+		mantissa = text[:e]
+		exponent, err := strconv.Atoi(string(text[e+1:]))
+		if err != nil || exponent > maxExponent || exponent < -maxExponent {
+			return nil, errRange
+		}
+	}
+	f, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || math.IsInf(f, 0) {
+		return nil, errRange
+	}
+	if significant(mantissa) <= exactDigits && (f != 0 || significant(mantissa) == 0) {
+		return f, nil
+	}
+	d.doc.rough = true
+	return json.Number(text), nil
+}
+
+// significant counts the digits of a mantissa from the first that is not zero.
+func significant(mantissa []byte) int {
+	n := 0
+	for _, c := range mantissa {
+		if c >= '1' && c <= '9' || c == '0' && n > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// fault puts an error into words that quote nothing of the text.
+func (d *decoder) fault(err error) *fault {
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return &fault{offset: e.ByteOffset, pointer: string(e.JSONPointer), reason: syntaxReason(e.Err)}
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return &fault{offset: d.json.InputOffset(), reason: "Unexpected end of JSON"}
+	}
+	return &fault{offset: d.json.InputOffset(), pointer: string(d.json.StackPointer()), reason: err.Error()}
+}
+
+func syntaxReason(err error) string {
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return "Duplicate name in object"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "Unexpected end of JSON"
+	case strings.Contains(err.Error(), "UTF-8"), strings.Contains(err.Error(), "surrogate"):
+		return "Invalid UTF-8"
+	default:
+		return "Invalid syntax"
+	}
+}
