@@ -12,13 +12,14 @@ const DurationPattern = `^([0-9]{1,5}(h|m|s|ms)){1,4}$`
 
 var durationPattern = regexp.MustCompile(DurationPattern)
 
-// Duration is a span of time such as 300ms, 10s or 1m30s: at most four integers of at most five digits, each with a
-// unit of h, m, s or ms (GEP-2257 of the Gateway API). It is a string and not a metav1.Duration, because the API would
+// Duration is a span of time such as 300ms, 10s or 1m30s, longer than 0s and at most 24h: at most four integers of at
+// most five digits, each with a unit of h, m, s or ms (GEP-2257 of the Gateway API). It is a string and not a metav1.Duration, because the API would
 // accept values of that one that no typed client can decode, and one such object breaks every LIST.
 //
 // +kubebuilder:validation:MinLength=2
 // +kubebuilder:validation:MaxLength=28
 // +kubebuilder:validation:Pattern=`^([0-9]{1,5}(h|m|s|ms)){1,4}$`
+// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('24h')",message="must be longer than 0s and at most 24h"
 type Duration string
 
 // Parse returns the duration as the standard library's type. It fails on what the API would refuse.

@@ -49,10 +49,9 @@ type Route struct {
 	Summary string `json:"summary,omitempty"`
 
 	// timeout bounds a whole answer, and a streamed one until its first content event; then the upstream's idle and
-	// runtime.maxStreamDuration rule. Longer than 0s and at most 24h. Default: 30s.
+	// runtime.maxStreamDuration rule. Default: 30s.
 	// +optional
 	// +kubebuilder:default="30s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('24h')",message="timeout must be longer than 0s and at most 24h"
 	Timeout Duration `json:"timeout,omitempty"`
 
 	// request describes what the route accepts. Without it any JSON body is.
@@ -132,9 +131,12 @@ type Message struct {
 	Content string `json:"content,omitempty"`
 }
 
+// The members of a Response are counted, because CEL does not see body, which has no type.
+
 // Response says what a route answers. Exactly one member is set.
 //
-// +kubebuilder:validation:ExactlyOneOf=stream;body
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:MaxProperties=1
 type Response struct {
 	// stream is the name of the step whose events are the answer.
 	// +optional

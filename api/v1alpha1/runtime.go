@@ -30,7 +30,7 @@ type Runtime struct {
 	// 9m cluster-autoscaler gives up on a draining node sooner than the gateway does. Default: 5m.
 	// +optional
 	// +kubebuilder:default="5m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('24h')",message="maxStreamDuration must be from 1s to 24h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="maxStreamDuration must be at least 1s"
 	MaxStreamDuration Duration `json:"maxStreamDuration,omitempty"`
 
 	// resources are the gateway container's.
@@ -63,11 +63,11 @@ type Resources struct {
 type ResourceList struct {
 	// cpu is a quantity of cores, such as 500m or 2.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).sign() >= 0",message="must be a quantity that is not negative"
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",message="must be a quantity that is not negative"
 	CPU *resource.Quantity `json:"cpu,omitempty"`
 
 	// memory is a quantity of bytes, such as 256Mi.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).sign() >= 0",message="must be a quantity that is not negative"
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",message="must be a quantity that is not negative"
 	Memory *resource.Quantity `json:"memory,omitempty"`
 }

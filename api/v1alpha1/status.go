@@ -9,6 +9,7 @@ type LLMServiceStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime >= timestamp(0))",message="lastTransitionTime must be a time since 1970"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation that this status describes, and -1 before the first one, so that nothing
@@ -69,6 +70,7 @@ type StreamsStatus struct {
 type StreamCut struct {
 	// time is when the operator noticed.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp(0)",message="must be a time since 1970"
 	Time metav1.Time `json:"time,omitzero"`
 
 	// pod is the replica's pod.

@@ -115,9 +115,7 @@ type SecretKeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
-// UpstreamTimeouts bound one call of an upstream. Each is longer than 0s and at most 24h.
-//
-// +kubebuilder:validation:XValidation:rule="[self.connect, self.firstToken, self.idle, self.total].all(d, duration(d) > duration('0s') && duration(d) <= duration('24h'))",message="timeouts must be longer than 0s and at most 24h"
+// UpstreamTimeouts bound one call of an upstream.
 type UpstreamTimeouts struct {
 	// connect bounds dialling, TLS included. Default: 2s.
 	// +optional
