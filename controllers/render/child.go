@@ -1,0 +1,85 @@
+package render
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	metav1 "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+)
+
+// AppliedHashAnnotation holds a hash of a child as it was rendered. The live object still has a field that a newer
+// rendering left out, and the hash is what tells the two apart.
+const AppliedHashAnnotation = v1alpha1.Group + "/applied-hash"
+
+// Child is one object that belongs to a service.
+type Child struct {
+	schema.GroupVersionKind
+	types.NamespacedName
+	// Apply is the object as server-side apply takes it. It is nil where the service does not want the child, which is
+	// then to be deleted if it is there.
+	Apply runtime.ApplyConfiguration
+	// Hash is the value of AppliedHashAnnotation; empty where Apply is nil.
+	Hash string
+
+	meta *metav1.ObjectMetaApplyConfiguration
+}
+
+// Unstructured returns the object to apply, to be compared with the live one. It fails where Apply is nil.
+func (c Child) Unstructured() (*unstructured.Unstructured, error) {
+	if c.Apply == nil {
+		return nil, fmt.Errorf("%s %s is not wanted", c.Kind, c.NamespacedName)
+	}
+	encoded, err := json.Marshal(c.Apply)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s %s: %w", c.Kind, c.NamespacedName, err)
+	}
+	object := &unstructured.Unstructured{}
+	if err := object.UnmarshalJSON(encoded); err != nil {
+		return nil, fmt.Errorf("decode %s %s: %w", c.Kind, c.NamespacedName, err)
+	}
+	return object, nil
+}
+
+// newChild names a child; the caller sets what it applies.
+func newChild(gv schema.GroupVersion, kind string, s *v1alpha1.LLMService, name string) Child {
+	return Child{
+		GroupVersionKind: gv.WithKind(kind),
+		NamespacedName:   types.NamespacedName{Namespace: s.Namespace, Name: name},
+	}
+}
+
+// finish adds what every child has: labels, the owner, the hash.
+func (c *Child) finish(s *v1alpha1.LLMService) error {
+	if c.Apply == nil {
+		return nil
+	}
+	c.meta.Labels = Labels(s)
+	c.meta.OwnerReferences = []metav1.OwnerReferenceApplyConfiguration{*metav1.OwnerReference().
+		WithAPIVersion(v1alpha1.GroupVersion.String()).
+		WithKind(v1alpha1.Kind).
+		WithName(s.Name).
+		WithUID(s.UID).
+		WithController(true).
+		WithBlockOwnerDeletion(true)}
+	encoded, err := json.Marshal(c.Apply)
+	if err != nil {
+		return fmt.Errorf("encode %s %s: %w", c.Kind, c.NamespacedName, err)
+	}
+	c.Hash = shortHash(encoded)
+	c.meta.Annotations = map[string]string{AppliedHashAnnotation: c.Hash}
+	return nil
+}
+
+// 64 bits tell two renderings of one object apart, and fit in names.
+func shortHash(of []byte) string {
+	sum := sha256.Sum256(of)
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,145 @@
+package render
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	appsv1apply "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1apply "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// ContainerName is the name of the container that a gateway runs in.
+const ContainerName = "gateway"
+
+const (
+	// A change of the spec can be taken back by the spec: old ReplicaSets are for kubectl rollout history only.
+	revisionHistoryLimit = 3
+	// A gateway is ready within seconds; what takes longer is a large image or a missing node.
+	progressDeadlineSeconds = 300
+	// The account that gateways run as; no name goes with it in an image without /etc/passwd.
+	userID = 65532
+)
+
+func deployment(in Input) (Child, error) {
+	s := in.Service
+	template, err := podTemplate(in)
+	if err != nil {
+		return Child{}, err
+	}
+	object := appsv1apply.Deployment(s.Name, s.Namespace).WithSpec(appsv1apply.DeploymentSpec().
+		WithReplicas(in.Replicas).
+		WithRevisionHistoryLimit(revisionHistoryLimit).
+		WithProgressDeadlineSeconds(progressDeadlineSeconds).
+		WithSelector(metav1apply.LabelSelector().WithMatchLabels(SelectorLabels(s))).
+		WithStrategy(rollingUpdate()).
+		WithTemplate(template))
+	child := newChild(appsv1.SchemeGroupVersion, "Deployment", s, s.Name)
+	child.Apply, child.meta = object, object.ObjectMetaApplyConfiguration
+	return child, nil
+}
+
+// A new replica takes requests before an old one drains.
+func rollingUpdate() *appsv1apply.DeploymentStrategyApplyConfiguration {
+	return appsv1apply.DeploymentStrategy().
+		WithType(appsv1.RollingUpdateDeploymentStrategyType).
+		WithRollingUpdate(appsv1apply.RollingUpdateDeployment().
+			WithMaxUnavailable(intstr.FromInt32(0)).
+			WithMaxSurge(intstr.FromString("25%")))
+}
+
+// The template depends on the config through the names of its Secrets alone: whatever else changes is reloaded in
+// place, and no pod is replaced.
+func podTemplate(in Input) (*corev1apply.PodTemplateSpecApplyConfiguration, error) {
+	r := runtimeOf(in.Service)
+	maxStream, err := r.MaxStreamDuration.Parse()
+	if err != nil {
+		return nil, fmt.Errorf("spec.runtime.maxStreamDuration: %w", err)
+	}
+	container, err := gatewayContainer(in, maxStream)
+	if err != nil {
+		return nil, err
+	}
+	volumes := volumesOf(in)
+	for i := range volumes {
+		container.WithVolumeMounts(volumes[i].mount)
+	}
+	pod := corev1apply.PodSpec().
+		WithServiceAccountName(in.Service.Name).
+		WithAutomountServiceAccountToken(false).
+		WithEnableServiceLinks(false).
+		WithTerminationGracePeriodSeconds(wholeSeconds(config.GracePeriod(maxStream))).
+		WithSecurityContext(podSecurity()).
+		WithTopologySpreadConstraints(spreadOverNodes(in)).
+		WithContainers(container)
+	for i := range volumes {
+		pod.WithVolumes(volumes[i].volume)
+	}
+	return corev1apply.PodTemplateSpec().WithLabels(Labels(in.Service)).WithSpec(pod), nil
+}
+
+func spreadOverNodes(in Input) *corev1apply.TopologySpreadConstraintApplyConfiguration {
+	return corev1apply.TopologySpreadConstraint().
+		WithMaxSkew(1).
+		WithTopologyKey(corev1.LabelHostname).
+		WithWhenUnsatisfiable(corev1.ScheduleAnyway).
+		WithLabelSelector(metav1apply.LabelSelector().WithMatchLabels(SelectorLabels(in.Service))).
+		WithMatchLabelKeys(appsv1.DefaultDeploymentUniqueLabelKey)
+}
+
+func podSecurity() *corev1apply.PodSecurityContextApplyConfiguration {
+	return corev1apply.PodSecurityContext().
+		WithRunAsNonRoot(true).
+		WithRunAsUser(userID).
+		WithRunAsGroup(userID).
+		WithFSGroup(userID).
+		WithSeccompProfile(corev1apply.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
+}
+
+func gatewayContainer(in Input, maxStream time.Duration) (*corev1apply.ContainerApplyConfiguration, error) {
+	r := runtimeOf(in.Service)
+	n, err := workers(&r)
+	if err != nil {
+		return nil, err
+	}
+	container := corev1apply.Container().
+		WithName(ContainerName).
+		WithImage(imageOf(in)).
+		WithArgs(
+			"--workers="+strconv.FormatInt(n, 10),
+			"--max-stream-duration="+maxStream.String()).
+		WithPorts(containerPort(portNameHTTP, config.Port), containerPort(portNameAdmin, config.AdminPort)).
+		WithTerminationMessagePath(config.TerminationLog).
+		WithTerminationMessagePolicy(corev1.TerminationMessageReadFile).
+		WithSecurityContext(corev1apply.SecurityContext().
+			WithAllowPrivilegeEscalation(false).
+			WithReadOnlyRootFilesystem(true).
+			WithCapabilities(corev1apply.Capabilities().WithDrop("ALL")))
+	if in.Gateway.PullPolicy != "" {
+		container.WithImagePullPolicy(in.Gateway.PullPolicy)
+	}
+	if in.Gateway.LogLevel != "" {
+		container.WithArgs("--log-level=" + in.Gateway.LogLevel)
+	}
+	addProbes(container)
+	addResources(container, r.Resources)
+	return container, nil
+}
+
+func imageOf(in Input) string {
+	if image := runtimeOf(in.Service).Image; image != "" {
+		return image
+	}
+	return in.Gateway.Image
+}
+
+// wholeSeconds rounds up: a grace period may be longer than needed, but never shorter.
+func wholeSeconds(d time.Duration) int64 {
+	return int64((d + time.Second - 1) / time.Second)
+}

@@ -1,0 +1,105 @@
+package render
+
+import (
+	"encoding/json"
+	"fmt"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	autoscalingv2apply "k8s.io/client-go/applyconfigurations/autoscaling/v2"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+)
+
+// MetricInFlight is the name under which the operator's custom metrics API serves the requests in flight of an
+// LLMService, summed over its live pods.
+const MetricInFlight = "inflight"
+
+// The autoscaler scales the LLMService, not the Deployment: the operator alone writes that one's replicas, after the
+// costs of deleting its pods.
+func horizontalPodAutoscaler(s *v1alpha1.LLMService) (Child, error) {
+	child := newChild(autoscalingv2.SchemeGroupVersion, "HorizontalPodAutoscaler", s, s.Name)
+	scaling := s.Spec.Scaling
+	if scaling == nil {
+		return child, nil
+	}
+	spec := autoscalingv2apply.HorizontalPodAutoscalerSpec().
+		WithScaleTargetRef(serviceReference(s)).
+		WithMinReplicas(scaling.MinReplicas).
+		WithMaxReplicas(scaling.MaxReplicas)
+	for i := range scaling.Metrics {
+		metric, err := metricSpec(s, &scaling.Metrics[i])
+		if err != nil {
+			return Child{}, fmt.Errorf("spec.scaling.metrics[%d]: %w", i, err)
+		}
+		spec.WithMetrics(metric)
+	}
+	if scaling.Behavior != nil {
+		behavior, err := scalingBehavior(scaling.Behavior)
+		if err != nil {
+			return Child{}, fmt.Errorf("spec.scaling.behavior: %w", err)
+		}
+		spec.WithBehavior(behavior)
+	}
+	autoscaler := autoscalingv2apply.HorizontalPodAutoscaler(s.Name, s.Namespace).WithSpec(spec)
+	child.Apply, child.meta = autoscaler, autoscaler.ObjectMetaApplyConfiguration
+	return child, nil
+}
+
+func serviceReference(s *v1alpha1.LLMService) *autoscalingv2apply.CrossVersionObjectReferenceApplyConfiguration {
+	return autoscalingv2apply.CrossVersionObjectReference().
+		WithAPIVersion(v1alpha1.GroupVersion.String()).
+		WithKind(v1alpha1.Kind).
+		WithName(s.Name)
+}
+
+func metricSpec(s *v1alpha1.LLMService, m *v1alpha1.Metric) (*autoscalingv2apply.MetricSpecApplyConfiguration, error) {
+	switch m.Type {
+	case v1alpha1.MetricInFlight:
+		return inFlightMetric(s, m), nil
+	case v1alpha1.MetricCPU:
+		return cpuMetric(m), nil
+	default:
+		return nil, fmt.Errorf("type %q: want %s or %s", m.Type, v1alpha1.MetricInFlight, v1alpha1.MetricCPU)
+	}
+}
+
+// An Object metric, because a Pods metric has no value while there are no pods.
+func inFlightMetric(s *v1alpha1.LLMService, m *v1alpha1.Metric) *autoscalingv2apply.MetricSpecApplyConfiguration {
+	return autoscalingv2apply.MetricSpec().
+		WithType(autoscalingv2.ObjectMetricSourceType).
+		WithObject(autoscalingv2apply.ObjectMetricSource().
+			WithDescribedObject(serviceReference(s)).
+			WithMetric(autoscalingv2apply.MetricIdentifier().WithName(MetricInFlight)).
+			WithTarget(autoscalingv2apply.MetricTarget().
+				WithType(autoscalingv2.AverageValueMetricType).
+				WithAverageValue(*resource.NewQuantity(int64(m.AverageValue), resource.DecimalSI))))
+}
+
+// The container's use and not the pod's, so that an injected sidecar does not count.
+func cpuMetric(m *v1alpha1.Metric) *autoscalingv2apply.MetricSpecApplyConfiguration {
+	return autoscalingv2apply.MetricSpec().
+		WithType(autoscalingv2.ContainerResourceMetricSourceType).
+		WithContainerResource(autoscalingv2apply.ContainerResourceMetricSource().
+			WithName(corev1.ResourceCPU).
+			WithContainer(ContainerName).
+			WithTarget(autoscalingv2apply.MetricTarget().
+				WithType(autoscalingv2.UtilizationMetricType).
+				WithAverageUtilization(m.AverageUtilization)))
+}
+
+// Both types have the same JSON, by which the behavior passes unchanged, members of later versions included.
+func scalingBehavior(b *autoscalingv2.HorizontalPodAutoscalerBehavior) (
+	*autoscalingv2apply.HorizontalPodAutoscalerBehaviorApplyConfiguration, error,
+) {
+	encoded, err := json.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	apply := autoscalingv2apply.HorizontalPodAutoscalerBehavior()
+	if err := json.Unmarshal(encoded, apply); err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	return apply, nil
+}

@@ -1,0 +1,42 @@
+package render
+
+import (
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+)
+
+// The labels of every child (https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/).
+const (
+	LabelName      = "app.kubernetes.io/name"
+	LabelInstance  = "app.kubernetes.io/instance"
+	LabelComponent = "app.kubernetes.io/component"
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+
+	// GatewayName is the value of LabelName.
+	GatewayName = "llmservice-gateway"
+	// GatewayComponent is the value of LabelComponent.
+	GatewayComponent = "gateway"
+	// ManagedBy is the value of LabelManagedBy.
+	ManagedBy = "llmservice"
+)
+
+// Labels are those of every child, pods included.
+func Labels(s *v1alpha1.LLMService) map[string]string {
+	return map[string]string{
+		LabelName:      GatewayName,
+		LabelInstance:  s.Name,
+		LabelComponent: GatewayComponent,
+		LabelManagedBy: ManagedBy,
+	}
+}
+
+// SelectorLabels select the pods of a service. A Deployment's selector cannot change, so these never may.
+func SelectorLabels(s *v1alpha1.LLMService) map[string]string {
+	return map[string]string{LabelName: GatewayName, LabelInstance: s.Name}
+}
+
+// Selector selects the pods of a service; its String is status.selector.
+func Selector(s *v1alpha1.LLMService) labels.Selector {
+	return labels.SelectorFromSet(SelectorLabels(s))
+}

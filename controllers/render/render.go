@@ -1,0 +1,74 @@
+// Package render turns an LLMService into its child objects. It is pure: equal inputs give equal objects, so that an
+// operator with nothing to change writes nothing.
+package render
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// Input is all that the children depend on.
+type Input struct {
+	// Service is read from the API server: it has a UID, and its defaults are set.
+	Service *v1alpha1.LLMService
+	// Current is the config to serve, LastGood the one to serve where a gateway cannot load it; LastGood may be zero.
+	Current, LastGood Document
+	// Replicas is how many gateways the Deployment shall have.
+	Replicas int32
+	Gateway  Gateway
+}
+
+// Document is one revision of a config: as the gateways read it, and decoded. Its zero value stands for none.
+type Document struct {
+	Encoded []byte
+	Config  *config.Config
+}
+
+// Gateway is what the operator was told about gateways.
+type Gateway struct {
+	// Image is used where the service names none.
+	Image      string
+	PullPolicy corev1.PullPolicy
+	// LogLevel is passed on to the gateway; empty leaves the gateway's default.
+	LogLevel string
+}
+
+// Children returns the service's children in the order in which they are to be applied: what pods need comes before
+// the pods, and the autoscaler last. It fails where the spec has a value that the API would have refused.
+func Children(in Input) ([]Child, error) {
+	deployment, err := deployment(in)
+	if err != nil {
+		return nil, err
+	}
+	autoscaler, err := horizontalPodAutoscaler(in.Service)
+	if err != nil {
+		return nil, err
+	}
+	children := []Child{
+		serviceAccount(in.Service),
+		configMap(in),
+		service(in.Service),
+		podDisruptionBudget(in.Service),
+		deployment,
+		autoscaler,
+	}
+	for i := range children {
+		if err := children[i].finish(in.Service); err != nil {
+			return nil, err
+		}
+	}
+	return children, nil
+}
+
+// A service that was read from the API server has a runtime; one that was built in Go may not.
+func runtimeOf(s *v1alpha1.LLMService) v1alpha1.Runtime { return valueOf(s.Spec.Runtime) }
+
+func valueOf[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}

@@ -1,0 +1,47 @@
+package render
+
+import (
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+)
+
+// Go's runtime frees memory sooner as it comes near GOMEMLIMIT; the rest is for what is not its heap, such as the
+// kernel's socket buffers, which count against the limit too.
+const goMemoryPercent = 90
+
+// addResources sets the container's resources, and GOMEMLIMIT where memory is limited.
+func addResources(c *corev1apply.ContainerApplyConfiguration, r *v1alpha1.Resources) {
+	if r == nil {
+		return
+	}
+	requests, limits := resourceList(r.Requests), resourceList(r.Limits)
+	c.WithResources(corev1apply.ResourceRequirements())
+	if len(requests) > 0 {
+		c.Resources.WithRequests(requests)
+	}
+	if len(limits) > 0 {
+		c.Resources.WithLimits(limits)
+	}
+	if memory, limited := limits[corev1.ResourceMemory]; limited {
+		limit := memory.Value() / 100 * goMemoryPercent
+		c.WithEnv(corev1apply.EnvVar().WithName("GOMEMLIMIT").WithValue(strconv.FormatInt(limit, 10)))
+	}
+}
+
+func resourceList(l *v1alpha1.ResourceList) corev1.ResourceList {
+	list := corev1.ResourceList{}
+	if l == nil {
+		return list
+	}
+	if l.CPU != nil {
+		list[corev1.ResourceCPU] = *l.CPU
+	}
+	if l.Memory != nil {
+		list[corev1.ResourceMemory] = *l.Memory
+	}
+	return list
+}

@@ -1,0 +1,43 @@
+package render
+
+import (
+	"fmt"
+	"net/url"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+)
+
+const httpPort = 80
+
+func service(s *v1alpha1.LLMService) Child {
+	object := corev1apply.Service(s.Name, s.Namespace).WithSpec(corev1apply.ServiceSpec().
+		WithType(corev1.ServiceTypeClusterIP).
+		WithSelector(SelectorLabels(s)).
+		WithPorts(corev1apply.ServicePort().
+			WithName(portNameHTTP).
+			WithProtocol(corev1.ProtocolTCP).
+			WithAppProtocol("http").
+			WithPort(servicePort(s)).
+			WithTargetPort(intstr.FromString(portNameHTTP))))
+	child := newChild(corev1.SchemeGroupVersion, "Service", s, s.Name)
+	child.Apply, child.meta = object, object.ObjectMetaApplyConfiguration
+	return child
+}
+
+// URL is where the service can be reached within the cluster.
+func URL(s *v1alpha1.LLMService) string {
+	host := fmt.Sprintf("%s.%s.svc", s.Name, s.Namespace)
+	if port := servicePort(s); port != httpPort {
+		host = fmt.Sprintf("%s:%d", host, port)
+	}
+	return (&url.URL{Scheme: "http", Host: host}).String()
+}
+
+func servicePort(s *v1alpha1.LLMService) int32 {
+	exposure := valueOf(s.Spec.Exposure)
+	return valueOf(exposure.Service).Port
+}

@@ -1,0 +1,70 @@
+package render
+
+import (
+	"maps"
+	"path"
+	"slices"
+
+	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+const (
+	configVolume = "config"
+	// Files of Secrets are for the gateway's group alone, which is the pod's fsGroup.
+	secretMode = 0o440
+	// Files of the config are no secret.
+	configMode = 0o444
+)
+
+type mountedVolume struct {
+	volume *corev1apply.VolumeApplyConfiguration
+	mount  *corev1apply.VolumeMountApplyConfiguration
+}
+
+// volumesOf lists the config's volume and one for each Secret that the current or the last good config names.
+func volumesOf(in Input) []mountedVolume {
+	volumes := []mountedVolume{configMapVolume(config.ConfigMapName(in.Service.Name))}
+	for _, name := range secretNames(in.Current.Config, in.LastGood.Config) {
+		volumes = append(volumes, secretVolume(name))
+	}
+	return volumes
+}
+
+// The whole directory is mounted: a file mounted by subPath would never change.
+func configMapVolume(name string) mountedVolume {
+	return mountedVolume{
+		volume: corev1apply.Volume().WithName(configVolume).
+			WithConfigMap(corev1apply.ConfigMapVolumeSource().WithName(name).WithDefaultMode(configMode)),
+		mount: readOnlyMount(configVolume, config.Dir),
+	}
+}
+
+// The volume is optional, so that a missing Secret fails the requests that need it and not the whole service. Its name
+// is a hash, because a Secret's name may be longer than a volume's.
+func secretVolume(secret string) mountedVolume {
+	name := "secret-" + shortHash([]byte(secret))
+	return mountedVolume{
+		volume: corev1apply.Volume().WithName(name).
+			WithSecret(corev1apply.SecretVolumeSource().WithSecretName(secret).WithOptional(true).WithDefaultMode(secretMode)),
+		mount: readOnlyMount(name, path.Join(config.SecretsDir, secret)),
+	}
+}
+
+func readOnlyMount(volume, at string) *corev1apply.VolumeMountApplyConfiguration {
+	return corev1apply.VolumeMount().WithName(volume).WithMountPath(at).WithReadOnly(true)
+}
+
+func secretNames(configs ...*config.Config) []string {
+	names := map[string]struct{}{}
+	for _, c := range configs {
+		if c == nil {
+			continue
+		}
+		for _, file := range c.SecretFiles() {
+			names[file.Secret] = struct{}{}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
