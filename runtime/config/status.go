@@ -13,8 +13,8 @@ type Status struct {
 	Rejected *Rejection `json:"rejected,omitempty"`
 	Draining bool       `json:"draining"`
 	// InFlight counts the requests being served now, streams included.
-	InFlight int64   `json:"inFlight"`
-	Streams  Streams `json:"streams"`
+	InFlight int64         `json:"inFlight"`
+	Streams  Streams       `json:"streams"`
 	Secrets  []SecretState `json:"secrets,omitempty"`
 }
 

@@ -1,0 +1,84 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+func TestEnterBoundsWhatIsInFlight(t *testing.T) {
+	a := New(2)
+	if _, ok := a.Enter(); ok {
+		t.Fatal("admitted before a limit was set")
+	}
+	a.SetLimit(2)
+	first, ok1 := a.Enter()
+	_, ok2 := a.Enter()
+	if _, ok3 := a.Enter(); !ok1 || !ok2 || ok3 {
+		t.Fatalf("admitted %v %v %v, want true true false", ok1, ok2, ok3)
+	}
+	first()
+	if _, ok := a.Enter(); !ok {
+		t.Error("not admitted after a release")
+	}
+	if got := a.InFlight(); got != 2 {
+		t.Errorf("in flight %d, want 2", got)
+	}
+}
+
+func TestEnterUnderContention(t *testing.T) {
+	a := New(2)
+	a.SetLimit(10)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			for range 200 {
+				if release, ok := a.Enter(); ok {
+					if n := a.InFlight(); n > 60 {
+						t.Errorf("in flight %d", n)
+					}
+					release()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := a.InFlight(); got != 0 {
+		t.Errorf("in flight %d after all were released", got)
+	}
+}
+
+func TestHeavyLeavesAWorkerFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := New(3)
+		for range 2 {
+			if _, err := a.Heavy(t.Context(), heavyBytes); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := a.Heavy(t.Context(), heavyBytes-1); err != nil {
+			t.Errorf("light work waits: %v", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error, 1)
+		go func() { _, err := a.Heavy(ctx, heavyBytes); result <- err }()
+		synctest.Wait()
+		select {
+		case err := <-result:
+			t.Fatalf("a third heavy work was admitted: %v", err)
+		default:
+		}
+		cancel()
+		if err := <-result; !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v, want context.Canceled", err)
+		}
+	})
+}
+
+func TestOneWorkerStillDoesHeavyWork(t *testing.T) {
+	if _, err := New(1).Heavy(t.Context(), heavyBytes); err != nil {
+		t.Error(err)
+	}
+}

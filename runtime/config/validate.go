@@ -1,0 +1,171 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/llmservice/llmservice/runtime/schema"
+)
+
+// FieldError says what is wrong with one field.
+type FieldError struct {
+	// Path is the field as in routes[0].request.schema; the LLMService's field is the same below spec.
+	Path string
+	// Message says what is wrong and what is allowed.
+	Message string
+}
+
+func (e FieldError) Error() string { return e.Path + ": " + e.Message }
+
+// Errors is everything that is wrong with a config.
+type Errors []FieldError
+
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i := range e {
+		lines[i] = e[i].Error()
+	}
+	return strings.Join(lines, "; ")
+}
+
+// validator collects errors and knows the names that fields may refer to.
+type validator struct {
+	errs      Errors
+	upstreams map[string]bool
+}
+
+// Validate returns everything that is wrong with the config, in the order of its fields; nil where it can be
+// served. The operator and the gateway both call it, so that neither accepts what the other refuses.
+func Validate(c *Config) Errors {
+	v := &validator{upstreams: map[string]bool{}}
+	v.service(c)
+	for i := range c.Upstreams {
+		v.upstream(fmt.Sprintf("upstreams[%d]", i), &c.Upstreams[i])
+	}
+	v.models(c.Models)
+	v.routes(c.Routes)
+	return v.errs
+}
+
+func (v *validator) add(path, format string, args ...any) {
+	v.errs = append(v.errs, FieldError{Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+func (v *validator) service(c *Config) {
+	if c.Service.Name == "" {
+		v.add("service.name", "is required")
+	}
+	if c.Runtime.MaxInFlight < 1 {
+		v.add("runtime.maxInFlight", "is %d, want at least 1", c.Runtime.MaxInFlight)
+	}
+}
+
+func (v *validator) upstream(path string, u *Upstream) {
+	switch {
+	case u.Name == "":
+		v.add(path+".name", "is required")
+	case v.upstreams[u.Name]:
+		v.add(path+".name", "%q is the name of another upstream", u.Name)
+	}
+	v.upstreams[u.Name] = true
+	switch {
+	case u.OpenAI == nil:
+		v.add(path+".openAI", "is required")
+	case u.OpenAI.Model == "":
+		v.add(path+".openAI.model", "is required")
+	}
+	if len(u.Endpoints) == 0 {
+		v.add(path+".endpoints", "is empty, want at least one endpoint")
+	}
+	for i, e := range u.Endpoints {
+		v.endpoint(fmt.Sprintf("%s.endpoints[%d].url", path, i), e.URL)
+	}
+	v.auth(path+".auth", u.Auth)
+	v.timeouts(path+".timeouts", &u.Timeouts)
+}
+
+func (v *validator) endpoint(path, raw string) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		v.add(path, "is not a URL; want for example http://model.team.svc:8000/v1")
+	case u.Scheme != "http" && u.Scheme != "https":
+		v.add(path, "has the scheme %q, want http or https", u.Scheme)
+	case u.Hostname() == "":
+		v.add(path, "%q has no host", raw)
+	case u.User != nil:
+		v.add(path, "holds user information; credentials belong to auth")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		v.add(path, "has a query or fragment; want a base URL, to which paths are appended")
+	}
+}
+
+// A name must not lead out of the secrets directory. The characters are those that Kubernetes allows in the names
+// of Secrets and their keys.
+var secretPart = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
+
+func (v *validator) auth(path string, a *Auth) {
+	if a == nil {
+		return
+	}
+	if a.Bearer == nil {
+		v.add(path+".bearer", "is required")
+		return
+	}
+	for _, part := range []struct{ name, value string }{{"secret", a.Bearer.Secret}, {"key", a.Bearer.Key}} {
+		if !secretPart.MatchString(part.value) || strings.HasPrefix(part.value, "..") {
+			v.add(path+".bearer."+part.name, "%q is not the name of a Secret's %s", part.value, part.name)
+		}
+	}
+}
+
+func (v *validator) timeouts(path string, t *Timeouts) {
+	v.positive(path+".connect", t.Connect)
+	v.positive(path+".firstToken", t.FirstToken)
+	v.positive(path+".idle", t.Idle)
+	v.positive(path+".total", t.Total)
+}
+
+func (v *validator) positive(path string, d Duration) {
+	if d <= 0 {
+		v.add(path, "is %s, want more than 0s", d.Std())
+	}
+}
+
+func (v *validator) models(models []Model) {
+	names := map[string]bool{}
+	for i, m := range models {
+		path := fmt.Sprintf("models[%d]", i)
+		switch {
+		case m.Name == "":
+			v.add(path+".name", "is required")
+		case names[m.Name]:
+			v.add(path+".name", "%q is the name of another model", m.Name)
+		}
+		names[m.Name] = true
+		if len(m.Upstreams) == 0 {
+			v.add(path+".upstreams", "is empty, want at least one upstream")
+		}
+		for j, name := range m.Upstreams {
+			v.knownUpstream(fmt.Sprintf("%s.upstreams[%d]", path, j), name)
+		}
+	}
+}
+
+func (v *validator) knownUpstream(path, name string) {
+	if !v.upstreams[name] {
+		v.add(path, "there is no upstream %q", name)
+	}
+}
+
+// checkSchema reports what is wrong with a body's schema.
+func (v *validator) checkSchema(path string, raw []byte) {
+	if len(raw) == 0 {
+		return
+	}
+	if _, err := schema.Compile(raw); err != nil {
+		v.add(path, "%v", err)
+	}
+}

@@ -1,0 +1,119 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
+)
+
+// Methods are those that a route may have.
+var Methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
+
+// Reserved paths belong to the gateway itself, with everything below them.
+var Reserved = []string{"/v1", "/docs", "/openapi.json"}
+
+var roles = []string{"system", "user", "assistant"}
+
+func (v *validator) routes(routes []Route) {
+	taken := map[string]bool{}
+	for i := range routes {
+		path, r := fmt.Sprintf("routes[%d]", i), &routes[i]
+		if key := r.Method + " " + r.Path; taken[key] {
+			v.add(path+".path", "%s is another route's", key)
+		} else {
+			taken[key] = true
+		}
+		v.route(path, r)
+	}
+}
+
+func (v *validator) route(path string, r *Route) {
+	if !strings.HasPrefix(r.Path, "/") {
+		v.add(path+".path", "%q does not begin with /", r.Path)
+	}
+	for _, reserved := range Reserved {
+		if r.Path == reserved || strings.HasPrefix(r.Path, reserved+"/") {
+			v.add(path+".path", "%s belongs to the gateway", reserved)
+		}
+	}
+	if !slices.Contains(Methods, r.Method) {
+		v.add(path+".method", "%q, want one of %s", r.Method, strings.Join(Methods, ", "))
+	}
+	v.positive(path+".timeout", r.Timeout)
+	if r.Request != nil {
+		v.checkSchema(path+".request.schema", r.Request.Schema)
+	}
+	if len(r.Steps) != 1 {
+		v.add(path+".steps", "has %d steps, want one", len(r.Steps))
+	}
+	var done []string
+	for i := range r.Steps {
+		v.step(fmt.Sprintf("%s.steps[%d]", path, i), &r.Steps[i], done)
+		done = append(done, r.Steps[i].Name)
+	}
+	v.response(path+".response", r.Response, done)
+}
+
+func (v *validator) step(path string, s *Step, done []string) {
+	switch {
+	case s.Name == "":
+		v.add(path+".name", "is required")
+	case slices.Contains(done, s.Name):
+		v.add(path+".name", "%q is the name of another step", s.Name)
+	}
+	if s.Chat == nil {
+		v.add(path+".chat", "is required")
+		return
+	}
+	v.knownUpstream(path+".chat.upstream", s.Chat.Upstream)
+	v.messages(path+".chat.messages", s.Chat.Messages, done)
+	if err := openai.CheckParameters(s.Chat.Parameters); err != nil {
+		v.add(path+".chat.parameters", "%v", err)
+	}
+}
+
+func (v *validator) messages(path string, messages []Message, done []string) {
+	if len(messages) == 0 {
+		v.add(path, "is empty, want at least one message")
+	}
+	env, err := expr.NewEnv(expr.Vars{Steps: done})
+	if err != nil {
+		v.add(path, "%v", err)
+		return
+	}
+	for i, m := range messages {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if !slices.Contains(roles, m.Role) {
+			v.add(at+".role", "%q, want one of %s", m.Role, strings.Join(roles, ", "))
+		}
+		if _, err := env.Compile(m.Content); err != nil {
+			v.add(at+".content", "%v", err)
+		}
+	}
+}
+
+func (v *validator) response(path string, r *Response, done []string) {
+	switch {
+	case r == nil || (r.Stream == "" && r.Body == nil):
+		v.add(path, "want one of stream and body")
+	case r.Stream != "" && r.Body != nil:
+		v.add(path, "has both stream and body, want one of them")
+	case r.Stream != "" && !slices.Contains(done, r.Stream):
+		v.add(path+".stream", "there is no step %q", r.Stream)
+	case r.Body != nil:
+		v.body(path+".body", r.Body, done)
+	}
+}
+
+func (v *validator) body(path string, body []byte, done []string) {
+	env, err := expr.NewEnv(expr.Vars{Steps: done})
+	if err == nil {
+		_, err = env.CompileTree(body)
+	}
+	if err != nil {
+		v.add(path, "%v", err)
+	}
+}

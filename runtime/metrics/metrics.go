@@ -1,0 +1,117 @@
+// Package metrics holds the figures of one gateway process: what Prometheus scrapes and what the status reports.
+package metrics
+
+import (
+	"strconv"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// Metrics counts. Its methods may be called by many goroutines.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	requests     *prometheus.CounterVec
+	duration     *prometheus.HistogramVec
+	firstContent *prometheus.HistogramVec
+	streams      *prometheus.CounterVec
+	attempts     *prometheus.CounterVec
+	reloads      *prometheus.CounterVec
+	revision     *prometheus.GaugeVec
+
+	opened, done, failed, cancelled atomic.Int64
+}
+
+// Model answers take from milliseconds to minutes.
+var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+
+// New returns metrics in a registry of their own. inFlight reports the requests being served now.
+func New(inFlight func() int64) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "llmservice", Name: name, Help: help}, labels)
+	}
+	histogram := func(name, help string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(
+			prometheus.HistogramOpts{Namespace: "llmservice", Name: name, Help: help, Buckets: seconds}, []string{"route"})
+	}
+	m := &Metrics{
+		Registry:     prometheus.NewRegistry(),
+		requests:     counter("requests_total", "Requests answered, by route and status; 0 is a client that left.", "route", "status"),
+		duration:     histogram("request_duration_seconds", "Time from the verdict to the end of the answer."),
+		firstContent: histogram("first_content_seconds", "Time from the verdict to a stream's first content event."),
+		streams:      counter("streams_total", "Streams ended, by route and how.", "route", "result"),
+		attempts:     counter("upstream_attempts_total", "Calls of upstreams, by how they failed (none for success).", "upstream", "failure"),
+		reloads:      counter("config_reloads_total", "Configs read, by whether they are served.", "result"),
+		revision: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "llmservice", Name: "config_revision", Help: "1 for the revision being served.",
+		}, []string{"revision"}),
+	}
+	m.Registry.MustRegister(m.requests, m.duration, m.firstContent, m.streams, m.attempts, m.reloads, m.revision,
+		gauge("in_flight", "Requests being served now.", inFlight),
+		gauge("streams_open", "Streams that have begun and not ended.", func() int64 { return m.Streams().Open }),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func gauge(name, help string, value func() int64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "llmservice", Name: name, Help: help},
+		func() float64 { return float64(value()) })
+}
+
+// StreamBegan counts a stream; it is owed an End.
+func (m *Metrics) StreamBegan() { m.opened.Add(1) }
+
+// End counts a request's outcome.
+func (m *Metrics) End(route string, o relay.Outcome) {
+	m.requests.WithLabelValues(route, strconv.Itoa(o.Status)).Inc()
+	m.duration.WithLabelValues(route).Observe(o.Duration.Seconds())
+	if o.FirstContent > 0 {
+		m.firstContent.WithLabelValues(route).Observe(o.FirstContent.Seconds())
+	}
+}
+
+// StreamEnded counts the outcome of a stream that began.
+func (m *Metrics) StreamEnded(route string, o relay.Outcome) {
+	switch o.Result {
+	case relay.StreamDone:
+		m.done.Add(1)
+	case relay.ClientLeft:
+		m.cancelled.Add(1)
+	case relay.StreamFailed, relay.Replied:
+		m.failed.Add(1)
+	}
+	m.streams.WithLabelValues(route, string(o.Result)).Inc()
+}
+
+// Attempt counts a call of an upstream.
+func (m *Metrics) Attempt(upstream string, f relay.Failure) {
+	kind := string(f.Kind)
+	if f.Kind == relay.NoFailure {
+		kind = "none"
+	}
+	m.attempts.WithLabelValues(upstream, kind).Inc()
+}
+
+// Serving records the revision being served.
+func (m *Metrics) Serving(revision string) {
+	m.revision.Reset()
+	m.revision.WithLabelValues(revision).Set(1)
+	m.reloads.WithLabelValues("served").Inc()
+}
+
+// Rejected counts a config that cannot be served.
+func (m *Metrics) Rejected() { m.reloads.WithLabelValues("rejected").Inc() }
+
+// Streams reports the counts of streams. What ended is read before what began, so that no reader sees more ended
+// than begun.
+func (m *Metrics) Streams() config.Streams {
+	s := config.Streams{Done: m.done.Load(), Failed: m.failed.Load(), Cancelled: m.cancelled.Load()}
+	s.Opened = m.opened.Load()
+	s.Open = s.Opened - s.Done - s.Failed - s.Cancelled
+	return s
+}

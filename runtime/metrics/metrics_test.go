@@ -1,0 +1,53 @@
+package metrics
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+func TestStreamsAddUp(t *testing.T) {
+	m := New(func() int64 { return 3 })
+	for range 5 {
+		m.StreamBegan()
+	}
+	for _, r := range []relay.Result{relay.StreamDone, relay.StreamDone, relay.StreamFailed, relay.ClientLeft} {
+		m.StreamEnded("/chat", relay.Outcome{Result: r})
+	}
+	want := config.Streams{Opened: 5, Open: 1, Done: 2, Failed: 1, Cancelled: 1}
+	if diff := cmp.Diff(want, m.Streams()); diff != "" {
+		t.Error(diff)
+	}
+	if got := testutil.ToFloat64(m.streams.WithLabelValues("/chat", "done")); got != 2 {
+		t.Errorf("done %v, want 2", got)
+	}
+}
+
+func TestOutcomesAreScraped(t *testing.T) {
+	m := New(func() int64 { return 3 })
+	m.End("/chat", relay.Outcome{Status: 200, Duration: time.Second, FirstContent: time.Millisecond})
+	m.Attempt("fast", relay.Failure{})
+	m.Attempt("fast", relay.Failure{Kind: relay.FailedStatus, Status: 503})
+	m.Serving("one")
+	m.Serving("two")
+	m.Rejected()
+	problems, err := testutil.GatherAndLint(m.Registry, "llmservice_requests_total", "llmservice_in_flight",
+		"llmservice_streams_open", "llmservice_upstream_attempts_total", "llmservice_config_revision")
+	if err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v %v", problems, err)
+	}
+	for name, want := range map[string]int{
+		"llmservice_requests_total": 1, "llmservice_request_duration_seconds": 1, "llmservice_first_content_seconds": 1,
+		"llmservice_upstream_attempts_total": 2, "llmservice_config_revision": 1, "llmservice_config_reloads_total": 2,
+		"llmservice_in_flight": 1,
+	} {
+		if got, err := testutil.GatherAndCount(m.Registry, name); err != nil || got != want {
+			t.Errorf("%s: %d series, want %d (%v)", name, got, want, err)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// FailureKind names what went wrong with an attempt; it is a metric's label.
+type FailureKind string
+
+// The kinds of failures.
+const (
+	// NoFailure is the zero value: nothing was tried yet.
+	NoFailure FailureKind = ""
+	// FailedConnect means that no connection could be made, or it broke before a response began.
+	FailedConnect FailureKind = "connect"
+	// FailedStatus is an answer with another status than 200.
+	FailedStatus FailureKind = "status"
+	// FailedFirstToken means that no content came in time.
+	FailedFirstToken FailureKind = "first_token_timeout"
+	// FailedIdle is a stream that fell silent.
+	FailedIdle FailureKind = "idle_timeout"
+	// FailedTotal is a whole answer that took too long.
+	FailedTotal FailureKind = "total_timeout"
+	// FailedTruncated is an answer that ended before the protocol says it may.
+	FailedTruncated FailureKind = "truncated"
+	// FailedMalformed is an answer that is not of the protocol.
+	FailedMalformed FailureKind = "malformed"
+	// FailedEvent is an error that the upstream reported within a stream.
+	FailedEvent FailureKind = "error_event"
+	// FailedTooLarge is an answer, or an event, above the gateway's bounds.
+	FailedTooLarge FailureKind = "too_large"
+	// FailedCredential means that the upstream's secret cannot be read.
+	FailedCredential FailureKind = "credential"
+	// FailedTimeout is the route's own timeout, whatever the upstream did.
+	FailedTimeout FailureKind = "timeout"
+	// FailedDuration is a stream at its maximal duration.
+	FailedDuration FailureKind = "stream_duration"
+	// FailedDraining is a stream that the drain's deadline ended.
+	FailedDraining FailureKind = "draining"
+	// FailedClient is a client that went away, or did not read.
+	FailedClient FailureKind = "client_left"
+	// FailedPanic is a fault of the gateway itself.
+	FailedPanic FailureKind = "panic"
+)
+
+// Failure is what went wrong with an attempt. Its text goes to logs and never to clients.
+type Failure struct {
+	Kind FailureKind
+	// Status is the upstream's HTTP status where Kind is FailedStatus.
+	Status int
+	// RetryAfter is how long the upstream asked to be left alone; 0 where it did not.
+	RetryAfter time.Duration
+	Err        error
+}
+
+// Error describes the failure for logs.
+func (f Failure) Error() string {
+	switch {
+	case f.Kind == FailedStatus:
+		return fmt.Sprintf("upstream answered with status %d", f.Status)
+	case f.Err != nil:
+		return fmt.Sprintf("%s: %v", f.Kind, f.Err)
+	}
+	return string(f.Kind)
+}
+
+// Unwrap returns the cause.
+func (f Failure) Unwrap() error { return f.Err }
+
+// FailureOf says why work under ctx failed with err: the failure that ctx was cancelled with (context.Cause), else
+// the client's leaving where ctx has ended, else a failure of the given kind.
+func FailureOf(ctx context.Context, err error, otherwise FailureKind) Failure {
+	if ctx.Err() == nil {
+		return Failure{Kind: otherwise, Err: err}
+	}
+	if f, ok := errors.AsType[Failure](context.Cause(ctx)); ok {
+		return f
+	}
+	return Failure{Kind: FailedClient, Err: err}
+}
+
+// Result is how a request ended.
+type Result string
+
+// The results.
+const (
+	// Replied is a whole answer, of whatever status.
+	Replied Result = "replied"
+	// StreamDone is a stream that ended as its protocol says.
+	StreamDone Result = "done"
+	// StreamFailed is a stream that ended with an error event, or was refused before it began.
+	StreamFailed Result = "failed"
+	// ClientLeft is a client that went away, or did not read, before the answer was complete.
+	ClientLeft Result = "cancelled"
+)
+
+// Outcome is what came of a request.
+type Outcome struct {
+	Result Result
+	// Status is the HTTP status sent, 0 where none was.
+	Status int
+	// Failure is the last one, also where a later attempt succeeded.
+	Failure Failure
+	// FirstContent is the time from the verdict to the first content event sent; 0 where none was.
+	FirstContent time.Duration
+	// Duration is the time from the verdict to the end.
+	Duration time.Duration
+}

@@ -1,0 +1,161 @@
+// Package relay is the seam between policy (what to answer) and bytes (how to read, relay and write it).
+//
+// An Engine owns listeners, connections, buffers and timers and knows no routes; a Policy decides and knows no
+// sockets. A faster engine can replace runtime/engine/nethttp without a change of policy.
+package relay
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/wire"
+)
+
+// Engine serves connections.
+type Engine interface {
+	// Serve accepts on l until ctx ends, then drains, and returns when nothing is in flight any more or the
+	// drain's deadline has passed and what was left has been ended. It closes l.
+	Serve(ctx context.Context, l net.Listener, p Policy) error
+}
+
+// Policy decides what to answer. Its methods are called by many goroutines at once.
+type Policy interface {
+	// Admit is asked before the body is read. It returns either a release, to be called once when the request
+	// has ended, or the reply that refuses the request.
+	Admit(h *Head) (release func(), refused *Reply)
+	// Decide is asked once the whole body has been read. ctx ends when the client leaves.
+	Decide(ctx context.Context, r *Request) Verdict
+	// Refuse answers a request that the engine itself could not read.
+	Refuse(h *Head, r Refusal) *Reply
+	// Panicked answers a request whose handling panicked, and reports it.
+	Panicked(h *Head, value any) *Reply
+}
+
+// Head is a request without its body.
+type Head struct {
+	Method string
+	Path   string
+	Header http.Header
+	// ContentLength is in bytes, -1 where the client did not say.
+	ContentLength int64
+}
+
+// Request is a whole request.
+type Request struct {
+	Head
+	Body []byte
+}
+
+// Refusal is why an engine could not read a request.
+type Refusal int
+
+// What may be wrong with a request's body before anybody has looked at it.
+const (
+	// BodyTooLarge means that the body exceeds the engine's limit.
+	BodyTooLarge Refusal = iota
+	// BodyUnreadable means that the body did not arrive whole, or not in time.
+	BodyUnreadable
+)
+
+// Reply is a whole answer.
+type Reply struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Verdict says how a request is answered. Exactly one of Reply, Relay and Produce is set.
+type Verdict struct {
+	// Reply is the answer itself.
+	Reply *Reply
+	// Relay streams an upstream's events.
+	Relay *Relay
+	// Produce works the answer out; it returns soon after its context has ended.
+	Produce func(ctx context.Context) *Reply
+	// Done, where set, is called once with what came of it.
+	Done func(Outcome)
+}
+
+// Relay describes how a stream is obtained from upstreams and handed on.
+type Relay struct {
+	// Next returns the attempt to make after the given failure; nil to give up, and then the failure to report.
+	// It is asked only until the first content event was sent.
+	Next Next
+	// Tap makes the tap of one attempt.
+	Tap func() Tap
+	// Observe, where set, is told how each attempt ended; the zero failure is a success.
+	Observe func(upstream string, f Failure)
+	// Refuse is the answer after the last failure, while nothing has been sent.
+	Refuse func(Failure) *Reply
+	// Abort is the error event that ends a stream that has begun.
+	Abort func(Failure) []byte
+	// Timeout bounds the time until the first content event.
+	Timeout time.Duration
+	// MaxDuration bounds the stream as a whole.
+	MaxDuration time.Duration
+}
+
+// Next chooses the attempt that follows a failure (zero before the first). With a nil attempt comes the failure
+// to report.
+type Next func(after Failure) (*Attempt, Failure)
+
+// Attempt is one call of one endpoint.
+type Attempt struct {
+	Call *Call
+	// Upstream is the configured name of what is called, for logs and metrics.
+	Upstream string
+	// FirstToken bounds the wait for the first content event, from the moment the call is made.
+	FirstToken time.Duration
+	// Idle bounds the silence between two events.
+	Idle time.Duration
+	// Total bounds a whole answer; streams have no such bound.
+	Total time.Duration
+	// Release is called once when the attempt has ended.
+	Release func()
+}
+
+// Call is an HTTP request of an upstream.
+type Call struct {
+	Method string
+	URL    string
+	Header http.Header
+	Body   []byte
+	// Connect bounds dialling, TLS included.
+	Connect time.Duration
+}
+
+// Answer is the head of an upstream's response, and the body still to be read.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   io.ReadCloser
+}
+
+// Client makes calls. The answer's body ends with an error when ctx ends.
+type Client interface {
+	Do(ctx context.Context, c *Call) (*Answer, error)
+}
+
+// Tap reads the frames of one attempt as they pass.
+type Tap interface {
+	// Frame appends to dst what shall be sent in the frame's place and says what the frame was.
+	Frame(dst []byte, f *wire.Frame) ([]byte, Kind)
+}
+
+// Kind is what a frame means to the stream's contract.
+type Kind int
+
+// The kinds of frames.
+const (
+	// Preamble carries no content yet: another upstream may still take over.
+	Preamble Kind = iota
+	// Content is what the client asked for. With the first one sent the answer is committed.
+	Content
+	// Done ends the stream as the protocol says.
+	Done
+	// Broken is an upstream's own error event, or a frame that the protocol does not allow.
+	Broken
+)

@@ -1,0 +1,22 @@
+package relay
+
+import (
+	"net/http"
+
+	"github.com/llmservice/llmservice/runtime/problem"
+)
+
+// Problem is the reply that tells a client of an error, in the format that it expects.
+func Problem(format problem.Format, e *problem.Error) *Reply {
+	r := format.Reply(e)
+	header := make(http.Header, len(r.Header))
+	for _, f := range r.Header {
+		header.Add(f.Name, f.Value)
+	}
+	return &Reply{Status: r.Status, Header: header, Body: r.Body}
+}
+
+// JSON is a reply of status 200 with a JSON body.
+func JSON(body []byte) *Reply {
+	return &Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
+}

@@ -1,0 +1,41 @@
+package upstream
+
+import (
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// retrySoon is what clients are told where nobody knows better.
+const retrySoon = time.Second
+
+// Problem is what a client is told of a failure: no text of the upstream's, which may echo keys and prompts.
+func Problem(f relay.Failure) *problem.Error {
+	return describe(f).WithCause(f)
+}
+
+func describe(f relay.Failure) *problem.Error {
+	switch f.Kind {
+	case relay.FailedStatus:
+		return problem.FromUpstream(f.Status, f.RetryAfter)
+	case relay.FailedConnect:
+		return problem.New(problem.UpstreamUnreachable)
+	case relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal:
+		return problem.New(problem.UpstreamTimeout)
+	case relay.FailedTruncated:
+		return problem.New(problem.UpstreamTruncated)
+	case relay.FailedMalformed, relay.FailedEvent, relay.FailedTooLarge:
+		return problem.New(problem.UpstreamError)
+	case relay.FailedCredential:
+		return problem.NoEndpoint(retrySoon)
+	case relay.FailedTimeout:
+		return problem.New(problem.Timeout)
+	case relay.FailedDuration:
+		return problem.New(problem.DurationExceeded)
+	case relay.FailedDraining:
+		return problem.GoingAway(retrySoon)
+	case relay.NoFailure, relay.FailedClient, relay.FailedPanic:
+	}
+	return problem.New(problem.Internal)
+}
