@@ -1,0 +1,63 @@
+package main
+
+import (
+	"cmp"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/llmservice/llmservice/test/cluster/build"
+	"github.com/llmservice/llmservice/test/cluster/node"
+)
+
+// The environment that stands in for flags.
+const (
+	// existingEnv is not KUBECONFIG, which may name somebody's production.
+	existingEnv = "LLMSERVICE_KUBECONFIG"
+	assetsEnv   = "KUBEBUILDER_ASSETS"
+	stateEnv    = "LLMSERVICE_CLUSTER_STATE"
+	netnsEnv    = "LLMSERVICE_CLUSTER_NETNS"
+	binEnv      = "LLMSERVICE_CLUSTER_BIN"
+)
+
+// settings are what all subcommands share.
+type settings struct {
+	layout node.Layout
+	// existing is the kubeconfig of a cluster to use instead of one of our own.
+	existing string
+}
+
+const rootHelp = `A real single-node Kubernetes on this machine, in a network namespace of its own.
+
+Environment:
+  ` + existingEnv + `     kubeconfig of an existing cluster to use instead
+  ` + assetsEnv + `        directory with etcd, kube-apiserver and kubectl for API tests
+  ` + stateEnv + `, ` + netnsEnv + `, ` + binEnv + `
+                            defaults of --state, --netns and --bin`
+
+func newRoot() *cobra.Command {
+	s := &settings{existing: os.Getenv(existingEnv)}
+	root := &cobra.Command{
+		Use:           "cluster",
+		Short:         "Run a real single-node Kubernetes on this machine",
+		Long:          rootHelp,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	bin, err := build.DefaultDir()
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if s.layout.Bin == "" {
+			return err
+		}
+		return nil
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&s.layout.State, "state", cmp.Or(os.Getenv(stateEnv), "/tmp/llmservice-k8s"), "directory of everything that the cluster writes")
+	flags.StringVar(&s.layout.Netns, "netns", cmp.Or(os.Getenv(netnsEnv), "llmservice"), "name of the cluster's network namespace")
+	flags.StringVar(&s.layout.Bin, "bin", cmp.Or(os.Getenv(binEnv), bin), "directory of the cluster's binaries")
+	root.AddCommand(
+		newDeps(), newBuild(s), newUp(s), newDown(s), newExec(s),
+		newImage(), newLoad(s), newKubeconfig(s), newAssets(s), newSupervise(s),
+	)
+	return root
+}

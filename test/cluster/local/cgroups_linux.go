@@ -1,0 +1,120 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	cgroupMount   = "/sys/fs/cgroup"
+	cgroupTimeout = 10 * time.Second
+	cgroupRetry   = 50 * time.Millisecond
+)
+
+// hierarchies are the roots that a control group needs a directory below: one
+// with cgroup v2, one for each controller with v1 (cgroups(7)).
+func hierarchies() ([]string, error) {
+	if isHierarchy(cgroupMount) {
+		return []string{cgroupMount}, nil
+	}
+	dirs, err := filepath.Glob(filepath.Join(cgroupMount, "*"))
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(dirs, func(dir string) bool { return !isHierarchy(dir) }), nil
+}
+
+func isHierarchy(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "cgroup.procs"))
+	return err == nil
+}
+
+// createCgroup makes the group that the kubelet puts all pods below.
+func createCgroup(name string) error {
+	roots, err := hierarchies()
+	if err != nil {
+		return fmt.Errorf("create control group %s: %w", name, err)
+	}
+	if len(roots) == 0 {
+		return fmt.Errorf("create control group %s: no cgroup file system on %s", name, cgroupMount)
+	}
+	for _, root := range roots {
+		if err := passControllersOn(root); err != nil {
+			return fmt.Errorf("create control group %s: %w", name, err)
+		}
+		if err := os.Mkdir(filepath.Join(root, name), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("create control group %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// passControllersOn lets groups below root have its controllers, which cgroup
+// v2 leaves to whoever makes them; with v1 there is nothing to do.
+func passControllersOn(root string) error {
+	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
+	if err != nil || root != cgroupMount {
+		return nil // v1, or the controllerless v2 hierarchy that may stand beside it
+	}
+	for _, c := range strings.Fields(string(controllers)) {
+		if err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+c), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeCgroup removes a control group whose processes have been killed. The
+// kernel lets go of a group a moment after its last process.
+func removeCgroup(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, cgroupTimeout)
+	defer cancel()
+	roots, err := hierarchies()
+	if err != nil {
+		return fmt.Errorf("remove control group %s: %w", name, err)
+	}
+	tick := time.NewTicker(cgroupRetry)
+	defer tick.Stop()
+	for _, root := range roots {
+		err := removeTree(filepath.Join(root, name))
+		for ; errors.Is(err, unix.EBUSY) && ctx.Err() == nil; <-tick.C {
+			err = removeTree(filepath.Join(root, name))
+		}
+		if err != nil {
+			return fmt.Errorf("remove control group: %w", err)
+		}
+	}
+	return nil
+}
+
+// removeTree removes directories only: a control group's files are no files.
+func removeTree(root string) error {
+	var dirs []string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil && entry.IsDir() {
+			dirs = append(dirs, path)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, dir := range slices.Backward(dirs) {
+		if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
+			return &os.PathError{Op: "rmdir", Path: dir, Err: err}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+
+	"github.com/llmservice/llmservice/test/cluster/deps"
+	"github.com/llmservice/llmservice/test/cluster/netns"
+	"github.com/llmservice/llmservice/test/cluster/node"
+	"github.com/llmservice/llmservice/test/cluster/supervise"
+)
+
+// Exec runs a command inside the cluster's network namespace, with the
+// binaries first in PATH and KUBECONFIG set, and returns its exit code.
+// Daemons that have died before or during the command are reported to log.
+func Exec(ctx context.Context, l node.Layout, command []string, log io.Writer) (int, error) {
+	if err := present(l); err != nil {
+		return 0, err
+	}
+	reported := reportDeaths(l, nil, log)
+	code, err := Run(ctx, command, Environment(l.Kubeconfig(), l.Bin), func(cmd *exec.Cmd) error {
+		return netns.Start(l.Netns, cmd)
+	})
+	reportDeaths(l, reported, log)
+	return code, err
+}
+
+// present checks that there is a cluster to talk to.
+func present(l node.Layout) error {
+	if err := l.Validate(); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return deps.Check()
+	}
+	pids, err := supervisors("--state=" + l.State)
+	if err != nil {
+		return fmt.Errorf("find supervisors: %w", err)
+	}
+	if len(pids) == 0 {
+		return errors.New("no cluster is up: run `cluster up`")
+	}
+	return nil
+}
+
+// reportDeaths names the daemons that have died since known was returned.
+func reportDeaths(l node.Layout, known []string, log io.Writer) []string {
+	status, err := supervise.ReadStatus(l.Status())
+	if err != nil {
+		fmt.Fprintln(log, "cluster:", err)
+		return known
+	}
+	for _, d := range status.Dead() {
+		if !slices.Contains(known, d.Name) {
+			fmt.Fprintln(log, "cluster:", d)
+			known = append(known, d.Name)
+		}
+	}
+	return known
+}

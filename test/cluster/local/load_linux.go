@@ -1,0 +1,37 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/llmservice/llmservice/test/cluster/image"
+	"github.com/llmservice/llmservice/test/cluster/node"
+)
+
+// Load brings the images of an archive into the cluster.
+func Load(ctx context.Context, l node.Layout, archive string, log io.Writer) error {
+	if err := present(l); err != nil {
+		return err
+	}
+	tags, err := image.Tags(archive)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, tag := range tags {
+		names = append(names, image.Canonical(tag))
+	}
+	archive, err = filepath.Abs(archive)
+	if err != nil {
+		return fmt.Errorf("load %s: %w", archive, err)
+	}
+	if err := node.Import(ctx, l, archive, names); err != nil {
+		return err
+	}
+	for _, name := range names {
+		fmt.Fprintln(log, "loaded", name)
+	}
+	return nil
+}

@@ -1,0 +1,29 @@
+//go:build !linux
+
+package local
+
+import (
+	"context"
+	"io"
+
+	"github.com/llmservice/llmservice/test/cluster/deps"
+	"github.com/llmservice/llmservice/test/cluster/node"
+)
+
+// SuperviseCommand is the subcommand that the supervisor runs as.
+const SuperviseCommand = "supervise"
+
+// Up says that a cluster needs Linux.
+func Up(context.Context, node.Layout, io.Writer) error { return deps.Check() }
+
+// Down says that a cluster needs Linux.
+func Down(context.Context, node.Layout, io.Writer) error { return deps.Check() }
+
+// Exec says that a cluster needs Linux.
+func Exec(context.Context, node.Layout, []string, io.Writer) (int, error) { return 0, deps.Check() }
+
+// Load says that a cluster needs Linux.
+func Load(context.Context, node.Layout, string, io.Writer) error { return deps.Check() }
+
+// Supervise says that a cluster needs Linux.
+func Supervise(node.Layout) error { return deps.Check() }

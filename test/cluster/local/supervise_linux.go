@@ -1,0 +1,72 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/llmservice/llmservice/test/cluster/deps"
+	"github.com/llmservice/llmservice/test/cluster/node"
+	"github.com/llmservice/llmservice/test/cluster/supervise"
+)
+
+// Supervise is the supervisor's whole life. It is the first process of a PID
+// namespace: when it returns, the kernel kills whatever still runs in there.
+func Supervise(l node.Layout) error {
+	if os.Getpid() != 1 {
+		return errors.New("supervise is for `cluster up` to start")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer stop()
+	// The daemons must not inherit it: up reads until the last copy is closed.
+	unix.CloseOnExec(progressFD)
+	progress := os.NewFile(progressFD, "progress")
+	status, err := supervise.NewStatusFile(l.Status())
+	if err != nil {
+		return err
+	}
+	reaper := supervise.NewReaper()
+	reaping := make(chan struct{})
+	go func() {
+		defer close(reaping)
+		reaper.Run(ctx)
+	}()
+	startErr := startNode(ctx, l, reaper, status, progress)
+	err = status.Update(func(s *supervise.Status) {
+		s.Phase = supervise.Ready
+		if startErr != nil {
+			s.Phase, s.Reason = supervise.Failed, startErr.Error()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := progress.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "tell up:", err)
+	}
+	<-ctx.Done()
+	<-reaping
+	return nil
+}
+
+// startNode starts the node and gives up as soon as a daemon dies.
+func startNode(ctx context.Context, l node.Layout, reaper *supervise.Reaper, status *supervise.StatusFile, progress io.Writer) error {
+	starting, died := context.WithCancelCause(ctx)
+	defer died(nil)
+	sup := &supervise.Supervisor{
+		Reaper: reaper,
+		Status: status,
+		LogDir: l.Logs(),
+		Dir:    l.State,
+		Env:    l.Environment(),
+		Died:   func(d supervise.DaemonStatus) { died(&node.DiedError{Daemon: d}) },
+	}
+	return node.Start(starting, l, sup, deps.CNIDir(), func(step string) {
+		fmt.Fprintln(progress, step)
+	})
+}
