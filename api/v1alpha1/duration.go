@@ -10,11 +10,12 @@ import (
 // (GEP-2257 of the Gateway API).
 const DurationPattern = `^([0-9]{1,5}(h|m|s|ms)){1,4}$`
 
+// A metav1.Duration would be accepted by the API with values that no typed client can decode, and one such object
+// breaks every LIST. Hence a string with a pattern.
 var durationPattern = regexp.MustCompile(DurationPattern)
 
 // Duration is a span of time such as 300ms, 10s or 1m30s, longer than 0s and at most 24h: at most four integers of at
-// most five digits, each with a unit of h, m, s or ms (GEP-2257 of the Gateway API). It is a string and not a metav1.Duration, because the API would
-// accept values of that one that no typed client can decode, and one such object breaks every LIST.
+// most five digits, each with a unit of h, m, s or ms (GEP-2257 of the Gateway API).
 //
 // +kubebuilder:validation:MinLength=2
 // +kubebuilder:validation:MaxLength=28

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	metav1 "k8s.io/client-go/applyconfigurations/meta/v1"
+	acmetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 )
@@ -29,7 +29,7 @@ type Child struct {
 	// Hash is the value of AppliedHashAnnotation; empty where Apply is nil.
 	Hash string
 
-	meta *metav1.ObjectMetaApplyConfiguration
+	meta *acmetav1.ObjectMetaApplyConfiguration
 }
 
 // Unstructured returns the object to apply, to be compared with the live one. It fails where Apply is nil.
@@ -57,12 +57,12 @@ func newChild(gv schema.GroupVersion, kind string, s *v1alpha1.LLMService, name 
 }
 
 // finish adds what every child has: labels, the owner, the hash.
-func (c *Child) finish(s *v1alpha1.LLMService) error {
+func finish(c *Child, s *v1alpha1.LLMService) error {
 	if c.Apply == nil {
 		return nil
 	}
 	c.meta.Labels = Labels(s)
-	c.meta.OwnerReferences = []metav1.OwnerReferenceApplyConfiguration{*metav1.OwnerReference().
+	c.meta.OwnerReferences = []acmetav1.OwnerReferenceApplyConfiguration{*acmetav1.OwnerReference().
 		WithAPIVersion(v1alpha1.GroupVersion.String()).
 		WithKind(v1alpha1.Kind).
 		WithName(s.Name).

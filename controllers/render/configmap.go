@@ -2,14 +2,14 @@ package render
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
 func configMap(in Input) Child {
 	name := config.ConfigMapName(in.Service.Name)
-	documents := corev1apply.ConfigMap(name, in.Service.Namespace)
+	documents := accorev1.ConfigMap(name, in.Service.Namespace)
 	for key, document := range map[string]Document{config.CurrentKey: in.Current, config.LastGoodKey: in.LastGood} {
 		if len(document.Encoded) > 0 {
 			documents.WithData(map[string]string{key: string(document.Encoded)})

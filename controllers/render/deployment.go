@@ -8,9 +8,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	appsv1apply "k8s.io/client-go/applyconfigurations/apps/v1"
-	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
-	metav1apply "k8s.io/client-go/applyconfigurations/meta/v1"
+	acappsv1 "k8s.io/client-go/applyconfigurations/apps/v1"
+	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	acmetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"github.com/llmservice/llmservice/runtime/config"
 )
@@ -33,11 +33,11 @@ func deployment(in Input) (Child, error) {
 	if err != nil {
 		return Child{}, err
 	}
-	object := appsv1apply.Deployment(s.Name, s.Namespace).WithSpec(appsv1apply.DeploymentSpec().
+	object := acappsv1.Deployment(s.Name, s.Namespace).WithSpec(acappsv1.DeploymentSpec().
 		WithReplicas(in.Replicas).
 		WithRevisionHistoryLimit(revisionHistoryLimit).
 		WithProgressDeadlineSeconds(progressDeadlineSeconds).
-		WithSelector(metav1apply.LabelSelector().WithMatchLabels(SelectorLabels(s))).
+		WithSelector(acmetav1.LabelSelector().WithMatchLabels(SelectorLabels(s))).
 		WithStrategy(rollingUpdate()).
 		WithTemplate(template))
 	child := newChild(appsv1.SchemeGroupVersion, "Deployment", s, s.Name)
@@ -46,17 +46,17 @@ func deployment(in Input) (Child, error) {
 }
 
 // A new replica takes requests before an old one drains.
-func rollingUpdate() *appsv1apply.DeploymentStrategyApplyConfiguration {
-	return appsv1apply.DeploymentStrategy().
+func rollingUpdate() *acappsv1.DeploymentStrategyApplyConfiguration {
+	return acappsv1.DeploymentStrategy().
 		WithType(appsv1.RollingUpdateDeploymentStrategyType).
-		WithRollingUpdate(appsv1apply.RollingUpdateDeployment().
+		WithRollingUpdate(acappsv1.RollingUpdateDeployment().
 			WithMaxUnavailable(intstr.FromInt32(0)).
 			WithMaxSurge(intstr.FromString("25%")))
 }
 
 // The template depends on the config through the names of its Secrets alone: whatever else changes is reloaded in
 // place, and no pod is replaced.
-func podTemplate(in Input) (*corev1apply.PodTemplateSpecApplyConfiguration, error) {
+func podTemplate(in Input) (*accorev1.PodTemplateSpecApplyConfiguration, error) {
 	r := runtimeOf(in.Service)
 	maxStream, err := r.MaxStreamDuration.Parse()
 	if err != nil {
@@ -70,7 +70,7 @@ func podTemplate(in Input) (*corev1apply.PodTemplateSpecApplyConfiguration, erro
 	for i := range volumes {
 		container.WithVolumeMounts(volumes[i].mount)
 	}
-	pod := corev1apply.PodSpec().
+	pod := accorev1.PodSpec().
 		WithServiceAccountName(in.Service.Name).
 		WithAutomountServiceAccountToken(false).
 		WithEnableServiceLinks(false).
@@ -81,34 +81,34 @@ func podTemplate(in Input) (*corev1apply.PodTemplateSpecApplyConfiguration, erro
 	for i := range volumes {
 		pod.WithVolumes(volumes[i].volume)
 	}
-	return corev1apply.PodTemplateSpec().WithLabels(Labels(in.Service)).WithSpec(pod), nil
+	return accorev1.PodTemplateSpec().WithLabels(Labels(in.Service)).WithSpec(pod), nil
 }
 
-func spreadOverNodes(in Input) *corev1apply.TopologySpreadConstraintApplyConfiguration {
-	return corev1apply.TopologySpreadConstraint().
+func spreadOverNodes(in Input) *accorev1.TopologySpreadConstraintApplyConfiguration {
+	return accorev1.TopologySpreadConstraint().
 		WithMaxSkew(1).
 		WithTopologyKey(corev1.LabelHostname).
 		WithWhenUnsatisfiable(corev1.ScheduleAnyway).
-		WithLabelSelector(metav1apply.LabelSelector().WithMatchLabels(SelectorLabels(in.Service))).
+		WithLabelSelector(acmetav1.LabelSelector().WithMatchLabels(SelectorLabels(in.Service))).
 		WithMatchLabelKeys(appsv1.DefaultDeploymentUniqueLabelKey)
 }
 
-func podSecurity() *corev1apply.PodSecurityContextApplyConfiguration {
-	return corev1apply.PodSecurityContext().
+func podSecurity() *accorev1.PodSecurityContextApplyConfiguration {
+	return accorev1.PodSecurityContext().
 		WithRunAsNonRoot(true).
 		WithRunAsUser(userID).
 		WithRunAsGroup(userID).
 		WithFSGroup(userID).
-		WithSeccompProfile(corev1apply.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
+		WithSeccompProfile(accorev1.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
 }
 
-func gatewayContainer(in Input, maxStream time.Duration) (*corev1apply.ContainerApplyConfiguration, error) {
+func gatewayContainer(in Input, maxStream time.Duration) (*accorev1.ContainerApplyConfiguration, error) {
 	r := runtimeOf(in.Service)
 	n, err := workers(&r)
 	if err != nil {
 		return nil, err
 	}
-	container := corev1apply.Container().
+	container := accorev1.Container().
 		WithName(ContainerName).
 		WithImage(imageOf(in)).
 		WithArgs(
@@ -117,10 +117,10 @@ func gatewayContainer(in Input, maxStream time.Duration) (*corev1apply.Container
 		WithPorts(containerPort(portNameHTTP, config.Port), containerPort(portNameAdmin, config.AdminPort)).
 		WithTerminationMessagePath(config.TerminationLog).
 		WithTerminationMessagePolicy(corev1.TerminationMessageReadFile).
-		WithSecurityContext(corev1apply.SecurityContext().
+		WithSecurityContext(accorev1.SecurityContext().
 			WithAllowPrivilegeEscalation(false).
 			WithReadOnlyRootFilesystem(true).
-			WithCapabilities(corev1apply.Capabilities().WithDrop("ALL")))
+			WithCapabilities(accorev1.Capabilities().WithDrop("ALL")))
 	if in.Gateway.PullPolicy != "" {
 		container.WithImagePullPolicy(in.Gateway.PullPolicy)
 	}

@@ -7,7 +7,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	autoscalingv2apply "k8s.io/client-go/applyconfigurations/autoscaling/v2"
+	acautoscalingv2 "k8s.io/client-go/applyconfigurations/autoscaling/v2"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 )
@@ -24,7 +24,7 @@ func horizontalPodAutoscaler(s *v1alpha1.LLMService) (Child, error) {
 	if scaling == nil {
 		return child, nil
 	}
-	spec := autoscalingv2apply.HorizontalPodAutoscalerSpec().
+	spec := acautoscalingv2.HorizontalPodAutoscalerSpec().
 		WithScaleTargetRef(serviceReference(s)).
 		WithMinReplicas(scaling.MinReplicas).
 		WithMaxReplicas(scaling.MaxReplicas)
@@ -42,19 +42,19 @@ func horizontalPodAutoscaler(s *v1alpha1.LLMService) (Child, error) {
 		}
 		spec.WithBehavior(behavior)
 	}
-	autoscaler := autoscalingv2apply.HorizontalPodAutoscaler(s.Name, s.Namespace).WithSpec(spec)
+	autoscaler := acautoscalingv2.HorizontalPodAutoscaler(s.Name, s.Namespace).WithSpec(spec)
 	child.Apply, child.meta = autoscaler, autoscaler.ObjectMetaApplyConfiguration
 	return child, nil
 }
 
-func serviceReference(s *v1alpha1.LLMService) *autoscalingv2apply.CrossVersionObjectReferenceApplyConfiguration {
-	return autoscalingv2apply.CrossVersionObjectReference().
+func serviceReference(s *v1alpha1.LLMService) *acautoscalingv2.CrossVersionObjectReferenceApplyConfiguration {
+	return acautoscalingv2.CrossVersionObjectReference().
 		WithAPIVersion(v1alpha1.GroupVersion.String()).
 		WithKind(v1alpha1.Kind).
 		WithName(s.Name)
 }
 
-func metricSpec(s *v1alpha1.LLMService, m *v1alpha1.Metric) (*autoscalingv2apply.MetricSpecApplyConfiguration, error) {
+func metricSpec(s *v1alpha1.LLMService, m *v1alpha1.Metric) (*acautoscalingv2.MetricSpecApplyConfiguration, error) {
 	switch m.Type {
 	case v1alpha1.MetricInFlight:
 		return inFlightMetric(s, m), nil
@@ -66,38 +66,38 @@ func metricSpec(s *v1alpha1.LLMService, m *v1alpha1.Metric) (*autoscalingv2apply
 }
 
 // An Object metric, because a Pods metric has no value while there are no pods.
-func inFlightMetric(s *v1alpha1.LLMService, m *v1alpha1.Metric) *autoscalingv2apply.MetricSpecApplyConfiguration {
-	return autoscalingv2apply.MetricSpec().
+func inFlightMetric(s *v1alpha1.LLMService, m *v1alpha1.Metric) *acautoscalingv2.MetricSpecApplyConfiguration {
+	return acautoscalingv2.MetricSpec().
 		WithType(autoscalingv2.ObjectMetricSourceType).
-		WithObject(autoscalingv2apply.ObjectMetricSource().
+		WithObject(acautoscalingv2.ObjectMetricSource().
 			WithDescribedObject(serviceReference(s)).
-			WithMetric(autoscalingv2apply.MetricIdentifier().WithName(MetricInFlight)).
-			WithTarget(autoscalingv2apply.MetricTarget().
+			WithMetric(acautoscalingv2.MetricIdentifier().WithName(MetricInFlight)).
+			WithTarget(acautoscalingv2.MetricTarget().
 				WithType(autoscalingv2.AverageValueMetricType).
 				WithAverageValue(*resource.NewQuantity(int64(m.AverageValue), resource.DecimalSI))))
 }
 
 // The container's use and not the pod's, so that an injected sidecar does not count.
-func cpuMetric(m *v1alpha1.Metric) *autoscalingv2apply.MetricSpecApplyConfiguration {
-	return autoscalingv2apply.MetricSpec().
+func cpuMetric(m *v1alpha1.Metric) *acautoscalingv2.MetricSpecApplyConfiguration {
+	return acautoscalingv2.MetricSpec().
 		WithType(autoscalingv2.ContainerResourceMetricSourceType).
-		WithContainerResource(autoscalingv2apply.ContainerResourceMetricSource().
+		WithContainerResource(acautoscalingv2.ContainerResourceMetricSource().
 			WithName(corev1.ResourceCPU).
 			WithContainer(ContainerName).
-			WithTarget(autoscalingv2apply.MetricTarget().
+			WithTarget(acautoscalingv2.MetricTarget().
 				WithType(autoscalingv2.UtilizationMetricType).
 				WithAverageUtilization(m.AverageUtilization)))
 }
 
 // Both types have the same JSON, by which the behavior passes unchanged, members of later versions included.
 func scalingBehavior(b *autoscalingv2.HorizontalPodAutoscalerBehavior) (
-	*autoscalingv2apply.HorizontalPodAutoscalerBehaviorApplyConfiguration, error,
+	*acautoscalingv2.HorizontalPodAutoscalerBehaviorApplyConfiguration, error,
 ) {
 	encoded, err := json.Marshal(b)
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
-	apply := autoscalingv2apply.HorizontalPodAutoscalerBehavior()
+	apply := acautoscalingv2.HorizontalPodAutoscalerBehavior()
 	if err := json.Unmarshal(encoded, apply); err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}

@@ -55,7 +55,7 @@ func Children(in Input) ([]Child, error) {
 		autoscaler,
 	}
 	for i := range children {
-		if err := children[i].finish(in.Service); err != nil {
+		if err := finish(&children[i], in.Service); err != nil {
 			return nil, err
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 )
@@ -14,12 +14,12 @@ import (
 const goMemoryPercent = 90
 
 // addResources sets the container's resources, and GOMEMLIMIT where memory is limited.
-func addResources(c *corev1apply.ContainerApplyConfiguration, r *v1alpha1.Resources) {
+func addResources(c *accorev1.ContainerApplyConfiguration, r *v1alpha1.Resources) {
 	if r == nil {
 		return
 	}
 	requests, limits := resourceList(r.Requests), resourceList(r.Limits)
-	c.WithResources(corev1apply.ResourceRequirements())
+	c.WithResources(accorev1.ResourceRequirements())
 	if len(requests) > 0 {
 		c.Resources.WithRequests(requests)
 	}
@@ -28,7 +28,7 @@ func addResources(c *corev1apply.ContainerApplyConfiguration, r *v1alpha1.Resour
 	}
 	if memory, limited := limits[corev1.ResourceMemory]; limited {
 		limit := memory.Value() / 100 * goMemoryPercent
-		c.WithEnv(corev1apply.EnvVar().WithName("GOMEMLIMIT").WithValue(strconv.FormatInt(limit, 10)))
+		c.WithEnv(accorev1.EnvVar().WithName("GOMEMLIMIT").WithValue(strconv.FormatInt(limit, 10)))
 	}
 }
 

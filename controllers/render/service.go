@@ -6,7 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 )
@@ -14,10 +14,10 @@ import (
 const httpPort = 80
 
 func service(s *v1alpha1.LLMService) Child {
-	object := corev1apply.Service(s.Name, s.Namespace).WithSpec(corev1apply.ServiceSpec().
+	object := accorev1.Service(s.Name, s.Namespace).WithSpec(accorev1.ServiceSpec().
 		WithType(corev1.ServiceTypeClusterIP).
 		WithSelector(SelectorLabels(s)).
-		WithPorts(corev1apply.ServicePort().
+		WithPorts(accorev1.ServicePort().
 			WithName(portNameHTTP).
 			WithProtocol(corev1.ProtocolTCP).
 			WithAppProtocol("http").

@@ -5,7 +5,7 @@ import (
 	"path"
 	"slices"
 
-	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/llmservice/llmservice/runtime/config"
 )
@@ -19,8 +19,8 @@ const (
 )
 
 type mountedVolume struct {
-	volume *corev1apply.VolumeApplyConfiguration
-	mount  *corev1apply.VolumeMountApplyConfiguration
+	volume *accorev1.VolumeApplyConfiguration
+	mount  *accorev1.VolumeMountApplyConfiguration
 }
 
 // volumesOf lists the config's volume and one for each Secret that the current or the last good config names.
@@ -35,8 +35,8 @@ func volumesOf(in Input) []mountedVolume {
 // The whole directory is mounted: a file mounted by subPath would never change.
 func configMapVolume(name string) mountedVolume {
 	return mountedVolume{
-		volume: corev1apply.Volume().WithName(configVolume).
-			WithConfigMap(corev1apply.ConfigMapVolumeSource().WithName(name).WithDefaultMode(configMode)),
+		volume: accorev1.Volume().WithName(configVolume).
+			WithConfigMap(accorev1.ConfigMapVolumeSource().WithName(name).WithDefaultMode(configMode)),
 		mount: readOnlyMount(configVolume, config.Dir),
 	}
 }
@@ -46,14 +46,14 @@ func configMapVolume(name string) mountedVolume {
 func secretVolume(secret string) mountedVolume {
 	name := "secret-" + shortHash([]byte(secret))
 	return mountedVolume{
-		volume: corev1apply.Volume().WithName(name).
-			WithSecret(corev1apply.SecretVolumeSource().WithSecretName(secret).WithOptional(true).WithDefaultMode(secretMode)),
+		volume: accorev1.Volume().WithName(name).
+			WithSecret(accorev1.SecretVolumeSource().WithSecretName(secret).WithOptional(true).WithDefaultMode(secretMode)),
 		mount: readOnlyMount(name, path.Join(config.SecretsDir, secret)),
 	}
 }
 
-func readOnlyMount(volume, at string) *corev1apply.VolumeMountApplyConfiguration {
-	return corev1apply.VolumeMount().WithName(volume).WithMountPath(at).WithReadOnly(true)
+func readOnlyMount(volume, at string) *accorev1.VolumeMountApplyConfiguration {
+	return accorev1.VolumeMount().WithName(volume).WithMountPath(at).WithReadOnly(true)
 }
 
 func secretNames(configs ...*config.Config) []string {

@@ -1,0 +1,41 @@
+package render
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+)
+
+func TestWorkers(t *testing.T) {
+	number, auto := intstr.FromInt32(5), intstr.FromString(v1alpha1.WorkersAuto)
+	cpu := func(quantity string) *v1alpha1.ResourceList {
+		q := resource.MustParse(quantity)
+		return &v1alpha1.ResourceList{CPU: &q}
+	}
+	for name, tt := range map[string]struct {
+		runtime v1alpha1.Runtime
+		want    int64
+	}{
+		"a number":              {v1alpha1.Runtime{Workers: &number}, 5},
+		"nothing known":         {v1alpha1.Runtime{Workers: &auto}, 2},
+		"unset":                 {v1alpha1.Runtime{}, 2},
+		"limit rounded up":      {v1alpha1.Runtime{Resources: &v1alpha1.Resources{Limits: cpu("2100m")}}, 3},
+		"limit before request":  {v1alpha1.Runtime{Resources: &v1alpha1.Resources{Limits: cpu("4"), Requests: cpu("3")}}, 4},
+		"request rounded up":    {v1alpha1.Runtime{Resources: &v1alpha1.Resources{Requests: cpu("2.5")}}, 3},
+		"small request":         {v1alpha1.Runtime{Resources: &v1alpha1.Resources{Requests: cpu("100m")}}, 2},
+		"more than the maximum": {v1alpha1.Runtime{Resources: &v1alpha1.Resources{Limits: cpu("96")}}, 64},
+		"memory limit alone": {v1alpha1.Runtime{Resources: &v1alpha1.Resources{
+			Limits: &v1alpha1.ResourceList{}, Requests: cpu("3"),
+		}}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := workers(&tt.runtime)
+			if err != nil || got != tt.want {
+				t.Errorf("got %d, %v, want %d", got, err, tt.want)
+			}
+		})
+	}
+}
