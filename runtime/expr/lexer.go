@@ -9,7 +9,7 @@ import (
 type segment struct {
 	text   string
 	isExpr bool
-	offset int // of text within the template, in bytes
+	offset int // of an expression within the template, in bytes
 }
 
 // lex splits a template. `${` begins an expression, which ends at the brace that closes it: braces within, within CEL's
@@ -17,9 +17,9 @@ type segment struct {
 func lex(src string) ([]segment, *Error) {
 	var segments []segment
 	var literal strings.Builder
-	flush := func(end int) {
+	flush := func() {
 		if literal.Len() > 0 {
-			segments = append(segments, segment{text: literal.String(), offset: end - literal.Len()})
+			segments = append(segments, segment{text: literal.String()})
 			literal.Reset()
 		}
 	}
@@ -29,7 +29,7 @@ func lex(src string) ([]segment, *Error) {
 			literal.WriteString("${")
 			i += len("$${")
 		case strings.HasPrefix(rest, "${"):
-			flush(i)
+			flush()
 			start := i + len("${")
 			end, err := closing(src, start)
 			if err != nil {
@@ -45,7 +45,7 @@ func lex(src string) ([]segment, *Error) {
 			i++
 		}
 	}
-	flush(len(src))
+	flush()
 	return segments, nil
 }
 

@@ -1,0 +1,120 @@
+package expr
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestTree(t *testing.T) {
+	tests := map[string]struct{ in, want string }{
+		"no template":    {` { "a" : [ 1.50 , 1e2, true, null, "x" ] } `, `{"a":[1.50,1e2,true,null,"x"]}`},
+		"scalar":         {`"${request.body.n}"`, `3`},
+		"keeps types":    {`{"n": "${request.body.n}", "s": "${request.method}", "l": "${request.body.list}"}`, `{"n":3,"s":"POST","l":[1,"<a>",null,{"a":false,"z":1}]}`},
+		"null":           {`["${request.body.nothing}"]`, `[null]`},
+		"text":           {`["n is ${request.body.n}"]`, `["n is 3"]`},
+		"text is quoted": {`["\"${steps.answer.text}\"\n"]`, `["\"T\"\n"]`},
+		"order is kept":  {`{"z": 1, "a": "${request.body.n}", "b": {}}`, `{"z":1,"a":3,"b":{}}`},
+		"escape":         {`["$${x}", "$"]`, `["${x}","$"]`},
+		"empty":          {`[[], {}, ""]`, `[[],{},""]`},
+		"escaped name":   {`{"a\nb": 1}`, `{"a\nb":1}`},
+	}
+	env := testEnv(t)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			tree, err := env.CompileTree([]byte(tt.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // a tree is not used up
+				got, err := tree.JSON(t.Context(), testVars())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if string(got) != tt.want {
+					t.Errorf("got %s, want %s", got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestCompileTreeRefuses(t *testing.T) {
+	tests := map[string]struct {
+		in      string
+		path    string
+		column  int
+		message string
+	}{
+		"expression":     {`{"a": {"b/c": ["x", "x ${foo}"]}}`, "/a/b~1c/1", 5, "undeclared reference to 'foo'"},
+		"lexer":          {`["${"]`, "/0", 1, "no closing }"},
+		"name":           {`{"a${b}": 1}`, "/a${b}", 2, "names cannot hold expressions"},
+		"syntax":         {`{"a": }`, "/a", 1, "not valid JSON at byte 6"},
+		"end":            {`{"a": 1`, "", 1, "not valid JSON"},
+		"nothing":        {``, "", 1, "not valid JSON"},
+		"two values":     {`1 2`, "", 1, "more than one JSON value"},
+		"duplicate name": {`{"a": 1, "a": 2}`, "/a", 1, "duplicate"},
+		"too deep":       {strings.Repeat("[", maxTreeDepth+1) + strings.Repeat("]", maxTreeDepth+1), strings.Repeat("/0", maxTreeDepth), 1, "levels deep"},
+	}
+	env := testEnv(t)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := env.CompileTree([]byte(tt.in))
+			e, ok := errors.AsType[*Error](err)
+			if !ok {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			if e.Path != tt.path || e.Column != tt.column || !strings.Contains(e.Message, tt.message) {
+				t.Errorf("got %q %v, want %q, column %d, %q", e.Path, e, tt.path, tt.column, tt.message)
+			}
+		})
+	}
+}
+
+func TestTreeFails(t *testing.T) {
+	big := map[string]any{"request": map[string]any{"body": map[string]any{"half": strings.Repeat("a", MaxOutput/2+1), "control": strings.Repeat("\x01", MaxOutput/4)}}}
+	tests := map[string]struct {
+		in      string
+		vars    map[string]any
+		path    string
+		message string
+	}{
+		"absent":         {`{"a": ["${request.body.nope}"]}`, testVars(), "/a/0", "not there"},
+		"null in text":   {`{"a": "x ${request.body.nothing}"}`, testVars(), "/a", "is null"},
+		"not UTF-8":      {`{"a": "${request.body.bad}"}`, testVars(), "/a", "not UTF-8"},
+		"output":         {`["${request.body.half}", "${request.body.half}"]`, big, "/1", "more output"},
+		"output escaped": {`["${request.body.control}"]`, big, "/0", "more output"},
+	}
+	env := testEnv(t)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			tree, err := env.CompileTree([]byte(tt.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = tree.JSON(t.Context(), tt.vars)
+			e, ok := errors.AsType[*Error](err)
+			if !ok {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			if e.Path != tt.path || !strings.Contains(e.Message, tt.message) || strings.Contains(fmt.Sprint(e), secret) {
+				t.Errorf("got %v, want %s and %q", e, tt.path, tt.message)
+			}
+		})
+	}
+}
+
+func BenchmarkTree(b *testing.B) {
+	tree, err := testEnv(b).CompileTree([]byte(`{"answer": "${steps.answer.text}", "n": "${request.body.n}", "model": "fast"}`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	vars := testVars()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := tree.JSON(b.Context(), vars); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
