@@ -51,8 +51,11 @@ func (v *validator) route(path string, r *Route) {
 	}
 	var done []string
 	for i := range r.Steps {
-		v.step(fmt.Sprintf("%s.steps[%d]", path, i), &r.Steps[i], done)
-		done = append(done, r.Steps[i].Name)
+		step := &r.Steps[i]
+		v.step(fmt.Sprintf("%s.steps[%d]", path, i), step, done)
+		if step.Name != "" && !slices.Contains(done, step.Name) {
+			done = append(done, step.Name)
+		}
 	}
 	v.response(path+".response", r.Response, done)
 }

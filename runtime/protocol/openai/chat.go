@@ -55,11 +55,19 @@ func (c *Chat) Body(model string) ([]byte, error) {
 	if c.Stream {
 		body = append(body, `,"stream":true`...)
 	}
-	if inner := bytes.TrimSpace(c.Parameters); len(inner) > 2 {
-		body = append(append(body, ','), bytes.TrimSpace(inner[1:len(inner)-1])...)
-		return append(body, '}'), nil
+	if further := insides(c.Parameters); len(further) > 0 {
+		body = append(append(body, ','), further...)
 	}
 	return append(body, '}'), nil
+}
+
+// insides are what stands between an object's braces; the object is known to be one.
+func insides(object []byte) []byte {
+	object = bytes.TrimSpace(object)
+	if len(object) == 0 {
+		return nil
+	}
+	return bytes.TrimSpace(object[1 : len(object)-1])
 }
 
 // Completion is a whole answer, as far as later steps can use it.

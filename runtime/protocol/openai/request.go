@@ -1,8 +1,6 @@
 package openai
 
 import (
-	"strconv"
-
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -41,10 +39,8 @@ func ParseChatRequest(body []byte) (*ChatRequest, *problem.Error) {
 	if !r.model.found() || json.Unmarshal(r.model.of(body), &r.Model) != nil || r.Model == "" {
 		return nil, invalid("model", "a string")
 	}
-	if stream.found() && string(stream.of(body)) != "null" {
-		if r.Stream, err = strconv.ParseBool(string(stream.of(body))); err != nil {
-			return nil, invalid("stream", "true or false")
-		}
+	if stream.found() && json.Unmarshal(stream.of(body), &r.Stream) != nil {
+		return nil, invalid("stream", "true or false")
 	}
 	if !messages.found() || jsontext.Value(messages.of(body)).Kind() != '[' {
 		return nil, invalid("messages", "an array")
@@ -64,7 +60,7 @@ func malformed(err error) *problem.Error {
 }
 
 func invalid(param, want string) *problem.Error {
-	e := problem.New(problem.InvalidRequest).WithMessage("Invalid value for \"" + param + "\": it is required and must be " + want + ".")
+	e := problem.New(problem.InvalidRequest).WithMessage("Invalid value for \"" + param + "\": it must be " + want + ".")
 	e.Param = param
 	return e
 }

@@ -1,0 +1,100 @@
+package openai
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/wire"
+)
+
+// through passes a stream's bytes through a tap and returns what it lets pass and what each frame was.
+func through(t *testing.T, tap *Tap, stream string) (string, []relay.Kind) {
+	t.Helper()
+	parser := wire.NewParser(1 << 20)
+	if err := parser.Write([]byte(stream)); err != nil {
+		t.Fatal(err)
+	}
+	var out []byte
+	var kinds []relay.Kind
+	for frame, ok := parser.Next(); ok; frame, ok = parser.Next() {
+		var kind relay.Kind
+		out, kind = tap.Frame(out, &frame)
+		kinds = append(kinds, kind)
+	}
+	return string(out), kinds
+}
+
+func TestTapPassesBytesAsTheyAre(t *testing.T) {
+	const stream = ": warming up\n\n" +
+		"data: {\"model\":\"real\",\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\r\n\r\n" +
+		"id: 7\ndata:{\"model\":\"real\",\"choices\":[{\"delta\":{\"content\":\"é\"}}]}\n\n" +
+		"data: {\"model\":\"real\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n" +
+		"data: [DONE]\n\n"
+	kinds := []relay.Kind{relay.Preamble, relay.Preamble, relay.Content, relay.Content, relay.Done}
+	for alias, want := range map[string]string{"": stream, "assistant": strings.ReplaceAll(stream, `"real"`, `"assistant"`)} {
+		got, gotKinds := through(t, NewTap(alias), stream)
+		if got != want {
+			t.Errorf("alias %q: got\n%s\nwant\n%s", alias, got, want)
+		}
+		for i := range kinds {
+			if gotKinds[i] != kinds[i] {
+				t.Errorf("alias %q: frame %d is %v, want %v", alias, i, gotKinds[i], kinds[i])
+			}
+		}
+	}
+}
+
+func TestTapEditsDataOverSeveralLines(t *testing.T) {
+	got, _ := through(t, NewTap("alias"), "data: {\"model\":\ndata: \"real\"}\n\n")
+	if want := "data: {\"model\":\ndata: \"alias\"}\n\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestTapKnowsContent(t *testing.T) {
+	for delta, want := range map[string]relay.Kind{
+		`{"role":"assistant"}`:                       relay.Preamble,
+		`{"role":"assistant","content":null}`:        relay.Preamble,
+		`{"content":""}`:                             relay.Preamble,
+		`{"tool_calls":[]}`:                          relay.Preamble,
+		`{"content":"x"}`:                            relay.Content,
+		`{"reasoning_content":"x"}`:                  relay.Content,
+		`{"tool_calls":[{"index":0,"id":"call_1"}]}`: relay.Content,
+		`{"refusal":"no"}`:                           relay.Content,
+	} {
+		_, kinds := through(t, NewTap(""), `data: {"choices":[{"delta":`+delta+"}]}\n\n")
+		if kinds[0] != want {
+			t.Errorf("%s is %v, want %v", delta, kinds[0], want)
+		}
+	}
+}
+
+func TestTapStopsWhatIsBroken(t *testing.T) {
+	for name, frame := range map[string]string{
+		"an error":       "data: {\"error\":{\"message\":\"key sk-123\"}}\n\n",
+		"an error event": "event: error\ndata: {\"message\":\"sk-123\"}\n\n",
+		"no JSON":        "data: sk-123 oops\n\n",
+		"half JSON":      "data: {\"choices\":[{\"delta\":{\"content\":\"sk-123\n\n",
+		"a member twice": "data: {\"model\":\"a\",\"model\":\"sk-123\"}\n\n",
+	} {
+		out, kinds := through(t, NewTap("alias"), frame)
+		if kinds[0] != relay.Broken || out != "" {
+			t.Errorf("%s: %v, let pass %q", name, kinds[0], out)
+		}
+	}
+	if _, kinds := through(t, NewTap(""), "data: {\"error\":null,\"choices\":[]}\n\n"); kinds[0] != relay.Preamble {
+		t.Errorf("a null error is %v", kinds[0])
+	}
+}
+
+func BenchmarkTap(b *testing.B) {
+	frame := wire.Frame{HasData: true, Raw: []byte("data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"real\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"token \"},\"finish_reason\":null}]}\n\n")}
+	frame.Data = frame.Raw[6 : len(frame.Raw)-2]
+	tap := NewTap("alias")
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		dst, _ = tap.Frame(dst[:0], &frame)
+	}
+}
