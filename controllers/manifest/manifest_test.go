@@ -1,0 +1,92 @@
+package manifest
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+const minimal = `apiVersion: serving.llmservice.dev/v1alpha1
+kind: LLMService
+metadata: {name: assistant}
+spec:
+  upstreams:
+  - {name: fast, type: OpenAI, openAI: {model: m}, endpoints: [{url: http://127.0.0.1:1/v1}]}
+  models:
+  - {name: assistant, upstreams: [fast]}
+`
+
+func TestLoadSetsDefaults(t *testing.T) {
+	s, err := Load(t.Context(), []byte("kind: ConfigMap\napiVersion: v1\n---\n"+minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Name != "assistant" || s.Spec.Runtime == nil || s.Spec.Runtime.MaxInFlight != 500 {
+		t.Errorf("%+v", s.Spec.Runtime)
+	}
+	if got := s.Status.ObservedGeneration; got != -1 {
+		t.Errorf("observed generation %d, want -1", got)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for name, tt := range map[string]struct{ manifest, want string }{
+		"an unknown field":    {strings.Replace(minimal, "{name: assistant, ups", "{name: assistant, nope: 1, ups", 1), "spec.models[0].nope: unknown field"},
+		"a rule's break":      {strings.Replace(minimal, "type: OpenAI, openAI: {model: m}, ", "type: OpenAI, ", 1), "spec.upstreams[0]"},
+		"a name given twice":  {minimal + "  - {name: assistant, upstreams: [fast]}\n", "spec.models[1]"},
+		"a pattern's break":   {strings.Replace(minimal, "name: fast", "name: FAST", 1), "spec.upstreams[0].name"},
+		"another version":     {strings.Replace(minimal, "v1alpha1", "v9", 1), "apiVersion: serving.llmservice.dev/v9, want"},
+		"a key given twice":   {minimal + "  replicas: 1\n  replicas: 2\n", "replicas"},
+		"a key that is no ID": {strings.Replace(minimal, "assistant}", "Assistant_1}", 1), "DNS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Load(t.Context(), []byte(tt.manifest))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+	if _, err := Load(t.Context(), []byte("kind: Other\n")); !errors.Is(err, ErrNone) {
+		t.Errorf("error %v, want ErrNone", err)
+	}
+}
+
+// What the samples promise must be what gateways accept.
+func TestSamplesAreServable(t *testing.T) {
+	samples, err := filepath.Glob("../../config/samples/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := 0
+	for _, sample := range samples {
+		raw, err := os.ReadFile(sample)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Load(t.Context(), raw)
+		if errors.Is(err, ErrNone) {
+			continue // kustomization.yaml
+		}
+		if err != nil {
+			t.Errorf("%s: %v", sample, err)
+			continue
+		}
+		contract, err := render.Contract(s)
+		if err != nil {
+			t.Errorf("%s: %v", sample, err)
+			continue
+		}
+		if errs := config.Validate(contract); len(errs) > 0 {
+			t.Errorf("%s: %v", sample, errs)
+		}
+		served++
+	}
+	if served == 0 {
+		t.Error("there is no sample")
+	}
+}
