@@ -30,7 +30,7 @@ func TestStreamBytes(t *testing.T) {
 		chunk(`"choices":[{"index":0,"delta":{"content":"Hé "},"logprobs":null,"finish_reason":null}],"usage":null`),
 		chunk(`"choices":[{"index":0,"delta":{"content":"\"you\""},"logprobs":null,"finish_reason":null}],"usage":null`),
 		chunk(`"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],"usage":null`),
-		chunk(`"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":2,"total_tokens":6}`),
+		chunk(`"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}`),
 		"data: [DONE]\n\n",
 	}, "")
 	if diff := cmp.Diff(want, created.ReplaceAllString(got.body, `"created":0`)); diff != "" {
