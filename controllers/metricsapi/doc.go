@@ -16,8 +16,5 @@ const (
 	APIServiceV1beta2 = "v1beta2." + Group
 )
 
-// InFlight is the metric of an LLMService that counts the requests being served by its replicas, streams included.
-const InFlight = "inflight"
-
 // APIServices lists every APIService of the group.
 func APIServices() []string { return []string{APIServiceV1beta1, APIServiceV1beta2} }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,10 +64,19 @@ func inspectKeyword(name string, value any, at string) error {
 		return &Error{Pointer: at, Reason: fmt.Sprintf("is longer than %d bytes", maxPatternBytes)}
 	case name == "patternProperties":
 		patterns, _ := value.(map[string]any)
-		for pattern := range patterns {
-			if len(pattern) > maxPatternBytes {
-				return &Error{Pointer: at, Reason: fmt.Sprintf("has a pattern longer than %d bytes", maxPatternBytes)}
-			}
+		return inspectPatterns(patterns, at)
+	}
+	return nil
+}
+
+// inspectPatterns compiles the patterns, as the compiler would not say which of them is wrong.
+func inspectPatterns(patterns map[string]any, at string) error {
+	for _, pattern := range sortedKeys(patterns) {
+		if len(pattern) > maxPatternBytes {
+			return &Error{Pointer: at, Reason: fmt.Sprintf("has a pattern longer than %d bytes", maxPatternBytes)}
+		}
+		if _, err := regexp.Compile(pattern); err != nil {
+			return &Error{Pointer: at + "/" + escape(pattern), Reason: notRE2(err)}
 		}
 	}
 	return nil

@@ -171,7 +171,7 @@ func (g *graph) growth() (growth, error) {
 		return growth{}, err
 	}
 	out := growth{visits: g.levels(order, visitsOf), patterns: g.levels(order, patternsOf)}
-	if out.visits[nearTop] > maxVisitsThere {
+	if out.visits.worst(nearTop) > maxVisitsThere {
 		return growth{}, &Error{Reason: fmt.Sprintf("applies its subschemas to one value more than %d times", maxVisitsThere)}
 	}
 	return out, nil

@@ -3,7 +3,7 @@ package build
 import (
 	"context"
 	"fmt"
-	"io"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,9 +15,9 @@ import (
 
 // Builder compiles programs from Source into Bin.
 type Builder struct {
-	Source string    // directory of the module that pins the programs
-	Bin    string    // directory that receives the binaries
-	Log    io.Writer // progress, and the compiler's complaints
+	Source string // directory of the module that pins the programs
+	Bin    string // directory that receives the binaries
+	Log    *log.Logger
 }
 
 // Build compiles each program that Bin does not hold in its pinned version.
@@ -38,12 +38,12 @@ func (b Builder) Build(ctx context.Context, programs []Program) error {
 		if current(b.Bin, p, pins) {
 			continue
 		}
-		fmt.Fprintf(b.Log, "building %s (%d of %d)\n", p.Name, i+1, len(programs))
+		b.Log.Printf("building %s (%d of %d)", p.Name, i+1, len(programs))
 		begun := time.Now()
 		if err := b.compile(ctx, p); err != nil {
 			return err
 		}
-		fmt.Fprintf(b.Log, "built %s in %s\n", p.Name, time.Since(begun).Round(time.Second))
+		b.Log.Printf("built %s in %s", p.Name, time.Since(begun).Round(time.Second))
 	}
 	return nil
 }
@@ -53,12 +53,13 @@ func (b Builder) compile(ctx context.Context, p Program) error {
 	if err != nil {
 		return fmt.Errorf("build %s: %w", p.Name, err)
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = os.RemoveAll(scratch) }()
 	out := filepath.Join(scratch, p.Name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-mod=readonly", "-trimpath", "-ldflags", linkerFlags(), "-o", out, p.Package)
+	cmd := exec.CommandContext(ctx, "go", "build",
+		"-mod=readonly", "-trimpath", "-ldflags", linkerFlags(), "-o", out, p.Package)
 	cmd.Dir = b.Source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
-	cmd.Stdout, cmd.Stderr = b.Log, b.Log
+	cmd.Stdout, cmd.Stderr = b.Log.Writer(), b.Log.Writer() // the compiler's complaints
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("build %s from %s: %w", p.Name, p.Package, err)
 	}

@@ -28,16 +28,22 @@ var AssetNames = []string{"etcd", "kube-apiserver", "kubectl"}
 // Programs lists everything a cluster is made of, in the order of building:
 // what API tests need stands first.
 func Programs() []Program {
-	programs := []Program{{Name: "etcd", Package: "go.etcd.io/etcd/server/v3", Module: "go.etcd.io/etcd/server/v3"}}
+	const (
+		etcd       = "go.etcd.io/etcd/server/v3"
+		kubernetes = "k8s.io/kubernetes"
+		metrics    = "sigs.k8s.io/metrics-server"
+		helm       = "helm.sh/helm/v4"
+	)
+	programs := []Program{{Name: "etcd", Package: etcd, Module: etcd}}
 	for _, name := range []string{
 		"kube-apiserver", "kubectl", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy",
 	} {
-		programs = append(programs, Program{Name: name, Package: "k8s.io/kubernetes/cmd/" + name, Module: "k8s.io/kubernetes"})
+		programs = append(programs, Program{Name: name, Package: kubernetes + "/cmd/" + name, Module: kubernetes})
 	}
 	return append(programs,
-		Program{Name: "metrics-server", Package: "sigs.k8s.io/metrics-server/cmd/metrics-server", Module: "sigs.k8s.io/metrics-server"},
+		Program{Name: "metrics-server", Package: metrics + "/cmd/metrics-server", Module: metrics},
 		Program{Name: "coredns", Package: "./coredns", Module: "github.com/coredns/coredns"},
-		Program{Name: "helm", Package: "helm.sh/helm/v4/cmd/helm", Module: "helm.sh/helm/v4"},
+		Program{Name: "helm", Package: helm + "/cmd/helm", Module: helm},
 		Program{Name: "pause", Package: "./pause"},
 	)
 }

@@ -3,7 +3,6 @@ package deps
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -99,7 +98,7 @@ func Install(ctx context.Context, names []string, out io.Writer) error {
 		return nil
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return errors.Join(fmt.Errorf("no apt-get here: install what provides %s by other means", strings.Join(names, " ")), err)
+		return fmt.Errorf("no apt-get here: install what provides %s by other means: %w", strings.Join(names, " "), err)
 	}
 	for _, args := range [][]string{
 		{"update", "-q"},

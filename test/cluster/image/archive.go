@@ -37,7 +37,7 @@ func WriteArchive(path string, tag name.Tag, img v1.Image) error {
 	if err != nil {
 		return fmt.Errorf("write image %s: %w", path, err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	err = tarball.Write(tag, img, f)
 	if closeErr := f.Close(); err == nil {
 		err = closeErr

@@ -7,8 +7,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"debug/elf"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -50,7 +50,11 @@ func FromBinary(path string) (v1.Image, error) {
 	config = config.DeepCopy()
 	config.OS, config.Architecture = "linux", arch
 	config.Config = v1.Config{Entrypoint: []string{entrypoint}, User: User}
-	return mutate.ConfigFile(img, config)
+	img, err = mutate.ConfigFile(img, config)
+	if err != nil {
+		return nil, fmt.Errorf("image of %s: %w", path, err)
+	}
+	return img, nil
 }
 
 // staticArchitecture checks that path can run in an empty root and names its
@@ -63,7 +67,8 @@ func staticArchitecture(path string) (string, error) {
 	defer file.Close()
 	for _, segment := range file.Progs {
 		if segment.Type == elf.PT_INTERP {
-			return "", fmt.Errorf("%s is dynamically linked; a scratch image needs a static program (build it with CGO_ENABLED=0)", path)
+			return "", fmt.Errorf("%s is dynamically linked; "+
+				"a scratch image needs a static program (build it with CGO_ENABLED=0)", path)
 		}
 	}
 	arch, ok := architectures[file.Machine]
@@ -76,27 +81,22 @@ func staticArchitecture(path string) (string, error) {
 // layerWith is an uncompressed layer: it never travels further than from this
 // process to the containerd next to it, and compressing takes longer than that.
 func layerWith(name, path string) (v1.Layer, error) {
-	program, err := os.Open(path)
+	program, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
-	}
-	defer program.Close()
-	info, err := program.Stat()
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read program: %w", err)
 	}
 	var content bytes.Buffer
-	content.Grow(int(info.Size()) + 4096)
+	content.Grow(len(program) + 4096)
 	archive := tar.NewWriter(&content)
-	header := &tar.Header{Name: name[1:], Typeflag: tar.TypeReg, Mode: 0o755, Size: info.Size(), Format: tar.FormatUSTAR}
-	if err := archive.WriteHeader(header); err != nil {
-		return nil, err
+	header := &tar.Header{
+		Name: name[1:], Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(program)), Format: tar.FormatUSTAR,
 	}
-	if _, err := io.Copy(archive, program); err != nil {
-		return nil, err
+	err = archive.WriteHeader(header)
+	if err == nil {
+		_, err = archive.Write(program)
 	}
-	if err := archive.Close(); err != nil {
-		return nil, err
+	if err := errors.Join(err, archive.Close()); err != nil {
+		return nil, fmt.Errorf("write layer: %w", err)
 	}
 	return static.NewLayer(content.Bytes(), types.DockerUncompressedLayer), nil
 }

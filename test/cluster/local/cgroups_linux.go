@@ -28,7 +28,7 @@ func hierarchies() ([]string, error) {
 	}
 	dirs, err := filepath.Glob(filepath.Join(cgroupMount, "*"))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list %s: %w", cgroupMount, err)
 	}
 	return slices.DeleteFunc(dirs, func(dir string) bool { return !isHierarchy(dir) }), nil
 }
@@ -61,13 +61,17 @@ func createCgroup(name string) error {
 // passControllersOn lets groups below root have its controllers, which cgroup
 // v2 leaves to whoever makes them; with v1 there is nothing to do.
 func passControllersOn(root string) error {
-	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
-	if err != nil || root != cgroupMount {
-		return nil // v1, or the controllerless v2 hierarchy that may stand beside it
+	if root != cgroupMount {
+		return nil
 	}
-	for _, c := range strings.Fields(string(controllers)) {
-		if err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+c), 0o644); err != nil {
-			return err
+	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
+	if err != nil {
+		return fmt.Errorf("list controllers: %w", err)
+	}
+	for c := range strings.FieldsSeq(string(controllers)) {
+		err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+c), 0)
+		if err != nil {
+			return fmt.Errorf("pass controller %s on: %w", c, err)
 		}
 	}
 	return nil
@@ -109,7 +113,7 @@ func removeTree(root string) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("list %s: %w", root, err)
 	}
 	for _, dir := range slices.Backward(dirs) {
 		if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"log"
 	"os"
 
 	"github.com/llmservice/llmservice/test/cluster/deps"
@@ -15,7 +15,7 @@ import (
 
 // Down ends every process of the cluster and removes what it had, whatever
 // state it is in. Nothing to remove is no error.
-func Down(ctx context.Context, l node.Layout, log io.Writer) error {
+func Down(ctx context.Context, l node.Layout, out *log.Logger) error {
 	if os.Geteuid() != 0 {
 		return deps.Check()
 	}
@@ -35,9 +35,9 @@ func Down(ctx context.Context, l node.Layout, log io.Writer) error {
 		return fmt.Errorf("remove cluster state: %w", err)
 	}
 	if found {
-		fmt.Fprintln(log, "the cluster is down")
+		out.Println("the cluster is down")
 	} else {
-		fmt.Fprintln(log, "no cluster was up")
+		out.Println("no cluster was up")
 	}
 	return nil
 }
@@ -52,7 +52,7 @@ func clean(ctx context.Context, l node.Layout) (found bool, err error) {
 	}
 	pids, err := supervisors("--state=" + l.State)
 	if err != nil {
-		return false, fmt.Errorf("find supervisors: %w", err)
+		return false, err
 	}
 	for _, pid := range pids {
 		if err := stop(ctx, pid); err != nil {

@@ -3,8 +3,7 @@ package local
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
+	"log"
 	"os"
 	"os/exec"
 	"slices"
@@ -17,16 +16,16 @@ import (
 
 // Exec runs a command inside the cluster's network namespace, with the
 // binaries first in PATH and KUBECONFIG set, and returns its exit code.
-// Daemons that have died before or during the command are reported to log.
-func Exec(ctx context.Context, l node.Layout, command []string, log io.Writer) (int, error) {
+// Daemons that have died before or during the command are reported to out.
+func Exec(ctx context.Context, l node.Layout, command []string, out *log.Logger) (int, error) {
 	if err := present(l); err != nil {
 		return 0, err
 	}
-	reported := reportDeaths(l, nil, log)
+	reported := reportDeaths(l, nil, out)
 	code, err := Run(ctx, command, Environment(l.Kubeconfig(), l.Bin), func(cmd *exec.Cmd) error {
 		return netns.Start(l.Netns, cmd)
 	})
-	reportDeaths(l, reported, log)
+	reportDeaths(l, reported, out)
 	return code, err
 }
 
@@ -40,7 +39,7 @@ func present(l node.Layout) error {
 	}
 	pids, err := supervisors("--state=" + l.State)
 	if err != nil {
-		return fmt.Errorf("find supervisors: %w", err)
+		return err
 	}
 	if len(pids) == 0 {
 		return errors.New("no cluster is up: run `cluster up`")
@@ -49,15 +48,15 @@ func present(l node.Layout) error {
 }
 
 // reportDeaths names the daemons that have died since known was returned.
-func reportDeaths(l node.Layout, known []string, log io.Writer) []string {
+func reportDeaths(l node.Layout, known []string, out *log.Logger) []string {
 	status, err := supervise.ReadStatus(l.Status())
 	if err != nil {
-		fmt.Fprintln(log, "cluster:", err)
+		out.Println("cluster:", err)
 		return known
 	}
 	for _, d := range status.Dead() {
 		if !slices.Contains(known, d.Name) {
-			fmt.Fprintln(log, "cluster:", d)
+			out.Println("cluster:", d)
 			known = append(known, d.Name)
 		}
 	}

@@ -3,7 +3,7 @@ package local
 import (
 	"context"
 	"fmt"
-	"io"
+	"log"
 	"path/filepath"
 
 	"github.com/llmservice/llmservice/test/cluster/image"
@@ -11,7 +11,7 @@ import (
 )
 
 // Load brings the images of an archive into the cluster.
-func Load(ctx context.Context, l node.Layout, archive string, log io.Writer) error {
+func Load(ctx context.Context, l node.Layout, archive string, out *log.Logger) error {
 	if err := present(l); err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func Load(ctx context.Context, l node.Layout, archive string, log io.Writer) err
 		return err
 	}
 	for _, name := range names {
-		fmt.Fprintln(log, "loaded", name)
+		out.Println("loaded", name)
 	}
 	return nil
 }

@@ -4,7 +4,7 @@ package local
 
 import (
 	"context"
-	"io"
+	"log"
 
 	"github.com/llmservice/llmservice/test/cluster/deps"
 	"github.com/llmservice/llmservice/test/cluster/node"
@@ -14,16 +14,16 @@ import (
 const SuperviseCommand = "supervise"
 
 // Up says that a cluster needs Linux.
-func Up(context.Context, node.Layout, io.Writer) error { return deps.Check() }
+func Up(context.Context, node.Layout, *log.Logger) error { return deps.Check() }
 
 // Down says that a cluster needs Linux.
-func Down(context.Context, node.Layout, io.Writer) error { return deps.Check() }
+func Down(context.Context, node.Layout, *log.Logger) error { return deps.Check() }
 
 // Exec says that a cluster needs Linux.
-func Exec(context.Context, node.Layout, []string, io.Writer) (int, error) { return 0, deps.Check() }
+func Exec(context.Context, node.Layout, []string, *log.Logger) (int, error) { return 0, deps.Check() }
 
 // Load says that a cluster needs Linux.
-func Load(context.Context, node.Layout, string, io.Writer) error { return deps.Check() }
+func Load(context.Context, node.Layout, string, *log.Logger) error { return deps.Check() }
 
 // Supervise says that a cluster needs Linux.
 func Supervise(node.Layout) error { return deps.Check() }

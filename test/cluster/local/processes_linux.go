@@ -36,7 +36,7 @@ func superviseArgs(l node.Layout) []string {
 func supervisors(arg string) ([]int, error) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("find supervisors: %w", err)
 	}
 	var found []int
 	for _, dir := range dirs {
@@ -68,7 +68,7 @@ func stop(ctx context.Context, pid int) error {
 	if err != nil {
 		return fmt.Errorf("stop supervisor %d: %w", pid, err)
 	}
-	defer unix.Close(process)
+	defer func() { _ = unix.Close(process) }()
 	for _, attempt := range []struct {
 		signal unix.Signal
 		limit  time.Duration
@@ -88,7 +88,7 @@ func waitForEnd(ctx context.Context, process int, limit time.Duration) (bool, er
 	const slice = 200 * time.Millisecond
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); {
 		if ctx.Err() != nil {
-			return false, context.Cause(ctx)
+			return false, fmt.Errorf("wait for the supervisor: %w", context.Cause(ctx))
 		}
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, int(slice.Milliseconds()))
 		if err != nil && !errors.Is(err, unix.EINTR) {

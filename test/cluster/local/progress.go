@@ -2,15 +2,15 @@ package local
 
 import (
 	"bufio"
-	"fmt"
 	"io"
+	"log"
 	"time"
 )
 
 // follow prints each stage that the supervisor reports, with the time it was
 // reached at, until the supervisor closes its end.
-func follow(progress io.Reader, log io.Writer, begun time.Time) {
+func follow(progress io.Reader, out *log.Logger, begun time.Time) {
 	for lines := bufio.NewScanner(progress); lines.Scan(); {
-		fmt.Fprintf(log, "%5.1fs  %s\n", time.Since(begun).Seconds(), lines.Text())
+		out.Printf("%5.1fs  %s", time.Since(begun).Seconds(), lines.Text())
 	}
 }

@@ -34,7 +34,10 @@ func Run(ctx context.Context, command, env []string, start func(*exec.Cmd) error
 		}
 		return exit.ExitCode(), nil
 	}
-	return 0, err
+	if err != nil {
+		return 0, fmt.Errorf("run %s: %w", command[0], err)
+	}
+	return 0, nil
 }
 
 // Environment is this process's, with another KUBECONFIG and bin first in PATH.
@@ -57,7 +60,7 @@ func lookUp(name string, env []string) (string, error) {
 	}
 	for _, dir := range filepath.SplitList(path) {
 		if found, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return filepath.Abs(found)
+			return found, nil
 		}
 	}
 	return "", fmt.Errorf("no program %q in PATH, nor among the cluster's", name)

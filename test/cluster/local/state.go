@@ -62,7 +62,7 @@ func writeMarker(l node.Layout) error {
 	if err != nil {
 		return fmt.Errorf("write cluster state: %w", err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.Write(data)
 	if err := errors.Join(err, f.Close(), os.Rename(f.Name(), filepath.Join(l.State, markerName))); err != nil {
 		return fmt.Errorf("write cluster state: %w", err)

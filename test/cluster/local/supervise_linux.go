@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 
@@ -47,7 +48,7 @@ func Supervise(l node.Layout) error {
 		return err
 	}
 	if err := progress.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, "tell up:", err)
+		log.Println("tell up:", err)
 	}
 	<-ctx.Done()
 	<-reaping
@@ -55,7 +56,9 @@ func Supervise(l node.Layout) error {
 }
 
 // startNode starts the node and gives up as soon as a daemon dies.
-func startNode(ctx context.Context, l node.Layout, reaper *supervise.Reaper, status *supervise.StatusFile, progress io.Writer) error {
+func startNode(
+	ctx context.Context, l node.Layout, reaper *supervise.Reaper, status *supervise.StatusFile, progress io.Writer,
+) error {
 	starting, died := context.WithCancelCause(ctx)
 	defer died(nil)
 	sup := &supervise.Supervisor{
@@ -67,6 +70,7 @@ func startNode(ctx context.Context, l node.Layout, reaper *supervise.Reaper, sta
 		Died:   func(d supervise.DaemonStatus) { died(&node.DiedError{Daemon: d}) },
 	}
 	return node.Start(starting, l, sup, deps.CNIDir(), func(step string) {
-		fmt.Fprintln(progress, step)
+		// Nobody listens when up was interrupted; the start goes on regardless.
+		_, _ = fmt.Fprintln(progress, step)
 	})
 }

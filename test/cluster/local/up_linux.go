@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,7 +27,7 @@ const progressFD = 3
 // Up starts the cluster unless it runs already, and returns when pods can run
 // on it. A cluster that never came up is replaced; one that has lost a daemon
 // since is left as it is, for whoever wants to know why, and is an error.
-func Up(ctx context.Context, l node.Layout, log io.Writer) error {
+func Up(ctx context.Context, l node.Layout, out *log.Logger) error {
 	if err := ready(l); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func Up(ctx context.Context, l node.Layout, log io.Writer) error {
 		return err
 	}
 	if up {
-		fmt.Fprintln(log, "the cluster is up already")
+		out.Println("the cluster is up already")
 		return nil
 	}
 	if _, err := clean(ctx, l); err != nil {
@@ -50,7 +50,7 @@ func Up(ctx context.Context, l node.Layout, log io.Writer) error {
 	if err := claim(l); err != nil {
 		return err
 	}
-	return start(ctx, l, log)
+	return start(ctx, l, out)
 }
 
 // ready checks what Up needs before it touches anything.
@@ -74,8 +74,11 @@ func running(l node.Layout) (bool, error) {
 		return false, err
 	}
 	status, err := supervise.ReadStatus(l.Status())
-	if err != nil || status.Phase != supervise.Ready {
+	if errors.Is(err, os.ErrNotExist) || status.Phase == supervise.Starting || status.Phase == supervise.Failed {
 		return false, nil // a start that did not get there
+	}
+	if err != nil {
+		return false, err
 	}
 	if dead := status.Dead(); len(dead) > 0 {
 		return false, fmt.Errorf("the cluster is up, but %w; `cluster down` and `cluster up` make a new one", deaths(dead))
@@ -95,13 +98,15 @@ func deaths(dead []supervise.DaemonStatus) error {
 func claim(l node.Layout) error {
 	others, err := supervisors("--netns=" + l.Netns)
 	if err != nil {
-		return fmt.Errorf("find supervisors: %w", err)
+		return err
 	}
 	if len(others) > 0 {
-		return fmt.Errorf("network namespace %s belongs to another cluster (its supervisor is process %d); choose another with --netns", l.Netns, others[0])
+		return fmt.Errorf("network namespace %s belongs to another cluster (its supervisor is process %d); "+
+			"choose another with --netns", l.Netns, others[0])
 	}
 	if netns.Exists(l.Netns) {
-		return fmt.Errorf("network namespace %s exists and is no cluster's; choose another with --netns, or remove it (ip netns del %[1]s)", l.Netns)
+		return fmt.Errorf("network namespace %s exists and is no cluster's; "+
+			"choose another with --netns, or remove it (ip netns del %[1]s)", l.Netns)
 	}
 	if err := writeMarker(l); err != nil {
 		return err
@@ -117,7 +122,7 @@ func claim(l node.Layout) error {
 
 // start starts the supervisor and follows its progress. What failed stays for
 // whoever wants to look; the next up or down clears it away.
-func start(ctx context.Context, l node.Layout, log io.Writer) error {
+func start(ctx context.Context, l node.Layout, out *log.Logger) error {
 	begun := time.Now()
 	progress, err := startSupervisor(l)
 	if err != nil {
@@ -126,7 +131,7 @@ func start(ctx context.Context, l node.Layout, log io.Writer) error {
 	stopFollowing := context.AfterFunc(ctx, func() { progress.Close() })
 	defer stopFollowing()
 	defer progress.Close()
-	follow(progress, log, begun)
+	follow(progress, out, begun)
 	if ctx.Err() != nil {
 		return fmt.Errorf("start of the cluster interrupted: %w; `cluster down` clears it away", context.Cause(ctx))
 	}
@@ -140,7 +145,7 @@ func start(ctx context.Context, l node.Layout, log io.Writer) error {
 	if dead := status.Dead(); len(dead) > 0 {
 		return fmt.Errorf("the cluster came up, but %w", deaths(dead))
 	}
-	fmt.Fprintf(log, "the cluster is up after %s; KUBECONFIG is %s\n", time.Since(begun).Round(100*time.Millisecond), l.Kubeconfig())
+	out.Printf("the cluster is up after %s; KUBECONFIG is %s", time.Since(begun).Round(100*time.Millisecond), l.Kubeconfig())
 	return nil
 }
 

@@ -37,8 +37,9 @@ func Create(name string) error {
 // One that does not exist is no error.
 func Delete(name string) error {
 	path := filepath.Join(namedDir, name)
+	err := unix.Unmount(path, unix.MNT_DETACH)
 	// EINVAL: a file that an interrupted Create left with nothing mounted on it.
-	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("delete network namespace %s: %w", name, err)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -42,7 +42,7 @@ func until(ctx context.Context, limit time.Duration, ok func(context.Context) er
 		select {
 		case <-deadline.Done():
 			if cause := context.Cause(deadline); !errors.Is(cause, errTooLate) {
-				return cause
+				return fmt.Errorf("given up: %w", cause)
 			}
 			return fmt.Errorf("not within %s: %w", limit, last)
 		case <-tick.C:
@@ -77,9 +77,11 @@ func apiserverAnswers(c *client) check {
 	}}
 }
 
-func podsMayBeCreated(c *client) check {
-	return check{"controllers run: namespace default has its service account", "kube-controller-manager", func(ctx context.Context) error {
-		return c.get(ctx, apiserverURL+"/api/v1/namespaces/default/serviceaccounts/default", nil)
+// controllersRun waits for the service account without which no pod can be made.
+func controllersRun(c *client) check {
+	const account = "/api/v1/namespaces/default/serviceaccounts/default"
+	return check{"controllers run", "kube-controller-manager", func(ctx context.Context) error {
+		return c.get(ctx, apiserverURL+account, nil)
 	}}
 }
 
@@ -130,7 +132,7 @@ func dnsAnswers() check {
 		defer cancel()
 		addrs, err := resolver.LookupHost(ctx, service)
 		if err != nil {
-			return err
+			return fmt.Errorf("ask for %s: %w", service, err)
 		}
 		if !slices.Equal(addrs, []string{apiserverVIP}) {
 			return fmt.Errorf("%s is %v, want %s", service, addrs, apiserverVIP)

@@ -33,7 +33,8 @@ func (l Layout) Validate() error {
 		return fmt.Errorf("--state %q: want a clean absolute path of a directory of its own", l.State)
 	}
 	if len(l.State) > maxStatePath {
-		return fmt.Errorf("--state %q: %d bytes; at most %d, since sockets live below it", l.State, len(l.State), maxStatePath)
+		return fmt.Errorf("--state %q: %d bytes; at most %d, since sockets live below it",
+			l.State, len(l.State), maxStatePath)
 	}
 	for _, dir := range append([]string{"/proc", "/sys", "/dev", "/var/run"}, hidden...) {
 		if l.State == dir || strings.HasPrefix(l.State, dir+"/") {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -69,7 +70,7 @@ func (l Layout) hide(dir string) error {
 
 func (l Layout) maskSetting(setting, value string) error {
 	target := filepath.Join("/proc/sys", setting)
-	if _, err := os.Stat(target); err != nil {
+	if _, err := os.Stat(target); errors.Is(err, os.ErrNotExist) {
 		return nil // a kernel without this setting has nothing to protect
 	}
 	own := l.path("private", "sys", setting)

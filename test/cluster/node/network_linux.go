@@ -41,7 +41,7 @@ func routeEverything(via netlink.Link) error {
 	if err := netlink.RouteAdd(route); err != nil {
 		return fmt.Errorf("network: default route: %w", err)
 	}
-	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil {
+	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
 		return fmt.Errorf("network: forward between pods: %w", err)
 	}
 	return nil

@@ -50,10 +50,7 @@ func (s starter) startControlPlane(ctx context.Context, api *client) error {
 	if err := s.start(s.etcd(), s.containerd(), s.apiserver()); err != nil {
 		return err
 	}
-	if err := s.await(ctx, check{"containers can run", "containerd", s.loadPause}, apiserverAnswers(api)); err != nil {
-		return err
-	}
-	return nil
+	return s.await(ctx, check{"containers can run", "containerd", s.loadPause}, apiserverAnswers(api))
 }
 
 func (s starter) startNode(ctx context.Context, api *client) error {
@@ -65,7 +62,7 @@ func (s starter) startNode(ctx context.Context, api *client) error {
 		return err
 	}
 	return s.await(ctx,
-		podsMayBeCreated(api), nodeReady(api), nodeSchedulable(api),
+		controllersRun(api), nodeReady(api), nodeSchedulable(api),
 		servicesRouted(api), dnsAnswers(), metricsAvailable(api))
 }
 
@@ -116,7 +113,7 @@ func (s starter) loadPause(ctx context.Context) error {
 	cmd := exec.Command("ctr", ctrArgs(s.Layout, "images", "import", archive)...)
 	out, err := os.Create(s.sup.LogPath("pause-import"))
 	if err != nil {
-		return err
+		return fmt.Errorf("import pause image: %w", err)
 	}
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out

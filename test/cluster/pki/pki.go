@@ -104,7 +104,9 @@ func newTemplate(s Subject) (*x509.Certificate, error) {
 }
 
 // sign issues template under the parent, or under itself when there is none.
-func sign(template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (Pair, *x509.Certificate, *ecdsa.PrivateKey, error) {
+func sign(
+	template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey,
+) (Pair, *x509.Certificate, *ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return Pair{}, nil, nil, fmt.Errorf("make key: %w", err)

@@ -72,11 +72,14 @@ func (r *Reaper) Start(cmd *exec.Cmd, exited func(unix.WaitStatus)) (pid int, er
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return 0, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	pid = cmd.Process.Pid
 	r.exited[pid] = exited
-	return pid, cmd.Process.Release()
+	if err := cmd.Process.Release(); err != nil {
+		return 0, fmt.Errorf("release %s: %w", cmd.Path, err)
+	}
+	return pid, nil
 }
 
 // RunToEnd starts cmd and waits until it has ended. When ctx ends first, the

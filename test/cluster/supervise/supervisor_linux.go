@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"fmt"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,22 +32,22 @@ type Supervisor struct {
 
 // Start starts d, with its output appended to its log.
 func (s *Supervisor) Start(d Daemon) error {
-	log, err := s.openLog(d.Name)
+	output, err := s.openLog(d.Name)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", d.Name, err)
 	}
-	defer log.Close()
+	defer output.Close()
 	cmd := exec.Command(d.Path, d.Args...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Dir, s.Env, log, log
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Dir, s.Env, output, output
 	// Registered first: an exit may be reported before Start returns.
 	err = s.Status.Update(func(st *Status) {
-		st.Daemons = append(st.Daemons, DaemonStatus{Name: d.Name, Log: log.Name()})
+		st.Daemons = append(st.Daemons, DaemonStatus{Name: d.Name, Log: output.Name()})
 	})
 	if err != nil {
 		return err
 	}
 	if _, err := s.Reaper.Start(cmd, func(w unix.WaitStatus) { s.exited(d.Name, w) }); err != nil {
-		return fmt.Errorf("start %s: %w", d.Name, err)
+		return fmt.Errorf("daemon %s: %w", d.Name, err)
 	}
 	return nil
 }
@@ -65,9 +66,9 @@ func (s *Supervisor) openLog(name string) (*os.File, error) {
 func (s *Supervisor) exited(name string, how unix.WaitStatus) {
 	now := time.Now()
 	ended := DaemonStatus{Name: name, Log: s.LogPath(name), Exit: Describe(how), ExitAt: &now}
-	if log, err := s.openLog(name); err == nil {
-		fmt.Fprintf(log, "--- %s\n", ended)
-		log.Close()
+	if output, err := s.openLog(name); err == nil {
+		_, _ = fmt.Fprintf(output, "--- %s\n", ended)
+		output.Close()
 	}
 	err := s.Status.Update(func(st *Status) {
 		for i := range st.Daemons {
@@ -77,7 +78,7 @@ func (s *Supervisor) exited(name string, how unix.WaitStatus) {
 		}
 	})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		log.Println(err)
 	}
 	s.Died(ended)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -19,13 +20,13 @@ func newBuild(s *settings) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if s.existing != "" && len(only) == 0 {
-				return s.sayExisting(cmd, "nothing to build")
+				return s.sayExisting("nothing to build")
 			}
-			wanted := withoutAssets(cmd, only)
+			wanted := s.withoutAssets(only)
 			if len(only) > 0 && len(wanted) == 0 {
 				return nil
 			}
-			return buildPrograms(cmd, s.layout.Bin, wanted)
+			return s.build(cmd.Context(), wanted)
 		},
 	}
 	cmd.Flags().StringSliceVar(&only, "only", nil, "build these programs only, as in --only etcd,kube-apiserver,kubectl")
@@ -33,7 +34,7 @@ func newBuild(s *settings) *cobra.Command {
 }
 
 // withoutAssets drops the programs that somebody has provided already.
-func withoutAssets(cmd *cobra.Command, only []string) []string {
+func (s *settings) withoutAssets(only []string) []string {
 	dir := os.Getenv(assetsEnv)
 	if dir == "" {
 		return only
@@ -41,28 +42,28 @@ func withoutAssets(cmd *cobra.Command, only []string) []string {
 	return slices.DeleteFunc(slices.Clone(only), func(name string) bool {
 		given := slices.Contains(build.AssetNames, name)
 		if given {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s is taken from %s (%s)\n", name, assetsEnv, dir)
+			s.out.Printf("%s is taken from %s (%s)", name, assetsEnv, dir)
 		}
 		return given
 	})
 }
 
-func buildPrograms(cmd *cobra.Command, bin string, names []string) error {
+func (s *settings) build(ctx context.Context, names []string) error {
 	programs, err := build.Select(names)
 	if err != nil {
 		return err
 	}
 	here, err := os.Getwd()
 	if err != nil {
-		return err
+		return fmt.Errorf("find the working directory: %w", err)
 	}
 	source, err := build.FindSource(here)
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible(cmd.Context())
+	ctx, stop := interruptible(ctx)
 	defer stop()
-	return build.Builder{Source: source, Bin: bin, Log: cmd.ErrOrStderr()}.Build(ctx, programs)
+	return build.Builder{Source: source, Bin: s.layout.Bin, Log: s.out}.Build(ctx, programs)
 }
 
 func newAssets(s *settings) *cobra.Command {
@@ -70,7 +71,7 @@ func newAssets(s *settings) *cobra.Command {
 		Use:   "assets",
 		Short: "Print the directory to set KUBEBUILDER_ASSETS to",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			dir := os.Getenv(assetsEnv)
 			if dir == "" {
 				dir = s.layout.Bin
@@ -78,8 +79,7 @@ func newAssets(s *settings) *cobra.Command {
 					return err
 				}
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), dir)
-			return err
+			return s.print(dir)
 		},
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/llmservice/llmservice/test/cluster/deps"
 )
 
-func newDeps() *cobra.Command {
+func newDeps(s *settings) *cobra.Command {
 	var install bool
 	cmd := &cobra.Command{
 		Use:   "deps",
@@ -20,14 +20,16 @@ func newDeps() *cobra.Command {
 			if install {
 				ctx, stop := interruptible(cmd.Context())
 				defer stop()
-				return deps.Install(ctx, missing, cmd.ErrOrStderr())
+				return deps.Install(ctx, missing, s.out.Writer())
 			}
 			for _, p := range deps.Packages {
 				state := "present"
 				if slices.Contains(missing, p.Name) {
 					state = "missing"
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%-8s %-28s %s\n", state, p.Name, p.Why)
+				if err := s.print(fmt.Sprintf("%-8s %-28s %s", state, p.Name, p.Why)); err != nil {
+					return err
+				}
 			}
 			return nil
 		},

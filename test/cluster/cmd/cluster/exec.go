@@ -28,7 +28,7 @@ func newExec(s *settings) *cobra.Command {
 
 func (s *settings) exec(cmd *cobra.Command, command []string) (int, error) {
 	if s.existing == "" {
-		return local.Exec(cmd.Context(), s.layout, command, cmd.ErrOrStderr())
+		return local.Exec(cmd.Context(), s.layout, command, s.out)
 	}
 	return local.Run(cmd.Context(), command, local.Environment(s.existing, s.layout.Bin), (*exec.Cmd).Start)
 }

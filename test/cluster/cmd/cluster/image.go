@@ -48,24 +48,24 @@ func newLoad(s *settings) *cobra.Command {
 		Args:  cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if s.existing != "" {
-				return s.sayExisting(cmd, "nothing loaded; push the image where that cluster pulls from (see cmd/*/Dockerfile), "+
+				return s.sayExisting("nothing loaded; push the image where that cluster pulls from (see cmd/*/Dockerfile), " +
 					"or load what `cluster image` writes with its own tool, such as `kind load image-archive`")
 			}
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
 			if len(args) == 1 {
-				return local.Load(ctx, s.layout, args[0], cmd.ErrOrStderr())
+				return local.Load(ctx, s.layout, args[0], s.out)
 			}
 			scratch, err := os.MkdirTemp("", "llmservice-image-")
 			if err != nil {
 				return fmt.Errorf("load %s: %w", args[0], err)
 			}
-			defer os.RemoveAll(scratch)
+			defer func() { _ = os.RemoveAll(scratch) }()
 			archive := filepath.Join(scratch, "image.tar")
 			if err := writeImage(args[0], args[1], archive); err != nil {
 				return err
 			}
-			return local.Load(ctx, s.layout, archive, cmd.ErrOrStderr())
+			return local.Load(ctx, s.layout, archive, s.out)
 		},
 	}
 }

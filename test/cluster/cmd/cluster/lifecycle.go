@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -15,11 +16,11 @@ func newUp(s *settings) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if s.existing != "" {
-				return s.sayExisting(cmd, "nothing to start")
+				return s.sayExisting("nothing to start")
 			}
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
-			return local.Up(ctx, s.layout, cmd.ErrOrStderr())
+			return local.Up(ctx, s.layout, s.out)
 		},
 	}
 }
@@ -31,11 +32,11 @@ func newDown(s *settings) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if s.existing != "" {
-				return s.sayExisting(cmd, "nothing to take down")
+				return s.sayExisting("nothing to take down")
 			}
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
-			return local.Down(ctx, s.layout, cmd.ErrOrStderr())
+			return local.Down(ctx, s.layout, s.out)
 		},
 	}
 }
@@ -54,19 +55,26 @@ func newKubeconfig(s *settings) *cobra.Command {
 		Use:   "kubeconfig",
 		Short: "Print the path of the administrator's kubeconfig",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			path := s.layout.Kubeconfig()
 			if s.existing != "" {
 				path = s.existing
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), path)
-			return err
+			return s.print(path)
 		},
 	}
 }
 
 // sayExisting is what a subcommand does that an existing cluster makes needless.
-func (s *settings) sayExisting(cmd *cobra.Command, what string) error {
-	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s names the cluster to use (%s)\n", what, existingEnv, s.existing)
-	return err
+func (s *settings) sayExisting(what string) error {
+	s.out.Printf("%s: %s names the cluster to use (%s)", what, existingEnv, s.existing)
+	return nil
+}
+
+// print writes a result, for scripts to read.
+func (s *settings) print(result string) error {
+	if _, err := fmt.Fprintln(os.Stdout, result); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"log"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ type settings struct {
 	layout node.Layout
 	// existing is the kubeconfig of a cluster to use instead of one of our own.
 	existing string
+	out      *log.Logger
 }
 
 const rootHelp = `A real single-node Kubernetes on this machine, in a network namespace of its own.
@@ -52,11 +54,16 @@ func newRoot() *cobra.Command {
 		return nil
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&s.layout.State, "state", cmp.Or(os.Getenv(stateEnv), "/tmp/llmservice-k8s"), "directory of everything that the cluster writes")
-	flags.StringVar(&s.layout.Netns, "netns", cmp.Or(os.Getenv(netnsEnv), "llmservice"), "name of the cluster's network namespace")
-	flags.StringVar(&s.layout.Bin, "bin", cmp.Or(os.Getenv(binEnv), bin), "directory of the cluster's binaries")
+	flags.StringVar(&s.layout.State, "state", cmp.Or(os.Getenv(stateEnv), "/tmp/llmservice-k8s"),
+		"directory of everything that the cluster writes")
+	flags.StringVar(&s.layout.Netns, "netns", cmp.Or(os.Getenv(netnsEnv), "llmservice"),
+		"name of the cluster's network namespace")
+	flags.StringVar(&s.layout.Bin, "bin", cmp.Or(os.Getenv(binEnv), bin),
+		"directory of the cluster's binaries")
+	// Each subcommand's log, results aside, goes to stderr.
+	s.out = log.New(os.Stderr, "", 0)
 	root.AddCommand(
-		newDeps(), newBuild(s), newUp(s), newDown(s), newExec(s),
+		newDeps(s), newBuild(s), newUp(s), newDown(s), newExec(s),
 		newImage(), newLoad(s), newKubeconfig(s), newAssets(s), newSupervise(s),
 	)
 	return root

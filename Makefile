@@ -1,0 +1,189 @@
+# How LLMService is built, checked, run and tested. `make` lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Targets share the tree and one cluster; each command is parallel inside.
+.NOTPARALLEL:
+
+# What is built once and kept lives outside the checkout, so that clones share it.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/llmservice
+TOOLS ?= $(CACHE)/tools-$(shell cat .ci/tools/go.mod .ci/tools/go.sum | git hash-object --stdin | cut -c1-12)
+KUBERNETES := $(shell sed -n 's/^\tk8s.io.kubernetes v//p' test/cluster/kubernetes/go.mod)
+# The driver of test/cluster reads this one too.
+export LLMSERVICE_CLUSTER_BIN ?= $(CACHE)/k8s-$(KUBERNETES)
+HELM := $(LLMSERVICE_CLUSTER_BIN)/helm
+
+CLUSTER := build/bin/cluster
+REPORTS := build/reports
+GOLANGCI := $(TOOLS)/golangci-lint-kube-api-linter
+# The modules whose code is ours. The others only pin programs.
+MODULES := . test/cluster
+PINS := .ci/tools test/cluster/kubernetes
+# Programs that go into images, and the images' tag on the local Kubernetes.
+IMAGES := $(wildcard cmd/gateway cmd/manager test/mockllm)
+TAG ?= dev
+# Empty until the chart is there.
+CHART := $(patsubst %/Chart.yaml,%,$(wildcard charts/llmservice/Chart.yaml))
+# The manifest that `make dev` serves.
+SAMPLE ?= config/samples/assistant.yaml
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Prepare
+
+.PHONY: deps
+deps: tools assets cluster-deps k8s ## Install and build what the other targets need; slow once, for it builds Kubernetes.
+	go mod download
+
+.PHONY: tools
+tools: $(addprefix $(TOOLS)/,controller-gen crd-ref-docs gotestsum golangci-lint-kube-api-linter helm-docs kustomize)
+
+$(TOOLS)/%:
+	.ci/tool.sh $(TOOLS) $*
+
+# Phony: go build knows best whether the driver is current.
+.PHONY: $(CLUSTER)
+$(CLUSTER):
+	@go build -C test/cluster -o $(CURDIR)/$@ ./cmd/cluster
+
+# The API server that the API suite runs against; nothing where KUBEBUILDER_ASSETS names one.
+.PHONY: assets
+assets: $(CLUSTER)
+	$(CLUSTER) build --only etcd,kube-apiserver,kubectl
+
+.PHONY: k8s
+k8s: $(CLUSTER)
+	$(CLUSTER) build
+
+$(HELM): $(CLUSTER)
+	$(CLUSTER) build --only helm
+
+.PHONY: cluster-deps
+cluster-deps: $(CLUSTER)
+	$(if $(LLMSERVICE_KUBECONFIG),,$(CLUSTER) deps --install)
+
+##@ Write
+
+.PHONY: generate
+generate: $(addprefix $(TOOLS)/,controller-gen crd-ref-docs helm-docs) ## Write what is generated: deepcopy, CRD, RBAC, the chart's copies, reference pages.
+	$(TOOLS)/controller-gen object crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	$(TOOLS)/controller-gen rbac:roleName=llmservice-manager paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	$(if $(CHART),mkdir -p $(CHART)/files)
+	$(if $(CHART),cp config/crd/bases/serving.llmservice.dev_llmservices.yaml $(CHART)/files/crd.yaml)
+	$(if $(CHART),cp config/rbac/role.yaml $(CHART)/files/role.yaml)
+	$(if $(CHART),$(TOOLS)/helm-docs --log-level=warning --chart-search-root=$(CHART))
+	mkdir -p docs/reference
+	$(TOOLS)/crd-ref-docs --log-level=ERROR --config=.ci/crd-ref-docs.yaml --source-path=api/v1alpha1 \
+		--renderer=markdown --output-path=docs/reference/api.md
+
+.PHONY: fmt
+fmt: $(GOLANGCI) ## Format the Go code.
+	for m in $(MODULES); do (cd $$m && $(GOLANGCI) fmt --config $(CURDIR)/.golangci.yaml); done
+
+.PHONY: tidy
+tidy: ## Tidy every go.mod.
+	for m in $(MODULES) $(PINS); do go mod tidy -C $$m; done
+
+##@ Check
+
+.PHONY: verify
+verify: verify-generated lint house verify-manifests verify-tidy verify-tree ## Check all that needs no run: generated files, style, imports, manifests.
+
+.PHONY: verify-generated
+verify-generated:
+	.ci/unchanged-by $(MAKE) --no-print-directory generate
+
+.PHONY: lint
+lint: $(GOLANGCI) ## Run the linters; .golangci.yaml has a reason for each exception.
+	for m in $(MODULES); do (cd $$m && $(GOLANGCI) run --config $(CURDIR)/.golangci.yaml --allow-parallel-runners); done
+
+# Not cached: the rules look at more than the code of their own package.
+.PHONY: house
+house: ## Check the rules of this repository: import arrows, package names, sleeps, links.
+	go test -count=1 ./test/house
+
+.PHONY: verify-manifests
+verify-manifests: $(TOOLS)/kustomize $(HELM)
+	$(if $(wildcard config/default),$(TOOLS)/kustomize build config/default >/dev/null)
+	$(if $(CHART),$(HELM) lint --strict --quiet $(CHART))
+
+.PHONY: verify-tidy
+verify-tidy:
+	for m in $(MODULES) $(PINS); do go mod tidy -C $$m -diff; done
+
+# A developer's tree may hold work. In CI, what a check wrote is missing from the commit.
+.PHONY: verify-tree
+verify-tree:
+ifneq ($(CI),)
+	@test -z "$$(git status --porcelain)" || { git status --short; git diff; echo 'verify: the tree is not clean' >&2; exit 1; }
+endif
+
+##@ Test
+
+.PHONY: test
+test: test-go test-cluster ## Run the unit, API and gateway suites under the race detector.
+
+# test/e2e has the build tag e2e, which keeps it out of here: it wants a cluster.
+.PHONY: test-go
+test-go: $(TOOLS)/gotestsum assets
+	@mkdir -p $(REPORTS)
+	KUBEBUILDER_ASSETS=$$($(CLUSTER) assets) \
+	$(TOOLS)/gotestsum --jsonfile $(REPORTS)/go.json -- -race -shuffle=on -timeout 15m ./...
+
+.PHONY: test-cluster
+test-cluster: $(TOOLS)/gotestsum
+	@mkdir -p $(REPORTS)
+	cd test/cluster && $(TOOLS)/gotestsum --jsonfile $(CURDIR)/$(REPORTS)/cluster.json -- -race -shuffle=on -timeout 15m ./...
+
+.PHONY: e2e
+ifneq ($(wildcard test/e2e/*.go),)
+e2e: $(TOOLS)/gotestsum $(HELM) cluster-load ## Test the whole system on a local Kubernetes (root, Linux).
+	@mkdir -p $(REPORTS)
+	$(CLUSTER) exec -- $(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/e2e.json -- \
+		-tags e2e -count=1 -timeout 20m ./test/e2e/...
+else
+e2e:
+	@echo 'e2e: there is no test/e2e yet'
+endif
+
+.PHONY: test-summary
+test-summary: $(TOOLS)/gotestsum
+	@$(TOOLS)/gotestsum --format none --hide-summary=skipped,output --raw-command -- cat $(REPORTS)/*.json
+
+.PHONY: bench
+bench: ## Run the Go benchmarks.
+	go test -run '^$$' -bench . -benchmem ./runtime/...
+
+##@ Run
+
+.PHONY: dev
+dev: ## Serve SAMPLE on loopback without a cluster, with reload on save.
+	go run ./cmd/kubectl-llmservice dev -f $(SAMPLE)
+
+.PHONY: demo
+demo: $(HELM) cluster-load ## Show the whole way on a local Kubernetes, each step checked (root, Linux).
+	$(CLUSTER) exec -- go run ./test/e2e/demo
+
+.PHONY: images
+images: ## Build the static binaries of the images, in build/images.
+	for p in $(IMAGES); do CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o build/images/$${p##*/} ./$$p; done
+
+.PHONY: cluster-up
+cluster-up: cluster-deps k8s ## Start the local Kubernetes; nothing to do where it runs.
+	$(CLUSTER) up
+
+.PHONY: cluster-load
+cluster-load: cluster-up images
+	for p in $(IMAGES); do $(CLUSTER) load local/$${p##*/}:$(TAG) build/images/$${p##*/}; done
+
+.PHONY: cluster-down
+cluster-down: $(CLUSTER) ## Stop the local Kubernetes and leave nothing behind.
+	$(CLUSTER) down
+
+.PHONY: clean
+clean: ## Remove what was built in the checkout; ~/.cache/llmservice stays.
+	rm -rf build

@@ -1,0 +1,88 @@
+// Command gateway serves one LLMService: it reads its config from a directory, reloads when that changes, and drains
+// when it is told to stop.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/gateway"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "gateway:", err)
+		os.Exit(1)
+	}
+}
+
+// flags are what a replica is told by its pod. Everything that may change while it runs is in the config.
+type flags struct {
+	listen, adminListen, terminationLog string
+	level                               slog.Level
+	options                             gateway.Options
+}
+
+func parse(args []string) (*flags, error) {
+	f := &flags{}
+	set := flag.NewFlagSet("gateway", flag.ContinueOnError)
+	set.StringVar(&f.listen, "listen", fmt.Sprintf(":%d", config.Port), "address of the API")
+	set.StringVar(&f.adminListen, "admin-listen", fmt.Sprintf(":%d", config.AdminPort), "address of probes, status and metrics")
+	set.StringVar(&f.options.ConfigDir, "config-dir", config.Dir, "directory with the files current and lastGood")
+	set.StringVar(&f.options.SecretsDir, "secrets-dir", config.SecretsDir, "directory with one directory for each Secret")
+	set.IntVar(&f.options.Workers, "workers", 2, "how many requests compute at the same instant")
+	set.DurationVar(&f.options.MaxStreamDuration, "max-stream-duration", 5*time.Minute, "bound of a stream, and of the drain")
+	set.DurationVar(&f.options.DrainDelay, "drain-delay", config.DrainDelay, "how long to accept connections after being told to stop")
+	set.StringVar(&f.terminationLog, "termination-log", config.TerminationLog, "file for the last status; not written where it does not exist")
+	set.TextVar(&f.level, "log-level", slog.LevelInfo, "least level logged: debug, info, warn or error")
+	if err := set.Parse(args); err != nil {
+		return nil, err
+	}
+	f.options.Logger = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: f.level}))
+	return f, nil
+}
+
+func run(args []string) error {
+	f, err := parse(args)
+	if err != nil {
+		return err
+	}
+	g, err := gateway.New(f.options)
+	if err != nil {
+		return err
+	}
+	api, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return fmt.Errorf("listen for the API: %w", err)
+	}
+	admin, err := net.Listen("tcp", f.adminListen)
+	if err != nil {
+		return fmt.Errorf("listen for probes: %w", err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	return errors.Join(g.Run(ctx, api, admin), lastWords(f.terminationLog, g.Status()))
+}
+
+// lastWords leaves the final status where the kubelet reads it: it tells the operator that the streams of a replica
+// that is gone have all ended.
+func lastWords(file string, status config.Status) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_TRUNC, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // not in a container
+	}
+	if err != nil {
+		return fmt.Errorf("leave the last status: %w", err)
+	}
+	return errors.Join(json.NewEncoder(f).Encode(status), f.Close())
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/manifest"
+	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/gateway"
+)
+
+// dev serves a manifest on this machine, with the gateway that a cluster would run.
+type dev struct {
+	file, listen, adminListen, secretsDir string
+	endpoints                             map[string]string
+	level                                 slog.Level
+	out                                   io.Writer
+	configDir                             string
+}
+
+const devLong = `Serve an LLMService on this machine, without a cluster: the same gateway, reloaded on every save.
+
+The manifest is checked and its defaults are set as an API server would. A save that is wrong is
+reported, and the last good one goes on being served. A Secret is a directory below --secrets-dir,
+with a file for each key.`
+
+func devCommand() *cobra.Command {
+	d := &dev{}
+	level := "warn"
+	cmd := &cobra.Command{
+		Use:     "dev -f FILE",
+		Short:   "Serve a manifest on this machine, with reload on save",
+		Long:    devLong,
+		Example: "  kubectl llmservice dev -f assistant.yaml --endpoint fast=http://127.0.0.1:8000/v1",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := d.level.UnmarshalText([]byte(level)); err != nil {
+				return fmt.Errorf("--log-level: %w", err)
+			}
+			d.out = cmd.OutOrStdout()
+			return d.run(cmd.Context())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&d.file, "filename", "f", "", "manifest with an LLMService")
+	flags.StringVar(&d.listen, "listen", "127.0.0.1:8080", "address of the API")
+	flags.StringVar(&d.adminListen, "admin-listen", "127.0.0.1:9090", "address of probes, status and metrics")
+	flags.StringVar(&d.secretsDir, "secrets-dir", "secrets", "directory with a directory for each Secret")
+	flags.StringToStringVar(&d.endpoints, "endpoint", nil, "NAME=URL asks the upstream NAME at URL instead of its endpoints")
+	flags.StringVar(&level, "log-level", level, "least level logged: debug, info, warn or error")
+	if err := cmd.MarkFlagRequired("filename"); err != nil {
+		panic(err) // the flag is defined above
+	}
+	return cmd
+}
+
+func (d *dev) run(ctx context.Context) error {
+	service, encoded, err := d.load(ctx)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "llmservice-dev-")
+	if err != nil {
+		return fmt.Errorf("make a directory for the config: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // of no use to anyone, and in the way of no one
+	d.configDir = dir
+	if err := d.deliver(encoded); err != nil {
+		return err
+	}
+	g, err := d.gateway(service)
+	if err != nil {
+		return err
+	}
+	api, err := net.Listen("tcp", d.listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	admin, err := net.Listen("tcp", d.adminListen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("--admin-listen: %w", err), api.Close())
+	}
+	d.welcome(service, api.Addr(), admin.Addr())
+	parts, ctx := errgroup.WithContext(ctx)
+	parts.Go(func() error { return d.watch(ctx) })
+	parts.Go(func() error { return g.Run(ctx, api, admin) })
+	return parts.Wait()
+}
+
+func (d *dev) gateway(service *v1alpha1.LLMService) (*gateway.Gateway, error) {
+	maxStream, err := service.Spec.Runtime.MaxStreamDuration.Parse()
+	if err != nil {
+		return nil, fmt.Errorf("spec.runtime.maxStreamDuration: %w", err)
+	}
+	return gateway.New(gateway.Options{
+		ConfigDir: d.configDir, SecretsDir: d.secretsDir, Workers: goruntime.NumCPU(), MaxStreamDuration: maxStream,
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: d.level})),
+	})
+}
+
+// load reads the manifest and returns the config that an operator would deliver.
+func (d *dev) load(ctx context.Context) (*v1alpha1.LLMService, []byte, error) {
+	raw, err := os.ReadFile(d.file)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the manifest: %w", err)
+	}
+	service, err := manifest.Load(ctx, raw)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", d.file, err)
+	}
+	contract, err := render.Contract(service)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", d.file, err)
+	}
+	if err := d.replaceEndpoints(contract); err != nil {
+		return nil, nil, err
+	}
+	if errs := config.Validate(contract); len(errs) > 0 {
+		return nil, nil, fmt.Errorf("%s: %w", d.file, inSpec(errs))
+	}
+	encoded, err := config.Encode(contract)
+	return service, encoded, err
+}
+
+func (d *dev) replaceEndpoints(c *config.Config) error {
+	left := maps.Clone(d.endpoints)
+	for i := range c.Upstreams {
+		u := &c.Upstreams[i]
+		if at, ok := left[u.Name]; ok {
+			if _, err := url.ParseRequestURI(at); err != nil {
+				return fmt.Errorf("--endpoint %s: %w", u.Name, err)
+			}
+			u.Endpoints = []config.Endpoint{{URL: at}}
+			delete(left, u.Name)
+		}
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("--endpoint: there is no upstream %s", strings.Join(slices.Sorted(maps.Keys(left)), ", "))
+	}
+	return nil
+}
+
+// inSpec names the manifest's fields, of which the config's are a part.
+func inSpec(errs config.Errors) error {
+	all := make([]error, len(errs))
+	for i := range errs {
+		all[i] = fmt.Errorf("spec.%w", errs[i])
+	}
+	return errors.Join(all...)
+}
+
+// deliver replaces the config in one step, so that the gateway never reads half of one.
+func (d *dev) deliver(encoded []byte) error {
+	next := filepath.Join(d.configDir, "next")
+	if err := os.WriteFile(next, encoded, 0o600); err != nil {
+		return fmt.Errorf("deliver the config: %w", err)
+	}
+	if err := os.Rename(next, filepath.Join(d.configDir, config.CurrentKey)); err != nil {
+		return fmt.Errorf("deliver the config: %w", err)
+	}
+	return nil
+}
+
+// settle is how long a file must be left alone after a save: editors write in several steps.
+const settle = 100 * time.Millisecond
+
+// watch delivers the manifest anew after every save. Editors replace files, so the directory is watched.
+func (d *dev) watch(ctx context.Context) error {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("watch the manifest: %w", err)
+	}
+	defer func() { _ = watcher.Close() }() // it fails only where it is closed already
+	if err := watcher.Add(filepath.Dir(d.file)); err != nil {
+		return fmt.Errorf("watch the manifest: %w", err)
+	}
+	saved := time.NewTimer(0) // a save since the first reading would have gone unnoticed
+	defer saved.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case event := <-watcher.Events:
+			if filepath.Base(event.Name) == filepath.Base(d.file) {
+				saved.Reset(settle)
+			}
+		case err := <-watcher.Errors:
+			d.say("watching the manifest: %v", err)
+		case <-saved.C:
+			d.reload(ctx)
+		}
+	}
+}
+
+func (d *dev) reload(ctx context.Context) {
+	_, encoded, err := d.load(ctx)
+	if err == nil {
+		var served []byte
+		if served, err = os.ReadFile(filepath.Join(d.configDir, config.CurrentKey)); err == nil && string(served) == string(encoded) {
+			return
+		}
+		err = d.deliver(encoded)
+	}
+	if err != nil {
+		d.say("not reloaded, the last good manifest is served on:\n%v", err)
+		return
+	}
+	d.say("reloaded, revision %s", config.Revision(encoded))
+}
+
+func (d *dev) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(d.out, format+"\n", args...) // nobody is left to read about it
+}
+
+func (d *dev) welcome(service *v1alpha1.LLMService, api, admin net.Addr) {
+	d.say("%s is served at http://%s", service.Name, api)
+	for _, r := range service.Spec.Routes {
+		d.say("  %-6s http://%s%s  %s", r.Method, api, r.Path, r.Summary)
+	}
+	if len(service.Spec.Models) > 0 {
+		d.say("  OpenAI http://%s/v1", api)
+	}
+	d.say("  docs   http://%s/docs\n  status http://%s%s\nreloading on every save of %s; Ctrl-C ends", api, admin, config.StatusPath, d.file)
+}

@@ -1,0 +1,67 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// maxStatusBytes bounds what is read of one answer: the pod is a tenant's.
+const maxStatusBytes = 64 << 10
+
+// PodAddress is the host and port of a pod's admin listener.
+func PodAddress(pod *corev1.Pod) string {
+	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(config.AdminPort))
+}
+
+// statusClient asks a gateway for its status, over a connection that it keeps.
+type statusClient struct {
+	http    *http.Client
+	address func(*corev1.Pod) string
+}
+
+func newStatusClient(address func(*corev1.Pod) string) *statusClient {
+	transport := &http.Transport{
+		// A proxy of the environment is for the way out of the cluster, not for its pods.
+		Proxy:               nil,
+		DialContext:         (&net.Dialer{}).DialContext,
+		DisableCompression:  true,
+		MaxIdleConnsPerHost: 1,
+		IdleConnTimeout:     30 * time.Second,
+	}
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &statusClient{http: &http.Client{Transport: transport, CheckRedirect: refuse}, address: address}
+}
+
+// fetch reads the pod's status. Members that this build does not know are ignored: a gateway may be a release ahead.
+func (c *statusClient) fetch(ctx context.Context, pod *corev1.Pod) (config.Status, error) {
+	var status config.Status
+	url := "http://" + c.address(pod) + config.StatusPath
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return status, fmt.Errorf("status of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return status, fmt.Errorf("status of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return status, fmt.Errorf("status of pod %s/%s: HTTP %d, want 200", pod.Namespace, pod.Name, response.StatusCode)
+	}
+	if err := json.UnmarshalRead(io.LimitReader(response.Body, maxStatusBytes), &status); err != nil {
+		return config.Status{}, fmt.Errorf("status of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	return status, nil
+}
+
+func (c *statusClient) close() { c.http.CloseIdleConnections() }

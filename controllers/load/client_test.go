@@ -1,0 +1,111 @@
+package load
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+func TestFetch(t *testing.T) {
+	tests := []struct {
+		name    string
+		answer  http.HandlerFunc
+		want    config.Status
+		wantErr string
+	}{
+		{
+			name:   "a status, with members of a later release",
+			answer: reply(`{"version":"v1","revision":"r1","inFlight":3,"streams":{"open":2,"paused":1},"future":{}}`),
+			want:   config.Status{Version: "v1", Revision: "r1", InFlight: 3, Streams: config.Streams{Open: 2}},
+		},
+		{name: "not found", answer: http.NotFound, wantErr: "HTTP 404, want 200"},
+		{name: "not JSON", answer: reply("<html>"), wantErr: "status of pod team-a/a"},
+		{name: "too long", answer: reply(`{"revision":"` + strings.Repeat("x", 2*maxStatusBytes) + `"}`), wantErr: "unexpected EOF"},
+		{
+			name: "a redirect is not followed",
+			answer: func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+			},
+			wantErr: "HTTP 302, want 200",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewServer(tt.answer)
+			defer server.Close()
+			client := newStatusClient(func(*corev1.Pod) string { return server.Listener.Addr().String() })
+			defer client.close()
+			got, err := client.fetch(t.Context(), gatewayPod("a", running("1")))
+			if (err != nil) != (tt.wantErr != "") || (err != nil && !strings.Contains(err.Error(), tt.wantErr)) {
+				t.Fatalf("error %v, want %q", err, tt.wantErr)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("status (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func reply(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != config.StatusPath {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+func TestFetchKeepsItsConnection(t *testing.T) {
+	connections := make(chan struct{}, 10)
+	server := httptest.NewUnstartedServer(reply(`{"version":"v1"}`))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections <- struct{}{}
+		}
+	}
+	server.Start()
+	defer server.Close()
+	client := newStatusClient(func(*corev1.Pod) string { return server.Listener.Addr().String() })
+	defer client.close()
+	for range 3 {
+		if _, err := client.fetch(t.Context(), gatewayPod("a", running("1"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(connections); got != 1 {
+		t.Errorf("%d connections for 3 polls, want 1", got)
+	}
+}
+
+func TestFetchEndsWithItsContext(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	client := newStatusClient(func(*corev1.Pod) string { return listener.Addr().String() })
+	defer client.close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := client.fetch(ctx, gatewayPod("a", running("1"))); err == nil {
+		t.Error("no error from a pod that never answers")
+	}
+}
+
+func TestPodAddress(t *testing.T) {
+	for ip, want := range map[string]string{"10.0.0.1": "10.0.0.1:9090", "fd00::1": "[fd00::1]:9090"} {
+		if got := PodAddress(&corev1.Pod{Status: corev1.PodStatus{PodIP: ip}}); got != want {
+			t.Errorf("PodAddress(%s) = %s, want %s", ip, got, want)
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package load
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// A pod's container may restart: each container is a life of its own, with its own counters and its own end.
+
+// gatewayStatus finds the status of the pod's gateway container.
+func gatewayStatus(pod *corev1.Pod, container string) (corev1.ContainerStatus, bool) {
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.Name == container {
+			return status, true
+		}
+	}
+	return corev1.ContainerStatus{}, false
+}
+
+// runningID is the ID of the container that runs now; empty while none does.
+func runningID(status corev1.ContainerStatus) string {
+	if status.State.Running == nil {
+		return ""
+	}
+	return status.ContainerID
+}
+
+// endOf returns how the container with this ID ended, and whether it did. The end itself is nil where the kubelet has
+// already forgotten it, which happens when a container restarts twice between two updates.
+func endOf(status corev1.ContainerStatus, id string) (*corev1.ContainerStateTerminated, bool) {
+	for _, end := range []*corev1.ContainerStateTerminated{status.State.Terminated, status.LastTerminationState.Terminated} {
+		if end != nil && end.ContainerID == id {
+			return end, true
+		}
+	}
+	running := runningID(status)
+	return nil, running != "" && running != id
+}
+
+// finished says that a pod will never run again.
+func finished(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+func readySince(pod *corev1.Pod) time.Time {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
+			return condition.LastTransitionTime.Time
+		}
+	}
+	return time.Time{}
+}

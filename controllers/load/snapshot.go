@@ -1,0 +1,79 @@
+package load
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// Fresh is how long a reading counts after it was taken. It outlives a few lost polls, so that a hiccup of the
+// network does not move the autoscaler, and is shorter than the HPA controller's period of 15 s.
+const Fresh = 10 * time.Second
+
+// Pod is what is known of one gateway.
+type Pod struct {
+	UID  types.UID
+	Name string
+	// Terminating pods serve out their streams but are no capacity and take no new load.
+	Terminating bool
+	// ReadySince is when the pod became ready; zero while it is not.
+	ReadySince time.Time
+	// Status is what the gateway's running container said last; zero before Seen is set.
+	Status config.Status
+	// Seen is when Status was read; zero while the running container could not be read yet.
+	Seen time.Time
+}
+
+// Cut says that a replica ended and left streams without an end.
+type Cut struct {
+	Time   time.Time
+	Pod    string
+	Count  int64
+	Reason string
+}
+
+// Snapshot is what is known of the pods of one LLMService at one moment.
+type Snapshot struct {
+	Taken time.Time
+	Pods  []Pod
+	// LastCut is the latest loss of streams that this process saw; nil where it saw none lately.
+	LastCut *Cut
+}
+
+// Pod returns what is known of the pod with this UID.
+func (s Snapshot) Pod(uid types.UID) (Pod, bool) {
+	for _, pod := range s.Pods {
+		if pod.UID == uid {
+			return pod, true
+		}
+	}
+	return Pod{}, false
+}
+
+// InFlight sums the requests in flight over the pods that are not terminating; false where no such pod has a fresh
+// reading, which is not the same as no load.
+//
+// A pod that cannot be read must neither block scaling nor count as idle: it counts as the mean of the others. A pod
+// that became ready only just now is merely not read yet, and counts nothing: counted as the mean, each replica
+// that the autoscaler adds would ask for another.
+func (s Snapshot) InFlight() (int64, bool) {
+	var sum, known, lost int64
+	for _, pod := range s.Pods {
+		switch {
+		case pod.Terminating:
+		case s.fresh(pod.Seen):
+			sum += pod.Status.InFlight
+			known++
+		case !pod.ReadySince.IsZero() && !s.fresh(pod.ReadySince):
+			lost++
+		}
+	}
+	if known == 0 {
+		return 0, false
+	}
+	return sum + (sum*lost+known-1)/known, true
+}
+
+func (s Snapshot) fresh(t time.Time) bool { return !t.IsZero() && s.Taken.Sub(t) <= Fresh }

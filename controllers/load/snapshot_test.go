@@ -1,0 +1,46 @@
+package load
+
+import (
+	"testing"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+func TestInFlight(t *testing.T) {
+	now := time.Now()
+	read := func(inFlight int64, age time.Duration) Pod {
+		return Pod{ReadySince: now.Add(-time.Hour), Seen: now.Add(-age), Status: config.Status{InFlight: inFlight}}
+	}
+	unread := func(readyFor time.Duration) Pod { return Pod{ReadySince: now.Add(-readyFor)} }
+	terminating := func(p Pod) Pod {
+		p.Terminating = true
+		return p
+	}
+	tests := []struct {
+		name  string
+		pods  []Pod
+		want  int64
+		known bool
+	}{
+		{name: "no pods"},
+		{name: "sum", pods: []Pod{read(3, 0), read(4, time.Second)}, want: 7, known: true},
+		{name: "idle is not unknown", pods: []Pod{read(0, 0)}, want: 0, known: true},
+		{name: "a lost poll does not matter yet", pods: []Pod{read(3, 0), read(4, Fresh)}, want: 7, known: true},
+		{name: "an old reading counts as the mean of the others", pods: []Pod{read(10, 0), read(20, 0), read(900, 2*Fresh)}, want: 45, known: true},
+		{name: "the mean is rounded up", pods: []Pod{read(1, 0), read(0, 0), unread(time.Hour)}, want: 2, known: true},
+		{name: "a pod that just became ready adds nothing", pods: []Pod{read(200, 0), unread(time.Second), unread(0)}, want: 200, known: true},
+		{name: "a pod that is not ready adds nothing", pods: []Pod{read(200, 0), {}}, want: 200, known: true},
+		{name: "a terminating pod is no load", pods: []Pod{read(5, 0), terminating(read(70, 0))}, want: 5, known: true},
+		{name: "only terminating pods", pods: []Pod{terminating(read(70, 0))}},
+		{name: "none could be read", pods: []Pod{unread(time.Hour), read(9, 2*Fresh)}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, known := Snapshot{Taken: now, Pods: tt.pods}.InFlight()
+			if got != tt.want || known != tt.known {
+				t.Errorf("InFlight() = %d, %v; want %d, %v", got, known, tt.want, tt.known)
+			}
+		})
+	}
+}

@@ -1,0 +1,239 @@
+package load
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// cutMemory is how long a cut is offered to the reconciler, which is told of it at once.
+const cutMemory = 10 * time.Minute
+
+// Selection says which pods are gateways, and of which service.
+type Selection struct {
+	// Service returns the LLMService that a pod belongs to, and false for any other pod.
+	Service func(*corev1.Pod) (types.NamespacedName, bool)
+	// Container is the name of the gateway's container.
+	Container string
+}
+
+// Tracker remembers the gateways of all services. It is safe for concurrent use.
+type Tracker struct {
+	selection Selection
+	counter   *cutCounter
+
+	mu       sync.Mutex
+	pods     map[types.UID]*tracked
+	services map[types.NamespacedName]map[types.UID]*tracked
+	cuts     map[types.NamespacedName]Cut
+	notify   func(types.NamespacedName)
+}
+
+type tracked struct {
+	service types.NamespacedName
+	pod     *corev1.Pod
+	// container is the ID of the container that status is about; empty while none runs.
+	container string
+	status    config.Status
+	seen      time.Time
+}
+
+// NewTracker returns a Tracker of the selected pods. It counts cuts once leading is closed, so that of several
+// manager replicas one counts; nil means at once.
+func NewTracker(selection Selection, leading <-chan struct{}) *Tracker {
+	return &Tracker{
+		selection: selection,
+		counter:   &cutCounter{leading: leading},
+		pods:      map[types.UID]*tracked{},
+		services:  map[types.NamespacedName]map[types.UID]*tracked{},
+		cuts:      map[types.NamespacedName]Cut{},
+		notify:    func(types.NamespacedName) {},
+	}
+}
+
+// Subscribe has notify called, without a lock held, whenever something about a service changed that a reconciler acts
+// upon: a revision, a rejection, a secret's state, draining, or a cut. Load figures change without it.
+func (t *Tracker) Subscribe(notify func(types.NamespacedName)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.notify = notify
+}
+
+// Snapshot returns what is known of a service's pods, sorted by name.
+func (t *Tracker) Snapshot(service types.NamespacedName) Snapshot {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	snapshot := Snapshot{Taken: time.Now()}
+	for _, known := range t.services[service] {
+		if !finished(known.pod) {
+			snapshot.Pods = append(snapshot.Pods, known.describe())
+		}
+	}
+	slices.SortFunc(snapshot.Pods, func(a, b Pod) int { return strings.Compare(a.Name, b.Name) })
+	if cut, ok := t.cuts[service]; ok && snapshot.Taken.Sub(cut.Time) < cutMemory {
+		snapshot.LastCut = &cut
+	}
+	return snapshot
+}
+
+func (k *tracked) describe() Pod {
+	return Pod{
+		UID:         k.pod.UID,
+		Name:        k.pod.Name,
+		Terminating: k.pod.DeletionTimestamp != nil,
+		ReadySince:  readySince(k.pod),
+		Status:      k.status,
+		Seen:        k.seen,
+	}
+}
+
+// observe takes in the latest state of a pod.
+func (t *Tracker) observe(pod *corev1.Pod) {
+	service, ok := t.selection.Service(pod)
+	if !ok {
+		return
+	}
+	t.mu.Lock()
+	known := t.track(service, pod)
+	known.pod = pod
+	cut := t.follow(known)
+	notify := t.notify
+	t.mu.Unlock()
+	if cut {
+		notify(service)
+	}
+}
+
+// forget takes in the last state of a pod that is gone.
+func (t *Tracker) forget(pod *corev1.Pod) {
+	t.observe(pod)
+	t.mu.Lock()
+	known, ok := t.pods[pod.UID]
+	if !ok {
+		t.mu.Unlock()
+		return
+	}
+	cut := known.container != "" && t.end(known, nil)
+	t.untrack(known)
+	notify := t.notify
+	t.mu.Unlock()
+	if cut {
+		notify(known.service)
+	}
+}
+
+func (t *Tracker) track(service types.NamespacedName, pod *corev1.Pod) *tracked {
+	if known, ok := t.pods[pod.UID]; ok {
+		return known
+	}
+	known := &tracked{service: service, pod: pod}
+	t.pods[pod.UID] = known
+	if t.services[service] == nil {
+		t.services[service] = map[types.UID]*tracked{}
+	}
+	t.services[service][pod.UID] = known
+	return known
+}
+
+func (t *Tracker) untrack(known *tracked) {
+	delete(t.pods, known.pod.UID)
+	delete(t.services[known.service], known.pod.UID)
+	if len(t.services[known.service]) == 0 {
+		delete(t.services, known.service)
+	}
+}
+
+// follow moves from the container that was running to the one that runs now, and says whether streams were cut.
+func (t *Tracker) follow(known *tracked) bool {
+	status, ok := gatewayStatus(known.pod, t.selection.Container)
+	if !ok {
+		return false
+	}
+	cut := false
+	if known.container != "" {
+		end, ended := endOf(status, known.container)
+		if !ended {
+			return false
+		}
+		cut = t.end(known, end)
+	}
+	known.container = runningID(status)
+	return cut
+}
+
+// end closes the life of the container that was running, and says whether it left streams without an end.
+func (t *Tracker) end(known *tracked, how *corev1.ContainerStateTerminated) bool {
+	count, reason := streamsCut(how, known.status)
+	known.container, known.status, known.seen = "", config.Status{}, time.Time{}
+	if count == 0 {
+		return false
+	}
+	t.cuts[known.service] = Cut{Time: time.Now(), Pod: known.pod.Name, Count: count, Reason: reason}
+	t.counter.add(known.service, reason, count)
+	return true
+}
+
+// target is a pod that can be asked for its status.
+type target struct {
+	uid types.UID
+	pod *corev1.Pod
+}
+
+func (t *Tracker) targets() []target {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	targets := make([]target, 0, len(t.pods))
+	for uid, known := range t.pods {
+		if known.pod.Status.PodIP != "" && !finished(known.pod) {
+			targets = append(targets, target{uid: uid, pod: known.pod})
+		}
+	}
+	return targets
+}
+
+// record keeps what a pod just said of itself. A pod that went in the meantime is left out.
+func (t *Tracker) record(uid types.UID, status config.Status) {
+	t.mu.Lock()
+	known, ok := t.pods[uid]
+	if !ok {
+		t.mu.Unlock()
+		return
+	}
+	changed := known.seen.IsZero() || !sameState(known.status, status)
+	known.status, known.seen = status, time.Now()
+	notify := t.notify
+	t.mu.Unlock()
+	if changed {
+		notify(known.service)
+	}
+}
+
+// dropOldCuts keeps the memory of cuts bounded by what happened lately.
+func (t *Tracker) dropOldCuts() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for service, cut := range t.cuts {
+		if time.Since(cut.Time) >= cutMemory {
+			delete(t.cuts, service)
+		}
+	}
+}
+
+// sameState compares what a reconciler acts upon, which excludes load.
+func sameState(a, b config.Status) bool {
+	return a.Revision == b.Revision && a.Source == b.Source && a.Draining == b.Draining &&
+		sameRejection(a.Rejected, b.Rejected) && slices.Equal(a.Secrets, b.Secrets)
+}
+
+func sameRejection(a, b *config.Rejection) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}

@@ -1,0 +1,218 @@
+package servingcert
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+const (
+	// checkInterval is how soon a bundle that somebody overwrote is whole again. It is also the time that API servers
+	// have, between a new certificate's publication and its first use, to take notice.
+	checkInterval = 15 * time.Second
+	// retryInterval is the pause after a check that failed.
+	retryInterval = time.Second
+	// checkTimeout bounds one check.
+	checkTimeout = 10 * time.Second
+)
+
+// Client reads from the API server, never from a cache, and writes.
+type Client struct {
+	Reader client.Reader
+	Writer client.Writer
+}
+
+// Publisher keeps this replica's certificate in the CA bundle of the APIServices that name our Service, and renews it.
+// An APIService that names another Service belongs to another adapter and is left alone.
+type Publisher struct {
+	client      Client
+	service     types.NamespacedName
+	apiServices []string
+	certificate *Certificate
+	// next is published but not served with yet.
+	next *pair
+
+	mu    sync.Mutex
+	state State
+}
+
+// State says whether the APIServices lead to this manager.
+type State struct {
+	// Known is false until the API server has been asked for the first time.
+	Known bool
+	// Ours is true where at least one APIService names our Service, trusts our certificate, and none names another.
+	Ours bool
+	// Message says in words what is not ours; empty where all is well.
+	Message string
+}
+
+// NewPublisher makes the first certificate, for the cluster name of the Service.
+func NewPublisher(c Client, service types.NamespacedName, apiServices []string) (*Publisher, error) {
+	p := &Publisher{client: c, service: service, apiServices: apiServices, certificate: &Certificate{}}
+	first, err := newPair(p.hostNames(), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	p.certificate.replace(first)
+	return p, nil
+}
+
+func (p *Publisher) hostNames() []string {
+	return []string{p.service.Name + "." + p.service.Namespace + ".svc"}
+}
+
+// Certificate is what to serve with.
+func (p *Publisher) Certificate() *Certificate { return p.certificate }
+
+// State returns what the last check found.
+func (p *Publisher) State() State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state
+}
+
+// Ready is a health check: it fails until the API server trusts this replica, or needs not.
+func (p *Publisher) Ready(*http.Request) error {
+	if !p.State().Known {
+		return errors.New("the serving certificate is not published yet")
+	}
+	return nil
+}
+
+// NeedLeaderElection says that every replica serves, and so publishes.
+func (p *Publisher) NeedLeaderElection() bool { return false }
+
+// Start checks until the context ends.
+func (p *Publisher) Start(ctx context.Context) error {
+	for {
+		pause := checkInterval
+		if err := p.check(ctx); err != nil && ctx.Err() == nil {
+			log.FromContext(ctx).Error(err, "Cannot publish the serving certificate")
+			pause = retryInterval
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// check publishes what is served and what will be. A new pair is served one check after it was published, which
+// gives the API servers time to see it.
+func (p *Publisher) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	served, next, err := p.pairs()
+	if err != nil {
+		return err
+	}
+	state, changed, err := p.publish(ctx, served, next)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.state = state
+	p.mu.Unlock()
+	if next != nil && !changed {
+		p.certificate.replace(next)
+		p.next = nil
+	}
+	return nil
+}
+
+func (p *Publisher) pairs() (served, next *pair, err error) {
+	now := time.Now()
+	served = p.certificate.current()
+	if p.next == nil && served.renewable(now) {
+		p.next, err = newPair(p.hostNames(), now)
+	}
+	return served, p.next, err
+}
+
+// publish returns the state of all APIServices together, and whether any was written.
+func (p *Publisher) publish(ctx context.Context, served, next *pair) (State, bool, error) {
+	certificates := [][]byte{served.certificate}
+	if next != nil {
+		certificates = append(certificates, next.certificate)
+	}
+	state, changed := State{Known: true}, false
+	var foreign string
+	for _, name := range p.apiServices {
+		found, wrote, err := p.publishTo(ctx, name, certificates)
+		if err != nil {
+			return State{}, false, err
+		}
+		changed = changed || wrote
+		state.Ours = state.Ours || found.ours
+		if found.foreign != "" {
+			foreign = found.foreign
+		}
+	}
+	switch {
+	case foreign != "":
+		state.Ours, state.Message = false, foreign
+	case !state.Ours:
+		state.Message = fmt.Sprintf("no APIService %s names the Service %s", p.apiServices[0], p.service)
+	}
+	return state, changed, nil
+}
+
+// finding is what became of one APIService; neither is set where there is none.
+type finding struct {
+	ours    bool
+	foreign string
+}
+
+func (p *Publisher) publishTo(ctx context.Context, name string, certificates [][]byte) (found finding, wrote bool, err error) {
+	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		found, wrote, err = p.tryPublishTo(ctx, name, certificates)
+		return err
+	})
+	if err != nil {
+		return finding{}, false, fmt.Errorf("publish serving certificate to APIService %s: %w", name, err)
+	}
+	return found, wrote, nil
+}
+
+func (p *Publisher) tryPublishTo(ctx context.Context, name string, certificates [][]byte) (finding, bool, error) {
+	var apiService apiregistrationv1.APIService
+	err := p.client.Reader.Get(ctx, client.ObjectKey{Name: name}, &apiService)
+	if apierrors.IsNotFound(err) {
+		return finding{}, false, nil
+	}
+	if err != nil {
+		return finding{}, false, err
+	}
+	if !p.isOurs(apiService.Spec.Service) {
+		return finding{foreign: foreignMessage(&apiService)}, false, nil
+	}
+	bundle := merge(apiService.Spec.CABundle, certificates, time.Now())
+	if bytes.Equal(bundle, apiService.Spec.CABundle) && !apiService.Spec.InsecureSkipTLSVerify {
+		return finding{ours: true}, false, nil
+	}
+	apiService.Spec.CABundle, apiService.Spec.InsecureSkipTLSVerify = bundle, false
+	return finding{ours: true}, true, p.client.Writer.Update(ctx, &apiService)
+}
+
+func (p *Publisher) isOurs(service *apiregistrationv1.ServiceReference) bool {
+	return service != nil && service.Namespace == p.service.Namespace && service.Name == p.service.Name
+}
+
+func foreignMessage(apiService *apiregistrationv1.APIService) string {
+	if apiService.Spec.Service == nil {
+		return fmt.Sprintf("APIService %s is served by the API server itself", apiService.Name)
+	}
+	return fmt.Sprintf("APIService %s belongs to the Service %s/%s", apiService.Name, apiService.Spec.Service.Namespace, apiService.Spec.Service.Name)
+}

@@ -1,0 +1,396 @@
+package nethttp
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 20 * time.Second
+
+// fakePolicy decides by a function and remembers outcomes.
+type fakePolicy struct {
+	decide   func(context.Context, *relay.Request) relay.Verdict
+	outcomes chan relay.Outcome
+	panics   chan any
+}
+
+func newPolicy(decide func(context.Context, *relay.Request) relay.Verdict) *fakePolicy {
+	return &fakePolicy{decide: decide, outcomes: make(chan relay.Outcome, 16), panics: make(chan any, 16)}
+}
+
+func status(code int) *relay.Reply { return &relay.Reply{Status: code, Body: []byte("reply\n")} }
+
+func (p *fakePolicy) Admit(h *relay.Head) (func(), *relay.Reply) {
+	if h.Path == "/full" {
+		return nil, status(429)
+	}
+	return func() {}, nil
+}
+
+func (p *fakePolicy) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
+	v := p.decide(ctx, r)
+	v.Done = func(o relay.Outcome) { p.outcomes <- o }
+	return v
+}
+
+func (p *fakePolicy) Refuse(_ *relay.Head, r relay.Refusal) *relay.Reply {
+	return status(map[relay.Refusal]int{relay.BodyTooLarge: 413, relay.BodyUnreadable: 408}[r])
+}
+
+func (p *fakePolicy) Panicked(_ *relay.Head, value any) *relay.Reply {
+	p.panics <- value
+	return status(500)
+}
+
+func (p *fakePolicy) outcome(t *testing.T) relay.Outcome {
+	t.Helper()
+	select {
+	case o := <-p.outcomes:
+		return o
+	case <-time.After(patience):
+		t.Fatal("no outcome")
+		return relay.Outcome{}
+	}
+}
+
+// upstreamFunc is a relay.Client whose answer's body is written by a function.
+type upstreamFunc func(ctx context.Context, w io.Writer) error
+
+func (f upstreamFunc) Do(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
+	r, w := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { _ = r.CloseWithError(ctx.Err()) })
+	go func() {
+		defer stop()
+		_ = w.CloseWithError(f(ctx, w))
+	}()
+	return &relay.Answer{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream; charset=utf-8"}}, Body: r}, nil
+}
+
+// letterTap reads frames of one letter: p, c, d and b for the four kinds.
+type letterTap struct{ explode bool }
+
+func (t letterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
+	switch f.Data[0] {
+	case 'p':
+		return append(dst, f.Raw...), relay.Preamble
+	case 'c':
+		if t.explode {
+			panic("tap")
+		}
+		return append(dst, f.Raw...), relay.Content
+	case 'd':
+		return append(dst, f.Raw...), relay.Done
+	default:
+		return dst, relay.Broken
+	}
+}
+
+// relayOf relays one attempt of the client.
+func relayOf(tap relay.Tap) *relay.Relay {
+	var once sync.Once
+	return &relay.Relay{
+		Next: func(after relay.Failure) (a *relay.Attempt, final relay.Failure) {
+			final = after
+			once.Do(func() {
+				a = &relay.Attempt{Call: &relay.Call{}, FirstToken: patience, Idle: patience, Release: func() {}}
+			})
+			return a, final
+		},
+		Tap:         func() relay.Tap { return tap },
+		Refuse:      func(relay.Failure) *relay.Reply { return status(502) },
+		Abort:       func(f relay.Failure) []byte { return []byte("data: abort " + string(f.Kind) + "\n\n") },
+		Timeout:     patience,
+		MaxDuration: patience,
+	}
+}
+
+func serve(t *testing.T, p relay.Policy, change func(*Options)) (url string, logs *bytes.Buffer) {
+	t.Helper()
+	logs = &bytes.Buffer{}
+	o := Options{
+		Logger: slog.New(slog.NewTextHandler(logs, nil)), AcceptLoops: 2, BodyLimit: 1 << 10,
+		BodyTimeout: patience, WriteTimeout: patience, DrainTimeout: time.Second,
+	}
+	if change != nil {
+		change(&o)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- New(o).Serve(ctx, l, p) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return "http://" + l.Addr().String(), logs
+}
+
+func client(t *testing.T) *http.Client {
+	c := &http.Client{Transport: &http.Transport{}, Timeout: patience}
+	t.Cleanup(c.CloseIdleConnections)
+	return c
+}
+
+func body(t *testing.T, resp *http.Response, err error) string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("cut: %v (after %q)", err, b)
+	}
+	return string(b)
+}
+
+func TestStreamOutcomes(t *testing.T) {
+	for _, tt := range []struct {
+		name, upstream, want string
+		status               int
+		result               relay.Result
+		failure              relay.FailureKind
+	}{
+		{name: "done", upstream: "data: p\n\ndata: c\n\ndata: d\n\n", want: "data: p\n\ndata: c\n\ndata: d\n\n", status: 200, result: relay.StreamDone},
+		{name: "done without content", upstream: "data: p\n\ndata: d\n\n", want: "data: p\n\ndata: d\n\n", status: 200, result: relay.StreamDone},
+		{name: "more after done", upstream: "data: c\n\ndata: d\n\ndata: c\n\n", want: "data: c\n\ndata: d\n\n", status: 200, result: relay.StreamDone},
+		{name: "broken at once", upstream: "data: p\n\ndata: b\n\n", want: "reply\n", status: 502, result: relay.StreamFailed, failure: relay.FailedEvent},
+		{name: "broken after content in one read", upstream: "data: c\n\ndata: b\n\n", want: "data: c\n\ndata: abort error_event\n\n", status: 200, result: relay.StreamFailed, failure: relay.FailedEvent},
+		{name: "cut within a frame", upstream: "data: c\n\ndata: c", want: "data: c\n\ndata: abort truncated\n\n", status: 200, result: relay.StreamFailed, failure: relay.FailedTruncated},
+		{name: "nothing", upstream: "", want: "reply\n", status: 502, result: relay.StreamFailed, failure: relay.FailedTruncated},
+		{
+			name: "a preamble without end", upstream: strings.Repeat("data: p\n\n", maxPreamble/9+10), want: "reply\n",
+			status: 502, result: relay.StreamFailed, failure: relay.FailedTooLarge,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(letterTap{})} })
+			url, _ := serve(t, p, func(o *Options) {
+				o.Client = upstreamFunc(func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, tt.upstream); return err })
+			})
+			resp, err := client(t).Post(url, "", strings.NewReader("x"))
+			if got := body(t, resp, err); got != tt.want || resp.StatusCode != tt.status {
+				t.Errorf("%d %q, want %d %q", resp.StatusCode, got, tt.status, tt.want)
+			}
+			if o := p.outcome(t); o.Result != tt.result || o.Failure.Kind != tt.failure || o.Status != tt.status {
+				t.Errorf("outcome %+v, want %s %s %d", o, tt.result, tt.failure, tt.status)
+			}
+		})
+	}
+}
+
+// A panic ends one request and nothing else: before the answer by a 500, within a stream by its error event.
+func TestPanics(t *testing.T) {
+	explode := true
+	p := newPolicy(func(_ context.Context, r *relay.Request) relay.Verdict {
+		switch r.Path {
+		case "/decide":
+			panic("decide")
+		case "/produce":
+			return relay.Verdict{Produce: func(context.Context) *relay.Reply { panic("produce") }}
+		case "/stream":
+			return relay.Verdict{Relay: relayOf(letterTap{explode: explode})}
+		}
+		return relay.Verdict{Reply: status(200)}
+	})
+	url, _ := serve(t, p, func(o *Options) {
+		o.Client = upstreamFunc(func(ctx context.Context, w io.Writer) error {
+			_, err := io.WriteString(w, "data: c\n\n")
+			return err
+		})
+	})
+	c := client(t)
+	for _, path := range []string{"/decide", "/produce", "/stream"} {
+		resp, err := c.Post(url+path, "", nil)
+		if got := body(t, resp, err); resp.StatusCode != 500 || got != "reply\n" {
+			t.Errorf("%s: %d %q", path, resp.StatusCode, got)
+		}
+		<-p.panics
+	}
+	resp, err := c.Post(url+"/fine", "", nil)
+	if body(t, resp, err); resp.StatusCode != 200 {
+		t.Errorf("after the panics: %d", resp.StatusCode)
+	}
+}
+
+func TestAPanicWithinAStreamIsAnErrorEvent(t *testing.T) {
+	tap := &laterTap{}
+	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(tap)} })
+	sent := make(chan struct{})
+	url, _ := serve(t, p, func(o *Options) {
+		o.Client = upstreamFunc(func(_ context.Context, w io.Writer) error {
+			_, _ = io.WriteString(w, "data: c\n\n")
+			<-sent
+			_, err := io.WriteString(w, "data: c\n\n")
+			return err
+		})
+	})
+	resp, err := client(t).Post(url, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := bufio.NewReader(io.TeeReader(resp.Body, io.Discard)).ReadString('\n')
+	if err != nil || first != "data: c\n" {
+		t.Fatalf("first line %q, %v", first, err)
+	}
+	close(sent)
+	if rest := body(t, resp, nil); !strings.Contains(rest, "abort panic") {
+		t.Errorf("the rest is %q", rest)
+	}
+	if o := p.outcome(t); o.Result != relay.StreamFailed || o.Failure.Kind != relay.FailedPanic {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+type laterTap struct{ frames int }
+
+func (t *laterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
+	if t.frames++; t.frames > 1 {
+		panic("later")
+	}
+	return append(dst, f.Raw...), relay.Content
+}
+
+func TestBodies(t *testing.T) {
+	p := newPolicy(func(_ context.Context, r *relay.Request) relay.Verdict {
+		return relay.Verdict{Reply: &relay.Reply{Status: 200, Body: fmt.Appendf(nil, "%d", len(r.Body))}}
+	})
+	url, _ := serve(t, p, nil)
+	c := client(t)
+	for name, tt := range map[string]struct {
+		body   io.Reader
+		status int
+		want   string
+	}{
+		"none":                  {nil, 200, "0"},
+		"at the limit":          {strings.NewReader(strings.Repeat("x", 1<<10)), 200, "1024"},
+		"above":                 {strings.NewReader(strings.Repeat("x", 1<<10+1)), 413, "reply\n"},
+		"above, in chunks":      {io.MultiReader(strings.NewReader(strings.Repeat("x", 1<<11))), 413, "reply\n"},
+		"in chunks, as allowed": {io.MultiReader(strings.NewReader("abc")), 200, "3"},
+	} {
+		resp, err := c.Post(url, "", tt.body)
+		if got := body(t, resp, err); resp.StatusCode != tt.status || got != tt.want {
+			t.Errorf("%s: %d %q, want %d %q", name, resp.StatusCode, got, tt.status, tt.want)
+		}
+	}
+	resp, err := c.Post(url+"/full", "", strings.NewReader("x"))
+	if body(t, resp, err); resp.StatusCode != 429 {
+		t.Errorf("full: %d", resp.StatusCode)
+	}
+}
+
+func TestABodyThatDoesNotArrive(t *testing.T) {
+	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Reply: status(200)} })
+	url, _ := serve(t, p, func(o *Options) { o.BodyTimeout = 50 * time.Millisecond })
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body(t, resp, nil); resp.StatusCode != 408 || !resp.Close {
+		t.Errorf("status %d, close %v", resp.StatusCode, resp.Close)
+	}
+}
+
+// A client that reads nothing is left once a write has taken too long, and its upstream is cancelled.
+func TestStalledReadersAreLeft(t *testing.T) {
+	cancelled := make(chan struct{})
+	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(letterTap{})} })
+	url, _ := serve(t, p, func(o *Options) {
+		o.WriteTimeout = 100 * time.Millisecond
+		o.Client = upstreamFunc(func(ctx context.Context, w io.Writer) error {
+			defer close(cancelled)
+			event := []byte("data: c" + strings.Repeat("x", 64<<10) + "\n\n")
+			for {
+				if _, err := w.Write(event); err != nil {
+					return err
+				}
+			}
+		})
+	})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if o := p.outcome(t); o.Result != relay.ClientLeft || o.Failure.Kind != relay.FailedClient {
+		t.Errorf("outcome %+v", o)
+	}
+	<-cancelled
+}
+
+func TestServeFailsWithItsListener(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	err = New(Options{AcceptLoops: 1, Logger: slog.New(slog.DiscardHandler)}).Serve(t.Context(), l, newPolicy(nil))
+	if !errors.Is(err, net.ErrClosed) {
+		t.Errorf("error %v, want net.ErrClosed", err)
+	}
+}
+
+func TestDrainDeadline(t *testing.T) {
+	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(letterTap{})} })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, drain := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	engine := New(Options{
+		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1, BodyLimit: 1, BodyTimeout: patience, WriteTimeout: patience,
+		DrainTimeout: 50 * time.Millisecond,
+		Client: upstreamFunc(func(ctx context.Context, w io.Writer) error {
+			_, _ = io.WriteString(w, "data: c\n\n")
+			<-ctx.Done()
+			return ctx.Err()
+		}),
+	})
+	go func() { ended <- engine.Serve(ctx, l, p) }()
+	resp, err := client(t).Post("http://"+l.Addr().String(), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drain()
+	if got := body(t, resp, nil); got != "data: c\n\ndata: abort draining\n\n" {
+		t.Errorf("got %q", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

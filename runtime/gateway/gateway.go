@@ -1,0 +1,151 @@
+// Package gateway composes the runtime: it compiles configs into snapshots and serves them. It is the only package
+// that knows all the others.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	goruntime "runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/llmservice/llmservice/runtime/admin"
+	"github.com/llmservice/llmservice/runtime/admission"
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/drain"
+	"github.com/llmservice/llmservice/runtime/engine/nethttp"
+	"github.com/llmservice/llmservice/runtime/metrics"
+	"github.com/llmservice/llmservice/runtime/openapi"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+const (
+	bodyLimit    = 4 << 20
+	bodyTimeout  = 30 * time.Second
+	writeTimeout = 30 * time.Second
+)
+
+// Options are what a gateway is told once, at its start. What may change while it runs is in the config.
+type Options struct {
+	// ConfigDir holds the files config.CurrentKey and config.LastGoodKey, SecretsDir one directory per Secret.
+	ConfigDir, SecretsDir string
+	// Workers is how many requests compute at the same instant, at least 1.
+	Workers int
+	// MaxStreamDuration bounds every stream and, with it, the drain.
+	MaxStreamDuration time.Duration
+	// DrainDelay is how long a gateway that was told to stop still accepts connections.
+	DrainDelay time.Duration
+	Logger     *slog.Logger
+}
+
+// Gateway is one replica.
+type Gateway struct {
+	options     Options
+	logger      *slog.Logger
+	client      *upstream.Client
+	credentials *upstream.Credentials
+	endpoints   upstream.Endpoints
+	admission   *admission.Admission
+	metrics     *metrics.Metrics
+	pages       *openapi.Pages
+	drain       drain.State
+	store       store
+}
+
+// New returns a gateway that has not read its config yet. It sets the process's parallelism (GOMAXPROCS).
+func New(o Options) (*Gateway, error) {
+	switch {
+	case o.Workers < 1:
+		return nil, fmt.Errorf("workers: %d, want at least 1", o.Workers)
+	case o.MaxStreamDuration <= 0:
+		return nil, fmt.Errorf("max stream duration: %s, want more than 0s", o.MaxStreamDuration)
+	case o.DrainDelay < 0:
+		return nil, fmt.Errorf("drain delay: %s, want at least 0s", o.DrainDelay)
+	}
+	goruntime.GOMAXPROCS(o.Workers)
+	g := &Gateway{
+		options:     o,
+		logger:      o.Logger,
+		client:      upstream.NewClient(),
+		credentials: upstream.NewCredentials(o.SecretsDir),
+		admission:   admission.New(o.Workers),
+		pages:       openapi.NewPages(),
+	}
+	g.metrics = metrics.New(g.admission.InFlight)
+	return g, nil
+}
+
+// Run serves the API on api and probes, status and metrics on adm until ctx ends; then it drains and returns. It
+// closes both listeners. A missing or bad config is no error: the gateway waits, not ready, for a good one.
+func (g *Gateway) Run(ctx context.Context, api, adm net.Listener) error {
+	defer g.client.Close()
+	// The admin listener outlives the API's, so that a drain can be watched to its end.
+	adminCtx, stopAdmin := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAdmin()
+	watchCtx, stopWatch := context.WithCancel(ctx)
+	defer stopWatch()
+
+	var parts errgroup.Group
+	parts.Go(func() error { return g.watch(watchCtx) })
+	parts.Go(func() error {
+		return admin.New(admin.Options{
+			Status: g.Status, Ready: g.ready, Registry: g.metrics.Registry, Logger: g.logger,
+		}).Serve(adminCtx, adm)
+	})
+	parts.Go(func() error {
+		defer stopAdmin()
+		defer stopWatch()
+		return g.serve(ctx, api)
+	})
+	return parts.Wait()
+}
+
+func (g *Gateway) serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() {
+		g.drain.Begin()
+		g.logger.Info("draining", "inFlight", g.admission.InFlight(), "streams", g.metrics.Streams().Open)
+	})
+	defer stop()
+	var engine relay.Engine = nethttp.New(nethttp.Options{
+		Client: g.client, Logger: g.logger, AcceptLoops: g.options.Workers,
+		BodyLimit: bodyLimit, BodyTimeout: bodyTimeout, WriteTimeout: writeTimeout,
+		DrainDelay: g.options.DrainDelay, DrainTimeout: g.options.MaxStreamDuration,
+	})
+	err := engine.Serve(ctx, l, &policy{gateway: g})
+	g.logger.Info("stopped serving", "streams", g.metrics.Streams())
+	return err
+}
+
+var errNoConfig = errors.New("no config has been loaded")
+
+// ready says why the gateway should not be sent requests.
+func (g *Gateway) ready() error {
+	if g.drain.Draining() {
+		return drain.ErrDraining
+	}
+	if g.store.snapshot() == nil {
+		return errNoConfig
+	}
+	return nil
+}
+
+// Status is what the gateway says of itself.
+func (g *Gateway) Status() config.Status {
+	status := g.store.status()
+	status.Version = config.Version
+	status.Draining = g.drain.Draining()
+	status.InFlight = g.admission.InFlight()
+	status.Streams = g.metrics.Streams()
+	if s := g.store.snapshot(); s != nil {
+		for _, file := range s.secrets {
+			state := config.SecretState{SecretFile: file, Loaded: g.credentials.Loaded(file.Path())}
+			status.Secrets = append(status.Secrets, state)
+		}
+	}
+	return status
+}

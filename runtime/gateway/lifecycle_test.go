@@ -1,0 +1,207 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/test/mockllm"
+)
+
+// prompt is the assistant's config with another system prompt.
+func prompt(url, text string) *config.Config {
+	c := assistant(url)
+	for i := range c.Routes {
+		c.Routes[i].Steps[0].Chat.Messages = []config.Message{{Role: "system", Content: text}, c.Routes[i].Steps[0].Chat.Messages[1]}
+	}
+	return c
+}
+
+func TestReloadInPlace(t *testing.T) {
+	mock, url := startMock(t, mockllm.Options{})
+	r := start(t, prompt(url, "old prompt"))
+	before := r.g.Status().Revision
+	open := r.post("/stream", question(`{"tokens":30,"tokenDelay":"20ms"}`))
+
+	next := prompt(url, "new prompt")
+	next.Routes[0].Path = "/renamed"
+	r.write(config.CurrentKey, encode(t, next))
+	want := config.Revision(encode(t, next))
+	r.await("the new revision", func(s config.Status) bool { return s.Revision == want && want != before })
+
+	if resp := r.post("/answer", question("{}")); resp.StatusCode != 200 {
+		t.Fatalf("status %d", resp.StatusCode)
+	}
+	requests := mock.Requests()
+	if body := string(requests[len(requests)-1].Body); !strings.Contains(body, "new prompt") {
+		t.Errorf("after the reload asked with %s", body)
+	}
+	if chunks := events(t, open); chunks[len(chunks)-1] != "[DONE]" {
+		t.Errorf("the stream that was open ended by %s", chunks[len(chunks)-1])
+	}
+}
+
+func TestABadConfigChangesNothing(t *testing.T) {
+	_, url := startMock(t, mockllm.Options{})
+	r := start(t, assistant(url))
+	before := r.g.Status().Revision
+	for name, bad := range map[string]string{
+		"not JSON":         `{`,
+		"another version":  `{"version":"v9"}`,
+		"an unknown field": `{"version":"v1","service":{"name":"x"},"runtime":{"maxInFlight":1},"nope":1}`,
+		"a bad reference":  strings.Replace(string(encode(t, assistant(url))), `"upstream":"a"`, `"upstream":"z"`, 1),
+	} {
+		r.write(config.CurrentKey, []byte(bad))
+		want := config.Revision([]byte(bad))
+		r.await(name+" is rejected", func(s config.Status) bool { return s.Rejected != nil && s.Rejected.Revision == want })
+		if s := r.g.Status(); s.Revision != before || s.Source != config.CurrentKey {
+			t.Errorf("%s: serves %s of %s", name, s.Revision, s.Source)
+		}
+		if resp := r.post("/answer", question("{}")); resp.StatusCode != 200 {
+			t.Errorf("%s: status %d", name, resp.StatusCode)
+		}
+	}
+	r.write(config.CurrentKey, encode(t, assistant(url)))
+	r.await("the rejection is gone", func(s config.Status) bool { return s.Rejected == nil })
+}
+
+func TestANewReplicaServesTheLastGoodConfig(t *testing.T) {
+	_, url := startMock(t, mockllm.Options{})
+	r := start(t, nil)
+	if status := r.admin(config.ReadyPath); status != 503 {
+		t.Errorf("ready without a config: %d", status)
+	}
+	if resp := r.post("/answer", question("{}")); resp.StatusCode != 503 {
+		t.Errorf("without a config: %d", resp.StatusCode)
+	}
+	good := encode(t, assistant(url))
+	r.write(config.LastGoodKey, good)
+	r.write(config.CurrentKey, []byte(`{"version":"v2"}`))
+	r.await("the last good config", func(s config.Status) bool { return s.Source == config.LastGoodKey && s.Rejected != nil })
+	if got, want := r.g.Status().Revision, config.Revision(good); got != want {
+		t.Errorf("serves %s, want %s", got, want)
+	}
+	if status := r.admin(config.ReadyPath); status != 200 {
+		t.Errorf("ready: %d", status)
+	}
+}
+
+// The kubelet writes a new directory and renames a symbolic link to it.
+func TestReloadAsTheKubeletWrites(t *testing.T) {
+	_, url := startMock(t, mockllm.Options{})
+	r := start(t, nil)
+	publish := func(name string, content []byte) {
+		dir := filepath.Join(r.dir, name)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, config.CurrentKey), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		link := filepath.Join(r.dir, "..data_tmp")
+		if err := os.Symlink(name, link); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(link, filepath.Join(r.dir, "..data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := encode(t, prompt(url, "one")), encode(t, prompt(url, "two"))
+	publish("..1", first)
+	if err := os.Symlink(filepath.Join("..data", config.CurrentKey), filepath.Join(r.dir, config.CurrentKey)); err != nil {
+		t.Fatal(err)
+	}
+	r.await("the first", func(s config.Status) bool { return s.Revision == config.Revision(first) })
+	publish("..2", second)
+	r.await("the second", func(s config.Status) bool { return s.Revision == config.Revision(second) })
+}
+
+func (r *replica) admin(path string) int {
+	r.t.Helper()
+	resp, err := r.client.Get(r.adminURL + path)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
+}
+
+func TestDrainLetsStreamsEnd(t *testing.T) {
+	mock, url := startMock(t, mockllm.Options{})
+	r := start(t, assistant(url), func(o *Options) { o.DrainDelay = 500 * time.Millisecond })
+	open := r.post("/stream", question(`{"tokens":50,"tokenDelay":"20ms"}`))
+	r.begin()
+	r.await("draining", func(s config.Status) bool { return s.Draining })
+	if status := r.admin(config.ReadyPath); status != 503 {
+		t.Errorf("ready while draining: %d", status)
+	}
+	if status := r.admin(config.LivePath); status != 200 {
+		t.Errorf("live while draining: %d", status)
+	}
+	late := r.post("/answer", question("{}"))
+	if late.StatusCode != 200 || !late.Close {
+		t.Errorf("during the delay: status %d, close %v; want 200 on a connection that closes", late.StatusCode, late.Close)
+	}
+	if chunks := events(t, open); chunks[len(chunks)-1] != "[DONE]" {
+		t.Errorf("ended by %s", chunks[len(chunks)-1])
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	if s := r.g.Status().Streams; s.Done != 1 || s.Open != 0 {
+		t.Errorf("last words: %+v", s)
+	}
+	if got := mock.Stats().Finished; got != 2 {
+		t.Errorf("upstream calls finished: %d", got)
+	}
+	if _, err := http.Get(r.url + "/v1/models"); err == nil { //nolint:noctx,bodyclose // it must fail
+		t.Error("still accepts connections")
+	}
+}
+
+func TestDrainDeadlineEndsStreamsWithAnErrorEvent(t *testing.T) {
+	mock, url := startMock(t, mockllm.Options{})
+	r := start(t, assistant(url), func(o *Options) { o.MaxStreamDuration = time.Second })
+	// The stream begins at once and would, without a drain, be ended by its duration; the drain is told of first.
+	open := r.post("/stream", question(`{"tokens":5,"afterTokens":1,"fault":"Silence"}`))
+	r.begin()
+	chunks := events(t, open)
+	last := chunks[len(chunks)-1]
+	if !strings.Contains(last, "stream_duration_exceeded") && !strings.Contains(last, `"draining"`) {
+		t.Errorf("ended by %s", last)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := mock.Await(ctx, func(s mockllm.Stats) bool { return s.Cancelled == 1 }); err != nil {
+		t.Error("the upstream was not cancelled")
+	}
+}
+
+func TestWorkersAreParallelism(t *testing.T) {
+	before := goruntime.GOMAXPROCS(0)
+	defer goruntime.GOMAXPROCS(before)
+	if _, err := New(Options{Workers: 3, MaxStreamDuration: time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	if got := goruntime.GOMAXPROCS(0); got != 3 {
+		t.Errorf("GOMAXPROCS %d, want 3", got)
+	}
+	for name, o := range map[string]Options{
+		"no workers":     {MaxStreamDuration: time.Second},
+		"no duration":    {Workers: 1},
+		"negative delay": {Workers: 1, MaxStreamDuration: time.Second, DrainDelay: -1},
+	} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// busyRetry is what a client is told that a full replica refused.
+const busyRetry = time.Second
+
+// unmatched labels in metrics what no route serves: a client's path would be a label without bounds.
+const unmatched = "unmatched"
+
+// policy implements relay.Policy over the snapshot of the moment.
+type policy struct{ gateway *Gateway }
+
+var _ relay.Policy = (*policy)(nil)
+
+// Admit implements relay.Policy.
+func (p *policy) Admit(h *relay.Head) (func(), *relay.Reply) {
+	if p.gateway.store.snapshot() == nil {
+		return nil, p.problem(h, problem.NoEndpoint(busyRetry).WithMessage("The service has no configuration yet."))
+	}
+	release, ok := p.gateway.admission.Enter()
+	if !ok {
+		return nil, p.problem(h, problem.Busy(busyRetry))
+	}
+	return release, nil
+}
+
+// Decide implements relay.Policy.
+func (p *policy) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
+	g := p.gateway
+	found, wrong := g.match(r)
+	if wrong != nil {
+		return g.counted(unmatched, relay.Verdict{Reply: relay.Problem(formatOf(r.Path), wrong)})
+	}
+	return g.counted(found.name, found.decide(ctx, r))
+}
+
+func (g *Gateway) match(r *relay.Request) (serves, *problem.Error) {
+	if r.Path == docsPath || strings.HasPrefix(r.Path, docsPath+"/") {
+		if reply, ok := g.pages.Reply(r.Method, r.Path, r.Header); ok {
+			return serves{name: docsPath, decide: always(reply)}, nil
+		}
+	}
+	return g.store.snapshot().table.Match(r.Method, r.Path)
+}
+
+// counted adds to a verdict that its outcome is counted and, where it went wrong, logged.
+func (g *Gateway) counted(route string, v relay.Verdict) relay.Verdict {
+	streams := v.Relay != nil
+	if streams {
+		g.metrics.StreamBegan()
+	}
+	v.Done = func(o relay.Outcome) {
+		g.metrics.End(route, o)
+		if streams {
+			g.metrics.StreamEnded(route, o)
+		}
+		if o.Result == relay.StreamFailed {
+			g.logger.Warn("stream failed", "route", route, "status", o.Status, "failure", o.Failure.Error())
+		}
+	}
+	return v
+}
+
+// Refuse implements relay.Policy.
+func (p *policy) Refuse(h *relay.Head, r relay.Refusal) *relay.Reply {
+	if r == relay.BodyTooLarge {
+		return p.problem(h, problem.TooLarge(bodyLimit))
+	}
+	return p.problem(h, problem.New(problem.RequestTimeout))
+}
+
+// Panicked implements relay.Policy. The value may hold anything, so only its type and the stack are logged.
+func (p *policy) Panicked(h *relay.Head, value any) *relay.Reply {
+	p.gateway.logger.Error("panic", "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+	return p.problem(h, problem.New(problem.Internal))
+}
+
+func (p *policy) problem(h *relay.Head, e *problem.Error) *relay.Reply {
+	reply := relay.Problem(formatOf(h.Path), e)
+	p.gateway.metrics.End(unmatched, relay.Outcome{Status: reply.Status})
+	return reply
+}
+
+// formatOf is the format that a client of the path expects, whether or not anything serves it.
+func formatOf(path string) problem.Format {
+	if strings.HasPrefix(path, "/v1/") {
+		return problem.OpenAI
+	}
+	return problem.FastAPI
+}
+
+func (g *Gateway) observe(upstream string, f relay.Failure) {
+	g.metrics.Attempt(upstream, f)
+	if f.Kind != relay.NoFailure && f.Kind != relay.FailedClient {
+		g.logger.Warn("upstream attempt failed", "upstream", upstream, "failure", f.Error())
+	}
+}
+
+func (g *Gateway) report(route string, err error) {
+	g.logger.Error("request failed", "route", route, "error", unwrapped(err))
+}
+
+// unwrapped adds the cause that an error for clients keeps to itself.
+func unwrapped(err error) string {
+	if cause, ok := err.(interface{ Unwrap() error }); ok && cause.Unwrap() != nil {
+		return err.Error() + ": " + cause.Unwrap().Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/flow"
+	"github.com/llmservice/llmservice/runtime/openapi"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/route"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+// snapshot is one config, compiled. It is immutable: a request ends on the one that it began with.
+type snapshot struct {
+	revision    string
+	maxInFlight int
+	table       route.Table[serves]
+	secrets     []config.SecretFile
+}
+
+// serves is what answers the requests of one route.
+type serves struct {
+	// name labels the route in metrics and logs: its path, which the config bounds, never a client's.
+	name   string
+	format problem.Format
+	decide decider
+}
+
+// compile makes a snapshot of a config that config.Load accepted.
+func (g *Gateway) compile(c *config.Config, revision string) (*snapshot, error) {
+	s := &snapshot{revision: revision, maxInFlight: c.Runtime.MaxInFlight, secrets: c.SecretFiles()}
+	upstreams := g.upstreams(c)
+	env := &flow.Environment{
+		Client: g.client, Upstreams: upstreams, MaxStreamDuration: g.options.MaxStreamDuration,
+		Heavy: g.admission.Heavy, Observe: g.observe, Report: g.report,
+	}
+	for i := range c.Routes {
+		r := &c.Routes[i]
+		compiled, err := flow.Compile(r, env)
+		if err != nil {
+			return nil, fmt.Errorf("routes[%d] (%s %s): %w", i, r.Method, r.Path, err)
+		}
+		if !s.table.Add(r.Method, r.Path, serves{name: r.Path, format: problem.FastAPI, decide: compiled.Decide}) {
+			return nil, fmt.Errorf("routes[%d] (%s %s): is another route's", i, r.Method, r.Path)
+		}
+	}
+	if err := s.addModels(c, env); err != nil {
+		return nil, err
+	}
+	return s, s.addDocument(c)
+}
+
+func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
+	all := make(map[string]*upstream.Upstream, len(c.Upstreams))
+	for i := range c.Upstreams {
+		u := &c.Upstreams[i]
+		o := upstream.Options{
+			Name: u.Name, Model: u.OpenAI.Model, Credentials: g.credentials,
+			Timeouts: upstream.Timeouts{
+				Connect: u.Timeouts.Connect.Std(), FirstToken: u.Timeouts.FirstToken.Std(),
+				Idle: u.Timeouts.Idle.Std(), Total: u.Timeouts.Total.Std(),
+			},
+		}
+		for _, e := range u.Endpoints {
+			o.Endpoints = append(o.Endpoints, g.endpoints.Get(e.URL))
+		}
+		if u.Auth != nil {
+			o.SecretPath = u.Auth.Bearer.Path()
+		}
+		all[u.Name] = upstream.New(o)
+	}
+	return all
+}
+
+func (s *snapshot) addModels(c *config.Config, env *flow.Environment) error {
+	models := map[string]*model{}
+	var names []string
+	for i := range c.Models {
+		m := &model{name: c.Models[i].Name}
+		for _, name := range c.Models[i].Upstreams {
+			m.upstreams = append(m.upstreams, env.Upstreams[name])
+		}
+		models[m.name] = m
+		names = append(names, m.name)
+	}
+	list, err := openai.ModelList(names)
+	if err != nil {
+		return err
+	}
+	chat := &completions{env: env, models: models}
+	s.table.Add("POST", completionsPath, serves{name: completionsPath, format: problem.OpenAI, decide: chat.decide})
+	s.table.Add("GET", modelsPath, serves{name: modelsPath, format: problem.OpenAI, decide: always(relay.JSON(list))})
+	return nil
+}
+
+func (s *snapshot) addDocument(c *config.Config) error {
+	document, err := openapi.Build(c)
+	if err != nil {
+		return fmt.Errorf("describe the routes: %w", err)
+	}
+	s.table.Add("GET", documentPath, serves{name: documentPath, format: problem.FastAPI, decide: always(relay.JSON(document))})
+	return nil
+}
+
+// endpointURLs are those that the config names.
+func endpointURLs(c *config.Config) map[string]bool {
+	urls := map[string]bool{}
+	for i := range c.Upstreams {
+		for e := range slices.Values(c.Upstreams[i].Endpoints) {
+			urls[e.URL] = true
+		}
+	}
+	return urls
+}

@@ -1,0 +1,89 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// store holds the snapshot being served, and what is to be said of the configs that were read.
+type store struct {
+	serving atomic.Pointer[snapshot]
+
+	mu       sync.Mutex
+	source   string
+	rejected *config.Rejection
+}
+
+// snapshot is the one being served; nil while none could be loaded.
+func (s *store) snapshot() *snapshot { return s.serving.Load() }
+
+func (s *store) status() config.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := config.Status{Source: s.source, Rejected: s.rejected}
+	if serving := s.snapshot(); serving != nil {
+		status.Revision = serving.revision
+	}
+	return status
+}
+
+// Reload reads the config directory and serves what it can: the current config, else what is served already, else
+// the last good one. A config that is served already changes nothing.
+func (g *Gateway) Reload() {
+	rejected := g.serveFile(config.CurrentKey)
+	if rejected != nil && g.store.snapshot() == nil {
+		if worse := g.serveFile(config.LastGoodKey); worse != nil {
+			g.logger.Warn("no last good config to serve", "error", worse.Message)
+		}
+	}
+	if rejected != nil {
+		g.metrics.Rejected()
+		g.logger.Error("config rejected", "revision", rejected.Revision, "error", rejected.Message)
+	}
+	g.store.mu.Lock()
+	defer g.store.mu.Unlock()
+	g.store.rejected = rejected
+}
+
+// serveFile serves the config in a file, or says why it cannot.
+func (g *Gateway) serveFile(key string) *config.Rejection {
+	encoded, err := os.ReadFile(filepath.Join(g.options.ConfigDir, key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &config.Rejection{Message: fmt.Sprintf("there is no config %q", key)}
+	}
+	if err != nil {
+		return &config.Rejection{Message: err.Error()}
+	}
+	revision := config.Revision(encoded)
+	if serving := g.store.snapshot(); serving != nil && serving.revision == revision {
+		return nil
+	}
+	parsed, err := config.Load(encoded)
+	if err != nil {
+		return &config.Rejection{Revision: revision, Message: err.Error()}
+	}
+	compiled, err := g.compile(parsed, revision)
+	if err != nil {
+		return &config.Rejection{Revision: revision, Message: err.Error()}
+	}
+	g.serveSnapshot(compiled, key)
+	g.endpoints.Retain(endpointURLs(parsed))
+	return nil
+}
+
+func (g *Gateway) serveSnapshot(s *snapshot, source string) {
+	g.store.mu.Lock()
+	defer g.store.mu.Unlock()
+	g.store.serving.Store(s)
+	g.store.source = source
+	g.admission.SetLimit(s.maxInFlight)
+	g.metrics.Serving(s.revision)
+	g.logger.Info("serving config", "revision", s.revision, "source", source)
+}

@@ -1,0 +1,150 @@
+package openapi
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// embedBase is what relative references of a schema resolve against before it is embedded (RFC 3986, section 5.1.4).
+const embedBase = "schema://route/"
+
+// identity are the keywords that name a schema for references; embedded, its place in the document is its name. The
+// dialect is the document's own: OpenAPI 3.1 has JSON Schema 2020-12.
+var identity = map[string]bool{"$schema": true, "$id": true, "$anchor": true, "$dynamicAnchor": true}
+
+// embedding moves one schema into a document.
+type embedding struct {
+	// at is the schema's own pointer within the document (RFC 6901).
+	at jsontext.Pointer
+	// places has the pointer, within the schema, of what can be referred to by address: resources and anchors.
+	places map[string]jsontext.Pointer
+	// dynamic counts the dynamic anchors of a name.
+	dynamic map[string]int
+}
+
+// embed returns the schema as it must stand at the pointer at of a document in order to mean what it means alone. A
+// reference such as #/$defs/x would resolve against the whole document, and two schemas may use the same $id or
+// $anchor; so each reference becomes a pointer from the document's root, which every tool understands. Everything
+// else, the order of members included, stays as it is. schema must be one that schema.Compile accepts.
+func embed(schema jsontext.Value, at jsontext.Pointer) (jsontext.Value, error) {
+	base, err := url.Parse(embedBase)
+	if err != nil {
+		return nil, fmt.Errorf("base of references: %w", err)
+	}
+	e := &embedding{at: at, places: map[string]jsontext.Pointer{base.String(): ""}, dynamic: map[string]int{}}
+	if err := e.index(schema, "", base); err != nil {
+		return nil, err
+	}
+	for _, n := range e.dynamic {
+		if n > 1 {
+			return alone(schema, at)
+		}
+	}
+	return e.rewrite(schema, base)
+}
+
+// index finds the places that references may name.
+func (e *embedding) index(schema jsontext.Value, here jsontext.Pointer, base *url.URL) error {
+	o, ok, err := parse(schema)
+	if !ok || err != nil {
+		return err
+	}
+	if base, err = o.base(base); err != nil {
+		return err
+	}
+	if _, ok := o.text("$id"); ok {
+		e.places[base.String()] = here
+	}
+	for _, keyword := range []string{"$anchor", "$dynamicAnchor"} {
+		if name, ok := o.text(keyword); ok {
+			e.places[base.String()+"#"+name] = here
+		}
+	}
+	if name, ok := o.text("$dynamicAnchor"); ok {
+		e.dynamic[name]++
+	}
+	return o.children(here, func(v jsontext.Value, at jsontext.Pointer) (jsontext.Value, error) {
+		return v, e.index(v, at, base)
+	})
+}
+
+func (e *embedding) rewrite(schema jsontext.Value, base *url.URL) (jsontext.Value, error) {
+	o, ok, err := parse(schema)
+	if !ok || err != nil {
+		return schema, err
+	}
+	if base, err = o.base(base); err != nil {
+		return nil, err
+	}
+	if err := o.children("", func(v jsontext.Value, _ jsontext.Pointer) (jsontext.Value, error) {
+		return e.rewrite(v, base)
+	}); err != nil {
+		return nil, err
+	}
+	moved := make(object, 0, len(o.object))
+	for _, m := range o.object {
+		if identity[m.name] {
+			continue
+		}
+		if m, err = e.reference(o, m, base); err != nil {
+			return nil, err
+		}
+		moved.add(m.name, m.value)
+	}
+	return encode(moved)
+}
+
+// reference moves a member that is a reference. A dynamic one whose anchor exists once is a plain one (JSON Schema
+// Core 2020-12, section 8.2.3.2), which more tools know; a schema that has both kinds keeps both.
+func (e *embedding) reference(o parsed, m member[jsontext.Value], base *url.URL) (member[jsontext.Value], error) {
+	if m.name != "$ref" && m.name != "$dynamicRef" {
+		return m, nil
+	}
+	ref, ok := o.text(m.name)
+	if !ok {
+		return m, nil
+	}
+	if _, both := o.text("$ref"); m.name == "$dynamicRef" && !both {
+		m.name = "$ref"
+	}
+	target, err := base.Parse(ref)
+	if err != nil {
+		return m, fmt.Errorf("reference %q: %w", ref, err)
+	}
+	pointer, ok := e.find(target)
+	if !ok { // a meta-schema of JSON Schema itself, which everyone has
+		return m, nil
+	}
+	m.value, err = encode((&url.URL{Fragment: string(e.at + pointer)}).String())
+	return m, err
+}
+
+func (e *embedding) find(target *url.URL) (jsontext.Pointer, bool) {
+	resource := *target
+	resource.Fragment, resource.RawFragment = "", ""
+	if target.Fragment == "" || target.Fragment[0] == '/' {
+		pointer, ok := e.places[resource.String()]
+		return pointer + jsontext.Pointer(target.Fragment), ok
+	}
+	pointer, ok := e.places[resource.String()+"#"+target.Fragment]
+	return pointer, ok
+}
+
+// alone keeps a schema whose dynamic references depend on the way that led to them; nothing but an address of its own
+// says so. Few tools can follow it.
+func alone(schema jsontext.Value, at jsontext.Pointer) (jsontext.Value, error) {
+	o, _, err := parse(schema)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := o.text("$id"); ok {
+		return schema, nil
+	}
+	id, err := encode("urn:llmservice:" + at.LastToken())
+	if err != nil {
+		return nil, err
+	}
+	return encode(append(object{{"$id", id}}, o.object...))
+}

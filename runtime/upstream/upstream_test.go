@@ -1,0 +1,254 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func two(t *testing.T, credentials *Credentials, secret string) *Plan {
+	t.Helper()
+	var known Endpoints
+	make := func(name string, urls ...string) *Upstream {
+		o := Options{Name: name, Model: "model-" + name, Credentials: credentials}
+		for _, url := range urls {
+			o.Endpoints = append(o.Endpoints, known.Get(url))
+		}
+		return New(o)
+	}
+	first := make("first", "http://a/v1", "http://b/v1/")
+	first.SecretPath = secret
+	return &Plan{
+		Upstreams: []*Upstream{first, make("second", "http://c")},
+		Path:      "/chat", Accept: "text/event-stream",
+		Body: func(u *Upstream) ([]byte, error) { return []byte(u.Model), nil },
+	}
+}
+
+func TestAttemptsTryEveryEndpointOnceInOrder(t *testing.T) {
+	next := two(t, nil, "").Attempts()
+	failure := relay.Failure{}
+	var asked []string
+	for {
+		a, final := next(failure)
+		if a == nil {
+			if final.Kind != relay.FailedConnect {
+				t.Errorf("final failure %v", final)
+			}
+			break
+		}
+		asked = append(asked, a.Upstream+" "+a.Call.URL+" "+string(a.Call.Body))
+		a.Release()
+		failure = relay.Failure{Kind: relay.FailedConnect}
+	}
+	if len(asked) != 3 || asked[0] == asked[1] || asked[2] != "second http://c/chat model-second" {
+		t.Errorf("asked %q", asked)
+	}
+	for _, a := range asked[:2] {
+		if a != "first http://a/v1/chat model-first" && a != "first http://b/v1/chat model-first" {
+			t.Errorf("asked %q", a)
+		}
+	}
+}
+
+func TestAttemptsStopWhereAnotherWouldFailToo(t *testing.T) {
+	for _, f := range []relay.Failure{
+		{Kind: relay.FailedStatus, Status: 400}, {Kind: relay.FailedStatus, Status: 404}, {Kind: relay.FailedTimeout},
+		{Kind: relay.FailedClient}, {Kind: relay.FailedDraining}, {Kind: relay.FailedTooLarge},
+	} {
+		next := two(t, nil, "").Attempts()
+		first, _ := next(relay.Failure{})
+		first.Release()
+		if a, final := next(f); a != nil || final.Kind != f.Kind {
+			t.Errorf("after %v: another attempt (%v), final %v", f, a != nil, final)
+		}
+	}
+}
+
+func TestAMissingCredentialMovesOn(t *testing.T) {
+	next := two(t, NewCredentials(t.TempDir()), "keys/openai").Attempts()
+	a, _ := next(relay.Failure{})
+	if a == nil || a.Upstream != "second" || a.Call.Header.Get("Authorization") != "" {
+		t.Fatalf("attempt %+v", a)
+	}
+	a.Release()
+	if a, final := next(relay.Failure{Kind: relay.FailedConnect}); a != nil || final.Kind != relay.FailedConnect {
+		t.Errorf("final %v", final)
+	}
+	alone := two(t, NewCredentials(t.TempDir()), "keys/openai")
+	alone.Upstreams = alone.Upstreams[:1]
+	if a, final := alone.Attempts()(relay.Failure{}); a != nil || final.Kind != relay.FailedCredential {
+		t.Errorf("final %v", final)
+	}
+}
+
+func TestBalancingPrefersFewestOpenCalls(t *testing.T) {
+	var known Endpoints
+	b := balancer{endpoints: []*Endpoint{known.Get("a"), known.Get("b"), known.Get("c")}}
+	b.endpoints[0].inFlight.Store(2)
+	b.endpoints[1].inFlight.Store(1)
+	b.endpoints[2].inFlight.Store(3)
+	for range 5 {
+		if got := b.pick(nil); got.URL != "b" {
+			t.Fatalf("picked %s", got.URL)
+		}
+	}
+	if got := b.pick(map[*Endpoint]bool{b.endpoints[1]: true}); got.URL != "a" {
+		t.Errorf("picked %s with b tried", got.URL)
+	}
+	for i := range b.endpoints {
+		b.endpoints[i].inFlight.Store(0)
+	}
+	seen := map[string]int{}
+	for range 30 {
+		seen[b.pick(nil).URL]++
+	}
+	if seen["a"] != 10 || seen["b"] != 10 || seen["c"] != 10 {
+		t.Errorf("of equals, picked %v", seen)
+	}
+}
+
+func TestEndpointsKeepTheirStateAcrossConfigs(t *testing.T) {
+	var known Endpoints
+	a := known.Get("a")
+	a.inFlight.Store(1)
+	known.Retain(map[string]bool{"a": true})
+	if known.Get("a") != a {
+		t.Error("a retained endpoint was forgotten")
+	}
+	known.Retain(map[string]bool{"b": true})
+	if known.Get("a") == a {
+		t.Error("an endpoint that no config names is remembered")
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := time.Now().Add(90 * time.Second).UTC().Format(http.TimeFormat)
+		for value, want := range map[string]time.Duration{
+			"7": 7 * time.Second, "0": 0, "-3": 0, "soon": 0, "99999999999999999999": time.Hour, "7200": time.Hour,
+			in: 90 * time.Second, "Thu, 01 Jan 1970 00:00:00 GMT": 0,
+		} {
+			a := &relay.Answer{Status: 429, Header: http.Header{"Retry-After": {value}}}
+			if got := StatusFailure(a).RetryAfter; got != want {
+				t.Errorf("%q: %s, want %s", value, got, want)
+			}
+		}
+	})
+}
+
+func TestCredentialsAreReadAnew(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "keys", "openai")
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := NewCredentials(dir)
+		if _, err := c.Read("keys/openai"); !errors.Is(err, os.ErrNotExist) && (err == nil || !strings.Contains(err.Error(), "keys/openai")) {
+			t.Errorf("missing: %v", err)
+		}
+		for content, want := range map[string]string{"one\n": "one", "  two ": "two", "": "is empty", "a\nb": "more than one line", strings.Repeat("x", 9<<10): "8192"} {
+			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(credentialTTL)
+			got, err := c.Read("keys/openai")
+			switch {
+			case err != nil && !strings.Contains(err.Error(), want), err == nil && got != want:
+				t.Errorf("%.10q: %q, %v; want %q", content, got, err, want)
+			case err != nil && strings.Contains(err.Error(), "a\nb"):
+				t.Error("the value is in the error")
+			}
+			if c.Loaded("keys/openai") != (err == nil) {
+				t.Error("Loaded disagrees with Read")
+			}
+		}
+	})
+}
+
+func TestClientFollowsNoRedirectAndAsksForNoCompression(t *testing.T) {
+	asked := make(chan http.Header, 4)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Header
+		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+	}))
+	defer server.Close()
+	c := NewClient()
+	defer c.Close()
+	for range 2 {
+		answer, err := c.Do(t.Context(), &relay.Call{Method: "POST", URL: server.URL, Header: http.Header{}, Connect: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if h := <-asked; answer.Status != http.StatusFound || h.Get("Accept-Encoding") != "" {
+			t.Errorf("status %d, headers %v", answer.Status, h)
+		}
+	}
+}
+
+func TestConnectIsBounded(t *testing.T) {
+	c := NewClient()
+	defer c.Close()
+	if a, b := c.transport(time.Second), c.transport(time.Second); a != b {
+		t.Error("connections are not shared between calls of one bound")
+	}
+	_, err := c.Do(t.Context(), &relay.Call{Method: "POST", URL: "http://127.0.0.1:1", Header: http.Header{}, Connect: time.Second})
+	if err == nil {
+		t.Error("connected to a closed port")
+	}
+}
+
+// A client is told what it can use, and never what the upstream said.
+func TestProblems(t *testing.T) {
+	for kind, want := range map[relay.FailureKind]problem.Code{
+		relay.FailedConnect: problem.UpstreamUnreachable, relay.FailedFirstToken: problem.UpstreamTimeout,
+		relay.FailedIdle: problem.UpstreamTimeout, relay.FailedTotal: problem.UpstreamTimeout,
+		relay.FailedTruncated: problem.UpstreamTruncated, relay.FailedMalformed: problem.UpstreamError,
+		relay.FailedEvent: problem.UpstreamError, relay.FailedTooLarge: problem.UpstreamError,
+		relay.FailedCredential: problem.UpstreamUnavailable, relay.FailedTimeout: problem.Timeout,
+		relay.FailedDuration: problem.DurationExceeded, relay.FailedDraining: problem.Draining, relay.FailedPanic: problem.Internal,
+	} {
+		e := Problem(relay.Failure{Kind: kind, Err: errors.New("sk-secret")})
+		if e.Code != want || strings.Contains(e.Message, "sk-secret") {
+			t.Errorf("%s: %+v, want %s", kind, e, want)
+		}
+	}
+}
+
+func TestWholeStopsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	calls := 0
+	client := clientFunc(func(context.Context, *relay.Call) (*relay.Answer, error) {
+		calls++
+		cancel()
+		return nil, errors.New("gone")
+	})
+	p := two(t, nil, "")
+	for _, u := range p.Upstreams {
+		u.Timeouts.Total = time.Minute
+	}
+	_, failure := Whole(ctx, client, p.Attempts(), func([]byte) error { return nil }, nil)
+	if calls != 1 || failure.Kind != relay.FailedClient {
+		t.Errorf("%d calls, failure %v", calls, failure)
+	}
+}
+
+type clientFunc func(context.Context, *relay.Call) (*relay.Answer, error)
+
+func (f clientFunc) Do(ctx context.Context, c *relay.Call) (*relay.Answer, error) { return f(ctx, c) }

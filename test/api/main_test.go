@@ -1,0 +1,75 @@
+// Package api tests the LLMService API as a real API server enforces it.
+package api
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+)
+
+var (
+	restConfig *rest.Config
+	// api decodes into Go types, as every typed client does.
+	api client.Client
+)
+
+func TestMain(m *testing.M) {
+	code, err := withAPIServer(m.Run)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func withAPIServer(run func() int) (code int, err error) {
+	assets, err := assetsDirectory()
+	if err != nil {
+		return 0, err
+	}
+	server := &envtest.Environment{
+		BinaryAssetsDirectory: assets,
+		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+	}
+	if restConfig, err = server.Start(); err != nil {
+		return 0, fmt.Errorf("start kube-apiserver and etcd of %s: %w", assets, err)
+	}
+	defer func() {
+		if stopErr := server.Stop(); err == nil && stopErr != nil {
+			err = fmt.Errorf("stop kube-apiserver: %w", stopErr)
+		}
+	}()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return 0, fmt.Errorf("register types: %w", err)
+	}
+	if api, err = client.New(restConfig, client.Options{Scheme: scheme}); err != nil {
+		return 0, fmt.Errorf("build client: %w", err)
+	}
+	return run(), nil
+}
+
+// assetsDirectory finds kube-apiserver and etcd where KUBEBUILDER_ASSETS says, or else where test/cluster builds them.
+func assetsDirectory() (string, error) {
+	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
+		return dir, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find the cache: %w", err)
+	}
+	built, err := filepath.Glob(filepath.Join(cache, "llmservice", "k8s-*", "kube-apiserver"))
+	if err != nil || len(built) == 0 {
+		return "", fmt.Errorf("no kube-apiserver: set KUBEBUILDER_ASSETS, or run test/cluster once")
+	}
+	return filepath.Dir(built[len(built)-1]), nil
+}

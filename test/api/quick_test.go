@@ -1,0 +1,3 @@
+package api
+import ("testing")
+func TestQuick(t *testing.T){ }

@@ -1,0 +1,58 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// What the chart is installed as.
+const (
+	Release           = "llmservice"
+	OperatorNamespace = "llmservice-system"
+	chart             = "charts/llmservice"
+)
+
+// Install installs the chart with helm, or upgrades it, and waits until the operator is ready. settings are values
+// beyond those of the images, as --set takes them.
+func (c *Cluster) Install(ctx context.Context, settings ...string) (time.Duration, error) {
+	begun := time.Now()
+	args := []string{
+		"upgrade", "--install", Release, filepath.Join(c.Root, chart),
+		"--namespace", OperatorNamespace, "--create-namespace", "--wait", "--timeout", InstalledWithin.String(),
+	}
+	for _, set := range append(c.imageValues(), settings...) {
+		args = append(args, "--set", set)
+	}
+	err := helm(ctx, args...)
+	return time.Since(begun), err
+}
+
+// Uninstall removes the chart; LLMServices and their kind stay.
+func (c *Cluster) Uninstall(ctx context.Context) error {
+	return helm(ctx, "uninstall", Release, "--namespace", OperatorNamespace, "--wait", "--timeout", GoneWithin.String())
+}
+
+func (c *Cluster) imageValues() []string {
+	var values []string
+	for name, image := range map[string]string{"manager.image": c.Images.Manager, "gateway.image": c.Images.Gateway} {
+		at := strings.LastIndex(image, ":")
+		values = append(values, name+".repository="+image[:at], name+".tag="+image[at+1:])
+	}
+	return values
+}
+
+// helm runs the helm that the cluster's other programs come with; inside the cluster's network it is first in PATH.
+func helm(ctx context.Context, args ...string) error {
+	var output bytes.Buffer
+	command := exec.CommandContext(ctx, "helm", args...)
+	command.Stdout, command.Stderr = &output, &output
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("helm %s: %w: %s", args[0], err, bytes.TrimSpace(output.Bytes()))
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/llmservice/llmservice/test/scenario/streams"
+)
+
+const (
+	// pace is the time between two tokens of a stream.
+	pace = 200 * time.Millisecond
+	// Streams last from minTokens to maxTokens: long enough that a replica which is told to stop has many of them
+	// open for longer than it goes on accepting, and unequal, so that they do not all end at once.
+	minTokens, maxTokens = 40, 70
+)
+
+// finishWithin bounds the wait for streams that have begun.
+const finishWithin = 2 * maxTokens * pace
+
+// Load is a crowd that streams from the sample's route.
+type Load struct {
+	*streams.Crowd
+
+	service *Service
+}
+
+// Stream lets n clients stream at once, one stream after another each, until Finish.
+func (s *Service) Stream(ctx context.Context, n int) (*Load, error) {
+	url, err := s.URL(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ask := Ask(url)
+	crowd := streams.Gather(ctx, streams.NewClient(), n, func(int, int) streams.Call {
+		tokens := minTokens + rand.IntN(maxTokens-minTokens+1) //nolint:gosec // spread, not secrecy
+		return ask(streams.Script{Tokens: tokens, Pace: pace})
+	})
+	return &Load{crowd, s}, nil
+}
+
+// AwaitScaledUp waits until the autoscaler has made at least ScaledUp live replicas.
+func (l *Load) AwaitScaledUp(ctx context.Context) (time.Duration, error) {
+	what := fmt.Sprintf("%d streams make at least %d replicas", Streams, ScaledUp)
+	return l.service.AwaitReplicas(ctx, ScaledUpWithin, what, func(n int) bool { return n >= ScaledUp })
+}
+
+// Drained is what was seen of replicas that were told to stop.
+type Drained struct {
+	// Replicas were told to stop, and Streams were open on them then, both at most as many as there were.
+	Replicas int
+	Streams  int64
+	Took     time.Duration
+}
+
+// WatchDrain watches the service's pods until done returns nil and no pod is on its way out any more. It fails unless
+// streams were open on pods that had been told to stop: without any, a drain that cuts streams would go unnoticed.
+func (l *Load) WatchDrain(ctx context.Context, limit time.Duration, done func(context.Context) error) (Drained, error) {
+	open := map[string]int64{}
+	var seen Drained
+	var err error
+	seen.Took, err = Await(ctx, limit, "old replicas have drained", func(ctx context.Context) error {
+		return errors.Join(done(ctx), l.lookAtDrain(ctx, open))
+	})
+	for _, n := range open {
+		seen.Replicas++
+		seen.Streams += n
+	}
+	if err == nil && seen.Streams == 0 {
+		err = fmt.Errorf("no stream was open on the %d replicas that drained: nothing was shown", seen.Replicas)
+	}
+	return seen, err
+}
+
+// lookAtDrain notes the most streams that each draining pod has had open, and fails while there is such a pod.
+func (l *Load) lookAtDrain(ctx context.Context, open map[string]int64) error {
+	pods, err := l.service.Pods(ctx)
+	if err != nil {
+		return err
+	}
+	draining := 0
+	for i := range pods {
+		if pods[i].DeletionTimestamp == nil {
+			continue
+		}
+		draining++
+		status, err := Status(ctx, &pods[i])
+		if err != nil {
+			continue // it may just have ended
+		}
+		open[pods[i].Name] = max(open[pods[i].Name], status.Streams.Open)
+	}
+	if draining > 0 {
+		return fmt.Errorf("%d of %d pods drain", draining, len(pods))
+	}
+	return nil
+}
+
+// ChangeImage replaces every pod under load, and waits until the old ones have drained.
+func (l *Load) ChangeImage(ctx context.Context, image string) (Drained, error) {
+	if err := l.service.ChangeImage(ctx, image); err != nil {
+		return Drained{}, err
+	}
+	return l.WatchDrain(ctx, RolledWithin, func(ctx context.Context) error { return l.service.runs(ctx, image) })
+}
+
+// ScaleDown sends all but RemainingStreams clients home, each after its stream, and waits until the autoscaler is back
+// at its least number of replicas and the others have drained.
+func (l *Load) ScaleDown(ctx context.Context) (Drained, error) {
+	hpa, err := l.service.Autoscaler(ctx)
+	if err != nil {
+		return Drained{}, err
+	}
+	least := 1
+	if hpa.Spec.MinReplicas != nil {
+		least = int(*hpa.Spec.MinReplicas)
+	}
+	l.Shrink(RemainingStreams)
+	return l.WatchDrain(ctx, ScaledDownWithin, func(ctx context.Context) error {
+		live, err := l.service.Live(ctx)
+		if err == nil && len(live) != least {
+			err = fmt.Errorf("%d replicas are live, want %d", len(live), least)
+		}
+		return err
+	})
+}
+
+// Finish lets every stream end and returns the clients' count. It fails where more than MaxCut were cut, or any other
+// ended otherwise than it should.
+func (l *Load) Finish(ctx context.Context) (streams.Tally, error) {
+	ctx, cancel := context.WithTimeout(ctx, finishWithin)
+	defer cancel()
+	tally, err := l.Crowd.Finish(ctx)
+	switch {
+	case err != nil:
+		return tally, err
+	case tally.Cut > MaxCut || tally.Lost() > MaxCut:
+		return tally, fmt.Errorf("streams were lost: %s", tally)
+	case tally.Done == 0:
+		return tally, errors.New("no stream was done")
+	}
+	return tally, nil
+}

@@ -1,0 +1,47 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// restricted makes the API server refuse every pod that asks for more than Pod Security's strictest level allows
+// (https://kubernetes.io/docs/concepts/security/pod-security-standards/).
+var restricted = map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
+
+// CreateNamespace makes a namespace, and first removes what an earlier run left under that name.
+func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
+	if err := c.DeleteNamespace(ctx, name); err != nil {
+		return err
+	}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: restricted}}
+	if err := c.Create(ctx, namespace); err != nil {
+		return fmt.Errorf("create namespace %s: %w", name, err)
+	}
+	return nil
+}
+
+// DeleteNamespace removes a namespace and waits until it is gone.
+func (c *Cluster) DeleteNamespace(ctx context.Context, name string) error {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if err := client.IgnoreNotFound(c.Delete(ctx, namespace)); err != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("delete namespace %s: %w", name, err)
+	}
+	return c.awaitGone(ctx, "namespace "+name, namespace)
+}
+
+func (c *Cluster) awaitGone(ctx context.Context, what string, object client.Object) error {
+	_, err := Await(ctx, GoneWithin, what+" is gone", func(ctx context.Context) error {
+		err := c.Get(ctx, client.ObjectKeyFromObject(object), object)
+		if err == nil {
+			return fmt.Errorf("it is still there, deleted at %s", object.GetDeletionTimestamp())
+		}
+		return client.IgnoreNotFound(err)
+	})
+	return err
+}

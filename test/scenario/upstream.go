@@ -1,0 +1,159 @@
+package scenario
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/llmservice/llmservice/test/mockllm"
+)
+
+const (
+	mockName = "mockllm"
+	mockPort = 8080
+	// keysDir is where the mock's pod has the Secret of its API key.
+	keysDir = "/keys"
+)
+
+// Upstream is test/mockllm, running in the cluster as a model server would.
+type Upstream struct {
+	cluster   *Cluster
+	namespace string
+	address   string
+}
+
+// UpstreamOptions configure an upstream.
+type UpstreamOptions struct {
+	// KeySecret and Key name the API key that the upstream asks for; empty asks for none.
+	KeySecret, Key string
+}
+
+// StartUpstream runs an upstream in a namespace and waits until it answers.
+func (c *Cluster) StartUpstream(ctx context.Context, namespace string, o UpstreamOptions) (*Upstream, error) {
+	labels := map[string]string{"app": mockName}
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: mockName, Namespace: namespace}, Spec: corev1.ServiceSpec{
+		Selector: labels,
+		Ports:    []corev1.ServicePort{{Port: mockPort, TargetPort: intstr.FromInt32(mockPort)}},
+	}}
+	for _, object := range []client.Object{service, c.mockDeployment(namespace, labels, o)} {
+		if err := c.Create(ctx, object); err != nil {
+			return nil, fmt.Errorf("create upstream %s/%s: %w", namespace, mockName, err)
+		}
+	}
+	u := &Upstream{c, namespace, "http://" + service.Spec.ClusterIP + ":" + strconv.Itoa(mockPort)}
+	_, err := Await(ctx, ReadyWithin, "the upstream answers", func(ctx context.Context) error {
+		_, err := u.Stats(ctx)
+		return err
+	})
+	return u, err
+}
+
+func (c *Cluster) mockDeployment(namespace string, labels map[string]string, o UpstreamOptions) *appsv1.Deployment {
+	container := corev1.Container{
+		Name:  mockName,
+		Image: c.Images.Mock,
+		Args:  []string{"--listen=:" + strconv.Itoa(mockPort)},
+		Ports: []corev1.ContainerPort{{ContainerPort: mockPort}},
+		ReadinessProbe: &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+			Path: "/healthz", Port: intstr.FromInt32(mockPort),
+		}}},
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: new(false),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		},
+	}
+	pod := corev1.PodSpec{
+		AutomountServiceAccountToken: new(false),
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+	}
+	if o.KeySecret != "" {
+		container.Args = append(container.Args, "--api-key-file="+keysDir+"/"+o.Key)
+		container.VolumeMounts = []corev1.VolumeMount{{Name: "keys", MountPath: keysDir, ReadOnly: true}}
+		pod.Volumes = []corev1.Volume{{Name: "keys", VolumeSource: corev1.VolumeSource{
+			Secret: &corev1.SecretVolumeSource{SecretName: o.KeySecret},
+		}}}
+	}
+	pod.Containers = []corev1.Container{container}
+	return &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: mockName, Namespace: namespace},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Strategy: appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
+		},
+	}
+}
+
+// URL is the upstream's base URL for the gateways.
+func (u *Upstream) URL() string {
+	return fmt.Sprintf("http://%s.%s.svc:%d/v1", mockName, u.namespace, mockPort)
+}
+
+// Stats are the upstream's own figures.
+func (u *Upstream) Stats(ctx context.Context) (mockllm.Stats, error) {
+	var stats mockllm.Stats
+	err := getJSON(ctx, u.address+"/_mock/stats", &stats)
+	return stats, err
+}
+
+// Restart replaces the upstream's pod and waits until the new one answers; it reads its API key anew.
+func (u *Upstream) Restart(ctx context.Context) error {
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		var d appsv1.Deployment
+		if err := u.cluster.Get(ctx, client.ObjectKey{Namespace: u.namespace, Name: mockName}, &d); err != nil {
+			return err
+		}
+		metav1.SetMetaDataAnnotation(&d.Spec.Template.ObjectMeta, "restarted", time.Now().Format(time.RFC3339Nano))
+		return u.cluster.Update(ctx, &d)
+	})
+	if err != nil {
+		return fmt.Errorf("restart the upstream: %w", err)
+	}
+	_, err = Await(ctx, ReadyWithin, "the upstream has restarted", func(ctx context.Context) error {
+		var d appsv1.Deployment
+		if err := u.cluster.Get(ctx, client.ObjectKey{Namespace: u.namespace, Name: mockName}, &d); err != nil {
+			return err
+		}
+		if s := d.Status; s.ObservedGeneration != d.Generation || s.UpdatedReplicas != 1 || s.AvailableReplicas != 1 || s.Replicas != 1 {
+			return errors.New("its Deployment is still on the way")
+		}
+		_, err := u.Stats(ctx)
+		return err
+	})
+	return err
+}
+
+// quick is for questions that are answered at once.
+var quick = &http.Client{Timeout: askWithin, Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
+
+func getJSON(ctx context.Context, url string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("GET %s: %w", url, err)
+	}
+	res, err := quick.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", url, res.Status)
+	}
+	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
+		return fmt.Errorf("GET %s: %w", url, err)
+	}
+	return nil
+}
