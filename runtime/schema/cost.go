@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -18,9 +19,9 @@ type growth struct {
 
 type levels [MaxBodyDepth + 1]float64
 
-// What one body may cost. Either takes a second or two.
+// What one body may cost. Either takes a few seconds at worst on one core.
 const (
-	maxVisits       = 4_000_000
+	maxVisits       = 2_000_000
 	maxMatchedBytes = 64 << 20 // bytes matched, summed over regular expressions
 )
 
@@ -39,10 +40,15 @@ func (g growth) affords(doc document) bool {
 
 func (l levels) worst(depth int) float64 { return slices.Max(l[:depth+1]) }
 
-// visitsOf weighs one application of a schema. Comparing numbers, arrays and objects with an enum's values is as much work
-// as applying a schema; comparing strings is far less.
+// visitsOf weighs one application of a schema. Numbers are compared as fractions, which is more work than all the rest;
+// strings are compared in passing.
 func visitsOf(s *jsonschema.Schema) float64 {
 	w := 1.0
+	for _, bound := range []*big.Rat{s.Minimum, s.Maximum, s.ExclusiveMinimum, s.ExclusiveMaximum, s.MultipleOf} {
+		if bound != nil {
+			w++
+		}
+	}
 	if s.Enum == nil {
 		return w
 	}
@@ -51,7 +57,7 @@ func visitsOf(s *jsonschema.Schema) float64 {
 		case string, bool, nil:
 			w += 1.0 / 64
 		default:
-			w++
+			w += 2
 		}
 	}
 	return w

@@ -13,7 +13,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
-// Limits of a schema. They are far above what routes need and keep compiling below a few hundred milliseconds.
+// Limits of a schema. They are far above what routes need and keep compiling below a second.
 const (
 	MaxSchemaBytes  = 64 << 10
 	maxSchemaDepth  = 64

@@ -362,6 +362,17 @@ func TestWorkIsBounded(t *testing.T) {
 	}
 }
 
+// TestNumbersInEnumsAreBounded: each number of a body is compared with each of the enum's as a fraction.
+func TestNumbersInEnumsAreBounded(t *testing.T) {
+	s := mustCompile(t, `{"items":{"enum":[`+strings.Repeat("7,", 3000)+`8]}}`)
+	if _, vs := s.Check([]byte("[7" + strings.Repeat(",7", 50) + "]")); vs != nil {
+		t.Errorf("a modest body: %v", vs)
+	}
+	if _, vs := s.Check([]byte("[7" + strings.Repeat(",7", 5000) + "]")); len(vs) != 1 || vs[0].Ctx["error"] != "Too much work to validate" {
+		t.Errorf("got %v", vs)
+	}
+}
+
 // TestOrdinaryRecursionIsAffordable: a tree is visited once, whatever its depth.
 func TestOrdinaryRecursionIsAffordable(t *testing.T) {
 	s := mustCompile(t, `{"$ref":"#/$defs/n","$defs":{"n":{"type":"object","properties":{"left":{"$ref":"#/$defs/n"},"right":{"$ref":"#/$defs/n"}}}}}`)

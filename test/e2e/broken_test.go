@@ -81,10 +81,8 @@ func replacePods(ctx context.Context, t *testing.T, f *fixture) {
 		if err != nil {
 			return err
 		}
-		for uid := range before {
-			delete(before, uid)
-			if _, there := after[uid]; there {
-				before[uid] = 0
+		for uid := range after {
+			if _, old := before[uid]; old {
 				return errors.New("an old pod is still live")
 			}
 		}

@@ -28,14 +28,24 @@ func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
 
 // DeleteNamespace removes a namespace and waits until it is gone.
 func (c *Cluster) DeleteNamespace(ctx context.Context, name string) error {
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if err := client.IgnoreNotFound(c.Delete(ctx, namespace)); err != nil && !apierrors.IsConflict(err) {
-		return fmt.Errorf("delete namespace %s: %w", name, err)
+	if err := c.DropNamespace(ctx, name); err != nil {
+		return err
 	}
-	return c.awaitGone(ctx, "namespace "+name, namespace)
+	return c.AwaitGone(ctx, "namespace "+name, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 }
 
-func (c *Cluster) awaitGone(ctx context.Context, what string, object client.Object) error {
+// DropNamespace deletes a namespace and does not wait for its end.
+func (c *Cluster) DropNamespace(ctx context.Context, name string) error {
+	err := c.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	// A conflict means that it is being deleted already.
+	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("delete namespace %s: %w", name, err)
+	}
+	return nil
+}
+
+// AwaitGone waits until an object, of which only name and namespace need be set, is gone.
+func (c *Cluster) AwaitGone(ctx context.Context, what string, object client.Object) error {
 	_, err := Await(ctx, GoneWithin, what+" is gone", func(ctx context.Context) error {
 		err := c.Get(ctx, client.ObjectKeyFromObject(object), object)
 		if err == nil {

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -107,18 +106,9 @@ func managerMetric(ctx context.Context, pod *corev1.Pod, name string) (model.Vec
 	if res.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("metrics of %s: %s", pod.Name, res.Status)
 	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(res.Body)
+	samples, err := samplesOf(res.Body, name)
 	if err != nil {
 		return nil, fmt.Errorf("metrics of %s: %w", pod.Name, err)
-	}
-	family, there := families[name]
-	if !there {
-		return nil, nil
-	}
-	samples, err := expfmt.ExtractSamples(&expfmt.DecodeOptions{}, family)
-	if err != nil {
-		return nil, fmt.Errorf("metric %s of %s: %w", name, pod.Name, err)
 	}
 	return samples, nil
 }

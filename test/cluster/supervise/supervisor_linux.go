@@ -11,13 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Daemon is a program that runs as long as the cluster does.
-type Daemon struct {
-	Name string // also of its log
-	Path string
-	Args []string
-}
-
 // Supervisor starts daemons and reports their ends. It restarts none: a daemon
 // that dies in a test is a finding.
 type Supervisor struct {

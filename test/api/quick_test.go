@@ -1,3 +1,0 @@
-package api
-import ("testing")
-func TestQuick(t *testing.T){ }

@@ -1,0 +1,162 @@
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// compile builds a program for Linux, static unless flags say otherwise.
+func compile(t *testing.T, env []string, flags ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "gateway")
+	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"build", "-o", program}, flags...), source)...)
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64"), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("compile: %v\n%s", err, out)
+	}
+	return program
+}
+
+func TestImageOfAStaticBinary(t *testing.T) {
+	program := compile(t, nil)
+	img, err := FromBinary(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := v1.Config{Entrypoint: []string{"/gateway"}, User: "65532:65532"}
+	if diff := cmp.Diff(want, config.Config); diff != "" {
+		t.Error(diff)
+	}
+	if config.OS != "linux" || config.Architecture != "amd64" {
+		t.Errorf("platform %s/%s", config.OS, config.Architecture)
+	}
+	data, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkFiles(t, img, data)
+}
+
+// checkFiles checks that the image holds the program and nothing else.
+func checkFiles(t *testing.T, img v1.Image, program []byte) {
+	t.Helper()
+	layers, err := img.Layers()
+	if err != nil || len(layers) != 1 {
+		t.Fatalf("%d layers, %v", len(layers), err)
+	}
+	content, err := layers[0].Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer content.Close()
+	archive := tar.NewReader(content)
+	header, err := archive.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if header.Name != "gateway" || header.Mode != 0o755 || header.Uid != 0 || header.Gid != 0 {
+		t.Errorf("file %s, mode %o, owner %d:%d", header.Name, header.Mode, header.Uid, header.Gid)
+	}
+	if got, err := io.ReadAll(archive); err != nil || !bytes.Equal(got, program) {
+		t.Errorf("the program changed on its way (%d bytes of %d, %v)", len(got), len(program), err)
+	}
+	if next, err := archive.Next(); !errors.Is(err, io.EOF) {
+		t.Errorf("a second file: %v, %v", next, err)
+	}
+}
+
+func TestSameBinarySameBytes(t *testing.T) {
+	program := compile(t, nil)
+	tag, err := ParseTag("local/gateway:dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var archives [2][]byte
+	for i := range archives {
+		img, err := FromBinary(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "image.tar")
+		if err := WriteArchive(path, tag, img); err != nil {
+			t.Fatal(err)
+		}
+		if archives[i], err = os.ReadFile(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(archives[0], archives[1]) {
+		t.Error("two images of one binary differ")
+	}
+}
+
+func TestRefusesWhatCannotRunInAnEmptyRoot(t *testing.T) {
+	text := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(text, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct{ path, want string }{
+		"dynamic":      {compile(t, nil, "-buildmode=pie"), "dynamically linked"},
+		"script":       {text, "not a Linux program"},
+		"architecture": {compile(t, []string{"GOARCH=riscv64"}), "allowed: x86-64 and AArch64"},
+		"absent":       {filepath.Join(t.TempDir(), "absent"), "no such file"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if _, err := FromBinary(tt.path); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestTags(t *testing.T) {
+	for ref, canonical := range map[string]string{
+		"local/gateway:dev":       "docker.io/local/gateway:dev",
+		"gateway:dev":             "docker.io/library/gateway:dev",
+		"example.com/gateway:1.2": "example.com/gateway:1.2",
+	} {
+		tag, err := ParseTag(ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Canonical(tag); got != canonical {
+			t.Errorf("%s is %s, want %s", ref, got, canonical)
+		}
+		img, err := FromBinary(compile(t, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "image.tar")
+		if err := WriteArchive(path, tag, img); err != nil {
+			t.Fatal(err)
+		}
+		tags, err := Tags(path)
+		if err != nil || len(tags) != 1 || Canonical(tags[0]) != canonical {
+			t.Errorf("archive of %s names %v, %v", ref, tags, err)
+		}
+	}
+	for _, ref := range []string{"gateway", "gateway:latest", "Gateway:dev", ""} {
+		if tag, err := ParseTag(ref); err == nil {
+			t.Errorf("%q was read as %s", ref, tag)
+		}
+	}
+}

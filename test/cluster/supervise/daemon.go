@@ -1,0 +1,8 @@
+package supervise
+
+// Daemon is a program that runs as long as the cluster does.
+type Daemon struct {
+	Name string // also of its log
+	Path string
+	Args []string
+}

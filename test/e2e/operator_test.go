@@ -1,0 +1,96 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// clients stream while the operator is restarted, upgraded and removed.
+const clients = 20
+
+// TestOperatorRestart ends all managers at once while streams run: none notices, and the next edit is served.
+func TestOperatorRestart(t *testing.T) {
+	ctx := bounded(t)
+	f := start(ctx, t, "restart", small)
+	withStreams(ctx, t, f, func() {
+		took := must(cluster.RestartOperator(ctx))(t)
+		t.Logf("the operator was back after %s", took)
+	})
+	must(f.AwaitReady(ctx))(t)
+	must(f.EditUnderWatch(ctx, "After a restart."))(t)
+}
+
+// TestUpgrade changes a value of the chart, which replaces the managers, and no gateway.
+func TestUpgrade(t *testing.T) {
+	ctx := bounded(t)
+	f := start(ctx, t, "upgrade", small)
+	before := must(cluster.OperatorPods(ctx))(t)
+	withStreams(ctx, t, f, func() {
+		must(cluster.Install(ctx, "podAnnotations.upgraded=yes"))(t)
+	})
+	for _, pod := range must(cluster.OperatorPods(ctx))(t) {
+		if pod.DeletionTimestamp == nil && pod.Annotations["upgraded"] != "yes" {
+			t.Errorf("pod %s is not of the upgrade (before: %d pods)", pod.Name, len(before))
+		}
+	}
+	must(f.EditUnderWatch(ctx, "After an upgrade."))(t)
+	must(cluster.Install(ctx))(t)
+}
+
+// TestUninstall removes the chart while streams run. LLMServices and their gateways stay, and can be deleted, since
+// no finalizer waits for an operator; a new installation takes over those that are left.
+func TestUninstall(t *testing.T) {
+	ctx := bounded(t)
+	kept, dropped := start(ctx, t, "kept", small), start(ctx, t, "dropped", small)
+	// Tests after this one need the operator.
+	t.Cleanup(func() { must(cluster.Install(context.WithoutCancel(ctx)))(t) })
+	withStreams(ctx, t, kept, func() {
+		ok(t, cluster.Uninstall(ctx))
+		ok(t, dropped.Delete(ctx))
+		deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: dropped.namespace, Name: dropped.Name()}}
+		ok(t, cluster.AwaitGone(ctx, "the deleted service's Deployment", deployment))
+		must(cluster.Install(ctx))(t)
+	})
+	must(kept.AwaitReady(ctx))(t)
+	must(kept.EditUnderWatch(ctx, "After an installation."))(t)
+}
+
+// withStreams does something while clients stream, and checks that no stream, no pod and no container noticed.
+func withStreams(ctx context.Context, t *testing.T, f *fixture, do func()) {
+	t.Helper()
+	lives := must(f.Lives(ctx))(t)
+	load := must(f.Stream(ctx, clients))(t)
+	ok(t, load.AwaitOpen(ctx, clients))
+	do()
+	t.Log(must(load.Finish(ctx))(t))
+	ok(t, f.CheckLives(ctx, lives))
+}
+
+// TestPodSecurity has the API server itself judge the pods: it admits them to a namespace that enforces the strictest
+// level, as all of this suite's gateways are already.
+func TestPodSecurity(t *testing.T) {
+	ctx := bounded(t)
+	pods := must(cluster.OperatorPods(ctx))(t)
+	if len(pods) == 0 {
+		t.Fatal("the operator has no pods")
+	}
+	ns := namespace(ctx, t, "restricted")
+	for i := range pods {
+		copied := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: pods[i].Name}, Spec: *pods[i].Spec.DeepCopy()}
+		copied.Spec.NodeName, copied.Spec.ServiceAccountName, copied.Spec.DeprecatedServiceAccount = "", "default", "default"
+		if err := cluster.Create(ctx, copied, client.DryRunAll); err != nil {
+			t.Errorf("pod %s: %v", pods[i].Name, err)
+		}
+	}
+	gateway := start(ctx, t, "restricted-gateway", small)
+	if live := must(gateway.Live(ctx))(t); len(live) == 0 {
+		t.Error("no gateway was admitted")
+	}
+}
