@@ -8,8 +8,6 @@ type Code string
 const (
 	InvalidRequest       Code = "invalid_request"          // the body does not satisfy the route's schema
 	MalformedJSON        Code = "malformed_json"           // the body is not JSON, or not JSON that may be accepted
-	Unauthenticated      Code = "unauthenticated"          // no credentials, or unknown ones
-	PermissionDenied     Code = "permission_denied"        // known credentials that may not do this
 	NotFound             Code = "not_found"                // no such route
 	ModelNotFound        Code = "model_not_found"          // the service has no model of that name
 	MethodNotAllowed     Code = "method_not_allowed"       // the path exists, for other methods
@@ -32,11 +30,9 @@ const (
 
 // OpenAI's names for kinds of errors, from its API's reference on error codes.
 const (
-	openAIInvalid    = "invalid_request_error"
-	openAIAuth       = "authentication_error"
-	openAIPermission = "permission_error"
-	openAIRateLimit  = "rate_limit_error"
-	openAIServer     = "server_error"
+	openAIInvalid   = "invalid_request_error"
+	openAIRateLimit = "rate_limit_error"
+	openAIServer    = "server_error"
 )
 
 // meaning is what a code stands for: the status of RFC 9110 (and RFC 6585 for 429), OpenAI's error type, and the
@@ -50,8 +46,6 @@ type meaning struct {
 var meanings = map[Code]meaning{
 	InvalidRequest:       {422, openAIInvalid, "The request does not satisfy the schema of this route."},
 	MalformedJSON:        {422, openAIInvalid, "The request body is not valid JSON."},
-	Unauthenticated:      {401, openAIAuth, "Valid credentials are required."},
-	PermissionDenied:     {403, openAIPermission, "These credentials do not permit this request."},
 	NotFound:             {404, openAIInvalid, "Not Found"},
 	ModelNotFound:        {404, openAIInvalid, "The model does not exist."},
 	MethodNotAllowed:     {405, openAIInvalid, "Method Not Allowed"},

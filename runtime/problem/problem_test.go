@@ -162,7 +162,7 @@ func TestCauseStaysInside(t *testing.T) {
 
 // TestEveryCode holds each code to a status that answers an error, words for people, and a type that OpenAI's clients know.
 func TestEveryCode(t *testing.T) {
-	types := []string{openAIInvalid, openAIAuth, openAIPermission, openAIRateLimit, openAIServer}
+	types := []string{openAIInvalid, openAIRateLimit, openAIServer}
 	for code := range meanings {
 		e := New(code)
 		if e.Code != code || e.Status < 400 || e.Status > 599 || e.Message == "" || !strings.Contains(strings.Join(types, " "), meanings[code].openAI) {

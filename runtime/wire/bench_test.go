@@ -26,6 +26,7 @@ var reads = []struct {
 func crlf(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 
 func feed(tb testing.TB, p *Parser, chunks [][]byte) (frames int) {
+	tb.Helper()
 	for _, c := range chunks {
 		if err := p.Write(c); err != nil {
 			tb.Fatal(err)

@@ -161,8 +161,11 @@ func TestParser(t *testing.T) {
 		"blank lines": {
 			stream: "\n\r\n\ndata: a\n\n\n",
 			want: []fields{
-				{Raw: "\n", NoData: true}, {Raw: "\r\n", NoData: true}, {Raw: "\n", NoData: true},
-				{Raw: "data: a\n\n", Data: "a"}, {Raw: "\n", NoData: true},
+				{Raw: "\n", NoData: true},
+				{Raw: "\r\n", NoData: true},
+				{Raw: "\n", NoData: true},
+				{Raw: "data: a\n\n", Data: "a"},
+				{Raw: "\n", NoData: true},
 			},
 		},
 		"the last event type counts": {
@@ -246,7 +249,8 @@ func TestRetry(t *testing.T) {
 }
 
 func TestHasIDTellsEmptyFromNone(t *testing.T) {
-	for stream, want := range map[string]bool{"id:\n\n": true, "id\n\n": true, "data: a\n\n": false, "id: \x00\n\n": false} {
+	tests := map[string]bool{"id:\n\n": true, "id\n\n": true, "data: a\n\n": false, "id: \x00\n\n": false}
+	for stream, want := range tests {
 		if got := parse(t, noLimit, []byte(stream)).Frames[0].HasID; got != want {
 			t.Errorf("%q: HasID = %v, want %v", stream, got, want)
 		}

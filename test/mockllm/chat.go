@@ -57,7 +57,7 @@ func (c *content) UnmarshalJSON(data []byte) error {
 }
 
 func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
-	ctx, leave, ok := s.enter(w, r)
+	ctx, leave, ok := s.enter(r.Context(), w)
 	if !ok {
 		s.reject(w, http.StatusServiceUnavailable, "closed", errClosed.Error())
 		return
@@ -75,7 +75,8 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &call{header: r.Header.Clone(), body: body, script: rep.script}
 	s.opened(c)
-	err = s.answer(ctx, &sender{ResponseController: http.NewResponseController(w), w: w, rec: s.Recorder, call: c}, rep)
+	out := &sender{ResponseController: http.NewResponseController(w), w: w, rec: s.Recorder, call: c}
+	err = out.answer(ctx, rep)
 	s.ended(c, outcome(ctx, err))
 	if err != nil && !errors.Is(err, errEnd) {
 		// net/http's own way to close a connection in the middle of a reply.
@@ -134,12 +135,13 @@ func lastUserMessage(messages []message) string {
 }
 
 // answer follows the script. Without an error the reply is complete.
-func (s *Server) answer(ctx context.Context, out *sender, rep *reply) error {
+func (out *sender) answer(ctx context.Context, rep *reply) error {
 	switch rep.script.Fault {
 	case FaultCloseBeforeHeaders:
 		return errAbort
 	case FaultHangBeforeHeaders:
 		return hang(ctx)
+	default: // within the reply, or none
 	}
 	if status := rep.script.Status; status != 0 && status != http.StatusOK {
 		return out.refuse(rep.script)

@@ -14,26 +14,50 @@ import (
 // TestStreamFaults says, for every fault, what of a stream of four tokens is
 // seen, how it ends, and how the mock counts it.
 func TestStreamFaults(t *testing.T) {
+	all := []string{"R", "0", "1", "2", "3", "F", "D"} // role, tokens, finish reason, [DONE]
 	tests := map[string]struct {
 		script  string
-		data    []string // role, tokens, then what is special
+		data    []string
 		partial bool
 		cut     bool
 		outcome Outcome
 		tokens  int
 	}{
-		"none":                {`{}`, []string{"R", "0", "1", "2", "3", "F", "D"}, false, false, OutcomeFinished, 4},
-		"truncate":            {`{"fault":"Truncate","afterTokens":2}`, []string{"R", "0", "1"}, false, true, OutcomeFailed, 2},
-		"truncate at once":    {`{"fault":"Truncate"}`, []string{"R"}, false, true, OutcomeFailed, 0},
-		"truncate at the end": {`{"fault":"Truncate","afterTokens":99}`, []string{"R", "0", "1", "2", "3"}, false, true, OutcomeFailed, 4},
-		"mid-frame":           {`{"fault":"TruncateMidFrame","afterTokens":1}`, []string{"R", "0"}, true, true, OutcomeFailed, 1},
-		"end early":           {`{"fault":"EndEarly","afterTokens":3}`, []string{"R", "0", "1", "2"}, false, false, OutcomeFailed, 3},
-		"garbage":             {`{"fault":"Garbage","afterTokens":1}`, []string{"R", "0", "G", "1", "2", "3", "F", "D"}, false, false, OutcomeFinished, 4},
-		"giant": {`{"fault":"GiantFrame","afterTokens":4,"giantBytes":100000}`,
-			[]string{"R", "0", "1", "2", "3", "X", "F", "D"}, false, false, OutcomeFinished, 4},
-		"error event": {`{"fault":"ErrorEvent","afterTokens":2}`, []string{"R", "0", "1", "E"}, false, false, OutcomeFailed, 2},
-		"CRLF":        {`{"crlf":true}`, []string{"R", "0", "1", "2", "3", "F", "D"}, false, false, OutcomeFinished, 4},
-		"split":       {`{"splitBytes":1,"crlf":true}`, []string{"R", "0", "1", "2", "3", "F", "D"}, false, false, OutcomeFinished, 4},
+		"none":  {script: `{}`, data: all, outcome: OutcomeFinished, tokens: 4},
+		"CRLF":  {script: `{"crlf":true}`, data: all, outcome: OutcomeFinished, tokens: 4},
+		"split": {script: `{"splitBytes":1,"crlf":true}`, data: all, outcome: OutcomeFinished, tokens: 4},
+		"truncate": {
+			script: `{"fault":"Truncate","afterTokens":2}`,
+			data:   []string{"R", "0", "1"}, cut: true, outcome: OutcomeFailed, tokens: 2,
+		},
+		"truncate at once": {
+			script: `{"fault":"Truncate"}`,
+			data:   []string{"R"}, cut: true, outcome: OutcomeFailed,
+		},
+		"truncate at the end": {
+			script: `{"fault":"Truncate","afterTokens":99}`,
+			data:   []string{"R", "0", "1", "2", "3"}, cut: true, outcome: OutcomeFailed, tokens: 4,
+		},
+		"mid-frame": {
+			script: `{"fault":"TruncateMidFrame","afterTokens":1}`,
+			data:   []string{"R", "0"}, partial: true, cut: true, outcome: OutcomeFailed, tokens: 1,
+		},
+		"end early": {
+			script: `{"fault":"EndEarly","afterTokens":3}`,
+			data:   []string{"R", "0", "1", "2"}, outcome: OutcomeFailed, tokens: 3,
+		},
+		"garbage": {
+			script: `{"fault":"Garbage","afterTokens":1}`,
+			data:   []string{"R", "0", "G", "1", "2", "3", "F", "D"}, outcome: OutcomeFinished, tokens: 4,
+		},
+		"giant": {
+			script: `{"fault":"GiantFrame","afterTokens":4,"giantBytes":100000}`,
+			data:   []string{"R", "0", "1", "2", "3", "X", "F", "D"}, outcome: OutcomeFinished, tokens: 4,
+		},
+		"error event": {
+			script: `{"fault":"ErrorEvent","afterTokens":2}`,
+			data:   []string{"R", "0", "1", "E"}, outcome: OutcomeFailed, tokens: 2,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +71,8 @@ func TestStreamFaults(t *testing.T) {
 				t.Errorf("partial %v, cut %v (%v); want %v, %v", partial, cut, got.readErr, tt.partial, tt.cut)
 			}
 			await(t, mock, "ended", func(s Stats) bool { return s.Open == 0 })
-			if r := mock.Requests()[0]; r.Outcome != tt.outcome || r.TokensSent != tt.tokens || r.BytesSent != int64(len(got.body)) {
+			r := mock.Requests()[0]
+			if r.Outcome != tt.outcome || r.TokensSent != tt.tokens || r.BytesSent != int64(len(got.body)) {
 				t.Errorf("%s after %d tokens and %d bytes; want %s after %d and %d",
 					r.Outcome, r.TokensSent, r.BytesSent, tt.outcome, tt.tokens, len(got.body))
 			}
@@ -63,11 +88,14 @@ func kinds(events []string) []string {
 	var out []string
 	for _, e := range events {
 		var chunk struct {
-			Error   *json.RawMessage
+			Error   *json.RawMessage `json:"error"`
 			Choices []struct {
 				FinishReason *string `json:"finish_reason"`
-				Delta        struct{ Role, Content string }
-			}
+				Delta        struct {
+					Role    string `json:"role"`
+					Content string `json:"content"`
+				} `json:"delta"`
+			} `json:"choices"`
 		}
 		switch err := json.Unmarshal([]byte(e), &chunk); {
 		case e == "[DONE]":
@@ -108,7 +136,8 @@ func TestWholeFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			mock, url, client := start(t, Options{})
 			got := get(t, client, url, whole, tt.script)
-			if valid, cut := json.Valid([]byte(got.body)), errors.Is(got.readErr, io.ErrUnexpectedEOF); valid != tt.valid || cut != tt.cut {
+			valid, cut := json.Valid([]byte(got.body)), errors.Is(got.readErr, io.ErrUnexpectedEOF)
+			if valid != tt.valid || cut != tt.cut {
 				t.Errorf("valid %v, cut %v (%v); want %v, %v", valid, cut, got.readErr, tt.valid, tt.cut)
 			}
 			if len(got.body) < 100000 == strings.Contains(tt.script, "giant") {
@@ -182,7 +211,8 @@ func TestBearer(t *testing.T) {
 			if resp.StatusCode != http.StatusUnauthorized || err != nil {
 				t.Errorf("%s with %q: %d, %v; want 401", path, auth, resp.StatusCode, err)
 			}
-			if strings.Contains(auth, "wrong") && (!strings.Contains(string(body), "sk-wrong*") || !strings.Contains(string(body), "*cret")) {
+			echoed := strings.Contains(string(body), "sk-wrong*") && strings.Contains(string(body), "*cret")
+			if strings.Contains(auth, "wrong") && !echoed {
 				t.Errorf("the body does not show part of the key, as real ones do: %s", body)
 			}
 		}

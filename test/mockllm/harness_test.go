@@ -135,9 +135,9 @@ func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 
 // startPipe serves a mock without sockets. stop ends everything; it must run
 // inside the bubble that called startPipe.
-func startPipe(t *testing.T, o Options) (mock *Server, client *http.Client, stop func()) {
+func startPipe(t *testing.T) (mock *Server, client *http.Client, stop func()) {
 	t.Helper()
-	mock = New(o)
+	mock = New(Options{})
 	l := newPipeListener()
 	server := &http.Server{Handler: mock}
 	transport := &http.Transport{DialContext: l.dial}

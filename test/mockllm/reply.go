@@ -81,6 +81,11 @@ func (r *reply) giant() []byte {
 	return []byte(`"` + strings.Repeat("x", r.script.GiantBytes) + `"`)
 }
 
+// due is when token i is to be sent, from the reply's beginning.
+func (r *reply) due(i int) time.Duration {
+	return time.Duration(r.script.FirstTokenDelay) + time.Duration(i)*time.Duration(r.script.TokenDelay)
+}
+
 // faultAt is the number of tokens after which the fault comes.
 func (r *reply) faultAt() int {
 	return min(r.script.AfterTokens, r.count)
@@ -103,5 +108,6 @@ func (r *reply) usage() usage {
 
 // head is the beginning of a reply's objects.
 func (r *reply) head(object string) string {
-	return `{"id":"` + r.id + `","object":"` + object + `","created":` + strconv.FormatInt(r.created, 10) + `,"model":` + r.model
+	created := strconv.FormatInt(r.created, 10)
+	return `{"id":"` + r.id + `","object":"` + object + `","created":` + created + `,"model":` + r.model
 }

@@ -22,13 +22,17 @@ func TestChooseScript(t *testing.T) {
 	}{
 		"defaults": {want: base},
 		"header, laid over the defaults": {
-			header: `{"tokens":3}`, want: Script{Tokens: 3, TokenDelay: Duration(time.Second)}},
+			header: `{"tokens":3}`, want: Script{Tokens: 3, TokenDelay: Duration(time.Second)},
+		},
 		"message": {
-			prompt: `say [[mock {"tokenDelay":"0s"}]] this`, want: Script{Tokens: 16}},
+			prompt: `say [[mock {"tokenDelay":"0s"}]] this`, want: Script{Tokens: 16},
+		},
 		"header before message": {
-			header: `{"tokens":3}`, prompt: `[[mock {"tokens":4}]]`, want: Script{Tokens: 3, TokenDelay: Duration(time.Second)}},
+			header: `{"tokens":3}`, prompt: `[[mock {"tokens":4}]]`, want: Script{Tokens: 3, TokenDelay: Duration(time.Second)},
+		},
 		"brackets inside the object": {
-			prompt: `[[mock {"text":"a ]] b"}]]`, want: Script{Tokens: 16, TokenDelay: Duration(time.Second), Text: "a ]] b"}},
+			prompt: `[[mock {"text":"a ]] b"}]]`, want: Script{Tokens: 16, TokenDelay: Duration(time.Second), Text: "a ]] b"},
+		},
 		"no tokens":          {header: `{"tokens":0,"tokenDelay":"0s"}`},
 		"unknown field":      {header: `{"token":3}`, err: `unknown field "token"`},
 		"not an object":      {header: `[]`, err: "read script"},
@@ -74,7 +78,8 @@ func TestBadRequests(t *testing.T) {
 	for name, tt := range tests {
 		got := get(t, client, url, tt.body, tt.script)
 		var e errorObject
-		if err := json.Unmarshal([]byte(got.body), &e); err != nil || got.status != tt.status || e.Error.Message == "" || e.Error.Code == "" {
+		err := json.Unmarshal([]byte(got.body), &e)
+		if err != nil || got.status != tt.status || e.Error.Message == "" || e.Error.Code == "" {
 			t.Errorf("%s: %d %s (%v), want %d with an error object", name, got.status, got.body, err, tt.status)
 		}
 	}
@@ -140,8 +145,8 @@ func documented(text string) map[string]bool {
 
 func jsonNames(t reflect.Type) map[string]bool {
 	names := map[string]bool{}
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names[name] = true
 	}
 	return names

@@ -13,6 +13,7 @@ import (
 const testKey = "sk-test-0123456789abcdef"
 
 func sdk(t *testing.T, o Options) (*Server, openai.Client) {
+	t.Helper()
 	mock, url, client := start(t, o)
 	return mock, openai.NewClient(
 		option.WithBaseURL(url+"/v1"), option.WithAPIKey(testKey), option.WithHTTPClient(client), option.WithMaxRetries(0))
@@ -30,7 +31,11 @@ func TestSDKStream(t *testing.T) {
 	p := params("one two three")
 	p.StreamOptions.IncludeUsage = openai.Bool(true)
 	stream := client.Chat.Completions.NewStreaming(t.Context(), p)
-	defer stream.Close()
+	t.Cleanup(func() {
+		if err := stream.Close(); err != nil {
+			t.Errorf("close stream: %v", err)
+		}
+	})
 	acc, chunks := openai.ChatCompletionAccumulator{}, 0
 	for stream.Next() {
 		if !acc.AddChunk(stream.Current()) {
@@ -129,7 +134,11 @@ func TestSDKErrorEvent(t *testing.T) {
 	mock, client := sdk(t, Options{})
 	mock.FailNext(1, Script{Fault: FaultErrorEvent, AfterTokens: 2})
 	stream := client.Chat.Completions.NewStreaming(t.Context(), params("hi"))
-	defer stream.Close()
+	t.Cleanup(func() {
+		if err := stream.Close(); err != nil {
+			t.Errorf("close stream: %v", err)
+		}
+	})
 	chunks := 0
 	for stream.Next() {
 		chunks++

@@ -78,7 +78,9 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("POST /v1/chat/completions", s.authorized(s.chat))
 	s.mux.HandleFunc("GET /v1/models", s.authorized(s.listModels))
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	s.mux.HandleFunc("GET /_mock/stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Stats()) })
+	s.mux.HandleFunc("GET /_mock/stats", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, s.Stats())
+	})
 	return s
 }
 
@@ -132,13 +134,13 @@ func (s *Server) Close() {
 
 // enter registers a handler with Close. The returned context ends with the
 // client, or with Close; leave is called when the handler is done with it.
-func (s *Server) enter(w http.ResponseWriter, r *http.Request) (ctx context.Context, leave func(), ok bool) {
+func (s *Server) enter(client context.Context, w http.ResponseWriter) (ctx context.Context, leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, nil, false
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
+	ctx, cancel := context.WithCancelCause(client)
 	s.cancels[&cancel] = struct{}{}
 	s.handlers.Add(1)
 	unhook := breakConnection(ctx, http.NewResponseController(w))
@@ -244,5 +246,5 @@ func newErrorObject(status int, code, message string) errorObject {
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // fails only if the client has gone
+	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // Fails only if the client has gone.
 }

@@ -17,7 +17,7 @@ type sender struct {
 }
 
 func (out *sender) write(b []byte) error {
-	n, err := out.w.Write(b)
+	n, err := out.w.Write(b) //nolint:gosec // G705: JSON and event streams, which no browser renders.
 	out.rec.sent(out.call, n)
 	return err
 }
@@ -47,7 +47,8 @@ func (out *sender) stream(ctx context.Context, rep *reply) error {
 	out.w.Header().Set("Cache-Control", "no-cache")
 	out.w.WriteHeader(http.StatusOK)
 	f := newFrames(rep)
-	if err := out.flushed(f.choice(`{"role":"assistant","content":"","refusal":null}`, "null"), rep.script.SplitBytes); err != nil {
+	role := f.choice(`{"role":"assistant","content":"","refusal":null}`, "null")
+	if err := out.flushed(role, rep.script.SplitBytes); err != nil {
 		return err
 	}
 	if err := out.tokens(ctx, rep, f); err != nil {
@@ -69,8 +70,7 @@ func (out *sender) tokens(ctx context.Context, rep *reply, f *frames) error {
 		if i == rep.count {
 			break
 		}
-		due := time.Duration(rep.script.FirstTokenDelay) + time.Duration(i)*time.Duration(rep.script.TokenDelay)
-		if err := p.wait(ctx, due); err != nil {
+		if err := p.wait(ctx, rep.due(i)); err != nil {
 			return err
 		}
 		if err := out.flushed(f.token(rep, i), rep.script.SplitBytes); err != nil {
@@ -108,8 +108,9 @@ func (out *sender) fault(ctx context.Context, rep *reply, f *frames) error {
 			return err
 		}
 		return errEnd
+	default: // before the reply, or none
+		return nil
 	}
-	return nil
 }
 
 // ending sends what follows the last token.

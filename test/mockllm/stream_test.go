@@ -18,18 +18,20 @@ import (
 func TestStreamBytes(t *testing.T) {
 	_, url, client := start(t, Options{})
 	const body = `{"model":"a\"b","stream":true,"stream_options":{"include_usage":true},
-		"messages":[{"role":"user","content":[{"type":"text","text":"[[mock {\"text\":\"Hé \\\"you\\\"\"}]]"},{"type":"image_url"}]},
+		"messages":[{"role":"user","content":[
+			{"type":"text","text":"[[mock {\"text\":\"Hé \\\"you\\\"\"}]]"},{"type":"image_url"}]},
 		{"role":"assistant","content":null}]}`
 	got := get(t, client, url, body, "")
-	if got.status != http.StatusOK || got.header.Get("Content-Type") != "text/event-stream; charset=utf-8" || got.readErr != nil {
-		t.Fatalf("%d %s, %v", got.status, got.header.Get("Content-Type"), got.readErr)
+	kind := got.header.Get("Content-Type")
+	if got.status != http.StatusOK || kind != "text/event-stream; charset=utf-8" || got.readErr != nil {
+		t.Fatalf("%d %s, %v", got.status, kind, got.readErr)
 	}
 	created := regexp.MustCompile(`"created":\d{9,}`)
 	want := strings.Join([]string{
-		chunk(`"choices":[{"index":0,"delta":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":null}],"usage":null`),
-		chunk(`"choices":[{"index":0,"delta":{"content":"Hé "},"logprobs":null,"finish_reason":null}],"usage":null`),
-		chunk(`"choices":[{"index":0,"delta":{"content":"\"you\""},"logprobs":null,"finish_reason":null}],"usage":null`),
-		chunk(`"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],"usage":null`),
+		delta(`{"role":"assistant","content":"","refusal":null}`, `null`),
+		delta(`{"content":"Hé "}`, `null`),
+		delta(`{"content":"\"you\""}`, `null`),
+		delta(`{}`, `"stop"`),
 		chunk(`"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}`),
 		"data: [DONE]\n\n",
 	}, "")
@@ -40,6 +42,10 @@ func TestStreamBytes(t *testing.T) {
 
 func chunk(rest string) string {
 	return `data: {"id":"chatcmpl-mock-1","object":"chat.completion.chunk","created":0,"model":"a\"b",` + rest + "}\n\n"
+}
+
+func delta(delta, finish string) string {
+	return chunk(`"choices":[{"index":0,"delta":` + delta + `,"logprobs":null,"finish_reason":` + finish + `}],"usage":null`)
 }
 
 func TestNoUsageUnlessAskedFor(t *testing.T) {
@@ -106,7 +112,11 @@ func TestStatsEndpoint(t *testing.T) {
 			return json.Unmarshal([]byte(body), &s) == nil && s == mock.Stats() && strings.Contains(body, `"peakOpen":`)
 		},
 	} {
-		resp, err := client.Get(url + path)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +133,8 @@ func TestRequestsAreRecorded(t *testing.T) {
 	get(t, client, url, whole, `{"tokens":3}`)
 	await(t, mock, "finished", func(s Stats) bool { return s.Finished == 1 })
 	got := mock.Requests()[0]
-	if string(got.Body) != whole || got.Header.Get(ScriptHeader) != `{"tokens":3}` || got.Script.Tokens != 3 || got.TokensSent != 3 {
+	header := got.Header.Get(ScriptHeader)
+	if string(got.Body) != whole || header != `{"tokens":3}` || got.Script.Tokens != 3 || got.TokensSent != 3 {
 		t.Errorf("recorded %+v", got)
 	}
 }

@@ -53,7 +53,7 @@ func TestPacing(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, client, stop := startPipe(t, Options{})
+				_, client, stop := startPipe(t)
 				defer stop()
 				resp, err := post(t, client, "http://mock", streamed, `{"tokens":4,"firstTokenDelay":"500ms","tokenDelay":"20ms"}`)
 				if err != nil {
@@ -70,7 +70,7 @@ func TestPacing(t *testing.T) {
 
 func TestWholeTakesAsLongAsItsTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, client, stop := startPipe(t, Options{})
+		_, client, stop := startPipe(t)
 		defer stop()
 		begin := time.Now()
 		get(t, client, "http://mock", whole, `{"tokens":11,"firstTokenDelay":"1s","tokenDelay":"100ms"}`)
@@ -97,7 +97,7 @@ func TestClientLeaves(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				mock, client, stop := startPipe(t, Options{})
+				mock, client, stop := startPipe(t)
 				defer stop()
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
@@ -120,7 +120,7 @@ func TestClientLeaves(t *testing.T) {
 
 func TestCloseEndsWhatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mock, client, stop := startPipe(t, Options{})
+		mock, client, stop := startPipe(t)
 		defer stop()
 		resp, err := post(t, client, "http://mock", streamed, `{"fault":"Silence"}`)
 		if err != nil {
@@ -144,7 +144,7 @@ func TestCloseEndsWhatHangs(t *testing.T) {
 // the middle of a Write.
 func TestCloseFreesAStuckWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mock, client, stop := startPipe(t, Options{})
+		mock, client, stop := startPipe(t)
 		defer stop()
 		resp, err := post(t, client, "http://mock", streamed, `{"fault":"GiantFrame"}`)
 		if err != nil {

@@ -1,19 +1,18 @@
 package mockllm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"time"
 )
 
 // whole sends a reply as one object, after the time its tokens would take.
 func (out *sender) whole(ctx context.Context, rep *reply) error {
 	p := newPacer()
 	defer p.stop()
-	due := time.Duration(rep.script.FirstTokenDelay) + time.Duration(max(rep.count-1, 0))*time.Duration(rep.script.TokenDelay)
-	if err := p.wait(ctx, due); err != nil {
+	if err := p.wait(ctx, rep.due(max(rep.count-1, 0))); err != nil {
 		return err
 	}
 	body, err := rep.body()
@@ -36,21 +35,20 @@ func (out *sender) whole(ctx context.Context, rep *reply) error {
 
 // wholeFault sends half of the body where the fault lies in how it ends.
 func (out *sender) wholeFault(ctx context.Context, fault Fault, body []byte) error {
-	switch fault {
-	case FaultSilence, FaultTruncate, FaultTruncateMidFrame, FaultEndEarly:
-	default:
-		return nil
-	}
-	if err := out.flushed(body[:len(body)/2], 0); err != nil {
-		return err
-	}
+	half := func() error { return out.flushed(body[:len(body)/2], 0) }
 	switch fault {
 	case FaultSilence:
+		if err := half(); err != nil {
+			return err
+		}
 		return hang(ctx)
+	case FaultTruncate, FaultTruncateMidFrame:
+		return cmp.Or(half(), errAbort)
 	case FaultEndEarly:
-		return errEnd
+		return cmp.Or(half(), errEnd)
+	default: // in the body itself, before the reply, or none
+		return nil
 	}
-	return errAbort
 }
 
 // body is the whole answer, or what the fault makes of it.
@@ -60,6 +58,7 @@ func (r *reply) body() ([]byte, error) {
 		return []byte("{not JSON, from " + ErrorDetail), nil
 	case FaultErrorEvent:
 		return json.Marshal(scriptedError(http.StatusInternalServerError))
+	default: // in how the body ends, before it, or none
 	}
 	text := quote(r.text())
 	if r.script.Fault == FaultGiantFrame {
@@ -69,7 +68,7 @@ func (r *reply) body() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := r.head("chat.completion") + `,"choices":[{"index":0,"message":{"role":"assistant","content":` + string(text) +
-		`,"refusal":null},"logprobs":null,"finish_reason":` + string(quote(r.script.FinishReason)) + `}],"usage":` + string(u) + `}`
-	return []byte(body), nil
+	return []byte(r.head("chat.completion") +
+		`,"choices":[{"index":0,"message":{"role":"assistant","content":` + string(text) + `,"refusal":null},` +
+		`"logprobs":null,"finish_reason":` + string(quote(r.script.FinishReason)) + `}],"usage":` + string(u) + `}`), nil
 }

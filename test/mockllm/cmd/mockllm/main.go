@@ -20,10 +20,10 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "mockllm:", err)
-		stop()
 		os.Exit(1)
 	}
 }
@@ -104,18 +104,22 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 		return err
 	case <-ctx.Done():
 	}
-	return drain(server, mock, s.drainTimeout, failed)
+	return drain(context.WithoutCancel(ctx), server, mock, s.drainTimeout, failed)
 }
 
 // drain lets open replies end in time, and ends those that do not.
-func drain(server *http.Server, mock *mockllm.Server, timeout time.Duration, failed <-chan error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+func drain(
+	ctx context.Context, server *http.Server, mock *mockllm.Server, timeout time.Duration, failed <-chan error,
+) error {
+	deadline, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := server.Shutdown(ctx)
+	err := server.Shutdown(deadline)
 	mock.Close()
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close()
 	}
-	<-failed // Serve has returned
+	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+		return errors.Join(err, served)
+	}
 	return err
 }

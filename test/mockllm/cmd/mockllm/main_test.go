@@ -40,7 +40,8 @@ func serve(t *testing.T, args ...string) (url string, stop func() error) {
 func chat(t *testing.T, client *http.Client, url, key, script string) *http.Response {
 	t.Helper()
 	const body = `{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}`
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/chat/completions", strings.NewReader(body))
+	url += "/v1/chat/completions"
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,8 @@ func TestFlags(t *testing.T) {
 	if err := os.WriteFile(keyFile, []byte("sk-1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	url, stop := serve(t, "-tokens", "3", "-token-delay", "1ms", "-first-token-delay", "1ms", "-api-key-file", keyFile, "-models", "m,n")
+	url, stop := serve(t, "-tokens", "3", "-token-delay", "1ms", "-first-token-delay", "1ms",
+		"-api-key-file", keyFile, "-models", "m,n")
 	transport := &http.Transport{}
 	client := &http.Client{Transport: transport}
 	resp := chat(t, client, url, "sk-1", "")
@@ -94,7 +96,8 @@ func TestDrain(t *testing.T) {
 			}
 			url, stop := serve(t, "-drain-timeout", timeout.String())
 			transport := &http.Transport{}
-			resp := chat(t, &http.Client{Transport: transport}, url, "", tt.script)
+			client := &http.Client{Transport: transport}
+			resp := chat(t, client, url, "", tt.script) //nolint:bodyclose // It is closed in the next line.
 			defer resp.Body.Close()
 			read := make(chan string, 1)
 			go func() {
