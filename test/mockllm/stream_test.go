@@ -45,7 +45,8 @@ func chunk(rest string) string {
 }
 
 func delta(delta, finish string) string {
-	return chunk(`"choices":[{"index":0,"delta":` + delta + `,"logprobs":null,"finish_reason":` + finish + `}],"usage":null`)
+	choice := `{"index":0,"delta":` + delta + `,"logprobs":null,"finish_reason":` + finish + `}`
+	return chunk(`"choices":[` + choice + `],"usage":null`)
 }
 
 func TestNoUsageUnlessAskedFor(t *testing.T) {
