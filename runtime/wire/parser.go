@@ -77,36 +77,31 @@ func (p *Parser) Write(b []byte) error {
 	if p.next < len(p.ends) {
 		return errNotDrained
 	}
-	p.open(b)
-	p.scan()
-	p.keepRest()
+	p.take(b)
 	return p.err
 }
 
-// Finish says that the stream has ended. A frame whose blank line ended in a
-// CR that might have been the first half of a CRLF is whole now, so Next is to
-// be called again; what is left after that is Partial, and never a frame.
+// Finish says that the stream has ended: nothing is to be written any more. A
+// frame whose blank line ended in a CR that might have been the first half of
+// a CRLF is whole now, and comes from Next after those that are still there.
 func (p *Parser) Finish() {
-	if p.err != nil || p.ended || p.next < len(p.ends) {
-		return
-	}
 	p.ended = true
-	p.open(nil)
-	p.scan()
-	p.keepRest()
 }
 
-// Partial reports whether bytes of an unfinished frame are left: after the end
-// of the stream it means that the last frame was cut off, which the standard
-// has discarded (9.2.6), or that it exceeded the bound.
+// Partial reports whether bytes of an unfinished frame are left. After Finish,
+// and once Next has returned false, it means that the last frame was cut off,
+// which the standard has discarded (9.2.6), or that it exceeded the bound.
 func (p *Parser) Partial() bool {
 	return p.err != nil || p.rest < len(p.buf)
 }
 
 // Next returns the next whole frame, or false when Write must be called first.
-// The frame is valid until the following call of Next, Write or Finish, and
-// while the caller leaves the written bytes alone.
+// The frame is valid until the following call of Next or Write, and while the
+// caller leaves the written bytes alone.
 func (p *Parser) Next() (Frame, bool) {
+	if p.next == len(p.ends) && p.ended && p.err == nil {
+		p.take(nil)
+	}
 	if p.next == len(p.ends) {
 		return Frame{}, false
 	}
@@ -114,6 +109,13 @@ func (p *Parser) Next() (Frame, bool) {
 	p.at = p.ends[p.next]
 	p.next++
 	return p.interpret(raw), true
+}
+
+// take finds the frames in what is left and b.
+func (p *Parser) take(b []byte) {
+	p.open(b)
+	p.scan()
+	p.keepRest()
 }
 
 // open puts the unfinished frame and b side by side. Without an unfinished

@@ -257,6 +257,24 @@ func TestHasIDTellsEmptyFromNone(t *testing.T) {
 	}
 }
 
+// The last read may bring the end together with bytes, so Finish may come
+// before the frames have been taken.
+func TestFinishBeforeTheFramesAreTaken(t *testing.T) {
+	p := NewParser(noLimit)
+	if err := p.Write([]byte("data: a\n\ndata: b\r\n\r")); err != nil {
+		t.Fatal(err)
+	}
+	p.Finish()
+	for _, want := range []string{"a", "b"} {
+		if f, ok := p.Next(); !ok || string(f.Data) != want {
+			t.Errorf("Next = %q, %v; want %q", f.Data, ok, want)
+		}
+	}
+	if f, ok := p.Next(); ok || p.Partial() {
+		t.Errorf("after the last frame: %q, %v, partial %v", f.Raw, ok, p.Partial())
+	}
+}
+
 // A frame must not wait for the bytes that follow it: they may be a second
 // away, or never come.
 func TestFrameIsReadyAtItsLastByte(t *testing.T) {
