@@ -65,9 +65,6 @@ func (d *demo) install(ctx context.Context) error {
 	return d.step(ctx, "The operator, with Helm", `The chart brings the kind LLMService, the operator, and the API through
 		which Kubernetes' own autoscaler reads how many requests are in flight.`,
 		func(ctx context.Context) (string, error) {
-			if err := d.cluster.CreateNamespace(ctx, namespace); err != nil {
-				return "", err
-			}
 			_, err := d.cluster.Install(ctx)
 			return "the operator is ready", err
 		})
@@ -78,15 +75,35 @@ func (d *demo) apply(ctx context.Context) error {
 		prompt. The operator makes a Deployment of gateways of it, with all that belongs to one. What stands for the
 		model is a scripted server.`,
 		func(ctx context.Context) (seen string, err error) {
-			if d.upstream, err = d.cluster.StartUpstream(ctx, namespace, scenario.UpstreamOptions{}); err != nil {
+			if err := d.clear(ctx); err != nil {
 				return "", err
 			}
-			if d.service, err = d.cluster.ApplySample(ctx, namespace, d.upstream, nil); err != nil {
+			options := scenario.UpstreamOptions{Services: scenario.SampleUpstreams()}
+			if d.upstream, err = d.cluster.StartUpstream(ctx, scenario.SampleUpstreamNamespace, options); err != nil {
+				return "", err
+			}
+			if d.service, err = d.cluster.ApplySample(ctx, namespace, nil); err != nil {
 				return "", err
 			}
 			d.url, err = d.service.URL(ctx)
 			return fmt.Sprintf("kubectl get llms -n %s %s: Ready", namespace, d.service.Name()), err
 		})
+}
+
+// clear makes the demo's namespaces, without what an earlier demo has left in them.
+func (d *demo) clear(ctx context.Context) error {
+	names := []string{namespace, scenario.SampleUpstreamNamespace}
+	for _, name := range names {
+		if err := d.cluster.DropNamespace(ctx, name); err != nil {
+			return err
+		}
+	}
+	for _, name := range names {
+		if err := d.cluster.CreateNamespace(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *demo) stream(ctx context.Context) error {

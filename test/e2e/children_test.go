@@ -40,7 +40,7 @@ func kind(o client.Object) string { return fmt.Sprintf("%T", o) }
 func TestChildrenAreRestored(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t)
-	f := start(ctx, t, "restored", nil)
+	f := start(ctx, t, "restored", asItIs)
 	for _, child := range children(f) {
 		t.Run("deleted "+kind(child), func(t *testing.T) {
 			ok(t, cluster.Get(ctx, client.ObjectKeyFromObject(child), child))
@@ -138,7 +138,7 @@ func unequal(what, got, want string) error {
 func TestDeletedServiceLeavesNothing(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t)
-	f := start(ctx, t, "deleted", nil)
+	f := start(ctx, t, "deleted", asItIs)
 	for _, child := range children(f) {
 		ok(t, cluster.Get(ctx, client.ObjectKeyFromObject(child), child))
 	}

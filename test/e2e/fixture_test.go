@@ -47,15 +47,28 @@ func namespace(ctx context.Context, t *testing.T, name string) string {
 	return name
 }
 
+// callOnly makes an upstream the only one that a service calls.
+func callOnly(s *v1alpha1.LLMService, up *scenario.Upstream) {
+	for i := range s.Spec.Upstreams {
+		s.Spec.Upstreams[i].Endpoints = []v1alpha1.Endpoint{{URL: up.URL()}}
+	}
+}
+
 // small keeps a service to one replica that nobody scales: what most tests need.
 func small(s *v1alpha1.LLMService) { s.Spec.Scaling = nil }
+
+// asItIs leaves the sample as it is.
+func asItIs(*v1alpha1.LLMService) {}
 
 // start applies the sample, as edit changes it, in a namespace of its own, and waits until it is Ready.
 func start(ctx context.Context, t *testing.T, name string, edit func(*v1alpha1.LLMService)) *fixture {
 	t.Helper()
 	f := &fixture{namespace: namespace(ctx, t, name)}
 	f.upstream = must(cluster.StartUpstream(ctx, f.namespace, scenario.UpstreamOptions{}))(t)
-	f.Service = must(cluster.ApplySample(ctx, f.namespace, f.upstream, edit))(t)
+	f.Service = must(cluster.ApplySample(ctx, f.namespace, func(s *v1alpha1.LLMService) {
+		callOnly(s, f.upstream)
+		edit(s)
+	}))(t)
 	f.url = must(f.URL(ctx))(t)
 	return f
 }

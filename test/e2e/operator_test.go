@@ -33,7 +33,7 @@ func TestUpgrade(t *testing.T) {
 	f := start(ctx, t, "upgrade", small)
 	before := must(cluster.OperatorPods(ctx))(t)
 	withStreams(ctx, t, f, func() {
-		must(cluster.Install(ctx, "podAnnotations.upgraded=yes"))(t)
+		must(cluster.Install(ctx, "manager.podAnnotations.upgraded=yes"))(t)
 	})
 	for _, pod := range must(cluster.OperatorPods(ctx))(t) {
 		if pod.DeletionTimestamp == nil && pod.Annotations["upgraded"] != "yes" {

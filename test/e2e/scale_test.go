@@ -13,7 +13,7 @@ import (
 func TestNothingIsCut(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t)
-	f := start(ctx, t, "load", nil)
+	f := start(ctx, t, "load", asItIs)
 	if live := must(f.Live(ctx))(t); len(live) != 1 {
 		t.Fatalf("%d replicas without load, want 1", len(live))
 	}

@@ -36,8 +36,9 @@ func TestSecretRotation(t *testing.T) {
 	gateways := secret("gateways", "the-old-key")
 	ok(t, cluster.Create(ctx, gateways))
 	up := must(cluster.StartUpstream(ctx, ns, scenario.UpstreamOptions{KeySecret: "upstream", Key: "key"}))(t)
-	service := must(cluster.ApplySample(ctx, ns, up, func(s *v1alpha1.LLMService) {
+	service := must(cluster.ApplySample(ctx, ns, func(s *v1alpha1.LLMService) {
 		small(s)
+		callOnly(s, up)
 		s.Spec.Upstreams[0].Auth = &v1alpha1.UpstreamAuth{Type: v1alpha1.AuthBearer, Bearer: &v1alpha1.BearerAuth{
 			SecretKeyRef: v1alpha1.SecretKeyReference{Name: "gateways", Key: "key"},
 		}}

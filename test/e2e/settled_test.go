@@ -18,7 +18,7 @@ import (
 func TestSettledOperatorWritesNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), testWithin+scenario.SettledFor)
 	defer cancel()
-	f := start(ctx, t, "settled", nil)
+	f := start(ctx, t, "settled", asItIs)
 	must(f.AwaitReady(ctx))(t)
 	settle(ctx, t)
 

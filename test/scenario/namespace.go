@@ -10,16 +10,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// restricted makes the API server refuse every pod that asks for more than Pod Security's strictest level allows
-// (https://kubernetes.io/docs/concepts/security/pod-security-standards/).
-var restricted = map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
+const (
+	// ownLabel marks the namespaces that scenarios made: on a cluster that is somebody's, only those are removed.
+	ownLabel = "llmservice.dev/scenario"
+	// securityLabel makes the API server refuse every pod that asks for more than a level allows
+	// (https://kubernetes.io/docs/concepts/security/pod-security-standards/).
+	securityLabel = "pod-security.kubernetes.io/enforce"
+)
 
 // CreateNamespace makes a namespace, and first removes what an earlier run left under that name.
 func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
 	if err := c.DeleteNamespace(ctx, name); err != nil {
 		return err
 	}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: restricted}}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: name, Labels: map[string]string{ownLabel: "true", securityLabel: "restricted"},
+	}}
 	if err := c.Create(ctx, namespace); err != nil {
 		return fmt.Errorf("create namespace %s: %w", name, err)
 	}
@@ -36,7 +42,19 @@ func (c *Cluster) DeleteNamespace(ctx context.Context, name string) error {
 
 // DropNamespace deletes a namespace and does not wait for its end.
 func (c *Cluster) DropNamespace(ctx context.Context, name string) error {
-	err := c.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	var namespace corev1.Namespace
+	err := c.Get(ctx, client.ObjectKey{Name: name}, &namespace)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("get namespace %s: %w", name, err)
+	}
+	if namespace.Labels[ownLabel] == "" {
+		return fmt.Errorf("namespace %s is not the scenario's (it has no label %s): remove it, or use another cluster",
+			name, ownLabel)
+	}
+	err = c.Delete(ctx, &namespace)
 	// A conflict means that it is being deleted already.
 	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 		return fmt.Errorf("delete namespace %s: %w", name, err)

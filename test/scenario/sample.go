@@ -16,17 +16,20 @@ const (
 	SampleField = "question"
 )
 
-// ApplySample applies the sample in a namespace, with its upstreams' endpoints pointing to up; edit may change it
-// further. It returns the service as soon as it is Ready.
+// SampleUpstreamNamespace is the namespace of the servers that the sample's URLs lead to.
+const SampleUpstreamNamespace = "models"
+
+// SampleUpstreams are the names of those servers.
+func SampleUpstreams() []string { return []string{"vllm-a", "vllm-b"} }
+
+// ApplySample applies the sample in a namespace, unless edit changes it, and returns the service as soon as it is
+// Ready.
 func (c *Cluster) ApplySample(
-	ctx context.Context, namespace string, up *Upstream, edit func(*v1alpha1.LLMService),
+	ctx context.Context, namespace string, edit func(*v1alpha1.LLMService),
 ) (*Service, error) {
 	sample, err := c.Sample(SampleFile)
 	if err != nil {
 		return nil, err
-	}
-	for i := range sample.Spec.Upstreams {
-		sample.Spec.Upstreams[i].Endpoints = []v1alpha1.Endpoint{{URL: up.URL()}}
 	}
 	if edit != nil {
 		edit(sample)

@@ -21,7 +21,8 @@ import (
 
 const (
 	mockName = "mockllm"
-	mockPort = 8080
+	// mockPort is the one that the samples' URLs have.
+	mockPort = 8000
 	// keysDir is where the mock's pod has the Secret of its API key.
 	keysDir = "/keys"
 )
@@ -30,28 +31,38 @@ const (
 type Upstream struct {
 	cluster   *Cluster
 	namespace string
+	service   string
 	address   string
 }
 
 // UpstreamOptions configure an upstream.
 type UpstreamOptions struct {
+	// Services are the names under which it is reached, one at least if any; none stands for mockllm.
+	Services []string
 	// KeySecret and Key name the API key that the upstream asks for; empty asks for none.
 	KeySecret, Key string
 }
 
 // StartUpstream runs an upstream in a namespace and waits until it answers.
 func (c *Cluster) StartUpstream(ctx context.Context, namespace string, o UpstreamOptions) (*Upstream, error) {
-	labels := map[string]string{"app": mockName}
-	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: mockName, Namespace: namespace}, Spec: corev1.ServiceSpec{
-		Selector: labels,
-		Ports:    []corev1.ServicePort{{Port: mockPort, TargetPort: intstr.FromInt32(mockPort)}},
-	}}
-	for _, object := range []client.Object{service, c.mockDeployment(namespace, labels, o)} {
-		if err := c.Create(ctx, object); err != nil {
-			return nil, fmt.Errorf("create upstream %s/%s: %w", namespace, mockName, err)
-		}
+	if len(o.Services) == 0 {
+		o.Services = []string{mockName}
 	}
-	u := &Upstream{c, namespace, "http://" + service.Spec.ClusterIP + ":" + strconv.Itoa(mockPort)}
+	labels := map[string]string{"app": mockName}
+	if err := c.Create(ctx, c.mockDeployment(namespace, labels, o)); err != nil {
+		return nil, fmt.Errorf("create upstream: %w", err)
+	}
+	u := &Upstream{cluster: c, namespace: namespace, service: o.Services[0]}
+	for _, name := range o.Services {
+		service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}, Spec: corev1.ServiceSpec{
+			Selector: labels,
+			Ports:    []corev1.ServicePort{{Port: mockPort, TargetPort: intstr.FromInt32(mockPort)}},
+		}}
+		if err := c.Create(ctx, service); err != nil {
+			return nil, fmt.Errorf("create upstream: %w", err)
+		}
+		u.address = "http://" + service.Spec.ClusterIP + ":" + strconv.Itoa(mockPort)
+	}
 	_, err := Await(ctx, ReadyWithin, "the upstream answers", func(ctx context.Context) error {
 		_, err := u.Stats(ctx)
 		return err
@@ -99,7 +110,7 @@ func (c *Cluster) mockDeployment(namespace string, labels map[string]string, o U
 
 // URL is the upstream's base URL for the gateways.
 func (u *Upstream) URL() string {
-	return fmt.Sprintf("http://%s.%s.svc:%d/v1", mockName, u.namespace, mockPort)
+	return fmt.Sprintf("http://%s.%s.svc:%d/v1", u.service, u.namespace, mockPort)
 }
 
 // Stats are the upstream's own figures.

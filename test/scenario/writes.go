@@ -27,9 +27,17 @@ func (c *Cluster) Writes(ctx context.Context) (map[string]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metrics of the API server: %w", err)
 	}
-	samples, err := samplesOf(bytes.NewReader(text), "apiserver_request_total")
+	count, err := writesOf(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("metrics of the API server: %w", err)
+	}
+	return count, nil
+}
+
+func writesOf(metrics io.Reader) (map[string]int, error) {
+	samples, err := samplesOf(metrics, "apiserver_request_total")
+	if err != nil {
+		return nil, err
 	}
 	count := map[string]int{}
 	for _, s := range samples {
