@@ -73,5 +73,10 @@ const (
 	ReasonMetricsAPIUnavailable = "MetricsAPIUnavailable"
 )
 
-// ReasonApplyFailed is the reason of ConditionStalled where the API server refused a child.
-const ReasonApplyFailed = "ApplyFailed"
+// The reasons of ConditionStalled, beside those of a ConditionConfigValid that is False.
+const (
+	// ReasonApplyFailed: the API server refused a child.
+	ReasonApplyFailed = "ApplyFailed"
+	// ReasonChildConflict: the name of a child is taken by an object that is not this service's, and that stays as it is.
+	ReasonChildConflict = "ChildConflict"
+)
