@@ -1,0 +1,172 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/load"
+	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// NudgeAnnotation of a pod makes its kubelet look at the pod's volumes at once instead of at its next sync, which may
+// be a minute away. Its value is the revision and how often the pod has been nudged to it.
+const NudgeAnnotation = v1alpha1.Group + "/config-nudge"
+
+const (
+	// The nudge may overtake the kubelet's own watch of the ConfigMap and find the old one: it is repeated.
+	firstNudgePause = time.Second
+	maxNudgePause   = 30 * time.Second
+	// By then the kubelet has synced of itself many times over: it is not the kubelet that is in the way.
+	maxNudges = 20
+	// A pod that just became ready is read within this time.
+	readGrace = 5 * time.Second
+)
+
+// acknowledgement is how far a revision has come.
+type acknowledgement struct {
+	revision string
+	// replicas counts the live pods that have, or should have, a config; acknowledged those that serve the revision.
+	replicas, acknowledged int32
+	// behind are the pods that serve another revision and have not said why.
+	behind []*corev1.Pod
+	// rejected and missing say, pod by pod, why a gateway does not serve the revision, and which secrets it lacks.
+	rejected, missing []string
+	// again is when a pod that is not read yet will count; zero where there is none.
+	again time.Duration
+}
+
+// acknowledge compares what the gateways serve with the current config. A pod that starts does not count before it
+// says something: it cannot become ready without a config.
+func acknowledge(seen *view, current render.Document) acknowledgement {
+	result := acknowledgement{revision: revisionOf(current)}
+	if result.revision == "" {
+		return result
+	}
+	for _, pod := range seen.livePods() {
+		known, ok := seen.load.Pod(pod.UID)
+		switch {
+		case !ok || known.Seen.IsZero():
+			result.countUnread(known, seen.now)
+		case known.Status.Revision == result.revision:
+			result.replicas++
+			result.acknowledged++
+			result.countSecrets(known)
+		default:
+			result.replicas++
+			result.countBehind(pod, known)
+		}
+	}
+	return result
+}
+
+func (a *acknowledgement) countUnread(pod load.Pod, now time.Time) {
+	if pod.ReadySince.IsZero() {
+		return
+	}
+	if wait := readGrace - now.Sub(pod.ReadySince); wait > 0 {
+		a.again = soonest(a.again, wait)
+		return
+	}
+	a.replicas++
+}
+
+func (a *acknowledgement) countBehind(pod *corev1.Pod, known load.Pod) {
+	rejection := known.Status.Rejected
+	if rejection != nil && rejection.Revision == a.revision {
+		a.rejected = append(a.rejected, fmt.Sprintf("pod %s: %s", known.Name, rejection.Message))
+		return
+	}
+	a.behind = append(a.behind, pod)
+}
+
+func (a *acknowledgement) countSecrets(pod load.Pod) {
+	for _, secret := range pod.Status.Secrets {
+		if !secret.Loaded {
+			a.missing = append(a.missing, fmt.Sprintf("pod %s: key %q of Secret %q", pod.Name, secret.Key, secret.Secret))
+		}
+	}
+}
+
+// nudge reminds the pods that are behind, each in its own rhythm, and returns when the next one is due. It waits
+// until the ConfigMap was seen to hold the revision: before that there is nothing to find.
+func (r *Reconciler) nudge(ctx context.Context, seen *view, a acknowledgement) (time.Duration, error) {
+	memory := r.memories.of(seen)
+	due := map[types.UID]nudge{}
+	var wait time.Duration
+	var errs []error
+	if delivered(seen, a.revision) {
+		for _, pod := range a.behind {
+			next, err := r.nudgePod(ctx, seen, pod, memory.nudges[pod.UID], a.revision)
+			errs = append(errs, err)
+			due[pod.UID] = next
+			if next.count < maxNudges {
+				wait = soonest(wait, max(next.next.Sub(seen.now), time.Millisecond))
+			}
+		}
+	}
+	memory.nudges = due
+	return wait, errors.Join(errs...)
+}
+
+func delivered(seen *view, revision string) bool {
+	return seen.configMap != nil && seen.owns(seen.configMap) &&
+		config.Revision([]byte(seen.configMap.Data[config.CurrentKey])) == revision
+}
+
+// nudgePod nudges where that is due, and returns the pod's state after it.
+func (r *Reconciler) nudgePod(ctx context.Context, seen *view, pod *corev1.Pod, state nudge, revision string) (nudge, error) {
+	if state.revision != revision {
+		state = nudge{revision: revision, count: nudgesSoFar(pod, revision), next: seen.now}
+	}
+	if seen.now.Before(state.next) || state.count >= maxNudges {
+		return state, nil
+	}
+	if err := r.annotate(ctx, pod, NudgeAnnotation, fmt.Sprintf("%s.%d", revision, state.count)); err != nil {
+		return state, fmt.Errorf("nudge pod %s: %w", pod.Name, err)
+	}
+	state.next = seen.now.Add(min(firstNudgePause<<state.count, maxNudgePause))
+	state.count++
+	return state, nil
+}
+
+// nudgesSoFar reads from the pod what an operator before this one did.
+func nudgesSoFar(pod *corev1.Pod, revision string) int {
+	count, ok := strings.CutPrefix(pod.Annotations[NudgeAnnotation], revision+".")
+	if !ok {
+		return 0
+	}
+	last, err := strconv.Atoi(count)
+	if err != nil || last < 0 || last > maxNudges {
+		return 0
+	}
+	return last + 1
+}
+
+// annotate sets one annotation of this very pod; a pod that is gone needs none.
+func (r *Reconciler) annotate(ctx context.Context, pod *corev1.Pod, key, value string) error {
+	if pod.Annotations[key] == value {
+		return nil
+	}
+	// The UID is a precondition: the API server refuses to change one.
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid": pod.UID, "annotations": map[string]string{key: value},
+	}})
+	if err != nil {
+		return fmt.Errorf("encode patch: %w", err)
+	}
+	target := &corev1.Pod{}
+	target.Namespace, target.Name = pod.Namespace, pod.Name
+	err = r.Client.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldOwner))
+	return client.IgnoreNotFound(err)
+}

@@ -1,0 +1,246 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/util/csaupgrade"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/render"
+)
+
+const (
+	// conflictRecheck is how soon an object that holds a child's name is looked at again: it is in no cache.
+	conflictRecheck = 30 * time.Second
+	// leftoverRecheck is how soon a child of a deleted service of the same name is looked at again.
+	leftoverRecheck = time.Second
+)
+
+// outcome is what became of the children.
+type outcome struct {
+	err error
+	// scaledFrom is how many replicas the Deployment had, where that was changed.
+	scaledFrom *int32
+}
+
+// conflictError says that the name of a child is taken by an object that is somebody else's.
+type conflictError struct{ kind, name string }
+
+func (e *conflictError) Error() string {
+	return fmt.Sprintf("%s %s exists and is not controlled by this %s; delete or rename it", e.kind, e.name, v1alpha1.Kind)
+}
+
+// leftoverError says that a child of a deleted service of the same name is still there.
+type leftoverError struct{ kind, name string }
+
+func (e *leftoverError) Error() string {
+	return fmt.Sprintf("%s %s belongs to a deleted %s of this name; waiting for its removal", e.kind, e.name, v1alpha1.Kind)
+}
+
+// retry is the error to be retried with backoff; nil where only time or somebody else can help.
+func (o outcome) retry() error {
+	if o.again() > 0 {
+		return nil
+	}
+	return o.err
+}
+
+// again is how soon to look again at what only time or somebody else can change.
+func (o outcome) again() time.Duration {
+	if _, ok := errors.AsType[*conflictError](o.err); ok {
+		return conflictRecheck
+	}
+	if _, ok := errors.AsType[*leftoverError](o.err); ok {
+		return leftoverRecheck
+	}
+	return 0
+}
+
+// apply makes the children match what was rendered, in order, up to the first that cannot be: what comes later
+// needs what comes before.
+func (r *Reconciler) apply(ctx context.Context, seen *view, children []render.Child) outcome {
+	var result outcome
+	for i := range children {
+		if err := r.applyChild(ctx, seen, &children[i], &result); err != nil {
+			result.err = fmt.Errorf("apply %s %s: %w", children[i].Kind, children[i].NamespacedName, err)
+			break
+		}
+	}
+	return result
+}
+
+func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.Child, result *outcome) error {
+	live, err := r.claim(ctx, seen, child)
+	if err != nil {
+		return err
+	}
+	if child.Apply == nil {
+		return r.remove(ctx, live)
+	}
+	if live != nil && live.GetDeletionTimestamp() != nil {
+		return nil // its end will be an event
+	}
+	differs, err := r.differs(seen, live, child)
+	if err != nil || !differs {
+		return err
+	}
+	if child.Kind == "Deployment" {
+		return r.applyDeployment(ctx, seen, live, child, result)
+	}
+	return r.write(ctx, seen, live, child)
+}
+
+// claim returns the live object of a child; nil where there is none. It never takes over what somebody else made.
+func (r *Reconciler) claim(ctx context.Context, seen *view, child *render.Child) (client.Object, error) {
+	live := seen.child(child.Kind)
+	if live == nil && child.Apply == nil {
+		return nil, nil
+	}
+	if live == nil {
+		// The caches hold only what carries our label. Before the name is used, the API server is asked.
+		var err error
+		if live, err = r.readUncached(ctx, child); live == nil || err != nil {
+			return nil, err
+		}
+	}
+	owner := metav1.GetControllerOf(live)
+	switch {
+	case owner != nil && owner.UID == seen.service.UID:
+		return live, nil
+	case child.Apply == nil:
+		return nil, nil
+	case owner != nil && owner.Kind == v1alpha1.Kind && owner.Name == seen.service.Name:
+		return nil, &leftoverError{child.Kind, child.Name}
+	default:
+		return nil, &conflictError{child.Kind, child.Name}
+	}
+}
+
+func (r *Reconciler) readUncached(ctx context.Context, child *render.Child) (client.Object, error) {
+	object, err := r.Client.Scheme().New(child.GroupVersionKind)
+	if err != nil {
+		return nil, fmt.Errorf("unknown kind: %w", err)
+	}
+	live, ok := object.(client.Object)
+	if !ok {
+		return nil, fmt.Errorf("%T is not an object", object)
+	}
+	if err := r.Uncached.Get(ctx, child.NamespacedName, live); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return live, nil
+}
+
+// differs says whether a child has to be written. Where admission rewrote what was written last, writing it again
+// would go on for ever: that is remembered until somebody changes the object.
+func (r *Reconciler) differs(seen *view, live client.Object, child *render.Child) (bool, error) {
+	if live == nil {
+		return true, nil
+	}
+	rendered, err := child.Unstructured()
+	if err != nil {
+		return false, err
+	}
+	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	if err != nil {
+		return false, fmt.Errorf("encode the live object: %w", err)
+	}
+	delete(rendered.Object, "apiVersion")
+	delete(rendered.Object, "kind")
+	if covers(have, rendered.Object) {
+		return false, nil
+	}
+	return !r.memories.of(seen).rewritten(child.Kind, writtenAs(live, child)), nil
+}
+
+// write applies a child and, where applying cannot, replaces the lists that somebody else added to.
+func (r *Reconciler) write(ctx context.Context, seen *view, live client.Object, child *render.Child) error {
+	rendered, err := child.Unstructured()
+	if err != nil {
+		return err
+	}
+	result := rendered.DeepCopy()
+	err = r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(result), client.FieldOwner(FieldOwner), client.ForceOwnership)
+	log.FromContext(ctx).V(1).Info("Applied", "kind", child.Kind, "name", child.Name)
+	switch {
+	case err == nil && covers(result.Object, rendered.Object):
+		return nil
+	case err == nil, live != nil && apierrors.IsInvalid(err):
+		return r.replaceLists(ctx, seen, live, child, rendered)
+	default:
+		return err
+	}
+}
+
+// replaceLists undoes what applying leaves: an item that somebody else added to a list stays theirs, and may even make
+// the applied object invalid, as a second port of the same name does. A merge patch replaces lists. Its fields are
+// then handed to the applier, which else would not remove them when they are no longer rendered.
+func (r *Reconciler) replaceLists(ctx context.Context, seen *view, live client.Object, child *render.Child, rendered *unstructured.Unstructured) error {
+	patch, err := json.Marshal(withoutMetadata(rendered))
+	if err != nil {
+		return fmt.Errorf("encode patch: %w", err)
+	}
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(child.GroupVersionKind)
+	object.SetNamespace(child.Namespace)
+	object.SetName(child.Name)
+	if err := r.Client.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldOwner)); err != nil {
+		return fmt.Errorf("replace lists: %w", err)
+	}
+	if err := r.ownAsApplier(ctx, object); err != nil {
+		return err
+	}
+	if !covers(object.Object, withoutMetadata(rendered)) {
+		log.FromContext(ctx).Info("Admission rewrites what is applied; leaving it", "kind", child.Kind, "name", child.Name)
+		r.memories.of(seen).rewrite(child.Kind, writtenAs(object, child))
+	}
+	return nil
+}
+
+func (r *Reconciler) ownAsApplier(ctx context.Context, object *unstructured.Unstructured) error {
+	upgrade, err := csaupgrade.UpgradeManagedFieldsPatch(object, sets.New(FieldOwner), FieldOwner)
+	if err != nil {
+		return fmt.Errorf("own replaced fields: %w", err)
+	}
+	if upgrade == nil {
+		return nil
+	}
+	if err := r.Client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, upgrade), client.FieldOwner(FieldOwner)); err != nil {
+		return fmt.Errorf("own replaced fields: %w", err)
+	}
+	return nil
+}
+
+func withoutMetadata(object *unstructured.Unstructured) map[string]any {
+	content := map[string]any{}
+	for key, value := range object.Object {
+		if key != "metadata" && key != "apiVersion" && key != "kind" {
+			content[key] = value
+		}
+	}
+	return content
+}
+
+// remove deletes this very object as it was seen, and not one that took its name in the meantime.
+func (r *Reconciler) remove(ctx context.Context, live client.Object) error {
+	if live == nil || live.GetDeletionTimestamp() != nil {
+		return nil
+	}
+	err := r.Client.Delete(ctx, live, client.Preconditions{
+		UID:             new(live.GetUID()),
+		ResourceVersion: new(live.GetResourceVersion()),
+	})
+	return client.IgnoreNotFound(err)
+}

@@ -1,0 +1,215 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+)
+
+// maxMessage bounds a condition's message well below what the API takes.
+const maxMessage = 2048
+
+// facts are what the conditions are about.
+type facts struct {
+	problem      *problem
+	applyErr     error
+	acknowledged acknowledgement
+	wanted       int32
+	// deployment and autoscaler are ours, or nil.
+	deployment *appsv1.Deployment
+	autoscaler *autoscalingv2.HorizontalPodAutoscaler
+	scaling    *v1alpha1.Scaling
+	// metricsAPI says what keeps the HPA controller from reading in-flight; empty where nothing does.
+	metricsAPI string
+}
+
+// conditionsOf returns every condition that applies, without times. Reconciling and Stalled are there only while they
+// are true, as kstatus has them.
+func conditionsOf(f facts) []metav1.Condition {
+	valid, applied, available := f.configValid(), f.configApplied(), f.available()
+	conditions := []metav1.Condition{valid, applied, available, f.scalable()}
+	stalled, isStalled := f.stalled()
+	ready := f.ready(valid, applied, available, stalled)
+	conditions = append([]metav1.Condition{ready}, conditions...)
+	if isStalled {
+		return append(conditions, stalled)
+	}
+	if message, busy := f.reconciling(ready); busy {
+		conditions = append(conditions, condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressing, message))
+	}
+	return conditions
+}
+
+func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + " …"
+	}
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
+}
+
+func (f facts) configValid() metav1.Condition {
+	if f.problem != nil {
+		return condition(v1alpha1.ConditionConfigValid, metav1.ConditionFalse, f.problem.reason, f.problem.message)
+	}
+	return condition(v1alpha1.ConditionConfigValid, metav1.ConditionTrue, v1alpha1.ReasonValid, "The spec can be served")
+}
+
+func (f facts) configApplied() metav1.Condition {
+	applied := func(status metav1.ConditionStatus, reason, format string, args ...any) metav1.Condition {
+		return condition(v1alpha1.ConditionConfigApplied, status, reason, fmt.Sprintf(format, args...))
+	}
+	a := f.acknowledged
+	switch {
+	case a.revision == "":
+		return applied(metav1.ConditionFalse, v1alpha1.ReasonNoConfig, "There has been no valid configuration yet")
+	case len(a.rejected) > 0:
+		return applied(metav1.ConditionFalse, v1alpha1.ReasonRejected, "%s", strings.Join(a.rejected, "; "))
+	case a.acknowledged < a.replicas, a.replicas == 0 && f.wanted > 0:
+		return applied(metav1.ConditionFalse, v1alpha1.ReasonPending, "%d of %d replicas serve revision %s", a.acknowledged, a.replicas, a.revision)
+	case len(a.missing) > 0:
+		return applied(metav1.ConditionFalse, v1alpha1.ReasonSecretMissing, "Not there: %s", strings.Join(a.missing, "; "))
+	default:
+		return applied(metav1.ConditionTrue, v1alpha1.ReasonAcknowledged, "Every replica serves revision %s", a.revision)
+	}
+}
+
+func (f facts) available() metav1.Condition {
+	available := func(status metav1.ConditionStatus, reason, message string) metav1.Condition {
+		return condition(v1alpha1.ConditionAvailable, status, reason, message)
+	}
+	if f.deployment == nil {
+		return available(metav1.ConditionFalse, v1alpha1.ReasonUnavailable, "There is no Deployment")
+	}
+	if f.wanted == 0 {
+		return available(metav1.ConditionTrue, v1alpha1.ReasonScaledToZero, "No replicas are wanted")
+	}
+	have, need := f.deployment.Status.AvailableReplicas, f.needed()
+	message := fmt.Sprintf("%d replicas take requests, at least %d should", have, need)
+	switch {
+	case have >= need:
+		return available(metav1.ConditionTrue, v1alpha1.ReasonAvailable, fmt.Sprintf("At least %d replicas take requests", need))
+	case deadlineExceeded(f.deployment):
+		return available(metav1.ConditionFalse, v1alpha1.ReasonDeadlineExceeded, message)
+	default:
+		return available(metav1.ConditionFalse, v1alpha1.ReasonUnavailable, message)
+	}
+}
+
+// needed is how many replicas make the service available: the autoscaler's minimum, and no more than are wanted now.
+func (f facts) needed() int32 {
+	if f.scaling == nil {
+		return 1
+	}
+	return max(1, min(f.scaling.MinReplicas, f.wanted))
+}
+
+func deadlineExceeded(deployment *appsv1.Deployment) bool {
+	for _, c := range deployment.Status.Conditions {
+		if c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded" {
+			return true
+		}
+	}
+	return false
+}
+
+// scalable repeats what the autoscaler says of itself, and why it cannot read our metric where we know that better.
+func (f facts) scalable() metav1.Condition {
+	scaling := func(status metav1.ConditionStatus, reason, message string) metav1.Condition {
+		return condition(v1alpha1.ConditionScaling, status, reason, message)
+	}
+	switch {
+	case f.scaling == nil:
+		return scaling(metav1.ConditionFalse, v1alpha1.ReasonManual, "spec.scaling is absent: replicas stays as it was written")
+	case f.metricsAPI != "" && usesInFlight(f.scaling):
+		return scaling(metav1.ConditionFalse, v1alpha1.ReasonMetricsAPIUnavailable, f.metricsAPI)
+	case f.autoscaler == nil:
+		return scaling(metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "There is no HorizontalPodAutoscaler yet")
+	}
+	active := false
+	for _, c := range f.autoscaler.Status.Conditions {
+		switch {
+		case c.Type == autoscalingv2.ScalingLimited:
+		case c.Status == corev1.ConditionFalse:
+			return scaling(metav1.ConditionFalse, c.Reason, c.Message)
+		case c.Type == autoscalingv2.ScalingActive && c.Status == corev1.ConditionTrue:
+			active = true
+		}
+	}
+	if !active {
+		return scaling(metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "The HorizontalPodAutoscaler has not read its metrics yet")
+	}
+	return scaling(metav1.ConditionTrue, v1alpha1.ReasonActive, "The HorizontalPodAutoscaler reads its metrics and scales")
+}
+
+func usesInFlight(scaling *v1alpha1.Scaling) bool {
+	for i := range scaling.Metrics {
+		if scaling.Metrics[i].Type == v1alpha1.MetricInFlight {
+			return true
+		}
+	}
+	return false
+}
+
+// stalled says that somebody has to help.
+func (f facts) stalled() (metav1.Condition, bool) {
+	stalled := func(reason, message string) (metav1.Condition, bool) {
+		return condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message), true
+	}
+	if f.problem != nil {
+		return stalled(f.problem.reason, f.problem.message)
+	}
+	if conflict, ok := errors.AsType[*conflictError](f.applyErr); ok {
+		return stalled(v1alpha1.ReasonChildConflict, conflict.Error())
+	}
+	if refused(f.applyErr) {
+		return stalled(v1alpha1.ReasonApplyFailed, f.applyErr.Error())
+	}
+	return metav1.Condition{}, false
+}
+
+// refused says that the API server will not take a child as it is; what passes with time is no reason to stall.
+func refused(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)
+}
+
+// ready is the first of its parts that is not as it should be.
+func (f facts) ready(valid, applied, available, stalled metav1.Condition) metav1.Condition {
+	for _, part := range []metav1.Condition{valid, stalled, available, applied} {
+		failed := part.Type != "" && (part.Status == metav1.ConditionTrue) == (part.Type == v1alpha1.ConditionStalled)
+		if failed {
+			return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, part.Reason, part.Message)
+		}
+	}
+	if message, rolling := f.rolling(); rolling {
+		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonProgressing, message)
+	}
+	return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "The service serves the spec")
+}
+
+// rolling says that replicas of an older template are being replaced. A change of the number alone is no roll-out:
+// autoscaling would else make the service unready over and over.
+func (f facts) rolling() (string, bool) {
+	status := f.deployment.Status
+	unseen := status.ObservedGeneration < f.deployment.Generation && status.Replicas == f.wanted
+	return fmt.Sprintf("%d of %d replicas are up to date", status.UpdatedReplicas, status.Replicas),
+		unseen || status.UpdatedReplicas < status.Replicas
+}
+
+// reconciling says that the operator, or what it relies on, is on its way to what is wanted.
+func (f facts) reconciling(ready metav1.Condition) (string, bool) {
+	if ready.Status != metav1.ConditionTrue {
+		return ready.Message, true
+	}
+	status := f.deployment.Status
+	settled := status.ObservedGeneration >= f.deployment.Generation && status.Replicas == f.wanted &&
+		status.AvailableReplicas == f.wanted && f.applyErr == nil
+	return fmt.Sprintf("%d of %d replicas take requests", status.AvailableReplicas, f.wanted), !settled
+}

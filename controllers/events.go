@@ -1,0 +1,86 @@
+package controllers
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+)
+
+// maxNote is what the API takes (k8s.io/api/events/v1: at most 1 kB).
+const maxNote = 1000
+
+// The reasons of events.
+const (
+	EventConfigInvalid = "ConfigInvalid"
+	EventConfigApplied = "ConfigApplied"
+	EventChildConflict = "ChildConflict"
+	EventScaledUp      = "ScaledUp"
+	EventScaledDown    = "ScaledDown"
+	EventStreamsCut    = "StreamsCut"
+)
+
+// tell emits an event for each transition between two statuses; what stays as it is was told before.
+func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus, applied outcome) {
+	emit := func(kind, reason, action, note string) {
+		if len(note) > maxNote {
+			note = strings.ToValidUTF8(note[:maxNote], "") + " …"
+		}
+		r.Events.Eventf(seen.service, nil, kind, reason, action, "%s", note)
+	}
+	if message, ok := became(before, after, v1alpha1.ConditionConfigValid, v1alpha1.ReasonInvalid, v1alpha1.ReasonTooLarge); ok {
+		emit(corev1.EventTypeWarning, EventConfigInvalid, "Validate", message)
+	}
+	if message, ok := became(before, after, v1alpha1.ConditionStalled, v1alpha1.ReasonChildConflict); ok {
+		emit(corev1.EventTypeWarning, EventChildConflict, "Apply", message)
+	}
+	if message, ok := newlyApplied(before, after); ok {
+		emit(corev1.EventTypeNormal, EventConfigApplied, "Acknowledge", message)
+	}
+	if applied.scaledFrom != nil {
+		reason := EventScaledUp
+		if seen.wantedReplicas() < *applied.scaledFrom {
+			reason = EventScaledDown
+		}
+		emit(corev1.EventTypeNormal, reason, "Scale", fmt.Sprintf("From %d to %d replicas", *applied.scaledFrom, seen.wantedReplicas()))
+	}
+	if cut := lastCut(after); cut != nil && (lastCut(before) == nil || *lastCut(before) != *cut) {
+		emit(corev1.EventTypeWarning, EventStreamsCut, "Serve", fmt.Sprintf("Pod %s left %d streams without an end (%s)", cut.Pod, cut.Count, cut.Reason))
+	}
+}
+
+// became returns a condition's message where it took one of these reasons, or says something else than before.
+func became(before, after *v1alpha1.LLMServiceStatus, kind string, reasons ...string) (string, bool) {
+	now := meta.FindStatusCondition(after.Conditions, kind)
+	if now == nil {
+		return "", false
+	}
+	old := meta.FindStatusCondition(before.Conditions, kind)
+	for _, reason := range reasons {
+		if now.Reason == reason && (old == nil || old.Reason != reason || old.Message != now.Message) {
+			return now.Message, true
+		}
+	}
+	return "", false
+}
+
+// newlyApplied says that a revision has come to be served by every replica, which it was not told of before.
+func newlyApplied(before, after *v1alpha1.LLMServiceStatus) (string, bool) {
+	if after.Config == nil || after.Config.Acknowledged == 0 ||
+		!meta.IsStatusConditionTrue(after.Conditions, v1alpha1.ConditionConfigApplied) {
+		return "", false
+	}
+	told := before.Config != nil && before.Config.Revision == after.Config.Revision && before.Config.Acknowledged > 0 &&
+		meta.IsStatusConditionTrue(before.Conditions, v1alpha1.ConditionConfigApplied)
+	return meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionConfigApplied).Message, !told
+}
+
+func lastCut(status *v1alpha1.LLMServiceStatus) *v1alpha1.StreamCut {
+	if status.Streams == nil {
+		return nil
+	}
+	return status.Streams.LastCut
+}

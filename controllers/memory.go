@@ -1,0 +1,70 @@
+package controllers
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/llmservice/llmservice/controllers/render"
+)
+
+// memories hold what the operator knows of each service and cannot read back. All of it may be lost: a restart costs
+// a write or two, and no more.
+type memories struct {
+	mu       sync.Mutex
+	services map[types.NamespacedName]*memory
+}
+
+// memory is used by one reconcile at a time.
+type memory struct {
+	uid types.UID
+	// written is how each kind of child looked after admission rewrote it.
+	written map[string]string
+	nudges  map[types.UID]nudge
+}
+
+// nudge is how often a pod was reminded of a revision, and when it will be again.
+type nudge struct {
+	revision string
+	count    int
+	next     time.Time
+}
+
+// of returns the memory of the service; one of the same name that was deleted leaves none.
+func (m *memories) of(seen *view) *memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := client.ObjectKeyFromObject(seen.service)
+	if known, ok := m.services[key]; ok && known.uid == seen.service.UID {
+		return known
+	}
+	if m.services == nil {
+		m.services = map[types.NamespacedName]*memory{}
+	}
+	fresh := &memory{uid: seen.service.UID, written: map[string]string{}, nudges: map[types.UID]nudge{}}
+	m.services[key] = fresh
+	return fresh
+}
+
+func (m *memories) forget(key types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.services, key)
+}
+
+func (m *memory) rewritten(kind, as string) bool { return m.written[kind] == as }
+
+func (m *memory) rewrite(kind, as string) { m.written[kind] = as }
+
+// writtenAs identifies a child's rendering and the live object's content: its generation, or its resource version
+// where the kind has no generations.
+func writtenAs(live client.Object, child *render.Child) string {
+	version := live.GetResourceVersion()
+	if generation := live.GetGeneration(); generation > 0 {
+		version = fmt.Sprint(generation)
+	}
+	return fmt.Sprintf("%s/%s/%s", live.GetUID(), version, child.Hash)
+}

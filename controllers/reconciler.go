@@ -1,0 +1,108 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/llmservice/llmservice/controllers/load"
+	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/controllers/servingcert"
+)
+
+// FieldOwner is the field manager of everything that the operator writes.
+const FieldOwner = "llmservice-operator"
+
+// Reconciler makes the cluster match the LLMServices, one at a time.
+type Reconciler struct {
+	// Client reads from caches that hold the operator's own objects, and writes.
+	Client client.Client
+	// Uncached reads from the API server: an object that is not ours is in no cache.
+	Uncached client.Reader
+	// Load returns what the gateways of a service say of themselves.
+	Load func(types.NamespacedName) load.Snapshot
+	// MetricsAPI says whether the HPA controller's questions reach this manager; nil where it serves no metrics.
+	MetricsAPI func() servingcert.State
+	// Gateway is what every gateway runs.
+	Gateway render.Gateway
+	Events  events.EventRecorder
+	// Now is the clock.
+	Now func() time.Time
+
+	memories memories
+}
+
+// +kubebuilder:rbac:groups=serving.llmservice.dev,resources=llmservices,verbs=get;list;watch
+// +kubebuilder:rbac:groups=serving.llmservice.dev,resources=llmservices/status,verbs=update
+// Owner references block the owner's deletion, which takes this where the admission plugin is on that checks it.
+// +kubebuilder:rbac:groups=serving.llmservice.dev,resources=llmservices/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=configmaps;services;serviceaccounts,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1beta1.custom.metrics.k8s.io;v1beta2.custom.metrics.k8s.io,verbs=get;update
+
+// Reconcile observes one service, renders its children, applies what differs and reports. An error is retried with
+// backoff; what only time or somebody else can change is looked at again later.
+func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	seen, err := r.observe(ctx, request.NamespacedName)
+	if apierrors.IsNotFound(err) {
+		r.memories.forget(request.NamespacedName)
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if seen.service.DeletionTimestamp != nil {
+		return reconcile.Result{}, nil // the garbage collector takes the children
+	}
+	documents := chooseDocuments(seen)
+	children, err := r.render(seen, documents)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	applied := r.apply(ctx, seen, children)
+	acknowledged := acknowledge(seen, documents.current)
+	nudged, nudgeErr := r.nudge(ctx, seen, acknowledged)
+	reported, reportErr := r.report(ctx, seen, documents, applied, acknowledged)
+	return reconcile.Result{RequeueAfter: soonest(applied.again(), acknowledged.again, nudged, reported)},
+		errors.Join(applied.retry(), nudgeErr, reportErr)
+}
+
+// render returns no children while there has been no valid config: a gateway would have nothing to serve.
+func (r *Reconciler) render(seen *view, documents documents) ([]render.Child, error) {
+	if documents.current.Config == nil {
+		return nil, nil
+	}
+	children, err := render.Children(render.Input{
+		Service:  seen.service,
+		Current:  documents.current,
+		LastGood: documents.lastGood,
+		Replicas: seen.wantedReplicas(),
+		Gateway:  r.Gateway,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("render the children of %s: %w", client.ObjectKeyFromObject(seen.service), err)
+	}
+	return children, nil
+}
+
+// soonest is the shortest of the waits; zero stands for none.
+func soonest(waits ...time.Duration) time.Duration {
+	var least time.Duration
+	for _, wait := range waits {
+		if wait > 0 && (least == 0 || wait < least) {
+			least = wait
+		}
+	}
+	return least
+}

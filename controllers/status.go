@@ -1,0 +1,116 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/load"
+	"github.com/llmservice/llmservice/controllers/render"
+)
+
+// cutInterval is the least time between two reports of cut streams: a lost node cuts many at once.
+const cutInterval = time.Minute
+
+// report writes the status where it changed, at most once, and tells of transitions. It returns when something is to
+// be reported that has to wait.
+func (r *Reconciler) report(ctx context.Context, seen *view, documents documents, applied outcome, a acknowledgement) (time.Duration, error) {
+	before := seen.service.Status.DeepCopy()
+	after, wait := r.statusOf(seen, documents, applied, a)
+	if !equality.Semantic.DeepEqual(before, after) {
+		updated := seen.service.DeepCopy()
+		updated.Status = *after
+		// An update carries the resource version: a status that is derived from an old view is refused.
+		if err := r.Client.Status().Update(ctx, updated, client.FieldOwner(FieldOwner)); err != nil {
+			return wait, fmt.Errorf("write the status of %s: %w", client.ObjectKeyFromObject(updated), err)
+		}
+	}
+	r.tell(seen, before, after, applied)
+	return wait, nil
+}
+
+func (r *Reconciler) statusOf(seen *view, documents documents, applied outcome, a acknowledgement) (*v1alpha1.LLMServiceStatus, time.Duration) {
+	service := seen.service
+	status := service.Status.DeepCopy()
+	status.ObservedGeneration = service.Generation
+	status.Selector = render.Selector(service).String()
+	status.URL = render.URL(service)
+	status.Config = nil
+	if a.revision != "" {
+		status.Config = &v1alpha1.ConfigStatus{Revision: a.revision, Acknowledged: a.acknowledged}
+	}
+	facts := r.factsOf(seen, documents, applied, a)
+	status.Replicas = 0
+	if facts.deployment != nil {
+		status.Replicas = facts.deployment.Status.Replicas
+	}
+	setConditions(status, conditionsOf(facts), service.Generation, seen.now)
+	return status, setLastCut(status, seen.load.LastCut, seen.now)
+}
+
+func (r *Reconciler) factsOf(seen *view, documents documents, applied outcome, a acknowledgement) facts {
+	facts := facts{
+		problem:      documents.problem,
+		applyErr:     applied.err,
+		acknowledged: a,
+		wanted:       seen.wantedReplicas(),
+		scaling:      seen.service.Spec.Scaling,
+		metricsAPI:   r.metricsProblem(),
+	}
+	if seen.deployment != nil && seen.owns(seen.deployment) {
+		facts.deployment = seen.deployment
+	}
+	if seen.autoscaler != nil && seen.owns(seen.autoscaler) {
+		facts.autoscaler = seen.autoscaler
+	}
+	return facts
+}
+
+func (r *Reconciler) metricsProblem() string {
+	if r.MetricsAPI == nil {
+		return "this operator was started without its metrics API"
+	}
+	return r.MetricsAPI().Message
+}
+
+// setConditions replaces the conditions; one whose status stays keeps its time.
+func setConditions(status *v1alpha1.LLMServiceStatus, conditions []metav1.Condition, generation int64, now time.Time) {
+	for _, old := range append([]metav1.Condition(nil), status.Conditions...) {
+		if meta.FindStatusCondition(conditions, old.Type) == nil {
+			meta.RemoveStatusCondition(&status.Conditions, old.Type)
+		}
+	}
+	for _, condition := range conditions {
+		condition.ObservedGeneration = generation
+		condition.LastTransitionTime = metav1.NewTime(now)
+		meta.SetStatusCondition(&status.Conditions, condition)
+	}
+}
+
+// setLastCut reports the latest cut, and returns how long it has to wait where one was reported within cutInterval.
+func setLastCut(status *v1alpha1.LLMServiceStatus, cut *load.Cut, now time.Time) time.Duration {
+	if cut == nil {
+		return 0
+	}
+	at := metav1.NewTime(cut.Time).Rfc3339Copy()
+	if status.Streams != nil && status.Streams.LastCut != nil {
+		last := status.Streams.LastCut
+		if !at.After(last.Time.Time) {
+			return 0
+		}
+		if wait := cutInterval - now.Sub(last.Time.Time); wait > 0 {
+			return wait
+		}
+	}
+	status.Streams = &v1alpha1.StreamsStatus{LastCut: &v1alpha1.StreamCut{
+		Time: at, Pod: cut.Pod, Count: int32(min(cut.Count, math.MaxInt32)), Reason: cut.Reason,
+	}}
+	return 0
+}
