@@ -36,15 +36,15 @@ func (d *demo) replicas(ctx context.Context) (string, error) {
 		return "", err
 	}
 	read, aim, err := d.service.InFlight(ctx)
-	return fmt.Sprintf("%d streams are open; 1 replica became %d; the autoscaler reads %d in flight for each and aims at %d",
-		d.load.Open(), len(after), read, aim), err
+	return fmt.Sprintf("1 replica became %d under %d streams; the autoscaler reads %d in flight for each, and aims at %d",
+		len(after), d.load.Open(), read, aim), err
 }
 
 const editedWords = "Answer in one sentence."
 
 func (d *demo) edit(ctx context.Context) error {
-	return d.step(ctx, "Another prompt, without a restart", `The manifest's prompt is edited while all streams are open. Each
-		gateway loads the new config beside the old one and says so; requests in flight finish with the old one.`,
+	return d.step(ctx, "Another prompt, without a restart", `The manifest's prompt is edited while all streams are open.
+		Each gateway loads the new config beside the old one and says so; requests in flight finish with the old one.`,
 		func(ctx context.Context) (string, error) {
 			edited, err := d.service.EditUnderWatch(ctx, editedWords)
 			if err != nil {
@@ -57,11 +57,12 @@ func (d *demo) edit(ctx context.Context) error {
 }
 
 func (d *demo) changeImage(ctx context.Context) error {
-	return d.step(ctx, "Another image, one replica after the other", `The same gateway under another name: every pod is
-		replaced. A replica that is told to stop takes no new requests, and ends when its last stream has.`,
+	return d.step(ctx, "Another image, one replica after the other", `The same gateway under another name: every pod
+		is replaced. A replica that is told to stop takes no new requests, and ends when its last stream has.`,
 		func(ctx context.Context) (string, error) {
 			drained, err := d.load.ChangeImage(ctx, d.cluster.Images.Next)
-			return fmt.Sprintf("%d replicas were replaced with up to %d streams open on them", drained.Replicas, drained.Streams), err
+			return fmt.Sprintf("%d replicas were replaced with up to %d streams open on them",
+				drained.Replicas, drained.Streams), err
 		})
 }
 
@@ -71,7 +72,8 @@ func (d *demo) scaleDown(ctx context.Context) error {
 		streams first.`,
 		func(ctx context.Context) (string, error) {
 			drained, err := d.load.ScaleDown(ctx)
-			return fmt.Sprintf("%d replicas left with up to %d streams open on them", drained.Replicas, drained.Streams), err
+			return fmt.Sprintf("%d replicas left with up to %d streams open on them",
+				drained.Replicas, drained.Streams), err
 		})
 }
 

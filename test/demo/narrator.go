@@ -21,7 +21,9 @@ func newNarrator(out io.Writer) *narrator { return &narrator{out: out} }
 const width = 100
 
 // step tells what is about to happen, does it, and prints what was seen with the time that it took.
-func (n *narrator) step(ctx context.Context, title, why string, do func(context.Context) (seen string, err error)) error {
+func (n *narrator) step(
+	ctx context.Context, title, why string, do func(context.Context) (seen string, err error),
+) error {
 	n.steps++
 	fmt.Fprintf(n.out, "\n%2d. %s\n", n.steps, title)
 	n.paragraph(why)
@@ -50,7 +52,7 @@ func (n *narrator) step(ctx context.Context, title, why string, do func(context.
 // paragraph breaks text into lines.
 func (n *narrator) paragraph(text string) {
 	line := "   "
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if len(line)+1+len(word) > width {
 			fmt.Fprintln(n.out, line)
 			line = "   "

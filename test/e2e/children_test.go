@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -101,10 +102,8 @@ func changes(f *fixture) map[string]change {
 			deployment,
 			func() { deployment.Spec.Template.Spec.Containers[0].Args = []string{"--help"} },
 			func() error {
-				for _, arg := range deployment.Spec.Template.Spec.Containers[0].Args {
-					if arg == "--help" {
-						return errors.New("the argument is still there")
-					}
+				if slices.Contains(deployment.Spec.Template.Spec.Containers[0].Args, "--help") {
+					return errors.New("the argument is still there")
 				}
 				return nil
 			},

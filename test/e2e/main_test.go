@@ -43,10 +43,9 @@ func run(m *testing.M) (int, error) {
 		cluster.Explain(ctx, os.Stderr, scenario.OperatorNamespace)
 		return 0, err
 	}
-	return m.Run(), nil
-}
-
-func init() {
 	// Most of a test's time is waiting: more of them run at once than the machine has cores.
-	_ = flag.Set("test.parallel", "8")
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		return 0, fmt.Errorf("set parallelism: %w", err)
+	}
+	return m.Run(), nil
 }

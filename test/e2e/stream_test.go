@@ -66,7 +66,8 @@ func TestClients(t *testing.T) {
 func get(t *testing.T, url string) []byte {
 	t.Helper()
 	req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody))(t)
-	res := must((&http.Client{Timeout: answerWithin}).Do(req))(t)
+	res, err := (&http.Client{Timeout: answerWithin}).Do(req)
+	ok(t, err)
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("GET %s: %s", url, res.Status)

@@ -17,7 +17,9 @@ var errTooLate = errors.New("too late")
 
 // Await asks until ok returns nil, and returns how long that took. After limit, or when ctx ends, it fails with the
 // last answer.
-func Await(ctx context.Context, limit time.Duration, what string, ok func(context.Context) error) (time.Duration, error) {
+func Await(
+	ctx context.Context, limit time.Duration, what string, ok func(context.Context) error,
+) (time.Duration, error) {
 	begun := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTooLate)
 	defer cancel()

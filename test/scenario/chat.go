@@ -27,7 +27,9 @@ type TokenByToken struct {
 // StreamTokenByToken streams one chat, and asks the upstream how far it is as soon as the first token is here. It
 // fails unless the stream came to its end, and its first token came before the last was produced. The upstream may
 // have no other client.
-func StreamTokenByToken(ctx context.Context, up *Upstream, call func(streams.Script) streams.Call) (TokenByToken, error) {
+func StreamTokenByToken(
+	ctx context.Context, up *Upstream, call func(streams.Script) streams.Call,
+) (TokenByToken, error) {
 	seen := TokenByToken{Script: streams.Script{Tokens: 20, Pace: 100 * time.Millisecond}}
 	before, err := up.Stats(ctx)
 	if err != nil {

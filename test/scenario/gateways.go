@@ -33,7 +33,8 @@ func (s *Service) Pods(ctx context.Context) ([]corev1.Pod, error) {
 		return nil, fmt.Errorf("status.selector of LLMService %s is empty", s.key)
 	}
 	var list corev1.PodList
-	err = s.cluster.List(ctx, &list, client.InNamespace(s.key.Namespace), client.MatchingLabelsSelector{Selector: selector})
+	err = s.cluster.List(ctx, &list,
+		client.InNamespace(s.key.Namespace), client.MatchingLabelsSelector{Selector: selector})
 	if err != nil {
 		return nil, fmt.Errorf("list pods of LLMService %s: %w", s.key, err)
 	}
@@ -53,7 +54,9 @@ func ready(p *corev1.Pod) bool {
 }
 
 // AwaitReplicas waits until as many pods as ok wants are live and none besides is on its way up or down.
-func (s *Service) AwaitReplicas(ctx context.Context, limit time.Duration, what string, ok func(n int) bool) (time.Duration, error) {
+func (s *Service) AwaitReplicas(
+	ctx context.Context, limit time.Duration, what string, ok func(n int) bool,
+) (time.Duration, error) {
 	return Await(ctx, limit, what, func(ctx context.Context) error {
 		all, err := s.Pods(ctx)
 		if err != nil {
@@ -115,7 +118,7 @@ func (s *Service) AwaitAcknowledged(ctx context.Context, before string) (time.Du
 		if revision == before {
 			return fmt.Errorf("all still serve revision %s", before)
 		}
-		if _, err := s.condition(ctx, v1alpha1.ConditionConfigApplied, metav1.ConditionTrue); err != nil {
+		if err := s.condition(ctx, v1alpha1.ConditionConfigApplied, metav1.ConditionTrue); err != nil {
 			return fmt.Errorf("condition ConfigApplied: %w", err)
 		}
 		object, err := s.Get(ctx)

@@ -106,27 +106,26 @@ func (s *Service) AwaitCondition(
 ) (time.Duration, error) {
 	what := fmt.Sprintf("LLMService %s has %s=%s", s.key, kind, status)
 	return Await(ctx, limit, what, func(ctx context.Context) error {
-		_, err := s.condition(ctx, kind, status)
-		return err
+		return s.condition(ctx, kind, status)
 	})
 }
 
-func (s *Service) condition(ctx context.Context, kind string, want metav1.ConditionStatus) (*metav1.Condition, error) {
+func (s *Service) condition(ctx context.Context, kind string, want metav1.ConditionStatus) error {
 	object, err := s.Get(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	condition := meta.FindStatusCondition(object.Status.Conditions, kind)
 	switch {
 	case condition == nil:
-		return nil, errors.New("the condition is not there")
+		return errors.New("the condition is not there")
 	case condition.ObservedGeneration != object.Generation || object.Status.ObservedGeneration != object.Generation:
-		return nil, fmt.Errorf("it is %s for generation %d, the spec's is %d",
+		return fmt.Errorf("it is %s for generation %d, the spec's is %d",
 			condition.Status, condition.ObservedGeneration, object.Generation)
 	case condition.Status != want:
-		return nil, fmt.Errorf("it is %s, %s: %s", condition.Status, condition.Reason, condition.Message)
+		return fmt.Errorf("it is %s, %s: %s", condition.Status, condition.Reason, condition.Message)
 	}
-	return condition, nil
+	return nil
 }
 
 // Condition returns a condition of the service as it is now; nil where it has none of that type.

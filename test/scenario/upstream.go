@@ -138,7 +138,8 @@ func (u *Upstream) Restart(ctx context.Context) error {
 		if err := u.cluster.Get(ctx, client.ObjectKey{Namespace: u.namespace, Name: mockName}, &d); err != nil {
 			return err
 		}
-		if s := d.Status; s.ObservedGeneration != d.Generation || s.UpdatedReplicas != 1 || s.AvailableReplicas != 1 || s.Replicas != 1 {
+		s := d.Status
+		if s.ObservedGeneration != d.Generation || s.UpdatedReplicas != 1 || s.AvailableReplicas != 1 || s.Replicas != 1 {
 			return errors.New("its Deployment is still on the way")
 		}
 		_, err := u.Stats(ctx)

@@ -18,7 +18,9 @@ var written = map[string]bool{
 	"poddisruptionbudgets": true, "horizontalpodautoscalers": true, "pods": true, "events": true,
 }
 
-var writeVerbs = map[string]bool{"POST": true, "PUT": true, "PATCH": true, "APPLY": true, "DELETE": true, "DELETECOLLECTION": true}
+var writeVerbs = map[string]bool{
+	"POST": true, "PUT": true, "PATCH": true, "APPLY": true, "DELETE": true, "DELETECOLLECTION": true,
+}
 
 // Writes is the API server's count of the write requests for what the operator writes, by resource, those included
 // that changed nothing. It counts what anybody wrote, so a cluster in which somebody works shows it growing.

@@ -41,7 +41,9 @@ func BuildPrograms(ctx context.Context, root string, log io.Writer) (Programs, e
 		return Programs{}, fmt.Errorf("build: %w", err)
 	}
 	var built Programs
-	for name, to := range map[string]*Program{"gateway": &built.Gateway, "manager": &built.Manager, "mockllm": &built.Mock} {
+	for name, to := range map[string]*Program{
+		"gateway": &built.Gateway, "manager": &built.Manager, "mockllm": &built.Mock,
+	} {
 		program, err := buildProgram(ctx, root, dir, name, log)
 		if err != nil {
 			return Programs{}, err

@@ -47,7 +47,7 @@ func (c *Crowd) attend(ctx context.Context, i int) {
 			if began {
 				c.open--
 			}
-			c.tally.add(result)
+			c.tally = c.tally.with(result)
 		})
 	}
 }

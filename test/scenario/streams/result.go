@@ -2,6 +2,8 @@ package streams
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -63,23 +65,20 @@ func (t Tally) Ended() int { return t.Done + t.Failed + t.Cut + t.Refused + t.Le
 func (t Tally) Lost() int { return t.Failed + t.Cut + t.Refused }
 
 func (t Tally) String() string {
-	s := fmt.Sprintf("%d streams: %d done, %d cut, %d error events, %d refused, %d tokens",
+	count := fmt.Sprintf("%d streams: %d done, %d cut, %d error events, %d refused, %d tokens",
 		t.Ended(), t.Done, t.Cut, t.Failed, t.Refused, t.Tokens)
-	for _, e := range t.Examples {
-		s += "\n  " + e
-	}
-	return s
+	return strings.Join(append([]string{count}, t.Examples...), "\n  ")
 }
 
-func (t *Tally) add(r Result) {
+func (t Tally) with(r Result) Tally {
 	t.Tokens += r.Tokens
 	switch r.Ending {
 	case Done:
 		t.Done++
-		return
+		return t
 	case Left:
 		t.Left++
-		return
+		return t
 	case Failed:
 		t.Failed++
 	case Refused:
@@ -88,6 +87,7 @@ func (t *Tally) add(r Result) {
 		t.Cut++
 	}
 	if len(t.Examples) < maxExamples {
-		t.Examples = append(t.Examples, r.String())
+		t.Examples = append(slices.Clone(t.Examples), r.String())
 	}
+	return t
 }

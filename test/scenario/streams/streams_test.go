@@ -141,7 +141,7 @@ func TestCrowdFinishHasADeadline(t *testing.T) {
 func TestTallyKeepsFewExamples(t *testing.T) {
 	var tally Tally
 	for range 2 * maxExamples {
-		tally.add(Result{Ending: Cut, Err: errShort})
+		tally = tally.with(Result{Ending: Cut, Err: errShort})
 	}
 	if tally.Cut != 2*maxExamples || len(tally.Examples) != maxExamples {
 		t.Errorf("%d cut and %d examples, want %d and %d", tally.Cut, len(tally.Examples), 2*maxExamples, maxExamples)
