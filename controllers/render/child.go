@@ -23,8 +23,8 @@ const AppliedHashAnnotation = v1alpha1.Group + "/applied-hash"
 type Child struct {
 	schema.GroupVersionKind
 	types.NamespacedName
-	// Apply is the object as server-side apply takes it. It is nil where the service does not want the child, which is
-	// then to be deleted if it is there.
+	// Apply is the object as server-side apply takes it; a client may put the API server's answer into it. It is nil
+	// where the service does not want the child, which is then to be deleted if it is there.
 	Apply runtime.ApplyConfiguration
 	// Hash is the value of AppliedHashAnnotation; empty where Apply is nil.
 	Hash string

@@ -2,12 +2,14 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	kubernetes "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -48,8 +50,10 @@ func withAPIServer(run func() int) (code int, err error) {
 			err = fmt.Errorf("stop kube-apiserver: %w", stopErr)
 		}
 	}()
+	// The API server warns of every field that a test has it drop.
+	restConfig.WarningHandler = rest.NoWarnings{}
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), kubernetes.AddToScheme(scheme)); err != nil {
 		return 0, fmt.Errorf("register types: %w", err)
 	}
 	if api, err = client.New(restConfig, client.Options{Scheme: scheme}); err != nil {

@@ -1,0 +1,275 @@
+package api
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// Each case sets one field of a service that has every field. An empty want says that the API accepts it.
+func TestRules(t *testing.T) {
+	tests := []struct {
+		path  string
+		value any
+		want  string
+	}{
+		{"metadata.name", letters(50), ""},
+		{"metadata.name", letters(51), "metadata.name must be a DNS label"},
+		{"metadata.name", "1st", "metadata.name must be a DNS label"},
+		{"metadata.name", "a.b", "metadata.name must be a DNS label"},
+		{"spec", missing, "spec: Required value"},
+		{"spec", map[string]any{}, ""},
+		{"spec.unknown", true, `unknown field "spec.unknown"`},
+
+		{"spec.upstreams", times(64, upstream), ""},
+		{"spec.upstreams", times(65, upstream), "Too many"},
+		{"spec.upstreams", []any{}, "at least 1 items"},
+		{"spec.upstreams", []any{upstream(1), upstream(1)}, "Duplicate value"},
+		{"spec.upstreams[0].name", "Fast", "should match"},
+		{"spec.upstreams[0].name", letters(64), "Too long"},
+		{"spec.upstreams[0].type", "Anthropic", "Unsupported value"},
+		{"spec.upstreams[0].type", missing, "Required value"},
+		{"spec.upstreams[0].openAI", missing, "openAI is required where type is OpenAI"},
+		{"spec.upstreams[0].openAI.model", "", "at least 1 chars"},
+		{"spec.upstreams[0].openAI.model", letters(257), "Too long"},
+		{"spec.upstreams[0].endpoints", missing, "Required value"},
+		{"spec.upstreams[0].endpoints", []any{}, "at least 1 items"},
+		{"spec.upstreams[0].endpoints", times(16, endpoint), ""},
+		{"spec.upstreams[0].endpoints", times(17, endpoint), "Too many"},
+		{"spec.upstreams[0].endpoints[0].url", "ftp://models", "should match"},
+		{"spec.upstreams[0].endpoints[0].url", "http://" + letters(2042), "Too long"},
+		{"spec.upstreams[0].auth", missing, ""},
+		{"spec.upstreams[0].auth.type", "Basic", "Unsupported value"},
+		{"spec.upstreams[0].auth.bearer", missing, "bearer is required where type is Bearer"},
+		{"spec.upstreams[0].auth.bearer.secretKeyRef", missing, "Required value"},
+		{"spec.upstreams[0].auth.bearer.secretKeyRef.name", "../etc", "should match"},
+		{"spec.upstreams[0].auth.bearer.secretKeyRef.name", letters(254), "Too long"},
+		{"spec.upstreams[0].auth.bearer.secretKeyRef.key", "..", "should match"},
+		{"spec.upstreams[0].auth.bearer.secretKeyRef.key", "a/b", "should match"},
+		{"spec.upstreams[0].auth.bearer.secretKeyRef.key", ".hidden", ""},
+		{"spec.upstreams[0].auth.bearer.secretKeyRef.key", letters(254), "Too long"},
+		{"spec.upstreams[0].timeouts.connect", "0s", "must be longer than 0s and at most 24h"},
+		{"spec.upstreams[0].timeouts.connect", "1ms", ""},
+		{"spec.upstreams[0].timeouts.firstToken", "24h", ""},
+		{"spec.upstreams[0].timeouts.firstToken", "24h1ms", "must be longer than 0s and at most 24h"},
+		{"spec.upstreams[0].timeouts.idle", "1d", "should match"},
+		{"spec.upstreams[0].timeouts.total", "1.5s", "should match"},
+		{"spec.upstreams[0].timeouts.total", 30, "must be of type string"},
+
+		{"spec.models", times(64, model), ""},
+		{"spec.models", times(65, model), "Too many"},
+		{"spec.models", []any{}, "at least 1 items"},
+		{"spec.models", []any{model(1), model(1)}, "Duplicate value"},
+		{"spec.models[0].name", "meta-llama/Llama-3.1:8b@q4+x_y", ""},
+		{"spec.models[0].name", "-x", "should match"},
+		{"spec.models[0].name", letters(129), "Too long"},
+		{"spec.models[0].upstreams", []any{}, "at least 1 items"},
+		{"spec.models[0].upstreams", times(8, name), ""},
+		{"spec.models[0].upstreams", times(9, name), "Too many"},
+		{"spec.models[0].upstreams", []any{letters(64)}, "Too long"},
+		{"spec.models[0].upstreams", []any{""}, "at least 1 chars"},
+
+		{"spec.routes", times(128, route), ""},
+		{"spec.routes", times(129, route), "Too many"},
+		{"spec.routes", []any{}, "at least 1 items"},
+		{"spec.routes", []any{route(1), route(1)}, "Duplicate value"},
+		{"spec.routes[0].path", "/", ""},
+		{"spec.routes[0].path", "/v1beta", ""},
+		{"spec.routes[0].path", "/a/b-c/d.e/_f~/.well-known", ""},
+		{"spec.routes[0].path", "answer", "should match"},
+		{"spec.routes[0].path", "/a/", "should match"},
+		{"spec.routes[0].path", "/a//b", "should match"},
+		{"spec.routes[0].path", "/a/../b", "should match"},
+		{"spec.routes[0].path", "/./b", "should match"},
+		{"spec.routes[0].path", "/a?b", "should match"},
+		{"spec.routes[0].path", "/{id}", "should match"},
+		{"spec.routes[0].path", "/a%2e", "should match"},
+		{"spec.routes[0].path", "/v1", "belong to the gateway"},
+		{"spec.routes[0].path", "/v1/chat", "belong to the gateway"},
+		{"spec.routes[0].path", "/docs", "belong to the gateway"},
+		{"spec.routes[0].path", "/docs/x", "belong to the gateway"},
+		{"spec.routes[0].path", "/openapi.json", "belong to the gateway"},
+		{"spec.routes[0].path", "/" + letters(255), ""},
+		{"spec.routes[0].path", "/" + letters(256), "Too long"},
+		{"spec.routes[0].method", "HEAD", "Unsupported value"},
+		{"spec.routes[0].method", "get", "Unsupported value"},
+		{"spec.routes[0].summary", letters(257), "Too long"},
+		{"spec.routes[0].summary", "", "at least 1 chars"},
+		{"spec.routes[0].timeout", "0ms", "must be longer than 0s and at most 24h"},
+		{"spec.routes[0].request.schema", "object", "must be of type object"},
+		{"spec.routes[0].request.schema", map[string]any{"$ref": "#/nowhere", "on": true}, ""},
+		{"spec.routes[0].steps", missing, "Required value"},
+		{"spec.routes[0].steps", []any{}, "at least 1 items"},
+		{"spec.routes[0].steps", times(2, chatStep), "Too many"},
+		{"spec.routes[0].steps[0].name", "a-b", "should match"},
+		{"spec.routes[0].steps[0].name", letters(64), "Too long"},
+		{"spec.routes[0].steps[0].chat", missing, "exactly one of the fields in [chat] must be set"},
+		{"spec.routes[0].steps[0].chat.upstream", letters(64), "Too long"},
+		{"spec.routes[0].steps[0].chat.messages", []any{}, "at least 1 items"},
+		{"spec.routes[0].steps[0].chat.messages", times(64, message), ""},
+		{"spec.routes[0].steps[0].chat.messages", times(65, message), "Too many"},
+		{"spec.routes[0].steps[0].chat.messages[0].role", "tool", "Unsupported value"},
+		{"spec.routes[0].steps[0].chat.messages[0].content", "", "at least 1 chars"},
+		{"spec.routes[0].steps[0].chat.messages[0].content", letters(65537), "Too long"},
+		{"spec.routes[0].steps[0].chat.parameters", []any{}, "must be of type object"},
+		{"spec.routes[0].response", missing, "Required value"},
+		{"spec.routes[0].response", map[string]any{}, "at least 1 properties"},
+		{"spec.routes[0].response.body", "text", "must have at most 1 item"},
+		{"spec.routes[0].response.stream", letters(64), "Too long"},
+		{"spec.routes[1].response.body", "${steps.answer.text}", ""},
+		{"spec.routes[1].response.body", []any{int64(1), nil, true}, ""},
+		{"spec.routes[1].response.body", map[string]any{"deep": map[string]any{"er": nil}}, ""},
+
+		{"spec.runtime.workers", "Auto", ""},
+		{"spec.runtime.workers", "auto", "workers must be an integer from 1 to 64, or Auto"},
+		{"spec.runtime.workers", "3", "workers must be an integer from 1 to 64, or Auto"},
+		{"spec.runtime.workers", 0, "workers must be an integer from 1 to 64, or Auto"},
+		{"spec.runtime.workers", 1, ""},
+		{"spec.runtime.workers", 64, ""},
+		{"spec.runtime.workers", 65, "workers must be an integer from 1 to 64, or Auto"},
+		{"spec.runtime.maxInFlight", 0, "greater than or equal to 1"},
+		{"spec.runtime.maxInFlight", 100_000, ""},
+		{"spec.runtime.maxInFlight", 100_001, "less than or equal to 100000"},
+		{"spec.runtime.maxStreamDuration", "999ms", "maxStreamDuration must be at least 1s"},
+		{"spec.runtime.maxStreamDuration", "20m", ""},
+		{"spec.runtime.maxStreamDuration", "25h", "must be longer than 0s and at most 24h"},
+		{"spec.runtime.resources.limits", map[string]any{"nvidia.com/gpu": 1}, "unknown field"},
+		{"spec.runtime.resources.limits.cpu", 2, ""},
+		{"spec.runtime.resources.limits.cpu", "1e1.5", "must be a quantity that is not negative"},
+		{"spec.runtime.resources.limits.cpu", "-1", "must be a quantity that is not negative"},
+		{"spec.runtime.resources.limits.cpu", "249m", "requests.cpu must not exceed limits.cpu"},
+		{"spec.runtime.resources.limits.memory", "100Mi", "requests.memory must not exceed limits.memory"},
+		{"spec.runtime.image", "bad image", "should match"},
+		{"spec.runtime.image", "", "at least 1 chars"},
+		{"spec.runtime.image", letters(513), "Too long"},
+
+		{"spec.scaling", missing, ""},
+		{"spec.scaling.maxReplicas", missing, "Required value"},
+		{"spec.scaling.maxReplicas", 1, "minReplicas must not exceed maxReplicas"},
+		{"spec.scaling.maxReplicas", 2, ""},
+		{"spec.scaling.maxReplicas", 1001, "less than or equal to 1000"},
+		{"spec.scaling.minReplicas", 0, "greater than or equal to 1"},
+		{"spec.scaling.metrics", missing, "Required value"},
+		{"spec.scaling.metrics", []any{}, "at least 1 items"},
+		{"spec.scaling.metrics", times(8, metric), ""},
+		{"spec.scaling.metrics", times(9, metric), "Too many"},
+		{"spec.scaling.metrics", []any{metric(1), metric(1)}, "Duplicate value"},
+		{"spec.scaling.metrics[0].name", "Streams", "should match"},
+		{"spec.scaling.metrics[0].type", "Memory", "Unsupported value"},
+		{"spec.scaling.metrics[0].averageValue", missing, "averageValue is required where type is InFlight"},
+		{"spec.scaling.metrics[0].averageValue", 0, "greater than or equal to 1"},
+		{"spec.scaling.metrics[0].averageUtilization", 70, "averageUtilization is required where type is CPU, and forbidden"},
+		{"spec.scaling.metrics[1].averageUtilization", missing, "averageUtilization is required where type is CPU"},
+		{"spec.scaling.metrics[1].averageValue", 100, "averageValue is required where type is InFlight, and forbidden"},
+		{"spec.scaling.behavior.scaleUp.tolerance", "1e1.5", "scaleUp.tolerance must be a quantity"},
+		{"spec.scaling.behavior.scaleDown.tolerance", "1e1.5", "scaleDown.tolerance must be a quantity"},
+		{"spec.scaling.behavior.scaleUp.policies", times(16, policy), ""},
+		{"spec.scaling.behavior.scaleUp.policies", times(17, policy), "scaleUp.policies must have at most 16 items"},
+		{"spec.scaling.behavior.scaleDown.policies", times(17, policy), "scaleDown.policies must have at most 16 items"},
+
+		{"spec.replicas", 0, ""},
+		{"spec.replicas", -1, "greater than or equal to 0"},
+		{"spec.replicas", 1000, ""},
+		{"spec.replicas", 1001, "less than or equal to 1000"},
+		{"spec.exposure.service.port", 0, "greater than or equal to 1"},
+		{"spec.exposure.service.port", 65536, "less than or equal to 65535"},
+
+		// What only the config's own validation can judge is accepted: the operator says what is wrong, where.
+		{"spec.upstreams[0].endpoints[0].url", "http://", ""},
+		{"spec.upstreams[0].endpoints[0].url", "https://user:password@host?query", ""},
+		{"spec.models[0].upstreams", []any{"unknown"}, ""},
+		{"spec.routes[0].steps[0].chat.upstream", "unknown", ""},
+		{"spec.routes[0].response.stream", "unknown", ""},
+		{"spec.routes[0].request.schema", map[string]any{"type": "nonsense"}, ""},
+		{"spec.routes[0].steps[0].chat.messages[0].content", "${not an expression", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.path, func(t *testing.T) {
+			object := everyField(t)
+			put(object, tt.path, asJSON(tt.value))
+			err := dryRun(t, object)
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("%.80v is refused: %v", tt.value, err)
+			case tt.want != "" && err == nil:
+				t.Errorf("%.80v is accepted, want an error with %q", tt.value, tt.want)
+			case tt.want != "" && !strings.Contains(err.Error(), tt.want):
+				t.Errorf("%.80v: got %v, want an error with %q", tt.value, err, tt.want)
+			case err != nil && !apierrors.IsInvalid(err) && !apierrors.IsBadRequest(err):
+				t.Errorf("%.80v: got %v, want Invalid or BadRequest", tt.value, err)
+			}
+		})
+	}
+}
+
+// The largest object that the schema allows must not be too dear for the rules.
+func TestLargestObjectIsAccepted(t *testing.T) {
+	object := everyField(t)
+	put(object, "spec.upstreams", times(64, func(i int) any {
+		u := upstream(i).(map[string]any)
+		u["endpoints"] = times(16, endpoint)
+		u["auth"] = at(object, "spec.upstreams[0].auth")
+		return u
+	}))
+	put(object, "spec.models", times(64, model))
+	put(object, "spec.routes", times(128, func(i int) any {
+		r := route(i).(map[string]any)
+		r["path"] = "/" + letters(250) + strconv.Itoa(i)
+		r["steps"].([]any)[0].(map[string]any)["chat"].(map[string]any)["messages"] = times(64, message)
+		return r
+	}))
+	if err := dryRun(t, object); err != nil {
+		t.Error(err)
+	}
+}
+
+func name(i int) any { return "u" + strconv.Itoa(i) }
+
+func endpoint(i int) any { return map[string]any{"url": "http://host" + strconv.Itoa(i) + "/v1"} }
+
+func upstream(i int) any {
+	return map[string]any{
+		"name": name(i), "type": "OpenAI", "openAI": map[string]any{"model": "m"}, "endpoints": times(1, endpoint),
+	}
+}
+
+func model(i int) any {
+	return map[string]any{"name": "m" + strconv.Itoa(i), "upstreams": []any{"fast"}}
+}
+
+func message(int) any { return map[string]any{"role": "user", "content": "Hello"} }
+
+func chatStep(i int) any {
+	return map[string]any{
+		"name": "s" + strconv.Itoa(i), "chat": map[string]any{"upstream": "fast", "messages": times(1, message)},
+	}
+}
+
+func route(i int) any {
+	return map[string]any{
+		"path": "/r" + strconv.Itoa(i), "steps": times(1, chatStep), "response": map[string]any{"stream": "s0"},
+	}
+}
+
+func metric(i int) any {
+	return map[string]any{"name": "m" + strconv.Itoa(i), "type": "InFlight", "averageValue": int64(1)}
+}
+
+func policy(int) any {
+	return map[string]any{"type": "Pods", "value": int64(1), "periodSeconds": int64(15)}
+}
+
+// asJSON turns Go's integers into those of decoded JSON.
+func asJSON(value any) any {
+	switch value := value.(type) {
+	case int:
+		return int64(value)
+	case map[string]any:
+		for key, member := range value {
+			value[key] = asJSON(member)
+		}
+	}
+	return value
+}
