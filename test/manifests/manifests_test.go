@@ -1,0 +1,222 @@
+package manifests
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
+)
+
+const root = "../.."
+
+// Both faces install the same: whoever moves from one to the other changes nothing but labels.
+func TestChartEqualsKustomize(t *testing.T) {
+	fromChart, fromKustomize := chart(t), kustomize(t)
+	delete(fromKustomize, "Namespace/llmservice-system") // helm install --create-namespace makes it
+	for id, want := range fromKustomize {
+		if got, found := fromChart[id]; !found {
+			t.Errorf("the chart lacks %s", id)
+		} else if diff := cmp.Diff(substance(want), substance(got)); diff != "" {
+			t.Errorf("%s differs (- kustomize, + chart):\n%s", id, diff)
+		}
+	}
+	for id := range fromChart {
+		if _, found := fromKustomize[id]; !found {
+			t.Errorf("kustomize lacks %s", id)
+		}
+	}
+}
+
+func TestCRDOutlivesTheChart(t *testing.T) {
+	const id = "CustomResourceDefinition/llmservices.serving.llmservice.dev"
+	crd, found := chart(t)[id]
+	if !found {
+		t.Fatal("the chart has no CustomResourceDefinition")
+	}
+	if got := crd.GetAnnotations()["helm.sh/resource-policy"]; got != "keep" {
+		t.Errorf("its resource policy is %q, want keep: uninstalling would delete every LLMService", got)
+	}
+	if _, found := chart(t, "crds.install=false")[id]; found {
+		t.Error("crds.install=false installs it")
+	}
+}
+
+// Where another adapter serves custom.metrics.k8s.io, nothing of ours is in its way.
+func TestMetricsAPICanStayOut(t *testing.T) {
+	for id, object := range chart(t, "metricsAPI.enabled=false") {
+		if strings.Contains(id, "metrics") || object.GetKind() == "APIService" {
+			t.Errorf("metricsAPI.enabled=false renders %s", id)
+		}
+		if id == "Deployment/llmservice-system/llmservice-manager" {
+			if args := managerArgs(t, object); !slices.Contains(args, "--custom-metrics-bind-port=0") {
+				t.Errorf("the manager is told %v", args)
+			}
+		}
+	}
+}
+
+func TestImages(t *testing.T) {
+	manager := chart(t, "manager.image.repository=example.com/m", "manager.image.tag=v1",
+		"gateway.image.repository=example.com/g", "gateway.image.tag=v2")["Deployment/llmservice-system/llmservice-manager"]
+	if args := managerArgs(t, manager); !slices.Contains(args, "--gateway-image=example.com/g:v2") {
+		t.Errorf("the manager is told %v", args)
+	}
+	if got := managerContainer(t, manager)["image"]; got != "example.com/m:v1" {
+		t.Errorf("the manager runs %v", got)
+	}
+}
+
+func TestUnknownValueIsRefused(t *testing.T) {
+	command := exec.CommandContext(t.Context(), program(t, "helm"), "template", filepath.Join(root, "charts/llmservice"),
+		"--set", "manager.replica=3")
+	if output, err := command.CombinedOutput(); err == nil || !bytes.Contains(output, []byte("replica")) {
+		t.Errorf("got %v: %s", err, output)
+	}
+}
+
+// The operator may neither read Secrets nor give itself rights, and no role has a wildcard.
+func TestRolesAreLeast(t *testing.T) {
+	roles := 0
+	for id, object := range kustomize(t) {
+		if !strings.HasSuffix(object.GetKind(), "Role") {
+			continue
+		}
+		roles++
+		var role rbacv1.ClusterRole
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &role); err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range role.Rules {
+			all := slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs)
+			for _, forbidden := range []string{"*", "secrets", "bind", "escalate", "impersonate", "nodes/proxy", "pods/exec"} {
+				if slices.Contains(all, forbidden) {
+					t.Errorf("%s has %s in %v", id, forbidden, rule)
+				}
+			}
+		}
+	}
+	if roles < 4 {
+		t.Errorf("there are %d roles: the test tests nothing", roles)
+	}
+}
+
+type objects map[string]*unstructured.Unstructured
+
+func chart(t *testing.T, settings ...string) objects {
+	t.Helper()
+	args := []string{"template", "llmservice", filepath.Join(root, "charts/llmservice"), "--namespace", "llmservice-system"}
+	for _, set := range settings {
+		args = append(args, "--set", set)
+	}
+	return decode(t, run(t, program(t, "helm"), args...))
+}
+
+func kustomize(t *testing.T) objects {
+	t.Helper()
+	return decode(t, run(t, program(t, "kubectl"), "kustomize", filepath.Join(root, "config/default")))
+}
+
+// program finds a program where KUBEBUILDER_ASSETS says, or else where test/cluster builds it, or else in PATH.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	places := []string{filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), name)}
+	if cache, err := os.UserCacheDir(); err == nil {
+		built, err := filepath.Glob(filepath.Join(cache, "llmservice", "k8s-*", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		places = append(places, built...)
+	}
+	for _, place := range places {
+		if _, err := os.Stat(place); err == nil {
+			return place
+		}
+	}
+	found, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("no %s in %v, nor in PATH: make deps builds it", name, places)
+	}
+	return found
+}
+
+func run(t *testing.T, program string, args ...string) []byte {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), program, args...)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s %v: %v: %s", filepath.Base(program), args, err, stderr.Bytes())
+	}
+	return output
+}
+
+func decode(t *testing.T, documents []byte) objects {
+	t.Helper()
+	found := objects{}
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(documents), 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		err := decoder.Decode(&object.Object)
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(object.Object) == 0 {
+			continue
+		}
+		id := strings.Join(slices.DeleteFunc([]string{object.GetKind(), object.GetNamespace(), object.GetName()},
+			func(s string) bool { return s == "" }), "/")
+		if _, twice := found[id]; twice {
+			t.Errorf("%s is there twice", id)
+		}
+		found[id] = object
+	}
+}
+
+// substance leaves out how an object was installed.
+func substance(object *unstructured.Unstructured) map[string]any {
+	object = object.DeepCopy()
+	labels := object.GetLabels()
+	for label := range labels {
+		if strings.HasPrefix(label, "app.kubernetes.io/") || strings.HasPrefix(label, "helm.sh/") {
+			delete(labels, label)
+		}
+	}
+	object.SetLabels(labels)
+	annotations := object.GetAnnotations()
+	delete(annotations, "helm.sh/resource-policy")
+	object.SetAnnotations(annotations)
+	return object.Object
+}
+
+func managerContainer(t *testing.T, deployment *unstructured.Unstructured) map[string]any {
+	t.Helper()
+	containers, found, err := unstructured.NestedSlice(deployment.Object, "spec", "template", "spec", "containers")
+	if err != nil || !found {
+		t.Fatalf("the manager's Deployment has no containers: %v", err)
+	}
+	return containers[0].(map[string]any)
+}
+
+func managerArgs(t *testing.T, deployment *unstructured.Unstructured) []string {
+	t.Helper()
+	args, found, err := unstructured.NestedStringSlice(managerContainer(t, deployment), "args")
+	if err != nil || !found {
+		t.Fatalf("the manager has no arguments: %v", err)
+	}
+	return args
+}
