@@ -19,7 +19,7 @@ type TokenByToken struct {
 	streams.Result
 
 	// Produced is how many tokens the upstream had produced when the client held the first one.
-	Produced int64
+	Produced int
 	// Script is what the upstream was told to do.
 	Script streams.Script
 }
@@ -43,7 +43,8 @@ func StreamTokenByToken(
 			at, err = up.Stats(ctx)
 		}
 	})
-	seen.Produced = at.TokensSent - before.TokensSent
+	// The upstream counts a token when it has sent it: the client may be quicker.
+	seen.Produced = max(1, int(at.TokensSent-before.TokensSent))
 	switch {
 	case seen.Ending != streams.Done:
 		return seen, fmt.Errorf("the stream ended: %s", seen.Result)
@@ -51,7 +52,7 @@ func StreamTokenByToken(
 		return seen, err
 	case seen.Tokens != seen.Script.Tokens:
 		return seen, fmt.Errorf("%d tokens came as %d events", seen.Script.Tokens, seen.Tokens)
-	case at.Open != 1 || seen.Produced < 1 || seen.Produced >= int64(seen.Script.Tokens):
+	case at.Open != 1 || seen.Produced >= seen.Script.Tokens:
 		return seen, fmt.Errorf("with the first token here the upstream had produced %d of %d, and %d replies were open",
 			seen.Produced, seen.Script.Tokens, at.Open)
 	}
