@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
@@ -26,6 +27,8 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var client = &http.Client{Timeout: 10 * time.Second}
 
 // gateway stands for the process that the listener tells of.
 type gateway struct {
@@ -62,7 +65,7 @@ func start(t *testing.T, o admin.Options) string {
 		if err := <-ended; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
-		http.DefaultClient.CloseIdleConnections()
+		client.CloseIdleConnections()
 	})
 	return "http://" + l.Addr().String()
 }
@@ -89,7 +92,7 @@ func do(t *testing.T, method, url, accept string) answer {
 		t.Fatal(err)
 	}
 	req.Header.Set("Accept", accept)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

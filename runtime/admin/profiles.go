@@ -2,7 +2,7 @@ package admin
 
 import (
 	"net/http"
-	"net/http/pprof" //nolint:gosec // it registers with the default mux too, which nothing serves
+	"net/http/pprof" // it registers with the default mux too, which nothing serves
 )
 
 // addProfiles serves the profiles of package pprof where its own tools look for them.

@@ -3,7 +3,10 @@ package openapi
 import (
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -27,7 +30,9 @@ type embedding struct {
 // embed returns the schema as it must stand at the pointer at of a document in order to mean what it means alone. A
 // reference such as #/$defs/x would resolve against the whole document, and two schemas may use the same $id or
 // $anchor; so each reference becomes a pointer from the document's root, which every tool understands. Everything
-// else, the order of members included, stays as it is. schema must be one that schema.Compile accepts.
+// else, the order of members included, stays as it is. Only a dynamic reference that leads to different places,
+// depending on the way to it, has no such pointer: it is left out, and the document demands less than the route there.
+// schema must be one that schema.Compile accepts.
 func embed(schema jsontext.Value, at jsontext.Pointer) (jsontext.Value, error) {
 	base, err := url.Parse(embedBase)
 	if err != nil {
@@ -36,11 +41,6 @@ func embed(schema jsontext.Value, at jsontext.Pointer) (jsontext.Value, error) {
 	e := &embedding{at: at, places: map[string]jsontext.Pointer{base.String(): ""}, dynamic: map[string]int{}}
 	if err := e.index(schema, "", base); err != nil {
 		return nil, err
-	}
-	for _, n := range e.dynamic {
-		if n > 1 {
-			return alone(schema, at)
-		}
 	}
 	return e.rewrite(schema, base)
 }
@@ -85,23 +85,61 @@ func (e *embedding) rewrite(schema jsontext.Value, base *url.URL) (jsontext.Valu
 	}
 	moved := make(object, 0, len(o.object))
 	for _, m := range o.object {
-		if identity[m.name] {
+		switch {
+		case identity[m.name] || e.ambiguous(m):
 			continue
-		}
-		if m, err = e.reference(o, m, base); err != nil {
-			return nil, err
+		case m.name == "$ref" || m.name == "$dynamicRef":
+			if m, err = e.reference(o, m, base); err != nil {
+				return nil, err
+			}
 		}
 		moved.add(m.name, m.value)
 	}
+	if moved, err = opened(moved); err != nil {
+		return nil, err
+	}
 	return encode(moved)
+}
+
+// opened gives a schema that has definitions beside a reference, as generators write recursive types, another form
+// of the same meaning: many tools do not look beside a reference, and would not find the definitions.
+func opened(o object) (object, error) {
+	ref, refers := o.find("$ref")
+	defines := slices.ContainsFunc(o, func(m member[jsontext.Value]) bool {
+		return m.name == "$defs" || m.name == "definitions"
+	})
+	if !refers || !defines {
+		return o, nil
+	}
+	var all []jsontext.Value
+	if before, ok := o.find("allOf"); ok {
+		if err := json.Unmarshal(*before, &all); err != nil {
+			return nil, fmt.Errorf("read allOf: %w", err)
+		}
+	}
+	moved, err := encode(object{{"$ref", *ref}})
+	if err != nil {
+		return nil, err
+	}
+	conjunction, err := encode(append(all, moved))
+	if err != nil {
+		return nil, err
+	}
+	o = slices.DeleteFunc(o, func(m member[jsontext.Value]) bool { return m.name == "$ref" || m.name == "allOf" })
+	o.add("allOf", conjunction)
+	return o, nil
+}
+
+// ambiguous says whether the member is a dynamic reference with a choice of anchors.
+func (e *embedding) ambiguous(m member[jsontext.Value]) bool {
+	ref, _ := text(m.value)
+	_, anchor, _ := strings.Cut(ref, "#")
+	return m.name == "$dynamicRef" && e.dynamic[anchor] > 1
 }
 
 // reference moves a member that is a reference. A dynamic one whose anchor exists once is a plain one (JSON Schema
 // Core 2020-12, section 8.2.3.2), which more tools know; a schema that has both kinds keeps both.
 func (e *embedding) reference(o parsed, m member[jsontext.Value], base *url.URL) (member[jsontext.Value], error) {
-	if m.name != "$ref" && m.name != "$dynamicRef" {
-		return m, nil
-	}
 	ref, ok := o.text(m.name)
 	if !ok {
 		return m, nil
@@ -130,21 +168,4 @@ func (e *embedding) find(target *url.URL) (jsontext.Pointer, bool) {
 	}
 	pointer, ok := e.places[resource.String()+"#"+target.Fragment]
 	return pointer, ok
-}
-
-// alone keeps a schema whose dynamic references depend on the way that led to them; nothing but an address of its own
-// says so. Few tools can follow it.
-func alone(schema jsontext.Value, at jsontext.Pointer) (jsontext.Value, error) {
-	o, _, err := parse(schema)
-	if err != nil {
-		return nil, err
-	}
-	if _, ok := o.text("$id"); ok {
-		return schema, nil
-	}
-	id, err := encode("urn:llmservice:" + at.LastToken())
-	if err != nil {
-		return nil, err
-	}
-	return encode(append(object{{"$id", id}}, o.object...))
 }

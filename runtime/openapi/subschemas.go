@@ -43,10 +43,18 @@ func parse(schema jsontext.Value) (o parsed, ok bool, err error) {
 
 func (o parsed) text(keyword string) (string, bool) {
 	v, ok := o.find(keyword)
-	if !ok || v.Kind() != '"' {
+	if !ok {
 		return "", false
 	}
-	text, err := jsontext.AppendUnquote(nil, *v)
+	return text(*v)
+}
+
+// text gives a JSON string's value.
+func text(v jsontext.Value) (string, bool) {
+	if v.Kind() != '"' {
+		return "", false
+	}
+	text, err := jsontext.AppendUnquote(nil, v)
 	return string(text), err == nil
 }
 

@@ -1,0 +1,297 @@
+package openapi
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+var update = flag.Bool("update", false, "write testdata/document.json anew")
+
+// secret marks what callers of a service are not to learn; so does whatever holds it.
+const secret = "hidden"
+
+// service is a config of everything that a document tells of, and of everything that it must not.
+func service() *config.Config {
+	return &config.Config{
+		Version: config.Version,
+		Service: config.Service{Name: "assistant", Namespace: "team-" + secret},
+		Upstreams: []config.Upstream{{
+			Name:      "upstream-" + secret,
+			OpenAI:    &config.OpenAI{Model: "model-" + secret},
+			Endpoints: []config.Endpoint{{URL: "http://" + secret + ".models.svc:8000/v1"}},
+			Auth:      &config.Auth{Bearer: &config.SecretFile{Secret: "keys-" + secret, Key: "key-" + secret}},
+		}},
+		Models: []config.Model{
+			{Name: "assistant", Upstreams: []string{"upstream-" + secret}},
+			{Name: "helper", Upstreams: []string{"upstream-" + secret}},
+		},
+		Routes: []config.Route{
+			route("POST", "/answer", "Answer a question", `{
+				"type": "object",
+				"required": ["question"],
+				"additionalProperties": false,
+				"properties": {
+					"question": {"type": "string", "minLength": 1},
+					"filters": {"type": "array", "items": {"$ref": "#/$defs/filter"}}
+				},
+				"$defs": {"filter": {"type": "object", "properties": {"year": {"type": "integer"}}, "required": ["year"]}}
+			}`, streamed),
+			route("GET", "/answer", "", "", whole),
+			route("PUT", "/", "", "", whole),
+			route("DELETE", "/a-b", "", "true", streamed),
+			route("PATCH", "/a_b", "", "", streamed),
+			route("PATCH", "/a-b", "", "", whole),
+		},
+	}
+}
+
+var (
+	streamed = &config.Response{Stream: "step-" + secret}
+	whole    = &config.Response{Body: jsontext.Value(`{"text": "${steps.step-` + secret + `.text}"}`)}
+)
+
+func route(method, path, summary, schema string, response *config.Response) config.Route {
+	r := config.Route{
+		Method: method, Path: path, Summary: summary, Response: response,
+		Steps: []config.Step{{Name: "step-" + secret, Chat: &config.Chat{
+			Upstream:   "upstream-" + secret,
+			Messages:   []config.Message{{Role: "system", Content: "prompt-" + secret}},
+			Parameters: jsontext.Value(`{"user": "parameter-` + secret + `"}`),
+		}}},
+	}
+	if schema != "" {
+		r.Request = &config.Request{Schema: jsontext.Value(schema)}
+	}
+	return r
+}
+
+func build(t *testing.T, c *config.Config) []byte {
+	t.Helper()
+	encoded, err := Build(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encoded
+}
+
+// load reads a document with a library that knows OpenAPI 3.1 and nothing of this package, and says what that finds wrong.
+func load(t *testing.T, encoded []byte, o ...openapi3.ValidationOption) (*openapi3.T, error) {
+	t.Helper()
+	d, err := openapi3.NewLoader().LoadFromData(encoded)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.Validate(t.Context(), o...)
+}
+
+func TestDocumentIsOpenAPI31(t *testing.T) {
+	full := service()
+	for name, change := range map[string]func(*config.Config){
+		"routes and models": func(*config.Config) {},
+		"routes":            func(c *config.Config) { c.Models = nil },
+		"models":            func(c *config.Config) { c.Routes = nil },
+		"nothing":           func(c *config.Config) { c.Models, c.Routes = nil, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := *full
+			change(&c)
+			d, err := load(t, build(t, &c))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !d.IsOpenAPI31OrLater() {
+				t.Errorf("it is OpenAPI %s", d.OpenAPI)
+			}
+		})
+	}
+}
+
+// The validator is worth something only if it refuses what is wrong.
+func TestValidatorRefusesBrokenDocuments(t *testing.T) {
+	good := string(build(t, service()))
+	for name, change := range map[string][2]string{
+		"no title":             {`"title":"assistant",`, ``},
+		"dangling response":    {`"#/components/responses/Failed"`, `"#/components/responses/None"`},
+		"dangling schema":      {`"#/components/schemas/ValidationError"`, `"#/components/schemas/None"`},
+		"dangling header":      {`"#/components/headers/RetryAfter"`, `"#/components/headers/None"`},
+		"same operationId":     {`"get_answer"`, `"post_answer"`},
+		"no description":       {`"description":"The answer.",`, ``},
+		"unknown member":       {`"operationId":"get_answer"`, `"operationID":"get_answer"`},
+		"no type of schema":    {`"type":"integer"`, `"type":"int"`},
+		"relative path":        {`"/answer":`, `"answer":`},
+		"undeclared parameter": {`"/answer":`, `"/{answer}":`},
+		"bad component name":   {`"post_answer_request":`, `"post answer request":`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broken := strings.ReplaceAll(good, change[0], change[1])
+			if broken == good {
+				t.Fatalf("the document has no %s", change[0])
+			}
+			if _, err := load(t, []byte(broken)); err == nil {
+				t.Error("accepted")
+			}
+		})
+	}
+}
+
+func TestDocumentGolden(t *testing.T) {
+	got := jsontext.Value(build(t, service()))
+	if err := got.Indent(jsontext.WithIndent("  ")); err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	if *update {
+		if err := os.WriteFile("testdata/document.json", got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("testdata/document.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("document (-want +got; -update writes it anew):\n%s", diff)
+	}
+}
+
+func TestDocumentIsDeterministic(t *testing.T) {
+	first := build(t, service())
+	for range 20 {
+		if again := build(t, service()); !bytes.Equal(first, again) {
+			t.Fatalf("another document for the same config:\n%s\n%s", first, again)
+		}
+	}
+}
+
+func TestDocumentTellsNothingOfWhatIsBehind(t *testing.T) {
+	encoded := string(build(t, service()))
+	if i := strings.Index(encoded, secret); i >= 0 {
+		t.Errorf("it tells …%s…", encoded[max(0, i-60):min(len(encoded), i+60)])
+	}
+}
+
+func TestInfo(t *testing.T) {
+	c := service()
+	encoded, err := config.Encode(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := load(t, build(t, c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Info.Title != "assistant" || d.Info.Version != config.Revision(encoded) {
+		t.Errorf("title %q, version %q; want assistant, %s", d.Info.Title, d.Info.Version, config.Revision(encoded))
+	}
+}
+
+func TestOperations(t *testing.T) {
+	d, err := load(t, build(t, service()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	failures := []string{"429", "502", "503", "504", "default"}
+	with := func(more ...string) []string { return slices.Sorted(slices.Values(append(more, failures...))) }
+	for _, tc := range []struct {
+		method, path, id, summary, answer string
+		body                              string // required, optional or none
+		statuses                          []string
+	}{
+		{"POST", "/answer", "post_answer", "Answer a question", eventsType, "required", with("200", "422")},
+		{"GET", "/answer", "get_answer", "", jsonType, "none", with("200")},
+		{"PUT", "/", "put_root", "", jsonType, "optional", with("200", "422")},
+		{"DELETE", "/a-b", "delete_a_b", "", eventsType, "required", with("200", "422")},
+		{"PATCH", "/a_b", "patch_a_b", "", eventsType, "optional", with("200", "422")},
+		{"PATCH", "/a-b", "patch_a_b_2", "", jsonType, "optional", with("200", "422")},
+		{"POST", "/v1/chat/completions", "createChatCompletion", "Create a chat completion", eventsType, "required", with("200", "400", "404")},
+		{"GET", "/v1/models", "listModels", "List the models", jsonType, "none", slices.Sorted(slices.Values([]string{"200", "429", "default"}))},
+	} {
+		t.Run(tc.method+" "+tc.path, func(t *testing.T) {
+			o := d.Paths.Value(tc.path).GetOperation(tc.method)
+			if o == nil {
+				t.Fatal("is missing")
+			}
+			if o.OperationID != tc.id || o.Summary != tc.summary {
+				t.Errorf("got %q, %q; want %q, %q", o.OperationID, o.Summary, tc.id, tc.summary)
+			}
+			if got := bodyKind(o); got != tc.body {
+				t.Errorf("body: %s, want %s", got, tc.body)
+			}
+			if o.Responses.Status(200).Value.Content[tc.answer] == nil {
+				t.Errorf("200 has no %s", tc.answer)
+			}
+			var statuses []string
+			for status := range o.Responses.Map() {
+				statuses = append(statuses, status)
+			}
+			if diff := cmp.Diff(tc.statuses, slices.Sorted(slices.Values(statuses))); diff != "" {
+				t.Errorf("statuses (-want +got):\n%s", diff)
+			}
+			if o.Responses.Status(429).Value.Headers["Retry-After"] == nil {
+				t.Error("429 has no Retry-After")
+			}
+		})
+	}
+}
+
+func bodyKind(o *openapi3.Operation) string {
+	switch {
+	case o.RequestBody == nil:
+		return "none"
+	case o.RequestBody.Value.Required:
+		return "required"
+	}
+	return "optional"
+}
+
+// The document has routes in the order of the config, then the gateway's own.
+func TestOrder(t *testing.T) {
+	var d struct {
+		Paths members[jsontext.Value] `json:"paths"`
+	}
+	if err := json.Unmarshal(build(t, service()), &d); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range d.Paths {
+		got = append(got, m.name)
+	}
+	want := []string{"/answer", "/", "/a-b", "/a_b", "/v1/chat/completions", "/v1/models"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+}
+
+func TestPathsAreLiteral(t *testing.T) {
+	c := service()
+	c.Routes = []config.Route{route("GET", "/a/{b} c", "", "", whole)}
+	d, err := load(t, build(t, c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Paths.Value("/a/%7Bb%7D%20c") == nil {
+		t.Errorf("got %v", d.Paths.Keys())
+	}
+}
+
+func TestModelsOnlyWhereThereAreModels(t *testing.T) {
+	c := service()
+	c.Models = nil
+	encoded := string(build(t, c))
+	for _, unwanted := range []string{"/v1/", "OpenAIError", "ChatCompletionRequest", "ModelName"} {
+		if strings.Contains(encoded, unwanted) {
+			t.Errorf("a service without models has %s", unwanted)
+		}
+	}
+}
