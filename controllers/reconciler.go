@@ -49,7 +49,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1beta1.custom.metrics.k8s.io;v1beta2.custom.metrics.k8s.io,verbs=get;update
+// The rights to APIServices are in config/metricsapi: an operator that serves no metrics has none.
 
 // Reconcile observes one service, renders its children, applies what differs and reports. An error is retried with
 // backoff; what only time or somebody else can change is looked at again later.
