@@ -59,7 +59,7 @@ func TestMetricsAPICanStayOut(t *testing.T) {
 			t.Errorf("metricsAPI.enabled=false renders %s", id)
 		}
 		if id == "Deployment/llmservice-system/llmservice-manager" {
-			if args := managerArgs(t, object); !slices.Contains(args, "--custom-metrics-bind-port=0") {
+			if args := managerArgs(t, object); !slices.Contains(args, "--custom-metrics-port=0") {
 				t.Errorf("the manager is told %v", args)
 			}
 		}
