@@ -20,8 +20,8 @@ import (
 )
 
 // User is the uid and gid of every image. A scratch image has no /etc/passwd
-// that would give the uid a group. A kubelet heeds the uid only: a pod that
-// should not have root's group says runAsGroup itself.
+// that would give the uid a group, and a kubelet hands on the uid only: a pod
+// that should not have root's group sets runAsUser and runAsGroup, both.
 const User = "65532:65532"
 
 var architectures = map[elf.Machine]string{elf.EM_X86_64: "amd64", elf.EM_AARCH64: "arm64"}

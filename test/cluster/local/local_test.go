@@ -5,6 +5,7 @@ package local
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log"
 	"os"
 	"os/exec"
@@ -18,7 +19,14 @@ import (
 	"github.com/llmservice/llmservice/test/cluster/node"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain also stands in for a supervisor, one that waits for its input to end.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == SuperviseCommand {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestForeignDirectoryIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
@@ -108,25 +116,18 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-func TestSupervisorsAreFoundByTheirArguments(t *testing.T) {
-	l := node.Layout{State: t.TempDir(), Netns: "ns-of-" + filepath.Base(t.TempDir())}
-	fake := filepath.Join(t.TempDir(), "cluster")
-	// The shell stays the process that /proc shows: read is built in.
-	if err := os.WriteFile(fake, []byte("#!/bin/sh\nread line\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	sh, err := exec.LookPath("sh")
+func TestSupervisorIsFoundAndStopped(t *testing.T) {
+	l := node.Layout{State: t.TempDir(), Netns: "of-a-test"}
+	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As the kernel runs a supervisor: the program, then its arguments.
-	cmd := exec.CommandContext(t.Context(), sh, superviseArgs(l)...)
-	cmd.Args = append([]string{"cluster"}, superviseArgs(l)...)
-	cmd.Path = blockingProgram(t)
+	cmd := exec.CommandContext(t.Context(), self, superviseArgs(l)...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer in.Close()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -138,9 +139,16 @@ func TestSupervisorsAreFoundByTheirArguments(t *testing.T) {
 	if pids, err := supervisors("--state=" + l.State + "/other"); err != nil || len(pids) != 0 {
 		t.Errorf("another state: %v, %v", pids, err)
 	}
-	in.Close()
-	_ = cmd.Wait()
+	if err := stop(t.Context(), cmd.Process.Pid); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("it ended of its own accord")
+	}
 	if pids, err := supervisors("--state=" + l.State); err != nil || len(pids) != 0 {
 		t.Errorf("after its end: %v, %v", pids, err)
+	}
+	if err := stop(t.Context(), cmd.Process.Pid); err != nil {
+		t.Errorf("stop of what has ended: %v", err)
 	}
 }

@@ -52,11 +52,11 @@ func TestConfigsFollowTheLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, wants := range map[string][]string{
-		"containerd.toml":        {`root = "` + l.State, `address = "` + l.Containerd(), `bin_dir = "/opt/cni/bin"`, pauseImage},
-		"kubelet.yaml":           {"unix://" + l.Containerd(), "cgroupRoot: /llmservice-k8s-second", nodeIP},
-		"cni/10-pods.conflist":   {`"dataDir": "` + l.State, podCIDR},
-		"Corefile":               {l.Kubeconfig(), "bind " + nodeIP},
-		"resolv.conf":            {},
+		"containerd.toml":      {`root = "` + l.State, `address = "` + l.Containerd(), `bin_dir = "/opt/cni/bin"`, pauseImage},
+		"kubelet.yaml":         {"unix://" + l.Containerd(), "cgroupRoot: /llmservice-k8s-second", nodeIP},
+		"cni/10-pods.conflist": {`"dataDir": "` + l.State, podCIDR},
+		"Corefile":             {l.Kubeconfig(), "bind " + nodeIP},
+		"resolv.conf":          {},
 	} {
 		data, err := os.ReadFile(filepath.Join(l.State, path))
 		if err != nil {

@@ -130,10 +130,10 @@ func TestLogTail(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	long := strings.Repeat("x", tailBytes)
 	for content, want := range map[string]string{
-		"":                   "",
-		"a\nb\nc\n":          "b\nc",
-		"only":               "only",
-		long + "\nlast\n":    long[:tailBytes-len("\nlast\n")] + "\nlast",
+		"":                    "",
+		"a\nb\nc\n":           "b\nc",
+		"only":                "only",
+		long + "\nlast\n":     long[:tailBytes-len("\nlast\n")] + "\nlast",
 		"blank\n\nat end\n\n": "\nat end",
 	} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
