@@ -169,7 +169,7 @@ func live(t *testing.T, child render.Child) *unstructured.Unstructured {
 	t.Helper()
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(child.GroupVersionKind)
-	if err := api.Get(t.Context(), client.ObjectKey(child.NamespacedName), object); err != nil {
+	if err := api.Get(t.Context(), child.NamespacedName, object); err != nil {
 		t.Fatal(err)
 	}
 	return object
