@@ -37,14 +37,18 @@ func parse(args []string) (*flags, error) {
 	f := &flags{}
 	set := flag.NewFlagSet("gateway", flag.ContinueOnError)
 	set.StringVar(&f.listen, "listen", fmt.Sprintf(":%d", config.Port), "address of the API")
-	set.StringVar(&f.adminListen, "admin-listen", fmt.Sprintf(":%d", config.AdminPort), "address of probes, status and metrics")
-	set.StringVar(&f.options.ConfigDir, "config-dir", config.Dir, "directory with the files current and lastGood")
-	set.StringVar(&f.options.SecretsDir, "secrets-dir", config.SecretsDir, "directory with one directory for each Secret")
-	set.IntVar(&f.options.Workers, "workers", 2, "how many requests compute at the same instant")
-	set.DurationVar(&f.options.MaxStreamDuration, "max-stream-duration", 5*time.Minute, "bound of a stream, and of the drain")
-	set.DurationVar(&f.options.DrainDelay, "drain-delay", config.DrainDelay, "how long to accept connections after being told to stop")
-	set.StringVar(&f.terminationLog, "termination-log", config.TerminationLog, "file for the last status; not written where it does not exist")
+	set.StringVar(&f.adminListen, "admin-listen", fmt.Sprintf(":%d", config.AdminPort),
+		"address of probes, status and metrics")
+	set.StringVar(&f.terminationLog, "termination-log", config.TerminationLog,
+		"file for the last status; not written where it does not exist")
 	set.TextVar(&f.level, "log-level", slog.LevelInfo, "least level logged: debug, info, warn or error")
+	o := &f.options
+	set.StringVar(&o.ConfigDir, "config-dir", config.Dir, "directory with the files current and lastGood")
+	set.StringVar(&o.SecretsDir, "secrets-dir", config.SecretsDir, "directory with one directory for each Secret")
+	set.IntVar(&o.Workers, "workers", 2, "how many requests compute at the same instant")
+	set.DurationVar(&o.MaxStreamDuration, "max-stream-duration", 5*time.Minute, "bound of a stream, and of the drain")
+	set.DurationVar(&o.DrainDelay, "drain-delay", config.DrainDelay, "how long to accept connections while draining")
+	set.BoolVar(&o.Profiling, "profiling", false, "serve profiles below /debug/pprof/ on the admin address")
 	if err := set.Parse(args); err != nil {
 		return nil, err
 	}
@@ -61,16 +65,17 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	api, err := net.Listen("tcp", f.listen)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	var listeners net.ListenConfig
+	api, err := listeners.Listen(ctx, "tcp", f.listen)
 	if err != nil {
 		return fmt.Errorf("listen for the API: %w", err)
 	}
-	admin, err := net.Listen("tcp", f.adminListen)
+	admin, err := listeners.Listen(ctx, "tcp", f.adminListen)
 	if err != nil {
 		return fmt.Errorf("listen for probes: %w", err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
 	return errors.Join(g.Run(ctx, api, admin), lastWords(f.terminationLog, g.Status()))
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func devCommand() *cobra.Command {
 	flags.StringVar(&d.listen, "listen", "127.0.0.1:8080", "address of the API")
 	flags.StringVar(&d.adminListen, "admin-listen", "127.0.0.1:9090", "address of probes, status and metrics")
 	flags.StringVar(&d.secretsDir, "secrets-dir", "secrets", "directory with a directory for each Secret")
-	flags.StringToStringVar(&d.endpoints, "endpoint", nil, "NAME=URL asks the upstream NAME at URL instead of its endpoints")
+	flags.StringToStringVar(&d.endpoints, "endpoint", nil, "NAME=URL asks the upstream NAME at URL, not at its endpoints")
 	flags.StringVar(&level, "log-level", level, "least level logged: debug, info, warn or error")
 	if err := cmd.MarkFlagRequired("filename"); err != nil {
 		panic(err) // the flag is defined above
@@ -90,11 +91,12 @@ func (d *dev) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	api, err := net.Listen("tcp", d.listen)
+	var listeners net.ListenConfig
+	api, err := listeners.Listen(ctx, "tcp", d.listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	admin, err := net.Listen("tcp", d.adminListen)
+	admin, err := listeners.Listen(ctx, "tcp", d.adminListen)
 	if err != nil {
 		return errors.Join(fmt.Errorf("--admin-listen: %w", err), api.Close())
 	}
@@ -203,7 +205,7 @@ func (d *dev) watch(ctx context.Context) error {
 				saved.Reset(settle)
 			}
 		case err := <-watcher.Errors:
-			d.say("watching the manifest: %v", err)
+			d.sayf("watching the manifest: %v", err)
 		case <-saved.C:
 			d.reload(ctx)
 		}
@@ -214,29 +216,32 @@ func (d *dev) reload(ctx context.Context) {
 	_, encoded, err := d.load(ctx)
 	if err == nil {
 		var served []byte
-		if served, err = os.ReadFile(filepath.Join(d.configDir, config.CurrentKey)); err == nil && string(served) == string(encoded) {
+		served, err = os.ReadFile(filepath.Join(d.configDir, config.CurrentKey))
+		if err == nil && bytes.Equal(served, encoded) {
 			return
 		}
 		err = d.deliver(encoded)
 	}
 	if err != nil {
-		d.say("not reloaded, the last good manifest is served on:\n%v", err)
+		d.sayf("not reloaded, the last good manifest is served on:\n%v", err)
 		return
 	}
-	d.say("reloaded, revision %s", config.Revision(encoded))
+	d.sayf("reloaded, revision %s", config.Revision(encoded))
 }
 
-func (d *dev) say(format string, args ...any) {
+func (d *dev) sayf(format string, args ...any) {
 	_, _ = fmt.Fprintf(d.out, format+"\n", args...) // nobody is left to read about it
 }
 
 func (d *dev) welcome(service *v1alpha1.LLMService, api, admin net.Addr) {
-	d.say("%s is served at http://%s", service.Name, api)
+	d.sayf("%s is served at http://%s", service.Name, api)
 	for _, r := range service.Spec.Routes {
-		d.say("  %-6s http://%s%s  %s", r.Method, api, r.Path, r.Summary)
+		d.sayf("  %-6s http://%s%s  %s", r.Method, api, r.Path, r.Summary)
 	}
 	if len(service.Spec.Models) > 0 {
-		d.say("  OpenAI http://%s/v1", api)
+		d.sayf("  OpenAI http://%s/v1", api)
 	}
-	d.say("  docs   http://%s/docs\n  status http://%s%s\nreloading on every save of %s; Ctrl-C ends", api, admin, config.StatusPath, d.file)
+	d.sayf("  docs   http://%s/docs", api)
+	d.sayf("  status http://%s%s", admin, config.StatusPath)
+	d.sayf("reloading on every save of %s; Ctrl-C ends", d.file)
 }

@@ -95,7 +95,8 @@ var loadDefinition = sync.OnceValues(func() (*definition, error) {
 		return nil, fmt.Errorf("read the definition: %w", err)
 	}
 	var props apiextensions.JSONSchemaProps
-	err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(v1.Spec.Versions[0].Schema.OpenAPIV3Schema, &props, nil)
+	schema := v1.Spec.Versions[0].Schema.OpenAPIV3Schema
+	err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(schema, &props, nil)
 	if err != nil {
 		return nil, fmt.Errorf("convert the definition: %w", err)
 	}
@@ -112,7 +113,8 @@ var loadDefinition = sync.OnceValues(func() (*definition, error) {
 
 // admit sets the defaults and refuses what an API server refuses.
 func (d *definition) admit(ctx context.Context, object map[string]any) error {
-	unknown := pruning.PruneWithOptions(object, d.structural, true, structuralschema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
+	track := structuralschema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}
+	unknown := pruning.PruneWithOptions(object, d.structural, true, track)
 	var errs []error
 	for _, path := range unknown {
 		errs = append(errs, fmt.Errorf("%s: unknown field", path))

@@ -19,6 +19,8 @@ const (
 
 // ConfigMapName is the ConfigMap of a service for this contract version; another version has another name, so
 // that operator and gateway may differ by a release.
+//
+//nolint:revive // a ConfigMap is a kind; config.MapName would hide it
 func ConfigMapName(service string) string { return service + "-config-" + Version }
 
 // Revision names the bytes of an encoded config: equal bytes have equal revisions.

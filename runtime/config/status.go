@@ -59,7 +59,7 @@ const (
 	// Dir is where the ConfigMap is mounted.
 	Dir = "/etc/llmservice/config"
 	// SecretsDir is where the Secrets are mounted, one directory each.
-	SecretsDir = "/etc/llmservice/secrets"
+	SecretsDir = "/etc/llmservice/secrets" //nolint:gosec // a path is no credential
 	// TerminationLog is the kubelet's default file for a container's last words.
 	TerminationLog = "/dev/termination-log"
 )

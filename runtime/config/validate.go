@@ -49,35 +49,35 @@ func Validate(c *Config) Errors {
 	return v.errs
 }
 
-func (v *validator) add(path, format string, args ...any) {
+func (v *validator) addf(path, format string, args ...any) {
 	v.errs = append(v.errs, FieldError{Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
 func (v *validator) service(c *Config) {
 	if c.Service.Name == "" {
-		v.add("service.name", "is required")
+		v.addf("service.name", "is required")
 	}
 	if c.Runtime.MaxInFlight < 1 {
-		v.add("runtime.maxInFlight", "is %d, want at least 1", c.Runtime.MaxInFlight)
+		v.addf("runtime.maxInFlight", "is %d, want at least 1", c.Runtime.MaxInFlight)
 	}
 }
 
 func (v *validator) upstream(path string, u *Upstream) {
 	switch {
 	case u.Name == "":
-		v.add(path+".name", "is required")
+		v.addf(path+".name", "is required")
 	case v.upstreams[u.Name]:
-		v.add(path+".name", "%q is the name of another upstream", u.Name)
+		v.addf(path+".name", "%q is the name of another upstream", u.Name)
 	}
 	v.upstreams[u.Name] = true
 	switch {
 	case u.OpenAI == nil:
-		v.add(path+".openAI", "is required")
+		v.addf(path+".openAI", "is required")
 	case u.OpenAI.Model == "":
-		v.add(path+".openAI.model", "is required")
+		v.addf(path+".openAI.model", "is required")
 	}
 	if len(u.Endpoints) == 0 {
-		v.add(path+".endpoints", "is empty, want at least one endpoint")
+		v.addf(path+".endpoints", "is empty, want at least one endpoint")
 	}
 	for i, e := range u.Endpoints {
 		v.endpoint(fmt.Sprintf("%s.endpoints[%d].url", path, i), e.URL)
@@ -90,15 +90,15 @@ func (v *validator) endpoint(path, raw string) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		v.add(path, "is not a URL; want for example http://model.team.svc:8000/v1")
+		v.addf(path, "is not a URL; want for example http://model.team.svc:8000/v1")
 	case u.Scheme != "http" && u.Scheme != "https":
-		v.add(path, "has the scheme %q, want http or https", u.Scheme)
+		v.addf(path, "has the scheme %q, want http or https", u.Scheme)
 	case u.Hostname() == "":
-		v.add(path, "%q has no host", raw)
+		v.addf(path, "%q has no host", raw)
 	case u.User != nil:
-		v.add(path, "holds user information; credentials belong to auth")
+		v.addf(path, "holds user information; credentials belong to auth")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		v.add(path, "has a query or fragment; want a base URL, to which paths are appended")
+		v.addf(path, "has a query or fragment; want a base URL, to which paths are appended")
 	}
 }
 
@@ -111,12 +111,12 @@ func (v *validator) auth(path string, a *Auth) {
 		return
 	}
 	if a.Bearer == nil {
-		v.add(path+".bearer", "is required")
+		v.addf(path+".bearer", "is required")
 		return
 	}
 	for _, part := range []struct{ name, value string }{{"secret", a.Bearer.Secret}, {"key", a.Bearer.Key}} {
 		if !secretPart.MatchString(part.value) || strings.HasPrefix(part.value, "..") {
-			v.add(path+".bearer."+part.name, "%q is not the name of a Secret's %s", part.value, part.name)
+			v.addf(path+".bearer."+part.name, "%q is not the name of a Secret's %s", part.value, part.name)
 		}
 	}
 }
@@ -130,7 +130,7 @@ func (v *validator) timeouts(path string, t *Timeouts) {
 
 func (v *validator) positive(path string, d Duration) {
 	if d <= 0 {
-		v.add(path, "is %s, want more than 0s", d.Std())
+		v.addf(path, "is %s, want more than 0s", d.Std())
 	}
 }
 
@@ -140,13 +140,13 @@ func (v *validator) models(models []Model) {
 		path := fmt.Sprintf("models[%d]", i)
 		switch {
 		case m.Name == "":
-			v.add(path+".name", "is required")
+			v.addf(path+".name", "is required")
 		case names[m.Name]:
-			v.add(path+".name", "%q is the name of another model", m.Name)
+			v.addf(path+".name", "%q is the name of another model", m.Name)
 		}
 		names[m.Name] = true
 		if len(m.Upstreams) == 0 {
-			v.add(path+".upstreams", "is empty, want at least one upstream")
+			v.addf(path+".upstreams", "is empty, want at least one upstream")
 		}
 		for j, name := range m.Upstreams {
 			v.knownUpstream(fmt.Sprintf("%s.upstreams[%d]", path, j), name)
@@ -156,7 +156,7 @@ func (v *validator) models(models []Model) {
 
 func (v *validator) knownUpstream(path, name string) {
 	if !v.upstreams[name] {
-		v.add(path, "there is no upstream %q", name)
+		v.addf(path, "there is no upstream %q", name)
 	}
 }
 
@@ -166,6 +166,6 @@ func (v *validator) checkSchema(path string, raw []byte) {
 		return
 	}
 	if _, err := schema.Compile(raw); err != nil {
-		v.add(path, "%v", err)
+		v.addf(path, "%v", err)
 	}
 }

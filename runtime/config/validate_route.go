@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/llmservice/llmservice/runtime/expr"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
 )
 
 // Methods are those that a route may have.
@@ -22,7 +24,7 @@ func (v *validator) routes(routes []Route) {
 	for i := range routes {
 		path, r := fmt.Sprintf("routes[%d]", i), &routes[i]
 		if key := r.Method + " " + r.Path; taken[key] {
-			v.add(path+".path", "%s is another route's", key)
+			v.addf(path+".path", "%s is another route's", key)
 		} else {
 			taken[key] = true
 		}
@@ -32,22 +34,22 @@ func (v *validator) routes(routes []Route) {
 
 func (v *validator) route(path string, r *Route) {
 	if !strings.HasPrefix(r.Path, "/") {
-		v.add(path+".path", "%q does not begin with /", r.Path)
+		v.addf(path+".path", "%q does not begin with /", r.Path)
 	}
 	for _, reserved := range Reserved {
 		if r.Path == reserved || strings.HasPrefix(r.Path, reserved+"/") {
-			v.add(path+".path", "%s belongs to the gateway", reserved)
+			v.addf(path+".path", "%s belongs to the gateway", reserved)
 		}
 	}
 	if !slices.Contains(Methods, r.Method) {
-		v.add(path+".method", "%q, want one of %s", r.Method, strings.Join(Methods, ", "))
+		v.addf(path+".method", "%q, want one of %s", r.Method, strings.Join(Methods, ", "))
 	}
 	v.positive(path+".timeout", r.Timeout)
 	if r.Request != nil {
 		v.checkSchema(path+".request.schema", r.Request.Schema)
 	}
 	if len(r.Steps) != 1 {
-		v.add(path+".steps", "has %d steps, want one", len(r.Steps))
+		v.addf(path+".steps", "has %d steps, want one", len(r.Steps))
 	}
 	var done []string
 	for i := range r.Steps {
@@ -63,37 +65,53 @@ func (v *validator) route(path string, r *Route) {
 func (v *validator) step(path string, s *Step, done []string) {
 	switch {
 	case s.Name == "":
-		v.add(path+".name", "is required")
+		v.addf(path+".name", "is required")
 	case slices.Contains(done, s.Name):
-		v.add(path+".name", "%q is the name of another step", s.Name)
+		v.addf(path+".name", "%q is the name of another step", s.Name)
 	}
 	if s.Chat == nil {
-		v.add(path+".chat", "is required")
+		v.addf(path+".chat", "is required")
 		return
 	}
 	v.knownUpstream(path+".chat.upstream", s.Chat.Upstream)
 	v.messages(path+".chat.messages", s.Chat.Messages, done)
-	if err := openai.CheckParameters(s.Chat.Parameters); err != nil {
-		v.add(path+".chat.parameters", "%v", err)
+	v.parameters(path+".chat.parameters", s.Chat.Parameters)
+}
+
+// ownMembers of an upstream's request are set by the gateway.
+var ownMembers = []string{"model", "messages", "stream"}
+
+func (v *validator) parameters(path string, raw jsontext.Value) {
+	if raw == nil {
+		return
+	}
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
+		v.addf(path, "want a JSON object without repeated names")
+	}
+	for _, name := range ownMembers {
+		if _, set := members[name]; set {
+			v.addf(path+"."+name, "may not be set here, the gateway sets it")
+		}
 	}
 }
 
 func (v *validator) messages(path string, messages []Message, done []string) {
 	if len(messages) == 0 {
-		v.add(path, "is empty, want at least one message")
+		v.addf(path, "is empty, want at least one message")
 	}
 	env, err := expr.NewEnv(expr.Vars{Steps: done})
 	if err != nil {
-		v.add(path, "%v", err)
+		v.addf(path, "%v", err)
 		return
 	}
 	for i, m := range messages {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if !slices.Contains(roles, m.Role) {
-			v.add(at+".role", "%q, want one of %s", m.Role, strings.Join(roles, ", "))
+			v.addf(at+".role", "%q, want one of %s", m.Role, strings.Join(roles, ", "))
 		}
 		if _, err := env.Compile(m.Content); err != nil {
-			v.add(at+".content", "%v", err)
+			v.addf(at+".content", "%v", err)
 		}
 	}
 }
@@ -101,11 +119,11 @@ func (v *validator) messages(path string, messages []Message, done []string) {
 func (v *validator) response(path string, r *Response, done []string) {
 	switch {
 	case r == nil || (r.Stream == "" && r.Body == nil):
-		v.add(path, "want one of stream and body")
+		v.addf(path, "want one of stream and body")
 	case r.Stream != "" && r.Body != nil:
-		v.add(path, "has both stream and body, want one of them")
+		v.addf(path, "has both stream and body, want one of them")
 	case r.Stream != "" && !slices.Contains(done, r.Stream):
-		v.add(path+".stream", "there is no step %q", r.Stream)
+		v.addf(path+".stream", "there is no step %q", r.Stream)
 	case r.Body != nil:
 		v.body(path+".body", r.Body, done)
 	}
@@ -117,6 +135,6 @@ func (v *validator) body(path string, body []byte, done []string) {
 		_, err = env.CompileTree(body)
 	}
 	if err != nil {
-		v.add(path, "%v", err)
+		v.addf(path, "%v", err)
 	}
 }

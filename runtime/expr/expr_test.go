@@ -280,8 +280,8 @@ func TestContextEndsEvaluation(t *testing.T) {
 
 // expiring is a context that has ended, as one does in the middle of an evaluation.
 type expiring struct {
-	context.Context
-	done chan struct{}
+	context.Context //nolint:containedctx // it is a context itself
+	done            chan struct{}
 }
 
 func (e expiring) Done() <-chan struct{} { return e.done }

@@ -32,7 +32,7 @@ func (e *Env) CompileTree(raw []byte) (*Tree, error) {
 	b := &builder{env: e, in: jsontext.NewDecoder(bytes.NewBuffer(raw)), tree: &Tree{}}
 	err := b.value()
 	if err == nil {
-		if _, end := b.in.ReadToken(); end != io.EOF {
+		if _, end := b.in.ReadToken(); !errors.Is(end, io.EOF) {
 			err = &Error{Column: 1, Message: "more than one JSON value"}
 		}
 	}

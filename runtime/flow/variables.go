@@ -24,7 +24,7 @@ func (r *Route) variables(ctx context.Context, req *relay.Request) (map[string]a
 
 func (r *Route) body(ctx context.Context, req *relay.Request) (any, *problem.Error) {
 	if r.schema == nil && len(req.Body) == 0 {
-		return nil, nil //nolint:nilnil // JSON's null is a body like any other
+		return nil, nil
 	}
 	if len(req.Body) > 0 && !isJSON(req.Header.Get("Content-Type")) {
 		return nil, problem.WrongMediaType("application/json")

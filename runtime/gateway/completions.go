@@ -15,8 +15,6 @@ import (
 const (
 	completionsPath = "/v1/chat/completions"
 	modelsPath      = "/v1/models"
-	documentPath    = "/openapi.json"
-	docsPath        = "/docs"
 )
 
 // decider says how a request is answered.
@@ -68,7 +66,8 @@ func (c *completions) whole(ctx context.Context, plan *upstream.Plan, m *model) 
 		}
 		return err
 	}
-	if _, failure := upstream.Whole(ctx, c.env.Client, plan.Attempts(), check, c.env.Observe); failure.Kind != relay.NoFailure {
+	_, failure := upstream.Whole(ctx, c.env.Client, plan.Attempts(), check, c.env.Observe)
+	if failure.Kind != relay.NoFailure {
 		return refuseOpenAI(failure)
 	}
 	return relay.JSON(renamed)

@@ -40,7 +40,9 @@ type Options struct {
 	MaxStreamDuration time.Duration
 	// DrainDelay is how long a gateway that was told to stop still accepts connections.
 	DrainDelay time.Duration
-	Logger     *slog.Logger
+	// Profiling serves package pprof's profiles on the admin listener.
+	Profiling bool
+	Logger    *slog.Logger
 }
 
 // Gateway is one replica.
@@ -95,6 +97,7 @@ func (g *Gateway) Run(ctx context.Context, api, adm net.Listener) error {
 	parts.Go(func() error {
 		return admin.New(admin.Options{
 			Status: g.Status, Ready: g.ready, Registry: g.metrics.Registry, Logger: g.logger,
+			Profiling: g.options.Profiling,
 		}).Serve(adminCtx, adm)
 	})
 	parts.Go(func() error {

@@ -272,8 +272,10 @@ func said(t testing.TB, chunks []string) string {
 	for _, chunk := range chunks {
 		var parsed struct {
 			Choices []struct {
-				Delta struct{ Content string }
-			}
+				Delta struct {
+					Content string `json:"content"`
+				} `json:"delta"`
+			} `json:"choices"`
 		}
 		if chunk == "[DONE]" {
 			break

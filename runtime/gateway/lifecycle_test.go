@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"net/http"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
@@ -160,7 +159,7 @@ func TestDrainLetsStreamsEnd(t *testing.T) {
 	if got := mock.Stats().Finished; got != 2 {
 		t.Errorf("upstream calls finished: %d", got)
 	}
-	if _, err := http.Get(r.url + "/v1/models"); err == nil { //nolint:noctx,bodyclose // it must fail
+	if _, err := r.client.Get(r.url + "/v1/models"); err == nil {
 		t.Error("still accepts connections")
 	}
 }

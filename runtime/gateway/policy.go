@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/openapi"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
@@ -45,9 +46,9 @@ func (p *policy) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
 }
 
 func (g *Gateway) match(r *relay.Request) (serves, *problem.Error) {
-	if r.Path == docsPath || strings.HasPrefix(r.Path, docsPath+"/") {
+	if r.Path == openapi.PagesPath || strings.HasPrefix(r.Path, openapi.PagesPath+"/") {
 		if reply, ok := g.pages.Reply(r.Method, r.Path, r.Header); ok {
-			return serves{name: docsPath, decide: always(reply)}, nil
+			return serves{name: openapi.PagesPath, decide: always(reply)}, nil
 		}
 	}
 	return g.store.snapshot().table.Match(r.Method, r.Path)

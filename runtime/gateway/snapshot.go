@@ -102,7 +102,8 @@ func (s *snapshot) addDocument(c *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("describe the routes: %w", err)
 	}
-	s.table.Add("GET", documentPath, serves{name: documentPath, format: problem.FastAPI, decide: always(relay.JSON(document))})
+	decide := always(relay.JSON(document))
+	s.table.Add("GET", openapi.DocumentPath, serves{name: openapi.DocumentPath, format: problem.FastAPI, decide: decide})
 	return nil
 }
 

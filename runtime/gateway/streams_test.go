@@ -97,7 +97,9 @@ func TestFaultsBecomeErrorEvents(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := assistant(url)
-			c.Upstreams[0].Timeouts.Idle = config.Duration(100 * time.Millisecond)
+			if tt.name == "silent" {
+				c.Upstreams[0].Timeouts.Idle = config.Duration(100 * time.Millisecond)
+			}
 			r := start(t, c)
 			for path, body := range map[string]string{"/stream": question(tt.script), "/v1/chat/completions": completion(true, tt.script)} {
 				resp := r.post(path, body)

@@ -40,13 +40,15 @@ func New(inFlight func() int64) *Metrics {
 			prometheus.HistogramOpts{Namespace: "llmservice", Name: name, Help: help, Buckets: seconds}, []string{"route"})
 	}
 	m := &Metrics{
-		Registry:     prometheus.NewRegistry(),
-		requests:     counter("requests_total", "Requests answered, by route and status; 0 is a client that left.", "route", "status"),
+		Registry: prometheus.NewRegistry(),
+		requests: counter("requests_total",
+			"Requests answered, by route and status; 0 is a client that left.", "route", "status"),
 		duration:     histogram("request_duration_seconds", "Time from the verdict to the end of the answer."),
 		firstContent: histogram("first_content_seconds", "Time from the verdict to a stream's first content event."),
 		streams:      counter("streams_total", "Streams ended, by route and how.", "route", "result"),
-		attempts:     counter("upstream_attempts_total", "Calls of upstreams, by how they failed (none for success).", "upstream", "failure"),
-		reloads:      counter("config_reloads_total", "Configs read, by whether they are served.", "result"),
+		attempts: counter("upstream_attempts_total",
+			"Calls of upstreams, by how they failed (none for success).", "upstream", "failure"),
+		reloads: counter("config_reloads_total", "Configs read, by whether they are served.", "result"),
 		revision: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "llmservice", Name: "config_revision", Help: "1 for the revision being served.",
 		}, []string{"revision"}),

@@ -47,6 +47,8 @@ const (
 )
 
 // Failure is what went wrong with an attempt. Its text goes to logs and never to clients.
+//
+//nolint:errname // it is a value that says what happened; that it can be a context's cause makes it an error too
 type Failure struct {
 	Kind FailureKind
 	// Status is the upstream's HTTP status where Kind is FailedStatus.

@@ -165,11 +165,12 @@ func invalid(doc any, e *jsonschema.SchemaValidationError) *Error {
 		return &Error{Pointer: pointerOf(e.URL), Reason: "is not a valid schema"}
 	}
 	first := all[0]
-	pointer := pointerOf(e.URL)
+	var pointer strings.Builder
+	pointer.WriteString(pointerOf(e.URL))
 	for _, step := range first.Loc[1:] {
-		pointer += "/" + escape(fmt.Sprint(step))
+		pointer.WriteString("/" + escape(fmt.Sprint(step)))
 	}
-	return &Error{Pointer: pointer, Reason: "not valid in a schema: " + first.Msg}
+	return &Error{Pointer: pointer.String(), Reason: "not valid in a schema: " + first.Msg}
 }
 
 // badFormat finds the one thing that a violation has no words for: why a pattern is no regular expression.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -94,7 +95,7 @@ func newGraph(root *jsonschema.Schema, anchored []*jsonschema.Schema) (*graph, e
 	for _, s := range anchored {
 		g.index(s)
 	}
-	for i := 0; i < len(g.nodes); i++ { // grows meanwhile
+	for i := 0; i < len(g.nodes); i++ { //nolint:intrange // it grows meanwhile
 		n := g.nodes[i]
 		if n.schema.DraftVersion != 2020 {
 			return nil, &Error{Pointer: pointerOf(n.schema.Location), Reason: "refers to a schema of another draft than 2020-12"}
@@ -267,7 +268,7 @@ type propertyNames struct{ schema *jsonschema.Schema }
 func (p propertyNames) Validate(ctx *jsonschema.ValidatorContext, value any) {
 	object, _ := value.(map[string]any)
 	for name := range object {
-		if err, ok := ctx.Validate(p.schema, name, []string{name}).(*jsonschema.ValidationError); ok {
+		if err, ok := errors.AsType[*jsonschema.ValidationError](ctx.Validate(p.schema, name, []string{name})); ok {
 			ctx.AddErrors([]*jsonschema.ValidationError{err}, &kind.PropertyNames{Property: name})
 		}
 	}

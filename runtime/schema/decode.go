@@ -83,7 +83,7 @@ type decoder struct {
 var decoders = sync.Pool{New: func() any { return &decoder{json: jsontext.NewDecoder(&bytes.Buffer{})} }}
 
 func decode(text []byte, l limits) (document, *fault) {
-	d := decoders.Get().(*decoder)
+	d := decoders.Get().(*decoder) //nolint:forcetypeassert // the pool holds nothing else
 	d.buf, d.limits, d.doc = *bytes.NewBuffer(text), l, document{bytes: len(text)}
 	d.json.Reset(&d.buf) // a bytes.Buffer is read in place
 	defer func() {
@@ -104,7 +104,7 @@ func decode(text []byte, l limits) (document, *fault) {
 
 func (d *decoder) end() error {
 	_, err := d.json.ReadToken()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return refusal("Extra data")
@@ -115,7 +115,7 @@ func (d *decoder) value() (any, error) {
 	if d.doc.nodes > d.limits.nodes {
 		return nil, refusal(fmt.Sprintf("More than %d values", d.limits.nodes))
 	}
-	switch d.json.PeekKind() {
+	switch d.json.PeekKind() { //nolint:exhaustive // the other kinds are single tokens
 	case '{':
 		return d.object()
 	case '[':
@@ -139,7 +139,7 @@ func (d *decoder) value() (any, error) {
 	case 'f':
 		return false, nil
 	default: // null: the decoder lets no closing bracket stand where a value is due
-		return nil, nil
+		return nil, nil //nolint:nilnil // null is a value like any other
 	}
 }
 

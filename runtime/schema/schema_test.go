@@ -108,21 +108,29 @@ func TestViolations(t *testing.T) {
 		"anyOf of types": {`{"anyOf":[{"type":"integer"},{"type":"string"}]}`, `[]`, `{"type":"int_type","loc":["body"],"msg":"Input should be a valid integer"}
 {"type":"string_type","loc":["body"],"msg":"Input should be a valid string"}`},
 		"anyOf with null": {`{"anyOf":[{"type":"integer"},{"type":"null"}]}`, `"x"`, `{"type":"int_type","loc":["body"],"msg":"Input should be a valid integer"}`},
-		"anyOf, the branch of the right type": {`{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"integer"}}]}`, `[1,"a"]`,
-			`{"type":"int_type","loc":["body",1],"msg":"Input should be a valid integer"}`},
-		"oneOf, the branch with the right tag": {`{"oneOf":[{"properties":{"type":{"const":"text"}},"required":["text"]},{"properties":{"type":{"const":"url"}},"required":["url"]}]}`, `{"type":"url"}`,
-			`{"type":"missing","loc":["body","url"],"msg":"Field required"}`},
-		"oneOf, no such tag": {`{"oneOf":[{"properties":{"type":{"const":"text"}}},{"properties":{"type":{"const":"url"}}}]}`, `{"type":"x"}`,
+		"anyOf, the branch of the right type": {
+			`{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"integer"}}]}`, `[1,"a"]`,
+			`{"type":"int_type","loc":["body",1],"msg":"Input should be a valid integer"}`,
+		},
+		"oneOf, the branch with the right tag": {
+			`{"oneOf":[{"properties":{"type":{"const":"text"}},"required":["text"]},{"properties":{"type":{"const":"url"}},"required":["url"]}]}`, `{"type":"url"}`,
+			`{"type":"missing","loc":["body","url"],"msg":"Field required"}`,
+		},
+		"oneOf, no such tag": {
+			`{"oneOf":[{"properties":{"type":{"const":"text"}}},{"properties":{"type":{"const":"url"}}}]}`, `{"type":"x"}`,
 			`{"type":"literal_error","loc":["body","type"],"msg":"Input should be 'text'","ctx":{"expected":"'text'"}}
-{"type":"literal_error","loc":["body","type"],"msg":"Input should be 'url'","ctx":{"expected":"'url'"}}`},
+{"type":"literal_error","loc":["body","type"],"msg":"Input should be 'url'","ctx":{"expected":"'url'"}}`,
+		},
 
 		"index and name": {`{"properties":{"0":{"items":{"type":"string"}}}}`, `{"0":["a",1]}`, `{"type":"string_type","loc":["body","0",1],"msg":"Input should be a valid string"}`},
-		"sorted": {`{"properties":{"b":{"type":"string"},"a":{"items":{"type":"string"}}},"required":["c"]}`, `{"b":1,"a":[1,"",2,"","","","","","","",3]}`,
+		"sorted": {
+			`{"properties":{"b":{"type":"string"},"a":{"items":{"type":"string"}}},"required":["c"]}`, `{"b":1,"a":[1,"",2,"","","","","","","",3]}`,
 			`{"type":"string_type","loc":["body","a",0],"msg":"Input should be a valid string"}
 {"type":"string_type","loc":["body","a",2],"msg":"Input should be a valid string"}
 {"type":"string_type","loc":["body","a",10],"msg":"Input should be a valid string"}
 {"type":"string_type","loc":["body","b"],"msg":"Input should be a valid string"}
-{"type":"missing","loc":["body","c"],"msg":"Field required"}`},
+{"type":"missing","loc":["body","c"],"msg":"Field required"}`,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -185,6 +185,8 @@ func (f *finder) locate(steps []string) []any {
 }
 
 // describe gives the key in answers, and ctx, for the errors that stand for one keyword at one place.
+//
+//nolint:funlen // one line for each keyword
 func describe(k jsonschema.ErrorKind) (keyword string, ctx map[string]any) {
 	switch k := k.(type) {
 	case *kind.Enum:
@@ -347,6 +349,6 @@ func compareStep(a, b any) int {
 	case bIsIndex:
 		return 1
 	default:
-		return cmp.Compare(a.(string), b.(string))
+		return cmp.Compare(a.(string), b.(string)) //nolint:forcetypeassert // a step is an index or a name
 	}
 }

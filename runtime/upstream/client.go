@@ -42,7 +42,7 @@ func (c *Client) Do(ctx context.Context, call *relay.Call) (*relay.Answer, error
 		return nil, fmt.Errorf("build upstream request: %w", err)
 	}
 	req.Header = call.Header
-	resp, err := c.transport(call.Connect).RoundTrip(req)
+	resp, err := c.transport(call.Connect).RoundTrip(req) //nolint:bodyclose // the answer owns it
 	if err != nil {
 		return nil, fmt.Errorf("call upstream: %w", err)
 	}

@@ -23,17 +23,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func two(t *testing.T, credentials *Credentials, secret string) *Plan {
 	t.Helper()
 	var known Endpoints
-	make := func(name string, urls ...string) *Upstream {
+	upstream := func(name string, urls ...string) *Upstream {
 		o := Options{Name: name, Model: "model-" + name, Credentials: credentials}
 		for _, url := range urls {
 			o.Endpoints = append(o.Endpoints, known.Get(url))
 		}
 		return New(o)
 	}
-	first := make("first", "http://a/v1", "http://b/v1/")
+	first := upstream("first", "http://a/v1", "http://b/v1/")
 	first.SecretPath = secret
 	return &Plan{
-		Upstreams: []*Upstream{first, make("second", "http://c")},
+		Upstreams: []*Upstream{first, upstream("second", "http://c")},
 		Path:      "/chat", Accept: "text/event-stream",
 		Body: func(u *Upstream) ([]byte, error) { return []byte(u.Model), nil },
 	}
@@ -67,8 +67,12 @@ func TestAttemptsTryEveryEndpointOnceInOrder(t *testing.T) {
 
 func TestAttemptsStopWhereAnotherWouldFailToo(t *testing.T) {
 	for _, f := range []relay.Failure{
-		{Kind: relay.FailedStatus, Status: 400}, {Kind: relay.FailedStatus, Status: 404}, {Kind: relay.FailedTimeout},
-		{Kind: relay.FailedClient}, {Kind: relay.FailedDraining}, {Kind: relay.FailedTooLarge},
+		{Kind: relay.FailedStatus, Status: 400},
+		{Kind: relay.FailedStatus, Status: 404},
+		{Kind: relay.FailedTimeout},
+		{Kind: relay.FailedClient},
+		{Kind: relay.FailedDraining},
+		{Kind: relay.FailedTooLarge},
 	} {
 		next := two(t, nil, "").Attempts()
 		first, _ := next(relay.Failure{})
@@ -162,7 +166,7 @@ func TestCredentialsAreReadAnew(t *testing.T) {
 		if _, err := c.Read("keys/openai"); !errors.Is(err, os.ErrNotExist) && (err == nil || !strings.Contains(err.Error(), "keys/openai")) {
 			t.Errorf("missing: %v", err)
 		}
-		for content, want := range map[string]string{"one\n": "one", "  two ": "two", "": "is empty", "a\nb": "more than one line", strings.Repeat("x", 9<<10): "8192"} {
+		for content, want := range map[string]string{"one\n": "one", "two\t\n": "two", "": "is empty", "a\nb": "more than one line", strings.Repeat("x", 9<<10): "8192"} {
 			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 				t.Fatal(err)
 			}

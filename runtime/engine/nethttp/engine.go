@@ -76,7 +76,7 @@ func (e *Engine) Serve(ctx context.Context, l net.Listener, p relay.Policy) erro
 	case err = <-failed:
 		err = fmt.Errorf("accept connections: %w", err)
 	case <-ctx.Done():
-		e.drain(server, endRequests)
+		e.drain(context.WithoutCancel(ctx), server, endRequests)
 	}
 	_ = server.Close() // everything worth an error has been shut down before
 	_ = loops.Wait()
@@ -101,16 +101,16 @@ func (e *Engine) server(requests context.Context, p relay.Policy) *http.Server {
 
 // drain follows the one contract: go on accepting for the delay while every answer asks for the connection's
 // close, then only finish what is open, and at the deadline end what is left.
-func (e *Engine) drain(server *http.Server, endRequests context.CancelCauseFunc) {
+func (e *Engine) drain(ctx context.Context, server *http.Server, endRequests context.CancelCauseFunc) {
 	e.draining.Store(true)
-	time.Sleep(e.options.DrainDelay)
-	within, cancel := context.WithTimeout(context.Background(), e.options.DrainTimeout)
+	<-time.After(e.options.DrainDelay)
+	within, cancel := context.WithTimeout(ctx, e.options.DrainTimeout)
 	defer cancel()
 	if server.Shutdown(within) == nil {
 		return
 	}
 	endRequests(relay.Failure{Kind: relay.FailedDraining})
-	within, cancel = context.WithTimeout(context.Background(), lastWords)
+	within, cancel = context.WithTimeout(ctx, lastWords)
 	defer cancel()
 	if err := server.Shutdown(within); err != nil {
 		e.options.Logger.Warn("connections closed without their last words", "error", err)

@@ -2,7 +2,6 @@ package nethttp
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -122,11 +121,10 @@ func relayOf(tap relay.Tap) *relay.Relay {
 	}
 }
 
-func serve(t *testing.T, p relay.Policy, change func(*Options)) (url string, logs *bytes.Buffer) {
+func serve(t *testing.T, p relay.Policy, change func(*Options)) string {
 	t.Helper()
-	logs = &bytes.Buffer{}
 	o := Options{
-		Logger: slog.New(slog.NewTextHandler(logs, nil)), AcceptLoops: 2, BodyLimit: 1 << 10,
+		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 2, BodyLimit: 1 << 10,
 		BodyTimeout: patience, WriteTimeout: patience, DrainTimeout: time.Second,
 	}
 	if change != nil {
@@ -145,10 +143,11 @@ func serve(t *testing.T, p relay.Policy, change func(*Options)) (url string, log
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return "http://" + l.Addr().String(), logs
+	return "http://" + l.Addr().String()
 }
 
 func client(t *testing.T) *http.Client {
+	t.Helper()
 	c := &http.Client{Transport: &http.Transport{}, Timeout: patience}
 	t.Cleanup(c.CloseIdleConnections)
 	return c
@@ -188,7 +187,7 @@ func TestStreamOutcomes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(letterTap{})} })
-			url, _ := serve(t, p, func(o *Options) {
+			url := serve(t, p, func(o *Options) {
 				o.Client = upstreamFunc(func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, tt.upstream); return err })
 			})
 			resp, err := client(t).Post(url, "", strings.NewReader("x"))
@@ -216,8 +215,8 @@ func TestPanics(t *testing.T) {
 		}
 		return relay.Verdict{Reply: status(200)}
 	})
-	url, _ := serve(t, p, func(o *Options) {
-		o.Client = upstreamFunc(func(ctx context.Context, w io.Writer) error {
+	url := serve(t, p, func(o *Options) {
+		o.Client = upstreamFunc(func(_ context.Context, w io.Writer) error {
 			_, err := io.WriteString(w, "data: c\n\n")
 			return err
 		})
@@ -240,7 +239,7 @@ func TestAPanicWithinAStreamIsAnErrorEvent(t *testing.T) {
 	tap := &laterTap{}
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(tap)} })
 	sent := make(chan struct{})
-	url, _ := serve(t, p, func(o *Options) {
+	url := serve(t, p, func(o *Options) {
 		o.Client = upstreamFunc(func(_ context.Context, w io.Writer) error {
 			_, _ = io.WriteString(w, "data: c\n\n")
 			<-sent
@@ -278,7 +277,7 @@ func TestBodies(t *testing.T) {
 	p := newPolicy(func(_ context.Context, r *relay.Request) relay.Verdict {
 		return relay.Verdict{Reply: &relay.Reply{Status: 200, Body: fmt.Appendf(nil, "%d", len(r.Body))}}
 	})
-	url, _ := serve(t, p, nil)
+	url := serve(t, p, nil)
 	c := client(t)
 	for name, tt := range map[string]struct {
 		body   io.Reader
@@ -304,7 +303,7 @@ func TestBodies(t *testing.T) {
 
 func TestABodyThatDoesNotArrive(t *testing.T) {
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Reply: status(200)} })
-	url, _ := serve(t, p, func(o *Options) { o.BodyTimeout = 50 * time.Millisecond })
+	url := serve(t, p, func(o *Options) { o.BodyTimeout = 50 * time.Millisecond })
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -326,9 +325,9 @@ func TestABodyThatDoesNotArrive(t *testing.T) {
 func TestStalledReadersAreLeft(t *testing.T) {
 	cancelled := make(chan struct{})
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(letterTap{})} })
-	url, _ := serve(t, p, func(o *Options) {
+	url := serve(t, p, func(o *Options) {
 		o.WriteTimeout = 100 * time.Millisecond
-		o.Client = upstreamFunc(func(ctx context.Context, w io.Writer) error {
+		o.Client = upstreamFunc(func(_ context.Context, w io.Writer) error {
 			defer close(cancelled)
 			event := []byte("data: c" + strings.Repeat("x", 64<<10) + "\n\n")
 			for {

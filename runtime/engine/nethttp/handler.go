@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -87,7 +88,7 @@ func (h *handler) answer(ctx context.Context, out *output, head *relay.Head, v r
 	case v.Reply != nil:
 		out.reply(v.Reply)
 	case v.Produce != nil:
-		if reply := v.Produce(ctx); ctx.Err() == nil || context.Cause(ctx) != context.Canceled {
+		if reply := v.Produce(ctx); ctx.Err() == nil || !errors.Is(context.Cause(ctx), context.Canceled) {
 			out.reply(reply)
 		} else {
 			outcome.Result = relay.ClientLeft
@@ -132,10 +133,10 @@ func (o *output) reply(r *relay.Reply) {
 		return
 	}
 	header := o.w.Header()
-	for name, values := range r.Header {
-		header[name] = values
+	maps.Copy(header, r.Header)
+	if r.Status != http.StatusNotModified { // which has no body, and would deny the page's
+		header.Set("Content-Length", strconv.Itoa(len(r.Body)))
 	}
-	header.Set("Content-Length", strconv.Itoa(len(r.Body)))
 	o.begin(r.Status)
 	_, _ = o.w.Write(r.Body) // a client that has left cannot be told
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,23 +16,6 @@ const ChatPath = "/chat/completions"
 type Message struct {
 	Role    string `json:"role"`
 	Content string `json:"content"`
-}
-
-// Reserved are the members of a request that the gateway itself sets.
-var Reserved = []string{"model", "messages", "stream"}
-
-// CheckParameters says what is wrong with further members of a request; nil is no parameters.
-func CheckParameters(parameters jsontext.Value) error {
-	if parameters == nil {
-		return nil
-	}
-	var wrong error
-	err := members(parameters, func(name []byte, _ span) {
-		if slices.Contains(Reserved, string(name)) {
-			wrong = fmt.Errorf("%s may not be set here", name)
-		}
-	})
-	return errors.Join(err, wrong)
 }
 
 // Chat is a completion request that the gateway makes itself.

@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -31,24 +30,6 @@ func TestChatBody(t *testing.T) {
 				t.Errorf("got  %s (%v)\nwant %s", got, err, tt.want)
 			}
 		})
-	}
-}
-
-func TestCheckParameters(t *testing.T) {
-	for parameters, want := range map[string]string{
-		`{"temperature":1}`:     "",
-		`{"stream":true}`:       "stream may not be set",
-		`{"a":1,"messages":[]}`: "messages may not be set",
-		`[]`:                    "want a JSON object",
-		`{"a":1,"a":2}`:         "duplicate",
-	} {
-		err := CheckParameters(jsontext.Value(parameters))
-		if (err == nil) != (want == "") || (err != nil && !strings.Contains(err.Error(), want)) {
-			t.Errorf("%s: %v, want %q", parameters, err, want)
-		}
-	}
-	if err := CheckParameters(nil); err != nil {
-		t.Errorf("no parameters: %v", err)
 	}
 }
 
