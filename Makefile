@@ -54,7 +54,7 @@ $(CLUSTER):
 # The API server that the API suite runs against; nothing where KUBEBUILDER_ASSETS names one.
 .PHONY: assets
 assets: $(CLUSTER)
-	$(CLUSTER) build --only etcd,kube-apiserver,kubectl
+	$(CLUSTER) build --only etcd,kube-apiserver,kubectl,helm
 
 .PHONY: k8s
 k8s: $(CLUSTER)

@@ -280,7 +280,7 @@ func TestContextEndsEvaluation(t *testing.T) {
 
 // expiring is a context that has ended, as one does in the middle of an evaluation.
 type expiring struct {
-	context.Context //nolint:containedctx // it is a context itself
+	context.Context
 	done            chan struct{}
 }
 
