@@ -59,11 +59,16 @@ func endsStream(kind relay.FailureKind) bool {
 	}, kind)
 }
 
-type apiError struct{ Message, Type, Code string }
+type apiError struct {
+	Type string `json:"type"`
+	Code string `json:"code"`
+}
 
 func eventError(t *testing.T, event []byte) apiError {
 	t.Helper()
-	var body struct{ Error apiError }
+	var body struct {
+		Error apiError `json:"error"`
+	}
 	data, found := strings.CutPrefix(string(event), "data: ")
 	if err := json.Unmarshal([]byte(data), &body); !found || err != nil {
 		t.Fatalf("event %q: %v", event, err)

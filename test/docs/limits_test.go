@@ -68,8 +68,8 @@ func TestDrainFigures(t *testing.T) {
 }
 
 func drainRows() []string {
-	const anHour = time.Hour
-	beyond := config.GracePeriod(anHour) - anHour
+	const longest = time.Hour
+	beyond := config.GracePeriod(longest) - longest
 	return []string{
 		fmt.Sprintf("| %s | no more connections are accepted.", config.DrainDelay),
 		fmt.Sprintf("| %s + `maxStreamDuration` | what is left ends", config.DrainDelay),

@@ -26,7 +26,7 @@ func TestMakeTargets(t *testing.T) {
 	seen := 0
 	for page, text := range pages(t) {
 		for _, m := range makeCommand.FindAllStringSubmatch(text, -1) {
-			for _, name := range strings.Fields(m[1]) {
+			for name := range strings.FieldsSeq(m[1]) {
 				seen++
 				if !slices.Contains(targets, name) {
 					t.Errorf("%s: make %s: the Makefile has no such target", page, name)
@@ -39,7 +39,7 @@ func TestMakeTargets(t *testing.T) {
 	}
 }
 
-var testName = regexp.MustCompile("^([a-z0-9/-]+)\\.((?:Test|Fuzz|Benchmark)\\w+)$")
+var testName = regexp.MustCompile(`^([a-z0-9/-]+)\.((?:Test|Fuzz|Benchmark)\w+)$`)
 
 // TestRequirements looks for every test that docs/requirements.md names: a requirement whose test was renamed or
 // removed is held by nothing.
