@@ -112,9 +112,10 @@ verify-manifests: $(TOOLS)/kustomize $(HELM)
 	$(HELM) lint --strict --quiet $(CHART)
 	$(HELM) template llmservice $(CHART) --namespace llmservice-system >/dev/null
 
+# Without Kubernetes: its module is built with -mod=readonly, and tidying it downloads what only its tests use.
 .PHONY: verify-tidy
 verify-tidy:
-	for m in $(MODULES) $(PINS); do go mod tidy -C $$m -diff; done
+	for m in $(MODULES) .ci/tools; do go mod tidy -C $$m -diff; done
 
 # A developer's tree may hold work. In CI, what a check wrote is missing from the commit.
 .PHONY: verify-tree
