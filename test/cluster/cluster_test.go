@@ -21,11 +21,11 @@ func TestCluster(t *testing.T) {
 
 	c.must(t, "up")
 	wantContains(t, c.must(t, "up"), "the cluster is up already")
-	t.Run("pods run and find each other", func(t *testing.T) { podsRun(t, c) })
-	t.Run("resource metrics are measured", func(t *testing.T) { metricsMeasured(t, c) })
-	t.Run("exec hands the exit code on", func(t *testing.T) { execCodes(t, c) })
-	t.Run("another cluster cannot take its network", func(t *testing.T) { netnsIsTaken(t, c) })
-	t.Run("the death of a daemon is reported", func(t *testing.T) { deathReported(t, c) })
+	t.Run("pods run and find each other", podsRun(c))
+	t.Run("resource metrics are measured", metricsMeasured(c))
+	t.Run("exec hands the exit code on", execCodes(c))
+	t.Run("another cluster cannot take its network", netnsIsTaken(c))
+	t.Run("the death of a daemon is reported", deathReported(c))
 	c.must(t, "down")
 	wantContains(t, c.must(t, "down"), "no cluster was up")
 	c.leavesNothing(t, before, zombiesBefore, 1)
@@ -52,67 +52,77 @@ func TestDownAfterACrash(t *testing.T) {
 	c.leavesNothing(t, before, zombiesBefore, 3)
 }
 
-func podsRun(t *testing.T, c *cluster) {
-	program := filepath.Join(t.TempDir(), "probe")
-	build(t, program, "./testdata/probe")
-	wantContains(t, c.must(t, "load", "local/probe:1", program), "loaded docker.io/local/probe:1")
-	c.kubectl(t, "apply", "-f", "testdata/probe.yaml")
-	c.kubectl(t, "rollout", "status", "deployment/probe", "--timeout=120s")
-	answer := c.kubectl(t, "exec", "deploy/probe", "--", "/probe", "get", "http://probe.default.svc.cluster.local/")
-	wantContains(t, answer, "served by user 65532, group 65532")
-	archive := filepath.Join(t.TempDir(), "probe.tar")
-	c.must(t, "image", "local/probe:2", program, "-o", archive)
-	wantContains(t, c.must(t, "load", archive), "loaded docker.io/local/probe:2")
-	c.kubectl(t, "set", "image", "deployment/probe", "probe=local/probe:2")
-	c.kubectl(t, "rollout", "status", "deployment/probe", "--timeout=120s")
+func podsRun(c *cluster) func(*testing.T) {
+	return func(t *testing.T) {
+		program := filepath.Join(t.TempDir(), "probe")
+		build(t, program, "./testdata/probe")
+		wantContains(t, c.must(t, "load", "local/probe:1", program), "loaded docker.io/local/probe:1")
+		c.kubectl(t, "apply", "-f", "testdata/probe.yaml")
+		c.kubectl(t, "rollout", "status", "deployment/probe", "--timeout=120s")
+		answer := c.kubectl(t, "exec", "deploy/probe", "--", "/probe", "get", "http://probe.default.svc.cluster.local/")
+		wantContains(t, answer, "served by user 65532, group 65532")
+		archive := filepath.Join(t.TempDir(), "probe.tar")
+		c.must(t, "image", "local/probe:2", program, "-o", archive)
+		wantContains(t, c.must(t, "load", archive), "loaded docker.io/local/probe:2")
+		c.kubectl(t, "set", "image", "deployment/probe", "probe=local/probe:2")
+		c.kubectl(t, "rollout", "status", "deployment/probe", "--timeout=120s")
+	}
 }
 
-func metricsMeasured(t *testing.T, c *cluster) {
-	eventually(t, "kubectl top", func() bool {
-		code, out := c.try(t, "exec", "--", "kubectl", "top", "pods", "--no-headers")
-		return code == 0 && strings.Count(out, "probe-") >= 2
-	})
+func metricsMeasured(c *cluster) func(*testing.T) {
+	return func(t *testing.T) {
+		eventually(t, "kubectl top", func() bool {
+			code, out := c.try(t, "exec", "--", "kubectl", "top", "pods", "--no-headers")
+			return code == 0 && strings.Count(out, "probe-") >= 2
+		})
+	}
 }
 
-func execCodes(t *testing.T, c *cluster) {
-	for script, want := range map[string]int{"true": 0, "exit 42": 42, "kill -KILL $$": 137} {
-		if code, _ := c.try(t, "exec", "--", "sh", "-c", script); code != want {
-			t.Errorf("%s: exit code %d, want %d", script, code, want)
+func execCodes(c *cluster) func(*testing.T) {
+	return func(t *testing.T) {
+		for script, want := range map[string]int{"true": 0, "exit 42": 42, "kill -KILL $$": 137} {
+			if code, _ := c.try(t, "exec", "--", "sh", "-c", script); code != want {
+				t.Errorf("%s: exit code %d, want %d", script, code, want)
+			}
 		}
+		wantContains(t, c.must(t, "exec", "--", "sh", "-c", "echo $KUBECONFIG"), c.state+"/kubeconfig")
 	}
-	wantContains(t, c.must(t, "exec", "--", "sh", "-c", "echo $KUBECONFIG"), c.state+"/kubeconfig")
 }
 
-func netnsIsTaken(t *testing.T, c *cluster) {
-	other := &cluster{program: c.program, state: c.state + "-2", netns: c.netns}
-	code, out := other.try(t, "up")
-	if code != 1 {
-		t.Errorf("up: exit code %d, want 1", code)
+func netnsIsTaken(c *cluster) func(*testing.T) {
+	return func(t *testing.T) {
+		other := &cluster{program: c.program, state: c.state + "-2", netns: c.netns}
+		code, out := other.try(t, "up")
+		if code != 1 {
+			t.Errorf("up: exit code %d, want 1", code)
+		}
+		wantContains(t, out, "belongs to another cluster")
+		other.must(t, "down")
+		c.kubectl(t, "get", "nodes")
 	}
-	wantContains(t, out, "belongs to another cluster")
-	other.must(t, "down")
-	c.kubectl(t, "get", "nodes")
 }
 
-func deathReported(t *testing.T, c *cluster) {
-	pid := c.only(t, "CoreDNS", func(_ process, cmdline string) bool {
-		return strings.HasPrefix(cmdline, c.state+"/bin/coredns ")
-	})
-	kill(t, pid)
-	eventually(t, "exec reports the death", func() bool {
-		code, out := c.try(t, "exec", "--", "true")
-		return code == 0 && strings.Contains(out, "coredns died at ") && strings.Contains(out, "killed by SIGKILL")
-	})
-	code, out := c.try(t, "up")
-	if code != 1 {
-		t.Errorf("up: exit code %d, want 1", code)
+func deathReported(c *cluster) func(*testing.T) {
+	return func(t *testing.T) {
+		pid := c.only(t, "CoreDNS", func(_ process, cmdline string) bool {
+			return strings.HasPrefix(cmdline, c.state+"/bin/coredns ")
+		})
+		kill(t, pid)
+		eventually(t, "exec reports the death", func() bool {
+			code, out := c.try(t, "exec", "--", "true")
+			return code == 0 && strings.Contains(out, "coredns died at ") && strings.Contains(out, "killed by SIGKILL")
+		})
+		code, out := c.try(t, "up")
+		if code != 1 {
+			t.Errorf("up: exit code %d, want 1", code)
+		}
+		wantContains(t, out, "the cluster is up, but coredns died at ")
+		log, err := os.ReadFile(c.state + "/logs/coredns.log")
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantContains(t, string(log), "--- coredns died at ")
 	}
-	wantContains(t, out, "the cluster is up, but coredns died at ")
-	log, err := os.ReadFile(c.state + "/logs/coredns.log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantContains(t, string(log), "--- coredns died at ")
 }
 
 // startAndKillUp kills up, which cannot notice, once daemons run.

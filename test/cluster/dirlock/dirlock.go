@@ -49,14 +49,14 @@ func try(dir string) (func(), error) {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
 	if !sameFile(f, dir) {
-		f.Close()
+		_ = f.Close()
 		return nil, unix.EWOULDBLOCK
 	}
-	return func() { f.Close() }, nil
+	return func() { _ = f.Close() }, nil
 }
 
 func sameFile(f *os.File, path string) bool {

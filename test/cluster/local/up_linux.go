@@ -128,7 +128,7 @@ func start(ctx context.Context, l node.Layout, out *log.Logger) error {
 	if err != nil {
 		return err
 	}
-	stopFollowing := context.AfterFunc(ctx, func() { progress.Close() })
+	stopFollowing := context.AfterFunc(ctx, func() { _ = progress.Close() })
 	defer stopFollowing()
 	defer progress.Close()
 	follow(progress, out, begun)
@@ -170,13 +170,13 @@ func startSupervisor(l node.Layout) (progress *os.File, err error) {
 		return nil, fmt.Errorf("start supervisor: %w", err)
 	}
 	defer writer.Close()
-	cmd := exec.Command(self, superviseArgs(l)...)
+	cmd := exec.Command(self, superviseArgs(l)...) //nolint:noctx // it outlives whoever starts it
 	cmd.Dir = l.State
 	cmd.Env = l.Environment()
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = output, output, []*os.File{writer}
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
 	if err := netns.Start(l.Netns, cmd); err != nil {
-		progress.Close()
+		_ = progress.Close()
 		return nil, fmt.Errorf("start supervisor: %w", err)
 	}
 	return progress, nil

@@ -55,8 +55,12 @@ var errTooLate = errors.New("too late")
 // conditioned is how Kubernetes reports almost everything that is waited for.
 type conditioned struct {
 	Status struct {
-		Conditions []struct{ Type, Status, Message string }
-	}
+		Conditions []struct {
+			Type    string `json:"type"`
+			Status  string `json:"status"`
+			Message string `json:"message"`
+		} `json:"conditions"`
+	} `json:"status"`
 }
 
 func (o conditioned) holds(kind string) error {
@@ -101,8 +105,11 @@ func nodeSchedulable(c *client) check {
 	return check{"the node takes pods", "kube-controller-manager", func(ctx context.Context) error {
 		var node struct {
 			Spec struct {
-				Taints []struct{ Key, Effect string }
-			}
+				Taints []struct {
+					Key    string `json:"key"`
+					Effect string `json:"effect"`
+				} `json:"taints"`
+			} `json:"spec"`
 		}
 		if err := c.get(ctx, apiserverURL+"/api/v1/nodes/"+nodeName, &node); err != nil {
 			return err

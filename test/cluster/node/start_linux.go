@@ -110,6 +110,7 @@ func (s starter) loadPause(ctx context.Context) error {
 			return err
 		}
 	}
+	//nolint:noctx // the reaper alone waits for children, and kills this one when ctx ends
 	cmd := exec.Command("ctr", ctrArgs(s.Layout, "images", "import", archive)...)
 	out, err := os.Create(s.sup.LogPath("pause-import"))
 	if err != nil {

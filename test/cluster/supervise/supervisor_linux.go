@@ -30,7 +30,7 @@ func (s *Supervisor) Start(d Daemon) error {
 		return fmt.Errorf("start %s: %w", d.Name, err)
 	}
 	defer output.Close()
-	cmd := exec.Command(d.Path, d.Args...)
+	cmd := exec.Command(d.Path, d.Args...) //nolint:noctx // it ends with the PID namespace
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Dir, s.Env, output, output
 	// Registered first: an exit may be reported before Start returns.
 	err = s.Status.Update(func(st *Status) {
@@ -61,7 +61,7 @@ func (s *Supervisor) exited(name string, how unix.WaitStatus) {
 	ended := DaemonStatus{Name: name, Log: s.LogPath(name), Exit: Describe(how), ExitAt: &now}
 	if output, err := s.openLog(name); err == nil {
 		_, _ = fmt.Fprintf(output, "--- %s\n", ended)
-		output.Close()
+		_ = output.Close()
 	}
 	err := s.Status.Update(func(st *Status) {
 		for i := range st.Daemons {

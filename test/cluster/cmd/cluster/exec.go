@@ -16,7 +16,7 @@ func newExec(s *settings) *cobra.Command {
 		RunE: func(cmd *cobra.Command, command []string) error {
 			code, err := s.exec(cmd, command)
 			if err == nil && code != 0 {
-				err = exitCode(code)
+				err = exitError(code)
 			}
 			return err
 		},

@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// exitCode is the code that `exec` hands on from the command it ran.
-type exitCode int
+// exitError is the code that `exec` hands on from the command it ran.
+type exitError int
 
-func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+func (c exitError) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 func main() {
 	os.Exit(run(os.Args[1:]))
@@ -24,7 +24,7 @@ func run(args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(context.Background())
-	if code, ok := errors.AsType[exitCode](err); ok {
+	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code)
 	}
 	if err != nil {
