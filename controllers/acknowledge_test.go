@@ -1,0 +1,201 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/llmservice/llmservice/controllers/load"
+	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+var moment = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func pod(name string) corev1.Pod {
+	return corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, UID: types.UID(name)}}
+}
+
+func TestAcknowledge(t *testing.T) {
+	document := render.Document{Encoded: []byte("{}"), Config: &config.Config{}}
+	revision := revisionOf(document)
+	read := func(status config.Status) load.Pod { return load.Pod{Seen: moment, Status: status} }
+	type summary struct {
+		Replicas, Acknowledged int32
+		Behind                 []string
+		Rejected, Missing      string
+		Again                  time.Duration
+	}
+	tests := []struct {
+		name string
+		pods map[string]load.Pod
+		want summary
+	}{
+		{name: "no pods"},
+		{
+			name: "all serve it",
+			pods: map[string]load.Pod{"a": read(config.Status{Revision: revision}), "b": read(config.Status{Revision: revision})},
+			want: summary{Replicas: 2, Acknowledged: 2},
+		},
+		{
+			name: "one is behind",
+			pods: map[string]load.Pod{"a": read(config.Status{Revision: revision}), "b": read(config.Status{Revision: "old"})},
+			want: summary{Replicas: 2, Acknowledged: 1, Behind: []string{"b"}},
+		},
+		{
+			name: "one rejects it, and needs no nudge",
+			pods: map[string]load.Pod{"a": read(config.Status{Revision: "old", Rejected: &config.Rejection{Revision: revision, Message: "no"}})},
+			want: summary{Replicas: 1, Rejected: "pod a: no"},
+		},
+		{
+			name: "one rejected another revision",
+			pods: map[string]load.Pod{"a": read(config.Status{Revision: "old", Rejected: &config.Rejection{Revision: "other"}})},
+			want: summary{Replicas: 1, Behind: []string{"a"}},
+		},
+		{
+			name: "a secret is missing",
+			pods: map[string]load.Pod{"a": read(config.Status{Revision: revision, Secrets: []config.SecretState{
+				{SecretFile: config.SecretFile{Secret: "s", Key: "k"}}, {SecretFile: config.SecretFile{Secret: "t", Key: "k"}, Loaded: true},
+			}})},
+			want: summary{Replicas: 1, Acknowledged: 1, Missing: `pod a: key "k" of Secret "s"`},
+		},
+		{name: "a pod that starts does not count", pods: map[string]load.Pod{"a": {}}},
+		{
+			name: "a pod that just became ready is read first",
+			pods: map[string]load.Pod{"a": {ReadySince: moment.Add(-time.Second)}},
+			want: summary{Again: readGrace - time.Second},
+		},
+		{
+			name: "a ready pod that cannot be read",
+			pods: map[string]load.Pod{"a": {ReadySince: moment.Add(-readGrace)}},
+			want: summary{Replicas: 1},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			seen := &view{now: moment}
+			for _, name := range []string{"a", "b"} {
+				if known, ok := tt.pods[name]; ok {
+					known.Name, known.UID = name, types.UID(name)
+					seen.pods = append(seen.pods, pod(name))
+					seen.load.Pods = append(seen.load.Pods, known)
+				}
+			}
+			gone, done := pod("gone"), pod("done")
+			gone.DeletionTimestamp, done.Status.Phase = &metav1.Time{Time: moment}, corev1.PodFailed
+			seen.pods = append(seen.pods, gone, done)
+			a := acknowledge(seen, document)
+			got := summary{a.replicas, a.acknowledged, nil, strings.Join(a.rejected, ";"), strings.Join(a.missing, ";"), a.again}
+			for _, pod := range a.behind {
+				got.Behind = append(got.Behind, pod.Name)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("acknowledge() (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// nudging reconciles nothing but nudges, on a clock of the test's.
+type nudging struct {
+	*Reconciler
+	seen    *view
+	a       acknowledgement
+	patches []string
+}
+
+func newNudging(t *testing.T, annotation string) *nudging {
+	t.Helper()
+	n := &nudging{}
+	live := pod("a")
+	if annotation != "" {
+		live.Annotations = map[string]string{NudgeAnnotation: annotation}
+	}
+	n.seen = &view{now: moment, service: serviceWith("http://a.svc/v1"), pods: []corev1.Pod{live}}
+	n.seen.configMap = &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{UID: "u1", Controller: new(true)}}},
+		Data:       map[string]string{config.CurrentKey: "new"},
+	}
+	n.a = acknowledgement{revision: config.Revision([]byte("new")), behind: []*corev1.Pod{&n.seen.pods[0]}}
+	n.Reconciler = &Reconciler{Client: interceptor.NewClient(fake.NewFakeClient(), interceptor.Funcs{
+		Patch: func(_ context.Context, _ client.WithWatch, object client.Object, patch client.Patch, _ ...client.PatchOption) error {
+			data, err := patch.Data(object)
+			n.patches = append(n.patches, string(data))
+			return err
+		},
+	})}
+	return n
+}
+
+func TestNudgesWithBackoff(t *testing.T) {
+	n := newNudging(t, "")
+	var at []time.Duration
+	for {
+		before := len(n.patches)
+		wait, err := n.nudge(t.Context(), n.seen, n.a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(n.patches) == before {
+			t.Fatalf("asked to come back at %v, where nothing was due", n.seen.now.Sub(moment))
+		}
+		at = append(at, n.seen.now.Sub(moment))
+		if wait == 0 {
+			break
+		}
+		n.seen.now = n.seen.now.Add(wait)
+	}
+	if len(at) != maxNudges {
+		t.Errorf("%d nudges, want %d", len(at), maxNudges)
+	}
+	want := []time.Duration{0, 1e9, 3e9, 7e9, 15e9, 31e9, 61e9, 91e9}
+	if diff := cmp.Diff(want, at[:len(want)]); diff != "" {
+		t.Errorf("nudged at (-want +got):\n%s", diff)
+	}
+	for i, patch := range n.patches[:3] {
+		want := fmt.Sprintf(`{"metadata":{"annotations":{"%s":"%s.%d"},"uid":"a"}}`, NudgeAnnotation, n.a.revision, i)
+		if patch != want {
+			t.Errorf("patch %d = %s, want %s", i, patch, want)
+		}
+	}
+}
+
+func TestNudges(t *testing.T) {
+	revision := config.Revision([]byte("new"))
+	tests := []struct {
+		name, annotation string
+		change           func(*nudging)
+		want             string
+	}{
+		{name: "at once", change: func(*nudging) {}, want: revision + ".0"},
+		{name: "not before the ConfigMap was seen to hold the revision", change: func(n *nudging) { n.seen.configMap.Data[config.CurrentKey] = "old" }},
+		{name: "not for somebody else's ConfigMap", change: func(n *nudging) { n.seen.configMap.OwnerReferences = nil }},
+		{name: "goes on counting after a restart", annotation: revision + ".3", change: func(*nudging) {}, want: revision + ".4"},
+		{name: "begins again with a revision", annotation: "older.7", change: func(*nudging) {}, want: revision + ".0"},
+		{name: "does not believe any number", annotation: revision + ".-5", change: func(*nudging) {}, want: revision + ".0"},
+		{name: "none is behind", change: func(n *nudging) { n.a.behind = nil }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNudging(t, tt.annotation)
+			tt.change(n)
+			if _, err := n.nudge(t.Context(), n.seen, n.a); err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Join(n.patches, "\n")
+			if (tt.want == "") != (got == "") || !strings.Contains(got, `"`+tt.want+`"`) && tt.want != "" {
+				t.Errorf("patches = %s, want one with %q", got, tt.want)
+			}
+		})
+	}
+}

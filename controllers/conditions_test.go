@@ -1,0 +1,224 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+)
+
+// steady is a service whose two replicas serve its spec, scaled by hand.
+func steady() facts {
+	deployment := &appsv1.Deployment{}
+	deployment.Generation = 4
+	deployment.Status = appsv1.DeploymentStatus{ObservedGeneration: 4, Replicas: 2, UpdatedReplicas: 2, ReadyReplicas: 2, AvailableReplicas: 2}
+	return facts{
+		wanted: 2, deployment: deployment,
+		acknowledged: acknowledgement{revision: "r1", replicas: 2, acknowledged: 2},
+	}
+}
+
+func scaled(metric v1alpha1.MetricType, conditions ...autoscalingv2.HorizontalPodAutoscalerCondition) func(*facts) {
+	return func(f *facts) {
+		f.scaling = &v1alpha1.Scaling{MinReplicas: 2, MaxReplicas: 5, Metrics: []v1alpha1.Metric{{Type: metric}}}
+		f.autoscaler = &autoscalingv2.HorizontalPodAutoscaler{Status: autoscalingv2.HorizontalPodAutoscalerStatus{Conditions: conditions}}
+	}
+}
+
+func hpa(kind autoscalingv2.HorizontalPodAutoscalerConditionType, status corev1.ConditionStatus, reason string) autoscalingv2.HorizontalPodAutoscalerCondition {
+	return autoscalingv2.HorizontalPodAutoscalerCondition{Type: kind, Status: status, Reason: reason, Message: "says the autoscaler"}
+}
+
+func TestConditions(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*facts)
+		// want lists the conditions as TYPE=STATUS/REASON.
+		want string
+	}{
+		{
+			name: "steady", change: func(*facts) {},
+			want: "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual",
+		},
+		{
+			name:   "just created",
+			change: func(f *facts) { f.deployment, f.acknowledged = nil, acknowledgement{revision: "r1"} },
+			want:   "Ready=False/Unavailable ConfigValid=True/Valid ConfigApplied=False/Pending Available=False/Unavailable Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
+			name: "invalid from the first",
+			change: func(f *facts) {
+				f.problem, f.deployment, f.acknowledged = &problem{"Invalid", "spec.x: is wrong"}, nil, acknowledgement{}
+			},
+			want: "Ready=False/Invalid ConfigValid=False/Invalid ConfigApplied=False/NoConfig Available=False/Unavailable Scaling=False/Manual Stalled=True/Invalid",
+		},
+		{
+			name:   "invalid later: the last good config is served on",
+			change: func(f *facts) { f.problem = &problem{"TooLarge", "spec: too large"} },
+			want:   "Ready=False/TooLarge ConfigValid=False/TooLarge ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Stalled=True/TooLarge",
+		},
+		{
+			name:   "one replica behind",
+			change: func(f *facts) { f.acknowledged.acknowledged = 1 },
+			want:   "Ready=False/Pending ConfigValid=True/Valid ConfigApplied=False/Pending Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
+			name: "rejected",
+			change: func(f *facts) {
+				f.acknowledged.acknowledged, f.acknowledged.rejected = 1, []string{"pod a: no"}
+			},
+			want: "Ready=False/Rejected ConfigValid=True/Valid ConfigApplied=False/Rejected Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
+			name:   "a secret is missing",
+			change: func(f *facts) { f.acknowledged.missing = []string{"pod a: key k of Secret s"} },
+			want:   "Ready=False/SecretMissing ConfigValid=True/Valid ConfigApplied=False/SecretMissing Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
+			name: "scaling up is no roll-out",
+			change: func(f *facts) {
+				f.wanted, f.deployment.Generation, f.deployment.Status.AvailableReplicas = 4, 5, 1
+			},
+			want: "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
+			name:   "a new template that nobody has seen",
+			change: func(f *facts) { f.deployment.Generation = 5 },
+			want:   "Ready=False/Progressing ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
+			name:   "rolling",
+			change: func(f *facts) { f.deployment.Status.Replicas, f.deployment.Status.UpdatedReplicas = 3, 1 },
+			want:   "Ready=False/Progressing ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
+			name: "scaled to zero",
+			change: func(f *facts) {
+				f.wanted, f.acknowledged = 0, acknowledgement{revision: "r1"}
+				f.deployment.Status = appsv1.DeploymentStatus{ObservedGeneration: 4}
+			},
+			want: "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/ScaledToZero Scaling=False/Manual",
+		},
+		{
+			name: "no progress",
+			change: func(f *facts) {
+				f.deployment.Status.AvailableReplicas = 0
+				f.deployment.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded"}}
+			},
+			want: "Ready=False/DeadlineExceeded ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=False/DeadlineExceeded Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
+			name:   "a name is taken",
+			change: func(f *facts) { f.applyErr = fmt.Errorf("apply: %w", &conflictError{"Service", "assistant"}) },
+			want:   "Ready=False/ChildConflict ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Stalled=True/ChildConflict",
+		},
+		{
+			name: "a child is refused",
+			change: func(f *facts) {
+				f.applyErr = apierrors.NewInvalid(schema.GroupKind{Kind: "Deployment"}, "assistant", nil)
+			},
+			want: "Ready=False/ApplyFailed ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Stalled=True/ApplyFailed",
+		},
+		{
+			name:   "the API server is away: no reason to stall",
+			change: func(f *facts) { f.applyErr = errors.New("connection refused") },
+			want:   "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
+			name: "the autoscaler scales",
+			change: scaled(v1alpha1.MetricInFlight, hpa(autoscalingv2.AbleToScale, "True", "ReadyForNewScale"),
+				hpa(autoscalingv2.ScalingActive, "True", "ValidMetricFound"), hpa(autoscalingv2.ScalingLimited, "False", "DesiredWithinRange")),
+			want: "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=True/Active",
+		},
+		{
+			name:   "the autoscaler is new",
+			change: scaled(v1alpha1.MetricInFlight),
+			want:   "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=Unknown/Progressing",
+		},
+		{
+			name:   "the autoscaler lacks its metric",
+			change: scaled(v1alpha1.MetricCPU, hpa(autoscalingv2.ScalingActive, "False", "FailedGetContainerResourceMetric")),
+			want:   "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/FailedGetContainerResourceMetric",
+		},
+		{
+			name: "the metrics API is another adapter's",
+			change: func(f *facts) {
+				scaled(v1alpha1.MetricInFlight, hpa(autoscalingv2.ScalingActive, "False", "FailedGetObjectMetric"))(f)
+				f.metricsAPI = "belongs to another"
+			},
+			want: "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/MetricsAPIUnavailable",
+		},
+		{
+			name: "CPU needs no metrics API of ours",
+			change: func(f *facts) {
+				scaled(v1alpha1.MetricCPU, hpa(autoscalingv2.ScalingActive, "True", "ValidMetricFound"))(f)
+				f.metricsAPI = "belongs to another"
+			},
+			want: "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=True/Active",
+		},
+		{
+			name: "less than the autoscaler's minimum",
+			change: func(f *facts) {
+				scaled(v1alpha1.MetricCPU, hpa(autoscalingv2.ScalingActive, "True", "ValidMetricFound"))(f)
+				f.deployment.Status.AvailableReplicas = 1
+			},
+			want: "Ready=False/Unavailable ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=False/Unavailable Scaling=True/Active Reconciling=True/Progressing",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := steady()
+			tt.change(&f)
+			var got []string
+			for _, c := range conditionsOf(f) {
+				got = append(got, fmt.Sprintf("%s=%s/%s", c.Type, c.Status, c.Reason))
+				if c.Message == "" {
+					t.Errorf("%s has no message", c.Type)
+				}
+			}
+			if diff := cmp.Diff(strings.Fields(tt.want), got); diff != "" {
+				t.Errorf("conditions (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMessagesAreBounded(t *testing.T) {
+	f := steady()
+	f.problem = &problem{"Invalid", strings.Repeat("ü", maxMessage)}
+	for _, c := range conditionsOf(f) {
+		if len(c.Message) > maxMessage+len(" …") || strings.ToValidUTF8(c.Message, "") != c.Message {
+			t.Errorf("%s has a message of %d bytes", c.Type, len(c.Message))
+		}
+	}
+}
+
+func TestConditionsKeepTheirTimeAndGo(t *testing.T) {
+	first := metav1.Now().Rfc3339Copy()
+	status := &v1alpha1.LLMServiceStatus{}
+	setConditions(status, []metav1.Condition{
+		condition("Ready", "False", "Progressing", "on its way"), condition("Reconciling", "True", "Progressing", "on its way"),
+	}, 1, first.Time)
+	later := first.Add(60e9)
+	setConditions(status, []metav1.Condition{condition("Ready", "False", "Pending", "still on its way")}, 2, later)
+	want := []metav1.Condition{{
+		Type: "Ready", Status: "False", Reason: "Pending", Message: "still on its way", ObservedGeneration: 2, LastTransitionTime: first,
+	}}
+	if diff := cmp.Diff(want, status.Conditions); diff != "" {
+		t.Errorf("conditions (-want +got):\n%s", diff)
+	}
+	if meta.FindStatusCondition(status.Conditions, "Reconciling") != nil {
+		t.Error("Reconciling is still there")
+	}
+}

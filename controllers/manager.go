@@ -1,0 +1,131 @@
+package controllers
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/llmservice/llmservice/controllers/load"
+	"github.com/llmservice/llmservice/controllers/metricsapi"
+	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/controllers/servingcert"
+)
+
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=system,verbs=get;create;update
+// The leader tells of its election.
+// +kubebuilder:rbac:groups="",resources=events,namespace=system,verbs=create;patch
+
+// leaseName is the Lease that managers compete for.
+const leaseName = "llmservice-manager"
+
+// Options are what a manager is told.
+type Options struct {
+	// Gateway is what every gateway runs.
+	Gateway render.Gateway
+	// ProbeAddress and MetricsAddress are where to listen; "0" for not at all.
+	ProbeAddress, MetricsAddress string
+	// LeaderElection lets several replicas run, of which one reconciles. Their Lease is in Namespace.
+	LeaderElection bool
+	Namespace      string
+	// CustomMetrics serves the metrics API; nil for not at all.
+	CustomMetrics *CustomMetrics
+	// PodAddress is where a pod's admin listener is; load.PodAddress but in tests.
+	PodAddress func(*corev1.Pod) string
+	Logger     logr.Logger
+}
+
+// CustomMetrics says where the metrics API is served.
+type CustomMetrics struct {
+	// Listener is closed by the server.
+	Listener net.Listener
+	// Service is the one that leads to the managers, and that the APIServices name.
+	Service types.NamespacedName
+	// Kubeconfig is the file that leads to the API server; empty within a cluster.
+	Kubeconfig string
+}
+
+// NewManager composes the operator: the reconciler, which runs where this manager leads, and the poller and the metrics
+// API, which run in every replica.
+func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
+	manager, err := newManager(config, options)
+	if err != nil {
+		return nil, err
+	}
+	tracker := load.NewTracker(GatewayPods(), manager.Elected())
+	if err := manager.Add(load.NewPoller(tracker, manager.GetCache(), options.PodAddress)); err != nil {
+		return nil, fmt.Errorf("add the poller: %w", err)
+	}
+	reconciler := &Reconciler{
+		Client:   manager.GetClient(),
+		Uncached: manager.GetAPIReader(),
+		Load:     tracker.Snapshot,
+		Gateway:  options.Gateway,
+		Events:   manager.GetEventRecorder(FieldOwner),
+		Now:      time.Now,
+	}
+	if options.CustomMetrics != nil {
+		publisher, err := addMetricsAPI(manager, tracker, options.CustomMetrics)
+		if err != nil {
+			return nil, err
+		}
+		reconciler.MetricsAPI = publisher.State
+	}
+	return manager, reconciler.SetupWithManager(manager, tracker)
+}
+
+func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
+	scheme, err := NewScheme()
+	if err != nil {
+		return nil, err
+	}
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         CacheOptions(),
+		Logger:                        options.Logger,
+		HealthProbeBindAddress:        options.ProbeAddress,
+		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress},
+		LeaderElection:                options.LeaderElection,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       options.Namespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the manager: %w", err)
+	}
+	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("set up probes: %w", err)
+	}
+	return manager, nil
+}
+
+func addMetricsAPI(manager ctrl.Manager, tracker *load.Tracker, options *CustomMetrics) (*servingcert.Publisher, error) {
+	client := servingcert.Client{Reader: manager.GetAPIReader(), Writer: manager.GetClient()}
+	publisher, err := servingcert.NewPublisher(client, options.Service, metricsapi.APIServices())
+	if err != nil {
+		return nil, err
+	}
+	server := &metricsapi.Server{
+		Provider:    &metricsapi.Provider{Services: manager.GetClient(), Load: tracker.Snapshot},
+		Listener:    options.Listener,
+		Certificate: publisher.Certificate(),
+		Kubeconfig:  options.Kubeconfig,
+	}
+	if err := manager.Add(publisher); err != nil {
+		return nil, fmt.Errorf("add the certificate's publisher: %w", err)
+	}
+	if err := manager.Add(server); err != nil {
+		return nil, fmt.Errorf("add the metrics API: %w", err)
+	}
+	if err := manager.AddReadyzCheck("serving-certificate", publisher.Ready); err != nil {
+		return nil, fmt.Errorf("set up probes: %w", err)
+	}
+	return publisher, nil
+}

@@ -1,0 +1,49 @@
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/load"
+)
+
+func TestLastCut(t *testing.T) {
+	reported := func(at time.Time) *v1alpha1.StreamCut {
+		return &v1alpha1.StreamCut{Time: metav1.NewTime(at), Pod: "old", Count: 1, Reason: "Killed"}
+	}
+	cut := func(at time.Time) *load.Cut { return &load.Cut{Time: at, Pod: "new", Count: 2, Reason: "Lost"} }
+	tests := []struct {
+		name     string
+		reported *v1alpha1.StreamCut
+		cut      *load.Cut
+		want     string
+		wantWait time.Duration
+	}{
+		{name: "none"},
+		{name: "the first", cut: cut(moment.Add(-time.Second)), want: "new"},
+		{name: "nothing new", reported: reported(moment), want: "old"},
+		{name: "told already, to the second", reported: reported(moment), cut: cut(moment.Add(900 * time.Millisecond)), want: "old"},
+		{name: "one more within a minute has to wait", reported: reported(moment.Add(-20 * time.Second)), cut: cut(moment), want: "old", wantWait: 40 * time.Second},
+		{name: "one more after a minute", reported: reported(moment.Add(-time.Minute)), cut: cut(moment), want: "new"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			status := &v1alpha1.LLMServiceStatus{}
+			if tt.reported != nil {
+				status.Streams = &v1alpha1.StreamsStatus{LastCut: tt.reported}
+			}
+			wait := setLastCut(status, tt.cut, moment)
+			got := ""
+			if last := lastCut(status); last != nil {
+				got = last.Pod
+			}
+			if diff := cmp.Diff([]any{tt.want, tt.wantWait}, []any{got, wait}); diff != "" {
+				t.Errorf("last cut and wait (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
