@@ -1,0 +1,158 @@
+// Command manager is the operator: it turns LLMServices into autoscaled gateways.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/llmservice/llmservice/controllers"
+	"github.com/llmservice/llmservice/controllers/load"
+	"github.com/llmservice/llmservice/controllers/render"
+)
+
+const (
+	// namespaceVariable is set from the pod's own metadata.
+	namespaceVariable = "POD_NAMESPACE"
+	// The API server shares itself out among its clients; these only bound what a mistake of ours can do.
+	clientQPS, clientBurst = 100, 200
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "manager:", err)
+		os.Exit(1)
+	}
+}
+
+type flags struct {
+	probeAddress, metricsAddress string
+	leaderElect                  bool
+	customMetricsPort            int
+	customMetricsService         string
+	kubeconfig, namespace        string
+	level                        slog.Level
+	gateway                      render.Gateway
+}
+
+func parse(args []string) (*flags, error) {
+	f := &flags{namespace: os.Getenv(namespaceVariable)}
+	set := flag.NewFlagSet("manager", flag.ContinueOnError)
+	set.StringVar(&f.gateway.Image, "gateway-image", "", "image of gateways whose service names none (required)")
+	set.StringVar((*string)(&f.gateway.PullPolicy), "gateway-pull-policy", "", "when nodes pull the gateway image: Always, IfNotPresent or Never; empty for Kubernetes' default")
+	set.StringVar(&f.gateway.LogLevel, "gateway-log-level", "", "least level that gateways log; empty for their default")
+	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 for none")
+	set.BoolVar(&f.leaderElect, "leader-elect", false, "let one of several managers reconcile; needs "+namespaceVariable)
+	set.IntVar(&f.customMetricsPort, "custom-metrics-port", 6443, "port of custom.metrics.k8s.io; 0 for none")
+	set.StringVar(&f.customMetricsService, "custom-metrics-service", "", "Service in "+namespaceVariable+" that leads to that port")
+	set.StringVar(&f.kubeconfig, "kubeconfig", "", "file that leads to the API server; empty within a cluster")
+	set.TextVar(&f.level, "log-level", slog.LevelInfo, "least level logged: debug, info, warn or error")
+	if err := set.Parse(args); err != nil {
+		return nil, err
+	}
+	return f, f.check(set.Args())
+}
+
+func (f *flags) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	case f.gateway.Image == "":
+		return errors.New("--gateway-image is required")
+	case f.customMetricsPort < 0 || f.customMetricsPort > 65535:
+		return fmt.Errorf("--custom-metrics-port is %d, want 0 to 65535", f.customMetricsPort)
+	case f.customMetricsPort > 0 && f.customMetricsService == "":
+		return errors.New("--custom-metrics-service is required with --custom-metrics-port other than 0")
+	case f.namespace == "" && (f.leaderElect || f.customMetricsPort > 0):
+		return fmt.Errorf("%s is required with --leader-elect and with --custom-metrics-port other than 0", namespaceVariable)
+	}
+	return f.checkPullPolicy()
+}
+
+func (f *flags) checkPullPolicy() error {
+	switch f.gateway.PullPolicy {
+	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
+		return nil
+	default:
+		return fmt.Errorf("--gateway-pull-policy is %q, want Always, IfNotPresent or Never", f.gateway.PullPolicy)
+	}
+}
+
+func run(args []string) error {
+	f, err := parse(args)
+	if err != nil {
+		return err
+	}
+	logger := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: f.level}))
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger)
+	config, err := restConfig(f.kubeconfig)
+	if err != nil {
+		return err
+	}
+	options, err := f.options(logger)
+	if err != nil {
+		return err
+	}
+	manager, err := controllers.NewManager(config, options)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	return manager.Start(ctx)
+}
+
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	load := rest.InClusterConfig
+	if kubeconfig != "" {
+		load = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", kubeconfig) }
+	}
+	config, err := load()
+	if err != nil {
+		return nil, fmt.Errorf("find the API server: %w", err)
+	}
+	config.QPS, config.Burst = clientQPS, clientBurst
+	config.UserAgent = controllers.FieldOwner
+	return config, nil
+}
+
+func (f *flags) options(logger logr.Logger) (controllers.Options, error) {
+	options := controllers.Options{
+		Gateway:        f.gateway,
+		ProbeAddress:   f.probeAddress,
+		MetricsAddress: f.metricsAddress,
+		LeaderElection: f.leaderElect,
+		Namespace:      f.namespace,
+		PodAddress:     load.PodAddress,
+		Logger:         logger,
+	}
+	if f.customMetricsPort == 0 {
+		return options, nil
+	}
+	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", f.customMetricsPort))
+	if err != nil {
+		return options, fmt.Errorf("listen for the metrics API: %w", err)
+	}
+	options.CustomMetrics = &controllers.CustomMetrics{
+		Listener:   listener,
+		Service:    types.NamespacedName{Namespace: f.namespace, Name: f.customMetricsService},
+		Kubeconfig: f.kubeconfig,
+	}
+	return options, nil
+}
