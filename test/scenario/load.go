@@ -36,7 +36,7 @@ func (s *Service) Stream(ctx context.Context, n int) (*Load, error) {
 	}
 	ask := Ask(url)
 	crowd := streams.Gather(ctx, streams.NewClient(), n, func(int, int) streams.Call {
-		tokens := minTokens + rand.IntN(maxTokens-minTokens+1) //nolint:gosec // spread, not secrecy
+		tokens := minTokens + rand.IntN(maxTokens-minTokens+1) // spread, not secrecy
 		return ask(streams.Script{Tokens: tokens, Pace: pace})
 	})
 	return &Load{crowd, s}, nil
