@@ -2,9 +2,11 @@ package supervise
 
 import (
 	"context"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -46,7 +49,7 @@ func newSupervisor(t *testing.T) (*Supervisor, <-chan DaemonStatus) {
 func TestDeathIsReported(t *testing.T) {
 	s, died := newSupervisor(t)
 	for name, script := range map[string]string{
-		"lives": "exec sleep 60", "fails": "echo last words; exit 3", "killed": "kill -9 $$",
+		"lives": "exec sleep 600", "fails": "echo last words; exit 3", "killed": "kill -9 $$",
 	} {
 		if err := s.Start(Daemon{Name: name, Path: "/bin/sh", Args: []string{"-c", script}}); err != nil {
 			t.Fatal(err)
@@ -61,7 +64,8 @@ func TestDeathIsReported(t *testing.T) {
 			t.Fatal("a daemon died and nobody was told")
 		}
 	}
-	want := map[string]string{"fails": "exit code 3", "killed": "killed by SIGKILL"}
+	got["lives"] = killLast(t, s, died)
+	want := map[string]string{"fails": "exit code 3", "killed": "killed by SIGKILL", "lives": "killed by SIGTERM"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -79,6 +83,27 @@ func TestDeathIsReported(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, dead); diff != "" {
 		t.Errorf("status file: %s", diff)
+	}
+}
+
+// killLast ends the one daemon that still runs and returns what is said of it.
+func killLast(t *testing.T, s *Supervisor, died <-chan DaemonStatus) string {
+	t.Helper()
+	s.Reaper.mu.Lock()
+	running := slices.Collect(maps.Keys(s.Reaper.exited))
+	s.Reaper.mu.Unlock()
+	if len(running) != 1 {
+		t.Fatalf("%d daemons are left, want 1", len(running))
+	}
+	if err := unix.Kill(running[0], unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case d := <-died:
+		return d.Exit
+	case <-time.After(time.Minute):
+		t.Fatal("a daemon was killed and nobody was told")
+		return ""
 	}
 }
 
