@@ -36,7 +36,7 @@ func (d *demo) replicas(ctx context.Context) (string, error) {
 		return "", err
 	}
 	read, aim, err := d.service.InFlight(ctx)
-	return fmt.Sprintf("1 replica became %d under %d streams; the autoscaler reads %d in flight for each, and aims at %d",
+	return fmt.Sprintf("1 replica became %d under %d streams: the autoscaler read %d in flight for each, and aims at %d",
 		len(after), d.load.Open(), read, aim), err
 }
 

@@ -138,7 +138,8 @@ func (s *Service) Condition(ctx context.Context, kind string) (*metav1.Condition
 }
 
 // URL is where clients inside the cluster's network reach the service. It has the Service's address in it, since
-// this process may not know the cluster's names.
+// this process may not know the cluster's names. It is returned once it leads somewhere: a node learns of a ready pod
+// a moment after everybody else.
 func (s *Service) URL(ctx context.Context) (string, error) {
 	var service corev1.Service
 	if err := s.cluster.Get(ctx, s.key, &service); err != nil {
@@ -147,5 +148,10 @@ func (s *Service) URL(ctx context.Context) (string, error) {
 	if len(service.Spec.Ports) == 0 {
 		return "", fmt.Errorf("service %s has no port", s.key)
 	}
-	return "http://" + service.Spec.ClusterIP + ":" + strconv.Itoa(int(service.Spec.Ports[0].Port)), nil
+	url := "http://" + service.Spec.ClusterIP + ":" + strconv.Itoa(int(service.Spec.Ports[0].Port))
+	_, err := Await(ctx, RoutedWithin, "the Service's address leads to a gateway", func(ctx context.Context) error {
+		var document struct{}
+		return getJSON(ctx, url+"/openapi.json", &document)
+	})
+	return url, err
 }
