@@ -143,7 +143,16 @@ test-cluster: $(TOOLS)/gotestsum
 
 # The suite starts the cluster, loads the images and moves into the cluster's network by itself.
 .PHONY: e2e
-e2e: $(TOOLS)/gotestsum cluster-deps k8s ## Test the whole system on a local Kubernetes (root, Linux).
+e2e: e2e-cluster e2e-service ## Test the whole system on a local Kubernetes (root, Linux).
+
+.PHONY: e2e-cluster
+e2e-cluster: $(TOOLS)/gotestsum cluster-deps k8s
+	@mkdir -p $(REPORTS)
+	cd test/cluster && $(TOOLS)/gotestsum --format testname --jsonfile $(CURDIR)/$(REPORTS)/e2e-cluster.json -- \
+		-tags e2e -count=1 -timeout 10m .
+
+.PHONY: e2e-service
+e2e-service: $(TOOLS)/gotestsum cluster-deps k8s
 	@mkdir -p $(REPORTS)
 	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/e2e.json -- -tags e2e -count=1 -timeout 18m ./test/e2e/...
 
