@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -60,7 +61,8 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		return nil, err
 	}
 	tracker := load.NewTracker(GatewayPods(), manager.Elected())
-	if err := manager.Add(load.NewPoller(tracker, manager.GetCache(), options.PodAddress)); err != nil {
+	poller := load.NewPoller(tracker, manager.GetCache(), options.PodAddress)
+	if err := manager.Add(poller); err != nil {
 		return nil, fmt.Errorf("add the poller: %w", err)
 	}
 	reconciler := &Reconciler{
@@ -78,7 +80,7 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		}
 		reconciler.MetricsAPI = publisher.State
 	}
-	return manager, reconciler.SetupWithManager(manager, tracker)
+	return manager, reconciler.SetupWithManager(manager, tracker, poller)
 }
 
 func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
@@ -87,9 +89,11 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		return nil, err
 	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        scheme,
-		Cache:                         CacheOptions(),
-		Logger:                        options.Logger,
+		Scheme: scheme,
+		Cache:  CacheOptions(),
+		Logger: options.Logger,
+		// Tests run one operator after another in one process.
+		Controller:                    ctrlconfig.Controller{SkipNameValidation: new(true)},
 		HealthProbeBindAddress:        options.ProbeAddress,
 		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress},
 		LeaderElection:                options.LeaderElection,

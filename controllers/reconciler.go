@@ -74,8 +74,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	acknowledged := acknowledge(seen, documents.current)
 	nudged, nudgeErr := r.nudge(ctx, seen, acknowledged)
 	reported, reportErr := r.report(ctx, seen, documents, applied, acknowledged)
-	return reconcile.Result{RequeueAfter: soonest(applied.again(), acknowledged.again, nudged, reported)},
-		errors.Join(applied.retry(), nudgeErr, reportErr)
+	if err := errors.Join(applied.retry(), nudgeErr, reportErr); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: soonest(applied.again(), acknowledged.again, nudged, reported)}, nil
 }
 
 // render returns no children while there has been no valid config: a gateway would have nothing to serve.

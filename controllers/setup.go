@@ -71,10 +71,7 @@ func childKinds() []client.Object {
 func GatewayPods() load.Selection {
 	return load.Selection{
 		Container: render.ContainerName,
-		Service: func(pod *corev1.Pod) (types.NamespacedName, bool) {
-			name, ok := serviceOf(pod)
-			return name, ok
-		},
+		Service:   func(pod *corev1.Pod) (types.NamespacedName, bool) { return serviceOf(pod) },
 	}
 }
 
@@ -84,12 +81,12 @@ func serviceOf(object client.Object) (types.NamespacedName, bool) {
 	return name, of[render.LabelName] == render.GatewayName && name.Name != ""
 }
 
-// SetupWithManager has the manager run the reconciler, with the tracker's news among its events.
-func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracker) error {
+// SetupWithManager has the manager run the reconciler, with what the gateways say among its events.
+func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracker, poller *load.Poller) error {
 	builder := ctrl.NewControllerManagedBy(manager).
 		For(&v1alpha1.LLMService{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(requestsOf)).
-		WatchesRawSource(news(tracker)).
+		WatchesRawSource(news{tracker, poller}).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
 			ReconciliationTimeout:   reconcileTimeout,
@@ -111,10 +108,19 @@ func requestsOf(_ context.Context, object client.Object) []reconcile.Request {
 	return nil
 }
 
-// news puts services into the queue as the tracker hears from their gateways.
-func news(tracker *load.Tracker) source.Source {
-	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		tracker.Subscribe(func(service types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: service}) })
-		return nil
-	})
+// news puts services into the queue as the tracker hears from their gateways, once all were heard.
+type news struct {
+	tracker *load.Tracker
+	poller  *load.Poller
 }
+
+var _ source.SyncingSource = news{}
+
+// Start implements source.Source.
+func (n news) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	n.tracker.Subscribe(func(service types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: service}) })
+	return nil
+}
+
+// WaitForSync implements source.SyncingSource: no reconcile begins before it.
+func (n news) WaitForSync(ctx context.Context) error { return n.poller.WaitForSync(ctx) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,8 +28,13 @@ func (r *Reconciler) report(ctx context.Context, seen *view, documents documents
 	if !equality.Semantic.DeepEqual(before, after) {
 		updated := seen.service.DeepCopy()
 		updated.Status = *after
-		// An update carries the resource version: a status that is derived from an old view is refused.
-		if err := r.Client.Status().Update(ctx, updated, client.FieldOwner(FieldOwner)); err != nil {
+		// An update carries the resource version: a status that is derived from an old view is refused. The newer view
+		// is on its way then, and comes as an event.
+		err := r.Client.Status().Update(ctx, updated, client.FieldOwner(FieldOwner))
+		if apierrors.IsConflict(err) {
+			return wait, nil
+		}
+		if err != nil {
 			return wait, fmt.Errorf("write the status of %s: %w", client.ObjectKeyFromObject(updated), err)
 		}
 	}

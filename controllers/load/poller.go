@@ -3,10 +3,12 @@ package load
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -27,16 +29,29 @@ type Poller struct {
 	tracker *Tracker
 	pods    cache.Cache
 	address func(*corev1.Pod) string
+	// read is closed when every pod that there was at the start has been asked once.
+	read chan struct{}
 }
 
 // NewPoller returns a Poller that feeds the tracker: with the pods of the cache, and with what the gateways answer at
 // the address of each (see PodAddress).
 func NewPoller(tracker *Tracker, pods cache.Cache, address func(*corev1.Pod) string) *Poller {
-	return &Poller{tracker: tracker, pods: pods, address: address}
+	return &Poller{tracker: tracker, pods: pods, address: address, read: make(chan struct{})}
 }
 
 // NeedLeaderElection says that every manager replica polls: each serves the metrics API.
 func (p *Poller) NeedLeaderElection() bool { return false }
+
+// WaitForSync waits until every pod that there was at the start has been asked once. Whoever acts on what gateways say
+// has to: a manager that just started has heard from none, which is not the same as that none serves.
+func (p *Poller) WaitForSync(ctx context.Context) error {
+	select {
+	case <-p.read:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the gateways' status: %w", ctx.Err())
+	}
+}
 
 // Start follows the pods and polls until the context ends, then waits for what is under way.
 func (p *Poller) Start(ctx context.Context) error {
@@ -49,19 +64,24 @@ func (p *Poller) Start(ctx context.Context) error {
 		return fmt.Errorf("follow pods: %w", err)
 	}
 	defer func() { _ = informer.RemoveEventHandler(registration) }()
+	if !toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
+		return nil // the manager stops
+	}
 	client := newStatusClient(p.address)
 	defer client.close()
-	poll(ctx, p.tracker, client.fetch)
+	poll(ctx, p.tracker, client.fetch, sync.OnceFunc(func() { close(p.read) }))
 	return nil
 }
 
 type fetchFunc func(context.Context, *corev1.Pod) (config.Status, error)
 
-func poll(ctx context.Context, tracker *Tracker, fetch fetchFunc) {
+// poll calls done after each round.
+func poll(ctx context.Context, tracker *Tracker, fetch fetchFunc, done func()) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
 		pollAll(ctx, tracker, fetch)
+		done()
 		tracker.dropOldCuts()
 		select {
 		case <-ctx.Done():

@@ -20,13 +20,14 @@ func TestPollsEverySecond(t *testing.T) {
 		tracker := newTestTracker(nil)
 		tracker.OnAdd(gatewayPod("a", running("1")), true)
 		var polls atomic.Int64
+		rounds := 0
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			poll(ctx, tracker, func(context.Context, *corev1.Pod) (config.Status, error) {
 				return config.Status{InFlight: polls.Add(1)}, nil
-			})
+			}, func() { rounds++ })
 		}()
 		time.Sleep(3*interval + interval/2)
 		if got, ok := tracker.Snapshot(service).InFlight(); got != 4 || !ok {
@@ -34,6 +35,9 @@ func TestPollsEverySecond(t *testing.T) {
 		}
 		cancel()
 		<-done
+		if rounds != 4 {
+			t.Errorf("told of %d rounds, want 4", rounds)
+		}
 	})
 }
 
@@ -55,7 +59,7 @@ func TestAHangingPodDelaysNobody(t *testing.T) {
 				}
 				<-ctx.Done()
 				return config.Status{}, ctx.Err()
-			})
+			}, func() {})
 		}()
 		for range 5 {
 			time.Sleep(interval)

@@ -1,0 +1,175 @@
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// fleet plays the Deployment controller, the kubelet and the gateways of a namespace.
+type fleet struct {
+	t         *testing.T
+	namespace string
+
+	mu       sync.Mutex
+	gateways map[string]*gateway
+}
+
+// gateway answers for its status on loopback.
+type gateway struct {
+	server *httptest.Server
+
+	mu     sync.Mutex
+	status config.Status
+}
+
+func newFleet(t *testing.T, namespace string) *fleet {
+	return &fleet{t: t, namespace: namespace, gateways: map[string]*gateway{}}
+}
+
+// address tells the operator where a pod's admin listener is.
+func (f *fleet) address(pod *corev1.Pod) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if g, ok := f.gateways[pod.Name]; ok {
+		return g.server.Listener.Addr().String()
+	}
+	return "127.0.0.1:1"
+}
+
+func (g *gateway) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_ = json.NewEncoder(w).Encode(g.status)
+}
+
+func (g *gateway) set(change func(*config.Status)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	change(&g.status)
+}
+
+// serves has the gateway serve a revision.
+func (g *gateway) serves(revision string) {
+	g.set(func(s *config.Status) { s.Revision, s.Source, s.Rejected = revision, config.CurrentKey, nil })
+}
+
+// pod starts a gateway that serves a revision, in a pod that is ready.
+func (f *fleet) pod(service *v1alpha1.LLMService, name, revision string) *gateway {
+	f.t.Helper()
+	g := &gateway{status: config.Status{Version: config.Version, Revision: revision, Source: config.CurrentKey}}
+	g.server = httptest.NewServer(g)
+	f.t.Cleanup(g.server.Close)
+	f.mu.Lock()
+	f.gateways[name] = g
+	f.mu.Unlock()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: name, Labels: render.Labels(service)},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: render.ContainerName, Image: "gateway:test"}}},
+	}
+	if err := api.Create(f.t.Context(), pod); err != nil {
+		f.t.Fatal(err)
+	}
+	now := metav1.Now()
+	pod.Status = corev1.PodStatus{
+		Phase: corev1.PodRunning, PodIP: "127.0.0.1", PodIPs: []corev1.PodIP{{IP: "127.0.0.1"}}, StartTime: &now,
+		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: now}},
+		ContainerStatuses: []corev1.ContainerStatus{{
+			Name: render.ContainerName, ContainerID: "test://" + name, Ready: true,
+			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}},
+		}},
+	}
+	if err := api.Status().Update(f.t.Context(), pod); err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { f.remove(name) })
+	return g
+}
+
+// remove takes a pod away at once.
+func (f *fleet) remove(name string) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: name}}
+	err := api.Delete(context.Background(), pod, client.GracePeriodSeconds(0))
+	if client.IgnoreNotFound(err) != nil {
+		f.t.Error(err)
+	}
+}
+
+// rollOut has the Deployment's status say that all its replicas serve its latest template.
+func (f *fleet) rollOut(service *v1alpha1.LLMService) {
+	f.t.Helper()
+	eventually(f.t, "roll out "+service.Name, func() error {
+		var deployment appsv1.Deployment
+		if err := api.Get(f.t.Context(), client.ObjectKeyFromObject(service), &deployment); err != nil {
+			return err
+		}
+		if *deployment.Spec.Replicas != *service.Spec.Replicas {
+			return fmt.Errorf("the Deployment has %d replicas, want %d", *deployment.Spec.Replicas, *service.Spec.Replicas)
+		}
+		n := *deployment.Spec.Replicas
+		deployment.Status = appsv1.DeploymentStatus{
+			ObservedGeneration: deployment.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n,
+		}
+		return api.Status().Update(f.t.Context(), &deployment)
+	})
+}
+
+// delivered is the revision that the service's ConfigMap holds as current.
+func (f *fleet) delivered(service *v1alpha1.LLMService) string {
+	f.t.Helper()
+	current, _ := f.documents(service)
+	return current
+}
+
+// documents are the revisions that the ConfigMap holds as current and as last good; empty for none.
+func (f *fleet) documents(service *v1alpha1.LLMService) (current, lastGood string) {
+	f.t.Helper()
+	var configMap corev1.ConfigMap
+	key := client.ObjectKey{Namespace: f.namespace, Name: config.ConfigMapName(service.Name)}
+	if !exists(f.t, key, &configMap) {
+		return "", ""
+	}
+	name := func(encoded string) string {
+		if encoded == "" {
+			return ""
+		}
+		return config.Revision([]byte(encoded))
+	}
+	return name(configMap.Data[config.CurrentKey]), name(configMap.Data[config.LastGoodKey])
+}
+
+// awaitDelivery waits until the ConfigMap holds another revision than this one, and returns it.
+func (f *fleet) awaitDelivery(service *v1alpha1.LLMService, than string) string {
+	f.t.Helper()
+	var revision string
+	eventually(f.t, "delivery of a revision other than "+than, func() error {
+		if revision = f.delivered(service); revision == "" || revision == than {
+			return fmt.Errorf("delivered is %q", revision)
+		}
+		return nil
+	})
+	return revision
+}
+
+// up brings a service of two replicas to Ready, and returns its gateways.
+func (s *system) up(service *v1alpha1.LLMService) (a, b *gateway) {
+	s.t.Helper()
+	revision := s.fleet.awaitDelivery(service, "")
+	a, b = s.fleet.pod(service, service.Name+"-a", revision), s.fleet.pod(service, service.Name+"-b", revision)
+	s.fleet.rollOut(service)
+	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
+	return a, b
+}

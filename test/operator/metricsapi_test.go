@@ -1,0 +1,193 @@
+package operator
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"k8s.io/metrics/pkg/client/custom_metrics"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers"
+	"github.com/llmservice/llmservice/controllers/metricsapi"
+	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// The whole way of the HPA controller: discovery, the API server's proxy, our certificate, who asks and whether they
+// may, and the figures.
+func TestInFlightReachesTheAutoscaler(t *testing.T) {
+	s := start(t)
+	s.stop()
+	listener := s.aggregate("metrics")
+	s.runWithMetrics(listener)
+	service := s.create("assistant", scaling(inFlight), func(l *v1alpha1.LLMService) { l.Labels = map[string]string{"team": "a"} })
+	idle := s.create("idle")
+	a, b := s.up(service)
+	a.set(func(status *config.Status) { status.InFlight = 5 })
+	b.set(func(status *config.Status) { status.InFlight = 37 })
+
+	var namespaced custom_metrics.MetricsInterface
+	kind := v1alpha1.GroupVersion.WithKind(v1alpha1.Kind).GroupKind()
+	eventually(t, "inflight", func() error {
+		// The HPA controller caches what discovery says; the test asks anew.
+		namespaced = s.metricsClient().NamespacedMetrics(s.namespace)
+		value, err := namespaced.GetForObject(kind, service.Name, render.MetricInFlight, labels.Everything())
+		if err != nil {
+			return err
+		}
+		if got := value.Value.Value(); got != 42 || value.DescribedObject.UID != service.UID {
+			return fmt.Errorf("%d of %s, want 42 of %s", got, value.DescribedObject.UID, service.UID)
+		}
+		return nil
+	})
+
+	values, err := namespaced.GetForObjects(kind, labels.SelectorFromSet(labels.Set{"team": "a"}), render.MetricInFlight, labels.Everything())
+	if err != nil || len(values.Items) != 1 || values.Items[0].DescribedObject.Name != service.Name {
+		t.Errorf("by selector: %v, %v; want assistant alone", values, err)
+	}
+	if _, err := namespaced.GetForObject(kind, idle.Name, render.MetricInFlight, labels.Everything()); !apierrors.IsServiceUnavailable(err) {
+		t.Errorf("a service that could never be read: %v, want ServiceUnavailable, for which the autoscaler holds", err)
+	}
+	for name, ask := range map[string]func() error{
+		"another metric": func() error {
+			return second(namespaced.GetForObject(kind, service.Name, "tokens", labels.Everything()))
+		},
+		"another service": func() error {
+			return second(namespaced.GetForObject(kind, "nobody", render.MetricInFlight, labels.Everything()))
+		},
+		"another kind": func() error {
+			return second(namespaced.GetForObject(schema.GroupKind{Kind: "Pod"}, "assistant-a", render.MetricInFlight, labels.Everything()))
+		},
+		"a metric with labels": func() error {
+			return second(namespaced.GetForObject(kind, service.Name, render.MetricInFlight, labels.SelectorFromSet(labels.Set{"model": "x"})))
+		},
+	} {
+		if err := ask(); !apierrors.IsNotFound(err) {
+			t.Errorf("%s: %v, want NotFound", name, err)
+		}
+	}
+	s.refusesStrangers(listener.Addr().String())
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// refusesStrangers asks past the API server: without its word for who asks, nobody may.
+func (s *system) refusesStrangers(address string) {
+	s.t.Helper()
+	stranger := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // The stranger trusts anybody.
+	}}
+	response, err := stranger.Get("https://" + address + "/apis/" + metricsapi.Group + "/v1beta2/namespaces/" + s.namespace +
+		"/llmservices." + v1alpha1.Group + "/assistant/" + render.MetricInFlight)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusForbidden {
+		s.t.Errorf("a stranger gets HTTP %d, want %d", response.StatusCode, http.StatusForbidden)
+	}
+}
+
+func TestSaysWhoseTheMetricsAPIIs(t *testing.T) {
+	s := start(t)
+	s.stop()
+	listener := s.aggregate("metrics")
+	for _, name := range metricsapi.APIServices() {
+		var apiService apiregistrationv1.APIService
+		apiService.Name = name
+		edit(t, &apiService, func() { apiService.Spec.Service.Name = "another-adapter" })
+	}
+	s.runWithMetrics(listener)
+	service := s.create("assistant", scaling(inFlight))
+	message := s.awaitCondition(service, v1alpha1.ConditionScaling, "False/MetricsAPIUnavailable")
+	if want := "belongs to the Service " + s.namespace + "/another-adapter"; !strings.HasSuffix(message, want) {
+		t.Errorf("message %q, want …%q", message, want)
+	}
+	var apiService apiregistrationv1.APIService
+	if !exists(t, client.ObjectKey{Name: metricsapi.APIServiceV1beta2}, &apiService) || len(apiService.Spec.CABundle) > 0 {
+		t.Error("somebody else's APIService was changed")
+	}
+}
+
+// aggregate registers the metrics API: its Service leads to a listener on loopback.
+func (s *system) aggregate(name string) net.Listener {
+	s.t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	port := int32(listener.Addr().(*net.TCPAddr).Port)
+	front := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name},
+		Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeExternalName, ExternalName: "localhost", Ports: []corev1.ServicePort{{Port: port}},
+		},
+	}
+	if err := api.Create(s.t.Context(), front); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, apiService := range metricsapi.APIServices() {
+		version, group, _ := strings.Cut(apiService, ".")
+		registration := &apiregistrationv1.APIService{
+			ObjectMeta: metav1.ObjectMeta{Name: apiService},
+			Spec: apiregistrationv1.APIServiceSpec{
+				Group: group, Version: version, GroupPriorityMinimum: 100, VersionPriority: 100,
+				Service: &apiregistrationv1.ServiceReference{Namespace: s.namespace, Name: name, Port: &port},
+			},
+		}
+		if err := api.Create(s.t.Context(), registration); err != nil {
+			s.t.Fatal(err)
+		}
+		s.t.Cleanup(func() {
+			if err := api.Delete(context.Background(), registration); client.IgnoreNotFound(err) != nil {
+				s.t.Error(err)
+			}
+		})
+	}
+	return listener
+}
+
+func (s *system) runWithMetrics(listener net.Listener) {
+	s.t.Helper()
+	file := filepath.Join(s.t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.run(&controllers.CustomMetrics{
+		Listener: listener, Service: types.NamespacedName{Namespace: s.namespace, Name: "metrics"}, Kubeconfig: file,
+	})
+}
+
+// metricsClient is what the HPA controller builds.
+func (s *system) metricsClient() custom_metrics.CustomMetricsClient {
+	s.t.Helper()
+	httpClient, err := rest.HTTPClientFor(restConfig)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	mapper, err := apiutil.NewDynamicRESTMapper(restConfig, httpClient)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	versions := custom_metrics.NewAvailableAPIsGetter(discovery.NewDiscoveryClientForConfigOrDie(restConfig))
+	return custom_metrics.NewForConfig(restConfig, mapper, versions)
+}

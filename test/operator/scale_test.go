@@ -1,0 +1,161 @@
+package operator
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+func TestShrinksByTheIdlest(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant")
+	a, b := s.up(service)
+	c := s.fleet.pod(service, "assistant-c", s.fleet.delivered(service))
+	s.edit(service, replicas(3))
+	s.fleet.rollOut(service)
+	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
+	for gateway, inFlight := range map[*gateway]int64{a: 5, b: 0, c: 2} {
+		// What the operator acts upon tells the test that it has read what it only remembers.
+		gateway.set(func(status *config.Status) {
+			status.InFlight = inFlight
+			status.Rejected = &config.Rejection{Revision: "older", Message: "marks this reading"}
+		})
+	}
+	before := reconciles(t)
+	eventually(t, "readings", func() error {
+		if got := reconciles(t) - before; got < 1 {
+			return fmt.Errorf("no news yet")
+		}
+		return nil
+	})
+	s.settle()
+
+	s.scale(service, 1)
+	s.awaitReplicas(service, 1)
+	requests := s.take()
+	var order []string
+	costs := map[string]string{}
+	for _, request := range requests {
+		switch {
+		case strings.Contains(request.path, "/pods/"):
+			var patch corev1.Pod
+			if err := json.Unmarshal([]byte(request.body), &patch); err != nil {
+				t.Fatal(err)
+			}
+			order = append(order, "cost")
+			costs[request.path[len("/api/v1/namespaces/"+s.namespace+"/pods/"):]] = patch.Annotations[corev1.PodDeletionCost]
+		case strings.Contains(request.path, "/deployments/"):
+			order = append(order, "count")
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"assistant-a": "5", "assistant-b": "0", "assistant-c": "2"}, costs); diff != "" {
+		t.Errorf("costs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"cost", "cost", "cost", "count"}, order[:min(4, len(order))]); diff != "" {
+		t.Errorf("order of requests (-want +got):\n%s\n%v", diff, requests)
+	}
+	s.awaitEvent(service, "ScaledDown")
+}
+
+func TestGrowsWithoutPrices(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant")
+	s.up(service)
+	s.settle()
+	delivered := s.fleet.delivered(service)
+	s.scale(service, 4)
+	s.awaitReplicas(service, 4)
+	s.fleet.rollOut(service)
+	s.settle()
+	s.awaitEvent(service, "ScaledUp")
+	var pods corev1.PodList
+	if err := api.List(t.Context(), &pods, client.InNamespace(s.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	for _, pod := range pods.Items {
+		if cost, ok := pod.Annotations[corev1.PodDeletionCost]; ok {
+			t.Errorf("pod %s has the deletion cost %s", pod.Name, cost)
+		}
+	}
+	if got := s.fleet.delivered(service); got != delivered {
+		t.Errorf("the number of replicas made a revision: %s, was %s", got, delivered)
+	}
+}
+
+// scale writes the scale subresource, as an autoscaler and kubectl do.
+func (s *system) scale(service *v1alpha1.LLMService, n int32) {
+	s.t.Helper()
+	scale := &autoscalingv1.Scale{
+		ObjectMeta: metav1.ObjectMeta{Namespace: service.Namespace, Name: service.Name}, Spec: autoscalingv1.ScaleSpec{Replicas: n},
+	}
+	if err := api.SubResource("scale").Update(s.t.Context(), service, client.WithSubResourceBody(scale)); err != nil {
+		s.t.Fatal(err)
+	}
+	service.Spec.Replicas = &n
+}
+
+func (s *system) awaitReplicas(service *v1alpha1.LLMService, n int32) {
+	s.t.Helper()
+	eventually(s.t, fmt.Sprintf("%d replicas", n), func() error {
+		var deployment appsv1.Deployment
+		if err := api.Get(s.t.Context(), client.ObjectKeyFromObject(service), &deployment); err != nil {
+			return err
+		}
+		if got := *deployment.Spec.Replicas; got != n {
+			return fmt.Errorf("the Deployment has %d", got)
+		}
+		return nil
+	})
+}
+
+// A replica that vanishes with streams open is told of.
+func TestReportsCutStreams(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant")
+	a, _ := s.up(service)
+	a.set(func(status *config.Status) {
+		status.Streams = config.Streams{Opened: 5, Open: 3, Done: 2}
+		status.Draining = true
+	})
+	s.awaitDraining()
+	s.fleet.remove("assistant-a")
+	eventually(t, "status.streams.lastCut", func() error {
+		if err := api.Get(t.Context(), client.ObjectKeyFromObject(service), service); err != nil {
+			return err
+		}
+		if service.Status.Streams == nil {
+			return fmt.Errorf("status.streams is empty")
+		}
+		return nil
+	})
+	got := service.Status.Streams.LastCut
+	if got.Pod != "assistant-a" || got.Count != 3 || got.Reason != "Lost" {
+		t.Errorf("lastCut = %+v, want 3 streams of pod assistant-a, Lost", got)
+	}
+	if event := s.awaitEvent(service, "StreamsCut"); event.Note != "Pod assistant-a left 3 streams without an end (Lost)" {
+		t.Errorf("event %q", event.Note)
+	}
+}
+
+// awaitDraining waits until the operator has read what a gateway says: draining is news to it.
+func (s *system) awaitDraining() {
+	s.t.Helper()
+	before := reconciles(s.t)
+	eventually(s.t, "reading", func() error {
+		if reconciles(s.t) == before {
+			return fmt.Errorf("no news yet")
+		}
+		return nil
+	})
+}
