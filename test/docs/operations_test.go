@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -8,8 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	managermetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/yaml"
 
+	"github.com/llmservice/llmservice/config/crd"
 	_ "github.com/llmservice/llmservice/controllers" // its metrics
 	"github.com/llmservice/llmservice/runtime/metrics"
 )
@@ -125,4 +129,26 @@ func TestChildren(t *testing.T) {
 		listed = append(listed, row[0])
 	}
 	same(t, "docs/concepts.md", want, listed)
+}
+
+// TestPrinterColumns compares what kubectl shows with what the page says it does.
+func TestPrinterColumns(t *testing.T) {
+	var definition apiextensionsv1.CustomResourceDefinition
+	if err := yaml.Unmarshal(crd.LLMServices, &definition); err != nil {
+		t.Fatal(err)
+	}
+	var plain, wide []string
+	for _, column := range definition.Spec.Versions[0].AdditionalPrinterColumns {
+		if column.Priority == 0 {
+			plain = append(plain, column.Name)
+		} else {
+			wide = append(wide, column.Name)
+		}
+	}
+	words := regexp.MustCompile(`\s+`).ReplaceAllString(read(t, operations), " ")
+	want := fmt.Sprintf("kubectl get %s # %s; -o wide adds %s ",
+		definition.Spec.Names.ShortNames[0], strings.Join(plain, ", "), strings.Join(wide, " and "))
+	if !strings.Contains(words, want) {
+		t.Errorf("%s does not say %q", operations, want)
+	}
 }
