@@ -281,7 +281,7 @@ func TestContextEndsEvaluation(t *testing.T) {
 // expiring is a context that has ended, as one does in the middle of an evaluation.
 type expiring struct {
 	context.Context
-	done            chan struct{}
+	done chan struct{}
 }
 
 func (e expiring) Done() <-chan struct{} { return e.done }

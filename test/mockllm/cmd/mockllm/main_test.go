@@ -97,7 +97,7 @@ func TestDrain(t *testing.T) {
 			url, stop := serve(t, "-drain-timeout", timeout.String())
 			transport := &http.Transport{}
 			client := &http.Client{Transport: transport}
-			resp := chat(t, client, url, "", tt.script) //nolint:bodyclose // It is closed in the next line.
+			resp := chat(t, client, url, "", tt.script)
 			defer resp.Body.Close()
 			read := make(chan string, 1)
 			go func() {
