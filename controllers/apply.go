@@ -82,12 +82,12 @@ func (r *Reconciler) apply(ctx context.Context, seen *view, children []render.Ch
 }
 
 func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.Child, result *outcome) error {
+	if child.Apply == nil {
+		return r.remove(ctx, seen, seen.child(child.Kind))
+	}
 	live, err := r.claim(ctx, seen, child)
 	if err != nil {
 		return err
-	}
-	if child.Apply == nil {
-		return r.remove(ctx, live)
 	}
 	if live != nil && live.GetDeletionTimestamp() != nil {
 		return nil // its end will be an event
@@ -97,30 +97,25 @@ func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.C
 		return err
 	}
 	if child.Kind == "Deployment" {
-		return r.applyDeployment(ctx, seen, live, child, result)
+		return r.applyDeployment(ctx, seen, live != nil, child, result)
 	}
-	return r.write(ctx, seen, live, child)
+	return r.write(ctx, seen, live != nil, child)
 }
 
 // claim returns the live object of a child; nil where there is none. It never takes over what somebody else made.
 func (r *Reconciler) claim(ctx context.Context, seen *view, child *render.Child) (client.Object, error) {
 	live := seen.child(child.Kind)
-	if live == nil && child.Apply == nil {
-		return nil, nil
-	}
 	if live == nil {
 		// The caches hold only what carries our label. Before the name is used, the API server is asked.
 		var err error
 		if live, err = r.readUncached(ctx, child); live == nil || err != nil {
-			return nil, err
+			return live, err
 		}
 	}
 	owner := metav1.GetControllerOf(live)
 	switch {
 	case owner != nil && owner.UID == seen.service.UID:
 		return live, nil
-	case child.Apply == nil:
-		return nil, nil
 	case owner != nil && owner.Kind == v1alpha1.Kind && owner.Name == seen.service.Name:
 		return nil, &leftoverError{child.Kind, child.Name}
 	default:
@@ -166,7 +161,7 @@ func (r *Reconciler) differs(seen *view, live client.Object, child *render.Child
 }
 
 // write applies a child and, where applying cannot, replaces the lists that somebody else added to.
-func (r *Reconciler) write(ctx context.Context, seen *view, live client.Object, child *render.Child) error {
+func (r *Reconciler) write(ctx context.Context, seen *view, exists bool, child *render.Child) error {
 	rendered, err := child.Unstructured()
 	if err != nil {
 		return err
@@ -177,8 +172,8 @@ func (r *Reconciler) write(ctx context.Context, seen *view, live client.Object, 
 	switch {
 	case err == nil && covers(result.Object, rendered.Object):
 		return nil
-	case err == nil, live != nil && apierrors.IsInvalid(err):
-		return r.replaceLists(ctx, seen, live, child, rendered)
+	case err == nil, exists && apierrors.IsInvalid(err):
+		return r.replaceLists(ctx, seen, child, rendered)
 	default:
 		return err
 	}
@@ -187,7 +182,9 @@ func (r *Reconciler) write(ctx context.Context, seen *view, live client.Object, 
 // replaceLists undoes what applying leaves: an item that somebody else added to a list stays theirs, and may even make
 // the applied object invalid, as a second port of the same name does. A merge patch replaces lists. Its fields are
 // then handed to the applier, which else would not remove them when they are no longer rendered.
-func (r *Reconciler) replaceLists(ctx context.Context, seen *view, live client.Object, child *render.Child, rendered *unstructured.Unstructured) error {
+func (r *Reconciler) replaceLists(
+	ctx context.Context, seen *view, child *render.Child, rendered *unstructured.Unstructured,
+) error {
 	patch, err := json.Marshal(withoutMetadata(rendered))
 	if err != nil {
 		return fmt.Errorf("encode patch: %w", err)
@@ -233,9 +230,9 @@ func withoutMetadata(object *unstructured.Unstructured) map[string]any {
 	return content
 }
 
-// remove deletes this very object as it was seen, and not one that took its name in the meantime.
-func (r *Reconciler) remove(ctx context.Context, live client.Object) error {
-	if live == nil || live.GetDeletionTimestamp() != nil {
+// remove deletes our object as it was seen, and not one that took its name in the meantime.
+func (r *Reconciler) remove(ctx context.Context, seen *view, live client.Object) error {
+	if live == nil || !seen.owns(live) || live.GetDeletionTimestamp() != nil {
 		return nil
 	}
 	err := r.Client.Delete(ctx, live, client.Preconditions{

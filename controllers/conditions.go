@@ -43,7 +43,8 @@ func conditionsOf(f facts) []metav1.Condition {
 		return append(conditions, stalled)
 	}
 	if message, busy := f.reconciling(ready); busy {
-		conditions = append(conditions, condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressing, message))
+		reconciling := condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressing, message)
+		conditions = append(conditions, reconciling)
 	}
 	return conditions
 }
@@ -73,7 +74,8 @@ func (f facts) configApplied() metav1.Condition {
 	case len(a.rejected) > 0:
 		return applied(metav1.ConditionFalse, v1alpha1.ReasonRejected, "%s", strings.Join(a.rejected, "; "))
 	case a.acknowledged < a.replicas, a.replicas == 0 && f.wanted > 0:
-		return applied(metav1.ConditionFalse, v1alpha1.ReasonPending, "%d of %d replicas serve revision %s", a.acknowledged, a.replicas, a.revision)
+		return applied(metav1.ConditionFalse, v1alpha1.ReasonPending,
+			"%d of %d replicas serve revision %s", a.acknowledged, a.replicas, a.revision)
 	case len(a.missing) > 0:
 		return applied(metav1.ConditionFalse, v1alpha1.ReasonSecretMissing, "Not there: %s", strings.Join(a.missing, "; "))
 	default:

@@ -48,7 +48,8 @@ func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus, 
 		emit(corev1.EventTypeNormal, reason, "Scale", fmt.Sprintf("From %d to %d replicas", *applied.scaledFrom, seen.wantedReplicas()))
 	}
 	if cut := lastCut(after); cut != nil && (lastCut(before) == nil || *lastCut(before) != *cut) {
-		emit(corev1.EventTypeWarning, EventStreamsCut, "Serve", fmt.Sprintf("Pod %s left %d streams without an end (%s)", cut.Pod, cut.Count, cut.Reason))
+		emit(corev1.EventTypeWarning, EventStreamsCut, "Serve",
+			fmt.Sprintf("Pod %s left %d streams without an end (%s)", cut.Pod, cut.Count, cut.Reason))
 	}
 }
 

@@ -43,7 +43,8 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName) (*vi
 	}
 	seen := &view{now: r.Now(), service: &service, load: r.Load(key)}
 	var pods corev1.PodList
-	err := r.Client.List(ctx, &pods, client.InNamespace(key.Namespace), client.MatchingLabelsSelector{Selector: render.Selector(&service)})
+	err := r.Client.List(ctx, &pods,
+		client.InNamespace(key.Namespace), client.MatchingLabelsSelector{Selector: render.Selector(&service)})
 	if err != nil {
 		return nil, fmt.Errorf("list the pods of %s: %w", key, err)
 	}

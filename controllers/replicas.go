@@ -7,21 +7,22 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/controllers/render"
 )
 
 // applyDeployment writes the Deployment. Where it loses replicas, its pods are priced first: the ReplicaSet picks its
 // victims as soon as it reads the new number.
-func (r *Reconciler) applyDeployment(ctx context.Context, seen *view, live client.Object, child *render.Child, result *outcome) error {
+func (r *Reconciler) applyDeployment(
+	ctx context.Context, seen *view, exists bool, child *render.Child, result *outcome,
+) error {
 	from, to := seen.liveReplicas(), seen.wantedReplicas()
 	if to < from {
 		if err := r.priceDeletions(ctx, seen); err != nil {
 			return err
 		}
 	}
-	if err := r.write(ctx, seen, live, child); err != nil {
+	if err := r.write(ctx, seen, exists, child); err != nil {
 		return err
 	}
 	if seen.deployment != nil && to != from {

@@ -22,16 +22,18 @@ const cutInterval = time.Minute
 
 // report writes the status where it changed, at most once, and tells of transitions. It returns when something is to
 // be reported that has to wait.
-func (r *Reconciler) report(ctx context.Context, seen *view, documents documents, applied outcome, a acknowledgement) (time.Duration, error) {
+func (r *Reconciler) report(
+	ctx context.Context, seen *view, documents documents, applied outcome, a acknowledgement,
+) (time.Duration, error) {
 	before := seen.service.Status.DeepCopy()
 	after, wait := r.statusOf(seen, documents, applied, a)
 	if !equality.Semantic.DeepEqual(before, after) {
 		updated := seen.service.DeepCopy()
 		updated.Status = *after
 		// An update carries the resource version: a status that is derived from an old view is refused. The newer view
-		// is on its way then, and comes as an event.
+		// is on its way then, or the object's end, and comes as an event.
 		err := r.Client.Status().Update(ctx, updated, client.FieldOwner(FieldOwner))
-		if apierrors.IsConflict(err) {
+		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 			return wait, nil
 		}
 		if err != nil {
@@ -42,7 +44,10 @@ func (r *Reconciler) report(ctx context.Context, seen *view, documents documents
 	return wait, nil
 }
 
-func (r *Reconciler) statusOf(seen *view, documents documents, applied outcome, a acknowledgement) (*v1alpha1.LLMServiceStatus, time.Duration) {
+// statusOf returns the status as it should be, and how long something that changed has to wait.
+func (r *Reconciler) statusOf(
+	seen *view, documents documents, applied outcome, a acknowledgement,
+) (*v1alpha1.LLMServiceStatus, time.Duration) {
 	service := seen.service
 	status := service.Status.DeepCopy()
 	status.ObservedGeneration = service.Generation
@@ -115,8 +120,7 @@ func setLastCut(status *v1alpha1.LLMServiceStatus, cut *load.Cut, now time.Time)
 			return wait
 		}
 	}
-	status.Streams = &v1alpha1.StreamsStatus{LastCut: &v1alpha1.StreamCut{
-		Time: at, Pod: cut.Pod, Count: int32(min(cut.Count, math.MaxInt32)), Reason: cut.Reason,
-	}}
+	count := int32(min(cut.Count, math.MaxInt32)) //nolint:gosec // bounded in the same line
+	status.Streams = &v1alpha1.StreamsStatus{LastCut: &v1alpha1.StreamCut{Time: at, Pod: cut.Pod, Count: count, Reason: cut.Reason}}
 	return 0
 }

@@ -53,7 +53,8 @@ func parse(args []string) (*flags, error) {
 	f := &flags{namespace: os.Getenv(namespaceVariable)}
 	set := flag.NewFlagSet("manager", flag.ContinueOnError)
 	set.StringVar(&f.gateway.Image, "gateway-image", "", "image of gateways whose service names none (required)")
-	set.StringVar((*string)(&f.gateway.PullPolicy), "gateway-pull-policy", "", "when nodes pull the gateway image: Always, IfNotPresent or Never; empty for Kubernetes' default")
+	set.StringVar((*string)(&f.gateway.PullPolicy), "gateway-pull-policy", "",
+		"when nodes pull the gateway image: Always, IfNotPresent or Never; empty for Kubernetes' default")
 	set.StringVar(&f.gateway.LogLevel, "gateway-log-level", "", "least level that gateways log; empty for their default")
 	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 for none")
@@ -105,7 +106,9 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	options, err := f.options(logger)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	options, err := f.options(ctx, logger)
 	if err != nil {
 		return err
 	}
@@ -113,8 +116,6 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
 	return manager.Start(ctx)
 }
 
@@ -132,7 +133,7 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 	return config, nil
 }
 
-func (f *flags) options(logger logr.Logger) (controllers.Options, error) {
+func (f *flags) options(ctx context.Context, logger logr.Logger) (controllers.Options, error) {
 	options := controllers.Options{
 		Gateway:        f.gateway,
 		ProbeAddress:   f.probeAddress,
@@ -145,7 +146,7 @@ func (f *flags) options(logger logr.Logger) (controllers.Options, error) {
 	if f.customMetricsPort == 0 {
 		return options, nil
 	}
-	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", f.customMetricsPort))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf(":%d", f.customMetricsPort))
 	if err != nil {
 		return options, fmt.Errorf("listen for the metrics API: %w", err)
 	}

@@ -6,12 +6,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-var streamsCutTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+var streamsCutTotal = registered(prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "llmservice_streams_cut_total",
 	Help: "Streams that a gateway had open and never ended, by the way it went. Counted by the leading manager.",
-}, []string{"namespace", "name", "reason"})
+}, []string{"namespace", "name", "reason"}))
 
-func init() { metrics.Registry.MustRegister(streamsCutTotal) }
+// registered adds a counter to those that the manager serves.
+func registered(counter *prometheus.CounterVec) *prometheus.CounterVec {
+	metrics.Registry.MustRegister(counter)
+	return counter
+}
 
 // cutCounter counts cuts where this manager leads: every replica sees them, and sums over replicas shall be true.
 type cutCounter struct{ leading <-chan struct{} }

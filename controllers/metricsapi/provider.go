@@ -67,7 +67,8 @@ func (p *Provider) GetMetricBySelector(
 		return nil, provider.NewMetricNotFoundError(info.GroupResource, info.Metric)
 	}
 	var list v1alpha1.LLMServiceList
-	if err := p.Services.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+	err := p.Services.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: selector})
+	if err != nil {
 		return nil, fmt.Errorf("list %s in namespace %s: %w", v1alpha1.Kind, namespace, err)
 	}
 	values := &custom_metrics.MetricValueList{}

@@ -214,5 +214,6 @@ func foreignMessage(apiService *apiregistrationv1.APIService) string {
 	if apiService.Spec.Service == nil {
 		return fmt.Sprintf("APIService %s is served by the API server itself", apiService.Name)
 	}
-	return fmt.Sprintf("APIService %s belongs to the Service %s/%s", apiService.Name, apiService.Spec.Service.Namespace, apiService.Spec.Service.Name)
+	owner := types.NamespacedName{Namespace: apiService.Spec.Service.Namespace, Name: apiService.Spec.Service.Name}
+	return fmt.Sprintf("APIService %s belongs to the Service %s", apiService.Name, owner)
 }

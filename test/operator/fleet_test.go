@@ -37,6 +37,7 @@ type gateway struct {
 }
 
 func newFleet(t *testing.T, namespace string) *fleet {
+	t.Helper()
 	return &fleet{t: t, namespace: namespace, gateways: map[string]*gateway{}}
 }
 

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/controllers/render"
+)
+
+func TestFlags(t *testing.T) {
+	const image = "--gateway-image=gateway:1"
+	tests := []struct {
+		name, args, namespace, wantErr string
+	}{
+		{name: "as the chart installs it", args: image + " --leader-elect --custom-metrics-service=metrics", namespace: "llmservice-system"},
+		{name: "alone, without metrics", args: image + " --custom-metrics-port=0"},
+		{name: "no image", args: "--custom-metrics-port=0", wantErr: "--gateway-image is required"},
+		{name: "no Service", args: image, namespace: "llmservice-system", wantErr: "--custom-metrics-service is required"},
+		{name: "no namespace for the Lease", args: image + " --leader-elect --custom-metrics-port=0", wantErr: "POD_NAMESPACE is required"},
+		{name: "no namespace for the Service", args: image + " --custom-metrics-service=metrics", wantErr: "POD_NAMESPACE is required"},
+		{name: "port", args: image + " --custom-metrics-port=70000", wantErr: "--custom-metrics-port is 70000, want 0 to 65535"},
+		{name: "pull policy", args: image + " --custom-metrics-port=0 --gateway-pull-policy=Sometimes", wantErr: `--gateway-pull-policy is "Sometimes"`},
+		{name: "argument", args: image + " --custom-metrics-port=0 serve", wantErr: `unexpected argument "serve"`},
+		{name: "level", args: image + " --log-level=loud", wantErr: "log-level"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv(namespaceVariable, tt.namespace)
+			f, err := parse(strings.Fields(tt.args))
+			if (err != nil) != (tt.wantErr != "") || (err != nil && !strings.Contains(err.Error(), tt.wantErr)) {
+				t.Fatalf("error %v, want %q", err, tt.wantErr)
+			}
+			if err != nil {
+				return
+			}
+			if diff := cmp.Diff(render.Gateway{Image: "gateway:1"}, f.gateway); diff != "" {
+				t.Errorf("gateway (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
