@@ -84,7 +84,7 @@ type StreamCut struct {
 	// +kubebuilder:validation:Minimum=1
 	Count int32 `json:"count,omitempty"`
 
-	// reason says how the replica ended, in CamelCase, such as OOMKilled or NodeLost.
+	// reason says how the replica ended, in CamelCase, such as OOMKilled or Lost.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

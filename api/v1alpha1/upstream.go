@@ -122,7 +122,7 @@ type UpstreamTimeouts struct {
 	// +kubebuilder:default="2s"
 	Connect Duration `json:"connect,omitempty"`
 
-	// firstToken bounds the wait from the sent request to the first content event of a streamed answer. Default: 30s.
+	// firstToken bounds the wait from the call, connecting included, to the first content event of a streamed answer. Default: 30s.
 	// +optional
 	// +kubebuilder:default="30s"
 	FirstToken Duration `json:"firstToken,omitempty"`

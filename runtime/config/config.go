@@ -67,7 +67,7 @@ type SecretFile struct {
 type Timeouts struct {
 	// Connect bounds dialling, TLS included.
 	Connect Duration `json:"connect"`
-	// FirstToken bounds the wait from the sent request to the first content event of a streamed answer.
+	// FirstToken bounds the wait from the call, connecting included, to a streamed answer's first content event.
 	FirstToken Duration `json:"firstToken"`
 	// Idle bounds the silence between two events of a streamed answer.
 	Idle Duration `json:"idle"`

@@ -82,8 +82,9 @@ func (p *policy) Refuse(h *relay.Head, r relay.Refusal) *relay.Reply {
 
 // Panicked implements relay.Policy. The value may hold anything, so only its type and the stack are logged.
 func (p *policy) Panicked(h *relay.Head, value any) *relay.Reply {
+	p.gateway.metrics.Panicked()
 	p.gateway.logger.Error("panic", "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
-	return p.problem(h, problem.New(problem.Internal))
+	return relay.Problem(formatOf(h.Path), problem.New(problem.Internal))
 }
 
 func (p *policy) problem(h *relay.Head, e *problem.Error) *relay.Reply {

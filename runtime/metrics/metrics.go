@@ -22,6 +22,7 @@ type Metrics struct {
 	streams      *prometheus.CounterVec
 	attempts     *prometheus.CounterVec
 	reloads      *prometheus.CounterVec
+	panics       prometheus.Counter
 	revision     *prometheus.GaugeVec
 
 	opened, done, failed, cancelled atomic.Int64
@@ -49,11 +50,14 @@ func New(inFlight func() int64) *Metrics {
 		attempts: counter("upstream_attempts_total",
 			"Calls of upstreams, by how they failed (none for success).", "upstream", "failure"),
 		reloads: counter("config_reloads_total", "Configs read, by whether they are served.", "result"),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "llmservice", Name: "panics_total", Help: "Requests that a fault of the gateway itself ended.",
+		}),
 		revision: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "llmservice", Name: "config_revision", Help: "1 for the revision being served.",
 		}, []string{"revision"}),
 	}
-	m.Registry.MustRegister(m.requests, m.duration, m.firstContent, m.streams, m.attempts, m.reloads, m.revision,
+	m.Registry.MustRegister(m.requests, m.duration, m.firstContent, m.streams, m.attempts, m.reloads, m.panics, m.revision,
 		gauge("in_flight", "Requests being served now.", inFlight),
 		gauge("streams_open", "Streams that have begun and not ended.", func() int64 { return m.Streams().Open }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -108,6 +112,9 @@ func (m *Metrics) Serving(revision string) {
 
 // Rejected counts a config that cannot be served.
 func (m *Metrics) Rejected() { m.reloads.WithLabelValues("rejected").Inc() }
+
+// Panicked counts a request whose handling panicked.
+func (m *Metrics) Panicked() { m.panics.Inc() }
 
 // Streams reports the counts of streams. What ended is read before what began, so that no reader sees more ended
 // than begun.
