@@ -26,19 +26,9 @@ func TestShrinksByTheIdlest(t *testing.T) {
 	s.fleet.rollOut(service)
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 	for gateway, inFlight := range map[*gateway]int64{a: 5, b: 0, c: 2} {
-		// What the operator acts upon tells the test that it has read what it only remembers.
-		gateway.set(func(status *config.Status) {
-			status.InFlight = inFlight
-			status.Rejected = &config.Rejection{Revision: "older", Message: "marks this reading"}
-		})
+		gateway.set(func(status *config.Status) { status.InFlight = inFlight })
 	}
-	before := reconciles(t)
-	eventually(t, "readings", func() error {
-		if got := reconciles(t) - before; got < 1 {
-			return fmt.Errorf("no news yet")
-		}
-		return nil
-	})
+	s.awaitReadings(service, map[string]*gateway{"assistant-a": a, "assistant-b": b, "assistant-c": c})
 	s.settle()
 
 	s.scale(service, 1)
@@ -124,11 +114,8 @@ func TestReportsCutStreams(t *testing.T) {
 	s := start(t)
 	service := s.create("assistant")
 	a, _ := s.up(service)
-	a.set(func(status *config.Status) {
-		status.Streams = config.Streams{Opened: 5, Open: 3, Done: 2}
-		status.Draining = true
-	})
-	s.awaitDraining()
+	a.set(func(status *config.Status) { status.Streams = config.Streams{Opened: 5, Open: 3, Done: 2} })
+	s.awaitReadings(service, map[string]*gateway{"assistant-a": a})
 	s.fleet.remove("assistant-a")
 	eventually(t, "status.streams.lastCut", func() error {
 		if err := api.Get(t.Context(), client.ObjectKeyFromObject(service), service); err != nil {
@@ -148,13 +135,21 @@ func TestReportsCutStreams(t *testing.T) {
 	}
 }
 
-// awaitDraining waits until the operator has read what a gateway says: draining is news to it.
-func (s *system) awaitDraining() {
+// awaitReadings waits until the operator has read what the gateways say now. Load is no news to it; that a secret is
+// missing is, and shows in the status.
+func (s *system) awaitReadings(service *v1alpha1.LLMService, gateways map[string]*gateway) {
 	s.t.Helper()
-	before := reconciles(s.t)
-	eventually(s.t, "reading", func() error {
-		if reconciles(s.t) == before {
-			return fmt.Errorf("no news yet")
+	for _, gateway := range gateways {
+		gateway.set(func(status *config.Status) {
+			status.Secrets = []config.SecretState{{SecretFile: config.SecretFile{Secret: "keys", Key: "none"}}}
+		})
+	}
+	eventually(s.t, "readings of every gateway", func() error {
+		message := s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/SecretMissing")
+		for pod := range gateways {
+			if !strings.Contains(message, "pod "+pod+":") {
+				return fmt.Errorf("pod %s is not read: %s", pod, message)
+			}
 		}
 		return nil
 	})
