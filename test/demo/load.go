@@ -61,7 +61,7 @@ func (d *demo) changeImage(ctx context.Context) error {
 		is replaced. A replica that is told to stop takes no new requests, and ends when its last stream has.`,
 		func(ctx context.Context) (string, error) {
 			drained, err := d.load.ChangeImage(ctx, d.cluster.Images.Next)
-			return fmt.Sprintf("%d replicas were replaced with up to %d streams open on them",
+			return fmt.Sprintf("%d replicas drained, with up to %d streams open on them",
 				drained.Replicas, drained.Streams), err
 		})
 }
@@ -72,7 +72,7 @@ func (d *demo) scaleDown(ctx context.Context) error {
 		streams first.`,
 		func(ctx context.Context) (string, error) {
 			drained, err := d.load.ScaleDown(ctx)
-			return fmt.Sprintf("%d replicas left with up to %d streams open on them",
+			return fmt.Sprintf("%d replicas drained, with up to %d streams open on them",
 				drained.Replicas, drained.Streams), err
 		})
 }

@@ -92,13 +92,7 @@ func (d *demo) apply(ctx context.Context) error {
 
 // clear makes the demo's namespaces, without what an earlier demo has left in them.
 func (d *demo) clear(ctx context.Context) error {
-	names := []string{namespace, scenario.SampleUpstreamNamespace}
-	for _, name := range names {
-		if err := d.cluster.DropNamespace(ctx, name); err != nil {
-			return err
-		}
-	}
-	for _, name := range names {
+	for _, name := range []string{namespace, scenario.SampleUpstreamNamespace} {
 		if err := d.cluster.CreateNamespace(ctx, name); err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func prepare(ctx context.Context, n *narrator) error {
 			if programs, err = stage.BuildPrograms(ctx, root, &log); err != nil {
 				return "", err
 			}
-			return sizes(programs)
+			return sizes(programs.Images()), programs.Images().CheckSizes()
 		})
 	if err != nil {
 		return fail(err)
@@ -62,13 +62,9 @@ func prepare(ctx context.Context, n *narrator) error {
 	return cluster.Enter(images, "-steps="+strconv.Itoa(n.steps), "-begun="+string(begun))
 }
 
-func sizes(p stage.Programs) (string, error) {
+func sizes(i scenario.Images) string {
 	const megabyte = 1_000_000
-	text := fmt.Sprintf("gateway %d MB (less than %d), operator %d MB (less than %d)",
-		p.Gateway.Bytes/megabyte, scenario.MaxGatewayBytes/megabyte,
-		p.Manager.Bytes/megabyte, scenario.MaxManagerBytes/megabyte)
-	if p.Gateway.Bytes >= scenario.MaxGatewayBytes || p.Manager.Bytes >= scenario.MaxManagerBytes {
-		return "", fmt.Errorf("an image is too large: %s", text)
-	}
-	return text, nil
+	return fmt.Sprintf("gateway %d MB (less than %d), operator %d MB (less than %d)",
+		i.GatewayBytes/megabyte, scenario.MaxGatewayBytes/megabyte,
+		i.ManagerBytes/megabyte, scenario.MaxManagerBytes/megabyte)
 }

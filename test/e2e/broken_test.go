@@ -66,7 +66,7 @@ func serves(ctx context.Context, t *testing.T, f *fixture, revision string) {
 	if now := must(f.Revision(ctx))(t); now != revision {
 		t.Errorf("revision %s is served, want %s", now, revision)
 	}
-	must(scenario.StreamTokenByToken(ctx, f.upstream, scenario.Ask(f.url)))(t)
+	must(scenario.StreamTokenByToken(ctx, f.upstream, scenario.Ask(must(f.URL(ctx))(t))))(t)
 }
 
 // replacePods deletes a service's pods and waits for others.

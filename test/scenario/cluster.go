@@ -27,13 +27,25 @@ type Cluster struct {
 	Images Images
 }
 
-// Images are references of images.
+// Images are references of images, and the sizes of those that are delivered, in bytes.
 type Images struct {
+	GatewayBytes int64 `json:"gatewayBytes"`
+	ManagerBytes int64 `json:"managerBytes"`
+
 	Gateway string `json:"gateway"`
 	// Next is the gateway again under another name: an image to change to.
 	Next    string `json:"next"`
 	Manager string `json:"manager"`
 	Mock    string `json:"mock"`
+}
+
+// CheckSizes fails where an image is larger than it may be.
+func (i Images) CheckSizes() error {
+	if i.GatewayBytes >= MaxGatewayBytes || i.ManagerBytes >= MaxManagerBytes {
+		return fmt.Errorf("an image is too large: the gateway's has %d bytes, want less than %d; the operator's %d, want less than %d",
+			i.GatewayBytes, MaxGatewayBytes, i.ManagerBytes, MaxManagerBytes)
+	}
+	return nil
 }
 
 // Connect returns the cluster that the environment variable KUBECONFIG names.

@@ -76,9 +76,13 @@ func (c *Cluster) mockDeployment(namespace string, labels map[string]string, o U
 		Image: c.Images.Mock,
 		Args:  []string{"--listen=:" + strconv.Itoa(mockPort)},
 		Ports: []corev1.ContainerPort{{ContainerPort: mockPort}},
-		ReadinessProbe: &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
-			Path: "/healthz", Port: intstr.FromInt32(mockPort),
-		}}},
+		// Patient once it is ready: on a busy machine a probe may be late, and the upstream would vanish from its Service.
+		ReadinessProbe: &corev1.Probe{
+			PeriodSeconds: 1, TimeoutSeconds: 10, FailureThreshold: 10,
+			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+				Path: "/healthz", Port: intstr.FromInt32(mockPort),
+			}},
+		},
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: new(false),
 			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},

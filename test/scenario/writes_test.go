@@ -15,6 +15,7 @@ apiserver_request_total{code="200",dry_run="",resource="deployments",subresource
 apiserver_request_total{code="200",dry_run="",resource="deployments",subresource="",verb="WATCH"} 9
 apiserver_request_total{code="201",dry_run="All",resource="pods",subresource="",verb="POST"} 5
 apiserver_request_total{code="200",dry_run="",resource="llmservices",subresource="status",verb="APPLY"} 4
+apiserver_request_total{code="200",dry_run="",resource="configmaps",subresource="",verb="DELETECOLLECTION"} 8
 apiserver_request_total{code="200",dry_run="",resource="leases",subresource="",verb="PUT"} 99
 # TYPE other counter
 other{resource="deployments",verb="PATCH"} 1

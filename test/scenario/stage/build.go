@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/llmservice/llmservice/test/scenario"
 )
 
 // Program is a static program, built to be the only file of an image.
@@ -33,6 +35,14 @@ var packages = map[string]string{
 
 // Programs are what BuildPrograms has built.
 type Programs struct{ Gateway, Manager, Mock Program }
+
+// Images are the names and sizes of the programs' images.
+func (p Programs) Images() scenario.Images {
+	return scenario.Images{
+		Gateway: p.Gateway.Image(), Next: p.Gateway.Image() + "-next", Manager: p.Manager.Image(), Mock: p.Mock.Image(),
+		GatewayBytes: p.Gateway.Bytes, ManagerBytes: p.Manager.Bytes,
+	}
+}
 
 // BuildPrograms builds the programs below root, into its build directory. What is up to date costs little.
 func BuildPrograms(ctx context.Context, root string, log io.Writer) (Programs, error) {

@@ -44,9 +44,7 @@ func (c *Cluster) Up(ctx context.Context) error {
 
 // Load brings the images of the programs into the cluster.
 func (c *Cluster) Load(ctx context.Context, p Programs) (scenario.Images, error) {
-	images := scenario.Images{
-		Gateway: p.Gateway.Image(), Next: p.Gateway.Image() + "-next", Manager: p.Manager.Image(), Mock: p.Mock.Image(),
-	}
+	images := p.Images()
 	for image, path := range map[string]string{
 		images.Gateway: p.Gateway.Path, images.Next: p.Gateway.Path, images.Manager: p.Manager.Path, images.Mock: p.Mock.Path,
 	} {

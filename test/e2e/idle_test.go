@@ -13,7 +13,10 @@ import (
 	"github.com/llmservice/llmservice/test/scenario"
 )
 
-// TestSettledOperatorWritesNothing leaves a service alone: whatever the operator would write then, it would write for
+// TestSettledOperatorWritesNothing comes first, by the name of this file: what other tests leave behind is still on its
+// way out after them, and others than the operator write for it.
+//
+// It leaves a service alone: whatever the operator would write then, it would write for
 // ever. The API server's own count is the truth, and has requests that change nothing, too.
 func TestSettledOperatorWritesNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), testWithin+scenario.SettledFor)
