@@ -4,12 +4,19 @@ package e2e
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/test/scenario"
 )
 
 // clients stream while the operator is restarted, upgraded and removed.
@@ -27,21 +34,48 @@ func TestOperatorRestart(t *testing.T) {
 	must(f.EditUnderWatch(ctx, "After a restart."))(t)
 }
 
-// TestUpgrade changes a value of the chart, which replaces the managers, and no gateway.
+// TestUpgrade goes from a chart whose kind has one column less, and whose pods have one annotation less, to the
+// present one: it replaces the managers, brings the new kind, and touches no gateway.
 func TestUpgrade(t *testing.T) {
 	ctx := bounded(t)
+	t.Cleanup(func() { must(cluster.Install(context.WithoutCancel(ctx)))(t) })
+	must(cluster.InstallChart(ctx, olderChart(t)))(t)
+	older := columns(ctx, t)
 	f := start(ctx, t, "upgrade", small)
-	before := must(cluster.OperatorPods(ctx))(t)
 	withStreams(ctx, t, f, func() {
 		must(cluster.Install(ctx, "manager.podAnnotations.upgraded=yes"))(t)
 	})
 	for _, pod := range must(cluster.OperatorPods(ctx))(t) {
 		if pod.DeletionTimestamp == nil && pod.Annotations["upgraded"] != "yes" {
-			t.Errorf("pod %s is not of the upgrade (before: %d pods)", pod.Name, len(before))
+			t.Errorf("pod %s is not of the upgrade", pod.Name)
 		}
 	}
+	if newer := columns(ctx, t); newer != older+1 {
+		t.Errorf("the kind has %d columns after the upgrade, and had %d before: its new version did not arrive", newer, older)
+	}
 	must(f.EditUnderWatch(ctx, "After an upgrade."))(t)
-	must(cluster.Install(ctx))(t)
+}
+
+// olderChart is a copy of the chart whose kind lacks the last printer column.
+func olderChart(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "llmservice")
+	ok(t, os.CopyFS(dir, os.DirFS(filepath.Join(cluster.Root, scenario.Chart))))
+	path := filepath.Join(dir, "files", "crd.yaml")
+	var crd apiextensionsv1.CustomResourceDefinition
+	ok(t, yaml.UnmarshalStrict(must(os.ReadFile(path))(t), &crd))
+	last := &crd.Spec.Versions[0].AdditionalPrinterColumns
+	*last = (*last)[:len(*last)-1]
+	ok(t, os.WriteFile(path, must(yaml.Marshal(crd))(t), 0o600))
+	return dir
+}
+
+// columns is the number of printer columns that the cluster's kind has.
+func columns(ctx context.Context, t *testing.T) int {
+	t.Helper()
+	var crd apiextensionsv1.CustomResourceDefinition
+	ok(t, cluster.Get(ctx, client.ObjectKey{Name: v1alpha1.Resource + "." + v1alpha1.Group}, &crd))
+	return len(crd.Spec.Versions[0].AdditionalPrinterColumns)
 }
 
 // TestUninstall removes the chart while streams run. LLMServices and their gateways stay, and can be deleted, since

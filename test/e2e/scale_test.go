@@ -3,10 +3,25 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/llmservice/llmservice/test/scenario"
 )
+
+// TestScaleByHand writes the scale subresource, as kubectl scale does, where no autoscaler is.
+func TestScaleByHand(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t)
+	f := start(ctx, t, "byhand", small)
+	for _, replicas := range []int32{2, 1} {
+		ok(t, f.Scale(ctx, replicas))
+		must(f.AwaitReplicas(ctx, scenario.ScaledDownWithin, fmt.Sprintf("%d replicas", replicas), func(n int) bool {
+			return n == int(replicas)
+		}))(t)
+	}
+	must(f.AwaitReady(ctx))(t)
+}
 
 // TestNothingIsCut is the demo's main claim: a service scales up, takes an edit, changes its image and scales down,
 // all with streams open, and none is lost.

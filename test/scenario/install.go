@@ -14,15 +14,21 @@ import (
 const (
 	Release           = "llmservice"
 	OperatorNamespace = "llmservice-system"
-	chart             = "charts/llmservice"
+	// Chart is the chart's directory below the project's.
+	Chart = "charts/llmservice"
 )
 
 // Install installs the chart with helm, or upgrades it, and waits until the operator is ready. settings are values
 // beyond those of the images, as --set takes them.
 func (c *Cluster) Install(ctx context.Context, settings ...string) (time.Duration, error) {
+	return c.InstallChart(ctx, filepath.Join(c.Root, Chart), settings...)
+}
+
+// InstallChart is Install for a chart in another directory.
+func (c *Cluster) InstallChart(ctx context.Context, dir string, settings ...string) (time.Duration, error) {
 	begun := time.Now()
 	args := []string{
-		"upgrade", "--install", Release, filepath.Join(c.Root, chart),
+		"upgrade", "--install", Release, dir,
 		"--namespace", OperatorNamespace, "--create-namespace", "--wait", "--timeout", InstalledWithin.String(),
 	}
 	for _, set := range append(c.imageValues(), settings...) {

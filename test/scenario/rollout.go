@@ -3,7 +3,6 @@ package scenario
 import (
 	"context"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -24,12 +23,7 @@ func (s *Service) ChangeImage(ctx context.Context, image string) error {
 	return err
 }
 
-// AwaitImage waits until every live pod runs the image, and of those that do not, each is on its way out.
-func (s *Service) AwaitImage(ctx context.Context, image string) (time.Duration, error) {
-	what := fmt.Sprintf("LLMService %s runs image %s", s.key, image)
-	return Await(ctx, RolledWithin, what, func(ctx context.Context) error { return s.runs(ctx, image) })
-}
-
+// runs fails unless every pod that is not on its way out runs the image, and one of them is ready.
 func (s *Service) runs(ctx context.Context, image string) error {
 	pods, err := s.Pods(ctx)
 	if err != nil {

@@ -3,18 +3,14 @@ package scenario
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/util/retry"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/test/mockllm"
 )
@@ -29,7 +25,6 @@ const (
 
 // Upstream is test/mockllm, running in the cluster as a model server would.
 type Upstream struct {
-	cluster   *Cluster
 	namespace string
 	service   string
 	address   string
@@ -37,7 +32,7 @@ type Upstream struct {
 
 // UpstreamOptions configure an upstream.
 type UpstreamOptions struct {
-	// Services are the names under which it is reached, one at least if any; none stands for mockllm.
+	// Services are the names under which it is reached; empty stands for mockllm alone.
 	Services []string
 	// KeySecret and Key name the API key that the upstream asks for; empty asks for none.
 	KeySecret, Key string
@@ -52,7 +47,7 @@ func (c *Cluster) StartUpstream(ctx context.Context, namespace string, o Upstrea
 	if err := c.Create(ctx, c.mockDeployment(namespace, labels, o)); err != nil {
 		return nil, fmt.Errorf("create upstream: %w", err)
 	}
-	u := &Upstream{cluster: c, namespace: namespace, service: o.Services[0]}
+	u := &Upstream{namespace: namespace, service: o.Services[0]}
 	for _, name := range o.Services {
 		service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}, Spec: corev1.ServiceSpec{
 			Selector: labels,
@@ -122,34 +117,6 @@ func (u *Upstream) Stats(ctx context.Context) (mockllm.Stats, error) {
 	var stats mockllm.Stats
 	err := getJSON(ctx, u.address+"/_mock/stats", &stats)
 	return stats, err
-}
-
-// Restart replaces the upstream's pod and waits until the new one answers; it reads its API key anew.
-func (u *Upstream) Restart(ctx context.Context) error {
-	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		var d appsv1.Deployment
-		if err := u.cluster.Get(ctx, client.ObjectKey{Namespace: u.namespace, Name: mockName}, &d); err != nil {
-			return err
-		}
-		metav1.SetMetaDataAnnotation(&d.Spec.Template.ObjectMeta, "restarted", time.Now().Format(time.RFC3339Nano))
-		return u.cluster.Update(ctx, &d)
-	})
-	if err != nil {
-		return fmt.Errorf("restart the upstream: %w", err)
-	}
-	_, err = Await(ctx, ReadyWithin, "the upstream has restarted", func(ctx context.Context) error {
-		var d appsv1.Deployment
-		if err := u.cluster.Get(ctx, client.ObjectKey{Namespace: u.namespace, Name: mockName}, &d); err != nil {
-			return err
-		}
-		s := d.Status
-		if s.ObservedGeneration != d.Generation || s.UpdatedReplicas != 1 || s.AvailableReplicas != 1 || s.Replicas != 1 {
-			return errors.New("its Deployment is still on the way")
-		}
-		_, err := u.Stats(ctx)
-		return err
-	})
-	return err
 }
 
 // quick is for questions that are answered at once.
