@@ -58,7 +58,7 @@ func (d *demo) edit(ctx context.Context) error {
 
 func (d *demo) changeImage(ctx context.Context) error {
 	return d.step(ctx, "Another image, one replica after the other", `The same gateway under another name: every pod
-		is replaced. A replica that is told to stop takes no new requests, and ends when its last stream has.`,
+		is replaced. A replica that is told to stop leaves the Service, and ends when its last stream has.`,
 		func(ctx context.Context) (string, error) {
 			drained, err := d.load.ChangeImage(ctx, d.cluster.Images.Next)
 			return fmt.Sprintf("%d replicas drained, with up to %d streams open on them",
