@@ -59,8 +59,12 @@ func podsRun(c *cluster) func(*testing.T) {
 		wantContains(t, c.must(t, "load", "local/probe:1", program), "loaded docker.io/local/probe:1")
 		c.kubectl(t, "apply", "-f", "testdata/probe.yaml")
 		c.kubectl(t, "rollout", "status", "deployment/probe", "--timeout=120s")
-		answer := c.kubectl(t, "exec", "deploy/probe", "--", "/probe", "get", "http://probe.default.svc.cluster.local/")
-		wantContains(t, answer, "served by user 65532, group 65532")
+		// A pod may be ready a moment before kube-proxy has written the rules that lead to it.
+		eventually(t, "the Service leads to its pods", func() bool {
+			code, answer := c.try(t, "exec", "--", "kubectl", "exec", "deploy/probe", "--",
+				"/probe", "get", "http://probe.default.svc.cluster.local/")
+			return code == 0 && strings.Contains(answer, "served by user 65532, group 65532")
+		})
 		archive := filepath.Join(t.TempDir(), "probe.tar")
 		c.must(t, "image", "local/probe:2", program, "-o", archive)
 		wantContains(t, c.must(t, "load", archive), "loaded docker.io/local/probe:2")
