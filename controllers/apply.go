@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -49,9 +50,10 @@ func (e *leftoverError) Error() string {
 	return fmt.Sprintf("%s %s belongs to a deleted %s of this name; waiting for its removal", e.kind, e.name, v1alpha1.Kind)
 }
 
-// retry is the error to be retried with backoff; nil where only time or somebody else can help.
+// retry is the error to be retried with backoff; nil where only time or somebody else can help, and where the namespace
+// is going away, with everything in it.
 func (o outcome) retry() error {
-	if o.again() > 0 {
+	if o.again() > 0 || apierrors.HasStatusCause(o.err, corev1.NamespaceTerminatingCause) {
 		return nil
 	}
 	return o.err
