@@ -32,6 +32,8 @@ func configureAggregation(arguments *envtest.Arguments, directory string) error 
 		return err
 	}
 	arguments.
+		// Some clusters ask for the right to finalize an owner before a child may block its deletion.
+		Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement").
 		Set("requestheader-client-ca-file", filepath.Join(directory, "ca.crt")).
 		Set("requestheader-allowed-names", "front-proxy-client").
 		Set("requestheader-username-headers", "X-Remote-User").

@@ -117,7 +117,6 @@ func TestRestoresWhatWasChangedByHand(t *testing.T) {
 			container := &o.(*appsv1.Deployment).Spec.Template.Spec.Containers[0]
 			container.Args = append(container.Args, "--log-level=debug")
 		}},
-		{"owner", "Deployment", func(o client.Object) { o.GetOwnerReferences()[0].BlockOwnerDeletion = new(false) }},
 		{"hash", "Deployment", func(o client.Object) { o.SetAnnotations(nil) }},
 		{"maximum", "HorizontalPodAutoscaler", func(o client.Object) { o.(*autoscalingv2.HorizontalPodAutoscaler).Spec.MaxReplicas = 9 }},
 		{"metric", "HorizontalPodAutoscaler", func(o client.Object) {

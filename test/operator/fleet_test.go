@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +35,8 @@ type gateway struct {
 
 	mu     sync.Mutex
 	status config.Status
+	// slow is how long an answer takes.
+	slow time.Duration
 }
 
 func newFleet(t *testing.T, namespace string) *fleet {
@@ -51,9 +54,13 @@ func (f *fleet) address(pod *corev1.Pod) string {
 	return "127.0.0.1:1"
 }
 
-func (g *gateway) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	select {
+	case <-time.After(g.slow):
+	case <-r.Context().Done():
+	}
 	_ = json.NewEncoder(w).Encode(g.status)
 }
 
@@ -61,6 +68,13 @@ func (g *gateway) set(change func(*config.Status)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	change(&g.status)
+}
+
+// slowDown has the gateway take its time, within the operator's patience.
+func (g *gateway) slowDown() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.slow = 400 * time.Millisecond
 }
 
 // serves has the gateway serve a revision.

@@ -96,7 +96,7 @@ func start(t *testing.T) *system {
 func (s *system) run(customMetrics *controllers.CustomMetrics) {
 	s.t.Helper()
 	s.recorder = &recorder{}
-	config := rest.CopyConfig(restConfig)
+	config := rest.CopyConfig(managerConfig)
 	config.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
 		s.next = next
 		return s.recorder

@@ -3,6 +3,7 @@
 package operator
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,9 +18,9 @@ import (
 )
 
 var (
-	restConfig *rest.Config
-	// kubeconfig leads to the same API server.
-	kubeconfig []byte
+	// restConfig is the administrator's; managerConfig and kubeconfig are the operator's.
+	restConfig, managerConfig *rest.Config
+	kubeconfig                []byte
 	// api reads and writes without a cache, and unseen by the tests' counts of the operator's requests.
 	api client.Client
 )
@@ -64,11 +65,13 @@ func withAPIServer(run func() int) (code int, err error) {
 }
 
 func connect(server *envtest.Environment) error {
-	admin, err := server.AddUser(envtest.User{Name: "operator", Groups: []string{"system:masters"}}, nil)
+	operator, err := server.AddUser(manager(), nil)
 	if err != nil {
 		return fmt.Errorf("add a user: %w", err)
 	}
-	if kubeconfig, err = admin.KubeConfig(); err != nil {
+	managerConfig = operator.Config()
+	managerConfig.QPS = -1
+	if kubeconfig, err = operator.KubeConfig(); err != nil {
 		return fmt.Errorf("write a kubeconfig: %w", err)
 	}
 	scheme, err := controllers.NewScheme()
@@ -78,7 +81,7 @@ func connect(server *envtest.Environment) error {
 	if api, err = client.New(restConfig, client.Options{Scheme: scheme}); err != nil {
 		return fmt.Errorf("build client: %w", err)
 	}
-	return nil
+	return grant(context.Background())
 }
 
 // assetsDirectory finds kube-apiserver and etcd where KUBEBUILDER_ASSETS says, or else where test/cluster builds them.

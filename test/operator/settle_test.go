@@ -31,12 +31,15 @@ func TestSettledOperatorWritesNothing(t *testing.T) {
 	s.silent(t)
 }
 
+// An operator that just started has heard from no gateway, and must not take that for news.
 func TestRestartWritesNothing(t *testing.T) {
 	s := start(t)
 	service := s.create("assistant", scaling(inFlight))
-	s.up(service)
+	a, b := s.up(service)
 	s.settle()
 	s.stop()
+	a.slowDown()
+	b.slowDown()
 
 	before := reconciles(t)
 	s.run(nil)
