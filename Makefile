@@ -152,7 +152,7 @@ e2e-cluster: $(TOOLS)/gotestsum cluster-deps k8s
 		-tags e2e -count=1 -timeout 10m .
 
 .PHONY: e2e-service
-e2e-service: $(TOOLS)/gotestsum cluster-deps k8s
+e2e-service: $(TOOLS)/gotestsum cluster-deps k8s images
 	@mkdir -p $(REPORTS)
 	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/e2e.json -- -tags e2e -count=1 -timeout 18m ./test/e2e/...
 
@@ -177,11 +177,12 @@ dev: ## Serve SAMPLE on loopback without a cluster, before a scripted model, wit
 demo: cluster-deps k8s ## Show the whole way on a local Kubernetes, each step checked (root, Linux).
 	go run ./test/demo
 
+# grpcnotrace: grpc's tracing would make the manager half as large again.
 .PHONY: images
 images: $(CLUSTER) ## Build the images as archives in build/images, for docker load or ctr images import.
 	for p in $(IMAGES); do \
 		i=build/images/$${p##*/}; \
-		CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags '-s -w' -o $$i ./$$p; \
+		CGO_ENABLED=0 GOOS=linux go build -tags grpcnotrace -trimpath -ldflags '-s -w' -o $$i ./$$p; \
 		$(CLUSTER) image llmservice/$${p##*/}:$(TAG) $$i -o $$i.tar; \
 	done
 

@@ -79,9 +79,9 @@ func (c *cluster) must(t *testing.T, args ...string) string {
 	return out
 }
 
-func (c *cluster) kubectl(t *testing.T, args ...string) string {
+func (c *cluster) kubectl(t *testing.T, args ...string) {
 	t.Helper()
-	return c.must(t, append([]string{"exec", "--", "kubectl"}, args...)...)
+	c.must(t, append([]string{"exec", "--", "kubectl"}, args...)...)
 }
 
 // eventually repeats ok until it is true or the limit has passed.
