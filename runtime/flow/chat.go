@@ -71,14 +71,14 @@ func accept(stream bool) string {
 
 // run asks for a whole answer and returns the step's value.
 func (c *chat) run(ctx context.Context, plan *upstream.Plan) (map[string]any, relay.Failure) {
-	check := func(body []byte) error { _, err := openai.ParseCompletion(body); return err }
-	body, failure := upstream.Whole(ctx, c.env.Client, plan.Attempts(), check, c.env.Observe)
+	var value map[string]any
+	check := func(body []byte) (err error) {
+		value, err = stepValue(body)
+		return err
+	}
+	_, failure := upstream.Whole(ctx, c.env.Client, plan.Attempts(), check, c.env.Observe)
 	if failure.Kind != relay.NoFailure {
 		return nil, failure
-	}
-	value, err := stepValue(body)
-	if err != nil {
-		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
 	}
 	return value, relay.Failure{}
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/flow"
 	"github.com/llmservice/llmservice/runtime/openapi"
-	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/route"
@@ -26,7 +25,6 @@ type snapshot struct {
 type serves struct {
 	// name labels the route in metrics and logs: its path, which the config bounds, never a client's.
 	name   string
-	format problem.Format
 	decide decider
 }
 
@@ -44,7 +42,7 @@ func (g *Gateway) compile(c *config.Config, revision string) (*snapshot, error) 
 		if err != nil {
 			return nil, fmt.Errorf("routes[%d] (%s %s): %w", i, r.Method, r.Path, err)
 		}
-		if !s.table.Add(r.Method, r.Path, serves{name: r.Path, format: problem.FastAPI, decide: compiled.Decide}) {
+		if !s.table.Add(r.Method, r.Path, serves{name: r.Path, decide: compiled.Decide}) {
 			return nil, fmt.Errorf("routes[%d] (%s %s): is another route's", i, r.Method, r.Path)
 		}
 	}
@@ -92,8 +90,8 @@ func (s *snapshot) addModels(c *config.Config, env *flow.Environment) error {
 		return err
 	}
 	chat := &completions{env: env, models: models}
-	s.table.Add("POST", completionsPath, serves{name: completionsPath, format: problem.OpenAI, decide: chat.decide})
-	s.table.Add("GET", modelsPath, serves{name: modelsPath, format: problem.OpenAI, decide: always(relay.JSON(list))})
+	s.table.Add("POST", completionsPath, serves{name: completionsPath, decide: chat.decide})
+	s.table.Add("GET", modelsPath, serves{name: modelsPath, decide: always(relay.JSON(list))})
 	return nil
 }
 
@@ -103,7 +101,7 @@ func (s *snapshot) addDocument(c *config.Config) error {
 		return fmt.Errorf("describe the routes: %w", err)
 	}
 	decide := always(relay.JSON(document))
-	s.table.Add("GET", openapi.DocumentPath, serves{name: openapi.DocumentPath, format: problem.FastAPI, decide: decide})
+	s.table.Add("GET", openapi.DocumentPath, serves{name: openapi.DocumentPath, decide: decide})
 	return nil
 }
 
