@@ -5,8 +5,6 @@
 // of files that the kubelet mounts.
 package config
 
-import "github.com/go-json-experiment/json/jsontext"
-
 // Version is the contract that this build reads and writes. A document of another version is refused.
 const Version = "v1"
 
@@ -16,6 +14,7 @@ type Config struct {
 	Service   Service    `json:"service"`
 	Upstreams []Upstream `json:"upstreams,omitempty"`
 	Models    []Model    `json:"models,omitempty"`
+	Functions []Function `json:"functions,omitempty"`
 	Routes    []Route    `json:"routes,omitempty"`
 	Runtime   Runtime    `json:"runtime"`
 }
@@ -36,6 +35,7 @@ type Runtime struct {
 type Upstream struct {
 	Name      string     `json:"name"`
 	OpenAI    *OpenAI    `json:"openAI,omitempty"`
+	HTTP      *HTTP      `json:"http,omitempty"`
 	Endpoints []Endpoint `json:"endpoints"`
 	Auth      *Auth      `json:"auth,omitempty"`
 	Timeouts  Timeouts   `json:"timeouts"`
@@ -46,6 +46,9 @@ type OpenAI struct {
 	// Model is the upstream's own name for the model.
 	Model string `json:"model"`
 }
+
+// HTTP says that an upstream is a plain HTTP service, which http steps call.
+type HTTP struct{}
 
 // Endpoint is one base URL of an upstream, for example http://vllm.models.svc:8000/v1.
 type Endpoint struct {
@@ -80,50 +83,4 @@ type Model struct {
 	Name string `json:"name"`
 	// Upstreams are tried in order; the next one only before the first content event was sent.
 	Upstreams []string `json:"upstreams"`
-}
-
-// Route is one typed endpoint of the service.
-type Route struct {
-	Path    string `json:"path"`
-	Method  string `json:"method"`
-	Summary string `json:"summary,omitempty"`
-	// Timeout bounds a whole answer, and a streamed one until its first content event.
-	Timeout  Duration  `json:"timeout"`
-	Request  *Request  `json:"request,omitempty"`
-	Steps    []Step    `json:"steps"`
-	Response *Response `json:"response"`
-}
-
-// Request describes what a route accepts.
-type Request struct {
-	// Schema is a JSON Schema 2020-12 document for the body.
-	Schema jsontext.Value `json:"schema,omitempty"`
-}
-
-// Step is one piece of a route's work. Exactly one kind is set.
-type Step struct {
-	Name string `json:"name"`
-	Chat *Chat  `json:"chat,omitempty"`
-}
-
-// Chat asks an upstream's model for a completion.
-type Chat struct {
-	Upstream string    `json:"upstream"`
-	Messages []Message `json:"messages"`
-	// Parameters are further members of the upstream's request, such as temperature.
-	Parameters jsontext.Value `json:"parameters,omitempty"`
-}
-
-// Message is one turn of a chat; Content is a template.
-type Message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
-}
-
-// Response says what a route answers. Exactly one member is set.
-type Response struct {
-	// Stream names the step whose events are the answer.
-	Stream string `json:"stream,omitempty"`
-	// Body is a JSON document whose strings are templates.
-	Body jsontext.Value `json:"body,omitempty"`
 }

@@ -23,7 +23,7 @@ func valid() *Config {
 		Routes: []Route{{
 			Path: "/answer", Method: "POST", Timeout: Duration(90 * time.Second),
 			Request:  &Request{Schema: []byte(`{"type":"object"}`)},
-			Steps:    []Step{{Name: "answer", Chat: &Chat{Upstream: "fast", Messages: []Message{{Role: "user", Content: "${request.body.q}"}}}}},
+			Steps:    []Step{{Name: "answer", Action: Action{Chat: &Chat{Upstream: "fast", Messages: []Message{{Role: "user", Content: "${request.body.q}"}}}}}},
 			Response: &Response{Body: []byte(`{"a":"${steps.answer.text}"}`)},
 		}},
 		Runtime: Runtime{MaxInFlight: 10},

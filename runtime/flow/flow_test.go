@@ -37,10 +37,10 @@ func (f clientFunc) Do(_ context.Context, c *relay.Call) (*relay.Answer, error) 
 func route(method string, response *config.Response, content string) *config.Route {
 	return &config.Route{
 		Path: "/r", Method: method, Timeout: config.Duration(time.Minute), Response: response,
-		Steps: []config.Step{{Name: "answer", Chat: &config.Chat{
+		Steps: []config.Step{{Name: "answer", Action: config.Action{Chat: &config.Chat{
 			Upstream: "fast", Messages: []config.Message{{Role: "user", Content: content}},
 			Parameters: []byte(`{"temperature":0}`),
-		}}},
+		}}}},
 	}
 }
 

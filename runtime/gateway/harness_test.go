@@ -97,11 +97,11 @@ func assistant(urls ...string) *config.Config {
 	c.Routes = []config.Route{
 		{
 			Path: "/stream", Method: "POST", Timeout: config.Duration(patience), Request: request,
-			Steps: []config.Step{{Name: "answer", Chat: chat}}, Response: &config.Response{Stream: "answer"},
+			Steps: []config.Step{{Name: "answer", Action: config.Action{Chat: chat}}}, Response: &config.Response{Stream: "answer"},
 		},
 		{
 			Path: "/answer", Method: "POST", Timeout: config.Duration(patience), Request: request,
-			Steps:    []config.Step{{Name: "answer", Chat: chat}},
+			Steps:    []config.Step{{Name: "answer", Action: config.Action{Chat: chat}}},
 			Response: &config.Response{Body: []byte(`{"answer":"${steps.answer.text}","tokens":"${steps.answer.usage.total_tokens}"}`)},
 		},
 	}

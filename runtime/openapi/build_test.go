@@ -64,11 +64,11 @@ var (
 func route(method, path, summary, schema string, response *config.Response) config.Route {
 	r := config.Route{
 		Method: method, Path: path, Summary: summary, Response: response,
-		Steps: []config.Step{{Name: "step-" + secret, Chat: &config.Chat{
+		Steps: []config.Step{{Name: "step-" + secret, Action: config.Action{Chat: &config.Chat{
 			Upstream:   "upstream-" + secret,
 			Messages:   []config.Message{{Role: "system", Content: "prompt-" + secret}},
 			Parameters: jsontext.Value(`{"user": "parameter-` + secret + `"}`),
-		}}},
+		}}}},
 	}
 	if schema != "" {
 		r.Request = &config.Request{Schema: jsontext.Value(schema)}

@@ -1,0 +1,95 @@
+package config
+
+import "github.com/go-json-experiment/json/jsontext"
+
+// Route is one typed endpoint of the service.
+type Route struct {
+	// Path may have segments such as {id}, each the place of a parameter.
+	Path    string `json:"path"`
+	Method  string `json:"method"`
+	Summary string `json:"summary,omitempty"`
+	// Timeout bounds a whole answer, and a streamed one until its first content event.
+	Timeout  Duration  `json:"timeout"`
+	Budget   Budget    `json:"budget"`
+	Request  *Request  `json:"request,omitempty"`
+	Steps    []Step    `json:"steps,omitempty"`
+	Response *Response `json:"response"`
+}
+
+// Budget bounds everything that one request does, in all its steps, branches, tools and repairs together.
+type Budget struct {
+	// MaxCalls counts calls of upstreams, retries included.
+	MaxCalls int `json:"maxCalls"`
+	// MaxTokens counts prompt and completion tokens as the upstreams report them; 0 is no bound.
+	MaxTokens int `json:"maxTokens,omitzero"`
+	// MaxBytes counts the bytes of the upstreams' answers that are kept.
+	MaxBytes int `json:"maxBytes"`
+}
+
+// Request describes what a route accepts.
+type Request struct {
+	Parameters []Parameter `json:"parameters,omitempty"`
+	// Schema is a JSON Schema 2020-12 document for the body. The defaults that it names are filled in.
+	Schema jsontext.Value `json:"schema,omitempty"`
+	// AssertFormats makes the schemas' format keywords rules; otherwise they are annotations.
+	AssertFormats bool `json:"assertFormats,omitzero"`
+	// EchoInput repeats in a 422 what the client sent, as FastAPI does.
+	EchoInput bool `json:"echoInput,omitzero"`
+}
+
+// The places of a parameter.
+const (
+	InPath   = "Path"
+	InQuery  = "Query"
+	InHeader = "Header"
+)
+
+// Parameter is one value that a request has outside of its body.
+type Parameter struct {
+	Name        string `json:"name"`
+	In          string `json:"in"`
+	Description string `json:"description,omitempty"`
+	// Required is implied for a path's parameters.
+	Required bool `json:"required,omitzero"`
+	// Schema tells how the text is read; absent, it is a string.
+	Schema jsontext.Value `json:"schema,omitempty"`
+}
+
+// The formats of a streamed answer.
+const (
+	FormatOpenAI = "OpenAI"
+	FormatText   = "Text"
+	FormatJSON   = "JSON"
+)
+
+// The moments at which a streamed answer begins.
+const (
+	CommitImmediately     = "Immediately"
+	CommitAfterValidation = "AfterValidation"
+)
+
+// Response says what a route answers: Stream, or Events with or without Body, or Body.
+type Response struct {
+	// Stream names the step whose tokens are the answer.
+	Stream string `json:"stream,omitempty"`
+	// Format is the format of Stream's events.
+	Format string `json:"format,omitempty"`
+	// Body is a JSON document whose strings are templates.
+	Body jsontext.Value `json:"body,omitempty"`
+	// Events makes the answer a stream of named events, of which Body is the last.
+	Events *Events `json:"events,omitempty"`
+	// Schema is what Body, or Stream's text, has to satisfy.
+	Schema jsontext.Value `json:"schema,omitempty"`
+	// Commit says when Stream begins: with its first token, or once the whole of it satisfies Schema.
+	Commit string `json:"commit,omitempty"`
+	// KeepAlive is the silence after which a stream gets a comment; 0 sends none.
+	KeepAlive Duration `json:"keepAlive,omitzero"`
+}
+
+// Events says what a stream of named events has.
+type Events struct {
+	// Steps names the steps, or the branches of a gather as GATHER.BRANCH, whose tokens are sent as they come.
+	Steps []string `json:"steps,omitempty"`
+	// Progress adds an event for the begin and the end of each step and of each tool's call.
+	Progress bool `json:"progress,omitzero"`
+}

@@ -1,0 +1,208 @@
+package config
+
+import "github.com/go-json-experiment/json/jsontext"
+
+// Function is a reusable list of steps.
+type Function struct {
+	Name string `json:"name"`
+	// Description is told to models that may call the function.
+	Description string `json:"description,omitempty"`
+	// Input is the JSON Schema of what the function takes; absent, any object.
+	Input jsontext.Value `json:"input,omitempty"`
+	// Timeout bounds one call; 0 leaves it to the caller.
+	Timeout Duration `json:"timeout,omitzero"`
+	Steps   []Step   `json:"steps"`
+	// Output is a JSON document whose strings are templates.
+	Output jsontext.Value `json:"output"`
+}
+
+// Step is one piece of a route's or function's work. Exactly one kind is set.
+type Step struct {
+	Name string `json:"name"`
+	// When is an expression; where it is false the step is skipped.
+	When string `json:"when,omitempty"`
+	// Timeout bounds the step; 0 leaves it to what is around.
+	Timeout Duration `json:"timeout,omitzero"`
+	OnError *OnError `json:"onError,omitempty"`
+	Action
+	Gather  *Gather  `json:"gather,omitempty"`
+	ForEach *ForEach `json:"forEach,omitempty"`
+	Set     *Set     `json:"set,omitempty"`
+	Respond *Respond `json:"respond,omitempty"`
+}
+
+// Action is a call: the kinds that a step, a gather's branch and a forEach may have alike. At most one is set.
+type Action struct {
+	Chat       *Chat       `json:"chat,omitempty"`
+	Embeddings *Embeddings `json:"embeddings,omitempty"`
+	HTTP       *HTTPCall   `json:"http,omitempty"`
+	Call       *Call       `json:"call,omitempty"`
+	Agent      *Agent      `json:"agent,omitempty"`
+}
+
+// OnError says what becomes of a step that fails. Exactly one member is set.
+type OnError struct {
+	// Continue leaves the step's value missing.
+	Continue *Continue `json:"continue,omitempty"`
+	// Value is a JSON document whose strings are templates: the step's value instead.
+	Value jsontext.Value `json:"value,omitempty"`
+	// Respond ends the route with an answer.
+	Respond *Respond `json:"respond,omitempty"`
+}
+
+// Continue has no settings.
+type Continue struct{}
+
+// Chat asks an upstream's model for a completion.
+type Chat struct {
+	Upstream string    `json:"upstream"`
+	Messages []Message `json:"messages"`
+	// Parameters are further members of the upstream's request, such as temperature; strings are templates.
+	Parameters jsontext.Value `json:"parameters,omitempty"`
+	Output     *Output        `json:"output,omitempty"`
+}
+
+// Message is one turn of a chat, or a list of turns. Exactly one of Role with Content, and History, is set.
+type Message struct {
+	Role string `json:"role,omitempty"`
+	// Content is a template.
+	Content string `json:"content,omitempty"`
+	// History is an expression for a list of messages.
+	History string `json:"history,omitempty"`
+}
+
+// Output makes a model's answer a JSON value.
+type Output struct {
+	// Schema is what the value has to satisfy.
+	Schema jsontext.Value `json:"schema"`
+	// RepairAttempts is how often a model is told what was wrong and asked again.
+	RepairAttempts int `json:"repairAttempts,omitzero"`
+}
+
+// Embeddings asks an upstream's model for vectors.
+type Embeddings struct {
+	Upstream string `json:"upstream"`
+	// Input is a template: a text, or an expression for a list of texts.
+	Input      string         `json:"input"`
+	Parameters jsontext.Value `json:"parameters,omitempty"`
+}
+
+// HTTPCall makes one HTTP request. Templates stand in Path, Query, Headers and Body.
+type HTTPCall struct {
+	Upstream string            `json:"upstream"`
+	Method   string            `json:"method"`
+	Path     string            `json:"path"`
+	Query    map[string]string `json:"query,omitempty"`
+	Headers  map[string]string `json:"headers,omitempty"`
+	Body     jsontext.Value    `json:"body,omitempty"`
+	// AllowStatus are statuses besides 2xx that are no failure.
+	AllowStatus []int `json:"allowStatus,omitempty"`
+}
+
+// Call calls a function.
+type Call struct {
+	Function string `json:"function"`
+	// Input is a JSON document whose strings are templates; absent, an empty object.
+	Input jsontext.Value `json:"input,omitempty"`
+}
+
+// Agent lets a model call functions until it has an answer.
+type Agent struct {
+	Upstream string    `json:"upstream"`
+	Messages []Message `json:"messages"`
+	// Tools names functions.
+	Tools []string `json:"tools"`
+	// MaxTurns bounds how often the model is asked.
+	MaxTurns int `json:"maxTurns"`
+	// MaxParallel bounds the tools that run at once.
+	MaxParallel int            `json:"maxParallel"`
+	Parameters  jsontext.Value `json:"parameters,omitempty"`
+	Output      *Output        `json:"output,omitempty"`
+}
+
+// The strategies of a gather.
+const (
+	GatherAll        = "All"
+	GatherAllSettled = "AllSettled"
+	GatherFirst      = "First"
+	GatherFallback   = "Fallback"
+	GatherVote       = "Vote"
+)
+
+// Gather makes several calls at once.
+type Gather struct {
+	Strategy string    `json:"strategy"`
+	Branches []Branch  `json:"branches"`
+	First    *First    `json:"first,omitempty"`
+	Fallback *Fallback `json:"fallback,omitempty"`
+	Vote     *Vote     `json:"vote,omitempty"`
+}
+
+// Branch is one of a gather's calls.
+type Branch struct {
+	Name string `json:"name"`
+	// Required says whether the gather fails with the branch: absent, All requires and AllSettled does not. The
+	// other strategies have no use for it.
+	Required *bool    `json:"required,omitempty"`
+	When     string   `json:"when,omitempty"`
+	Timeout  Duration `json:"timeout,omitzero"`
+	OnError  *OnError `json:"onError,omitempty"`
+	Action
+}
+
+// First sets the strategy of that name.
+type First struct {
+	// HedgeDelay is how long the branches before one may run alone; 0 starts all at once.
+	HedgeDelay Duration `json:"hedgeDelay,omitzero"`
+}
+
+// Fallback sets the strategy of that name.
+type Fallback struct {
+	// FirstToken bounds the wait for a branch's first content event, or whole answer; 0 sets no bound.
+	FirstToken Duration `json:"firstToken,omitzero"`
+}
+
+// What a vote without a quorum comes to.
+const (
+	TiesFail      = "Fail"
+	TiesMostVotes = "MostVotes"
+)
+
+// Vote sets the strategy of that name.
+type Vote struct {
+	// Key is an expression over result, a branch's value; equal keys are votes for the same.
+	Key string `json:"key"`
+	// Quorum is how many votes decide; 0 is more than half of the branches.
+	Quorum int    `json:"quorum,omitzero"`
+	Ties   string `json:"ties"`
+}
+
+// ForEach makes one call for each item of a list.
+type ForEach struct {
+	// Items is an expression for a list.
+	Items string `json:"items"`
+	// MaxItems bounds the list; a longer one is an error.
+	MaxItems    int `json:"maxItems"`
+	MaxParallel int `json:"maxParallel"`
+	Do          Do  `json:"do"`
+}
+
+// Do is what a ForEach does with an item.
+type Do struct {
+	Timeout Duration `json:"timeout,omitzero"`
+	OnError *OnError `json:"onError,omitempty"`
+	Action
+}
+
+// Set names a value.
+type Set struct {
+	// Value is a JSON document whose strings are templates.
+	Value jsontext.Value `json:"value"`
+}
+
+// Respond ends a route with an answer.
+type Respond struct {
+	Status int `json:"status"`
+	// Body is a JSON document whose strings are templates.
+	Body jsontext.Value `json:"body,omitempty"`
+}
