@@ -1,0 +1,104 @@
+package gather
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// The causes with which a strategy ends the context of a call (context.Cause).
+var (
+	// ErrSiblingFailed means that a call failed without which the others are of no use. What wraps it names that call, but
+	// not how it failed: whoever asks this call's context why it ended must not take the sibling's failure for its own.
+	ErrSiblingFailed = errors.New("another call failed")
+	// ErrLost means that another contender won.
+	ErrLost = errors.New("another branch won")
+	// ErrFirstToken means that a contender neither committed nor ended in the time that Fallback gave it.
+	ErrFirstToken = errors.New("no content within the first-token timeout")
+	// ErrDecided means that a vote was decided without this voter.
+	ErrDecided = errors.New("the vote was decided")
+)
+
+var errExited = errors.New("the call ended its goroutine")
+
+// BranchError says which branch failed.
+type BranchError struct {
+	Branch string
+	Err    error
+}
+
+// Error names the branch.
+func (e *BranchError) Error() string { return fmt.Sprintf("branch %q: %v", e.Branch, e.Err) }
+
+// Unwrap returns the branch's own error.
+func (e *BranchError) Unwrap() error { return e.Err }
+
+// ItemError says which item of Each failed.
+type ItemError struct {
+	// Index counts from 0.
+	Index int
+	Err   error
+}
+
+// Error gives the item's index.
+func (e *ItemError) Error() string { return fmt.Sprintf("item %d: %v", e.Index, e.Err) }
+
+// Unwrap returns the item's own error.
+func (e *ItemError) Unwrap() error { return e.Err }
+
+// PanicError is a call that panicked. The value that it panicked with is not kept: it may hold a prompt or a secret.
+type PanicError struct {
+	// Type is that of the value, as %T writes it.
+	Type string
+	// Stack is the goroutine's, for logs.
+	Stack []byte
+}
+
+// Error gives the type of the value.
+func (e *PanicError) Error() string { return "panic with a value of type " + e.Type }
+
+// UndecidedError is a vote that elected nobody. Its text holds no key: keys are made of what models answered.
+type UndecidedError struct {
+	// Quorum is how many votes a key needs, Most how many the strongest had when the vote ended.
+	Quorum, Most int
+	// Failed holds a BranchError for each voter that failed by then.
+	Failed []error
+}
+
+// Error gives the numbers, and then each failure.
+func (e *UndecidedError) Error() string {
+	what := fmt.Sprintf("no quorum: the strongest key has %d of the %d votes that it needs", e.Most, e.Quorum)
+	return listed(what, e.Failed)
+}
+
+// Unwrap returns the failures.
+func (e *UndecidedError) Unwrap() []error { return e.Failed }
+
+// joinedError is errors.Join on one line, as logs want it.
+type joinedError struct {
+	what string
+	errs []error
+}
+
+func (e *joinedError) Error() string { return listed(e.what, e.errs) }
+
+func (e *joinedError) Unwrap() []error { return e.errs }
+
+func listed(what string, errs []error) string {
+	texts := make([]string, len(errs))
+	for i, err := range errs {
+		texts[i] = err.Error()
+	}
+	return strings.Join(append([]string{what}, texts...), "; ")
+}
+
+// because puts the cause of a context's end before an error that it may have led to, which is often no more than
+// "context canceled".
+func because(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if err == nil || cause == nil || errors.Is(err, cause) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", cause, err)
+}

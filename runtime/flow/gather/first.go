@@ -1,0 +1,21 @@
+package gather
+
+import (
+	"context"
+	"time"
+)
+
+// First takes the first success, and cancels the others at once (ErrLost). With a hedge delay above 0 contenders start one
+// by one, each when the delay has passed since the start before it, or at once when one that runs has failed; else all
+// start together. Where none succeeds the error joins a BranchError for each; where the winner failed after it had committed,
+// it is the winner's BranchError.
+func First[T any](ctx context.Context, hedgeDelay time.Duration, contenders []Contender[T]) (Outcome[T], error) {
+	return newRace(contenders, hedged(hedgeDelay, len(contenders))).run(ctx)
+}
+
+func hedged(delay time.Duration, contenders int) schedule {
+	if delay <= 0 {
+		return schedule{together: contenders}
+	}
+	return schedule{together: 1, pace: delay}
+}
