@@ -45,18 +45,21 @@ func (p *policy) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
 	return g.counted(found.name, found.decide(ctx, r))
 }
 
+// match finds what serves the request, and sets its path's parameters.
 func (g *Gateway) match(r *relay.Request) (serves, *problem.Error) {
 	if r.Path == openapi.PagesPath || strings.HasPrefix(r.Path, openapi.PagesPath+"/") {
 		if reply, ok := g.pages.Reply(r.Method, r.Path, r.Header); ok {
 			return serves{name: openapi.PagesPath, decide: always(reply)}, nil
 		}
 	}
-	return g.store.snapshot().table.Match(r.Method, r.Path)
+	found, params, wrong := g.store.snapshot().table.Match(r.Method, r.EscapedPath)
+	r.Params = params
+	return found, wrong
 }
 
 // counted adds to a verdict that its outcome is counted and, where it went wrong, logged.
 func (g *Gateway) counted(route string, v relay.Verdict) relay.Verdict {
-	streams := v.Relay != nil
+	streams := v.Relay != nil || v.Stream != nil
 	if streams {
 		g.metrics.StreamBegan()
 	}
@@ -103,7 +106,11 @@ func formatOf(path string) problem.Format {
 
 func (g *Gateway) observe(upstream string, f relay.Failure) {
 	g.metrics.Attempt(upstream, f)
-	if f.Kind != relay.NoFailure && f.Kind != relay.FailedClient {
+	switch f.Kind {
+	case relay.NoFailure, relay.FailedClient:
+	case relay.FailedSuperseded, relay.FailedBudget, relay.FailedSchema, relay.FailedStep:
+		// The route itself has ended the call.
+	default:
 		g.logger.Warn("upstream attempt failed", "upstream", upstream, "failure", f.Error())
 	}
 }

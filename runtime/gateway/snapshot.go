@@ -42,8 +42,8 @@ func (g *Gateway) compile(c *config.Config, revision string) (*snapshot, error) 
 		if err != nil {
 			return nil, fmt.Errorf("routes[%d] (%s %s): %w", i, r.Method, r.Path, err)
 		}
-		if !s.table.Add(r.Method, r.Path, serves{name: r.Path, decide: compiled.Decide}) {
-			return nil, fmt.Errorf("routes[%d] (%s %s): is another route's", i, r.Method, r.Path)
+		if err := s.table.Add(r.Method, r.Path, serves{name: r.Path, decide: compiled.Decide}); err != nil {
+			return nil, fmt.Errorf("routes[%d]: %w", i, err)
 		}
 	}
 	if err := s.addModels(c, env); err != nil {
@@ -90,9 +90,10 @@ func (s *snapshot) addModels(c *config.Config, env *flow.Environment) error {
 		return err
 	}
 	chat := &completions{env: env, models: models}
-	s.table.Add("POST", completionsPath, serves{name: completionsPath, decide: chat.decide})
-	s.table.Add("GET", modelsPath, serves{name: modelsPath, decide: always(relay.JSON(list))})
-	return nil
+	if err := s.table.Add("POST", completionsPath, serves{name: completionsPath, decide: chat.decide}); err != nil {
+		return err
+	}
+	return s.table.Add("GET", modelsPath, serves{name: modelsPath, decide: always(relay.JSON(list))})
 }
 
 func (s *snapshot) addDocument(c *config.Config) error {
@@ -101,8 +102,7 @@ func (s *snapshot) addDocument(c *config.Config) error {
 		return fmt.Errorf("describe the routes: %w", err)
 	}
 	decide := always(relay.JSON(document))
-	s.table.Add("GET", openapi.DocumentPath, serves{name: openapi.DocumentPath, decide: decide})
-	return nil
+	return s.table.Add("GET", openapi.DocumentPath, serves{name: openapi.DocumentPath, decide: decide})
 }
 
 // endpointURLs are those that the config names.

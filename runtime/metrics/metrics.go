@@ -81,17 +81,20 @@ func (m *Metrics) End(route string, o relay.Outcome) {
 	}
 }
 
-// StreamEnded counts the outcome of a stream that began.
+// StreamEnded counts the outcome of a stream that began. One that a reply took the place of is done: its route
+// meant it so.
 func (m *Metrics) StreamEnded(route string, o relay.Outcome) {
-	switch o.Result {
-	case relay.StreamDone:
+	result := o.Result
+	switch result {
+	case relay.StreamDone, relay.Replied:
+		result = relay.StreamDone
 		m.done.Add(1)
 	case relay.ClientLeft:
 		m.cancelled.Add(1)
-	case relay.StreamFailed, relay.Replied:
+	case relay.StreamFailed:
 		m.failed.Add(1)
 	}
-	m.streams.WithLabelValues(route, string(o.Result)).Inc()
+	m.streams.WithLabelValues(route, string(result)).Inc()
 }
 
 // Attempt counts a call of an upstream.

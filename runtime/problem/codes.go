@@ -18,6 +18,8 @@ const (
 	Draining             Code = "draining"                 // this replica is going away
 	Timeout              Code = "timeout"                  // the route's own deadline
 	DurationExceeded     Code = "stream_duration_exceeded" // the longest time that a stream may take
+	BudgetExceeded       Code = "budget_exceeded"          // the request has spent what its route allows it
+	ResponseInvalid      Code = "response_invalid"         // the route's answer breaks its own response schema
 	Internal             Code = "internal"                 // a fault of the gateway
 	UpstreamUnavailable  Code = "upstream_unavailable"     // no endpoint may be tried now
 	UpstreamUnreachable  Code = "upstream_unreachable"     // every endpoint tried refused or dropped the connection
@@ -56,6 +58,8 @@ var meanings = map[Code]meaning{
 	Draining:             {503, openAIServer, "This replica is shutting down. Try again."},
 	Timeout:              {504, openAIServer, "The request took longer than this route allows."},
 	DurationExceeded:     {504, openAIServer, "The stream reached its longest permitted duration."},
+	BudgetExceeded:       {500, openAIServer, "The request used up the budget of this route."},
+	ResponseInvalid:      {502, openAIServer, "The answer does not satisfy the response schema of this route."},
 	Internal:             {500, openAIServer, "Internal Server Error"},
 	UpstreamUnavailable:  {503, openAIServer, "The upstream is unavailable. Try again later."},
 	UpstreamUnreachable:  {502, openAIServer, "The upstream could not be reached."},

@@ -42,6 +42,14 @@ const (
 	FailedDraining FailureKind = "draining"
 	// FailedClient is a client that went away, or did not read.
 	FailedClient FailureKind = "client_left"
+	// FailedSuperseded is a call that nobody waits for any more: another branch has won, or the vote is decided.
+	FailedSuperseded FailureKind = "superseded"
+	// FailedBudget is a request that has spent what its route allows it.
+	FailedBudget FailureKind = "budget"
+	// FailedSchema is an answer that breaks its route's response schema.
+	FailedSchema FailureKind = "schema"
+	// FailedStep is a route's step that failed for a reason of its own; Err has it as *problem.Error.
+	FailedStep FailureKind = "step"
 	// FailedPanic is a fault of the gateway itself.
 	FailedPanic FailureKind = "panic"
 )
@@ -72,9 +80,12 @@ func (f Failure) Error() string {
 // Unwrap returns the cause.
 func (f Failure) Unwrap() error { return f.Err }
 
-// FailureOf says why work under ctx failed with err: the failure that ctx was cancelled with (context.Cause), else
-// the client's leaving where ctx has ended, else a failure of the given kind.
+// FailureOf says why work under ctx failed with err: the failure that err is, or that ctx was cancelled with
+// (context.Cause), else the client's leaving where ctx has ended, else a failure of the given kind.
 func FailureOf(ctx context.Context, err error, otherwise FailureKind) Failure {
+	if f, ok := errors.AsType[Failure](err); ok {
+		return f
+	}
 	if ctx.Err() == nil {
 		return Failure{Kind: otherwise, Err: err}
 	}
@@ -104,7 +115,7 @@ type Outcome struct {
 	Result Result
 	// Status is the HTTP status sent, 0 where none was.
 	Status int
-	// Failure is the last one, also where a later attempt succeeded.
+	// Failure is why the stream did not end as it should; zero where it did.
 	Failure Failure
 	// FirstContent is the time from the verdict to the first content event sent; 0 where none was.
 	FirstContent time.Duration

@@ -37,8 +37,13 @@ type Policy interface {
 // Head is a request without its body.
 type Head struct {
 	Method string
-	Path   string
-	Header http.Header
+	// Path is the decoded path.
+	Path string
+	// EscapedPath is the path as it was sent, so that an escaped slash can be told from one between segments.
+	EscapedPath string
+	// RawQuery is what follows the question mark, as it was sent.
+	RawQuery string
+	Header   http.Header
 	// ContentLength is in bytes, -1 where the client did not say.
 	ContentLength int64
 }
@@ -46,7 +51,9 @@ type Head struct {
 // Request is a whole request.
 type Request struct {
 	Head
-	Body []byte
+	// Params are the decoded values of the path's parameters by name; the policy sets them once it knows the route.
+	Params map[string]string
+	Body   []byte
 }
 
 // Refusal is why an engine could not read a request.
@@ -67,12 +74,14 @@ type Reply struct {
 	Body   []byte
 }
 
-// Verdict says how a request is answered. Exactly one of Reply, Relay and Produce is set.
+// Verdict says how a request is answered. Exactly one of Reply, Relay, Stream and Produce is set.
 type Verdict struct {
 	// Reply is the answer itself.
 	Reply *Reply
 	// Relay streams an upstream's events.
 	Relay *Relay
+	// Stream produces events of its own.
+	Stream *Stream
 	// Produce works the answer out; it returns soon after its context has ended.
 	Produce func(ctx context.Context) *Reply
 	// Done, where set, is called once with what came of it.
@@ -88,7 +97,7 @@ type Relay struct {
 	Tap func() Tap
 	// Observe, where set, is told how each attempt ended; the zero failure is a success.
 	Observe func(upstream string, f Failure)
-	// Refuse is the answer after the last failure, while nothing has been sent.
+	// Refuse is the answer after the last failure, while nothing has been sent: no keep-alive comment either.
 	Refuse func(Failure) *Reply
 	// Abort is the error event that ends a stream that has begun.
 	Abort func(Failure) []byte
@@ -96,6 +105,8 @@ type Relay struct {
 	Timeout time.Duration
 	// MaxDuration bounds the stream as a whole.
 	MaxDuration time.Duration
+	// KeepAlive is Stream's.
+	KeepAlive time.Duration
 }
 
 // Next chooses the attempt that follows a failure (zero before the first). With a nil attempt comes the failure

@@ -2,46 +2,141 @@
 package route
 
 import (
+	"fmt"
 	"maps"
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
-// Table maps paths and methods to what serves them. Build it with Add before it is shared; Match may then be
+// Table maps path templates and methods to what serves them. Build it with Add before it is shared; Match may then be
 // called by many goroutines.
+//
+// A template is text and parameters, segment by segment: /items/{id} serves /items/7. A parameter takes one segment,
+// any but the empty one. Where both fit, text goes before parameters, from the first segment on, whatever the order
+// in which templates were added (OpenAPI 3.1, Paths Object). Slashes count: /a and /a/ are two paths.
 type Table[T any] struct {
-	byPath map[string]map[string]T
+	root node[T]
 }
 
-// Add registers a path and method; it returns false where they are taken.
-func (t *Table[T]) Add(method, path string, serves T) bool {
-	if t.byPath == nil {
-		t.byPath = map[string]map[string]T{}
+// node is what templates with the same beginning share.
+type node[T any] struct {
+	text  map[string]*node[T]
+	param *node[T]
+
+	template string // that ends here; with its parameters' names in order, and what serves its methods
+	names    []string
+	methods  map[string]T
+}
+
+// Add registers a path template and a method. It fails where the template is malformed, where it has that method
+// already, and where another template differs from it in nothing but the names of parameters: OpenAPI takes the two
+// for one.
+func (t *Table[T]) Add(method, template string, serves T) error {
+	segments, names, err := parse(template)
+	if err != nil {
+		return err
 	}
-	methods := t.byPath[path]
-	if methods == nil {
-		methods = map[string]T{}
-		t.byPath[path] = methods
+	at := &t.root
+	for _, s := range segments {
+		at = at.child(s)
 	}
-	if _, taken := methods[method]; taken {
+	switch _, taken := at.methods[method]; {
+	case taken:
+		return fmt.Errorf("%s %s: is another route's", method, template)
+	case at.methods == nil:
+		at.template, at.names, at.methods = template, names, map[string]T{}
+	case at.template != template:
+		return fmt.Errorf("%s: serves the same paths as %s; want the same names for the parameters", template, at.template)
+	}
+	at.methods[method] = serves
+	return nil
+}
+
+func (n *node[T]) child(s segment) *node[T] {
+	if s.param {
+		if n.param == nil {
+			n.param = &node[T]{}
+		}
+		return n.param
+	}
+	if n.text == nil {
+		n.text = map[string]*node[T]{}
+	}
+	if n.text[s.text] == nil {
+		n.text[s.text] = &node[T]{}
+	}
+	return n.text[s.text]
+}
+
+// Match finds what serves the request, and the values of the path's parameters by name, nil where it has none. The
+// path is the escaped one, as it was sent: a segment is decoded once it has been told from its neighbours, so that
+// a%2Fb is one.
+//
+// Otherwise it returns the problem to answer: 404 for a path that fits no template, or whose escapes are malformed,
+// and 405 for one that fits none with the method; it has the methods of all those that fit (RFC 9110, section
+// 15.5.6). So a template serves the methods that a better fit lacks, as in Starlette, where a route of another method
+// is only a partial match.
+func (t *Table[T]) Match(method, escapedPath string) (T, map[string]string, *problem.Error) {
+	var none T
+	m := match[T]{method: method}
+	rest, found := strings.CutPrefix(escapedPath, "/")
+	if found && m.find(&t.root, rest, nil) {
+		return m.serves, m.params, nil
+	}
+	if len(m.allowed) == 0 {
+		return none, nil, problem.New(problem.NotFound)
+	}
+	return none, nil, problem.NotAllowed(slices.Sorted(maps.Keys(m.allowed)))
+}
+
+// match is the search for one request.
+type match[T any] struct {
+	method  string
+	serves  T
+	params  map[string]string
+	allowed map[string]bool // methods of the templates that fit
+}
+
+// find looks below n for what serves the rest of a path; values are those of the parameters on the way.
+func (m *match[T]) find(n *node[T], rest string, values []string) bool {
+	escaped, after, more := strings.Cut(rest, "/")
+	segment, err := url.PathUnescape(escaped)
+	if err != nil {
 		return false
 	}
-	methods[method] = serves
+	if next := n.text[segment]; next != nil && m.follow(next, after, more, values) {
+		return true
+	}
+	return n.param != nil && segment != "" && m.follow(n.param, after, more, append(values, segment))
+}
+
+func (m *match[T]) follow(n *node[T], after string, more bool, values []string) bool {
+	if more {
+		return m.find(n, after, values)
+	}
+	serves, ok := n.methods[m.method]
+	if !ok {
+		m.allow(n.methods)
+		return false
+	}
+	m.serves = serves
+	if len(values) > 0 {
+		m.params = make(map[string]string, len(values))
+		for i, name := range n.names {
+			m.params[name] = values[i]
+		}
+	}
 	return true
 }
 
-// Match finds what serves the request, or the problem to answer: 404 for an unknown path, 405 with the methods
-// that it has for a known one (RFC 9110, section 15.5.6).
-func (t *Table[T]) Match(method, path string) (T, *problem.Error) {
-	var none T
-	methods, ok := t.byPath[path]
-	if !ok {
-		return none, problem.New(problem.NotFound)
+func (m *match[T]) allow(methods map[string]T) {
+	if m.allowed == nil {
+		m.allowed = make(map[string]bool, len(methods))
 	}
-	serves, ok := methods[method]
-	if !ok {
-		return none, problem.NotAllowed(slices.Sorted(maps.Keys(methods)))
+	for method := range methods {
+		m.allowed[method] = true
 	}
-	return serves, nil
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -10,8 +11,12 @@ import (
 // retrySoon is what clients are told where nobody knows better.
 const retrySoon = time.Second
 
-// Problem is what a client is told of a failure: no text of the upstream's, which may echo keys and prompts.
+// Problem is what a client is told of a failure: no text of the upstream's, which may echo keys and prompts. What
+// went wrong in the route's own steps is a problem already, and stays as it is.
 func Problem(f relay.Failure) *problem.Error {
+	if own, ok := errors.AsType[*problem.Error](f.Err); ok && f.Kind == relay.FailedStep {
+		return own
+	}
 	return describe(f).WithCause(f)
 }
 
@@ -35,7 +40,11 @@ func describe(f relay.Failure) *problem.Error {
 		return problem.New(problem.DurationExceeded)
 	case relay.FailedDraining:
 		return problem.GoingAway(retrySoon)
-	case relay.NoFailure, relay.FailedClient, relay.FailedPanic:
+	case relay.FailedBudget:
+		return problem.New(problem.BudgetExceeded)
+	case relay.FailedSchema:
+		return problem.New(problem.ResponseInvalid)
+	case relay.NoFailure, relay.FailedClient, relay.FailedSuperseded, relay.FailedStep, relay.FailedPanic:
 	}
 	return problem.New(problem.Internal)
 }

@@ -181,7 +181,7 @@ func TestStreamOutcomes(t *testing.T) {
 		{name: "cut within a frame", upstream: "data: c\n\ndata: c", want: "data: c\n\ndata: abort truncated\n\n", status: 200, result: relay.StreamFailed, failure: relay.FailedTruncated},
 		{name: "nothing", upstream: "", want: "reply\n", status: 502, result: relay.StreamFailed, failure: relay.FailedTruncated},
 		{
-			name: "a preamble without end", upstream: strings.Repeat("data: p\n\n", maxPreamble/9+10), want: "reply\n",
+			name: "a preamble without end", upstream: strings.Repeat("data: p\n\n", 256<<10/9+10), want: "reply\n",
 			status: 502, result: relay.StreamFailed, failure: relay.FailedTooLarge,
 		},
 	} {

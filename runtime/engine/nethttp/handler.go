@@ -20,7 +20,10 @@ type handler struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	head := relay.Head{Method: r.Method, Path: r.URL.Path, Header: r.Header, ContentLength: r.ContentLength}
+	head := relay.Head{
+		Method: r.Method, Path: r.URL.Path, EscapedPath: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery,
+		Header: r.Header, ContentLength: r.ContentLength,
+	}
 	out := newOutput(w, h.engine)
 	defer func() {
 		if value := recover(); value != nil {
@@ -71,10 +74,14 @@ func (h *handler) read(r *http.Request, out *output) ([]byte, relay.Refusal, err
 func (h *handler) answer(ctx context.Context, out *output, head *relay.Head, v relay.Verdict) {
 	started := time.Now()
 	outcome := relay.Outcome{Result: relay.Replied}
+	stream := v.Stream
+	if v.Relay != nil {
+		stream = h.engine.relayed(v.Relay)
+	}
 	// Whatever panics below has this verdict's outcome, and Done is owed it.
 	defer func() {
 		if value := recover(); value != nil {
-			outcome = out.panicked(h.policy.Panicked(head, value), v.Relay)
+			outcome = out.panicked(h.policy.Panicked(head, value), stream)
 		}
 		outcome.Duration = time.Since(started)
 		if outcome.Status == 0 {
@@ -93,8 +100,8 @@ func (h *handler) answer(ctx context.Context, out *output, head *relay.Head, v r
 		} else {
 			outcome.Result = relay.ClientLeft
 		}
-	case v.Relay != nil:
-		outcome = newStream(h.engine, out, v.Relay, started).run(ctx)
+	case stream != nil:
+		outcome = runStream(ctx, out, stream, started)
 	}
 }
 
@@ -103,7 +110,8 @@ type output struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	engine  *Engine
-	status  int // as sent; 0 while nothing was
+	status  int  // as sent; 0 while nothing was
+	ended   bool // nothing may follow: a reply, or a stream's last event, was sent
 }
 
 func newOutput(w http.ResponseWriter, e *Engine) *output {
@@ -138,23 +146,25 @@ func (o *output) reply(r *relay.Reply) {
 		header.Set("Content-Length", strconv.Itoa(len(r.Body)))
 	}
 	o.begin(r.Status)
+	o.ended = true
 	_, _ = o.w.Write(r.Body) // a client that has left cannot be told
 }
 
 // panicked ends an answer that a panic interrupted: by the reply where nothing was sent yet, else by the stream's
 // error event.
-func (o *output) panicked(reply *relay.Reply, r *relay.Relay) relay.Outcome {
+func (o *output) panicked(reply *relay.Reply, s *relay.Stream) relay.Outcome {
 	failure := relay.Failure{Kind: relay.FailedPanic}
-	if o.status == 0 {
+	if s == nil {
 		o.reply(reply)
-	} else if r != nil {
-		_ = o.send(r.Abort(failure))
+		return relay.Outcome{Result: relay.Replied, Failure: failure}
 	}
-	result := relay.Replied
-	if r != nil {
-		result = relay.StreamFailed
+	switch {
+	case o.status == 0:
+		o.reply(reply)
+	case !o.ended:
+		_ = o.send(s.Abort(failure))
 	}
-	return relay.Outcome{Result: result, Failure: failure}
+	return relay.Outcome{Result: relay.StreamFailed, Failure: failure}
 }
 
 // beginStream sends the head of an event stream.

@@ -1,4 +1,4 @@
-package nethttp
+package upstream
 
 import (
 	"context"
@@ -15,12 +15,12 @@ const readBuffer = 16 << 10
 
 var buffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
 
-// pump moves the events of one attempt to the client.
+// pump moves the events of one attempt.
 type pump struct {
-	stream       *stream
-	tap          relay.Tap
-	silence      *silence
-	untilContent *time.Timer
+	*streaming
+
+	tap     relay.Tap
+	silence *silence
 }
 
 // run reads until the stream is done, and then returns the zero failure.
@@ -35,7 +35,7 @@ func (p *pump) run(ctx context.Context, body io.Reader) relay.Failure {
 			parser.Finish()
 		}
 		got := p.take(parser)
-		if failure := p.forward(got); failure.Kind != relay.NoFailure || got.last == relay.Done {
+		if failure := p.forward(ctx, got); failure.Kind != relay.NoFailure || got.last == relay.Done {
 			return failure
 		}
 		switch {
@@ -47,7 +47,7 @@ func (p *pump) run(ctx context.Context, body io.Reader) relay.Failure {
 			return relay.FailureOf(ctx, readErr, relay.FailedTruncated)
 		}
 		if got.events {
-			p.silence.broken(p.stream.committed())
+			p.silence.broken(p.handedOn)
 		}
 	}
 }
@@ -64,46 +64,40 @@ func (p *pump) take(parser *wire.Parser) batch {
 	var b batch
 	for frame, ok := parser.Next(); ok && b.last < relay.Done; frame, ok = parser.Next() {
 		b.events = true
-		p.stream.pending, b.last = p.tap.Frame(p.stream.pending, &frame)
+		p.pending, b.last = p.tap.Frame(p.pending, &frame)
 		b.content = b.content || b.last == relay.Content
 	}
 	return b
 }
 
 // forward sends what may be sent, and ends what is broken.
-func (p *pump) forward(b batch) relay.Failure {
-	s := p.stream
-	if s.committed() || b.content || b.last == relay.Done {
-		if failure := p.send(); failure.Kind != relay.NoFailure {
+func (p *pump) forward(ctx context.Context, b batch) relay.Failure {
+	switch {
+	case b.last == relay.Done:
+		return p.send(ctx, relay.Done)
+	case b.content, p.handedOn && len(p.pending) > 0:
+		if failure := p.send(ctx, relay.Content); failure.Kind != relay.NoFailure {
 			return failure
 		}
 	}
 	switch {
 	case b.last == relay.Broken:
 		return relay.Failure{Kind: relay.FailedEvent}
-	case len(s.pending) > maxPreamble:
+	case len(p.pending) > maxPreamble:
 		return relay.Failure{Kind: relay.FailedTooLarge, Err: errors.New("no content after many events")}
 	}
 	return relay.Failure{}
 }
 
-func (p *pump) send() relay.Failure {
-	s := p.stream
-	if len(s.pending) == 0 {
-		return relay.Failure{}
+func (p *pump) send(ctx context.Context, kind relay.Kind) relay.Failure {
+	if !p.silence.pause() && !p.handedOn {
+		return relay.Failure{Kind: relay.FailedFirstToken} // nothing was sent: another may take over
 	}
-	p.silence.pause()
-	if !s.committed() {
-		if !p.untilContent.Stop() {
-			return relay.Failure{Kind: relay.FailedTimeout}
-		}
-		s.out.beginStream()
-		s.outcome.FirstContent = time.Since(s.started)
-	}
-	err := s.out.send(s.pending)
-	s.pending = s.pending[:0]
+	p.handedOn = true
+	err := p.out.Send(p.pending, kind)
+	p.pending = p.pending[:0]
 	if err != nil {
-		return relay.Failure{Kind: relay.FailedClient, Err: err}
+		return relay.FailureOf(ctx, err, relay.FailedClient)
 	}
 	return relay.Failure{}
 }
@@ -125,7 +119,8 @@ func newSilence(a *relay.Attempt, end context.CancelCauseFunc) *silence {
 
 func (s *silence) stop() { s.timer.Stop() }
 
-func (s *silence) pause() { s.timer.Stop() }
+// pause returns false where the silence has lasted too long already.
+func (s *silence) pause() bool { return s.timer.Stop() }
 
 // broken restarts the wait once content has come; what precedes it does not extend the wait for it.
 func (s *silence) broken(content bool) {

@@ -1,0 +1,44 @@
+package relay
+
+import (
+	"context"
+	"time"
+)
+
+// Stream produces an event stream of a route's own: of several upstreams, or of none.
+type Stream struct {
+	// Run sends the events, the last ones as Done, and returns once ctx has ended or nothing is left to send. The
+	// zero failure says that the stream, or the reply in its place, is complete. Whatever Run started has ended
+	// when it returns.
+	Run func(ctx context.Context, out Sink) Failure
+	// Refuse is the answer to a failure while nothing has been sent.
+	Refuse func(Failure) *Reply
+	// Abort is the error event that ends a stream that has begun.
+	Abort func(Failure) []byte
+	// Timeout bounds the time until the first content.
+	Timeout time.Duration
+	// MaxDuration bounds the stream as a whole.
+	MaxDuration time.Duration
+	// KeepAlive is how long a stream may be silent before a comment is sent, which event streams' readers ignore
+	// (WHATWG HTML, section 9.2.7); 0 for none. A comment sends the head of the answer like any other event: a
+	// failure after it is an error event. It says nothing about content, so another upstream may still take over.
+	KeepAlive time.Duration
+}
+
+// Sender takes the events of a stream.
+type Sender interface {
+	// Send takes whole events, which it does not keep. With Preamble they are progress: they may be sent at once,
+	// though content is still awaited. The first Content commits the stream to whoever sends it, and Done says
+	// that nothing follows; it may be sent without events. Broken is never sent.
+	//
+	// The error is a Failure (errors.AsType), and then the sender has to end with that failure: the client has
+	// left, time has run out, or another branch has won.
+	Send(events []byte, kind Kind) error
+}
+
+// Sink takes a stream, or a reply in its place. It is safe for concurrent use: events of several senders do not mix.
+type Sink interface {
+	Sender
+	// Reply answers with a whole reply in the stream's place. It is an error, a Failure, once anything was sent.
+	Reply(r *Reply) error
+}

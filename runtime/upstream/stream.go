@@ -1,0 +1,94 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+const (
+	// maxFrame bounds one event, in bytes.
+	maxFrame = 1 << 20
+	// maxPreamble bounds what is kept back while no content has come, in bytes.
+	maxPreamble = 256 << 10
+	// afterDone is how long an upstream may take to end its answer after it said that it is done; the connection
+	// is reused where it does.
+	afterDone = 100 * time.Millisecond
+)
+
+// Stream makes attempts until one yields content, sends that one's events to its end, and returns the zero failure
+// where the stream is done. What precedes the content is kept back and sent together with it: until then out has
+// seen nothing, and another attempt may follow. Observe, where set, is told of every attempt's end.
+func Stream(ctx context.Context, c relay.Client, next relay.Next, tap func() relay.Tap, out relay.Sender,
+	observe func(upstream string, f relay.Failure),
+) relay.Failure {
+	s := streaming{client: c, out: out}
+	var failure relay.Failure
+	for {
+		attempt, final := next(failure)
+		if attempt == nil {
+			return final
+		}
+		failure = s.try(ctx, attempt, tap)
+		if observe != nil {
+			observe(attempt.Upstream, failure)
+		}
+		if failure.Kind == relay.NoFailure || s.handedOn || ctx.Err() != nil {
+			return failure
+		}
+		s.pending = s.pending[:0]
+	}
+}
+
+// streaming is what the attempts of one stream share.
+type streaming struct {
+	client   relay.Client
+	out      relay.Sender
+	pending  []byte // events not sent yet
+	handedOn bool   // out was given content, whether it took it or not
+}
+
+// try makes one attempt. Its failure is the zero one where the stream is done.
+func (s *streaming) try(ctx context.Context, a *relay.Attempt, tap func() relay.Tap) relay.Failure {
+	defer a.Release()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := newSilence(a, cancel)
+	defer silence.stop()
+	answer, err := s.client.Do(ctx, a.Call)
+	if err != nil {
+		return relay.FailureOf(ctx, err, relay.FailedConnect)
+	}
+	defer func() { _ = answer.Body.Close() }() // what is lost by it is only the connection's reuse
+	if failure := refusesToStream(answer); failure.Kind != relay.NoFailure {
+		return failure
+	}
+	pump := pump{streaming: s, tap: tap(), silence: silence}
+	failure := pump.run(ctx, answer.Body)
+	if failure.Kind == relay.NoFailure {
+		finish(answer.Body, cancel)
+	}
+	return failure
+}
+
+func refusesToStream(a *relay.Answer) relay.Failure {
+	if a.Status != http.StatusOK {
+		return StatusFailure(a)
+	}
+	if media, _, err := mime.ParseMediaType(a.Header.Get("Content-Type")); err != nil || media != "text/event-stream" {
+		return relay.Failure{Kind: relay.FailedMalformed, Err: errors.New("the answer is not an event stream")}
+	}
+	return relay.Failure{}
+}
+
+// finish reads the end of an answer whose events have all been sent, so that its connection can be used again.
+func finish(body io.Reader, cancel context.CancelCauseFunc) {
+	impatience := time.AfterFunc(afterDone, func() { cancel(nil) })
+	defer impatience.Stop()
+	_, _ = io.CopyN(io.Discard, body, maxFrame) // how it ends no longer matters to anyone
+}
