@@ -53,13 +53,21 @@ type LLMServiceSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Models []Model `json:"models,omitempty"`
 
-	// routes are the service's own typed endpoints. At most 128; path and method identify one.
+	// functions are steps to be called by routes, by each other, and by models as tools. At most 32.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Functions []Function `json:"functions,omitempty"`
+
+	// routes are the service's own typed endpoints. At most 64; path and method identify one.
 	// +optional
 	// +listType=map
 	// +listMapKey=path
 	// +listMapKey=method
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:MaxItems=64
 	Routes []Route `json:"routes,omitempty"`
 
 	// runtime says how a replica runs.

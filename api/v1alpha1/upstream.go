@@ -2,11 +2,16 @@ package v1alpha1
 
 // UpstreamType selects the protocol of an upstream.
 //
-// +kubebuilder:validation:Enum=OpenAI
+// +kubebuilder:validation:Enum=OpenAI;HTTP
 type UpstreamType string
 
-// UpstreamOpenAI is the protocol of OpenAI's chat completions, which vLLM, SGLang, llama.cpp and others speak too.
-const UpstreamOpenAI UpstreamType = "OpenAI"
+// The protocols of an upstream.
+const (
+	// UpstreamOpenAI is OpenAI's chat completions and embeddings, which vLLM, SGLang, llama.cpp and others speak too.
+	UpstreamOpenAI UpstreamType = "OpenAI"
+	// UpstreamHTTP is any HTTP service, for http steps.
+	UpstreamHTTP UpstreamType = "HTTP"
+)
 
 // AuthType selects how a gateway authenticates to an upstream.
 //
@@ -19,15 +24,16 @@ const AuthBearer AuthType = "Bearer"
 // Upstream is a service that this one calls.
 //
 // +kubebuilder:validation:XValidation:rule="self.type == 'OpenAI' ? has(self.openAI) : !has(self.openAI)",message="openAI is required where type is OpenAI, and forbidden otherwise"
+// +kubebuilder:validation:XValidation:rule="self.type == 'HTTP' ? has(self.http) : !has(self.http)",message="http is required where type is HTTP, and forbidden otherwise"
 type Upstream struct {
-	// name is what routes and models call the upstream: a DNS label of at most 63 characters.
+	// name is what steps and models call the upstream: a DNS label of at most 63 characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Name string `json:"name,omitempty"`
 
-	// type selects the protocol, and with it the member of the same name. OpenAI is the only one.
+	// type selects the protocol, and with it the member of the same name: OpenAI, for models, or HTTP, for http steps.
 	// +unionDiscriminator
 	// +required
 	Type UpstreamType `json:"type,omitempty"`
@@ -36,6 +42,11 @@ type Upstream struct {
 	// +unionMember
 	// +optional
 	OpenAI *OpenAIUpstream `json:"openAI,omitempty"`
+
+	// http is {}: an HTTP service has no settings of its own.
+	// +unionMember
+	// +optional
+	HTTP *HTTPUpstream `json:"http,omitempty"`
 
 	// endpoints are the base URLs of the upstream, from 1 to 16.
 	// +required
@@ -63,10 +74,13 @@ type OpenAIUpstream struct {
 	Model string `json:"model,omitempty"`
 }
 
+// HTTPUpstream has no members.
+type HTTPUpstream struct{}
+
 // Endpoint is one address of an upstream.
 type Endpoint struct {
-	// url is the base URL, to which the protocol's paths are appended: http://vllm.models.svc:8000/v1 is asked at
-	// http://vllm.models.svc:8000/v1/chat/completions. At most 2048 characters, http or https, without user
+	// url is the base URL, to which the paths of the protocol, or of the steps, are appended: http://vllm.models.svc:8000/v1 is
+	// asked at http://vllm.models.svc:8000/v1/chat/completions. At most 2048 characters, http or https, without user
 	// information, query and fragment.
 	// +required
 	// +kubebuilder:validation:MinLength=1

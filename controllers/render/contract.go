@@ -18,31 +18,53 @@ func Contract(s *v1alpha1.LLMService) (*config.Config, error) {
 		Service: config.Service{Name: s.Name, Namespace: s.Namespace},
 		Runtime: config.Runtime{MaxInFlight: int(runtimeOf(s).MaxInFlight)},
 	}
-	for i := range s.Spec.Upstreams {
-		upstream, err := contractUpstream(&s.Spec.Upstreams[i])
-		if err != nil {
-			return nil, fmt.Errorf("spec.upstreams[%d].%w", i, err)
-		}
-		c.Upstreams = append(c.Upstreams, upstream)
-	}
 	for i := range s.Spec.Models {
 		model := &s.Spec.Models[i]
 		c.Models = append(c.Models, config.Model{Name: model.Name, Upstreams: model.Upstreams})
 	}
-	for i := range s.Spec.Routes {
-		route, err := contractRoute(&s.Spec.Routes[i])
-		if err != nil {
-			return nil, fmt.Errorf("spec.routes[%d].%w", i, err)
-		}
-		c.Routes = append(c.Routes, route)
+	var err error
+	if c.Upstreams, err = each("spec.upstreams", s.Spec.Upstreams, contractUpstream); err != nil {
+		return nil, err
 	}
-	return c, nil
+	if c.Functions, err = each("spec.functions", s.Spec.Functions, contractFunction); err != nil {
+		return nil, err
+	}
+	c.Routes, err = each("spec.routes", s.Spec.Routes, contractRoute)
+	return c, err
+}
+
+// each translates the items of the list at a path, and puts an item's path before that of its error.
+func each[From, To any](path string, list []From, translate func(*From) (To, error)) ([]To, error) {
+	var translated []To
+	for i := range list {
+		item, err := translate(&list[i])
+		if err != nil {
+			return nil, fmt.Errorf("%s[%d].%w", path, i, err)
+		}
+		translated = append(translated, item)
+	}
+	return translated, nil
+}
+
+// member translates a member that may be absent, and puts its name before its error's path.
+func member[From, To any](name string, from *From, translate func(*From) (To, error)) (*To, error) {
+	if from == nil {
+		return nil, nil //nolint:nilnil // absent stays absent
+	}
+	translated, err := translate(from)
+	if err != nil {
+		return nil, fmt.Errorf("%s.%w", name, err)
+	}
+	return &translated, nil
 }
 
 func contractUpstream(u *v1alpha1.Upstream) (config.Upstream, error) {
 	upstream := config.Upstream{Name: u.Name}
 	if u.OpenAI != nil {
 		upstream.OpenAI = &config.OpenAI{Model: u.OpenAI.Model}
+	}
+	if u.HTTP != nil {
+		upstream.HTTP = &config.HTTP{}
 	}
 	for _, endpoint := range u.Endpoints {
 		upstream.Endpoints = append(upstream.Endpoints, config.Endpoint{URL: endpoint.URL})
@@ -68,46 +90,28 @@ func contractTimeouts(t *v1alpha1.UpstreamTimeouts) (config.Timeouts, error) {
 		{"idle", from.Idle, &to.Idle},
 		{"total", from.Total, &to.Total},
 	} {
-		parsed, err := field.from.Parse()
-		if err != nil {
-			return to, fmt.Errorf("timeouts.%s: %w", field.name, err)
+		var err error
+		if *field.to, err = duration("timeouts."+field.name, field.from); err != nil {
+			return to, err
 		}
-		*field.to = config.Duration(parsed)
 	}
 	return to, nil
 }
 
-func contractRoute(r *v1alpha1.Route) (config.Route, error) {
-	timeout, err := r.Timeout.Parse()
+func duration(path string, d v1alpha1.Duration) (config.Duration, error) {
+	parsed, err := d.Parse()
 	if err != nil {
-		return config.Route{}, fmt.Errorf("timeout: %w", err)
+		return 0, fmt.Errorf("%s: %w", path, err)
 	}
-	route := config.Route{
-		Path:     r.Path,
-		Method:   string(r.Method),
-		Summary:  r.Summary,
-		Timeout:  config.Duration(timeout),
-		Response: &config.Response{Stream: r.Response.Stream, Body: jsonValue(r.Response.Body)},
-	}
-	if r.Request != nil {
-		route.Request = &config.Request{Schema: jsonValue(r.Request.Schema)}
-	}
-	for i := range r.Steps {
-		route.Steps = append(route.Steps, contractStep(&r.Steps[i]))
-	}
-	return route, nil
+	return config.Duration(parsed), nil
 }
 
-func contractStep(s *v1alpha1.Step) config.Step {
-	step := config.Step{Name: s.Name}
-	if s.Chat == nil {
-		return step
+// optionalDuration is 0 where there is none.
+func optionalDuration(path string, d v1alpha1.Duration) (config.Duration, error) {
+	if d == "" {
+		return 0, nil
 	}
-	step.Chat = &config.Chat{Upstream: s.Chat.Upstream, Parameters: jsonValue(s.Chat.Parameters)}
-	for _, message := range s.Chat.Messages {
-		step.Chat.Messages = append(step.Chat.Messages, config.Message{Role: string(message.Role), Content: message.Content})
-	}
-	return step
+	return duration(path, d)
 }
 
 func jsonValue(j *v1alpha1.JSON) jsontext.Value {

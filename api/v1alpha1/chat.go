@@ -1,0 +1,76 @@
+package v1alpha1
+
+// MessageRole says who speaks in a message.
+//
+// +kubebuilder:validation:Enum=system;user;assistant
+type MessageRole string
+
+// The roles that a message may have: those of OpenAI's chat completions, in their spelling.
+const (
+	RoleSystem    MessageRole = "system"
+	RoleUser      MessageRole = "user"
+	RoleAssistant MessageRole = "assistant"
+)
+
+// Chat asks an upstream's model for a completion.
+type Chat struct {
+	// upstream is the name of an upstream of type OpenAI.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Upstream string `json:"upstream,omitempty"`
+
+	// messages are the turns of the chat, from 1 to 64.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Messages []Message `json:"messages,omitempty"` //nolint:kubeapilinter // Message's rule says what each has
+
+	// parameters are further members of the upstream's request, such as temperature; strings are templates.
+	// +optional
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Parameters *JSON `json:"parameters,omitempty"`
+
+	// output makes the answer a JSON value.
+	// +optional
+	Output *Output `json:"output,omitempty"`
+}
+
+// Message is one turn of a chat, or a list of turns.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.history) ? !has(self.role) && !has(self.content) : has(self.role) && has(self.content)",message="want role and content, or history alone"
+type Message struct {
+	// role says who speaks: system, user or assistant.
+	// +optional
+	Role MessageRole `json:"role,omitempty"`
+
+	// content is a template of at most 65536 characters.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=65536
+	Content string `json:"content,omitempty"`
+
+	// history is an expression for a list of messages, such as ${request.body.messages}. At most 4096 characters.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	History string `json:"history,omitempty"`
+}
+
+// Output makes a model's answer a JSON value.
+type Output struct {
+	// schema is the JSON Schema (draft 2020-12) of the value.
+	// +required
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Schema *JSON `json:"schema,omitempty"`
+
+	// repairAttempts is how often the model is told what was wrong and asked again, from 0 to 5. Default: 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=5
+	RepairAttempts *int32 `json:"repairAttempts,omitempty"`
+}

@@ -1,0 +1,22 @@
+package v1alpha1
+
+// Embeddings asks an upstream's model for vectors.
+type Embeddings struct {
+	// upstream is the name of an upstream of type OpenAI.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Upstream string `json:"upstream,omitempty"`
+
+	// input is a template for a text, or an expression for a list of texts. At most 65536 characters.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=65536
+	Input string `json:"input,omitempty"`
+
+	// parameters are further members of the upstream's request, such as dimensions; strings are templates.
+	// +optional
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Parameters *JSON `json:"parameters,omitempty"`
+}

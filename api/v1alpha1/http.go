@@ -1,0 +1,53 @@
+package v1alpha1
+
+// HTTPTemplate is a template for one value of a query or header. At most 8192 characters.
+//
+// +kubebuilder:validation:MaxLength=8192
+type HTTPTemplate string
+
+// HTTPCall makes one HTTP request.
+type HTTPCall struct {
+	// upstream is the name of an upstream of type HTTP.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Upstream string `json:"upstream,omitempty"`
+
+	// method is the HTTP method. Default: GET.
+	// +optional
+	// +kubebuilder:default=GET
+	Method HTTPMethod `json:"method,omitempty"`
+
+	// path is a template of at most 4096 characters, appended to the endpoint's URL. It begins with a slash; values are
+	// escaped.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:Pattern=`^/`
+	Path string `json:"path,omitempty"`
+
+	// query has a template for each member of the URL's query. At most 32.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	Query map[string]HTTPTemplate `json:"query,omitempty"`
+
+	// headers has a template for each header. At most 32.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	Headers map[string]HTTPTemplate `json:"headers,omitempty"`
+
+	// body is a JSON value whose strings are templates.
+	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Body *JSON `json:"body,omitempty"`
+
+	// allowStatus lists statuses that are no failure besides 2xx, from 300 to 599. At most 16.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:Minimum=300
+	// +kubebuilder:validation:items:Maximum=599
+	AllowStatus []int32 `json:"allowStatus,omitempty"`
+}

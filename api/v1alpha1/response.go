@@ -1,0 +1,98 @@
+package v1alpha1
+
+// StreamFormat selects the format of a streamed answer's events.
+//
+// +kubebuilder:validation:Enum=OpenAI;Text;JSON
+type StreamFormat string
+
+// The formats of a streamed answer.
+const (
+	// FormatOpenAI is that of OpenAI's chat completion chunks.
+	FormatOpenAI StreamFormat = "OpenAI"
+	// FormatText has a token's text as an event's data.
+	FormatText StreamFormat = "Text"
+	// FormatJSON has an event delta with the member text for each token.
+	FormatJSON StreamFormat = "JSON"
+)
+
+// StreamCommit selects when a streamed answer begins.
+//
+// +kubebuilder:validation:Enum=Immediately;AfterValidation
+type StreamCommit string
+
+// When a streamed answer begins.
+const (
+	// CommitImmediately begins with the first token.
+	CommitImmediately StreamCommit = "Immediately"
+	// CommitAfterValidation begins once the whole answer has been checked.
+	CommitAfterValidation StreamCommit = "AfterValidation"
+)
+
+// The members of a Response are counted, because CEL does not see body, which has no type. That stream does not go with
+// body is for the config's own validation.
+
+// Response says what a route answers: stream, or body, or events with or without body.
+//
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.stream) || !has(self.events)",message="stream and events exclude each other"
+// +kubebuilder:validation:XValidation:rule="has(self.stream) || !has(self.format)",message="format is forbidden without stream"
+// +kubebuilder:validation:XValidation:rule="!has(self.commit) || has(self.stream) && (self.commit == 'Immediately' || has(self.schema))",message="commit is forbidden without stream, and AfterValidation without schema"
+// +kubebuilder:validation:XValidation:rule="has(self.stream) || has(self.events) || !has(self.keepAlive)",message="keepAlive is forbidden without stream or events"
+type Response struct {
+	// stream is the name of the last step, whose tokens are the answer: a chat, an agent, or a gather of them with the
+	// strategy First or Fallback.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Stream string `json:"stream,omitempty"`
+
+	// format is the format of stream's events: OpenAI, which is that of chat completion chunks, Text, which has a token's
+	// text as an event's data, or JSON, which has {"text": TOKEN}. Default: OpenAI.
+	// +optional
+	Format StreamFormat `json:"format,omitempty"`
+
+	// body is a JSON value whose strings are templates, such as {"answer": "${steps.answer.text}"}. With events it is the
+	// last one's data.
+	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Body *JSON `json:"body,omitempty"`
+
+	// events makes the answer a stream of named events.
+	// +optional
+	Events *Events `json:"events,omitempty"`
+
+	// schema is the JSON Schema (draft 2020-12) of body, or of stream's text, which is read as JSON unless the schema's type
+	// is string. An answer that does not match is a 502, or ends its stream with an error event.
+	// +optional
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Schema *JSON `json:"schema,omitempty"`
+
+	// commit says when stream begins: Immediately, or AfterValidation, where nothing is sent before the whole answer has
+	// been checked against schema. Default: Immediately.
+	// +optional
+	Commit StreamCommit `json:"commit,omitempty"`
+
+	// keepAlive is the silence after which a stream gets a comment. It makes the answer begin before the steps are done, so
+	// it does not go with a step respond. Without it there are no comments.
+	// +optional
+	KeepAlive Duration `json:"keepAlive,omitempty"`
+}
+
+// Events says what a stream of named events has, besides body at its end.
+type Events struct {
+	// steps are the names of the chats and agents whose tokens are sent as they come; a gather's branch is GATHER.BRANCH.
+	// From 1 to 16.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=127
+	Steps []string `json:"steps,omitempty"`
+
+	// progress adds an event for the begin and the end of each step, and of each call of an agent's tool. Default: false.
+	// +optional
+	Progress *bool `json:"progress,omitempty"`
+}
