@@ -3,6 +3,7 @@ package gather
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -154,8 +155,8 @@ func TestAStrategyEndsWithItsParent(t *testing.T) {
 				s := newStage()
 				ctx, cancel := context.WithCancelCause(t.Context())
 				time.AfterFunc(50*ms, func() { cancel(errGone) })
-				if err := strategy(ctx, s.play("call", time.Hour, nil)); !errors.Is(err, errGone) {
-					t.Errorf("got %v, want the parent's cause", err)
+				if err := strategy(ctx, s.play("call", time.Hour, nil)); err == nil || err.Error() != errGone.Error() {
+					t.Errorf("got %v, want the parent's cause alone", err)
 				}
 				s.at(t, 50*ms)
 			})
@@ -182,6 +183,50 @@ func TestAStrategyWaitsForItsCalls(t *testing.T) {
 				s.at(t, 57*ms)
 			})
 		})
+	}
+}
+
+// A parent may live long after: what a call hung on its context is to be released with the call.
+func TestContextsEndWithTheirCalls(t *testing.T) {
+	for name, strategy := range strategies {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var contexts []context.Context
+			err := strategy(t.Context(), func(ctx context.Context) (string, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				contexts = append(contexts, ctx)
+				return "", nil
+			})
+			if err != nil || len(contexts) == 0 {
+				t.Fatalf("%d calls, %v", len(contexts), err)
+			}
+			for i, ctx := range contexts {
+				if ctx.Err() == nil {
+					t.Errorf("the context of call %d is still open", i)
+				}
+			}
+		})
+	}
+}
+
+func TestBecause(t *testing.T) {
+	ended, cancel := context.WithCancelCause(t.Context())
+	cancel(ErrLost)
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		err  error
+		want string
+	}{
+		"no failure":               {ended, nil, "<nil>"},
+		"a context that is open":   {t.Context(), errBroken, "broken"},
+		"a context that ended":     {ended, context.Canceled, "another branch won: context canceled"},
+		"the cause itself":         {ended, ErrLost, "another branch won"},
+		"a failure of another ilk": {ended, errBroken, "another branch won: broken"},
+	} {
+		if got := because(c.ctx, c.err); fmt.Sprint(got) != c.want || !errors.Is(got, c.err) {
+			t.Errorf("%s: %v, want %s", name, got, c.want)
+		}
 	}
 }
 

@@ -58,7 +58,6 @@ func newRace[T any](contenders []Contender[T], s schedule) *race[T] {
 func (r *race[T]) run(ctx context.Context) (Outcome[T], error) {
 	due := time.NewTimer(r.pace)
 	due.Stop() // until a start sets it
-	defer due.Stop()
 	next := func() {
 		if r.enter(ctx) && r.pace > 0 {
 			due.Reset(r.pace)

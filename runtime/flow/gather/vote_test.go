@@ -147,10 +147,11 @@ func TestALateVoterIsCancelledAtOnce(t *testing.T) {
 func TestAnUndecidedVoteNamesFailuresButNoKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage()
-		_, err := Vote(t.Context(), VoteOptions[string]{Key: keyOf, Quorum: 2}, []Voter[string]{
+		_, err := Vote(t.Context(), VoteOptions[string]{Key: keyOf, Quorum: 3}, []Voter[string]{
 			s.voter("a", "private", 100*ms, nil), s.voter("b", "", 200*ms, errBroken), s.voter("c", "?", 300*ms, nil),
+			s.voter("cancelled", "private", time.Hour, nil),
 		})
-		const want = `no quorum: the strongest key has 1 of the 2 votes that it needs; branch "b": broken; branch "c": broken`
+		const want = `no quorum: the strongest key has 1 of the 3 votes that it needs; branch "b": broken; branch "c": broken`
 		if err == nil || err.Error() != want || !errors.Is(err, errBroken) {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
