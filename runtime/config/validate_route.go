@@ -100,7 +100,7 @@ func (v *validator) messages(path string, messages []Message, done []string) {
 	if len(messages) == 0 {
 		v.addf(path, "is empty, want at least one message")
 	}
-	env, err := expr.NewEnv(expr.Vars{Steps: done})
+	env, err := expr.NewEnv(TemplateVars(done))
 	if err != nil {
 		v.addf(path, "%v", err)
 		return
@@ -130,11 +130,25 @@ func (v *validator) response(path string, r *Response, done []string) {
 }
 
 func (v *validator) body(path string, body []byte, done []string) {
-	env, err := expr.NewEnv(expr.Vars{Steps: done})
+	env, err := expr.NewEnv(TemplateVars(done))
 	if err == nil {
 		_, err = env.CompileTree(body)
 	}
 	if err != nil {
 		v.addf(path, "%v", err)
+	}
+}
+
+// TemplateVars are the variables of a route's templates after some steps.
+func TemplateVars(done []string) expr.Vars {
+	steps := map[string]expr.Type{}
+	for _, name := range done {
+		steps[name] = expr.Dyn
+	}
+	return expr.Vars{
+		"request": expr.Object(map[string]expr.Type{
+			"method": expr.String, "path": expr.String, "headers": expr.Map(expr.String), "body": expr.Dyn,
+		}),
+		"steps": expr.Object(steps),
 	}
 }

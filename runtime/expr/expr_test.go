@@ -29,9 +29,16 @@ func testVars() map[string]any {
 	}
 }
 
+func testTypes() Vars {
+	return Vars{
+		"request": Object(map[string]Type{"method": String, "path": String, "headers": Map(String), "body": Dyn}),
+		"steps":   Object(map[string]Type{"answer": Dyn, "a-b": Dyn}),
+	}
+}
+
 func testEnv(t testing.TB) *Env {
 	t.Helper()
-	env, err := NewEnv(Vars{Steps: []string{"answer", "a-b"}})
+	env, err := NewEnv(testTypes())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +72,7 @@ func TestValue(t *testing.T) {
 		"absent member":             {"${request.body.?nope.orValue('x')}", "x"},
 		"has":                       {"${has(request.body.q) && !has(request.body.nope)}", true},
 		"step":                      {"${steps.answer.text}", "T"},
+		"step by index":             {"${steps['a-b']}", int64(7)},
 		"step with a dash":          {"${steps.`a-b`}", int64(7)},
 		"bytes are base64":          {"${b'abc'}", "YWJj"},
 		"timestamp":                 {"${timestamp('2026-01-02T03:04:05Z')}", "2026-01-02T03:04:05Z"},
@@ -86,7 +94,7 @@ func TestValue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := template.Value(t.Context(), vars)
+			got, err := template.Value(t.Context(), vars, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +113,7 @@ func TestTextOfOneExpression(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := template.Text(t.Context(), testVars())
+	got, err := template.Text(t.Context(), testVars(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +129,7 @@ func TestValueIsACopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	vars := testVars()
-	got, err := template.Value(t.Context(), vars)
+	got, err := template.Value(t.Context(), vars, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,10 +145,11 @@ func TestCompileRefuses(t *testing.T) {
 		column  int
 		message string
 	}{
-		"unknown variable":        {"a ${ foo }", 6, "undeclared reference to 'foo'; there are request and steps"},
-		"unknown step":            {"${steps.nope.x}", 8, "undefined field 'nope'; the steps before this place are a-b, answer"},
+		"unknown variable":        {"a ${ foo }", 6, "undeclared reference to 'foo'; the variables here are request, steps"},
+		"unknown step":            {"${steps.nope.x}", 8, "undefined field 'nope'; steps has a-b, answer"},
 		"unknown step, optional":  {"${steps.?nope.orValue(1)}", 8, "undefined field 'nope'"},
-		"step by index":           {"${steps['answer']}", 8, "no matching overload"},
+		"unknown step by index":   {"${steps['nope']}", 8, "undefined field 'nope'; steps has a-b, answer"},
+		"step by computed index":  {"${steps[request.path]}", 8, "no matching overload"},
 		"unknown request field":   {"${request.foo}", 10, "undefined field 'foo'; request has body, headers, method, path"},
 		"wrong types":             {"${1 + 'a'}", 5, "no matching overload"},
 		"header is a string":      {"${request.headers.a + 1}", 21, "no matching overload"},
@@ -152,7 +161,7 @@ func TestCompileRefuses(t *testing.T) {
 		"optional in text":        {"x ${request.body.?a}", 5, ".orValue(…)"},
 		"type":                    {"${type(1)}", 3, "a type is not a value"},
 		"bad pattern":             {"${request.path.matches('(')}", 3, "missing closing )"},
-		"unknown function":        {"${json(request.body)}", 7, "undeclared reference to 'json'"},
+		"unknown function":        {"${toJson(request.body)}", 9, "undeclared reference to 'toJson'"},
 		"lexer":                   {"x${", 2, "no closing }"},
 		"too long":                {"${'" + strings.Repeat("a", maxExpressionBytes) + "'}", 3, "size"},
 	}
@@ -171,19 +180,19 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
-func TestStepsBeforeTheFirst(t *testing.T) {
-	env, err := NewEnv(Vars{})
+func TestNoMembers(t *testing.T) {
+	env, err := NewEnv(Vars{"steps": Object(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := env.Compile("${steps.a}"); err == nil || !strings.Contains(err.Error(), "no step comes before this place") {
+	if _, err := env.Compile("${steps.a}"); err == nil || !strings.Contains(err.Error(), "steps has none") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestNewEnvRefuses(t *testing.T) {
-	for name, steps := range map[string][]string{"empty": {""}, "twice": {"a", "b", "a"}} {
-		if _, err := NewEnv(Vars{Steps: steps}); err == nil {
+	for name, vars := range map[string]Vars{"empty": {"": Dyn}, "no name": {"a-b": Dyn}, "optional": {"a": Optional(Dyn)}} {
+		if _, err := NewEnv(vars); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -219,7 +228,7 @@ func TestEvaluationFails(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := template.Value(t.Context(), vars)
+			got, err := template.Value(t.Context(), vars, nil)
 			if err == nil {
 				t.Fatalf("no error, got %v", got)
 			}
@@ -255,7 +264,7 @@ func TestOutputIsBounded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = template.Value(t.Context(), vars)
+			_, err = template.Value(t.Context(), vars, nil)
 			if (err == nil) != tt.ok {
 				t.Errorf("got %v", err)
 			}
@@ -273,7 +282,7 @@ func TestContextEndsEvaluation(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := template.Value(ctx, testVars()); !errors.Is(err, context.Canceled) {
+	if _, err := template.Value(ctx, testVars(), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 }
@@ -306,7 +315,7 @@ func TestContextInterruptsEvaluation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := start(t.Context(), map[string]any{"request": map[string]any{"body": list}})
+	r, err := start(t.Context(), map[string]any{"request": map[string]any{"body": list}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -327,7 +336,7 @@ func TestConcurrentUse(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 100 {
-				if got, err := template.Value(t.Context(), vars); err != nil || !strings.HasSuffix(got.(string), " 4") {
+				if got, err := template.Value(t.Context(), vars, nil); err != nil || !strings.HasSuffix(got.(string), " 4") {
 					t.Errorf("got %v, %v", got, err)
 				}
 			}
@@ -353,7 +362,7 @@ func BenchmarkValue(b *testing.B) {
 			vars := testVars()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := template.Value(b.Context(), vars); err != nil {
+				if _, err := template.Value(b.Context(), vars, nil); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -380,7 +389,7 @@ func BenchmarkMaxCost(b *testing.B) {
 	}
 	vars := testVars()
 	for b.Loop() {
-		if _, err := template.Value(b.Context(), vars); err == nil {
+		if _, err := template.Value(b.Context(), vars, nil); err == nil {
 			b.Fatal("no error")
 		}
 	}

@@ -5,14 +5,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -21,14 +17,18 @@ import (
 	"cel.dev/cel-go/interpreter"
 )
 
-// run is one evaluation of a Template or Tree and what is left of its budget.
+// interruptEvery is how many iterations of a comprehension pass between looks at the context.
+const interruptEvery = 100
+
+// run is one evaluation of a Template or Tree and what is left of its own bounds.
 type run struct {
-	vars cel.Activation
-	cost uint64
-	out  int
+	vars   cel.Activation
+	cost   uint64
+	out    int
+	budget *Budget // of the request
 }
 
-func start(ctx context.Context, vars map[string]any) (*run, error) {
+func start(ctx context.Context, vars map[string]any, b *Budget) (*run, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Column: 1, Message: "not evaluated: " + err.Error(), cause: err}
 	}
@@ -36,35 +36,20 @@ func start(ctx context.Context, vars map[string]any) (*run, error) {
 	if err != nil {
 		return nil, &Error{Column: 1, Message: "not evaluated: " + err.Error()}
 	}
-	return &run{vars: activation, cost: MaxCost, out: MaxOutput}, nil
+	if b == nil {
+		b = NewBudget(MaxCost, MaxOutput)
+	}
+	return &run{vars: activation, cost: MaxCost, out: MaxOutput, budget: b}, nil
 }
 
 func (r *run) text(ctx context.Context, t *Template) (string, error) {
 	var b strings.Builder
 	for _, p := range t.parts {
-		if p.program == nil {
-			if err := r.spend(len(p.text)); err != nil {
-				return "", p.failed(err)
-			}
-			b.WriteString(p.text)
-			continue
-		}
-		value, err := r.value(ctx, p)
+		text, err := r.part(ctx, p)
 		if err != nil {
 			return "", err
 		}
-		switch value := value.(type) {
-		case nil:
-			return "", p.failed(refusal("is null, which has no text"))
-		case string:
-			b.WriteString(value)
-		default:
-			text, err := appendJSON(nil, value)
-			if err != nil {
-				return "", p.failed(err)
-			}
-			b.Write(text)
-		}
+		b.WriteString(text)
 		if b.Len() > MaxOutput { // JSON's escapes can take more than plain counts for
 			return "", p.failed(errOutput)
 		}
@@ -72,16 +57,67 @@ func (r *run) text(ctx context.Context, t *Template) (string, error) {
 	return b.String(), nil
 }
 
+// part gives a part's text.
+func (r *run) part(ctx context.Context, p part) (string, error) {
+	if p.program == nil {
+		if err := r.spend(len(p.text)); err != nil {
+			return "", p.failed(err)
+		}
+		return p.text, nil
+	}
+	value, err := r.value(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	text, err := asText(value)
+	if err != nil {
+		return "", p.failed(err)
+	}
+	return text, nil
+}
+
+// item gives the text of a value that is part of a longer one.
+func (r *run) item(v ref.Val) (string, error) {
+	value, err := r.plain(v)
+	if err != nil {
+		return "", err
+	}
+	return asText(value)
+}
+
+func asText(value any) (string, error) {
+	switch value := value.(type) {
+	case nil:
+		return "", refusal("is null, which has no text")
+	case string:
+		return value, nil
+	}
+	text, err := appendJSON(nil, value)
+	return string(text), err
+}
+
+// expression gives the value of a template that is one expression.
+func (r *run) expression(ctx context.Context, t *Template) (any, error) {
+	value, err := r.value(ctx, t.parts[0])
+	if err != nil {
+		return nil, err
+	}
+	if !t.want.has(value) {
+		return nil, t.parts[0].failed(refusal("does not give " + t.want.String()))
+	}
+	return value, nil
+}
+
 func (r *run) value(ctx context.Context, p part) (any, error) {
+	if err := r.budget.open(); err != nil {
+		return nil, p.failed(err)
+	}
 	out, details, err := p.program.ContextEval(ctx, r.vars)
+	if spent := r.charge(details); err == nil {
+		err = spent
+	}
 	if err != nil {
 		return nil, p.failed(explain(ctx, err))
-	}
-	if cost := details.ActualCost(); cost != nil {
-		if *cost > r.cost {
-			return nil, p.failed(errCost)
-		}
-		r.cost -= *cost
 	}
 	value, err := r.plain(out)
 	if err != nil {
@@ -90,15 +126,25 @@ func (r *run) value(ctx context.Context, p part) (any, error) {
 	return value, nil
 }
 
+func (r *run) charge(details *cel.EvalDetails) error {
+	cost := details.ActualCost()
+	if cost == nil {
+		return nil
+	}
+	if err := r.budget.spendCost(*cost); err != nil {
+		return err
+	}
+	if *cost > r.cost {
+		return errCost
+	}
+	r.cost -= *cost
+	return nil
+}
+
 // refusal is why an evaluation failed, in words that hold nothing of what it was applied to.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
-
-const (
-	errCost   = refusal("takes more work than is allowed")
-	errOutput = refusal("gives more output than is allowed")
-)
 
 // failed names the expression.
 func (p part) failed(err error) *Error {
@@ -132,6 +178,9 @@ var failures = []struct {
 }
 
 func explain(ctx context.Context, err error) error {
+	if r, ok := errors.AsType[refusal](err); ok {
+		return r
+	}
 	if cancelled, ok := errors.AsType[interpreter.EvalCancelledError](err); ok && cancelled.Cause == interpreter.CostLimitExceeded {
 		return errCost
 	}
@@ -146,13 +195,13 @@ func explain(ctx context.Context, err error) error {
 	return refusal("cannot be evaluated")
 }
 
-// spend takes bytes out of the output's budget.
+// spend takes bytes out of what may be put out.
 func (r *run) spend(bytes int) error {
 	r.out -= bytes
 	if r.out < 0 {
 		return errOutput
 	}
-	return nil
+	return r.budget.spendBytes(bytes)
 }
 
 // scalarBytes is what a number, boolean or null counts for, and a comma or colon.
@@ -226,67 +275,4 @@ func (r *run) object(v traits.Mapper) (any, error) {
 		object[string(name)] = member
 	}
 	return object, nil
-}
-
-// appendJSON writes what plain gives as compact JSON, names sorted, so that equal values have equal texts.
-func appendJSON(dst []byte, v any) ([]byte, error) {
-	switch v := v.(type) {
-	case nil:
-		return append(dst, "null"...), nil
-	case bool:
-		return strconv.AppendBool(dst, v), nil
-	case int64:
-		return strconv.AppendInt(dst, v, 10), nil
-	case uint64:
-		return strconv.AppendUint(dst, v, 10), nil
-	case float64:
-		return jsontext.AppendFloat(dst, v, 64), nil
-	case string:
-		return appendString(dst, v)
-	case []any:
-		return appendList(dst, v)
-	case map[string]any:
-		return appendObject(dst, v)
-	}
-	return dst, refusal("gives a value that JSON does not have")
-}
-
-func appendString(dst []byte, s string) ([]byte, error) {
-	dst, err := jsontext.AppendQuote(dst, s)
-	if err != nil {
-		return dst, refusal("gives text that is not UTF-8")
-	}
-	return dst, nil
-}
-
-func appendList(dst []byte, list []any) ([]byte, error) {
-	var err error
-	dst = append(dst, '[')
-	for i, item := range list {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if dst, err = appendJSON(dst, item); err != nil {
-			return dst, err
-		}
-	}
-	return append(dst, ']'), nil
-}
-
-func appendObject(dst []byte, object map[string]any) ([]byte, error) {
-	var err error
-	dst = append(dst, '{')
-	for i, name := range slices.Sorted(maps.Keys(object)) {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if dst, err = appendString(dst, name); err != nil {
-			return dst, err
-		}
-		dst = append(dst, ':')
-		if dst, err = appendJSON(dst, object[name]); err != nil {
-			return dst, err
-		}
-	}
-	return append(dst, '}'), nil
 }

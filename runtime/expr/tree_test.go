@@ -28,7 +28,7 @@ func TestTree(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 { // a tree is not used up
-				got, err := tree.JSON(t.Context(), testVars())
+				got, err := tree.JSON(t.Context(), testVars(), nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -93,7 +93,7 @@ func TestTreeFails(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = tree.JSON(t.Context(), tt.vars)
+			_, err = tree.JSON(t.Context(), tt.vars, nil)
 			e, ok := errors.AsType[*Error](err)
 			if !ok {
 				t.Fatalf("got %v, want an *Error", err)
@@ -113,7 +113,7 @@ func BenchmarkTree(b *testing.B) {
 	vars := testVars()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := tree.JSON(b.Context(), vars); err != nil {
+		if _, err := tree.JSON(b.Context(), vars, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

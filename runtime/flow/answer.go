@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
@@ -20,7 +21,7 @@ type answer struct {
 }
 
 func compileAnswer(body []byte, step string) (*answer, error) {
-	env, err := expr.NewEnv(expr.Vars{Steps: []string{step}})
+	env, err := expr.NewEnv(config.TemplateVars([]string{step}))
 	if err != nil {
 		return nil, fmt.Errorf("prepare expressions: %w", err)
 	}
@@ -34,7 +35,7 @@ func compileAnswer(body []byte, step string) (*answer, error) {
 func (a *answer) eval(ctx context.Context, variables map[string]any, result map[string]any) ([]byte, error) {
 	all := maps.Clone(variables)
 	all["steps"] = map[string]any{a.step: result}
-	body, err := a.tree.JSON(ctx, all)
+	body, err := a.tree.JSON(ctx, all, nil)
 	if err != nil {
 		return nil, fmt.Errorf("response.body: %w", err)
 	}

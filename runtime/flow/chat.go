@@ -27,7 +27,7 @@ func compileChat(c *config.Chat, env *Environment) (*chat, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no upstream %q", c.Upstream)
 	}
-	templates, err := expr.NewEnv(expr.Vars{})
+	templates, err := expr.NewEnv(config.TemplateVars(nil))
 	if err != nil {
 		return nil, fmt.Errorf("prepare expressions: %w", err)
 	}
@@ -48,7 +48,7 @@ func (c *chat) plan(ctx context.Context, variables map[string]any, stream bool) 
 	request := c.request
 	request.Stream = stream
 	for i, content := range c.contents {
-		text, err := content.Text(ctx, variables)
+		text, err := content.Text(ctx, variables, nil)
 		if err != nil {
 			return nil, fmt.Errorf("messages[%d].content: %w", i, err)
 		}

@@ -1,0 +1,275 @@
+package expr
+
+import (
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/checker"
+	"cel.dev/cel-go/common"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/overloads"
+	"cel.dev/cel-go/common/types"
+)
+
+// maxPasses bounds how often an expression is checked. Each pass resolves one more level of `a.b.c` in which every part may
+// be missing, and of calls within calls.
+const maxPasses = 32
+
+// check gives the expression with its types, rewritten to what CEL can run. CEL's checker knows objects only as
+// protobuf's messages, which are no maps and whose members are never missing; so its view is mended between passes:
+//   - `a.b` and `a.?b` have one optional type where b may be missing, also where a may be;
+//   - `a["b"]` is `a.b`; and where a function takes maps, an object is one.
+func (e *Env) check(parsed *cel.Ast) (*ast.AST, *common.Errors) {
+	m := &mender{Env: e, tree: parsed.NativeRep(), factory: ast.NewExprFactory()}
+	m.next = ast.MaxID(m.tree) + 1
+	m.visit(m.markOptionalSelects)
+	var errs *common.Errors
+	for range maxPasses {
+		m.changed = false
+		m.tree, errs = checker.Check(m.tree, parsed.Source(), e.checker)
+		if m.visit(m.mend); !m.changed {
+			break
+		}
+	}
+	if len(errs.GetErrors()) == 0 {
+		m.visit(m.settle)
+	}
+	return m.tree, errs
+}
+
+type mender struct {
+	*Env
+	tree    *ast.AST
+	factory ast.ExprFactory
+	next    int64 // the id of the next new node
+	changed bool
+}
+
+func (m *mender) visit(f func(ast.Expr)) { ast.PostOrderVisit(m.tree.Expr(), ast.NewExprVisitor(f)) }
+
+func (m *mender) id() int64 {
+	m.next++
+	return m.next - 1
+}
+
+// replace puts another node in the place of e.
+func (m *mender) replace(e, other ast.Expr) {
+	e.SetKindCase(other)
+	m.changed = true
+}
+
+// call makes e a call of the function with what e was as its argument.
+func (m *mender) call(function string, e ast.Expr) {
+	inner := m.factory.NewUnspecifiedExpr(m.id())
+	inner.SetKindCase(e)
+	m.tree.SetType(inner.ID(), m.tree.GetType(e.ID()))
+	if r, ok := m.tree.ReferenceMap()[e.ID()]; ok {
+		m.tree.SetReference(inner.ID(), r)
+	}
+	info := m.tree.SourceInfo()
+	if place, ok := info.GetOffsetRange(e.ID()); ok {
+		info.SetOffsetRange(inner.ID(), place)
+	}
+	m.replace(e, m.factory.NewCall(e.ID(), function, inner))
+}
+
+// structure gives the object that e is, also within an optional.
+func (m *mender) structure(e ast.Expr) (o *object, optional bool) {
+	t := m.tree.GetType(e.ID())
+	if isOptional(t) {
+		optional, t = true, t.Parameters()[0]
+	}
+	if t.Kind() != types.StructKind {
+		return nil, optional
+	}
+	return m.objects[t.TypeName()], optional
+}
+
+func isOptional(t *types.Type) bool {
+	return t.Kind() == types.OpaqueKind && t.TypeName() == "optional_type"
+}
+
+func (m *mender) markOptionalSelects(e ast.Expr) {
+	if field, name, ok := optionalSelect(e); ok {
+		m.replace(field, m.factory.NewLiteral(field.ID(), types.String(unwrapped+name)))
+	}
+}
+
+// optionalSelect takes `a.?b` apart.
+func optionalSelect(e ast.Expr) (field ast.Expr, name string, ok bool) {
+	if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != operators.OptSelect || len(e.AsCall().Args()) != 2 {
+		return nil, "", false
+	}
+	field = e.AsCall().Args()[1]
+	name, ok = literalString(field)
+	return field, name, ok
+}
+
+func literalString(e ast.Expr) (string, bool) {
+	if e.Kind() != ast.LiteralKind {
+		return "", false
+	}
+	s, ok := e.AsLiteral().(types.String)
+	return string(s), ok
+}
+
+// mend changes what CEL's checker would see wrongly.
+func (m *mender) mend(e ast.Expr) {
+	switch e.Kind() {
+	case ast.SelectKind:
+		m.mendSelect(e)
+	case ast.CallKind:
+		m.mendCall(e)
+	case ast.ComprehensionKind:
+		over := e.AsComprehension().IterRange()
+		if o, optional := m.structure(over); o != nil && !optional {
+			m.call(overloads.TypeConvertDyn, over)
+		}
+	default:
+	}
+}
+
+func (m *mender) mendSelect(e ast.Expr) {
+	s := e.AsSelect()
+	o, optional := m.structure(s.Operand())
+	if o == nil || !optional || s.IsTestOnly() || strings.HasPrefix(s.FieldName(), unwrapped) {
+		return
+	}
+	if t, ok := o.field(s.FieldName()); ok && t.IsOptional() {
+		m.replace(e, m.factory.NewSelect(e.ID(), s.Operand(), unwrapped+s.FieldName()))
+	}
+}
+
+// takesMaps are functions that have a sense for objects as for maps, by name.
+var takesMaps = map[string]bool{
+	operators.Equals: true, operators.NotEquals: true, operators.Conditional: true, operators.In: true,
+	operators.Index: true, operators.OptIndex: true, operators.Add: true, overloads.Size: true, "or": true, "orValue": true,
+}
+
+func (m *mender) mendCall(e ast.Expr) {
+	if m.tree.GetType(e.ID()).Kind() != types.ErrorKind || m.indexToSelect(e) {
+		return
+	}
+	c := e.AsCall()
+	all := c.Args()
+	if c.IsMemberFunction() {
+		all = append([]ast.Expr{c.Target()}, all...)
+	}
+	if !takesMaps[c.FunctionName()] || !m.anyObject(all) {
+		return
+	}
+	for _, arg := range all {
+		if k := m.tree.GetType(arg.ID()).Kind(); k == types.StructKind || k == types.MapKind || k == types.ListKind {
+			m.call(overloads.TypeConvertDyn, arg)
+		}
+	}
+}
+
+// indexToSelect makes `a["b"]` of an object what `a.b` is. Of an object whose members are all known, no other index will do.
+func (m *mender) indexToSelect(e ast.Expr) bool {
+	c := e.AsCall()
+	name := c.FunctionName()
+	if name != operators.Index && name != operators.OptIndex || len(c.Args()) != 2 {
+		return false
+	}
+	o, _ := m.structure(c.Args()[0])
+	if o == nil {
+		return false
+	}
+	field, ok := literalString(c.Args()[1])
+	switch {
+	case !ok:
+		return !o.open
+	case name == operators.OptIndex:
+		mark := m.factory.NewLiteral(c.Args()[1].ID(), types.String(unwrapped+field))
+		m.replace(e, m.factory.NewCall(e.ID(), operators.OptSelect, c.Args()[0], mark))
+	default:
+		m.replace(e, m.factory.NewSelect(e.ID(), c.Args()[0], field))
+	}
+	return true
+}
+
+// anyObject says whether objects, or lists and the like of them, are among the arguments, and none has an error of its own.
+func (m *mender) anyObject(args []ast.Expr) bool {
+	found := false
+	for _, arg := range args {
+		t := m.tree.GetType(arg.ID())
+		if t.Kind() == types.ErrorKind {
+			return false
+		}
+		found = found || mentionsObject(t)
+	}
+	return found
+}
+
+func mentionsObject(t *types.Type) bool {
+	if t.Kind() == types.StructKind {
+		return true
+	}
+	for _, p := range t.Parameters() {
+		if mentionsObject(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// settle makes a checked tree one that can be run: members that may be missing are looked for, marks go, and numbers
+// that came as the other kind of JSON number become what their type says.
+func (m *mender) settle(e ast.Expr) {
+	if field, name, ok := optionalSelect(e); ok {
+		m.replace(field, m.factory.NewLiteral(field.ID(), types.String(strings.TrimPrefix(name, unwrapped))))
+	}
+	if e.Kind() == ast.SelectKind && !e.AsSelect().IsTestOnly() {
+		m.settleSelect(e)
+	}
+	if !readsNumber(e) {
+		return
+	}
+	switch t := m.tree.GetType(e.ID()); {
+	case t.IsExactType(types.DoubleType):
+		m.convert(overloads.TypeConvertDouble, e, overloads.DoubleToDouble, overloads.IntToDouble)
+	case t.IsExactType(types.IntType):
+		m.convert(overloads.TypeConvertInt, e, overloads.IntToInt, overloads.DoubleToInt)
+	}
+}
+
+func (m *mender) settleSelect(e ast.Expr) {
+	s := e.AsSelect()
+	name := strings.TrimPrefix(s.FieldName(), unwrapped)
+	o, optional := m.structure(s.Operand())
+	if o != nil && !optional {
+		if t, _ := o.field(name); t.IsOptional() {
+			m.replace(e, m.factory.NewCall(e.ID(), operators.OptSelect, s.Operand(), m.factory.NewLiteral(m.id(), types.String(name))))
+			m.tree.SetReference(e.ID(), ast.NewFunctionReference("select_optional_field"))
+			return
+		}
+	}
+	if name != s.FieldName() {
+		m.replace(e, m.factory.NewSelect(e.ID(), s.Operand(), name))
+	}
+}
+
+// readsNumber says whether e gives what data holds, rather than what CEL has made.
+func readsNumber(e ast.Expr) bool {
+	switch e.Kind() {
+	case ast.SelectKind:
+		return !e.AsSelect().IsTestOnly()
+	case ast.IdentKind:
+		name := e.AsIdent()
+		return !strings.HasPrefix(name, "_") && !strings.HasPrefix(name, "@") && !strings.HasPrefix(name, "#")
+	case ast.CallKind:
+		switch e.AsCall().FunctionName() {
+		case operators.Index, "value", "orValue":
+			return true
+		}
+	default:
+	}
+	return false
+}
+
+func (m *mender) convert(function string, e ast.Expr, overloadIDs ...string) {
+	m.call(function, e)
+	m.tree.SetReference(e.ID(), ast.NewFunctionReference(overloadIDs...))
+}

@@ -1,0 +1,223 @@
+package expr
+
+import (
+	"encoding/base64"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/cost"
+	"cel.dev/cel-go/common/decls"
+	"cel.dev/cel-go/common/functions"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+
+	"github.com/llmservice/llmservice/runtime/schema"
+)
+
+// The names by which CEL tells implementations apart.
+const (
+	truncateID  = "string_truncate_int"
+	jsonID      = "dyn_json"
+	parseJSONID = "string_parse_json"
+	urlEncodeID = "string_url_encode"
+	base64ID    = "string_base64"
+	joinID      = "list_dyn_join"
+	joinWithID  = "list_dyn_join_string"
+)
+
+// helpers declares what prompts and requests need and CEL does not have. As its string functions do, each follows the value
+// that it works on: `x.truncate(100)`.
+func helpers() []cel.EnvOption {
+	text := func(name, id string, f func(string) ref.Val) cel.EnvOption {
+		return cel.Function(name, cel.MemberOverload(id, []*cel.Type{cel.StringType}, cel.StringType,
+			cel.UnaryBinding(func(v ref.Val) ref.Val { return f(string(v.(types.String))) })))
+	}
+	return []cel.EnvOption{
+		text("urlEncode", urlEncodeID, urlEncode),
+		text("base64", base64ID, encodeBase64),
+		cel.Function("truncate", cel.MemberOverload(truncateID, []*cel.Type{cel.StringType, cel.IntType}, cel.StringType,
+			cel.BinaryBinding(truncate))),
+		cel.Function("json", cel.MemberOverload(jsonID, []*cel.Type{cel.DynType}, cel.StringType, cel.UnaryBinding(toJSON))),
+		cel.Function("parseJson", cel.MemberOverload(parseJSONID, []*cel.Type{cel.StringType}, cel.DynType,
+			cel.UnaryBinding(parseJSON))),
+	}
+}
+
+// joinDecl is join for lists of anything; the library's is for lists of strings, and cannot be had without.
+func joinDecl() (*decls.FunctionDecl, error) {
+	list := types.NewListType(types.DynType)
+	return decls.NewFunction("join",
+		decls.MemberOverload(joinID, []*types.Type{list}, types.StringType),
+		decls.MemberOverload(joinWithID, []*types.Type{list, types.StringType}, types.StringType))
+}
+
+// programOptions bound what each program may do. They add our join, and stand before those of the library's functions whose
+// output can be far larger than what they are given.
+func programOptions() []cel.ProgramOption {
+	return []cel.ProgramOption{
+		cel.EvalOptions(cel.OptOptimize),
+		cel.CostLimit(MaxCost),
+		cel.InterruptCheckFrequency(interruptEvery),
+		cel.CostTrackerOptions(costs()...),
+		cel.Functions(
+			&functions.Overload{Operator: joinID, Unary: func(list ref.Val) ref.Val { return join(list, types.String("")) }},
+			&functions.Overload{Operator: joinWithID, Binary: join},
+			&functions.Overload{Operator: "string_replace_string_string", Function: replace},
+			&functions.Overload{Operator: "string_replace_string_string_int", Function: replace},
+		),
+	}
+}
+
+// costs charges our functions for what they read and write, as CEL does for its own.
+func costs() []cost.TrackerOption {
+	var options []cost.TrackerOption
+	for _, id := range []string{truncateID, jsonID, parseJSONID, urlEncodeID, base64ID, joinID, joinWithID} {
+		options = append(options, cost.OverloadTracker(id, func(args []ref.Val, result ref.Val) *uint64 {
+			total := 1 + weight(result)/bytesPerCost
+			for _, arg := range args {
+				total += weight(arg) / bytesPerCost
+			}
+			return &total
+		}))
+	}
+	return options
+}
+
+const bytesPerCost = 10
+
+// weight is the bytes of a string; a container's items are counted where they are turned into one.
+func weight(v ref.Val) uint64 {
+	switch v := v.(type) {
+	case types.String:
+		return uint64(len(v))
+	case traits.Sizer:
+		if n, ok := v.Size().(types.Int); ok {
+			return uint64(n) * bytesPerCost
+		}
+	}
+	return 0
+}
+
+func fail(reason refusal) ref.Val { return types.WrapErr(reason) }
+
+// truncate keeps at most so many characters, and adds nothing.
+func truncate(text, most ref.Val) ref.Val {
+	s, n := string(text.(types.String)), int64(most.(types.Int))
+	if n < 0 {
+		return fail("truncates to a negative number of characters")
+	}
+	if int64(len(s)) <= n {
+		return text
+	}
+	end := 0
+	for ; n > 0 && end < len(s); n-- {
+		_, size := utf8.DecodeRuneInString(s[end:])
+		end += size
+	}
+	return types.String(s[:end])
+}
+
+// toJSON gives compact JSON, as text does of what is not a string.
+func toJSON(v ref.Val) ref.Val {
+	r := &run{out: MaxOutput, budget: NewBudget(MaxCost, MaxOutput)}
+	value, err := r.plain(v)
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	text, err := appendJSON(nil, value)
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	return bounded(string(text))
+}
+
+// parseJSON reads JSON within the limits of a request body.
+func parseJSON(text ref.Val) ref.Val {
+	value, violations := schema.Decode([]byte(text.(types.String)))
+	if len(violations) > 0 {
+		return fail("parses text that is not JSON")
+	}
+	return types.DefaultTypeAdapter.NativeToValue(value)
+}
+
+// urlEncode escapes all but RFC 3986's unreserved characters, spaces as %20, as every reader of a query understands.
+func urlEncode(s string) ref.Val {
+	return bounded(strings.ReplaceAll(url.QueryEscape(s), "+", "%20"))
+}
+
+// encodeBase64 is RFC 4648's standard alphabet, padded.
+func encodeBase64(s string) ref.Val {
+	if base64.StdEncoding.EncodedLen(len(s)) > MaxOutput {
+		return fail(errOutput)
+	}
+	return types.String(base64.StdEncoding.EncodeToString([]byte(s)))
+}
+
+func bounded(s string) ref.Val {
+	if len(s) > MaxOutput {
+		return fail(errOutput)
+	}
+	return types.String(s)
+}
+
+// join puts a list's items into one text: strings as they are, others as compact JSON; null is an error, as it is in text.
+func join(list, separator ref.Val) ref.Val {
+	items, ok := list.(traits.Lister)
+	if !ok {
+		return types.MaybeNoSuchOverloadErr(list)
+	}
+	between, ok := separator.(types.String)
+	if !ok {
+		return types.MaybeNoSuchOverloadErr(separator)
+	}
+	r := &run{out: MaxOutput, budget: NewBudget(MaxCost, MaxOutput)}
+	var b strings.Builder
+	for it := items.Iterator(); it.HasNext() == types.True; {
+		if b.Len() > 0 || r.out < MaxOutput {
+			b.WriteString(string(between))
+		}
+		text, err := r.item(it.Next())
+		if err != nil {
+			return types.WrapErr(err)
+		}
+		b.WriteString(text)
+		if err := r.spend(1 + len(between)); err != nil {
+			return types.WrapErr(err)
+		}
+	}
+	return bounded(b.String())
+}
+
+// replace is the library's, after a look at how long the result can be.
+func replace(args ...ref.Val) ref.Val {
+	texts := make([]string, 3)
+	for i := range texts {
+		s, ok := args[i].(types.String)
+		if !ok {
+			return types.MaybeNoSuchOverloadErr(args[i])
+		}
+		texts[i] = string(s)
+	}
+	n := int64(-1)
+	if len(args) == 4 {
+		limit, ok := args[3].(types.Int)
+		if !ok {
+			return types.MaybeNoSuchOverloadErr(args[3])
+		}
+		n = int64(limit)
+	}
+	s, from, to := texts[0], texts[1], texts[2]
+	if growth := len(to) - len(from); growth > 0 {
+		times := int64(strings.Count(s, from))
+		if n >= 0 {
+			times = min(times, n)
+		}
+		if times > int64(MaxOutput/growth) {
+			return fail(errOutput)
+		}
+	}
+	return types.String(strings.Replace(s, from, to, int(n)))
+}
