@@ -1,110 +1,105 @@
 package openai
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // ChatPath is the completion endpoint, relative to an upstream's base URL.
 const ChatPath = "/chat/completions"
 
-// Message is one turn of a conversation.
-type Message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
-}
-
 // Chat is a completion request that the gateway makes itself.
 type Chat struct {
 	Messages []Message
-	// Parameters is an object of further members; nil for none.
+	// Tools are the functions that the model may ask for.
+	Tools []Tool
+	// ToolChoice is none, auto or required, or the name of the tool that has to be called; empty says nothing.
+	ToolChoice string
+	// ParallelToolCalls says whether the model may ask for several at once; nil says nothing.
+	ParallelToolCalls *bool
+	// Output asks for an answer that is JSON of a schema.
+	Output *Output
+	Stream bool
+	// IncludeUsage asks for the usage at the end of a stream.
+	IncludeUsage bool
+	// MaxTokens, above 0, is the most that the answer may have. It lowers what Parameters say: max_tokens,
+	// max_completion_tokens, or both. Where they say nothing it becomes max_tokens, the one that every server
+	// knows: many ignore the other without a word (Ollama, llama.cpp before 2026), while the models that refuse this
+	// one (OpenAI's with reasoning) say so. For those, Parameters have to set max_completion_tokens.
+	MaxTokens int64
+	// Parameters is an object of further members; nil for none. What the fields above set takes precedence.
 	Parameters jsontext.Value
-	Stream     bool
 }
 
-// Body returns the request for a model.
+// Tool describes a function to the model.
+type Tool struct {
+	Name        string
+	Description string
+	// Parameters is a JSON Schema; nil for a function without any.
+	Parameters jsontext.Value
+}
+
+// Output is a JSON Schema for an answer, as OpenAI's structured outputs take it.
+type Output struct {
+	// Name is of letters, digits, underscores and dashes, 64 at most.
+	Name   string
+	Schema jsontext.Value
+	// Strict makes the upstream refuse schemas that it cannot hold the model to.
+	Strict bool
+}
+
+// Body returns the request for a model. Parameters that are not an object are an error.
 func (c *Chat) Body(model string) ([]byte, error) {
-	messages, err := json.Marshal(c.Messages)
-	if err != nil {
-		return nil, fmt.Errorf("encode messages: %w", err)
-	}
-	body := append([]byte(`{"model":`), quote(model)...)
-	body = append(append(body, `,"messages":`...), messages...)
+	body := object{}.with("model", quote(model))
+	body = body.with("messages", list(c.Messages, func(m Message) []byte { return m.json() }))
 	if c.Stream {
-		body = append(body, `,"stream":true`...)
+		body = body.with("stream", []byte("true"))
 	}
-	if further := insides(c.Parameters); len(further) > 0 {
-		body = append(append(body, ','), further...)
+	if len(c.Tools) > 0 {
+		body = body.with("tools", list(c.Tools, Tool.json))
 	}
-	return append(body, '}'), nil
+	if c.ToolChoice != "" {
+		body = body.with("tool_choice", toolChoice(c.ToolChoice))
+	}
+	if c.ParallelToolCalls != nil {
+		body = body.with("parallel_tool_calls", strconv.AppendBool(nil, *c.ParallelToolCalls))
+	}
+	if c.Output != nil {
+		body = body.with("response_format", c.Output.json())
+	}
+	body, err := c.parameters(body)
+	if err != nil {
+		return nil, fmt.Errorf("parameters: %w", err)
+	}
+	return body.done(), nil
 }
 
-// insides are what stands between an object's braces; the object is known to be one.
-func insides(object []byte) []byte {
-	object = bytes.TrimSpace(object)
-	if len(object) == 0 {
-		return nil
+func (t Tool) json() []byte {
+	function := object{}.with("name", quote(t.Name))
+	if t.Description != "" {
+		function = function.with("description", quote(t.Description))
 	}
-	return bytes.TrimSpace(object[1 : len(object)-1])
+	if t.Parameters != nil {
+		function = function.with("parameters", t.Parameters)
+	}
+	return object{}.with("type", quote("function")).with("function", function.done()).done()
 }
 
-// Completion is a whole answer, as far as later steps can use it.
-type Completion struct {
-	// Text is the content of the first choice; empty where it only calls tools.
-	Text         string
-	FinishReason string
-	Message      jsontext.Value
-	Usage        jsontext.Value
+func toolChoice(choice string) []byte {
+	if slices.Contains([]string{"none", "auto", "required"}, choice) {
+		return quote(choice)
+	}
+	function := object{}.with("name", quote(choice)).done()
+	return object{}.with("type", quote("function")).with("function", function).done()
 }
 
-// ParseCompletion reads a whole answer. An answer without a choice is an error.
-func ParseCompletion(body []byte) (*Completion, error) {
-	var answer struct {
-		Choices []struct {
-			Message      jsontext.Value `json:"message"`
-			FinishReason *string        `json:"finish_reason"`
-		} `json:"choices"`
-		Usage jsontext.Value `json:"usage"`
+func (o *Output) json() []byte {
+	schema := object{}.with("name", quote(o.Name)).with("schema", o.Schema)
+	if o.Strict {
+		schema = schema.with("strict", []byte("true"))
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("read completion: %w", err)
-	}
-	if len(answer.Choices) == 0 {
-		return nil, errors.New("read completion: it has no choices")
-	}
-	first := answer.Choices[0]
-	var message struct {
-		Content *string `json:"content"`
-	}
-	if err := json.Unmarshal(first.Message, &message); err != nil {
-		return nil, fmt.Errorf("read completion: message: %w", err)
-	}
-	c := &Completion{Message: first.Message, Usage: answer.Usage}
-	if message.Content != nil {
-		c.Text = *message.Content
-	}
-	if first.FinishReason != nil {
-		c.FinishReason = *first.FinishReason
-	}
-	return c, nil
-}
-
-// WithAlias returns a whole answer under the name that the client asked for.
-func WithAlias(body []byte, alias string) ([]byte, error) {
-	var model span
-	if err := members(body, func(name []byte, value span) {
-		if string(name) == "model" {
-			model = value
-		}
-	}); err != nil {
-		return nil, fmt.Errorf("read completion: %w", err)
-	}
-	if !model.found() {
-		return body, nil
-	}
-	return splice(make([]byte, 0, len(body)+len(alias)), body, model, quote(alias)), nil
+	return object{}.with("type", quote("json_schema")).with("json_schema", schema.done()).done()
 }

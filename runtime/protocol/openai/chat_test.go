@@ -4,57 +4,197 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/problem"
 )
 
 func TestChatBody(t *testing.T) {
+	no := false
+	hi := []Message{{Role: "user", Content: "a\"b"}}
+	const start = `{"model":"m","messages":[{"role":"user","content":"a\"b"}]`
 	tests := []struct {
 		name string
 		chat Chat
 		want string
 	}{
-		{
-			name: "whole", chat: Chat{Messages: []Message{{Role: "user", Content: "a\"b"}}},
-			want: `{"model":"m","messages":[{"role":"user","content":"a\"b"}]}`,
-		},
+		{name: "whole", chat: Chat{Messages: hi}, want: start + `}`},
 		{
 			name: "streamed with parameters",
-			chat: Chat{Messages: []Message{}, Stream: true, Parameters: jsontext.Value(` { "temperature": 0.2 } `)},
-			want: `{"model":"m","messages":[],"stream":true,"temperature": 0.2}`,
+			chat: Chat{Messages: hi, Stream: true, Parameters: jsontext.Value(` { "temperature": 0.20, "seed":[ 1 ]} `)},
+			want: start + `,"stream":true,"temperature":0.20,"seed":[ 1 ]}`,
 		},
-		{name: "empty parameters", chat: Chat{Messages: []Message{}, Parameters: jsontext.Value(`{ }`)}, want: `{"model":"m","messages":[]}`},
+		{name: "empty parameters", chat: Chat{Messages: hi, Parameters: jsontext.Value(`{ }`)}, want: start + `}`},
+		{name: "no messages", chat: Chat{}, want: `{"model":"m","messages":[]}`},
+		{
+			name: "a turn with tools",
+			chat: Chat{Messages: []Message{
+				{Raw: jsontext.Value(`{ "role":"user","content":[]}`)},
+				{Role: "assistant", ToolCalls: []ToolCall{{ID: "c1", Name: "find", Arguments: `{"q":"x"}`}, {ID: "c2", Name: "now"}}},
+				{Role: "tool", ToolCallID: "c1", Content: `["a"]`},
+				{Role: "assistant", Content: "so", ToolCalls: []ToolCall{{ID: "c3", Name: "now", Arguments: "{}"}}},
+			}},
+			want: `{"model":"m","messages":[{ "role":"user","content":[]},` +
+				`{"role":"assistant","content":null,"tool_calls":[` +
+				`{"id":"c1","type":"function","function":{"name":"find","arguments":"{\"q\":\"x\"}"}},` +
+				`{"id":"c2","type":"function","function":{"name":"now","arguments":""}}]},` +
+				`{"role":"tool","content":"[\"a\"]","tool_call_id":"c1"},` +
+				`{"role":"assistant","content":"so","tool_calls":[{"id":"c3","type":"function","function":{"name":"now","arguments":"{}"}}]}]}`,
+		},
+		{
+			name: "tools",
+			chat: Chat{
+				Messages: hi, ToolChoice: "auto", ParallelToolCalls: &no,
+				Tools: []Tool{{Name: "find", Description: "Finds.", Parameters: jsontext.Value(`{"type":"object"}`)}, {Name: "now"}},
+			},
+			want: start + `,"tools":[{"type":"function","function":{"name":"find","description":"Finds.","parameters":{"type":"object"}}},` +
+				`{"type":"function","function":{"name":"now"}}],"tool_choice":"auto","parallel_tool_calls":false}`,
+		},
+		{
+			name: "one tool must be called",
+			chat: Chat{Messages: hi, ToolChoice: "find"},
+			want: start + `,"tool_choice":{"type":"function","function":{"name":"find"}}}`,
+		},
+		{
+			name: "structured output",
+			chat: Chat{Messages: hi, Output: &Output{Name: "verdict", Schema: jsontext.Value(`{"type":"string"}`), Strict: true}},
+			want: start + `,"response_format":{"type":"json_schema","json_schema":{"name":"verdict","schema":{"type":"string"},"strict":true}}}`,
+		},
+		{
+			name: "what is set takes precedence",
+			chat: Chat{
+				Messages: hi, Stream: true, Tools: []Tool{{Name: "now"}}, ToolChoice: "none", ParallelToolCalls: &no,
+				Output:     &Output{Name: "o", Schema: jsontext.Value(`true`)},
+				Parameters: jsontext.Value(`{"model":"x","messages":[],"stream":false,"tools":[],"tool_choice":1,"parallel_tool_calls":true,"response_format":{},"n":1}`),
+			},
+			want: start + `,"stream":true,"tools":[{"type":"function","function":{"name":"now"}}],"tool_choice":"none","parallel_tool_calls":false,` +
+				`"response_format":{"type":"json_schema","json_schema":{"name":"o","schema":true}},"n":1}`,
+		},
+		{
+			name: "parameters set what the fields do not",
+			chat: Chat{Messages: hi, Parameters: jsontext.Value(`{"tools":[1],"tool_choice":"auto","response_format":{"type":"json_object"}}`)},
+			want: start + `,"tools":[1],"tool_choice":"auto","response_format":{"type":"json_object"}}`,
+		},
+		{
+			name: "usage of a stream",
+			chat: Chat{Messages: hi, Stream: true, IncludeUsage: true},
+			want: start + `,"stream":true,"stream_options":{"include_usage":true}}`,
+		},
+		{
+			name: "usage, beside other options",
+			chat: Chat{Messages: hi, Stream: true, IncludeUsage: true, Parameters: jsontext.Value(`{"stream_options":{"include_usage":false,"x":1}}`)},
+			want: start + `,"stream":true,"stream_options":{"include_usage":true,"x":1}}`,
+		},
+		{
+			name: "options that nobody adds to",
+			chat: Chat{Messages: hi, Stream: true, Parameters: jsontext.Value(`{"stream_options":{"include_usage":true}}`)},
+			want: start + `,"stream":true,"stream_options":{"include_usage":true}}`,
+		},
+		{
+			name: "no usage of a whole answer",
+			chat: Chat{Messages: hi, IncludeUsage: true, Parameters: jsontext.Value(`{"stream_options":{"include_usage":true}}`)},
+			want: start + `}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := tt.chat.Body("m")
-			if err != nil || string(got) != tt.want {
-				t.Errorf("got  %s (%v)\nwant %s", got, err, tt.want)
+			for range 2 { // a retry asks the same
+				got, err := tt.chat.Body("m")
+				if err != nil || string(got) != tt.want {
+					t.Errorf("got  %s (%v)\nwant %s", got, err, tt.want)
+				}
 			}
 		})
 	}
+	if _, err := (&Chat{Parameters: jsontext.Value(`[]`)}).Body("m"); err == nil {
+		t.Error("parameters that are a list were accepted")
+	}
 }
 
-func TestParseCompletion(t *testing.T) {
-	c, err := ParseCompletion([]byte(`{"choices":[{"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"total_tokens":3},"x":1}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.Text != "hello" || c.FinishReason != "stop" || string(c.Usage) != `{"total_tokens":3}` {
-		t.Errorf("%+v", c)
-	}
-	for name, body := range map[string]string{
-		"no choices": `{"choices":[]}`, "no JSON": `oops`, "cut": `{"choices":[{"message":{"content":"a"`, "no message": `{"choices":[{}]}`,
+func TestMaxTokens(t *testing.T) {
+	for parameters, want := range map[string]string{
+		``:                             `"max_tokens":100`,
+		`{}`:                           `"max_tokens":100`,
+		`{"max_tokens":null}`:          `"max_tokens":100`,
+		`{"max_tokens":100}`:           `"max_tokens":100`,
+		`{"max_tokens":7}`:             `"max_tokens":7`,
+		`{"max_tokens":1e9}`:           `"max_tokens":100`,
+		`{"max_tokens":"many"}`:        `"max_tokens":100`,
+		`{"max_completion_tokens":7}`:  `"max_completion_tokens":7`,
+		`{"max_completion_tokens":5e}`: ``,
+		`{"max_completion_tokens":500,"max_tokens":101}`: `"max_completion_tokens":100,"max_tokens":100`,
 	} {
-		if _, err := ParseCompletion([]byte(body)); err == nil {
-			t.Errorf("%s: accepted", name)
+		c := Chat{MaxTokens: 100, Parameters: jsontext.Value(parameters)}
+		got, err := c.Body("m")
+		if want == "" {
+			if err == nil {
+				t.Errorf("%s: accepted", parameters)
+			}
+			continue
+		}
+		if want := `{"model":"m","messages":[],` + want + `}`; err != nil || string(got) != want {
+			t.Errorf("%s: got %s (%v), want %s", parameters, got, err, want)
 		}
 	}
+	unbounded := Chat{Parameters: jsontext.Value(`{"max_tokens":500}`)}
+	if got, _ := unbounded.Body("m"); string(got) != `{"model":"m","messages":[],"max_tokens":500}` {
+		t.Errorf("without a bound: %s", got)
+	}
 }
 
-func TestWithAlias(t *testing.T) {
-	got, err := WithAlias([]byte(`{"id":"1", "model" : "real","choices":[{"model":"x"}]}`), "alias")
-	if want := `{"id":"1", "model" : "alias","choices":[{"model":"x"}]}`; err != nil || string(got) != want {
-		t.Errorf("got %s (%v), want %s", got, err, want)
+func TestParseMessages(t *testing.T) {
+	for name, history := range map[string]string{
+		"empty":          ` [] `,
+		"every role":     `[{"role":"system","content":"a"},{"role":"developer","content":"b"},{"role":"user","content":"","name":"x"}]`,
+		"parts":          `[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:"}}]}]`,
+		"a tool's turn":  `[{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]},{"role":"tool","tool_call_id":"1","content":"x"}]`,
+		"an assistant's": `[ { "role" : "assistant" , "content":"\u00e9", "refusal":null, "tool_calls":null }]`,
+	} {
+		messages, wrong := ParseMessages(jsontext.Value(history))
+		if wrong != nil {
+			t.Errorf("%s: %v", name, wrong)
+			continue
+		}
+		got, err := (&Chat{Messages: messages}).Body("m")
+		want := jsontext.Value(`{"model":"m","messages":` + history + `}`)
+		if string(canonical(t, got)) != string(canonical(t, want)) || err != nil {
+			t.Errorf("%s: sent on as %s (%v)", name, got, err)
+		}
 	}
+	for _, tt := range []struct{ history, param string }{
+		{`{}`, "messages"},
+		{`null`, "messages"},
+		{``, "messages"},
+		{`["secret"]`, "messages[0]"},
+		{`[{"role":"user","content":"a"},{"role":"secret","content":"a"}]`, "messages[1].role"},
+		{`[{"content":"secret"}]`, "messages[0].role"},
+		{`[{"role":7,"content":"secret"}]`, "messages[0].role"},
+		{`[{"role":"user","content":null}]`, "messages[0].content"},
+		{`[{"role":"user"}]`, "messages[0].content"},
+		{`[{"role":"user","content":5}]`, "messages[0].content"},
+		{`[{"role":"user","content":["secret"]}]`, "messages[0].content"},
+		{`[{"role":"user","content":[{"text":"secret"}]}]`, "messages[0].content"},
+		{`[{"role":"user","content":"a","tool_calls":[{}]}]`, "messages[0].tool_calls"},
+		{`[{"role":"assistant","tool_calls":"secret"}]`, "messages[0].tool_calls"},
+		{`[{"role":"tool","content":"secret"}]`, "messages[0].tool_call_id"},
+	} {
+		messages, wrong := ParseMessages(jsontext.Value(tt.history))
+		if wrong == nil || wrong.Code != problem.InvalidRequest || wrong.Param != tt.param {
+			t.Errorf("%s: %v, %+v; want %s", tt.history, messages, wrong, tt.param)
+		}
+	}
+	deep := jsontext.Value(`[{"role":"user","content":"a","x":` + nested(80) + `}]`)
+	if _, wrong := ParseMessages(deep); wrong == nil || wrong.Code != problem.MalformedJSON {
+		t.Errorf("too deep: %v", wrong)
+	}
+}
+
+func canonical(t *testing.T, doc jsontext.Value) jsontext.Value {
+	t.Helper()
+	doc = doc.Clone()
+	if err := doc.Canonicalize(); err != nil {
+		t.Fatalf("%s: %v", doc, err)
+	}
+	return doc
 }
 
 func TestModelList(t *testing.T) {

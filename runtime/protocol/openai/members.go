@@ -18,7 +18,10 @@ func (s span) of(doc []byte) []byte { return doc[s.start:s.end] }
 
 func (s span) found() bool { return s.end > 0 }
 
-var errNotObject = errors.New("want a JSON object")
+var (
+	errNotObject = errors.New("want a JSON object")
+	errNotArray  = errors.New("want a JSON array")
+)
 
 type scanner struct {
 	source  bytes.Buffer
@@ -28,46 +31,91 @@ type scanner struct {
 var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
 // members calls visit for each member of the object that doc holds. It refuses what is no object, what follows
-// the object, names given twice at any depth, and invalid UTF-8.
+// the object, names given twice at any depth, and invalid UTF-8. A name is given as it stands, escapes included.
 func members(doc []byte, visit func(name []byte, value span)) error {
+	return scan(doc, func(d *jsontext.Decoder) error { return visitMembers(d, doc, visit) })
+}
+
+// elements does the same for an array.
+func elements(doc []byte, visit func(i int, value span)) error {
+	return scan(doc, func(d *jsontext.Decoder) error { return visitElements(d, visit) })
+}
+
+func scan(doc []byte, read func(*jsontext.Decoder) error) error {
 	s := scanners.Get().(*scanner) //nolint:forcetypeassert // the pool holds nothing else
 	defer scanners.Put(s)
 	s.source = *bytes.NewBuffer(doc)
 	s.decoder.Reset(&s.source)
 	defer func() { s.source = bytes.Buffer{} }()
-	return visitMembers(&s.decoder, visit)
+	if err := read(&s.decoder); err != nil {
+		return err
+	}
+	return atEnd(&s.decoder)
 }
 
-func visitMembers(d *jsontext.Decoder, visit func(name []byte, value span)) error {
-	open, err := d.ReadToken()
+func visitMembers(d *jsontext.Decoder, doc []byte, visit func(name []byte, value span)) error {
+	if err := open(d, '{', errNotObject); err != nil {
+		return err
+	}
+	for d.PeekKind() != '}' {
+		name, err := next(d)
+		if err != nil {
+			return err
+		}
+		value, err := next(d)
+		if err != nil {
+			return err
+		}
+		visit(doc[name.start+1:name.end-1], value)
+	}
+	return closed(d)
+}
+
+func visitElements(d *jsontext.Decoder, visit func(i int, value span)) error {
+	if err := open(d, '[', errNotArray); err != nil {
+		return err
+	}
+	for i := 0; d.PeekKind() != ']'; i++ {
+		value, err := next(d)
+		if err != nil {
+			return err
+		}
+		visit(i, value)
+	}
+	return closed(d)
+}
+
+func open(d *jsontext.Decoder, want jsontext.Kind, otherwise error) error {
+	token, err := d.ReadToken()
 	if err != nil {
 		return fmt.Errorf("read JSON: %w", err)
 	}
-	if open.Kind() != '{' {
-		return errNotObject
+	if token.Kind() != want {
+		return otherwise
 	}
-	for d.PeekKind() != '}' {
-		name, err := d.ReadValue()
-		if err != nil {
-			return fmt.Errorf("read JSON: %w", err)
-		}
-		name = bytes.Clone(name) // valid only until the next read
-		value, err := d.ReadValue()
-		if err != nil {
-			return fmt.Errorf("read JSON: %w", err)
-		}
-		end := int(d.InputOffset())
-		visit(bytes.Trim(name, `"`), span{start: end - len(value), end: end})
+	return nil
+}
+
+// next is where the following value lies. The decoder's own slice is gone with its next read; the document is not.
+func next(d *jsontext.Decoder) (span, error) {
+	value, err := d.ReadValue()
+	if err != nil {
+		return span{}, fmt.Errorf("read JSON: %w", err)
 	}
+	end := int(d.InputOffset())
+	return span{start: end - len(value), end: end}, nil
+}
+
+func closed(d *jsontext.Decoder) error {
 	if _, err := d.ReadToken(); err != nil {
 		return fmt.Errorf("read JSON: %w", err)
 	}
-	return atEnd(d)
+	return nil
 }
 
 func atEnd(d *jsontext.Decoder) error {
 	if d.PeekKind() != 0 {
-		return errors.New("read JSON: something follows the object")
+		return errors.New("read JSON: something follows the value")
 	}
 	return nil
 }
@@ -78,6 +126,29 @@ func splice(dst, doc []byte, at span, by []byte) []byte {
 	dst = append(dst, by...)
 	return append(dst, doc[at.end:]...)
 }
+
+// object is a JSON object that is being written; the zero value is an empty one without its last brace.
+type object []byte
+
+func (o object) with(name string, value []byte) object {
+	if len(o) == 0 {
+		o = append(o, '{')
+	} else {
+		o = append(o, ',')
+	}
+	o = append(append(append(o, '"'), name...), `":`...)
+	return append(o, value...)
+}
+
+func (o object) done() []byte {
+	if len(o) == 0 {
+		return []byte("{}")
+	}
+	return append(o, '}')
+}
+
+// isNull holds for a value that is not there, too.
+func isNull(value []byte) bool { return len(value) == 0 || string(value) == "null" }
 
 // quote writes s as a JSON string.
 func quote(s string) []byte {

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
@@ -96,5 +99,91 @@ func BenchmarkTap(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		dst, _ = tap.Frame(dst[:0], &frame)
+	}
+}
+
+// recorded is a Writer that shows what it is told.
+type recorded struct{}
+
+func (recorded) Delta(dst, text []byte) []byte {
+	return append(append(append(dst, '<'), text...), '>')
+}
+
+func (recorded) Done(dst []byte, finishReason string, usage jsontext.Value) []byte {
+	return append(dst, "done "+finishReason+" "+string(usage)...)
+}
+
+const answered = ": warm\n\n" +
+	"data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n" +
+	"data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n" +
+	"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\\u000ab\"}}]}\n\n" +
+	"data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"other\"}}]}\n\n" +
+	"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"c\"},\"finish_reason\":\"stop\"}]}\n\n" +
+	"data: {\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\n" +
+	"data: [DONE]\n\n"
+
+func TestTapWritesAnotherFormat(t *testing.T) {
+	got, kinds := through(t, NewTapWith(TapOptions{Writer: recorded{}}), answered)
+	if want := "<a\nb><c>done stop {\"total_tokens\":3}"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	want := []relay.Kind{
+		relay.Preamble, relay.Preamble, relay.Content, relay.Content, relay.Content, relay.Content, relay.Content, relay.Done,
+	}
+	if diff := cmp.Diff(want, kinds); diff != "" {
+		t.Errorf("kinds (-want +got):\n%s", diff)
+	}
+	if got, _ := through(t, NewTapWith(TapOptions{Writer: recorded{}}), "data: [DONE]\n\n"); got != "done  " {
+		t.Errorf("an answer of nothing: %q", got)
+	}
+}
+
+func TestTapHoldsDone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		options TapOptions
+		want    string
+	}{
+		"passed on": {TapOptions{HoldDone: true}, strings.TrimSuffix(answered, "data: [DONE]\n\n")},
+		"written":   {TapOptions{HoldDone: true, Writer: recorded{}}, "<a\nb><c>"},
+	} {
+		got, kinds := through(t, NewTapWith(tt.options), answered)
+		if got != tt.want || kinds[len(kinds)-1] != relay.Done {
+			t.Errorf("%s: %q, %v", name, got, kinds)
+		}
+	}
+}
+
+// FuzzChunk: an event passes byte for byte or not at all, whether its deltas are read or not.
+func FuzzChunk(f *testing.F) {
+	f.Add("{\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}")
+	f.Add("{\"error\":{}}")
+	f.Fuzz(func(t *testing.T, data string) {
+		stream := string(wire.AppendEvent(nil, "", []byte(data)))
+		for _, tap := range []*Tap{NewTap(""), NewTapWith(TapOptions{Collector: NewCollector(1 << 20)})} {
+			got, kinds := through(t, tap, stream)
+			if want := kinds[0] != relay.Broken; (want && got != stream) || (!want && got != "") {
+				t.Errorf("%v: %q passed as %q", kinds, stream, got)
+			}
+		}
+		aliased, kinds := through(t, NewTap("alias"), stream)
+		if kinds[0] == relay.Broken || strings.Contains(data, "[DONE]") {
+			return
+		}
+		if _, again := through(t, NewTap(""), aliased); again[0] != kinds[0] {
+			t.Errorf("with the alias %q became %q: %v, %v", stream, aliased, kinds, again)
+		}
+	})
+}
+
+func BenchmarkTapCollects(b *testing.B) {
+	frame := wire.Frame{HasData: true, Raw: []byte("data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"real\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"token \"},\"finish_reason\":null}]}\n\n")}
+	frame.Data = frame.Raw[6 : len(frame.Raw)-2]
+	c := NewCollector(1 << 40)
+	tap := NewTapWith(TapOptions{Collector: c})
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		dst, _ = tap.Frame(dst[:0], &frame)
+		c.text = c.text[:0]
 	}
 }

@@ -1,0 +1,138 @@
+package openai
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// ErrTooLong means that a streamed answer has more than its collector may keep.
+var ErrTooLong = errors.New("the streamed answer is too long to be kept")
+
+// maxToolCalls bounds the calls of one answer: as many as OpenAI's API allows a request to have tools.
+const maxToolCalls = 128
+
+// Collector puts a streamed answer together, as it would have come whole. A tap feeds it.
+type Collector struct {
+	room    int // bytes
+	text    []byte
+	refusal []byte
+	calls   []*collectedCall // as they began
+	finish  string
+	usage   jsontext.Value
+	err     error
+}
+
+type collectedCall struct {
+	index     int
+	id, name  string
+	arguments []byte
+}
+
+// NewCollector returns a collector that keeps at most so many bytes of text, refusal and tool calls.
+func NewCollector(maxBytes int) *Collector { return &Collector{room: maxBytes} }
+
+// Err is ErrTooLong once the answer has exceeded the bound.
+func (c *Collector) Err() error { return c.err }
+
+// Completion is the answer as far as it has come. Its message holds role, content, refusal and tool calls.
+func (c *Collector) Completion() *Completion {
+	done := &Completion{
+		Text: string(c.text), Refusal: string(c.refusal), FinishReason: c.finish, Usage: c.usage, Tokens: tokens(c.usage),
+	}
+	calls := slices.Clone(c.calls)
+	slices.SortStableFunc(calls, func(a, b *collectedCall) int { return cmp.Compare(a.index, b.index) })
+	for _, call := range calls {
+		done.ToolCalls = append(done.ToolCalls, ToolCall{ID: call.id, Name: call.name, Arguments: string(call.arguments)})
+	}
+	done.Message = assistant(done.Text, done.Refusal, done.ToolCalls)
+	return done
+}
+
+func (c *Collector) add(d *delta) error {
+	c.take(len(d.text) + len(d.refusal))
+	for i := range d.toolCalls {
+		part := &d.toolCalls[i]
+		c.take(len(part.id) + len(part.name) + len(part.arguments))
+	}
+	if c.err != nil {
+		return c.err
+	}
+	c.text = append(c.text, d.text...)
+	c.refusal = append(c.refusal, d.refusal...)
+	for i := range d.toolCalls {
+		c.addCall(&d.toolCalls[i])
+	}
+	c.finish = cmp.Or(d.finishReason, c.finish)
+	if d.usage != nil {
+		c.usage = d.usage
+	}
+	return c.err
+}
+
+func (c *Collector) take(bytes int) {
+	if c.room -= bytes; c.room < 0 {
+		c.err = ErrTooLong
+	}
+}
+
+func (c *Collector) addCall(part *toolCallDelta) {
+	call := c.find(part)
+	if call == nil {
+		if len(c.calls) == maxToolCalls {
+			c.err = ErrTooLong
+			return
+		}
+		call = &collectedCall{index: part.index}
+		if part.index < 0 {
+			call.index = c.nextIndex()
+		}
+		c.calls = append(c.calls, call)
+	}
+	call.id = cmp.Or(call.id, part.id)
+	if call.name != part.name { // some servers (older vLLM) repeat it in every part
+		call.name += part.name
+	}
+	call.arguments = append(call.arguments, part.arguments...)
+}
+
+// find returns the call that a part belongs to, nil for a new one. The protocol says by index. Some servers give every
+// call the same index (Gemini's, lmdeploy): there, another id together with a name begins a call. Another id alone does
+// not, for some servers make one up for each part.
+func (c *Collector) find(part *toolCallDelta) *collectedCall {
+	if part.index < 0 {
+		return c.findWithoutIndex(part)
+	}
+	for _, call := range slices.Backward(c.calls) {
+		if call.index == part.index {
+			if part.name != "" && part.id != "" && call.id != "" && part.id != call.id {
+				return nil
+			}
+			return call
+		}
+	}
+	return nil
+}
+
+// Without an index a part is known by its id; one that has no id either begins a call where it has a name.
+func (c *Collector) findWithoutIndex(part *toolCallDelta) *collectedCall {
+	for _, call := range slices.Backward(c.calls) {
+		if part.id != "" && part.id == call.id {
+			return call
+		}
+	}
+	if part.name != "" || len(c.calls) == 0 {
+		return nil
+	}
+	return c.calls[len(c.calls)-1]
+}
+
+func (c *Collector) nextIndex() int {
+	next := 0
+	for _, call := range c.calls {
+		next = max(next, call.index+1)
+	}
+	return next
+}

@@ -1,0 +1,139 @@
+package openai
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+)
+
+func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
+
+func TestParseCompletion(t *testing.T) {
+	const calls = `{"role":"assistant","content":null,"tool_calls":[` +
+		`{"id":"c1","type":"function","function":{"name":"find","arguments":"{\"q\":1}"}},{"type":"function","function":{"name":"now"}}]}`
+	tests := map[string]struct {
+		body string
+		want Completion
+	}{
+		"text": {
+			`{"choices":[{"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"},{"message":{"content":"second"}}],` +
+				`"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,"x":{}},"x":1}`,
+			Completion{
+				Text: "hello", FinishReason: "stop", Message: jsontext.Value(`{"role":"assistant","content":"hello"}`),
+				Usage:  jsontext.Value(`{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,"x":{}}`),
+				Tokens: Tokens{Prompt: 1, Completion: 2, Total: 3},
+			},
+		},
+		"tool calls": {
+			`{"choices":[{"message":` + calls + `,"finish_reason":"tool_calls"}],"usage":null}`,
+			Completion{
+				FinishReason: "tool_calls", Message: jsontext.Value(calls),
+				ToolCalls: []ToolCall{{ID: "c1", Name: "find", Arguments: `{"q":1}`}, {Name: "now"}},
+			},
+		},
+		"refusal": {
+			`{"choices":[{"message":{"refusal":"no","tool_calls":null},"finish_reason":null}],"usage":"free"}`,
+			Completion{Refusal: "no", Message: jsontext.Value(`{"refusal":"no","tool_calls":null}`)},
+		},
+		"usage without a total, and with what is no count": {
+			`{"choices":[{"message":{}}],"usage":{"prompt_tokens":4,"completion_tokens":-1,"total_tokens":9e18}}`,
+			Completion{
+				Message: jsontext.Value(`{}`), Usage: jsontext.Value(`{"prompt_tokens":4,"completion_tokens":-1,"total_tokens":9e18}`),
+				Tokens: Tokens{Prompt: 4, Total: 4},
+			},
+		},
+		"counts beyond reason": {
+			`{"choices":[{"message":{}}],"usage":{"prompt_tokens":9223372036854775807,"total_tokens":1}}`,
+			Completion{
+				Message: jsontext.Value(`{}`), Usage: jsontext.Value(`{"prompt_tokens":9223372036854775807,"total_tokens":1}`),
+				Tokens: Tokens{Total: 1},
+			},
+		},
+	}
+	for name, tt := range tests {
+		got, err := ParseCompletion([]byte(tt.body))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if diff := cmp.Diff(tt.want, *got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	for name, body := range map[string]string{
+		"no choices": `{"choices":[]}`, "no JSON": `oops`, "cut": `{"choices":[{"message":{"content":"a"`, "no message": `{"choices":[{}]}`,
+		"content": `{"choices":[{"message":{"content":[]}}]}`, "calls": `{"choices":[{"message":{"tool_calls":{}}}]}`,
+		"a call": `{"choices":[{"message":{"tool_calls":[1]}}]}`, "arguments": `{"choices":[{"message":{"tool_calls":[{"function":{"arguments":{}}}]}}]}`,
+	} {
+		if _, err := ParseCompletion([]byte(body)); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestTokensAdd(t *testing.T) {
+	sum := Tokens{Prompt: 1, Completion: 2, Total: 3}
+	sum.Add(Tokens{Prompt: 10, Completion: 20, Total: 30})
+	if want := (Tokens{Prompt: 11, Completion: 22, Total: 33}); sum != want {
+		t.Errorf("%+v, want %+v", sum, want)
+	}
+}
+
+func TestWithAlias(t *testing.T) {
+	got, err := WithAlias([]byte(`{"id":"1", "model" : "real","choices":[{"model":"x"}]}`), "alias")
+	if want := `{"id":"1", "model" : "alias","choices":[{"model":"x"}]}`; err != nil || string(got) != want {
+		t.Errorf("got %s (%v), want %s", got, err, want)
+	}
+}
+
+func TestEmbeddingsBody(t *testing.T) {
+	e := Embeddings{Input: []string{"a", "b\n"}, Parameters: jsontext.Value(`{"dimensions":3,"encoding_format":"base64","model":"x"}`)}
+	got, err := e.Body("m")
+	if want := `{"model":"m","input":["a","b\n"],"encoding_format":"float","dimensions":3}`; err != nil || string(got) != want {
+		t.Errorf("got %s (%v), want %s", got, err, want)
+	}
+	e.Parameters = jsontext.Value(`1`)
+	if _, err := e.Body("m"); err == nil {
+		t.Error("parameters that are a number were accepted")
+	}
+}
+
+func TestParseEmbeddings(t *testing.T) {
+	got, err := ParseEmbeddings([]byte(`{"data":[{"index":1,"embedding":[3,4]},{"index":0,"embedding":[1,-2e-3]}],`+
+		`"usage":{"prompt_tokens":5,"total_tokens":5}}`), 2)
+	want := &Vectors{
+		Vectors: [][]float64{{1, -0.002}, {3, 4}}, Usage: jsontext.Value(`{"prompt_tokens":5,"total_tokens":5}`),
+		Tokens: Tokens{Prompt: 5, Total: 5},
+	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if got, err := ParseEmbeddings([]byte(`{"data":[{"embedding":[1]},{"embedding":[2]}]}`), 2); err != nil || got.Vectors[1][0] != 2 {
+		t.Errorf("without indexes: %+v, %v", got, err)
+	}
+	for name, data := range map[string]string{
+		"too few": `{"embedding":[1]}`, "twice": `{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}`,
+		"beyond": `{"index":0,"embedding":[1]},{"index":2,"embedding":[1]}`, "negative": `{"index":-1,"embedding":[1]},{"embedding":[1]}`,
+		"empty": `{"embedding":[1]},{"embedding":[]}`, "base64": `{"embedding":"AACAPw=="},{"embedding":[1]}`, "cut": `{"embedding":[1`,
+	} {
+		if _, err := ParseEmbeddings([]byte(`{"data":[`+data+`]}`), 2); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func FuzzParseCompletion(f *testing.F) {
+	f.Add([]byte(`{"choices":[{"message":{"content":"a","tool_calls":[{"id":"1","function":{"name":"f","arguments":"{}"}}]}}],"usage":{"total_tokens":1}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c, err := ParseCompletion(body)
+		if err != nil {
+			return
+		}
+		if !c.Message.IsValid() || (c.Usage != nil && !c.Usage.IsValid()) || c.Tokens.Total < 0 {
+			t.Errorf("%q gave %+v", body, c)
+		}
+		if _, err := (&Chat{Messages: []Message{{Raw: c.Message}}}).Body("m"); err != nil {
+			t.Errorf("%q cannot be sent back: %v", body, err)
+		}
+	})
+}
