@@ -25,12 +25,13 @@ type Error struct {
 }
 
 // Violation is one thing wrong with a request, in the shape of FastAPI's 422 detail (since 0.100, with Pydantic 2).
-// The offending input is never echoed.
 type Violation struct {
-	Type string         `json:"type"`          // Pydantic's error type, such as missing or string_too_short
-	Loc  []any          `json:"loc"`           // where: "body", then names (string) and indexes (int)
-	Msg  string         `json:"msg"`           // for people
-	Ctx  map[string]any `json:"ctx,omitempty"` // the numbers and names in Msg, for programs
+	Type string `json:"type"` // Pydantic's error type, such as missing or string_too_short
+	Loc  []any  `json:"loc"`  // where: "body", "path", "query" or "header", then names (string) and indexes (int)
+	Msg  string `json:"msg"`  // for people
+	// Input is what was sent. It is nil unless the route asks for an echo: it may be a secret or a prompt.
+	Input *any           `json:"input,omitempty"`
+	Ctx   map[string]any `json:"ctx,omitempty"` // the numbers and names in Msg, for programs
 }
 
 // Error gives code and message only: the cause may quote what a client or an upstream sent, so a log that wants it

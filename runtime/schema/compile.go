@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -23,7 +24,7 @@ func parse(raw []byte) (any, error) {
 	if len(raw) > MaxSchemaBytes {
 		return nil, &Error{Reason: fmt.Sprintf("is %d bytes long, at most %d are allowed", len(raw), MaxSchemaBytes)}
 	}
-	doc, f := decode(raw, limits{depth: maxSchemaDepth, nodes: maxSchemaNodes})
+	doc, f := decode(raw, limits{depth: MaxSchemaDepth, nodes: MaxSchemaNodes, keys: MaxSchemaNodes})
 	if f != nil {
 		return nil, &Error{Pointer: f.pointer, Reason: fmt.Sprintf("not acceptable JSON at byte %d: %s", f.offset, f.reason)}
 	}
@@ -60,8 +61,8 @@ func inspectKeyword(name string, value any, at string) error {
 		return &Error{Pointer: at, Reason: fmt.Sprintf("is %q, only %q is supported", text, draft)}
 	case name == "$recursiveRef" && isText:
 		return &Error{Pointer: at, Reason: "is not part of 2020-12, which has $dynamicRef"}
-	case name == "pattern" && isText && len(text) > maxPatternBytes:
-		return &Error{Pointer: at, Reason: fmt.Sprintf("is longer than %d bytes", maxPatternBytes)}
+	case name == "pattern" && isText && len(text) > MaxPatternBytes:
+		return &Error{Pointer: at, Reason: fmt.Sprintf("is longer than %d bytes", MaxPatternBytes)}
 	case name == "patternProperties":
 		patterns, _ := value.(map[string]any)
 		return inspectPatterns(patterns, at)
@@ -72,8 +73,8 @@ func inspectKeyword(name string, value any, at string) error {
 // inspectPatterns compiles the patterns, as the compiler would not say which of them is wrong.
 func inspectPatterns(patterns map[string]any, at string) error {
 	for _, pattern := range sortedKeys(patterns) {
-		if len(pattern) > maxPatternBytes {
-			return &Error{Pointer: at, Reason: fmt.Sprintf("has a pattern longer than %d bytes", maxPatternBytes)}
+		if len(pattern) > MaxPatternBytes {
+			return &Error{Pointer: at, Reason: fmt.Sprintf("has a pattern longer than %d bytes", MaxPatternBytes)}
 		}
 		if _, err := regexp.Compile(pattern); err != nil {
 			return &Error{Pointer: at + "/" + escape(pattern), Reason: notRE2(err)}
@@ -91,7 +92,7 @@ func (refuse) Load(string) (any, error) { return nil, errRemote }
 
 // compile gives the schema and those of its parts that a dynamic reference may lead to. It turns the library's panics into
 // errors too: the operator compiles the schemas of many tenants, and one of them must not stop it.
-func compile(doc any) (root *jsonschema.Schema, anchored []*jsonschema.Schema, err error) {
+func compile(doc any, set settings) (root *jsonschema.Schema, anchored []*jsonschema.Schema, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			root, anchored, err = nil, nil, &Error{Reason: "cannot be compiled"}
@@ -100,6 +101,9 @@ func compile(doc any) (root *jsonschema.Schema, anchored []*jsonschema.Schema, e
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(refuse{})
+	if set.formats {
+		assertFormats(c)
+	}
 	if err := c.AddResource(base, doc); err != nil {
 		return nil, nil, &Error{Reason: err.Error()}
 	}
@@ -160,17 +164,12 @@ func invalid(doc any, e *jsonschema.SchemaValidationError) *Error {
 	if at, cause, ok := badFormat(e.Err); ok {
 		return &Error{Pointer: pointerOf(e.URL) + at, Reason: cause}
 	}
-	all := violations(doc, e.Err)
+	all := violations(doc, nil, e.Err)
 	if len(all) == 0 {
 		return &Error{Pointer: pointerOf(e.URL), Reason: "is not a valid schema"}
 	}
 	first := all[0]
-	var pointer strings.Builder
-	pointer.WriteString(pointerOf(e.URL))
-	for _, step := range first.Loc[1:] {
-		pointer.WriteString("/" + escape(fmt.Sprint(step)))
-	}
-	return &Error{Pointer: pointer.String(), Reason: "not valid in a schema: " + first.Msg}
+	return &Error{Pointer: pointerOf(e.URL) + pointerTo(first.Loc), Reason: "not valid in a schema: " + first.Msg}
 }
 
 // badFormat finds the one thing that a violation has no words for: why a pattern is no regular expression.
@@ -253,11 +252,4 @@ func escape(name string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
 }
 
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

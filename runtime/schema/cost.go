@@ -171,22 +171,34 @@ func (g *graph) add(to []int, schemas ...*jsonschema.Schema) []int {
 	return to
 }
 
-// growth follows the schemas down, level by level.
-func (g *graph) growth() (growth, error) {
+// costs are what one value costs each schema, by the value's depth: the visits and the patterns of growth.
+type costs struct{ visits, patterns [][]float64 }
+
+// of gives the growth under one schema, by its index.
+func (c costs) of(i int) growth {
+	var g growth
+	for depth := range g.visits {
+		g.visits[depth], g.patterns[depth] = c.visits[depth][i], c.patterns[depth][i]
+	}
+	return g
+}
+
+// costs follows the schemas down, level by level.
+func (g *graph) costs() (costs, error) {
 	order, err := g.order()
 	if err != nil {
-		return growth{}, err
+		return costs{}, err
 	}
-	out := growth{visits: g.levels(order, visitsOf), patterns: g.levels(order, patternsOf)}
-	if out.visits.worst(nearTop) > maxVisitsThere {
-		return growth{}, &Error{Reason: fmt.Sprintf("applies its subschemas to one value more than %d times", maxVisitsThere)}
+	out := costs{visits: g.levels(order, visitsOf), patterns: g.levels(order, patternsOf)}
+	if out.of(0).visits.worst(nearTop) > maxVisitsThere {
+		return costs{}, &Error{Reason: fmt.Sprintf("applies its subschemas to one value more than %d times", maxVisitsThere)}
 	}
 	return out, nil
 }
 
 // levels sums the weights of all schemas that one value of each depth may meet.
-func (g *graph) levels(order []int, weight func(*jsonschema.Schema) float64) levels {
-	var out levels
+func (g *graph) levels(order []int, weight func(*jsonschema.Schema) float64) [][]float64 {
+	out := make([][]float64, MaxBodyDepth+1)
 	var below []float64 // for each schema, what it costs one level further down
 	for depth := range out {
 		cost := make([]float64, len(g.nodes))
@@ -199,7 +211,7 @@ func (g *graph) levels(order []int, weight func(*jsonschema.Schema) float64) lev
 			}
 			cost[i] += total(n.here, cost) + largest(n.dynamic, cost)
 		}
-		out[depth], below = cost[0], cost
+		out[depth], below = cost, cost
 	}
 	return out
 }

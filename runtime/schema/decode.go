@@ -24,7 +24,7 @@ const (
 // exactDigits is how many significant decimal digits survive the way to float64 and back.
 const exactDigits = 15
 
-type limits struct{ depth, nodes int }
+type limits struct{ depth, nodes, keys int }
 
 // document is a decoded JSON text and how much there is of it.
 type document struct {
@@ -43,21 +43,38 @@ func (d document) settled() any {
 	return settle(d.value)
 }
 
+// settle copies, since a value may be somebody else's.
 func settle(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
+		out := make(map[string]any, len(v))
 		for name, member := range v {
-			v[name] = settle(member)
+			out[name] = settle(member)
 		}
+		return out
 	case []any:
+		out := make([]any, len(v))
 		for i, item := range v {
-			v[i] = settle(item)
+			out[i] = settle(item)
 		}
+		return out
+	case int:
+		return int64(v)
+	case uint64:
+		return settleNumber(strconv.AppendUint(nil, v, 10))
 	case json.Number:
-		f, _ := v.Float64() // in range: number saw to that
-		return f
+		return settleNumber([]byte(v))
 	}
 	return v
+}
+
+func settleNumber(text []byte) any {
+	n, _ := number(text) // which has been in range before
+	if rough, ok := n.(json.Number); ok {
+		f, _ := rough.Float64()
+		return f
+	}
+	return n
 }
 
 // fault is why a text is not acceptable JSON.
@@ -71,6 +88,13 @@ type fault struct {
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
+
+func tooLong(limit int) error      { return refusal(fmt.Sprintf("More than %d bytes", limit)) }
+func tooDeep(limit int) error      { return refusal(fmt.Sprintf("More than %d levels deep", limit)) }
+func tooManyNodes(limit int) error { return refusal(fmt.Sprintf("More than %d values", limit)) }
+func tooManyKeys(limit int) error {
+	return refusal(fmt.Sprintf("More than %d members in an object", limit))
+}
 
 // decoder builds values in one pass over the text, counting as it goes.
 type decoder struct {
@@ -113,7 +137,7 @@ func (d *decoder) end() error {
 func (d *decoder) value() (any, error) {
 	d.doc.nodes++
 	if d.doc.nodes > d.limits.nodes {
-		return nil, refusal(fmt.Sprintf("More than %d values", d.limits.nodes))
+		return nil, tooManyNodes(d.limits.nodes)
 	}
 	switch d.json.PeekKind() { //nolint:exhaustive // the other kinds are single tokens
 	case '{':
@@ -150,7 +174,7 @@ func (d *decoder) open() error {
 	}
 	depth := d.json.StackDepth()
 	if depth > d.limits.depth {
-		return refusal(fmt.Sprintf("More than %d levels deep", d.limits.depth))
+		return tooDeep(d.limits.depth)
 	}
 	d.doc.depth = max(d.doc.depth, depth)
 	return nil
@@ -167,6 +191,9 @@ func (d *decoder) object() (any, error) {
 			return nil, err
 		}
 		name := token.String()
+		if len(object) == d.limits.keys {
+			return nil, tooManyKeys(d.limits.keys)
+		}
 		if object[name], err = d.value(); err != nil {
 			return nil, err
 		}
@@ -193,13 +220,21 @@ func (d *decoder) array() (any, error) {
 
 const errRange = refusal("Number out of range")
 
-// number gives int64 or float64 where that loses nothing, else json.Number, on which the schema is checked exactly.
+// number keeps count of what is not exact.
 func (d *decoder) number(text []byte) (any, error) {
+	n, err := number(text)
+	if _, isRough := n.(json.Number); isRough {
+		d.doc.rough = true
+	}
+	return n, err
+}
+
+// number gives int64 or float64 where that loses nothing, else json.Number, on which the schema is checked exactly.
+func number(text []byte) (any, error) {
 	if len(text) > maxNumberBytes {
 		return nil, errRange
 	}
-	fraction := bytes.IndexAny(text, ".eE")
-	if fraction < 0 {
+	if bytes.IndexAny(text, ".eE") < 0 {
 		if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 			return n, nil
 		}
@@ -219,7 +254,6 @@ func (d *decoder) number(text []byte) (any, error) {
 	if significant(mantissa) <= exactDigits && (f != 0 || significant(mantissa) == 0) {
 		return f, nil
 	}
-	d.doc.rough = true
 	return json.Number(text), nil
 }
 

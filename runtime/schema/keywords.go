@@ -17,11 +17,14 @@ type answer struct {
 //   - allOf, if/then/else, $ref, $dynamicRef, dependentSchemas: what their subschemas say;
 //   - anyOf, and oneOf without a match: what those branches say that came closest to what was sent;
 //   - propertyNames: what its subschema says, at the name followed by "[key]", as Pydantic does for a dict's keys;
-//   - format, contentEncoding, contentMediaType: annotations, which never fail.
+//   - contentEncoding, contentMediaType, contentSchema: annotations, which never fail;
+//   - format: one key for each format, where formats are asserted.
+//
+// Keys that begin with "parse:" are for the text of a parameter. In JSON nothing is coerced.
 //
 // Three places differ from Pydantic on purpose: an object is always a dictionary, never a model (dict_type, not
-// model_attributes_type); nothing is coerced, so that no …_parsing type exists; and a branch of a union adds nothing to loc,
-// as a JSON Schema's branches have no names.
+// model_attributes_type); a branch of a union adds nothing to loc, as a JSON Schema's branches have no names; and what is
+// wrong with a date, a URL or the like is said by naming the standard, since Pydantic's parsers accept other forms.
 var answers = map[string]answer{
 	"type:string":   {"string_type", "Input should be a valid string"},
 	"type:integer":  {"int_type", "Input should be a valid integer"},
@@ -54,6 +57,34 @@ var answers = map[string]answer{
 	"maxItems":      {"too_long", "{field_type} should have at most {max_length} item{s} after validation, not {actual_length}"},
 	"minProperties": {"too_short", "{field_type} should have at least {min_length} item{s} after validation, not {actual_length}"},
 	"maxProperties": {"too_long", "{field_type} should have at most {max_length} item{s} after validation, not {actual_length}"},
+
+	"parse:integer": {"int_parsing", "Input should be a valid integer, unable to parse string as an integer"},
+	"parse:size":    {"int_parsing_size", "Unable to parse input string as an integer, exceeded maximum size"},
+	"parse:number":  {"float_parsing", "Input should be a valid number, unable to parse string as a number"},
+	"parse:finite":  {"finite_number", "Input should be a finite number"},
+	"parse:boolean": {"bool_parsing", "Input should be a valid boolean, unable to interpret input"},
+
+	"format:date-time": {"datetime_from_date_parsing", "Input should be a valid datetime or date, {error}"},
+	"format:date":      {"date_from_datetime_parsing", "Input should be a valid date or datetime, {error}"},
+	"format:time":      {"time_parsing", "Input should be in a valid time format, {error}"},
+	"format:duration":  {"time_delta_parsing", "Input should be a valid timedelta, {error}"},
+	"format:uuid":      {"uuid_parsing", "Input should be a valid UUID, {error}"},
+	"format:uri":       {"url_parsing", "Input should be a valid URL, {error}"},
+	"format:iri":       {"url_parsing", "Input should be a valid URL, {error}"},
+	"format:ipv4":      {"ip_v4_address", "Input is not a valid IPv4 address"},
+	"format:ipv6":      {"ip_v6_address", "Input is not a valid IPv6 address"},
+	"format:email":     {"value_error", "value is not a valid email address: {reason}"},
+	"format:idn-email": {"value_error", "value is not a valid email address: {reason}"},
+	"format:regex":     {"pattern_regex", "Input should be a valid regular expression"},
+
+	// Pydantic has no types for these formats; value_error is what its own validators in Python would raise.
+	"format:hostname":              {"value_error", "value is not a valid hostname"},
+	"format:idn-hostname":          {"value_error", "value is not a valid hostname"},
+	"format:uri-reference":         {"value_error", "value is not a valid URI reference"},
+	"format:iri-reference":         {"value_error", "value is not a valid IRI reference"},
+	"format:uri-template":          {"value_error", "value is not a valid URI template"},
+	"format:json-pointer":          {"value_error", "value is not a valid JSON pointer"},
+	"format:relative-json-pointer": {"value_error", "value is not a valid relative JSON pointer"},
 
 	// Pydantic has no word for these; the types are ours.
 	"uniqueItems": {"items_not_unique", "List items {first} and {second} should not be equal"},

@@ -2,6 +2,10 @@
 //
 // A Schema never reads anything but itself: references to other documents, by URL or file, are refused. The work that a
 // schema and a body can cause together is bounded before it starts, since it cannot be interrupted.
+//
+// Defaults are filled in before the check, so that a property with a default is never missing, and what a route reads is
+// what has been checked; see fill.go for where defaults are taken from. Numbers that are integers in form become int64 where
+// they fit; every other number becomes float64.
 package schema
 
 import (
@@ -15,32 +19,38 @@ import (
 
 // Limits of a schema. They are far above what routes need and keep compiling below a second.
 const (
-	MaxSchemaBytes  = 64 << 10
-	maxSchemaDepth  = 64
-	maxSchemaNodes  = 4096
-	maxPatternBytes = 1024
+	MaxSchemaBytes  = 64 << 10 // of its JSON text
+	MaxSchemaDepth  = 64       // levels of objects and arrays
+	MaxSchemaNodes  = 4096     // values, at every level
+	MaxPatternBytes = 1024     // of one regular expression
 )
 
-// Limits of a body. encoding/json alone would follow 10,000 levels.
+// Limits of a body, and of any other value that is checked. encoding/json alone would follow 10,000 levels. Who reads bodies
+// from a connection has a limit on their bytes too, which is the lower one.
 const (
-	MaxBodyDepth = 64
-	MaxBodyNodes = 200_000
+	MaxBodyBytes  = 16 << 20
+	MaxBodyDepth  = 64      // levels of objects and arrays
+	MaxBodyNodes  = 200_000 // values, at every level, with defaults filled in
+	MaxObjectKeys = 10_000  // members of one object
 )
 
 // Schema is a compiled schema. It is immutable and may be used from many goroutines at once.
 type Schema struct {
 	compiled *jsonschema.Schema
 	growth   growth
+	fill     *filler // nil where no default can be filled in
+	echo     bool
 }
 
-// Compile reads a schema in JSON Schema 2020-12; `format` is an annotation, as in that draft's default. Every error is
-// an *Error, which says where in the schema the fault is. Patterns are RE2's (package regexp).
-func Compile(raw []byte) (*Schema, error) {
+// Compile reads a schema in JSON Schema 2020-12. Every error is an *Error, which says where in the schema the fault is.
+// Patterns are RE2's (package regexp). A `default` that does not satisfy its own schema is refused.
+func Compile(raw []byte, options ...Option) (*Schema, error) {
+	set := settingsOf(options)
 	doc, err := parse(raw)
 	if err != nil {
 		return nil, err
 	}
-	compiled, anchored, err := compile(doc)
+	compiled, anchored, err := compile(doc, set)
 	if err != nil {
 		return nil, err
 	}
@@ -48,59 +58,104 @@ func Compile(raw []byte) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := graph.growth()
+	costs, err := graph.costs()
 	if err != nil {
 		return nil, err
 	}
 	graph.replacePropertyNames()
-	return &Schema{compiled: compiled, growth: g}, nil
+	fillers := graph.fillers()
+	if err := checkDefaults(graph, costs, fillers); err != nil {
+		return nil, err
+	}
+	return &Schema{compiled: compiled, growth: costs.of(0), fill: fillers[compiled], echo: set.echo}, nil
 }
 
-// Check reads body and holds it against the schema. It gives the value as Decode does, or, if there is anything wrong,
-// what is: sorted by place, at most MaxViolations of them.
-func (s *Schema) Check(body []byte) (any, []problem.Violation) {
-	doc, violation := read(body)
+// Check reads a request's body and holds it against the schema. It gives the value as Decode does, with defaults filled in,
+// or, if there is anything wrong, what is: sorted by place, at most MaxViolations of them. Their loc begins with "body".
+func (s *Schema) Check(body []byte) (any, []problem.Violation) { return s.text(body, []any{"body"}) }
+
+// CheckText is Check for a text that is no request's body, such as a model's structured output or a tool's arguments; the
+// loc of violations begins with the steps given.
+func (s *Schema) CheckText(text []byte, at ...any) (any, []problem.Violation) {
+	return s.text(text, at)
+}
+
+// CheckValue holds a decoded value against the schema, and gives it with defaults filled in and numbers as Decode gives
+// them. A value is made of nil, bool, string, []any, map[string]any, int, int64, uint64, float64 and json.Number; it stays
+// as it is, and what comes back may share parts with it. The loc of violations begins with the steps given.
+func (s *Schema) CheckValue(value any, at ...any) (any, []problem.Violation) {
+	doc, err := measure(value)
+	if err != nil {
+		return nil, []problem.Violation{unreadable(at, err.Error())}
+	}
+	return s.check(doc, at)
+}
+
+func (s *Schema) text(text []byte, at []any) (any, []problem.Violation) {
+	doc, violation := read(text, at)
 	if violation != nil {
+		if s.echo {
+			violation.Input = echoOf(*violation)
+		}
 		return nil, []problem.Violation{*violation}
 	}
+	return s.check(doc, at)
+}
+
+func (s *Schema) check(doc document, at []any) (any, []problem.Violation) {
+	sent := doc.value
+	steps := maxVisits
+	if err := s.fill.fillIn(&doc, &steps); err != nil {
+		return nil, []problem.Violation{unreadable(at, err.Error())}
+	}
 	if !s.growth.affords(doc) {
-		return nil, []problem.Violation{unreadable(0, "Too much work to validate")}
+		return nil, []problem.Violation{unreadable(at, errWork.Error())}
 	}
 	if err := s.compiled.Validate(doc.value); err != nil {
-		return nil, violations(doc.value, err)
+		found := violations(doc.value, at, err)
+		if s.echo {
+			echo(found, sent, len(at))
+		}
+		return nil, found
 	}
 	return doc.settled(), nil
 }
+
+const errWork = refusal("Too much work to validate")
 
 // Decode reads body within the limits of a body, for routes without a schema. Objects become map[string]any and arrays
 // []any. A number written without fraction and exponent becomes int64 where it fits; every other number becomes
 // float64, to the nearest where it must. Duplicate names and invalid UTF-8 are refused, as RFC 7493 asks.
 func Decode(body []byte) (any, []problem.Violation) {
-	doc, violation := read(body)
+	doc, violation := read(body, []any{"body"})
 	if violation != nil {
 		return nil, []problem.Violation{*violation}
 	}
 	return doc.settled(), nil
 }
 
-func read(body []byte) (document, *problem.Violation) {
-	if len(bytes.TrimLeft(body, " \t\r\n")) == 0 {
-		v := violation([]any{"body"}, "required", nil)
+func read(text []byte, at []any) (document, *problem.Violation) {
+	if len(text) > MaxBodyBytes {
+		v := unreadable(at, tooLong(MaxBodyBytes).Error())
 		return document{}, &v
 	}
-	doc, fault := decode(body, limits{depth: MaxBodyDepth, nodes: MaxBodyNodes})
+	if len(bytes.TrimLeft(text, " \t\r\n")) == 0 {
+		v := violation(at, "required", nil)
+		return document{}, &v
+	}
+	doc, fault := decode(text, limits{depth: MaxBodyDepth, nodes: MaxBodyNodes, keys: MaxObjectKeys})
 	if fault != nil {
-		v := unreadable(fault.offset, fault.reason)
+		v := unreadable(append(at[:len(at):len(at)], int(fault.offset)), fault.reason)
 		return document{}, &v
 	}
 	return doc, nil
 }
 
-// unreadable has the shape that FastAPI gives to a JSON decode error, with the offset in bytes.
-func unreadable(offset int64, reason string) problem.Violation {
+// unreadable has the shape that FastAPI gives to a JSON decode error; its loc ends in the offset in bytes where there is one.
+func unreadable(loc []any, reason string) problem.Violation {
 	return problem.Violation{
 		Type: problem.TypeJSONInvalid,
-		Loc:  []any{"body", int(offset)},
+		Loc:  loc,
 		Msg:  "JSON decode error",
 		Ctx:  map[string]any{"error": reason},
 	}

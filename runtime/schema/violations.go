@@ -2,10 +2,8 @@ package schema
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,13 +23,17 @@ const (
 	maxShownValues = 1024 // of an enum's or const's values
 )
 
-// violations translates a validator's error. They are sorted by loc, since the validator walks objects in no order.
-func violations(root any, err error) []problem.Violation {
+// keyStep follows a name in loc where the name itself is wrong, as in Pydantic's.
+const keyStep = "[key]"
+
+// violations translates a validator's error about root, which stands at the loc given. They are sorted by loc, since the
+// validator walks objects in no order.
+func violations(root any, at []any, err error) []problem.Violation {
 	e, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
-		return []problem.Violation{violation([]any{"body"}, "other", nil)}
+		return []problem.Violation{violation(at, "other", nil)}
 	}
-	f := finder{root: root}
+	f := finder{root: root, at: at}
 	f.find(e)
 	slices.SortFunc(f.found, func(a, b found) int { return compare(a.Violation, b.Violation) })
 	f.found = slices.CompactFunc(f.found, func(a, b found) bool { return compare(a.Violation, b.Violation) == 0 })
@@ -51,6 +53,7 @@ type found struct {
 // finder collects violations from a tree of errors about root.
 type finder struct {
 	root  any
+	at    []any
 	found []found
 }
 
@@ -119,10 +122,10 @@ func (f *finder) wrongType(loc []any, k *kind.Type) {
 
 // names takes the causes of propertyNames, whose location is the name itself.
 func (f *finder) names(causes []*jsonschema.ValidationError) {
-	sub := finder{root: f.root}
+	sub := finder{root: f.root, at: f.at}
 	sub.findAll(causes)
 	for _, v := range sub.found {
-		v.Loc = append(slices.Clip(v.Loc), "[key]")
+		v.Loc = append(slices.Clip(v.Loc), keyStep)
 		f.found = append(f.found, v)
 	}
 }
@@ -133,7 +136,7 @@ func (f *finder) closest(loc []any, branches []*jsonschema.ValidationError) {
 	best := -1
 	var kept []found
 	for _, branch := range branches {
-		sub := finder{root: f.root}
+		sub := finder{root: f.root, at: f.at}
 		sub.find(branch)
 		switch distance := distance(loc, sub.found); {
 		case best < 0 || distance < best:
@@ -160,10 +163,10 @@ func distance(loc []any, branch []found) int {
 	return far
 }
 
-// locate turns steps into a loc: "body", then names, and indexes as numbers. Only the value tells the two apart.
+// locate turns steps into a loc: where the root is, then names, and indexes as numbers. Only the value tells the two apart.
 func (f *finder) locate(steps []string) []any {
-	loc := make([]any, 1, len(steps)+2)
-	loc[0] = "body"
+	loc := make([]any, len(f.at), len(f.at)+len(steps)+1)
+	copy(loc, f.at)
 	at := f.root
 	for _, step := range steps {
 		switch v := at.(type) {
@@ -182,141 +185,6 @@ func (f *finder) locate(steps []string) []any {
 		}
 	}
 	return loc
-}
-
-// describe gives the key in answers, and ctx, for the errors that stand for one keyword at one place.
-//
-//nolint:funlen // one line for each keyword
-func describe(k jsonschema.ErrorKind) (keyword string, ctx map[string]any) {
-	switch k := k.(type) {
-	case *kind.Enum:
-		return "enum", map[string]any{"expected": expected(k.Want)}
-	case *kind.Const:
-		return "const", map[string]any{"expected": expected([]any{k.Want})}
-	case *kind.FalseSchema:
-		return "false", nil
-	case *kind.MinLength:
-		return "minLength", map[string]any{"min_length": k.Want}
-	case *kind.MaxLength:
-		return "maxLength", map[string]any{"max_length": k.Want}
-	case *kind.Pattern:
-		return "pattern", map[string]any{"pattern": k.Want}
-	case *kind.Minimum:
-		return "minimum", map[string]any{"ge": decimal(k.Want)}
-	case *kind.ExclusiveMinimum:
-		return "exclusiveMinimum", map[string]any{"gt": decimal(k.Want)}
-	case *kind.Maximum:
-		return "maximum", map[string]any{"le": decimal(k.Want)}
-	case *kind.ExclusiveMaximum:
-		return "exclusiveMaximum", map[string]any{"lt": decimal(k.Want)}
-	case *kind.MultipleOf:
-		return "multipleOf", map[string]any{"multiple_of": decimal(k.Want)}
-	case *kind.MinItems:
-		return "minItems", length("List", "min_length", k.Want, k.Got)
-	case *kind.MaxItems:
-		return "maxItems", length("List", "max_length", k.Want, k.Got)
-	case *kind.MinProperties:
-		return "minProperties", length("Dictionary", "min_length", k.Want, k.Got)
-	case *kind.MaxProperties:
-		return "maxProperties", length("Dictionary", "max_length", k.Want, k.Got)
-	case *kind.UniqueItems:
-		return "uniqueItems", map[string]any{"first": k.Duplicates[0], "second": k.Duplicates[1]}
-	case *kind.Contains:
-		return "contains", map[string]any{"min_matches": 1, "actual_matches": 0}
-	case *kind.MinContains:
-		return "contains", map[string]any{"min_matches": k.Want, "actual_matches": len(k.Got)}
-	case *kind.MaxContains:
-		return "maxContains", map[string]any{"max_matches": k.Want, "actual_matches": len(k.Got)}
-	case *kind.Not:
-		return "not", nil
-	}
-	return "other", nil
-}
-
-func length(what, bound string, want, got int) map[string]any {
-	return map[string]any{"field_type": what, bound: want, "actual_length": got}
-}
-
-// decimal writes a schema's number in full, as the schema's author would.
-func decimal(r *big.Rat) json.Number {
-	if digits, exact := r.FloatPrec(); exact {
-		return json.Number(r.FloatString(digits))
-	}
-	f, _ := r.Float64()
-	return json.Number(strconv.FormatFloat(f, 'g', -1, 64))
-}
-
-// violation puts a failed keyword into words.
-func violation(loc []any, keyword string, ctx map[string]any) problem.Violation {
-	a := answers[keyword]
-	return problem.Violation{Type: a.kind, Loc: loc, Msg: fill(a.message, ctx), Ctx: ctx}
-}
-
-// fill puts ctx into a template.
-func fill(template string, ctx map[string]any) string {
-	var b strings.Builder
-	plural := ""
-	for {
-		text, rest, found := strings.Cut(template, "{")
-		b.WriteString(text)
-		if !found {
-			return b.String()
-		}
-		name, after, _ := strings.Cut(rest, "}")
-		template = after
-		if name == "s" {
-			b.WriteString(plural)
-			continue
-		}
-		if n, isInt := ctx[name].(int); isInt && n == 1 {
-			plural = ""
-		} else {
-			plural = "s"
-		}
-		fmt.Fprint(&b, ctx[name])
-	}
-}
-
-// expected lists values the way Pydantic does: 'a', 'b' or 3.
-func expected(values []any) string {
-	var b strings.Builder
-	for i, v := range values {
-		switch {
-		case b.Len() > maxShownValues:
-			b.WriteString(", …")
-			return b.String()
-		case i > 0 && i == len(values)-1:
-			b.WriteString(" or ")
-		case i > 0:
-			b.WriteString(", ")
-		}
-		b.WriteString(shorten(python(v), maxShownValues))
-	}
-	return b.String()
-}
-
-// python writes a value as Python's repr does, on which Pydantic's wording is built; arrays and objects as JSON.
-func python(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "None"
-	case bool:
-		if v {
-			return "True"
-		}
-		return "False"
-	case string:
-		if strings.Contains(v, "'") && !strings.Contains(v, `"`) {
-			return `"` + v + `"`
-		}
-		return "'" + strings.ReplaceAll(v, "'", `\'`) + "'"
-	case []any, map[string]any:
-		text, err := json.Marshal(v)
-		if err == nil {
-			return string(text)
-		}
-	}
-	return fmt.Sprint(v)
 }
 
 func clip(name string) string { return shorten(name, maxShownName) }
@@ -351,4 +219,26 @@ func compareStep(a, b any) int {
 	default:
 		return cmp.Compare(a.(string), b.(string)) //nolint:forcetypeassert // a step is an index or a name
 	}
+}
+
+// inWords puts a validator's error about a schema's own value into one sentence.
+func inWords(root any, err error) string {
+	all := violations(root, nil, err)
+	if len(all) == 0 {
+		return "it is not valid"
+	}
+	first := all[0]
+	if len(first.Loc) == 0 {
+		return first.Msg
+	}
+	return fmt.Sprintf("%s, at %s", first.Msg, pointerTo(first.Loc))
+}
+
+// pointerTo writes a loc as a JSON pointer.
+func pointerTo(loc []any) string {
+	var pointer strings.Builder
+	for _, step := range loc {
+		pointer.WriteString("/" + escape(fmt.Sprint(step)))
+	}
+	return pointer.String()
 }

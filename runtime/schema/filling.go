@@ -1,0 +1,226 @@
+package schema
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+)
+
+// fillIn puts defaults into a document, as copies of what they change. What is filled in counts like what was sent, and the
+// work of it is taken from the steps given.
+func (with *filler) fillIn(doc *document, steps *int) error {
+	if with == nil {
+		return nil
+	}
+	f := filling{doc: *doc, steps: steps}
+	value, changed, err := f.value(with, doc.value, 0)
+	if err != nil {
+		return err
+	}
+	if changed {
+		*doc = f.doc
+		doc.value = value
+	}
+	return nil
+}
+
+// filling is one pass over one document.
+type filling struct {
+	doc   document // counts what is added
+	steps *int     // that may still be taken
+}
+
+// value fills in a value that lies so many levels deep, and says whether it gives another one than it got.
+func (f *filling) value(with *filler, v any, level int) (any, bool, error) {
+	if with == nil {
+		return v, false, nil
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		out, changed, err := f.object(with, v, level)
+		return out, changed, err
+	case []any:
+		out, changed, err := f.array(with, v, level)
+		return out, changed, err
+	default:
+		return v, false, nil
+	}
+}
+
+func (f *filling) step() error {
+	*f.steps--
+	if *f.steps < 0 {
+		return errWork
+	}
+	return nil
+}
+
+func (f *filling) object(with *filler, in map[string]any, level int) (map[string]any, bool, error) {
+	if err := f.step(); err != nil {
+		return nil, false, err
+	}
+	out := object{members: in}
+	for _, m := range with.members {
+		v, changed, err := f.member(m, in, level)
+		if err != nil {
+			return nil, false, err
+		}
+		if changed {
+			out.set(m.name, v)
+		}
+	}
+	if err := f.others(with, in, &out, level); err != nil {
+		return nil, false, err
+	}
+	for _, also := range with.branches(in) {
+		v, changed, err := f.object(also, out.members, level)
+		if err != nil {
+			return nil, false, err
+		}
+		out = object{members: v, own: out.own || changed}
+	}
+	return out.members, out.own, nil
+}
+
+// member fills in one property, or gives its default, with what that lacks filled in as well.
+func (f *filling) member(m memberFiller, in map[string]any, level int) (v any, changed bool, err error) {
+	v, present := in[m.name]
+	if !present {
+		if m.fallback == nil {
+			return nil, false, nil
+		}
+		if v, err = f.copy(*m.fallback, level+1); err != nil {
+			return nil, false, err
+		}
+		f.doc.bytes += len(m.name)
+	}
+	v, changed, err = f.value(m.filler, v, level+1)
+	return v, changed || !present, err
+}
+
+// others fills in the members that patternProperties and additionalProperties speak of.
+func (f *filling) others(with *filler, in map[string]any, out *object, level int) error {
+	if with.others == nil && len(with.matched) == 0 {
+		return nil
+	}
+	for name := range in {
+		for _, filler := range with.forName(name) {
+			v, changed, err := f.value(filler, out.members[name], level+1)
+			if err != nil {
+				return err
+			}
+			if changed {
+				out.set(name, v)
+			}
+		}
+	}
+	return nil
+}
+
+func (with *filler) forName(name string) []*filler {
+	var out []*filler
+	for _, p := range with.matched {
+		if p.pattern.MatchString(name) {
+			out = append(out, p.filler)
+		}
+	}
+	if _, isKnown := with.known[name]; len(out) == 0 && !isKnown && with.others != nil {
+		out = append(out, with.others)
+	}
+	return out
+}
+
+// branches lists what else applies to an object.
+func (with *filler) branches(in map[string]any) []*filler {
+	if len(with.tagged) == 0 {
+		return with.also
+	}
+	out := slices.Clone(with.also)
+	for _, t := range with.tagged {
+		tag, _ := in[t.property].(string)
+		if branch := t.branches[tag]; branch != nil {
+			out = append(out, branch)
+		}
+	}
+	return out
+}
+
+func (f *filling) array(with *filler, in []any, level int) ([]any, bool, error) {
+	if err := f.step(); err != nil {
+		return nil, false, err
+	}
+	out, own := in, false
+	for i := range in {
+		filler := with.items
+		if i < len(with.prefix) {
+			filler = with.prefix[i]
+		}
+		v, changed, err := f.value(filler, in[i], level+1)
+		if err != nil {
+			return nil, false, err
+		}
+		if changed {
+			if !own {
+				out, own = slices.Clone(in), true
+			}
+			out[i] = v
+		}
+	}
+	for _, also := range with.also {
+		v, changed, err := f.array(also, out, level)
+		if err != nil {
+			return nil, false, err
+		}
+		out, own = v, own || changed
+	}
+	return out, own, nil
+}
+
+// object is copied before its first change.
+type object struct {
+	members map[string]any
+	own     bool
+}
+
+func (o *object) set(name string, v any) {
+	if !o.own {
+		o.members, o.own = maps.Clone(o.members), true
+	}
+	o.members[name] = v
+}
+
+// copy gives a default that nobody else has, since whoever gets it may change it, and counts it.
+func (f *filling) copy(v any, level int) (any, error) {
+	f.doc.nodes++
+	if f.doc.nodes > MaxBodyNodes {
+		return nil, tooManyNodes(MaxBodyNodes)
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, member := range v {
+			c, err := f.copy(member, level+1)
+			if err != nil {
+				return nil, err
+			}
+			out[name] = c
+			f.doc.bytes += len(name)
+		}
+		return out, f.doc.descend(level + 1)
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			c, err := f.copy(item, level+1)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = c
+		}
+		return out, f.doc.descend(level + 1)
+	case string:
+		f.doc.bytes += len(v)
+	case json.Number:
+		f.doc.rough = true
+	}
+	return v, nil
+}

@@ -1,0 +1,23 @@
+package schema
+
+// settings is what options change.
+type settings struct{ formats, echo bool }
+
+// Option changes what a compiled schema does.
+type Option func(*settings)
+
+// AssertFormats makes the formats of JSON Schema 2020-12 (Validation, section 7.3) rules for strings; without it, `format` is
+// an annotation, as in the draft's default vocabulary. Other formats stay annotations.
+func AssertFormats() Option { return func(s *settings) { s.formats = true } }
+
+// EchoInputs makes violations repeat the value that they are about, as FastAPI does, unless it is over MaxInputBytes. What
+// a client sent can be a secret, so nothing is repeated without it.
+func EchoInputs() Option { return func(s *settings) { s.echo = true } }
+
+func settingsOf(options []Option) settings {
+	var s settings
+	for _, o := range options {
+		o(&s)
+	}
+	return s
+}

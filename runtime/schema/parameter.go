@@ -1,0 +1,212 @@
+package schema
+
+import (
+	"slices"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/llmservice/llmservice/runtime/problem"
+)
+
+// Place is where in a request a parameter stands; violations have it as the first step of their loc.
+type Place string
+
+// The places of parameters.
+const (
+	Path   Place = "path"
+	Query  Place = "query"
+	Header Place = "header"
+)
+
+// Parameter reads the text of one parameter as its schema demands. It is immutable and may be used from many goroutines.
+type Parameter struct {
+	schema   *Schema
+	at       Place
+	loc      []any
+	required bool
+	fallback *any
+	scalar   *scalar // nil for a list
+	list     list
+}
+
+// CompileParameter reads a parameter's schema; an empty one takes any text. The name goes into the loc of violations. A path
+// has its parameters always, whatever required says, and one with a default is never missing. Refused are, besides what
+// Compile refuses, schemas that no text can satisfy: objects, null alone, lists of lists, lists in a path, and what may be
+// both a list and a single value.
+func CompileParameter(raw []byte, at Place, name string, required bool, options ...Option) (*Parameter, error) {
+	if len(raw) == 0 {
+		raw = []byte("true")
+	}
+	s, err := Compile(raw, options...)
+	if err != nil {
+		return nil, err
+	}
+	p := &Parameter{schema: s, at: at, loc: []any{string(at), name}, required: required || at == Path}
+	if p.fallback = defaultOf(s.compiled); p.fallback != nil {
+		p.required = false
+	}
+	types := typesOf(s.compiled)
+	if !slices.Contains(types, "array") {
+		p.scalar, err = newScalar([]*jsonschema.Schema{s.compiled})
+		return p, err
+	}
+	if at == Path {
+		return nil, &Error{Reason: "accepts a list, which a path cannot hold"}
+	}
+	if len(slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == "null" })) > 1 {
+		return nil, &Error{Reason: "accepts a list and a single value, which text does not tell apart"}
+	}
+	p.list, err = newList(s.compiled)
+	return p, err
+}
+
+// Parse reads the values that a request has for the parameter, in their order; none is an absent parameter. It gives nil
+// for an absent one without a default, a []any for a list, and otherwise one value: of several in a query the last counts, and
+// of several headers the first, as in FastAPI. Numbers are int64 or float64; a parameter of type number is always float64.
+func (p *Parameter) Parse(values []string) (any, []problem.Violation) {
+	switch {
+	case len(values) == 0:
+		return p.absent()
+	case p.scalar == nil:
+		return p.parseList(values)
+	case p.at == Query:
+		return p.parseScalar(values[len(values)-1])
+	default:
+		return p.parseScalar(values[0])
+	}
+}
+
+func (p *Parameter) absent() (any, []problem.Violation) {
+	if p.required {
+		v := violation(p.loc, "required", nil)
+		if p.schema.echo {
+			v.Input = shown(nil)
+		}
+		return nil, []problem.Violation{v}
+	}
+	if p.fallback == nil {
+		return nil, nil
+	}
+	var f filling
+	v, err := f.copy(*p.fallback, 0)
+	if err != nil { // it was measured when the schema was compiled
+		return nil, []problem.Violation{unreadable(p.loc, err.Error())}
+	}
+	return settle(v), nil
+}
+
+func (p *Parameter) parseScalar(text string) (any, []problem.Violation) {
+	value, failed := p.scalar.parse(text)
+	var found []problem.Violation
+	if value != nil {
+		out, vs := p.schema.CheckValue(value, p.loc...)
+		if len(vs) == 0 {
+			return out, nil
+		}
+		found = vs
+	}
+	for _, keyword := range failed {
+		found = append(found, violation(p.loc, keyword, nil))
+	}
+	return nil, p.answer(found, text)
+}
+
+// parseList checks the items that could be read together with the text of those that could not, so that one answer has
+// all that is wrong; what a check says of such an item's type is left out.
+func (p *Parameter) parseList(values []string) (any, []problem.Violation) {
+	items, sent := make([]any, len(values)), make([]any, len(values))
+	var found []problem.Violation
+	unread := map[int]bool{}
+	for i, text := range values {
+		item, failed := p.list.at(i).parse(text)
+		if items[i], sent[i] = item, text; item == nil {
+			items[i], unread[i] = text, true
+		}
+		for _, keyword := range failed {
+			found = append(found, violation(append(slices.Clip(p.loc), i), keyword, nil))
+		}
+	}
+	out, vs := p.schema.CheckValue(items, p.loc...)
+	for _, v := range vs {
+		if i, isItem := itemOf(v.Loc, len(p.loc)); !isItem || !unread[i] {
+			found = append(found, v)
+		}
+	}
+	if len(found) > 0 {
+		return nil, p.answer(found, sent)
+	}
+	return out, nil
+}
+
+func itemOf(loc []any, prefix int) (int, bool) {
+	if len(loc) <= prefix {
+		return 0, false
+	}
+	i, ok := loc[prefix].(int)
+	return i, ok
+}
+
+// answer sorts violations, and shows the text that was sent where the route wants that.
+func (p *Parameter) answer(found []problem.Violation, sent any) []problem.Violation {
+	slices.SortFunc(found, compare)
+	found = found[:min(len(found), MaxViolations)]
+	if p.schema.echo {
+		echo(found, sent, len(p.loc))
+	}
+	return found
+}
+
+// list knows how to read each item.
+type list struct {
+	prefix []*scalar
+	rest   *scalar
+}
+
+func (l list) at(i int) *scalar {
+	if i < len(l.prefix) {
+		return l.prefix[i]
+	}
+	return l.rest
+}
+
+func newList(s *jsonschema.Schema) (list, error) {
+	forms := listForms(s)
+	var l list
+	longest := 0
+	for _, form := range forms {
+		longest = max(longest, len(form.PrefixItems))
+	}
+	for i := range longest + 1 {
+		item, err := newScalar(itemSchemas(forms, i))
+		if err != nil {
+			return list{}, err
+		}
+		l.prefix = append(l.prefix, item)
+	}
+	l.prefix, l.rest = l.prefix[:longest], l.prefix[longest]
+	return l, nil
+}
+
+// listForms lists the schemas that a list has to satisfy together: those of all branches where a union has several.
+func listForms(s *jsonschema.Schema) []*jsonschema.Schema {
+	forms := []*jsonschema.Schema{s}
+	for _, also := range slices.Concat(same(s), s.AnyOf, s.OneOf) {
+		if types := typesOf(also); types == nil || slices.Contains(types, "array") {
+			forms = append(forms, listForms(also)...)
+		}
+	}
+	return forms
+}
+
+func itemSchemas(forms []*jsonschema.Schema, i int) []*jsonschema.Schema {
+	var out []*jsonschema.Schema
+	for _, form := range forms {
+		switch {
+		case i < len(form.PrefixItems):
+			out = append(out, form.PrefixItems[i])
+		case form.Items2020 != nil:
+			out = append(out, form.Items2020)
+		}
+	}
+	return out
+}
