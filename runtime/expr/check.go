@@ -10,6 +10,7 @@ import (
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/parser"
 )
 
 // maxPasses bounds how often an expression is checked. Each pass resolves one more level of `a.b.c` in which every part may
@@ -28,11 +29,18 @@ func (e *Env) check(parsed *cel.Ast) (*ast.AST, *common.Errors) {
 	for range maxPasses {
 		m.changed = false
 		m.tree, errs = checker.Check(m.tree, parsed.Source(), e.checker)
-		if m.visit(m.mend); !m.changed {
+		if m.visit(m.mendSelect); !m.changed { // what calls are given is only known then
+			m.visit(m.mendUse)
+		}
+		if !m.changed {
 			break
 		}
 	}
+	if m.changed && len(errs.GetErrors()) == 0 {
+		errs.ReportErrorString(common.NoLocation, "what may be missing is nested too deeply")
+	}
 	if len(errs.GetErrors()) == 0 {
+		m.visit(func(n ast.Expr) { m.refuse(n, errs) })
 		m.visit(m.settle)
 	}
 	return m.tree, errs
@@ -114,11 +122,24 @@ func literalString(e ast.Expr) (string, bool) {
 	return string(s), ok
 }
 
-// mend changes what CEL's checker would see wrongly.
-func (m *mender) mend(e ast.Expr) {
+// mendSelect marks the name of a member that may be missing in an object that may be.
+func (m *mender) mendSelect(e ast.Expr) {
+	if e.Kind() != ast.SelectKind {
+		return
+	}
+	s := e.AsSelect()
+	o, optional := m.structure(s.Operand())
+	if o == nil || !optional || s.IsTestOnly() || strings.HasPrefix(s.FieldName(), unwrapped) {
+		return
+	}
+	if t, ok := o.field(s.FieldName()); ok && t.IsOptional() {
+		m.replace(e, m.factory.NewSelect(e.ID(), s.Operand(), unwrapped+s.FieldName()))
+	}
+}
+
+// mendUse makes an object a map to what wants one.
+func (m *mender) mendUse(e ast.Expr) {
 	switch e.Kind() {
-	case ast.SelectKind:
-		m.mendSelect(e)
 	case ast.CallKind:
 		m.mendCall(e)
 	case ast.ComprehensionKind:
@@ -127,17 +148,6 @@ func (m *mender) mend(e ast.Expr) {
 			m.call(overloads.TypeConvertDyn, over)
 		}
 	default:
-	}
-}
-
-func (m *mender) mendSelect(e ast.Expr) {
-	s := e.AsSelect()
-	o, optional := m.structure(s.Operand())
-	if o == nil || !optional || s.IsTestOnly() || strings.HasPrefix(s.FieldName(), unwrapped) {
-		return
-	}
-	if t, ok := o.field(s.FieldName()); ok && t.IsOptional() {
-		m.replace(e, m.factory.NewSelect(e.ID(), s.Operand(), unwrapped+s.FieldName()))
 	}
 }
 
@@ -151,19 +161,31 @@ func (m *mender) mendCall(e ast.Expr) {
 	if m.tree.GetType(e.ID()).Kind() != types.ErrorKind || m.indexToSelect(e) {
 		return
 	}
-	c := e.AsCall()
-	all := c.Args()
-	if c.IsMemberFunction() {
-		all = append([]ast.Expr{c.Target()}, all...)
-	}
-	if !takesMaps[c.FunctionName()] || !m.anyObject(all) {
+	name, all := e.AsCall().FunctionName(), arguments(e)
+	if !takesMaps[name] || !m.anyObject(all) {
 		return
 	}
 	for _, arg := range all {
-		if k := m.tree.GetType(arg.ID()).Kind(); k == types.StructKind || k == types.MapKind || k == types.ListKind {
+		switch m.tree.GetType(arg.ID()).Kind() {
+		case types.StructKind, types.MapKind:
+			if name == operators.Add {
+				return
+			}
 			m.call(overloads.TypeConvertDyn, arg)
+		case types.ListKind:
+			m.call(overloads.TypeConvertDyn, arg)
+		default:
 		}
 	}
+}
+
+// arguments of a call, with what it is a member of.
+func arguments(e ast.Expr) []ast.Expr {
+	c := e.AsCall()
+	if c.IsMemberFunction() {
+		return append([]ast.Expr{c.Target()}, c.Args()...)
+	}
+	return c.Args()
 }
 
 // indexToSelect makes `a["b"]` of an object what `a.b` is. Of an object whose members are all known, no other index will do.
@@ -215,6 +237,37 @@ func mentionsObject(t *types.Type) bool {
 	return false
 }
 
+// refuse finds what CEL lets pass, because it takes anything, but what is missing makes senseless: a comparison to what is
+// never missing, and text made of optionals.
+func (m *mender) refuse(e ast.Expr, errs *common.Errors) {
+	if e.Kind() != ast.CallKind {
+		return
+	}
+	all := arguments(e)
+	message := "what may be missing needs .orValue(…) first"
+	switch e.AsCall().FunctionName() {
+	case operators.Equals, operators.NotEquals:
+		a, b := m.tree.GetType(all[0].ID()), m.tree.GetType(all[1].ID())
+		if isOptional(a) == isOptional(b) {
+			return
+		}
+		if a.Kind() == types.NullTypeKind || b.Kind() == types.NullTypeKind {
+			message = "what may be missing is not null: ask with has(…)"
+		}
+	case operators.In:
+		if !isOptional(m.tree.GetType(all[0].ID())) || mentionsOptional(m.tree.GetType(all[1].ID())) {
+			return
+		}
+	case "join", "json":
+		if !mentionsOptional(m.tree.GetType(all[0].ID())) {
+			return
+		}
+	default:
+		return
+	}
+	errs.ReportErrorAtID(e.ID(), m.tree.SourceInfo().GetStartLocation(e.ID()), "%s", message)
+}
+
 // settle makes a checked tree one that can be run: members that may be missing are looked for, marks go, and numbers
 // that came as the other kind of JSON number become what their type says.
 func (m *mender) settle(e ast.Expr) {
@@ -227,11 +280,12 @@ func (m *mender) settle(e ast.Expr) {
 	if !readsNumber(e) {
 		return
 	}
-	switch t := m.tree.GetType(e.ID()); {
-	case t.IsExactType(types.DoubleType):
-		m.convert(overloads.TypeConvertDouble, e, overloads.DoubleToDouble, overloads.IntToDouble)
-	case t.IsExactType(types.IntType):
-		m.convert(overloads.TypeConvertInt, e, overloads.IntToInt, overloads.DoubleToInt)
+	switch m.tree.GetType(e.ID()).Kind() {
+	case types.DoubleKind:
+		m.convert(asDoubleID, e)
+	case types.IntKind:
+		m.convert(asIntID, e)
+	default:
 	}
 }
 
@@ -257,8 +311,7 @@ func readsNumber(e ast.Expr) bool {
 	case ast.SelectKind:
 		return !e.AsSelect().IsTestOnly()
 	case ast.IdentKind:
-		name := e.AsIdent()
-		return !strings.HasPrefix(name, "_") && !strings.HasPrefix(name, "@") && !strings.HasPrefix(name, "#")
+		return !strings.HasPrefix(e.AsIdent(), "@") && e.AsIdent() != parser.AccumulatorName // of CEL's macros
 	case ast.CallKind:
 		switch e.AsCall().FunctionName() {
 		case operators.Index, "value", "orValue":
@@ -269,7 +322,7 @@ func readsNumber(e ast.Expr) bool {
 	return false
 }
 
-func (m *mender) convert(function string, e ast.Expr, overloadIDs ...string) {
+func (m *mender) convert(function string, e ast.Expr) {
 	m.call(function, e)
-	m.tree.SetReference(e.ID(), ast.NewFunctionReference(overloadIDs...))
+	m.tree.SetReference(e.ID(), ast.NewFunctionReference(function))
 }

@@ -39,7 +39,7 @@ type Template struct {
 // part is literal text or, with a program, an expression.
 type part struct {
 	text    string // literal, or the expression's source
-	column  int
+	column  int    // where that begins
 	program cel.Program
 	typ     Type
 }
@@ -51,10 +51,11 @@ func (e *Env) Compile(text string) (*Template, error) {
 		return nil, lexErr
 	}
 	t := &Template{typ: String}
+	end := 0 // of the segment before
 	for _, s := range segments {
-		p := part{text: s.text}
+		p := part{text: s.text, column: newError(text, max(s.offset, end), "").Column}
 		if s.isExpr {
-			p.column = newError(text, s.offset, "").Column
+			end = s.offset + len(s.text) + len("}")
 			if err := e.program(&p); err != nil {
 				return nil, err
 			}

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"encoding/base64"
+	"math"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -26,6 +27,12 @@ const (
 	base64ID    = "string_base64"
 	joinID      = "list_dyn_join"
 	joinWithID  = "list_dyn_join_string"
+)
+
+// These cannot be written in an expression: the checker's mender calls them.
+const (
+	asDoubleID = "@double"
+	asIntID    = "@int"
 )
 
 // helpers declares what prompts and requests need and CEL does not have. As its string functions do, each follows the value
@@ -65,6 +72,8 @@ func programOptions() []cel.ProgramOption {
 		cel.Functions(
 			&functions.Overload{Operator: joinID, Unary: func(list ref.Val) ref.Val { return join(list, types.String("")) }},
 			&functions.Overload{Operator: joinWithID, Binary: join},
+			&functions.Overload{Operator: asDoubleID, Unary: asDouble},
+			&functions.Overload{Operator: asIntID, Unary: asInt},
 			&functions.Overload{Operator: "string_replace_string_string", Function: replace},
 			&functions.Overload{Operator: "string_replace_string_string_int", Function: replace},
 		),
@@ -99,6 +108,22 @@ func weight(v ref.Val) uint64 {
 		}
 	}
 	return 0
+}
+
+// asDouble gives a number that JSON holds as a whole one for what it is by its type; null may be among such numbers.
+func asDouble(v ref.Val) ref.Val {
+	if n, ok := v.(types.Int); ok {
+		return types.Double(n)
+	}
+	return v
+}
+
+// asInt does likewise for a whole number that was written with a fraction or an exponent.
+func asInt(v ref.Val) ref.Val {
+	if f, ok := v.(types.Double); ok && float64(f) == math.Trunc(float64(f)) {
+		return f.ConvertToType(types.IntType)
+	}
+	return v
 }
 
 func fail(reason refusal) ref.Val { return types.WrapErr(reason) }
@@ -175,18 +200,18 @@ func join(list, separator ref.Val) ref.Val {
 	}
 	r := &run{out: MaxOutput, budget: NewBudget(MaxCost, MaxOutput)}
 	var b strings.Builder
-	for it := items.Iterator(); it.HasNext() == types.True; {
-		if b.Len() > 0 || r.out < MaxOutput {
+	for it, first := items.Iterator(), true; it.HasNext() == types.True; first = false {
+		if !first {
 			b.WriteString(string(between))
 		}
 		text, err := r.item(it.Next())
+		if err == nil {
+			err = r.spend(1 + len(between)) // also for items that are empty, so that the loop has an end
+		}
 		if err != nil {
 			return types.WrapErr(err)
 		}
 		b.WriteString(text)
-		if err := r.spend(1 + len(between)); err != nil {
-			return types.WrapErr(err)
-		}
 	}
 	return bounded(b.String())
 }

@@ -20,27 +20,32 @@ func (e *Env) CompilePath(text string) (*Template, error) {
 		if p.program != nil {
 			continue
 		}
-		if err := checkLiteralPath(text, p.text); err != nil {
-			return nil, err
+		if at, wrong := badPath(p.text); wrong != "" {
+			return nil, &Error{Column: p.column + at, Message: wrong}
 		}
 	}
 	return t, nil
 }
 
-// checkLiteralPath looks at a literal part of the template text.
-func checkLiteralPath(text, part string) *Error {
-	if i := strings.IndexAny(part, "?#"); i >= 0 {
-		return newError(text, max(strings.Index(text, part), 0)+i, "a path has no "+part[i:i+1])
-	}
-	if _, err := url.PathUnescape(part); err != nil {
-		return newError(text, max(strings.Index(text, part), 0), "a % in a path is followed by two hexadecimal digits")
-	}
-	for i := range len(part) {
-		if c := part[i]; c <= ' ' || c >= 0x7f || c == '\\' {
-			return newError(text, max(strings.Index(text, part), 0)+i, "a path has no such character; write it as %XX")
+// badPath says what is wrong with literal text, and at which byte, before which all are ASCII (RFC 3986, section 3.3).
+func badPath(text string) (at int, wrong string) {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '%':
+			if _, err := url.PathUnescape(text[i:min(i+3, len(text))]); err != nil {
+				return i, "in a path, two hexadecimal digits follow a %"
+			}
+		case c == '?' || c == '#':
+			return i, "a path ends before " + string(c) + "; what an expression gives is escaped"
+		case !strings.ContainsRune("/-._~!$&'()*+,;=:@", rune(c)) && !isAlphanumeric(c):
+			return i, "a path has no such character as it is: write it as % and two hexadecimal digits"
 		}
 	}
-	return nil
+	return 0, ""
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
 // Path evaluates the template to a URL's path. Literal text stands as it is; what an expression gives is escaped, so that

@@ -148,7 +148,7 @@ func (r refusal) Error() string { return string(r) }
 
 // failed names the expression.
 func (p part) failed(err error) *Error {
-	e := &Error{Column: max(p.column, 1), Message: fmt.Sprintf("${%s} %v", p.text, err)}
+	e := &Error{Column: p.column, Message: fmt.Sprintf("${%s} %v", p.text, err)}
 	if p.program == nil {
 		e.Message = fmt.Sprintf("text %v", err)
 	}

@@ -1,0 +1,199 @@
+package expr
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// order is a body as a schema describes it: what may be missing, at several levels.
+func typedVars(t testing.TB) Vars {
+	t.Helper()
+	body, err := FromSchema([]byte(`{
+		"type": "object",
+		"required": ["q", "items"],
+		"properties": {
+			"q": {"type": "string"},
+			"n": {"type": "integer"},
+			"score": {"type": "number", "default": 1},
+			"note": {"type": "string"},
+			"maybe": {"type": ["string", "null"], "default": null},
+			"tags": {"type": "array", "items": {"type": "string"}},
+			"ratios": {"type": "array", "items": {"type": "number"}, "default": []},
+			"address": {"type": "object", "properties": {
+				"city": {"type": "string"},
+				"zip": {"type": "integer"},
+				"geo": {"type": "object", "required": ["lat"], "properties": {"lat": {"type": "number"}, "lon": {"type": "number"}}}
+			}},
+			"items": {"type": "array", "items": {"type": "object", "required": ["name"], "properties": {
+				"name": {"type": "string"}, "price": {"type": "number"}, "size": {"$ref": "#/properties/address"}
+			}}}
+		}
+	}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply := Object(map[string]Type{"text": String, "usage": Dyn})
+	return Vars{
+		"request": Object(map[string]Type{"body": body, "headers": Map(String)}),
+		"steps": Object(map[string]Type{
+			"answer":  reply,
+			"skipped": Optional(reply),
+			"context": Object(map[string]Type{
+				"docs":   Optional(List(Dyn)),
+				"wiki":   Optional(Open(map[string]Type{"title": String, "hits": Optional(List(Open(map[string]Type{"id": Int})))})),
+				"errors": Object(map[string]Type{"docs": Optional(Object(map[string]Type{"code": String}))}),
+			}),
+		}),
+	}
+}
+
+func typedValues() map[string]any {
+	return map[string]any{
+		"request": map[string]any{
+			"headers": map[string]any{"x-tenant": "a"},
+			"body": map[string]any{
+				"q": "why", "score": int64(2), "maybe": nil, "n": 3.0, "ratios": []any{int64(1), 2.5}, "extra": true,
+				"address": map[string]any{"city": "Bern"},
+				"items":   []any{map[string]any{"name": "a", "price": int64(2)}, map[string]any{"name": "b", "size": map[string]any{"zip": int64(7)}}},
+			},
+		},
+		"steps": map[string]any{
+			"answer": map[string]any{"text": "T", "usage": map[string]any{"total_tokens": int64(5)}},
+			"context": map[string]any{
+				"wiki":   map[string]any{"title": "W"},
+				"errors": map[string]any{"docs": map[string]any{"code": "timeout"}},
+			},
+		},
+	}
+}
+
+func TestTypedValues(t *testing.T) {
+	tests := map[string]struct {
+		in   string
+		want any
+	}{
+		"member":                          {"${request.body.q}", "why"},
+		"undeclared member":               {"${request.body.extra}", true},
+		"undeclared, asked for":           {"${request.body.?other.orValue('x')}", "x"},
+		"missing":                         {"${request.body.note.orValue('none')}", "none"},
+		"missing, asked for":              {"${request.body.?note.orValue('none')}", "none"},
+		"missing, by index":               {"${request.body['note'].orValue('none')}", "none"},
+		"missing, asked for by index":     {"${request.body[?'note'].orValue('none')}", "none"},
+		"there":                           {"${request.body.n.orValue(1) + 1}", int64(4)},
+		"has":                             {"${has(request.body.note) || has(request.body.n)}", true},
+		"has within what is missing":      {"${has(request.body.address.geo.lat)}", false},
+		"has, asked for":                  {"${has(request.body.?address.city)}", true},
+		"has of a step":                   {"${has(steps.skipped) || has(steps.context.docs)}", false},
+		"two levels":                      {"${request.body.address.city.orValue('?')}", "Bern"},
+		"two levels, missing":             {"${request.body.address.zip.orValue(0)}", int64(0)},
+		"three levels":                    {"${request.body.address.geo.lon.orValue(0.5)}", 0.5},
+		"three levels, asked for":         {"${request.body.?address.?geo.?lat.orValue(0.5)}", 0.5},
+		"one asked for, one not":          {"${request.body.address.?city.orValue('?') + request.body.?address.city.orValue('?')}", "BernBern"},
+		"value of the whole":              {"${request.body.address.value().city.orValue('?')}", "Bern"},
+		"object or a map":                 {"${request.body.address.orValue({'city': 'Basel'}).city}", "Bern"},
+		"chained or":                      {"${request.body.note.or(request.body.address.city).orValue('?')}", "Bern"},
+		"optMap":                          {"${request.body.address.city.optMap(c, c + '!').orValue('?')}", "Bern!"},
+		"branch missing":                  {"${steps.context.docs.orValue([])}", []any{}},
+		"branch there":                    {"${steps.context.wiki.title.orValue('?')}", "W"},
+		"list in a branch":                {"${steps.context.wiki.hits.orValue([]).map(h, h.id)}", []any{}},
+		"error of a branch":               {"${steps.context.errors.docs.code.orValue('')}", "timeout"},
+		"step skipped":                    {"${steps.skipped.text.orValue('nothing')}", "nothing"},
+		"members of items":                {"${request.body.items.map(i, i.name).join(', ')}", "a, b"},
+		"missing members of items":        {"${request.body.items.map(i, i.price.orValue(0.0) * 1.5)}", []any{3.0, 0.0}},
+		"missing objects of items":        {"${request.body.items.map(i, i.size.zip.orValue(0))}", []any{int64(0), int64(7)}},
+		"filter by what may be missing":   {"${request.body.items.filter(i, has(i.size.zip)).map(i, i.name)}", []any{"b"}},
+		"item by index":                   {"${request.body.items[1].size.zip.orValue(0)}", int64(7)},
+		"size of a list":                  {"${size(request.body.items)}", int64(2)},
+		"size of an object":               {"${size(request.body.address.value())}", int64(1)},
+		"name in an object":               {"${'city' in request.body.address.value() && 'q' in request.body}", true},
+		"names of an object":              {"${request.body.items[0].exists(k, k == 'price')}", true},
+		"object is a map":                 {"${request.body.items[0] == {'name': 'a', 'price': 2}}", true},
+		"ternary of object and map":       {"${(true ? request.body.items[0] : {'name': 'c'}).name}", "a"},
+		"ternary of dyn and string":       {"${request.body.extra ? steps.answer.usage.total_tokens : 'x'}", int64(5)},
+		"lists of objects and maps":       {"${(request.body.items + [{'name': 'c'}]).map(i, i.name)}", []any{"a", "b", "c"}},
+		"member by a name that is found":  {"${request.body[request.body.q == 'why' ? 'extra' : 'q']}", true},
+		"int where a number is due":       {"${request.body.score * 0.5}", 1.0},
+		"ints in a list of numbers":       {"${request.body.ratios.map(r, r * 2.0)}", []any{2.0, 5.0}},
+		"compare int and number":          {"${request.body.score > 1}", true},
+		"string of a number":              {"${string(request.body.score)}", "2"},
+		"null or string":                  {"${request.body.maybe == null ? 'none' : request.body.maybe}", "none"},
+		"whole object keeps what it has":  {"x${request.body.items}", `x[{"name":"a","price":2},{"name":"b","size":{"zip":7}}]`},
+		"whole object as it is":           {"${steps.context.wiki.value()}", map[string]any{"title": "W"}},
+		"header":                          {"${request.headers[?'x-tenant'].orValue('')}", "a"},
+		"nested comprehension":            {"${request.body.items.all(i, request.body.items.exists(j, j.name == i.name))}", true},
+		"optional element":                {"${request.body.items[?5].name.orValue('?')}", "?"},
+		"optional element's missing part": {"${request.body.items[?1].size.zip.orValue(0)}", int64(7)},
+		"first element":                   {"${request.body.items.first().price.orValue(0.0)}", 2.0},
+	}
+	env, err := NewEnv(typedVars(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			template, err := env.Compile(tt.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := template.Value(t.Context(), typedValues(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestTypesAreChecked(t *testing.T) {
+	tests := map[string]struct {
+		in      string
+		column  int
+		message string
+	}{
+		"optional ends":              {"${request.body.note}", 3, ".orValue(…)"},
+		"optional in text":           {"x ${request.body.address.city}", 5, ".orValue(…)"},
+		"list of optionals":          {"${[request.body.note]}", 3, ".orValue(…)"},
+		"step skipped":               {"${steps.skipped.text}", 3, ".orValue(…)"},
+		"optional used":              {"${request.body.note + 'x'}", 21, "what may be missing needs .orValue(…) first"},
+		"optional iterated":          {"${request.body.tags.map(x, x)}", 15, "what may be missing needs .orValue(…) first"},
+		"optionals joined":           {"${request.body.items.map(i, i.price).join()}", 42, "what may be missing needs .orValue(…) first"},
+		"optional compared to null":  {"${request.body.note == null}", 21, "has("},
+		"optional compared":          {"${request.body.note == steps.answer.usage}", 21, "what may be missing"},
+		"optional in a list":         {"${request.body.note in steps.answer.usage}", 21, "what may be missing"},
+		"optional as JSON":           {"${request.body.note.json()}", 25, "what may be missing"},
+		"wrong default":              {"${request.body.note.orValue(1)}", 28, "no matching overload"},
+		"wrong default, deep":        {"${request.body.address.zip.orValue('a')}", 35, "no matching overload"},
+		"member of a step":           {"${steps.answer.txt}", 15, "undefined field 'txt'; answer has text, usage"},
+		"member of an optional step": {"${steps.skipped.txt.orValue('')}", 16, "undefined field 'txt'; skipped has text, usage"},
+		"member asked for":           {"${steps.answer.?txt.orValue('')}", 15, "undefined field 'txt'; answer has text, usage"},
+		"member, has":                {"${has(steps.answer.txt)}", 6, "undefined field 'txt'; answer has text, usage"},
+		"member of an error":         {"${steps.context.errors.docs.text.orValue('')}", 28, "undefined field 'text'; docs has code"},
+		"number and string":          {"${request.body.score + 'a'}", 22, "no matching overload"},
+		"object and number":          {"${request.body + 1}", 16, "applied to '(object, int)'"},
+		"int and number":             {"${request.body.score + 1}", 22, "no matching overload"},
+		"member of a string":         {"${request.body.q.x}", 17, "does not support field selection"},
+		"member of items":            {"${steps.context.wiki.hits.orValue([]).map(h, h.id + 'a')}", 51, "no matching overload"},
+		"unknown variable":           {"${body.q}", 3, "undeclared reference to 'body'; the variables here are request, steps"},
+	}
+	env, err := NewEnv(typedVars(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := env.Compile(tt.in)
+			e, ok := errors.AsType[*Error](err)
+			if !ok {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			if e.Column != tt.column || !strings.Contains(e.Message, tt.message) {
+				t.Errorf("got %v, want column %d and %q", e, tt.column, tt.message)
+			}
+		})
+	}
+}
