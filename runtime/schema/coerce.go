@@ -229,7 +229,7 @@ func coerceNumber(text string) (any, string) {
 	if !ok || strings.ContainsAny(text, "xX") { // Go reads hexadecimal fractions
 		return nil, "parse:number"
 	}
-	f, err := strconv.ParseFloat(text, 64)
+	f, err := strconv.ParseFloat(unsignedNaN(text), 64)
 	switch {
 	case math.IsInf(f, 0) || math.IsNaN(f): // also where err says that it is out of range
 		return nil, "parse:finite"
@@ -237,6 +237,14 @@ func coerceNumber(text string) (any, string) {
 		return nil, "parse:number"
 	}
 	return f, ""
+}
+
+// unsignedNaN takes from "nan" a sign, which Python allows and Go does not.
+func unsignedNaN(text string) string {
+	if len(text) == len("+nan") && strings.EqualFold(text[1:], "nan") && (text[0] == '+' || text[0] == '-') {
+		return text[1:]
+	}
+	return text
 }
 
 func coerceBoolean(text string) (any, string) {
