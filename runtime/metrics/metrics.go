@@ -23,6 +23,7 @@ type Metrics struct {
 	attempts     *prometheus.CounterVec
 	reloads      *prometheus.CounterVec
 	panics       prometheus.Counter
+	invalid      *prometheus.CounterVec
 	revision     *prometheus.GaugeVec
 
 	opened, done, failed, cancelled atomic.Int64
@@ -53,11 +54,12 @@ func New(inFlight func() int64) *Metrics {
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "llmservice", Name: "panics_total", Help: "Requests that a fault of the gateway itself ended.",
 		}),
+		invalid: counter("invalid_answers_total", "Answers that broke their route's response schema.", "route"),
 		revision: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "llmservice", Name: "config_revision", Help: "1 for the revision being served.",
 		}, []string{"revision"}),
 	}
-	m.Registry.MustRegister(m.requests, m.duration, m.firstContent, m.streams, m.attempts, m.reloads, m.panics, m.revision,
+	m.Registry.MustRegister(m.requests, m.duration, m.firstContent, m.streams, m.attempts, m.reloads, m.panics, m.invalid, m.revision,
 		gauge("in_flight", "Requests being served now.", inFlight),
 		gauge("streams_open", "Streams that have begun and not ended.", func() int64 { return m.Streams().Open }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -118,6 +120,9 @@ func (m *Metrics) Rejected() { m.reloads.WithLabelValues("rejected").Inc() }
 
 // Panicked counts a request whose handling panicked.
 func (m *Metrics) Panicked() { m.panics.Inc() }
+
+// InvalidAnswer counts an answer that broke its route's response schema.
+func (m *Metrics) InvalidAnswer(route string) { m.invalid.WithLabelValues(route).Inc() }
 
 // Streams reports the counts of streams. What ended is read before what began, so that no reader sees more ended
 // than begun.

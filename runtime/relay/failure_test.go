@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 )
@@ -26,6 +27,12 @@ func TestFailureOf(t *testing.T) {
 	} {
 		if got := FailureOf(tt.ctx, io.ErrUnexpectedEOF, FailedTruncated); got.Kind != tt.want {
 			t.Errorf("%s: %s, want %s", name, got.Kind, tt.want)
+		}
+	}
+	known := fmt.Errorf("send: %w", Failure{Kind: FailedSuperseded})
+	for _, ctx := range []context.Context{live, left, ended} {
+		if f := FailureOf(ctx, known, FailedTruncated); f.Kind != FailedSuperseded {
+			t.Errorf("an error that is a failure became %s", f.Kind)
 		}
 	}
 	if f := FailureOf(live, io.ErrUnexpectedEOF, FailedTruncated); !errors.Is(f, io.ErrUnexpectedEOF) {

@@ -15,24 +15,54 @@ import (
 // MaxWhole bounds a whole answer of an upstream, in bytes.
 const MaxWhole = 16 << 20
 
+// Expect says what makes an answer one that is wanted.
+type Expect struct {
+	// Status accepts the status; nil accepts 200 alone.
+	Status func(int) bool
+	// Check accepts the answer; nil accepts all.
+	Check func(*Fetched) error
+	// MaxBytes bounds the body, besides MaxWhole; 0 is no other bound.
+	MaxBytes int
+}
+
+// Fetched is a whole answer.
+type Fetched struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
 // Whole makes attempts until one yields a whole answer of status 200 that check accepts, and returns its body.
 // Observe, where set, is told of every attempt's end.
 func Whole(ctx context.Context, c relay.Client, next relay.Next, check func([]byte) error,
 	observe func(upstream string, f relay.Failure),
 ) ([]byte, relay.Failure) {
+	want := Expect{Check: func(a *Fetched) error { return check(a.Body) }}
+	answer, failure := Fetch(ctx, c, next, want, observe)
+	if answer == nil {
+		return nil, failure
+	}
+	return answer.Body, failure
+}
+
+// Fetch makes attempts until one yields a whole answer that is wanted. Observe, where set, is told of every attempt's
+// end.
+func Fetch(ctx context.Context, c relay.Client, next relay.Next, want Expect,
+	observe func(upstream string, f relay.Failure),
+) (*Fetched, relay.Failure) {
 	var failure relay.Failure
 	for {
 		attempt, final := next(failure)
 		if attempt == nil {
 			return nil, final
 		}
-		var body []byte
-		body, failure = whole(ctx, c, attempt, check)
+		var answer *Fetched
+		answer, failure = fetch(ctx, c, attempt, want)
 		if observe != nil {
 			observe(attempt.Upstream, failure)
 		}
 		if failure.Kind == relay.NoFailure {
-			return body, failure
+			return answer, failure
 		}
 		if ctx.Err() != nil {
 			return nil, failure
@@ -40,7 +70,7 @@ func Whole(ctx context.Context, c relay.Client, next relay.Next, check func([]by
 	}
 }
 
-func whole(ctx context.Context, c relay.Client, a *relay.Attempt, check func([]byte) error) ([]byte, relay.Failure) {
+func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (*Fetched, relay.Failure) {
 	defer a.Release()
 	ctx, cancel := context.WithTimeoutCause(ctx, a.Total, relay.Failure{Kind: relay.FailedTotal})
 	defer cancel()
@@ -49,20 +79,38 @@ func whole(ctx context.Context, c relay.Client, a *relay.Attempt, check func([]b
 		return nil, relay.FailureOf(ctx, err, relay.FailedConnect)
 	}
 	defer func() { _ = answer.Body.Close() }() // what is lost by it is only the connection's reuse
-	if answer.Status != http.StatusOK {
+	if !want.status(answer.Status) {
 		return nil, StatusFailure(answer)
 	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, MaxWhole+1))
+	limit := want.limit()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, int64(limit)+1))
 	switch {
 	case err != nil:
 		return nil, relay.FailureOf(ctx, err, relay.FailedTruncated)
-	case len(body) > MaxWhole:
-		return nil, relay.Failure{Kind: relay.FailedTooLarge, Err: fmt.Errorf("answer above %d bytes", MaxWhole)}
+	case len(body) > limit:
+		return nil, relay.Failure{Kind: relay.FailedTooLarge, Err: fmt.Errorf("answer above %d bytes", limit)}
 	}
-	if err := check(body); err != nil {
-		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
+	whole := &Fetched{Status: answer.Status, Header: answer.Header, Body: body}
+	if want.Check != nil {
+		if err := want.Check(whole); err != nil {
+			return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
+		}
 	}
-	return body, relay.Failure{}
+	return whole, relay.Failure{}
+}
+
+func (e *Expect) status(status int) bool {
+	if e.Status == nil {
+		return status == http.StatusOK
+	}
+	return e.Status(status)
+}
+
+func (e *Expect) limit() int {
+	if e.MaxBytes > 0 {
+		return min(e.MaxBytes, MaxWhole)
+	}
+	return MaxWhole
 }
 
 // StatusFailure describes an answer of another status than 200. The body is not read: it may echo keys or prompts.

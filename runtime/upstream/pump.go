@@ -21,6 +21,7 @@ type pump struct {
 
 	tap     relay.Tap
 	silence *silence
+	frame   wire.Frame // the one at hand: given to the tap from here, it costs no allocation
 }
 
 // run reads until the stream is done, and then returns the zero failure.
@@ -62,9 +63,13 @@ type batch struct {
 // take collects the events that are whole, up to one that ends the stream.
 func (p *pump) take(parser *wire.Parser) batch {
 	var b batch
-	for frame, ok := parser.Next(); ok && b.last < relay.Done; frame, ok = parser.Next() {
+	for b.last < relay.Done {
+		var whole bool
+		if p.frame, whole = parser.Next(); !whole {
+			break
+		}
 		b.events = true
-		p.pending, b.last = p.tap.Frame(p.pending, &frame)
+		p.pending, b.last = p.tap.Frame(p.pending, &p.frame)
 		b.content = b.content || b.last == relay.Content
 	}
 	return b

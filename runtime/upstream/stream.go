@@ -68,7 +68,7 @@ func (s *streaming) try(ctx context.Context, a *relay.Attempt, tap func() relay.
 	if failure := refusesToStream(answer); failure.Kind != relay.NoFailure {
 		return failure
 	}
-	pump := pump{streaming: s, tap: tap(), silence: silence}
+	pump := &pump{streaming: s, tap: tap(), silence: silence}
 	failure := pump.run(ctx, answer.Body)
 	if failure.Kind == relay.NoFailure {
 		finish(answer.Body, cancel)

@@ -1,6 +1,8 @@
 package upstream
 
 import (
+	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -47,12 +49,18 @@ func New(o Options) *Upstream {
 type Plan struct {
 	// Upstreams are tried in order, each endpoint of each once.
 	Upstreams []*Upstream
-	// Path is appended to an endpoint's URL.
+	// Method is POST where it is empty.
+	Method string
+	// Path is appended to an endpoint's URL, with a query or without.
 	Path string
+	// Header has further fields of the request.
+	Header http.Header
 	// Accept is the media type asked for.
 	Accept string
 	// Body makes the request's body for an upstream.
 	Body func(u *Upstream) ([]byte, error)
+	// Once keeps a request that is not idempotent from being sent twice.
+	Once bool
 }
 
 // Attempts returns the chooser of a request's attempts. It serves one request and is not for concurrent use.
@@ -60,7 +68,7 @@ func (p *Plan) Attempts() relay.Next {
 	rest := slices.Clone(p.Upstreams)
 	tried := map[*Endpoint]bool{}
 	return func(after relay.Failure) (*relay.Attempt, relay.Failure) {
-		if after.Kind != relay.NoFailure && !Retryable(after) {
+		if after.Kind != relay.NoFailure && (p.Once || !Retryable(after)) {
 			return nil, after
 		}
 		for len(rest) > 0 {
@@ -100,6 +108,7 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure)
 		"Accept":       {p.Accept},
 		"User-Agent":   {"llmservice-gateway"},
 	}
+	maps.Copy(header, p.Header)
 	if u.SecretPath != "" {
 		token, err := u.credentials.Read(u.SecretPath)
 		if err != nil {
@@ -115,7 +124,7 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure)
 	return &relay.Attempt{
 		Upstream: u.Name,
 		Call: &relay.Call{
-			Method: http.MethodPost, URL: strings.TrimSuffix(e.URL, "/") + p.Path,
+			Method: cmp.Or(p.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + p.Path,
 			Header: header, Body: body, Connect: u.Timeouts.Connect,
 		},
 		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total,

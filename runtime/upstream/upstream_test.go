@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -227,11 +228,25 @@ func TestProblems(t *testing.T) {
 		relay.FailedEvent: problem.UpstreamError, relay.FailedTooLarge: problem.UpstreamError,
 		relay.FailedCredential: problem.UpstreamUnavailable, relay.FailedTimeout: problem.Timeout,
 		relay.FailedDuration: problem.DurationExceeded, relay.FailedDraining: problem.Draining, relay.FailedPanic: problem.Internal,
+		relay.FailedBudget: problem.BudgetExceeded, relay.FailedSchema: problem.ResponseInvalid,
+		relay.FailedStep: problem.Internal, relay.FailedSuperseded: problem.Internal,
 	} {
 		e := Problem(relay.Failure{Kind: kind, Err: errors.New("sk-secret")})
 		if e.Code != want || strings.Contains(e.Message, "sk-secret") {
 			t.Errorf("%s: %+v, want %s", kind, e, want)
 		}
+	}
+}
+
+// What a step found wrong is a problem already.
+func TestAStepsOwnProblem(t *testing.T) {
+	own := problem.TooLarge(7)
+	if got := Problem(relay.Failure{Kind: relay.FailedStep, Err: fmt.Errorf("steps.answer: %w", own)}); got != own {
+		t.Errorf("%+v", got)
+	}
+	// An upstream's failure is what it is, whatever led to it.
+	if got := Problem(relay.Failure{Kind: relay.FailedMalformed, Err: own}); got.Code != problem.UpstreamError {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -121,7 +121,7 @@ func relayOf(tap relay.Tap) *relay.Relay {
 	}
 }
 
-func serve(t *testing.T, p relay.Policy, change func(*Options)) string {
+func serve(t testing.TB, p relay.Policy, change func(*Options)) string {
 	t.Helper()
 	o := Options{
 		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 2, BodyLimit: 1 << 10,
@@ -146,7 +146,7 @@ func serve(t *testing.T, p relay.Policy, change func(*Options)) string {
 	return "http://" + l.Addr().String()
 }
 
-func client(t *testing.T) *http.Client {
+func client(t testing.TB) *http.Client {
 	t.Helper()
 	c := &http.Client{Transport: &http.Transport{}, Timeout: patience}
 	t.Cleanup(c.CloseIdleConnections)
@@ -364,7 +364,21 @@ func TestServeFailsWithItsListener(t *testing.T) {
 }
 
 func TestDrainDeadline(t *testing.T) {
-	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(letterTap{})} })
+	for name, tt := range map[string]struct {
+		verdict relay.Verdict
+		want    string
+	}{
+		"relayed":                 {relay.Verdict{Relay: relayOf(letterTap{})}, "data: c\n\ndata: abort draining\n\n"},
+		"produced":                {relay.Verdict{Stream: waiting(relay.Content)}, "data: x\n\ndata: abort draining\n\n"},
+		"produced, with progress": {relay.Verdict{Stream: waiting(relay.Preamble)}, "data: x\n\ndata: abort draining\n\n"},
+	} {
+		t.Run(name, func(t *testing.T) { drainDeadline(t, tt.verdict, tt.want) })
+	}
+}
+
+func drainDeadline(t *testing.T, verdict relay.Verdict, want string) {
+	t.Helper()
+	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return verdict })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -386,8 +400,8 @@ func TestDrainDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	drain()
-	if got := body(t, resp, nil); got != "data: c\n\ndata: abort draining\n\n" {
-		t.Errorf("got %q", got)
+	if got := body(t, resp, nil); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)

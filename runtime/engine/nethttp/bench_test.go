@@ -1,0 +1,56 @@
+package nethttp
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// eventByEvent is a body that gives one event for each read.
+type eventByEvent struct{ left int }
+
+func (b *eventByEvent) Read(p []byte) (int, error) {
+	b.left--
+	switch {
+	case b.left < 0:
+		return 0, io.EOF
+	case b.left == 0:
+		return copy(p, "data: d\n\n"), nil
+	}
+	return copy(p, "data: c\n\n"), nil
+}
+
+func (b *eventByEvent) Close() error { return nil }
+
+// BenchmarkRelay is a stream of 1000 events, over loopback, client included.
+func BenchmarkRelay(b *testing.B) {
+	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(letterTap{})} })
+	url := serve(b, p, func(o *Options) {
+		o.Client = doFunc(func() *relay.Answer {
+			return &relay.Answer{
+				Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: &eventByEvent{left: 1000},
+			}
+		})
+	})
+	c := client(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		resp, err := c.Post(url, "", strings.NewReader("x"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, resp.Body); err != nil || n != 9000 {
+			b.Fatalf("%d bytes, %v", n, err)
+		}
+		_ = resp.Body.Close()
+		<-p.outcomes
+	}
+}
+
+type doFunc func() *relay.Answer
+
+func (f doFunc) Do(context.Context, *relay.Call) (*relay.Answer, error) { return f(), nil }

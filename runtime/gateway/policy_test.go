@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/test/mockllm"
+)
+
+// What a route has ended itself is counted as that, and is in no log as the upstream's failure.
+func TestCallsThatTheRouteEndsAreNoFailures(t *testing.T) {
+	_, url := startMock(t, mockllm.Options{})
+	r := start(t, assistant(url))
+	for _, kind := range []relay.FailureKind{
+		relay.NoFailure, relay.FailedClient, relay.FailedSuperseded, relay.FailedBudget, relay.FailedSchema, relay.FailedStep,
+	} {
+		r.g.observe("a", relay.Failure{Kind: kind})
+	}
+	if logs := r.logs.String(); strings.Contains(logs, "upstream attempt failed") {
+		t.Errorf("logged: %s", logs)
+	}
+	r.g.observe("a", relay.Failure{Kind: relay.FailedIdle})
+	if logs := r.logs.String(); !strings.Contains(logs, "upstream attempt failed") {
+		t.Error("a failure of the upstream's is not logged")
+	}
+	const want = `
+# HELP llmservice_upstream_attempts_total Calls of upstreams, by how they failed (none for success).
+# TYPE llmservice_upstream_attempts_total counter
+llmservice_upstream_attempts_total{failure="budget",upstream="a"} 1
+llmservice_upstream_attempts_total{failure="client_left",upstream="a"} 1
+llmservice_upstream_attempts_total{failure="idle_timeout",upstream="a"} 1
+llmservice_upstream_attempts_total{failure="none",upstream="a"} 1
+llmservice_upstream_attempts_total{failure="schema",upstream="a"} 1
+llmservice_upstream_attempts_total{failure="step",upstream="a"} 1
+llmservice_upstream_attempts_total{failure="superseded",upstream="a"} 1
+`
+	if err := testutil.GatherAndCompare(r.g.metrics.Registry, strings.NewReader(want), "llmservice_upstream_attempts_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+// A route finds its path's parameters in the request, and metrics its template: a client's path is no label.
+func TestPathsHaveParameters(t *testing.T) {
+	_, url := startMock(t, mockllm.Options{})
+	c := assistant(url)
+	c.Routes[1].Path = "/items/{id}/{part}"
+	r := start(t, c)
+	req := &relay.Request{Head: relay.Head{Method: "POST", Path: "/items/a/b/c d", EscapedPath: "/items/a%2Fb/c%20d"}}
+	found, wrong := r.g.match(req)
+	if wrong != nil || found.name != "/items/{id}/{part}" {
+		t.Fatalf("%+v, %v", found, wrong)
+	}
+	if diff := cmp.Diff(map[string]string{"id": "a/b", "part": "c d"}, req.Params); diff != "" {
+		t.Error(diff)
+	}
+	if resp := r.post("/items/a%2Fb/c%20d", question(`{"tokens":1}`)); resp.StatusCode != http.StatusOK {
+		t.Errorf("%d %s", resp.StatusCode, text(t, resp))
+	}
+	if resp := r.post("/items/a", question(`{"tokens":1}`)); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("%d %s", resp.StatusCode, text(t, resp))
+	}
+}
+
+// Streams that a route produces are counted like those that are relayed.
+func TestProducedStreamsAreCounted(t *testing.T) {
+	_, url := startMock(t, mockllm.Options{})
+	r := start(t, assistant(url))
+	v := r.g.counted("/own", relay.Verdict{Stream: &relay.Stream{
+		Run: func(context.Context, relay.Sink) relay.Failure { return relay.Failure{} },
+	}})
+	open := func() config.Streams { return r.g.Status().Streams }
+	if got, want := open(), (config.Streams{Opened: 1, Open: 1}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	v.Done(relay.Outcome{Result: relay.StreamFailed, Failure: relay.Failure{Kind: relay.FailedBudget}})
+	if got, want := open(), (config.Streams{Opened: 1, Failed: 1}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
