@@ -27,12 +27,12 @@ type Function struct {
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 
-	// steps are the function's work, in order, from 1 to 16. A function has no step respond.
+	// steps are the function's work, in order, from 1 to 16.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
-	Steps []Step `json:"steps,omitempty"`
+	Steps []FunctionStep `json:"steps,omitempty"`
 
 	// output is what the function returns: a JSON value whose strings are templates, such as ${steps.hits.body.items}.
 	// +required

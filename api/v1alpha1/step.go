@@ -2,10 +2,34 @@ package v1alpha1
 
 // Descriptions from here on are short: the kinds of a step stand in the schema six times, since it cannot recurse.
 
-// Step is one piece of a route's or function's work. Exactly one kind is set.
+// Step is one piece of a route's work. Exactly one kind is set.
 //
 // +kubebuilder:validation:ExactlyOneOf=chat;embeddings;http;call;agent;gather;forEach;set;respond
 type Step struct {
+	StepBase `json:",inline"`
+
+	// onError says what happens where the step fails. Without it the route fails.
+	// +optional
+	OnError *StepOnError `json:"onError,omitempty"`
+
+	// respond ends the route with an answer. It stands before the step that streams.
+	// +optional
+	Respond *Respond `json:"respond,omitempty"`
+}
+
+// FunctionStep is one piece of a function's work. Exactly one kind is set.
+//
+// +kubebuilder:validation:ExactlyOneOf=chat;embeddings;http;call;agent;gather;forEach;set
+type FunctionStep struct {
+	StepBase `json:",inline"`
+
+	// onError says what happens where the step fails. Without it the function fails.
+	// +optional
+	OnError *OnError `json:"onError,omitempty"`
+}
+
+// StepBase is what the steps of routes and functions have alike.
+type StepBase struct {
 	// name is what the response and templates call the step: at most 63 letters, digits and underscores, beginning
 	// with a letter.
 	// +required
@@ -25,10 +49,6 @@ type Step struct {
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 
-	// onError says what happens where the step fails. Without it the route or function fails.
-	// +optional
-	OnError *StepOnError `json:"onError,omitempty"`
-
 	Action `json:",inline"`
 
 	// gather makes several calls at once.
@@ -42,10 +62,6 @@ type Step struct {
 	// set gives a value a name.
 	// +optional
 	Set *Set `json:"set,omitempty"`
-
-	// respond ends the route with an answer. In routes only, before any step that streams.
-	// +optional
-	Respond *Respond `json:"respond,omitempty"`
 }
 
 // Action is a call: the kinds that steps, branches and forEach have alike.

@@ -76,6 +76,6 @@ func contractFunction(f *v1alpha1.Function) (config.Function, error) {
 	if function.Timeout, err = optionalDuration("timeout", f.Timeout); err != nil {
 		return function, err
 	}
-	function.Steps, err = each("steps", f.Steps, contractStep)
+	function.Steps, err = each("steps", f.Steps, contractFunctionStep)
 	return function, err
 }

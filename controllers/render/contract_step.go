@@ -6,13 +6,27 @@ import (
 )
 
 func contractStep(s *v1alpha1.Step) (config.Step, error) {
-	step := config.Step{Name: s.Name, When: s.When, Action: contractAction(&s.Action), Respond: contractRespond(s.Respond)}
-	if s.Set != nil {
-		step.Set = &config.Set{Value: jsonValue(&s.Set.Value)}
-	}
+	step, err := contractStepBase(&s.StepBase)
+	step.Respond = contractRespond(s.Respond)
 	if e := s.OnError; e != nil {
 		step.OnError = contractOnError(string(e.Type), e.Value)
 		step.OnError.Respond = contractRespond(e.Respond)
+	}
+	return step, err
+}
+
+func contractFunctionStep(s *v1alpha1.FunctionStep) (config.Step, error) {
+	step, err := contractStepBase(&s.StepBase)
+	if e := s.OnError; e != nil {
+		step.OnError = contractOnError(string(e.Type), e.Value)
+	}
+	return step, err
+}
+
+func contractStepBase(s *v1alpha1.StepBase) (config.Step, error) {
+	step := config.Step{Name: s.Name, When: s.When, Action: contractAction(&s.Action)}
+	if s.Set != nil {
+		step.Set = &config.Set{Value: jsonValue(&s.Set.Value)}
 	}
 	var err error
 	if step.Timeout, err = optionalDuration("timeout", s.Timeout); err != nil {
