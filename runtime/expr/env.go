@@ -85,8 +85,11 @@ func newBase() (*shared, error) {
 	if err != nil {
 		return nil, fmt.Errorf("expression environment: %w", err)
 	}
-	s := &shared{cel: env, options: programOptions()}
-	if s.checker, err = newChecker(env); err != nil {
+	s := &shared{cel: env}
+	if s.checker, err = newChecker(env); err == nil {
+		s.options, err = programOptions(env)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("expression functions: %w", err)
 	}
 	return s, nil

@@ -61,22 +61,14 @@ func joinDecl() (*decls.FunctionDecl, error) {
 		decls.MemberOverload(joinWithID, []*types.Type{list, types.StringType}, types.StringType))
 }
 
-// programOptions bound what each program may do. They add our join, and stand before those of the library's functions whose
-// output can be far larger than what they are given.
-func programOptions() []cel.ProgramOption {
-	return []cel.ProgramOption{
-		cel.EvalOptions(cel.OptOptimize),
-		cel.CostLimit(MaxCost),
-		cel.InterruptCheckFrequency(interruptEvery),
-		cel.CostTrackerOptions(costs()...),
-		cel.Functions(
-			&functions.Overload{Operator: joinID, Unary: func(list ref.Val) ref.Val { return join(list, types.String("")) }},
-			&functions.Overload{Operator: joinWithID, Binary: join},
-			&functions.Overload{Operator: asDoubleID, Unary: asDouble},
-			&functions.Overload{Operator: asIntID, Unary: asInt},
-			&functions.Overload{Operator: "string_replace_string_string", Function: replace},
-			&functions.Overload{Operator: "string_replace_string_string_int", Function: replace},
-		),
+// ownOverloads are the implementations that cannot be declared together with a function: join's, whose name is taken, and
+// those that have no name in the language.
+func ownOverloads() []*functions.Overload {
+	return []*functions.Overload{
+		{Operator: joinID, Unary: func(list ref.Val) ref.Val { return join(list, types.String("")) }},
+		{Operator: joinWithID, Binary: join},
+		{Operator: asDoubleID, Unary: asDouble},
+		{Operator: asIntID, Unary: asInt},
 	}
 }
 
@@ -214,35 +206,4 @@ func join(list, separator ref.Val) ref.Val {
 		b.WriteString(text)
 	}
 	return bounded(b.String())
-}
-
-// replace is the library's, after a look at how long the result can be.
-func replace(args ...ref.Val) ref.Val {
-	texts := make([]string, 3)
-	for i := range texts {
-		s, ok := args[i].(types.String)
-		if !ok {
-			return types.MaybeNoSuchOverloadErr(args[i])
-		}
-		texts[i] = string(s)
-	}
-	n := int64(-1)
-	if len(args) == 4 {
-		limit, ok := args[3].(types.Int)
-		if !ok {
-			return types.MaybeNoSuchOverloadErr(args[3])
-		}
-		n = int64(limit)
-	}
-	s, from, to := texts[0], texts[1], texts[2]
-	if growth := len(to) - len(from); growth > 0 {
-		times := int64(strings.Count(s, from))
-		if n >= 0 {
-			times = min(times, n)
-		}
-		if times > int64(MaxOutput/growth) {
-			return fail(errOutput)
-		}
-	}
-	return types.String(strings.Replace(s, from, to, int(n)))
 }

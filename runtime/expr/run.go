@@ -17,9 +17,6 @@ import (
 	"cel.dev/cel-go/interpreter"
 )
 
-// interruptEvery is how many iterations of a comprehension pass between looks at the context.
-const interruptEvery = 100
-
 // run is one evaluation of a Template or Tree and what is left of its own bounds.
 type run struct {
 	vars   cel.Activation

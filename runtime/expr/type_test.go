@@ -19,6 +19,8 @@ func typedVars(t testing.TB) Vars {
 			"n": {"type": "integer"},
 			"score": {"type": "number", "default": 1},
 			"note": {"type": "string"},
+			"level": {"type": ["number", "null"], "default": null},
+			"rank": {"type": ["integer", "null"]},
 			"maybe": {"type": ["string", "null"], "default": null},
 			"tags": {"type": "array", "items": {"type": "string"}},
 			"ratios": {"type": "array", "items": {"type": "number"}, "default": []},
@@ -55,7 +57,7 @@ func typedValues() map[string]any {
 		"request": map[string]any{
 			"headers": map[string]any{"x-tenant": "a"},
 			"body": map[string]any{
-				"q": "why", "score": int64(2), "maybe": nil, "n": 3.0, "ratios": []any{int64(1), 2.5}, "extra": true,
+				"q": "why", "score": int64(2), "maybe": nil, "level": int64(2), "n": 3.0, "ratios": []any{int64(1), 2.5}, "extra": true,
 				"address": map[string]any{"city": "Bern"},
 				"items":   []any{map[string]any{"name": "a", "price": int64(2)}, map[string]any{"name": "b", "size": map[string]any{"zip": int64(7)}}},
 			},
@@ -117,6 +119,8 @@ func TestTypedValues(t *testing.T) {
 		"member by a name that is found":  {"${request.body[request.body.q == 'why' ? 'extra' : 'q']}", true},
 		"int where a number is due":       {"${request.body.score * 0.5}", 1.0},
 		"ints in a list of numbers":       {"${request.body.ratios.map(r, r * 2.0)}", []any{2.0, 5.0}},
+		"nullable number":                 {"${request.body.level == null ? 0.0 : request.body.level * 1.5}", 3.0},
+		"nullable, missing":               {"${request.body.rank.orValue(1)}", int64(1)},
 		"compare int and number":          {"${request.body.score > 1}", true},
 		"string of a number":              {"${string(request.body.score)}", "2"},
 		"null or string":                  {"${request.body.maybe == null ? 'none' : request.body.maybe}", "none"},
@@ -195,5 +199,216 @@ func TestTypesAreChecked(t *testing.T) {
 				t.Errorf("got %v, want column %d and %q", e, tt.column, tt.message)
 			}
 		})
+	}
+}
+
+func TestTypesOfTemplates(t *testing.T) {
+	env, err := NewEnv(typedVars(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		in   string
+		want Type
+	}{
+		"literal":        {"a", String},
+		"empty":          {"", String},
+		"text":           {"a ${1}", String},
+		"string":         {"${request.body.q}", String},
+		"int":            {"${request.body.n.orValue(1)}", Int},
+		"double":         {"${request.body.score}", Double},
+		"bool":           {"${has(request.body.n)}", Bool},
+		"null":           {"${null}", Null},
+		"nullable":       {"${request.body.maybe}", Nullable(String)},
+		"unsigned":       {"${1u}", Dyn},
+		"bytes":          {"${b'a'}", String},
+		"timestamp":      {"${timestamp('2026-01-02T03:04:05Z')}", String},
+		"list":           {"${request.body.items.map(i, i.name)}", List(String)},
+		"empty list":     {"${[]}", List(Dyn)},
+		"mixed list":     {"${[1, 'a']}", List(Dyn)},
+		"map":            {"${{'a': 1}}", Map(Int)},
+		"object":         {"${steps.answer}", Object(map[string]Type{"text": String, "usage": Dyn})},
+		"list of object": {"${steps.context.wiki.hits.orValue([])}", List(Open(map[string]Type{"id": Int}))},
+		"dynamic":        {"${steps.answer.usage}", Dyn},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			template, err := env.Compile(tt.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := template.Type(); !got.Equal(tt.want) {
+				t.Errorf("got %s, want %s", spell(got), spell(tt.want))
+			}
+		})
+	}
+}
+
+func TestCompileExpression(t *testing.T) {
+	env, err := NewEnv(typedVars(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		in      string
+		want    Type
+		typ     Type
+		message string // of the error when compiling
+		fails   string // of the error when evaluating
+	}{
+		"bool":                    {in: "${has(request.body.n)}", want: Bool, typ: Bool},
+		"string for bool":         {in: "${request.body.q}", want: Bool, message: "column 3: gives string, want bool"},
+		"dynamic bool":            {in: "${request.body.extra}", want: Bool, typ: Bool},
+		"dynamic, no bool":        {in: "${request.body.other}", want: Bool, typ: Bool, fails: "${request.body.other} does not give bool"},
+		"literal":                 {in: "true", want: Bool, message: "want one expression"},
+		"text":                    {in: "a${true}", want: Bool, message: "want one expression"},
+		"two":                     {in: "${true}${true}", want: Bool, message: "want one expression"},
+		"list":                    {in: "${request.body.items}", want: List(Dyn), typ: typedVars(t)["request"].object.fields["body"].object.fields["items"]},
+		"list of another":         {in: "${request.body.items}", want: List(String), message: "gives list(object), want list(string)"},
+		"dynamic list":            {in: "${request.body.others}", want: List(Dyn), typ: List(Dyn)},
+		"dynamic, no list":        {in: "${request.body.other}", want: List(Dyn), typ: List(Dyn), fails: "does not give list(dyn)"},
+		"int for double":          {in: "${request.body.n.orValue(1)}", want: Double, typ: Int},
+		"double for int":          {in: "${request.body.score}", want: Int, message: "gives double, want int"},
+		"dynamic int for double":  {in: "${request.body.others[0]}", want: Double, typ: Double},
+		"dynamic int":             {in: "${request.body.others[0]}", want: Int, typ: Int},
+		"dynamic, no int":         {in: "${request.body.other}", want: Int, typ: Int, fails: "does not give int"},
+		"dynamic, no double":      {in: "${request.body.other}", want: Double, typ: Double, fails: "does not give double"},
+		"dynamic string":          {in: "${request.body.other}", want: String, typ: String},
+		"dynamic, no string":      {in: "${request.body.extra}", want: String, typ: String, fails: "does not give string"},
+		"dynamic map":             {in: "${steps.answer.usage}", want: Map(Dyn), typ: Map(Dyn)},
+		"dynamic, no map":         {in: "${request.body.extra}", want: Map(Dyn), typ: Map(Dyn), fails: "does not give map(string, dyn)"},
+		"dynamic, no object":      {in: "${request.body.extra}", want: Object(nil), typ: Object(nil), fails: "does not give object"},
+		"object for a map":        {in: "${steps.answer}", want: Map(Dyn), typ: Object(map[string]Type{"text": String, "usage": Dyn})},
+		"null for a nullable":     {in: "${null}", want: Nullable(Int), typ: Null},
+		"int for a nullable":      {in: "${1}", want: Nullable(Int), typ: Int},
+		"dynamic for a nullable":  {in: "${request.body.extra}", want: Nullable(Int), typ: Nullable(Int), fails: "does not give wrapper(int)"},
+		"dynamic null":            {in: "${request.body.extra}", want: Null, typ: Null, fails: "does not give null"},
+		"anything":                {in: "${request.body.q}", want: Dyn, typ: String},
+		"what does not compile":   {in: "${foo}", want: Dyn, message: "undeclared"},
+		"what does not run":       {in: "${request.body.nope}", want: Bool, typ: Bool, fails: "not there"},
+		"maps of unlike members":  {in: "${{'a': 1}}", want: Map(String), message: "gives map(string, int), want map(string, string)"},
+		"string for an object":    {in: "${'a'}", want: Object(nil), message: "gives string, want object"},
+		"nullable where it isn't": {in: "${request.body.maybe}", want: String, message: "gives wrapper(string), want string"},
+	}
+	vars := typedValues()
+	body := vars["request"].(map[string]any)["body"].(map[string]any)
+	body["other"], body["others"] = "text", []any{int64(1)}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			template, err := env.CompileExpression(tt.in, tt.want)
+			if tt.message != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.message) {
+					t.Errorf("got %v, want %q", err, tt.message)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := template.Type(); !got.Equal(tt.typ) {
+				t.Errorf("type %s, want %s", spell(got), spell(tt.typ))
+			}
+			_, err = template.Value(t.Context(), vars, nil)
+			if tt.fails == "" && err != nil || tt.fails != "" && (err == nil || !strings.Contains(err.Error(), tt.fails)) {
+				t.Errorf("got %v, want %q", err, tt.fails)
+			}
+		})
+	}
+}
+
+func TestTypes(t *testing.T) {
+	for name, pair := range map[string][2]Type{
+		"zero is Dyn":             {Type{}, Dyn},
+		"optional of optional":    {Optional(Optional(Int)), Optional(Int)},
+		"list of optional":        {List(Optional(Int)), List(Int)},
+		"map of optional":         {Map(Optional(Int)), Map(Int)},
+		"nullable list":           {Nullable(List(Int)), Dyn},
+		"nullable nullable":       {Nullable(Nullable(Int)), Nullable(Int)},
+		"nullable null":           {Nullable(Null), Null},
+		"objects by structure":    {Object(map[string]Type{"a": Int, "b": List(Open(nil))}), Object(map[string]Type{"b": List(Open(nil)), "a": Int})},
+		"element":                 {List(Int).Element(), Int},
+		"element of what is none": {Map(Int).Element(), Dyn},
+		"unwrapped":               {Optional(List(Int)).Unwrapped(), List(Int)},
+		"unwrapped already":       {List(Int).Unwrapped(), List(Int)},
+	} {
+		if !pair[0].Equal(pair[1]) {
+			t.Errorf("%s: %s is not %s", name, spell(pair[0]), spell(pair[1]))
+		}
+	}
+	for name, pair := range map[string][2]Type{
+		"lists":                {List(Int), List(Double)},
+		"open and closed":      {Object(nil), Open(nil)},
+		"members":              {Object(map[string]Type{"a": Int}), Object(map[string]Type{"a": Optional(Int)})},
+		"names":                {Object(map[string]Type{"a": Int}), Object(map[string]Type{"b": Int})},
+		"names with signs":     {Object(map[string]Type{`a":int,"b`: Int}), Object(map[string]Type{"a": Int, "b": Int})},
+		"nullable":             {Nullable(Int), Int},
+		"optional":             {Optional(Int), Int},
+		"list and map":         {List(Int), Map(Int)},
+		"members of a member":  {Object(map[string]Type{"a": Object(nil)}), Object(map[string]Type{"a": Open(nil)})},
+		"a member more":        {Object(map[string]Type{"a": Int}), Object(map[string]Type{"a": Int, "b": Int})},
+		"optional and missing": {Optional(Int), Optional(String)},
+	} {
+		if pair[0].Equal(pair[1]) {
+			t.Errorf("%s: %s is %s", name, spell(pair[0]), spell(pair[1]))
+		}
+	}
+}
+
+// TestObjectsAreCopied: an Env does not change with the map that its types were made of.
+func TestObjectsAreCopied(t *testing.T) {
+	fields := map[string]Type{"a": Int}
+	vars := Vars{"x": Object(fields)}
+	env, err := NewEnv(vars)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(fields, "a")
+	delete(vars, "x")
+	if _, err := env.Compile("${x.a}"); err != nil {
+		t.Error(err)
+	}
+	if _, err := env.Compile("${y}"); err == nil || !strings.Contains(err.Error(), "the variables here are x") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestDeepChains: optional within optional, to any depth that fits an object; deeper ones are refused, not misread.
+func TestDeepChains(t *testing.T) {
+	chain := func(n int) (*Env, string) {
+		leaf := String
+		for range n {
+			leaf = Object(map[string]Type{"a": Optional(leaf)})
+		}
+		env, err := NewEnv(Vars{"x": leaf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return env, "${x" + strings.Repeat(".a", n) + ".orValue('?')}"
+	}
+	env, text := chain(maxPasses - 2)
+	template, err := env.Compile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := template.Value(t.Context(), map[string]any{"x": map[string]any{}}, nil); err != nil || got != "?" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	env, text = chain(maxPasses + 8)
+	if _, err := env.Compile(text); err == nil {
+		t.Error("a chain deeper than is checked was accepted")
+	}
+}
+
+func TestHintsAreBounded(t *testing.T) {
+	fields := map[string]Type{}
+	for i := range 100 {
+		fields["member"+strings.Repeat("x", i)] = Int
+	}
+	env, err := NewEnv(Vars{"x": Object(fields)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := env.Compile("${x.y}"); err == nil || !strings.Contains(err.Error(), ", and 68 more") {
+		t.Errorf("got %v", err)
 	}
 }

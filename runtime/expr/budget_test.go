@@ -1,0 +1,117 @@
+package expr
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+func compile(t testing.TB, text string) *Template {
+	t.Helper()
+	template, err := testEnv(t).Compile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return template
+}
+
+// TestBudgetIsShared: what one evaluation has taken, the next one lacks, and the error names the expression.
+func TestBudgetIsShared(t *testing.T) {
+	tests := map[string]struct {
+		budget  *Budget
+		in      string
+		message string
+	}{
+		"cost":  {NewBudget(1000, MaxOutput), "${[1,2,3].map(x, x)}", "${[1,2,3].map(x, x)} takes more work than the request has left"},
+		"bytes": {NewBudget(MaxCost, 1000), "${request.body.q}", "${request.body.q} gives more output than the request has left"},
+		"text":  {NewBudget(MaxCost, 1000), "only ${request.path}", "gives more output than the request has left"},
+		"none":  {NewBudget(0, MaxOutput), "${request.path}", "takes more work than the request has left"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			template := compile(t, tt.in)
+			var err error
+			runs := 0
+			for ; err == nil && runs < 1000; runs++ {
+				_, err = template.Value(t.Context(), testVars(), tt.budget)
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.message) || strings.Contains(err.Error(), secret) {
+				t.Fatalf("after %d runs: %v, want %q", runs, err, tt.message)
+			}
+			if name != "none" && runs < 10 {
+				t.Errorf("only %d runs", runs)
+			}
+			if _, err := template.Value(t.Context(), testVars(), tt.budget); err == nil {
+				t.Error("a spent budget allows more")
+			}
+		})
+	}
+}
+
+func TestBudgetOfTrees(t *testing.T) {
+	tree, err := testEnv(t).CompileTree([]byte(`{"a": ["${request.body.q}"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := NewBudget(MaxCost, 2*len(secret))
+	if _, err := tree.JSON(t.Context(), testVars(), b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tree.Value(t.Context(), testVars(), b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tree.JSON(t.Context(), testVars(), b); err == nil || !strings.Contains(err.Error(), "at /a/0, column 3: ${request.body.q} gives more output than the request has left") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestBudgetIsExact: branches that run at once take no more together than they would in turn.
+func TestBudgetIsExact(t *testing.T) {
+	template := compile(t, "${request.path}")
+	b := NewBudget(MaxCost, 100*len("/answer"))
+	var passed atomic.Int64
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				if _, err := template.Value(t.Context(), testVars(), b); err == nil {
+					passed.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if passed.Load() != 100 {
+		t.Errorf("%d evaluations passed, want 100", passed.Load())
+	}
+}
+
+// TestHelpersAreCharged: a helper costs what CEL's own functions do, one unit for ten bytes that it reads or writes.
+func TestHelpersAreCharged(t *testing.T) {
+	text := strings.Repeat("a", 100_000)
+	list := make([]any, 10_000)
+	for i := range list {
+		list[i] = "0123456789"
+	}
+	vars := map[string]any{"request": map[string]any{"body": map[string]any{"text": text, "list": list, "json": `"` + text + `"`}}}
+	for name, in := range map[string]string{
+		"truncate":  "${request.body.text.truncate(10)}",
+		"json":      "${request.body.list.json().size() > 0}",
+		"parseJson": "${request.body.json.parseJson() == ''}",
+		"urlEncode": "${request.body.text.urlEncode() == ''}",
+		"base64":    "${request.body.text.base64() == ''}",
+		"join":      "${request.body.list.join() == ''}",
+		"join with": "${request.body.list.join(',') == ''}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			template := compile(t, in)
+			if _, err := template.Value(t.Context(), vars, NewBudget(9_000, MaxOutput)); err == nil {
+				t.Error("100,000 bytes for less than 9,000")
+			}
+			if _, err := template.Value(t.Context(), vars, NewBudget(60_000, MaxOutput)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -1,0 +1,103 @@
+package expr
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/functions"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+)
+
+const (
+	interruptEvery = 100 // iterations of a comprehension between looks at the context
+	// maxPieces a text may be split into: each takes far more memory than the character that it may be.
+	maxPieces = MaxOutput / 16
+)
+
+// programOptions bound what each program may do.
+func programOptions(env *cel.Env) ([]cel.ProgramOption, error) {
+	library, err := guarded(env)
+	return []cel.ProgramOption{
+		cel.EvalOptions(cel.OptOptimize),
+		cel.CostLimit(MaxCost),
+		cel.InterruptCheckFrequency(interruptEvery),
+		cel.CostTrackerOptions(costs()...),
+		cel.Functions(append(ownOverloads(), library...)...),
+	}, err
+}
+
+// guards stand before those of the library's functions that can make far more than they are given: what a function costs
+// is counted when it has run, and its result has taken its memory by then.
+var guards = map[string]func(args []ref.Val) error{
+	"string_replace_string_string":     guardReplace,
+	"string_replace_string_string_int": guardReplace,
+	"string_split_string":              guardSplit,
+	"string_split_string_int":          guardSplit,
+	"string_format":                    guardFormat,
+}
+
+func guarded(env *cel.Env) ([]*functions.Overload, error) {
+	var all []*functions.Overload
+	for _, name := range []string{"replace", "split", "format"} {
+		bindings, err := env.Functions()[name].Bindings()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		for _, b := range bindings {
+			if guard := guards[b.Operator]; guard != nil {
+				all = append(all, behind(guard, b))
+			}
+		}
+	}
+	return all, nil
+}
+
+func behind(guard func([]ref.Val) error, b *functions.Overload) *functions.Overload {
+	return &functions.Overload{Operator: b.Operator, OperandTrait: b.OperandTrait, Function: func(args ...ref.Val) ref.Val {
+		if err := guard(args); err != nil {
+			return types.WrapErr(err)
+		}
+		if b.Binary != nil && len(args) == 2 {
+			return b.Binary(args[0], args[1])
+		}
+		return b.Function(args...)
+	}}
+}
+
+// texts gives the arguments that are strings; the function itself refuses others.
+func texts(args []ref.Val) []string {
+	all := make([]string, len(args))
+	for i, arg := range args {
+		s, _ := arg.(types.String)
+		all[i] = string(s)
+	}
+	return all
+}
+
+func guardReplace(args []ref.Val) error {
+	t := texts(args)
+	if len(t[2]) > len(t[1]) && strings.Count(t[0], t[1]) > MaxOutput/len(t[2]) {
+		return errOutput
+	}
+	return nil
+}
+
+func guardSplit(args []ref.Val) error {
+	t := texts(args)
+	if strings.Count(t[0], t[1]) > maxPieces {
+		return errOutput
+	}
+	return nil
+}
+
+// guardFormat lets pass what takes no more than MaxOutput as JSON; each argument is used once.
+func guardFormat(args []ref.Val) error {
+	r := &run{out: MaxOutput, budget: NewBudget(MaxCost, MaxOutput)}
+	if _, err := r.plain(args[1]); errors.Is(err, errOutput) {
+		return errOutput
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package expr
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestFromSchema(t *testing.T) {
+	point := Open(map[string]Type{"x": Double, "y": Optional(Double)})
+	tests := map[string]struct {
+		in   string
+		want Type
+	}{
+		"anything":              {`{}`, Dyn},
+		"true":                  {`true`, Dyn},
+		"string":                {`{"type": "string", "minLength": 1}`, String},
+		"integer":               {`{"type": "integer"}`, Int},
+		"number":                {`{"type": "number"}`, Double},
+		"boolean":               {`{"type": "boolean"}`, Bool},
+		"null":                  {`{"type": "null"}`, Null},
+		"list":                  {`{"type": "array", "items": {"type": "integer"}}`, List(Int)},
+		"list of anything":      {`{"type": "array"}`, List(Dyn)},
+		"tuple":                 {`{"type": "array", "prefixItems": [{"type": "string"}], "items": {"type": "integer"}}`, List(Dyn)},
+		"object":                {`{"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}}`, Open(map[string]Type{"a": String, "b": Optional(Int)})},
+		"default":               {`{"type": "object", "properties": {"a": {"type": "string", "default": "x"}}}`, Open(map[string]Type{"a": String})},
+		"closed":                {`{"type": "object", "additionalProperties": false, "properties": {"a": true}}`, Object(map[string]Type{"a": Optional(Dyn)})},
+		"closed by patterns":    {`{"type": "object", "additionalProperties": false, "patternProperties": {"^x": true}, "properties": {"a": true}}`, Open(map[string]Type{"a": Optional(Dyn)})},
+		"empty":                 {`{"type": "object", "additionalProperties": false}`, Object(nil)},
+		"any object":            {`{"type": "object"}`, Map(Dyn)},
+		"map":                   {`{"type": "object", "additionalProperties": {"type": "integer"}}`, Map(Int)},
+		"map, some declared":    {`{"type": "object", "additionalProperties": {"type": "integer"}, "required": ["a"]}`, Open(map[string]Type{"a": Dyn})},
+		"required, undeclared":  {`{"type": "object", "required": ["a"]}`, Open(map[string]Type{"a": Dyn})},
+		"type not written":      {`{"properties": {"a": {"type": "string"}}}`, Open(map[string]Type{"a": Optional(String)})},
+		"nested":                {`{"type": "array", "items": {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "string"}}}}}`, List(Open(map[string]Type{"a": Optional(List(String))}))},
+		"nullable":              {`{"type": ["string", "null"]}`, Nullable(String)},
+		"nullable list":         {`{"type": ["array", "null"], "items": {"type": "string"}}`, Dyn},
+		"nullable, optional":    {`{"type": "object", "properties": {"a": {"anyOf": [{"type": "number"}, {"type": "null"}]}}}`, Open(map[string]Type{"a": Optional(Nullable(Double))})},
+		"several types":         {`{"type": ["string", "integer"]}`, Dyn},
+		"integer or number":     {`{"type": ["integer", "number"]}`, Double},
+		"anyOf, one type":       {`{"anyOf": [{"type": "string", "maxLength": 2}, {"type": "string", "minLength": 5}]}`, String},
+		"anyOf":                 {`{"anyOf": [{"type": "string"}, {"type": "boolean"}]}`, Dyn},
+		"oneOf beside a type":   {`{"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}, "oneOf": [{"required": ["b"]}, {"required": ["c"]}]}`, Open(map[string]Type{"a": String})},
+		"enum":                  {`{"enum": ["a", "b"]}`, String},
+		"enum with null":        {`{"enum": ["a", null]}`, Nullable(String)},
+		"enum of numbers":       {`{"enum": [1, 2.5]}`, Double},
+		"enum of several":       {`{"enum": ["a", 1]}`, Dyn},
+		"enum, narrower":        {`{"type": ["string", "null"], "enum": ["a"]}`, String},
+		"const":                 {`{"const": 3}`, Int},
+		"const object":          {`{"const": {}}`, Dyn},
+		"allOf":                 {`{"allOf": [{"type": "object", "properties": {"a": {"type": "string"}}}, {"required": ["a"]}, {"properties": {"b": {"type": "integer"}}}]}`, Open(map[string]Type{"a": String, "b": Optional(Int)})},
+		"allOf, narrower":       {`{"type": "number", "allOf": [{"type": "integer"}]}`, Int},
+		"allOf, no longer null": {`{"type": ["string", "null"], "allOf": [{"type": "string"}]}`, String},
+		"allOf, closed":         {`{"type": "object", "properties": {"a": true}, "allOf": [{"type": "object", "additionalProperties": false, "properties": {"a": {"type": "string"}}}]}`, Object(map[string]Type{"a": Optional(String)})},
+		"ref":                   {`{"$defs": {"p": {"type": "object", "required": ["x"], "properties": {"x": {"type": "number"}, "y": {"type": "number"}}}}, "type": "array", "items": {"$ref": "#/$defs/p"}}`, List(point)},
+		"ref with siblings":     {`{"$defs": {"p": {"type": "object", "properties": {"x": {"type": "number"}}}}, "$ref": "#/$defs/p", "required": ["x"], "properties": {"y": {"type": "number"}}}`, point},
+		"ref by escaped name":   {`{"$defs": {"a/b c": {"type": "string"}}, "$ref": "#/$defs/a~1b%20c"}`, String},
+		"ref into a list":       {`{"$ref": "#/allOf/0", "allOf": [{"type": "string"}]}`, String},
+		"ref to nothing":        {`{"$ref": "#/$defs/p"}`, Dyn},
+		"ref elsewhere":         {`{"$ref": "https://example.com/schema"}`, Dyn},
+		"recursion":             {`{"$defs": {"tree": {"type": "object", "required": ["left"], "properties": {"left": {"$ref": "#/$defs/tree"}}}}, "$ref": "#/$defs/tree"}`, Open(map[string]Type{"left": Dyn})},
+		"recursion at once":     {`{"$ref": "#"}`, Dyn},
+		"other document":        {`{"type": "object", "required": ["a"], "properties": {"a": {"$id": "https://example.com/a", "type": "string"}}}`, Open(map[string]Type{"a": Dyn})},
+		"unsound":               {`{"type": 1, "properties": [], "required": "a", "items": 3, "enum": {}, "allOf": 7, "anyOf": []}`, Map(Dyn)},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := FromSchema([]byte(tt.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !got.Equal(tt.want) {
+				t.Errorf("got %s, want %s", spell(got), spell(tt.want))
+			}
+		})
+	}
+}
+
+// spell writes a type out, for a failure's message.
+func spell(t Type) string {
+	if t.kind != objectKind {
+		return t.describe(spell)
+	}
+	var b strings.Builder
+	for name, field := range t.object.fields {
+		b.WriteString(name + ": " + spell(field) + ", ")
+	}
+	if t.object.open {
+		b.WriteString("…")
+	}
+	return "{" + b.String() + "}"
+}
+
+func TestFromSchemaRefusesWhatIsNotJSON(t *testing.T) {
+	for _, in := range []string{"", "{", `{"type": "string", "type": "integer"}`} {
+		if _, err := FromSchema([]byte(in)); err == nil {
+			t.Errorf("%q: no error", in)
+		}
+	}
+}
+
+// TestDeepSchema: what lies deeper than types are followed is dynamic, and found in time however often it is referred to.
+func TestDeepSchema(t *testing.T) {
+	deep := strings.Repeat(`{"type":"array","items":`, maxTypeDepth+2) + "{}" + strings.Repeat("}", maxTypeDepth+2)
+	got, err := FromSchema([]byte(deep))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxTypeDepth + 1 {
+		got = got.Element()
+	}
+	if !got.Equal(Dyn) {
+		t.Errorf("got %s", got)
+	}
+	var defs strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&defs, `"%d":{"properties":{"l":{"$ref":"#/$defs/%d"},"r":{"$ref":"#/$defs/%d"}}},`, i, i+1, i+1)
+	}
+	wide := `{"$defs":{` + defs.String() + `"60":true},"$ref":"#/$defs/0"}`
+	if _, err := FromSchema([]byte(wide)); err != nil {
+		t.Fatal(err)
+	}
+}
