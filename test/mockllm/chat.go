@@ -1,24 +1,10 @@
 package mockllm
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
-)
-
-// maxBody bounds a request's body, in bytes.
-const maxBody = 64 << 20
-
-// A reply that the script ends ahead of its end stops with one of these.
-var (
-	errAbort = errors.New("the script closes the connection")
-	errEnd   = errors.New("the script ends the response")
 )
 
 // chatRequest is the part of a chat request that the mock acts upon.
@@ -29,6 +15,11 @@ type chatRequest struct {
 	StreamOptions struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
+	MaxTokens           *int              `json:"max_tokens"`
+	MaxCompletionTokens *int              `json:"max_completion_tokens"`
+	Tools               []json.RawMessage `json:"tools"`
+	ToolChoice          json.RawMessage   `json:"tool_choice"`
+	ParallelToolCalls   *bool             `json:"parallel_tool_calls"`
 }
 
 type message struct {
@@ -56,73 +47,59 @@ func (c *content) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
-	ctx, leave, ok := s.enter(r.Context(), w)
-	if !ok {
-		s.reject(w, http.StatusServiceUnavailable, "closed", errClosed.Error())
-		return
+// check says what is wrong with a request, beside its script.
+func (r *chatRequest) check() *refusal {
+	if r.Model == "" || len(r.Messages) == 0 {
+		return &refusal{http.StatusBadRequest, "missing_field", "model and messages are required."}
 	}
-	defer leave()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		s.reject(w, http.StatusBadRequest, "unreadable_body", "The body could not be read.")
-		return
+	for _, limit := range []*int{r.MaxTokens, r.MaxCompletionTokens} {
+		if limit != nil && *limit < 1 {
+			return &refusal{http.StatusBadRequest, "integer_below_min_value", "max_tokens must be at least 1."}
+		}
 	}
-	rep, problem := s.plan(r.Header, body)
-	if problem != nil {
-		s.reject(w, problem.status, problem.code, problem.message)
-		return
-	}
-	c := &call{header: r.Header.Clone(), body: body, script: rep.script}
-	s.opened(c)
-	out := &sender{ResponseController: http.NewResponseController(w), w: w, rec: s.Recorder, call: c}
-	err = out.answer(ctx, rep)
-	s.ended(c, outcome(ctx, err))
-	if err != nil && !errors.Is(err, errEnd) {
-		// net/http's own way to close a connection in the middle of a reply.
-		panic(http.ErrAbortHandler)
-	}
+	return nil
 }
 
-// outcome tells who ended a reply. A failed Write is the client's doing, too,
-// even if the server has not noticed yet that it went.
-func outcome(ctx context.Context, err error) Outcome {
-	switch {
-	case err == nil:
-		return OutcomeFinished
-	case errors.Is(err, errAbort), errors.Is(err, errEnd), errors.Is(context.Cause(ctx), errClosed):
-		return OutcomeFailed
-	}
-	return OutcomeCancelled
-}
+// wantsTools says whether the reply may call one.
+func (r *chatRequest) wantsTools() bool { return len(r.Tools) > 0 && string(r.ToolChoice) != `"none"` }
 
-// refusal is an answer of the mock's own, before any script.
-type refusal struct {
-	status        int
-	code, message string
-}
-
-// plan reads a request and settles how it is answered.
-func (s *Server) plan(header http.Header, body []byte) (*reply, *refusal) {
+// planChat reads a request and settles how it is answered.
+func (s *Server) planChat(r *http.Request, body []byte) (*exchange, *refusal) {
 	var req chatRequest
 	if err := json.Unmarshal(body, &req); err != nil {
 		return nil, &refusal{http.StatusBadRequest, "invalid_json", "The body is not a chat request: " + err.Error()}
 	}
-	if req.Model == "" || len(req.Messages) == 0 {
-		return nil, &refusal{http.StatusBadRequest, "missing_field", "model and messages are required."}
+	if wrong := req.check(); wrong != nil {
+		return nil, wrong
 	}
-	if len(s.models) > 0 && !slices.Contains(s.models, req.Model) {
-		return nil, &refusal{http.StatusNotFound, "model_not_found", fmt.Sprintf("The model %q does not exist.", req.Model)}
+	script, wrong := s.script(r.Header, req.Messages, req.Model)
+	if wrong != nil {
+		return nil, wrong
 	}
-	prompt := lastUserMessage(req.Messages)
+	rep := newReply(req, script, s.serial.Add(1))
+	if req.Stream {
+		return &exchange{script: script, answer: rep.stream}, nil
+	}
+	return &exchange{script: script, answer: rep.whole}, nil
+}
+
+// script returns what a request of a model follows: a failure that waits for
+// it, or its own.
+func (s *Server) script(header http.Header, messages []message, model string) (Script, *refusal) {
+	if len(s.models) > 0 && !slices.Contains(s.models, model) {
+		return Script{}, &refusal{http.StatusNotFound, "model_not_found", fmt.Sprintf("The model %q does not exist.", model)}
+	}
 	script, queued := s.nextFailure()
-	if !queued {
-		var err error
-		if script, err = chooseScript(s.defaults, header, prompt); err != nil {
-			return nil, &refusal{http.StatusBadRequest, "invalid_script", err.Error()}
-		}
+	var err error
+	if queued {
+		script, err = script.resolve(model, turn(messages))
+	} else {
+		script, err = chooseScript(s.defaults, header, messages, model)
 	}
-	return newReply(req, script.withDefaults(), prompt, s.serial.Add(1)), nil
+	if err != nil {
+		return Script{}, &refusal{http.StatusBadRequest, "invalid_script", err.Error()}
+	}
+	return script.withDefaults(), nil
 }
 
 func lastUserMessage(messages []message) string {
@@ -132,52 +109,4 @@ func lastUserMessage(messages []message) string {
 		}
 	}
 	return ""
-}
-
-// answer follows the script. Without an error the reply is complete.
-func (out *sender) answer(ctx context.Context, rep *reply) error {
-	switch rep.script.Fault {
-	case FaultCloseBeforeHeaders:
-		return errAbort
-	case FaultHangBeforeHeaders:
-		return hang(ctx)
-	default: // within the reply, or none
-	}
-	if status := rep.script.Status; status != 0 && status != http.StatusOK {
-		return out.refuse(rep.script)
-	}
-	if rep.request.Stream {
-		return out.stream(ctx, rep)
-	}
-	return out.whole(ctx, rep)
-}
-
-func hang(ctx context.Context) error {
-	<-ctx.Done()
-	return context.Cause(ctx)
-}
-
-// refuse answers with the script's status.
-func (out *sender) refuse(script Script) error {
-	body, err := json.Marshal(scriptedError(script.Status))
-	if err != nil {
-		return err
-	}
-	if script.RetryAfter != "" {
-		out.w.Header().Set("Retry-After", script.RetryAfter)
-	}
-	out.w.Header().Set("Content-Type", "application/json")
-	out.w.WriteHeader(script.Status)
-	if err := out.write(body); err != nil {
-		return err
-	}
-	return errEnd
-}
-
-func scriptedError(status int) errorObject {
-	code := strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_")
-	if status == http.StatusTooManyRequests {
-		code = "rate_limit_exceeded"
-	}
-	return newErrorObject(status, code, "Scripted status "+strconv.Itoa(status)+" of "+ErrorDetail)
 }

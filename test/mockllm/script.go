@@ -1,14 +1,10 @@
 package mockllm
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -35,6 +31,9 @@ var faults = []Fault{
 	FaultTruncateMidFrame, FaultEndEarly, FaultGarbage, FaultErrorEvent, FaultGiantFrame,
 }
 
+// roles are what EchoRole may be.
+var roles = []string{"", "system", "developer", "user", "assistant", "tool"}
+
 // Bounds of a script, so that a typing error does not take the machine.
 const (
 	maxTokens     = 1_000_000
@@ -45,7 +44,6 @@ const (
 const (
 	defaultTokens     = 16
 	defaultGiantBytes = 1 << 20
-	defaultFinish     = "stop"
 )
 
 // Script says how one request is answered.
@@ -56,8 +54,29 @@ type Script struct {
 	Text string `json:"text,omitempty"`
 	// Echo replies with the last user message, without a script in it.
 	Echo bool `json:"echo,omitempty"`
-	// FinishReason is the reply's finish_reason; empty is "stop".
+	// JSON is the reply instead, compact, in pieces of a few bytes.
+	JSON json.RawMessage `json:"json,omitempty"`
+	// EchoRole adds to the reply what the messages of that role say, a line
+	// each, without a script in them: what a tool found, for instance.
+	EchoRole string `json:"echoRole,omitempty"`
+	// ToolCalls follow the reply, which then has no text of its own accord,
+	// if the request has tools and its tool_choice is not "none". A request
+	// that wants no parallel calls gets the first.
+	ToolCalls []ToolCall `json:"toolCalls,omitempty"`
+	// FinishReason is the reply's finish_reason; empty is "tool_calls",
+	// "length" or "stop", as the reply ends.
 	FinishReason string `json:"finishReason,omitempty"`
+
+	// NoUsage leaves the usage out, whatever the request asks for.
+	NoUsage bool `json:"noUsage,omitempty"`
+
+	// Turns are scripts, each laid over this one: the first for a
+	// conversation's first turn, and so on; the last also for all later ones.
+	// A turn is known by the messages of the assistant after the script.
+	Turns []json.RawMessage `json:"turns,omitempty"`
+	// Models are scripts laid over this one, for requests of these models.
+	// They come before the turns, and may have some of their own.
+	Models map[string]json.RawMessage `json:"models,omitempty"`
 
 	// FirstTokenDelay passes before the first token (streamed: after the
 	// headers and the role chunk), or before a whole reply starts to count.
@@ -83,6 +102,14 @@ type Script struct {
 	SplitBytes int `json:"splitBytes,omitempty"`
 }
 
+// ToolCall is a call that a reply asks for.
+type ToolCall struct {
+	Name string `json:"name"`
+	// Arguments is JSON, "{}" unless set; a string stands as it is, so that
+	// it may be what no function takes.
+	Arguments json.RawMessage `json:"arguments,omitempty"`
+}
+
 // Duration is a time.Duration, as "250ms" in JSON.
 type Duration time.Duration
 
@@ -96,63 +123,6 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	*d = Duration(parsed)
 	return err
-}
-
-// ScriptHeader is the request header that carries a script.
-const ScriptHeader = "X-Mock-Script"
-
-// A script inside a message: it gets through gateways that pass on no header.
-const (
-	embedOpen  = "[[mock "
-	embedClose = "]]"
-)
-
-// chooseScript returns what to do with a request: the header's script, else the
-// one in the last user message, laid over the server's defaults.
-func chooseScript(base Script, header http.Header, prompt string) (Script, error) {
-	source := header.Get(ScriptHeader)
-	if source == "" {
-		var err error
-		if source, _, err = cutScript(prompt); err != nil {
-			return Script{}, err
-		}
-	}
-	return overlay(base, source)
-}
-
-// overlay reads a script's JSON over base; fields that it leaves out stay.
-func overlay(base Script, source string) (Script, error) {
-	if source == "" {
-		return base, nil
-	}
-	dec := json.NewDecoder(strings.NewReader(source))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&base); err != nil {
-		return Script{}, fmt.Errorf("read script: %w", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return Script{}, errors.New("read script: more follows the JSON object")
-	}
-	return base, base.Validate()
-}
-
-// cutScript returns the JSON of the first script in text, and the text
-// without it. Where there is none, source is empty.
-func cutScript(text string) (source, rest string, err error) {
-	before, after, found := strings.Cut(text, embedOpen)
-	if !found {
-		return "", text, nil
-	}
-	var raw json.RawMessage
-	dec := json.NewDecoder(strings.NewReader(after))
-	if err := dec.Decode(&raw); err != nil {
-		return "", "", fmt.Errorf("read script in message: %w", err)
-	}
-	tail, closed := strings.CutPrefix(after[dec.InputOffset():], embedClose)
-	if !closed {
-		return "", "", fmt.Errorf("read script in message: no %q after the JSON object", embedClose)
-	}
-	return string(bytes.TrimSpace(raw)), strings.TrimSpace(before + tail), nil
 }
 
 // Validate says which field has a value that no script may have.
@@ -179,14 +149,49 @@ func (s Script) Validate() error {
 	if !slices.Contains(faults, s.Fault) {
 		return fmt.Errorf("script: fault is %q, must be one of %q", s.Fault, faults[1:])
 	}
+	if !slices.Contains(roles, s.EchoRole) {
+		return fmt.Errorf("script: echoRole is %q, must be one of %q", s.EchoRole, roles[1:])
+	}
+	for i, c := range s.ToolCalls {
+		if c.Name == "" {
+			return fmt.Errorf("script: toolCalls[%d].name is required", i)
+		}
+	}
+	return s.validateNested()
+}
+
+// validateNested looks into the scripts within this one.
+func (s Script) validateNested() error {
+	plain := s.plain()
+	for i, source := range s.Turns {
+		over, err := overlay(plain, string(source))
+		if err != nil {
+			return fmt.Errorf("script: turns[%d]: %w", i, err)
+		}
+		if over.Turns != nil || over.Models != nil {
+			return fmt.Errorf("script: turns[%d] must have no turns and no models", i)
+		}
+	}
+	for model, source := range s.Models {
+		over, err := overlay(plain, string(source))
+		if err != nil {
+			return fmt.Errorf("script: models[%q]: %w", model, err)
+		}
+		if over.Models != nil {
+			return fmt.Errorf("script: models[%q] must have no models", model)
+		}
+	}
 	return nil
+}
+
+// plain is the script without those within it.
+func (s Script) plain() Script {
+	s.Turns, s.Models = nil, nil
+	return s
 }
 
 // withDefaults fills the fields whose zero value stands for another.
 func (s Script) withDefaults() Script {
-	if s.FinishReason == "" {
-		s.FinishReason = defaultFinish
-	}
 	if s.GiantBytes == 0 {
 		s.GiantBytes = defaultGiantBytes
 	}

@@ -17,6 +17,7 @@ func TestChooseScript(t *testing.T) {
 	base := Script{Tokens: 16, TokenDelay: Duration(time.Second)}
 	tests := map[string]struct {
 		header, prompt string
+		messages       []message // instead of the prompt
 		want           Script
 		err            string
 	}{
@@ -33,6 +34,33 @@ func TestChooseScript(t *testing.T) {
 		"brackets inside the object": {
 			prompt: `[[mock {"text":"a ]] b"}]]`, want: Script{Tokens: 16, TokenDelay: Duration(time.Second), Text: "a ]] b"},
 		},
+		"the last message with a script": {
+			prompt: "", messages: []message{
+				{Role: "user", Content: `[[mock {"tokens":1}]]`},
+				{Role: "user", Content: `[[mock {"tokens":2}]]`},
+				{Role: "assistant", Content: `[[mock {"tokens":3}]]`},
+				{Role: "user", Content: "again"},
+			},
+			want: Script{Tokens: 2, TokenDelay: Duration(time.Second)},
+		},
+		"first turn":  {header: `{"tokens":1,"turns":[{"tokens":2},{"text":"x"}]}`, want: Script{Tokens: 2, TokenDelay: Duration(time.Second)}},
+		"second turn": {header: `{"tokens":1,"turns":[{"tokens":2},{"text":"x"}]}`, messages: turns(1), want: Script{Tokens: 1, TokenDelay: Duration(time.Second), Text: "x"}},
+		"later turns": {header: `{"tokens":1,"turns":[{"tokens":2},{"text":"x"}]}`, messages: turns(7), want: Script{Tokens: 1, TokenDelay: Duration(time.Second), Text: "x"}},
+		"turns begin with the message": {
+			messages: append(turns(5), message{Role: "user", Content: `[[mock {"turns":[{"tokens":2},{"tokens":3}]}]]`}),
+			want:     Script{Tokens: 2, TokenDelay: Duration(time.Second)},
+		},
+		"of this model": {
+			header: `{"tokens":1,"turns":[{}],"models":{"m":{"tokens":2,"turns":[{"tokens":3},{"text":"x"}]},"n":{"tokens":9}}}`, messages: turns(1),
+			want: Script{Tokens: 2, TokenDelay: Duration(time.Second), Text: "x"},
+		},
+		"of another model":   {header: `{"tokens":1,"models":{"n":{"tokens":9}}}`, want: Script{Tokens: 1, TokenDelay: Duration(time.Second)}},
+		"turns of turns":     {header: `{"turns":[{"turns":[{}]}]}`, err: "turns[0] must have no turns"},
+		"a turn's field":     {header: `{"turns":[{},{"token":1}]}`, err: `turns[1]: read script: json: unknown field "token"`},
+		"models of models":   {header: `{"models":{"m":{"models":{}}}}`, err: `models["m"] must have no models`},
+		"a model's field":    {header: `{"models":{"x":{"tokens":-1}}}`, err: `models["x"]: script: tokens is -1`},
+		"a role":             {header: `{"echoRole":"robot"}`, err: `echoRole is "robot"`},
+		"a tool's name":      {header: `{"toolCalls":[{"name":"f"},{}]}`, err: "toolCalls[1].name is required"},
 		"no tokens":          {header: `{"tokens":0,"tokenDelay":"0s"}`},
 		"unknown field":      {header: `{"token":3}`, err: `unknown field "token"`},
 		"not an object":      {header: `[]`, err: "read script"},
@@ -48,7 +76,11 @@ func TestChooseScript(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := chooseScript(base, http.Header{ScriptHeader: {tt.header}}, tt.prompt)
+			messages := tt.messages
+			if messages == nil {
+				messages = []message{{Role: "user", Content: content(tt.prompt)}}
+			}
+			got, err := chooseScript(base, http.Header{ScriptHeader: {tt.header}}, messages, "m")
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Fatalf("error %v, want one with %q", err, tt.err)
@@ -59,6 +91,36 @@ func TestChooseScript(t *testing.T) {
 				t.Errorf("error %v, script (-want +got):\n%s", err, diff)
 			}
 		})
+	}
+}
+
+// turns is a conversation in which the assistant has spoken n times.
+func turns(n int) []message {
+	messages := []message{{Role: "user", Content: "hi"}}
+	for range n {
+		messages = append(messages, message{Role: "assistant", Content: "x"}, message{Role: "user", Content: "and"})
+	}
+	return messages
+}
+
+// TestScriptsShareNoMemory: a request's script must not change the defaults, which all requests read.
+func TestScriptsShareNoMemory(t *testing.T) {
+	base := Script{
+		JSON: json.RawMessage(`{"a":1}`), ToolCalls: []ToolCall{{Name: "f", Arguments: json.RawMessage(`{}`)}},
+		Turns: []json.RawMessage{json.RawMessage(`{}`)}, Models: map[string]json.RawMessage{"m": json.RawMessage(`{}`)},
+	}
+	before, err := json.Marshal(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, err := overlay(base, `{"json":[2],"toolCalls":[{"name":"g","arguments":[]}],"turns":[{"tokens":1}],"models":{"m":{"tokens":1},"n":{}}}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after, err := json.Marshal(base); err != nil || string(after) != string(before) {
+		t.Errorf("%v\nbefore %s\nafter  %s", err, before, after)
 	}
 }
 
@@ -74,6 +136,7 @@ func TestBadRequests(t *testing.T) {
 		"content":       {`{"model":"m","messages":[{"role":"user","content":7}]}`, "", 400},
 		"unknown model": {`{"model":"x","messages":[{"role":"user","content":"x"}]}`, "", 404},
 		"bad script":    {whole, `{"fault":"?"}`, 400},
+		"no room":       {`{"model":"m","max_tokens":0,"messages":[{"role":"user","content":"x"}]}`, "", 400},
 	}
 	for name, tt := range tests {
 		got := get(t, client, url, tt.body, tt.script)

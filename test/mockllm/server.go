@@ -75,13 +75,21 @@ func New(o Options) *Server {
 		models:   slices.Clone(o.Models),
 		cancels:  map[*context.CancelCauseFunc]struct{}{},
 	}
-	s.mux.HandleFunc("POST /v1/chat/completions", s.authorized(s.chat))
+	s.mux.HandleFunc("POST /v1/chat/completions", s.authorized(s.scripted(s.planChat)))
+	s.mux.HandleFunc("POST /v1/embeddings", s.authorized(s.scripted(s.planEmbeddings)))
 	s.mux.HandleFunc("GET /v1/models", s.authorized(s.listModels))
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	s.mux.HandleFunc("GET /_mock/stats", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, s.Stats())
-	})
+	s.mux.HandleFunc("GET /_mock/stats", s.showStats)
+	s.routeService()
 	return s
+}
+
+func (s *Server) showStats(w http.ResponseWriter, r *http.Request) {
+	if path := r.URL.Query().Get("path"); path != "" {
+		writeJSON(w, http.StatusOK, s.StatsOf(path))
+		return
+	}
+	writeJSON(w, http.StatusOK, s.Stats())
 }
 
 func mustBeValid(script Script) {
@@ -93,7 +101,7 @@ func mustBeValid(script Script) {
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// FailNext lets the next n chat requests follow script, whatever script they
+// FailNext lets the next n requests of /v1 follow script, whatever script they
 // bring themselves. Further calls queue up behind. It panics on a script that
 // is not valid.
 func (s *Server) FailNext(n int, script Script) {
@@ -177,7 +185,7 @@ func (s *Server) authorized(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		key, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if s.apiKey != "" && key != s.apiKey {
-			s.reject(w, http.StatusUnauthorized, "invalid_api_key", "Incorrect API key provided: "+masked(key)+".")
+			s.reject(w, r, refusal{http.StatusUnauthorized, "invalid_api_key", "Incorrect API key provided: " + masked(key) + "."})
 			return
 		}
 		next(w, r)
@@ -218,9 +226,9 @@ func (s *Server) modelNames() []string {
 }
 
 // reject answers a request that never gets as far as a script.
-func (s *Server) reject(w http.ResponseWriter, status int, code, message string) {
-	s.rejected()
-	writeJSON(w, status, newErrorObject(status, code, message))
+func (s *Server) reject(w http.ResponseWriter, r *http.Request, why refusal) {
+	s.rejected(r.URL.Path)
+	writeJSON(w, why.status, newErrorObject(why.status, why.code, why.message))
 }
 
 // errorObject is the body of OpenAI's errors.

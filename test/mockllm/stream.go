@@ -17,7 +17,7 @@ type sender struct {
 }
 
 func (out *sender) write(b []byte) error {
-	n, err := out.w.Write(b) //nolint:gosec // G705: JSON and event streams, which no browser renders.
+	n, err := out.w.Write(b)
 	out.rec.sent(out.call, n)
 	return err
 }
@@ -42,19 +42,29 @@ func (out *sender) flushed(b []byte, size int) error {
 }
 
 // stream sends a reply as chunks.
-func (out *sender) stream(ctx context.Context, rep *reply) error {
+func (r *reply) stream(ctx context.Context, out *sender) error {
 	out.w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	out.w.Header().Set("Cache-Control", "no-cache")
 	out.w.WriteHeader(http.StatusOK)
-	f := newFrames(rep)
-	role := f.choice(`{"role":"assistant","content":"","refusal":null}`, "null")
-	if err := out.flushed(role, rep.script.SplitBytes); err != nil {
+	f := newFrames(r)
+	role := f.choice(`{"role":"assistant","content":`+r.opening()+`,"refusal":null}`, "null")
+	if err := out.flushed(role, r.script.SplitBytes); err != nil {
 		return err
 	}
-	if err := out.tokens(ctx, rep, f); err != nil {
+	if err := out.tokens(ctx, r, f); err != nil {
 		return err
 	}
-	return out.ending(rep, f)
+	return out.ending(r, f)
+}
+
+func (r *reply) streamsUsage() bool { return r.request.StreamOptions.IncludeUsage && !r.script.NoUsage }
+
+// opening is the content of the role's chunk, as JSON: null where none follows.
+func (r *reply) opening() string {
+	if r.words == 0 && len(r.calls) > 0 {
+		return "null"
+	}
+	return `""`
 }
 
 // tokens sends the tokens at their times, and the fault at its place.
@@ -115,8 +125,8 @@ func (out *sender) fault(ctx context.Context, rep *reply, f *frames) error {
 
 // ending sends what follows the last token.
 func (out *sender) ending(rep *reply, f *frames) error {
-	last := [][]byte{f.choice("{}", string(quote(rep.script.FinishReason)))}
-	if rep.request.StreamOptions.IncludeUsage {
+	last := [][]byte{f.choice("{}", string(quote(rep.finish)))}
+	if rep.streamsUsage() {
 		u, err := json.Marshal(rep.usage())
 		if err != nil {
 			return err
@@ -145,7 +155,7 @@ func newFrames(rep *reply) *frames {
 	if rep.script.CRLF {
 		f.eol = "\r\n"
 	}
-	if rep.request.StreamOptions.IncludeUsage {
+	if rep.streamsUsage() {
 		f.usage = `,"usage":null` // OpenAI's chunks announce the last one's so
 	}
 	f.before = []byte("data: " + rep.head("chat.completion.chunk") + `,"choices":[{"index":0,"delta":`)
@@ -166,6 +176,9 @@ func (f *frames) choice(delta, finish string) []byte {
 
 // token returns the frame of token i, valid until the next.
 func (f *frames) token(rep *reply, i int) []byte {
+	if i >= rep.words {
+		return f.choice(rep.calls[i-rep.words].delta(), "null")
+	}
 	f.buf = append(append(f.buf[:0], f.before...), `{"content":`...)
 	f.buf = rep.appendToken(f.buf, i)
 	f.buf = append(append(f.buf, '}'), f.after...)

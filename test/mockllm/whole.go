@@ -6,31 +6,63 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 )
 
+// document is an answer of one piece.
+type document struct {
+	script Script
+	status int // 0 is 200
+	body   []byte
+	tokens int
+	due    time.Duration // from the request's arrival
+}
+
 // whole sends a reply as one object, after the time its tokens would take.
-func (out *sender) whole(ctx context.Context, rep *reply) error {
-	p := newPacer()
-	defer p.stop()
-	if err := p.wait(ctx, rep.due(max(rep.count-1, 0))); err != nil {
+func (r *reply) whole(ctx context.Context, out *sender) error {
+	body, err := r.body()
+	if err != nil {
 		return err
 	}
-	body, err := rep.body()
+	return out.document(ctx, document{script: r.script, body: body, tokens: r.count, due: r.due(max(r.count-1, 0))})
+}
+
+// document sends d when it is due, or what the script's fault makes of it.
+func (out *sender) document(ctx context.Context, d document) error {
+	p := newPacer()
+	defer p.stop()
+	if err := p.wait(ctx, d.due); err != nil {
+		return err
+	}
+	body, err := d.spoilt()
 	if err != nil {
 		return err
 	}
 	out.w.Header().Set("Content-Type", "application/json")
-	if rep.script.Fault != FaultEndEarly {
+	if d.script.Fault != FaultEndEarly && len(body) > 0 {
 		out.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
-	if err := out.wholeFault(ctx, rep.script.Fault, body); err != nil {
+	out.w.WriteHeader(cmp.Or(d.status, http.StatusOK))
+	if err := out.wholeFault(ctx, d.script.Fault, body); err != nil {
 		return err
 	}
 	if err := out.write(body); err != nil {
 		return err
 	}
-	out.rec.sentTokens(out.call, rep.count)
+	out.rec.sentTokens(out.call, d.tokens)
 	return nil
+}
+
+// spoilt is the body where the fault lies in what it says.
+func (d document) spoilt() ([]byte, error) {
+	switch d.script.Fault {
+	case FaultGarbage:
+		return []byte("{not JSON, from " + ErrorDetail), nil
+	case FaultErrorEvent:
+		return json.Marshal(scriptedError(http.StatusInternalServerError))
+	default: // in how it ends, in the reply itself, before it, or none
+		return d.body, nil
+	}
 }
 
 // wholeFault sends half of the body where the fault lies in how it ends.
@@ -51,24 +83,32 @@ func (out *sender) wholeFault(ctx context.Context, fault Fault, body []byte) err
 	}
 }
 
-// body is the whole answer, or what the fault makes of it.
+// body is the whole answer.
 func (r *reply) body() ([]byte, error) {
-	switch r.script.Fault {
-	case FaultGarbage:
-		return []byte("{not JSON, from " + ErrorDetail), nil
-	case FaultErrorEvent:
-		return json.Marshal(scriptedError(http.StatusInternalServerError))
-	default: // in how the body ends, before it, or none
-	}
 	text := quote(r.text())
 	if r.script.Fault == FaultGiantFrame {
 		text = r.giant()
 	}
-	u, err := json.Marshal(r.usage())
+	usage, err := r.wholeUsage()
 	if err != nil {
 		return nil, err
 	}
-	return []byte(r.head("chat.completion") +
-		`,"choices":[{"index":0,"message":{"role":"assistant","content":` + string(text) + `,"refusal":null},` +
-		`"logprobs":null,"finish_reason":` + string(quote(r.script.FinishReason)) + `}],"usage":` + string(u) + `}`), nil
+	calls := ""
+	if len(r.calls) > 0 {
+		calls = `,"tool_calls":` + toolCalls(r.calls)
+		if r.words == 0 && r.script.Fault != FaultGiantFrame {
+			text = []byte("null")
+		}
+	}
+	message := `"role":"assistant","content":` + string(text) + `,"refusal":null` + calls
+	return []byte(r.head("chat.completion") + `,"choices":[{"index":0,"message":{` + message + `},` +
+		`"logprobs":null,"finish_reason":` + string(quote(r.finish)) + `}]` + usage + `}`), nil
+}
+
+func (r *reply) wholeUsage() (string, error) {
+	if r.script.NoUsage {
+		return "", nil
+	}
+	u, err := json.Marshal(r.usage())
+	return `,"usage":` + string(u), err
 }
