@@ -74,11 +74,13 @@ func patternsOf(s *jsonschema.Schema) float64 {
 
 // node is a schema and the schemas that it applies, by index.
 type node struct {
-	schema              *jsonschema.Schema
-	here                []int // to the same value: all of them
-	dynamic             []int // to the same value: one of them
-	member, everyMember []int // to a member of an object: one of the first, all of the second
-	item, everyItem     []int // to an item of an array: likewise
+	schema          *jsonschema.Schema
+	here            []int          // to the same value: all of them
+	dynamic         []int          // to the same value: one of them
+	properties      map[string]int // to the member of that name
+	additional      []int          // to a member of another name: all of them
+	everyMember     []int          // to a member of any name: all of them
+	item, everyItem []int          // to an item of an array: one of the first, all of the second
 }
 
 // graph holds every schema reachable from the root, which comes first.
@@ -147,11 +149,12 @@ func (g *graph) connect(n *node) {
 			n.here = g.add(n.here, sub)
 		}
 	}
-	for _, sub := range s.Properties {
-		n.member = g.add(n.member, sub)
+	n.properties = make(map[string]int, len(s.Properties))
+	for name, sub := range s.Properties {
+		n.properties[name] = g.index(sub)
 	}
 	if sub, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
-		n.member = g.add(n.member, sub)
+		n.additional = g.add(n.additional, sub)
 	}
 	for _, sub := range s.PatternProperties {
 		n.everyMember = g.add(n.everyMember, sub)
@@ -189,7 +192,8 @@ func (g *graph) costs() (costs, error) {
 	if err != nil {
 		return costs{}, err
 	}
-	out := costs{visits: g.levels(order, visitsOf), patterns: g.levels(order, patternsOf)}
+	surfaces := g.surfaces(order)
+	out := costs{visits: g.levels(order, surfaces, visitsOf), patterns: g.levels(order, surfaces, patternsOf)}
 	if out.of(0).visits.worst(nearTop) > maxVisitsThere {
 		return costs{}, &Error{Reason: fmt.Sprintf("applies its subschemas to one value more than %d times", maxVisitsThere)}
 	}
@@ -197,21 +201,20 @@ func (g *graph) costs() (costs, error) {
 }
 
 // levels sums the weights of all schemas that one value of each depth may meet.
-func (g *graph) levels(order []int, weight func(*jsonschema.Schema) float64) [][]float64 {
+func (g *graph) levels(order []int, surfaces []surface, weight func(*jsonschema.Schema) float64) [][]float64 {
 	out := make([][]float64, MaxBodyDepth+1)
-	var below []float64 // for each schema, what it costs one level further down
-	for depth := range out {
-		cost := make([]float64, len(g.nodes))
+	out[0] = make([]float64, len(g.nodes))
+	for _, i := range order {
+		n := g.nodes[i]
+		out[0][i] = weight(n.schema) + total(n.here, out[0]) + largest(n.dynamic, out[0])
+	}
+	for depth := 1; depth < len(out); depth++ {
+		out[depth] = make([]float64, len(g.nodes))
+		reaches := make([]reach, len(g.nodes))
 		for _, i := range order {
-			n := g.nodes[i]
-			if depth == 0 {
-				cost[i] = weight(n.schema)
-			} else {
-				cost[i] = max(largest(n.member, below)+total(n.everyMember, below), largest(n.item, below)+total(n.everyItem, below))
-			}
-			cost[i] += total(n.here, cost) + largest(n.dynamic, cost)
+			reaches[i] = surfaces[i].reach(g.nodes[i], out[depth-1], reaches)
+			out[depth][i] = reaches[i].worst()
 		}
-		out[depth], below = cost, cost
 	}
 	return out
 }

@@ -36,7 +36,7 @@ type document struct {
 }
 
 // settled gives the value with every number as int64 or float64.
-func (d document) settled() any {
+func (d *document) settled() any {
 	if !d.rough {
 		return d.value
 	}
@@ -234,7 +234,7 @@ func number(text []byte) (any, error) {
 	if len(text) > maxNumberBytes {
 		return nil, errRange
 	}
-	if bytes.IndexAny(text, ".eE") < 0 {
+	if !bytes.ContainsAny(text, ".eE") {
 		if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 			return n, nil
 		}

@@ -8,17 +8,17 @@ import (
 
 // fillIn puts defaults into a document, as copies of what they change. What is filled in counts like what was sent, and the
 // work of it is taken from the steps given.
-func (with *filler) fillIn(doc *document, steps *int) error {
-	if with == nil {
+func (f *filler) fillIn(doc *document, steps *int) error {
+	if f == nil {
 		return nil
 	}
-	f := filling{doc: *doc, steps: steps}
-	value, changed, err := f.value(with, doc.value, 0)
+	pass := filling{doc: *doc, steps: steps}
+	value, changed, err := pass.value(f, doc.value, 0)
 	if err != nil {
 		return err
 	}
 	if changed {
-		*doc = f.doc
+		*doc = pass.doc
 		doc.value = value
 	}
 	return nil
@@ -117,26 +117,26 @@ func (f *filling) others(with *filler, in map[string]any, out *object, level int
 	return nil
 }
 
-func (with *filler) forName(name string) []*filler {
+func (f *filler) forName(name string) []*filler {
 	var out []*filler
-	for _, p := range with.matched {
+	for _, p := range f.matched {
 		if p.pattern.MatchString(name) {
 			out = append(out, p.filler)
 		}
 	}
-	if _, isKnown := with.known[name]; len(out) == 0 && !isKnown && with.others != nil {
-		out = append(out, with.others)
+	if _, isKnown := f.known[name]; len(out) == 0 && !isKnown && f.others != nil {
+		out = append(out, f.others)
 	}
 	return out
 }
 
 // branches lists what else applies to an object.
-func (with *filler) branches(in map[string]any) []*filler {
-	if len(with.tagged) == 0 {
-		return with.also
+func (f *filler) branches(in map[string]any) []*filler {
+	if len(f.tagged) == 0 {
+		return f.also
 	}
-	out := slices.Clone(with.also)
-	for _, t := range with.tagged {
+	out := slices.Clone(f.also)
+	for _, t := range f.tagged {
 		tag, _ := in[t.property].(string)
 		if branch := t.branches[tag]; branch != nil {
 			out = append(out, branch)

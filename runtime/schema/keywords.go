@@ -92,5 +92,6 @@ var answers = map[string]answer{
 	"maxContains": {"contains_too_many", "List should have at most {max_matches} matching item{s}, not {actual_matches}"},
 	"oneOf":       {"one_of_ambiguous", "Input should match exactly one of the allowed forms, not several"},
 	"not":         {"not_allowed", "Input should not match the forbidden form"},
+	"work":        {"value_error", "Input takes too much work to validate"},
 	"other":       {"value_error", "Input is not valid"},
 }

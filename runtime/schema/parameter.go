@@ -2,6 +2,7 @@ package schema
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -29,8 +30,8 @@ type Parameter struct {
 	list     list
 }
 
-// CompileParameter reads a parameter's schema; an empty one takes any text. The name goes into the loc of violations. A path
-// has its parameters always, whatever required says, and one with a default is never missing. Refused are, besides what
+// CompileParameter reads a parameter's schema; an empty one takes any text. The name goes into the loc of violations, a
+// header's in lower case. A path has its parameters always, whatever required says, and one with a default is never missing. Refused are, besides what
 // Compile refuses, schemas that no text can satisfy: objects, null alone, lists of lists, lists in a path, and what may be
 // both a list and a single value.
 func CompileParameter(raw []byte, at Place, name string, required bool, options ...Option) (*Parameter, error) {
@@ -40,6 +41,9 @@ func CompileParameter(raw []byte, at Place, name string, required bool, options 
 	s, err := Compile(raw, options...)
 	if err != nil {
 		return nil, err
+	}
+	if at == Header {
+		name = strings.ToLower(name)
 	}
 	p := &Parameter{schema: s, at: at, loc: []any{string(at), name}, required: required || at == Path}
 	if p.fallback = defaultOf(s.compiled); p.fallback != nil {
@@ -67,6 +71,8 @@ func (p *Parameter) Parse(values []string) (any, []problem.Violation) {
 	switch {
 	case len(values) == 0:
 		return p.absent()
+	case !p.affords(values):
+		return nil, []problem.Violation{violation(p.loc, "work", nil)}
 	case p.scalar == nil:
 		return p.parseList(values)
 	case p.at == Query:
@@ -74,6 +80,15 @@ func (p *Parameter) Parse(values []string) (any, []problem.Violation) {
 	default:
 		return p.parseScalar(values[0])
 	}
+}
+
+// affords reckons with what all values cost together, since parse may have to check each of them.
+func (p *Parameter) affords(values []string) bool {
+	doc := document{nodes: 1 + len(values), depth: 1}
+	for _, text := range values {
+		doc.bytes += len(text)
+	}
+	return doc.nodes <= MaxBodyNodes && p.schema.growth.affords(doc)
 }
 
 func (p *Parameter) absent() (any, []problem.Violation) {

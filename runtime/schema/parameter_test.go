@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +12,11 @@ import (
 
 func mustParameter(t testing.TB, raw string, at Place, required bool, options ...Option) *Parameter {
 	t.Helper()
-	p, err := CompileParameter([]byte(raw), at, "p", required, options...)
+	name := "p"
+	if at == Header {
+		name = "P"
+	}
+	p, err := CompileParameter([]byte(raw), at, name, required, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,6 +33,8 @@ const (
 
 // TestCoercion: what Pydantic 2.14 makes of the same text (for numbers with allow_inf_nan=False), as a value, or as type and
 // message; but for the size from which an integer is too large.
+//
+//nolint:gocritic // keys with space around them are the point
 func TestCoercion(t *testing.T) {
 	tests := map[string]map[string]any{
 		`{"type":"integer"}`: {
@@ -165,5 +172,28 @@ func TestParametersThatTextCannotSatisfy(t *testing.T) {
 				t.Errorf("got %v, want %q and %q", err, tt.pointer, tt.reason)
 			}
 		})
+	}
+}
+
+// TestParametersAreBounded: each item of a list is checked on its own where its type is not clear.
+func TestParametersAreBounded(t *testing.T) {
+	p := mustParameter(t, `{"type":"array","items":{"enum":["a",`+strings.Repeat("7,", 3000)+`8]}}`, Query, true)
+	if _, vs := p.Parse(slices.Repeat([]string{"8"}, 50)); vs != nil {
+		t.Errorf("a modest list: %v", vs)
+	}
+	_, vs := p.Parse(slices.Repeat([]string{"8"}, 5000))
+	if want := `{"type":"value_error","loc":["query","p"],"msg":"Input takes too much work to validate"}` + "\n"; lines(t, vs) != want {
+		t.Errorf("got %s", lines(t, vs))
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	p := mustParameter(b, `{"type":"integer","minimum":1,"maximum":100,"default":10}`, Query, false)
+	values := []string{"25"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, vs := p.Parse(values); vs != nil {
+			b.Fatal(vs)
+		}
 	}
 }

@@ -11,6 +11,7 @@ package schema
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -72,7 +73,9 @@ func Compile(raw []byte, options ...Option) (*Schema, error) {
 
 // Check reads a request's body and holds it against the schema. It gives the value as Decode does, with defaults filled in,
 // or, if there is anything wrong, what is: sorted by place, at most MaxViolations of them. Their loc begins with "body".
-func (s *Schema) Check(body []byte) (any, []problem.Violation) { return s.text(body, []any{"body"}) }
+func (s *Schema) Check(body []byte) (any, []problem.Violation) { return s.text(body, inBody) }
+
+var inBody = []any{"body"}
 
 // CheckText is Check for a text that is no request's body, such as a model's structured output or a tool's arguments; the
 // loc of violations begins with the steps given.
@@ -104,9 +107,11 @@ func (s *Schema) text(text []byte, at []any) (any, []problem.Violation) {
 
 func (s *Schema) check(doc document, at []any) (any, []problem.Violation) {
 	sent := doc.value
-	steps := maxVisits
-	if err := s.fill.fillIn(&doc, &steps); err != nil {
-		return nil, []problem.Violation{unreadable(at, err.Error())}
+	if s.fill != nil {
+		steps := maxVisits
+		if err := s.fill.fillIn(&doc, &steps); err != nil {
+			return nil, []problem.Violation{unreadable(at, err.Error())}
+		}
 	}
 	if !s.growth.affords(doc) {
 		return nil, []problem.Violation{unreadable(at, errWork.Error())}
@@ -127,7 +132,7 @@ const errWork = refusal("Too much work to validate")
 // []any. A number written without fraction and exponent becomes int64 where it fits; every other number becomes
 // float64, to the nearest where it must. Duplicate names and invalid UTF-8 are refused, as RFC 7493 asks.
 func Decode(body []byte) (any, []problem.Violation) {
-	doc, violation := read(body, []any{"body"})
+	doc, violation := read(body, inBody)
 	if violation != nil {
 		return nil, []problem.Violation{*violation}
 	}
@@ -145,7 +150,7 @@ func read(text []byte, at []any) (document, *problem.Violation) {
 	}
 	doc, fault := decode(text, limits{depth: MaxBodyDepth, nodes: MaxBodyNodes, keys: MaxObjectKeys})
 	if fault != nil {
-		v := unreadable(append(at[:len(at):len(at)], int(fault.offset)), fault.reason)
+		v := unreadable(append(slices.Clip(at), int(fault.offset)), fault.reason)
 		return document{}, &v
 	}
 	return doc, nil
