@@ -177,7 +177,8 @@ func coerce(to, text string) (v any, failed string) {
 }
 
 // coerceInteger takes a sign, leading zeros, single underscores between digits, spaces around it all, and a fraction of
-// nothing but zeros.
+// nothing but zeros. What Pydantic lets pass after leading zeros, a second sign or a run of underscores (0-1 is -1 to it), is
+// refused.
 func coerceInteger(text string) (any, string) {
 	digits := strings.TrimSpace(text)
 	if whole, zeros, found := strings.Cut(digits, "."); found {
@@ -224,8 +225,13 @@ func withoutUnderscores(text string) (string, bool) {
 	return strings.ReplaceAll(text, "_", ""), true
 }
 
+// coerceNumber takes what Python's float takes, and, like Pydantic, either underscores or spaces around it, but not both.
 func coerceNumber(text string) (any, string) {
-	text, ok := withoutUnderscores(strings.TrimSpace(text))
+	trimmed := strings.TrimSpace(text)
+	if trimmed != text && strings.Contains(text, "_") {
+		return nil, "parse:number"
+	}
+	text, ok := withoutUnderscores(trimmed)
 	if !ok || strings.ContainsAny(text, "xX") { // Go reads hexadecimal fractions
 		return nil, "parse:number"
 	}

@@ -31,9 +31,9 @@ type Parameter struct {
 }
 
 // CompileParameter reads a parameter's schema; an empty one takes any text. The name goes into the loc of violations, a
-// header's in lower case. A path has its parameters always, whatever required says, and one with a default is never missing. Refused are, besides what
-// Compile refuses, schemas that no text can satisfy: objects, null alone, lists of lists, lists in a path, and what may be
-// both a list and a single value.
+// header's in lower case. A path has its parameters always, whatever required says, and one with a default is never missing.
+// Refused are, besides what Compile refuses, schemas that no text can satisfy: objects, null alone, lists of lists, lists in a
+// path, and what may be both a list and a single value. Errors are as Compile's.
 func CompileParameter(raw []byte, at Place, name string, required bool, options ...Option) (*Parameter, error) {
 	if len(raw) == 0 {
 		raw = []byte("true")
