@@ -14,6 +14,8 @@ KUBERNETES := $(shell sed -n 's/^\tk8s.io.kubernetes v//p' test/cluster/kubernet
 # The driver of test/cluster reads this one too.
 export LLMSERVICE_CLUSTER_BIN ?= $(CACHE)/k8s-$(KUBERNETES)
 HELM := $(LLMSERVICE_CLUSTER_BIN)/helm
+# The Python program that the migration oracle asks beside the gateway; its test looks for it here, too.
+ORACLE := $(CACHE)/oracle-$(shell sha256sum test/oracle/requirements.txt | cut -c1-12)
 
 CLUSTER := build/bin/cluster
 REPORTS := build/reports
@@ -37,7 +39,7 @@ help: ## List the targets.
 ##@ Prepare
 
 .PHONY: deps
-deps: tools assets cluster-deps k8s ## Install and build what the other targets need; slow once, for it builds Kubernetes.
+deps: tools assets oracle-deps cluster-deps k8s ## Install and build what the other targets need; slow once, for it builds Kubernetes.
 	go mod download
 
 .PHONY: tools
@@ -62,6 +64,12 @@ k8s: $(CLUSTER)
 
 $(HELM): $(CLUSTER)
 	$(CLUSTER) build --only helm
+
+.PHONY: oracle-deps
+oracle-deps: $(ORACLE)/bin/python
+
+$(ORACLE)/bin/python:
+	test/oracle/venv.sh $(ORACLE)
 
 .PHONY: cluster-deps
 cluster-deps: $(CLUSTER)
@@ -140,6 +148,11 @@ test-go: $(TOOLS)/gotestsum assets
 test-cluster: $(TOOLS)/gotestsum
 	@mkdir -p $(REPORTS)
 	cd test/cluster && $(TOOLS)/gotestsum --jsonfile $(CURDIR)/$(REPORTS)/cluster.json -- -race -shuffle=on -timeout 15m ./...
+
+# A part of test-go as well, which prints nothing where all is as listed.
+.PHONY: oracle
+oracle: oracle-deps ## Ask FastAPI and the gateway the same, and print what they answer differently.
+	go test -count=1 -v -run TestMigration ./test/oracle
 
 # The suite starts the cluster, loads the images and moves into the cluster's network by itself.
 .PHONY: e2e

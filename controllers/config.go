@@ -83,7 +83,7 @@ func loadDocument(encoded string) render.Document {
 	if err != nil {
 		return render.Document{}
 	}
-	return render.Document{Encoded: []byte(encoded), Config: decoded}
+	return render.Document{Encoded: []byte(encoded), Config: decoded.Config}
 }
 
 // chooseLastGood keeps what a gateway has proved it can serve. A config that is replaced before any live gateway served

@@ -75,7 +75,7 @@ type Response struct {
 	Commit StreamCommit `json:"commit,omitempty"`
 
 	// keepAlive is the silence after which a stream gets a comment. It makes the answer begin before the steps are done, so
-	// it does not go with a step respond. Without it there are no comments.
+	// it goes neither with a step respond nor with AfterValidation. Without it there are no comments.
 	// +optional
 	KeepAlive Duration `json:"keepAlive,omitempty"`
 }

@@ -120,26 +120,35 @@ func (d *dev) gateway(service *v1alpha1.LLMService) (*gateway.Gateway, error) {
 
 // load reads the manifest and returns the config that an operator would deliver.
 func (d *dev) load(ctx context.Context) (*v1alpha1.LLMService, []byte, error) {
-	raw, err := os.ReadFile(d.file)
+	service, contract, err := load(ctx, d.file, d.replaceEndpoints)
+	if err != nil {
+		return nil, nil, err
+	}
+	encoded, err := config.Encode(contract)
+	return service, encoded, err
+}
+
+// load reads a manifest as an API server would, and returns the valid config that is made of it and then adjusted.
+func load(ctx context.Context, file string, adjust func(*config.Config) error) (*v1alpha1.LLMService, *config.Config, error) {
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the manifest: %w", err)
 	}
 	service, err := manifest.Load(ctx, raw)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", d.file, err)
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	contract, err := render.Contract(service)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", d.file, err)
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if err := d.replaceEndpoints(contract); err != nil {
+	if err := adjust(contract); err != nil {
 		return nil, nil, err
 	}
 	if errs := config.Validate(contract); len(errs) > 0 {
-		return nil, nil, fmt.Errorf("%s: %w", d.file, inSpec(errs))
+		return nil, nil, fmt.Errorf("%s: %w", file, inSpec(errs))
 	}
-	encoded, err := config.Encode(contract)
-	return service, encoded, err
+	return service, contract, nil
 }
 
 func (d *dev) replaceEndpoints(c *config.Config) error {

@@ -29,6 +29,6 @@ func command() *cobra.Command {
 		Annotations:  map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl llmservice"},
 		SilenceUsage: true,
 	}
-	root.AddCommand(devCommand())
+	root.AddCommand(devCommand(), explainCommand())
 	return root
 }

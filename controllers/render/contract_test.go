@@ -3,10 +3,13 @@ package render_test
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	contractjson "github.com/go-json-experiment/json" // as config.Encode writes it
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
@@ -15,7 +18,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	for _, name := range []string{"minimal", "full"} {
+	for _, name := range []string{"minimal", "full", everyField} {
 		t.Run(name, func(t *testing.T) {
 			encoded := document(t, service(t, name)).Encoded
 			if _, err := config.Load(encoded); err != nil {
@@ -29,17 +32,62 @@ func TestContract(t *testing.T) {
 // An error's path must name the field of the service, so each member's path is also one in the spec, with the same
 // value: durations may be written differently.
 func TestContractKeepsPaths(t *testing.T) {
-	s := service(t, "full")
-	spec, contract := leaves(t, s.Spec), leaves(t, must(render.Contract(s)))
-	for path, value := range contract {
-		if path == "version" || strings.HasPrefix(path, "service.") {
-			continue
+	for _, name := range []string{"full", everyField} {
+		s := service(t, name)
+		spec, contract := leaves(t, s.Spec), leaves(t, must(render.Contract(s)))
+		for path, value := range contract {
+			if path == "version" || strings.HasPrefix(path, "service.") {
+				continue
+			}
+			inSpec, found := spec[specPath(path)]
+			if !found {
+				t.Errorf("the contract has %s, and the spec does not", path)
+			} else if !sameValue(value, inSpec) {
+				t.Errorf("%s is %v in the contract and %v in the spec", path, value, inSpec)
+			}
 		}
-		inSpec, found := spec[specPath(path)]
-		if !found {
-			t.Errorf("the contract has %s, and the spec does not", path)
-		} else if !sameValue(value, inSpec) {
-			t.Errorf("%s is %v in the contract and %v in the spec", path, value, inSpec)
+	}
+}
+
+// What gateways serve is in the contract whole: a field that is not would be accepted and do nothing.
+func TestContractHasEveryField(t *testing.T) {
+	s := service(t, everyField)
+	inContract := map[string]bool{}
+	for path := range leaves(t, must(render.Contract(s))) {
+		inContract[specPath(path)] = true
+	}
+	served := regexp.MustCompile(`^(upstreams|models|functions|routes)\[`)
+	// Its union's member says the same.
+	discriminator := regexp.MustCompile(`^upstreams\[\d+\]\.(auth\.)?type$|\.onError\.type$`)
+	for path, value := range leaves(t, s.Spec) {
+		zero := value == nil || reflect.ValueOf(value).IsZero() // where the two mean the same, it is left out
+		if served.MatchString(path) && !discriminator.MatchString(path) && !zero && !inContract[path] {
+			t.Errorf("the spec has %s, and the contract does not", path)
+		}
+	}
+}
+
+func TestContractOfOnError(t *testing.T) {
+	const step = `{"name":"s","onError":%s,"set":{"value":1}}`
+	for from, want := range map[string]string{
+		`{"type":"Continue"}`:                                       `{"continue":{}}`,
+		`{"type":"Value","value":{"a":null}}`:                       `{"value":{"a":null}}`,
+		`{"type":"Value","value":{}}`:                               `{"value":{}}`,
+		`{"type":"Value","value":""}`:                               `{"value":""}`,
+		`{"type":"Value","value":false}`:                            `{"value":false}`,
+		`{"type":"Respond","respond":{"status":503,"body":"none"}}`: `{"respond":{"status":503,"body":"none"}}`,
+		// The API server does not see value: that it stands alone is for Validate, which must get to see it.
+		`{"type":"Value"}`:              `{}`,
+		`{"type":"Continue","value":1}`: `{"continue":{},"value":1}`,
+	} {
+		var s v1alpha1.LLMService
+		s.Spec.Routes = []v1alpha1.Route{{Timeout: "1s", Steps: make([]v1alpha1.Step, 1)}}
+		if err := json.Unmarshal(fmt.Appendf(nil, step, from), &s.Spec.Routes[0].Steps[0]); err != nil {
+			t.Fatal(err)
+		}
+		got, err := contractjson.Marshal(must(render.Contract(&s)).Routes[0].Steps[0].OnError)
+		if err != nil || string(got) != want {
+			t.Errorf("%s became %s, %v, want %s", from, got, err, want)
 		}
 	}
 }
@@ -61,12 +109,28 @@ func sameValue(a, b any) bool {
 
 func TestContractNamesTheField(t *testing.T) {
 	tests := map[string]func(*v1alpha1.LLMService){
-		"spec.upstreams[1].timeouts.idle": func(s *v1alpha1.LLMService) { s.Spec.Upstreams[1].Timeouts.Idle = "" },
-		"spec.routes[1].timeout":          func(s *v1alpha1.LLMService) { s.Spec.Routes[1].Timeout = "soon" },
+		"spec.upstreams[1].timeouts.idle":    func(s *v1alpha1.LLMService) { s.Spec.Upstreams[1].Timeouts.Idle = "" },
+		"spec.routes[1].timeout":             func(s *v1alpha1.LLMService) { s.Spec.Routes[1].Timeout = "soon" },
+		"spec.routes[0].response.keepAlive":  func(s *v1alpha1.LLMService) { s.Spec.Routes[0].Response.KeepAlive = "soon" },
+		"spec.routes[0].steps[0].timeout":    func(s *v1alpha1.LLMService) { s.Spec.Routes[0].Steps[0].Timeout = "soon" },
+		"spec.functions[0].timeout":          func(s *v1alpha1.LLMService) { s.Spec.Functions[0].Timeout = "soon" },
+		"spec.functions[0].steps[0].timeout": func(s *v1alpha1.LLMService) { s.Spec.Functions[0].Steps[0].Timeout = "soon" },
+		"spec.routes[2].steps[5].gather.branches[1].timeout": func(s *v1alpha1.LLMService) {
+			s.Spec.Routes[2].Steps[5].Gather.Branches[1].Timeout = "soon"
+		},
+		"spec.routes[2].steps[6].gather.first.hedgeDelay": func(s *v1alpha1.LLMService) {
+			s.Spec.Routes[2].Steps[6].Gather.First.HedgeDelay = "soon"
+		},
+		"spec.routes[2].steps[7].gather.fallback.firstToken": func(s *v1alpha1.LLMService) {
+			s.Spec.Routes[2].Steps[7].Gather.Fallback.FirstToken = "soon"
+		},
+		"spec.routes[2].steps[9].forEach.do.timeout": func(s *v1alpha1.LLMService) {
+			s.Spec.Routes[2].Steps[9].ForEach.Do.Timeout = "soon"
+		},
 	}
 	for path, spoil := range tests {
 		t.Run(path, func(t *testing.T) {
-			s := service(t, "full")
+			s := service(t, everyField)
 			spoil(s)
 			if _, err := render.Contract(s); err == nil || !strings.HasPrefix(err.Error(), path+": ") {
 				t.Errorf("got %v, want an error of %s", err, path)

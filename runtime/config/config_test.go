@@ -21,7 +21,7 @@ func valid() *Config {
 		}},
 		Models: []Model{{Name: "assistant", Upstreams: []string{"fast"}}},
 		Routes: []Route{{
-			Path: "/answer", Method: "POST", Timeout: Duration(90 * time.Second),
+			Path: "/answer", Method: "POST", Timeout: Duration(90 * time.Second), Budget: Budget{MaxCalls: 8, MaxBytes: 1 << 20},
 			Request:  &Request{Schema: []byte(`{"type":"object"}`)},
 			Steps:    []Step{{Name: "answer", Action: Action{Chat: &Chat{Upstream: "fast", Messages: []Message{{Role: "user", Content: "${request.body.q}"}}}}}},
 			Response: &Response{Body: []byte(`{"a":"${steps.answer.text}"}`)},
@@ -39,10 +39,10 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(valid(), loaded); diff != "" {
+	if diff := cmp.Diff(valid(), loaded.Config); diff != "" {
 		t.Error(diff)
 	}
-	again, err := Encode(loaded)
+	again, err := Encode(loaded.Config)
 	if err != nil || Revision(again) != Revision(encoded) {
 		t.Errorf("another revision after a round trip (%v)", err)
 	}
@@ -94,11 +94,11 @@ func FuzzLoad(f *testing.F) {
 	f.Add(encoded)
 	f.Add([]byte(`{"version":"v1"}`))
 	f.Fuzz(func(t *testing.T, document []byte) {
-		c, err := Load(document)
+		p, err := Load(document)
 		if err != nil {
 			return
 		}
-		again, err := Encode(c)
+		again, err := Encode(p.Config)
 		if err != nil {
 			t.Skip("too large") // the loader reads what it is given; only the writer is bounded
 		}
@@ -120,7 +120,7 @@ func TestValidate(t *testing.T) {
 		"runtime.maxInFlight":                         {func(c *Config) { c.Runtime.MaxInFlight = 0 }, "at least 1"},
 		"upstreams[0].name":                           {func(c *Config) { c.Upstreams[0].Name = "" }, "required"},
 		"upstreams[1].name":                           {func(c *Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]) }, "another upstream"},
-		"upstreams[0].openAI":                         {func(c *Config) { c.Upstreams[0].OpenAI = nil }, "required"},
+		"upstreams[1]":                                {func(c *Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]); c.Upstreams[1].Name, c.Upstreams[1].OpenAI = "bare", nil }, "no protocol"},
 		"upstreams[0].openAI.model":                   {func(c *Config) { c.Upstreams[0].OpenAI.Model = "" }, "required"},
 		"upstreams[0].endpoints":                      {func(c *Config) { c.Upstreams[0].Endpoints = nil }, "at least one"},
 		"upstreams[0].endpoints[0].url":               {func(c *Config) { c.Upstreams[0].Endpoints[0].URL = "http://" }, "no host"},
@@ -140,16 +140,16 @@ func TestValidate(t *testing.T) {
 		"routes[0].method":                            {func(c *Config) { c.Routes[0].Method = "post" }, "want one of GET"},
 		"routes[0].timeout":                           {func(c *Config) { c.Routes[0].Timeout = 0 }, "more than 0s"},
 		"routes[0].request.schema":                    {func(c *Config) { c.Routes[0].Request.Schema = []byte(`{"type":"text"}`) }, "/type"},
-		"routes[0].steps":                             {func(c *Config) { c.Routes[0].Steps = nil; c.Routes[0].Response = &Response{Body: []byte(`1`)} }, "want one"},
-		"routes[0].steps[0].name":                     {func(c *Config) { c.Routes[0].Steps[0].Name = ""; c.Routes[0].Response = &Response{Body: []byte(`1`)} }, "required"},
-		"routes[0].steps[0].chat":                     {func(c *Config) { c.Routes[0].Steps[0].Chat = nil }, "required"},
+		"routes[0].steps":                             {func(c *Config) { c.Routes[0].Steps = nil; c.Routes[0].Response = &Response{Events: &Events{Progress: true}} }, "at least one"},
+		"routes[0].steps[0].name":                     {func(c *Config) { c.Routes[0].Steps[0].Name = ""; c.Routes[0].Response = &Response{Body: []byte(`1`)} }, "no name"},
+		"routes[0].steps[0]":                          {func(c *Config) { c.Routes[0].Steps[0].Chat = nil }, "no kind"},
 		"routes[0].steps[0].chat.upstream":            {func(c *Config) { c.Routes[0].Steps[0].Chat.Upstream = "slow" }, `no upstream "slow"`},
 		"routes[0].steps[0].chat.messages":            {func(c *Config) { c.Routes[0].Steps[0].Chat.Messages = nil }, "at least one"},
 		"routes[0].steps[0].chat.parameters.stream":   {func(c *Config) { c.Routes[0].Steps[0].Chat.Parameters = []byte(`{"stream":true}`) }, "may not be set"},
-		"routes[0].steps[0].chat.parameters":          {func(c *Config) { c.Routes[0].Steps[0].Chat.Parameters = []byte(`{"a":1,"a":2}`) }, "JSON object"},
-		"routes[0].response":                          {func(c *Config) { c.Routes[0].Response.Stream = "answer" }, "both"},
+		"routes[0].steps[0].chat.parameters":          {func(c *Config) { c.Routes[0].Steps[0].Chat.Parameters = []byte(`[1]`) }, "JSON object"},
+		"routes[0].response":                          {func(c *Config) { c.Routes[0].Response.Stream = "answer" }, "one of stream, body and events"},
 		"routes[0].response.stream":                   {func(c *Config) { c.Routes[0].Response = &Response{Stream: "other"} }, `no step "other"`},
-		"routes[0].response.body":                     {func(c *Config) { c.Routes[0].Response.Body = []byte(`{"a":["${steps.other.text}"]}`) }, "at /a/0"},
+		"routes[0].response.body.a[0]":                {func(c *Config) { c.Routes[0].Response.Body = []byte(`{"a":["${steps.other.text}"]}`) }, "steps has answer"},
 		"routes[0].steps[0].chat.messages[0].role":    {func(c *Config) { c.Routes[0].Steps[0].Chat.Messages[0].Role = "me" }, "want one of system"},
 		"routes[0].steps[0].chat.messages[0].content": {func(c *Config) { c.Routes[0].Steps[0].Chat.Messages[0].Content = "a ${nope}" }, "column"},
 	} {

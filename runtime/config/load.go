@@ -32,9 +32,9 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("the config has %d bytes, allowed are %d", e.Bytes, MaxBytes)
 }
 
-// Load decodes and validates a config. It refuses another version (ErrVersion), unknown members, members given
+// Load decodes and compiles a config. It refuses another version (ErrVersion), unknown members, members given
 // twice, trailing data, and whatever Validate refuses (Errors).
-func Load(encoded []byte) (*Config, error) {
+func Load(encoded []byte) (*Program, error) {
 	if err := checkVersion(encoded); err != nil {
 		return nil, err
 	}
@@ -42,10 +42,11 @@ func Load(encoded []byte) (*Config, error) {
 	if err := json.Unmarshal(encoded, &c, json.RejectUnknownMembers(true)); err != nil {
 		return nil, fmt.Errorf("decode config: %w", err)
 	}
-	if errs := Validate(&c); len(errs) > 0 {
+	program, errs := Compile(&c)
+	if len(errs) > 0 {
 		return nil, errs
 	}
-	return &c, nil
+	return program, nil
 }
 
 // The version is read first and leniently: a newer document has members that this build does not know, and

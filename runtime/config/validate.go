@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-
-	"github.com/llmservice/llmservice/runtime/schema"
 )
 
 // FieldError says what is wrong with one field.
@@ -30,23 +28,23 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "; ")
 }
 
-// validator collects errors and knows the names that fields may refer to.
+// validator collects errors, compiles what it reads, and knows the names that fields may refer to.
 type validator struct {
 	errs      Errors
-	upstreams map[string]bool
+	program   *Program
+	upstreams map[string]*Upstream
+	functions map[string]*function
+	calling   []string // the functions being read, outermost first
 }
 
-// Validate returns everything that is wrong with the config, in the order of its fields; nil where it can be
-// served. The operator and the gateway both call it, so that neither accepts what the other refuses.
-func Validate(c *Config) Errors {
-	v := &validator{upstreams: map[string]bool{}}
+func (v *validator) config(c *Config) {
 	v.service(c)
 	for i := range c.Upstreams {
 		v.upstream(fmt.Sprintf("upstreams[%d]", i), &c.Upstreams[i])
 	}
 	v.models(c.Models)
+	v.allFunctions(c.Functions)
 	v.routes(c.Routes)
-	return v.errs
 }
 
 func (v *validator) addf(path, format string, args ...any) {
@@ -66,16 +64,11 @@ func (v *validator) upstream(path string, u *Upstream) {
 	switch {
 	case u.Name == "":
 		v.addf(path+".name", "is required")
-	case v.upstreams[u.Name]:
+	case v.upstreams[u.Name] != nil:
 		v.addf(path+".name", "%q is the name of another upstream", u.Name)
 	}
-	v.upstreams[u.Name] = true
-	switch {
-	case u.OpenAI == nil:
-		v.addf(path+".openAI", "is required")
-	case u.OpenAI.Model == "":
-		v.addf(path+".openAI.model", "is required")
-	}
+	v.upstreams[u.Name] = u
+	v.protocol(path, u)
 	if len(u.Endpoints) == 0 {
 		v.addf(path+".endpoints", "is empty, want at least one endpoint")
 	}
@@ -84,6 +77,17 @@ func (v *validator) upstream(path string, u *Upstream) {
 	}
 	v.auth(path+".auth", u.Auth)
 	v.timeouts(path+".timeouts", &u.Timeouts)
+}
+
+func (v *validator) protocol(path string, u *Upstream) {
+	switch {
+	case u.OpenAI == nil && u.HTTP == nil:
+		v.addf(path, "has no protocol, want one of openAI and http")
+	case u.OpenAI != nil && u.HTTP != nil:
+		v.addf(path, "has both openAI and http, want one of them")
+	case u.OpenAI != nil && u.OpenAI.Model == "":
+		v.addf(path+".openAI.model", "is required")
+	}
 }
 
 func (v *validator) endpoint(path, raw string) {
@@ -149,23 +153,27 @@ func (v *validator) models(models []Model) {
 			v.addf(path+".upstreams", "is empty, want at least one upstream")
 		}
 		for j, name := range m.Upstreams {
-			v.knownUpstream(fmt.Sprintf("%s.upstreams[%d]", path, j), name)
+			v.modelUpstream(fmt.Sprintf("%s.upstreams[%d]", path, j), name)
 		}
 	}
 }
 
-func (v *validator) knownUpstream(path, name string) {
-	if !v.upstreams[name] {
+// modelUpstream checks the name of an upstream that is asked for completions or embeddings.
+func (v *validator) modelUpstream(path, name string) {
+	switch u := v.upstreams[name]; {
+	case u == nil:
 		v.addf(path, "there is no upstream %q", name)
+	case u.OpenAI == nil:
+		v.addf(path, "the upstream %q is a plain HTTP service, want one with a model", name)
 	}
 }
 
-// checkSchema reports what is wrong with a body's schema.
-func (v *validator) checkSchema(path string, raw []byte) {
-	if len(raw) == 0 {
-		return
-	}
-	if _, err := schema.Compile(raw); err != nil {
-		v.addf(path, "%v", err)
+// httpUpstream checks the name of an upstream that http steps call.
+func (v *validator) httpUpstream(path, name string) {
+	switch u := v.upstreams[name]; {
+	case u == nil:
+		v.addf(path, "there is no upstream %q", name)
+	case u.HTTP == nil:
+		v.addf(path, "the upstream %q has a model, want a plain HTTP service", name)
 	}
 }

@@ -1,35 +1,44 @@
 package config
 
 import (
-	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/schema"
 )
 
-// Methods are those that a route may have.
-var Methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
-
 // Reserved paths belong to the gateway itself, with everything below them.
-var Reserved = []string{"/v1", "/docs", "/openapi.json"}
+var Reserved = []string{"/v1", "/docs", "/redoc", "/openapi.json"}
 
-var roles = []string{"system", "user", "assistant"}
+// A segment that stands for a parameter.
+var parameterSegment = regexp.MustCompile(`^\{([A-Za-z][A-Za-z0-9_]{0,62})\}$`)
 
 func (v *validator) routes(routes []Route) {
 	taken := map[string]bool{}
 	for i := range routes {
-		path, r := fmt.Sprintf("routes[%d]", i), &routes[i]
-		if key := r.Method + " " + r.Path; taken[key] {
-			v.addf(path+".path", "%s is another route's", key)
+		path, r := indexed("routes", i), &routes[i]
+		if key := r.Method + " " + shape(r.Path); taken[key] {
+			v.addf(path+".path", "%s %s is another route's", r.Method, r.Path)
 		} else {
 			taken[key] = true
 		}
 		v.route(path, r)
 	}
+}
+
+// shape is a path without the names of its parameters.
+func shape(path string) string {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		if parameterSegment.MatchString(s) {
+			segments[i] = "{}"
+		}
+	}
+	return strings.Join(segments, "/")
 }
 
 func (v *validator) route(path string, r *Route) {
@@ -45,97 +54,125 @@ func (v *validator) route(path string, r *Route) {
 		v.addf(path+".method", "%q, want one of %s", r.Method, strings.Join(Methods, ", "))
 	}
 	v.positive(path+".timeout", r.Timeout)
-	if r.Request != nil {
-		v.checkSchema(path+".request.schema", r.Request.Schema)
-	}
-	if len(r.Steps) != 1 {
-		v.addf(path+".steps", "has %d steps, want one", len(r.Steps))
-	}
-	var done []string
-	for i := range r.Steps {
-		step := &r.Steps[i]
-		v.step(fmt.Sprintf("%s.steps[%d]", path, i), step, done)
-		if step.Name != "" && !slices.Contains(done, step.Name) {
-			done = append(done, step.Name)
-		}
-	}
-	v.response(path+".response", r.Response, done)
+	v.budget(path+".budget", &r.Budget)
+	begin := &place{vars: expr.Vars{"request": v.request(path, r)}, inRoute: true}
+	end := v.steps(path+".steps", r.Steps, begin)
+	v.response(path, r, end)
 }
 
-func (v *validator) step(path string, s *Step, done []string) {
+func (v *validator) budget(path string, b *Budget) {
+	if b.MaxCalls < 1 {
+		v.addf(path+".maxCalls", "is %d, want at least 1", b.MaxCalls)
+	}
+	if b.MaxBytes < 1 {
+		v.addf(path+".maxBytes", "is %d, want at least 1", b.MaxBytes)
+	}
+	if b.MaxTokens < 0 {
+		v.addf(path+".maxTokens", "is %d, want at least 1", b.MaxTokens)
+	}
+}
+
+// request reads what a route accepts, and returns the type that templates see.
+func (v *validator) request(path string, r *Route) expr.Type {
+	request := r.Request
+	if request == nil {
+		request = &Request{}
+	}
+	var options []schema.Option
+	if request.AssertFormats {
+		options = append(options, schema.AssertFormats())
+	}
+	if request.EchoInput {
+		options = append(options, schema.EchoInputs())
+	}
+	path += ".request"
+	params := map[string]expr.Type{}
+	names := map[string]bool{}
+	for i := range request.Parameters {
+		p, here := &request.Parameters[i], indexed(path+".parameters", i)
+		if lower := strings.ToLower(p.Name); names[lower] {
+			v.addf(here+".name", "%q is the name of another parameter", p.Name)
+		} else {
+			names[lower] = true
+		}
+		params[p.Name] = v.parameter(here, p, options)
+	}
+	v.segments(path+".parameters", r.Path, request.Parameters)
+	return requestType(params, v.schema(path+".schema", &request.Schema, options...))
+}
+
+var places = []string{InPath, InQuery, InHeader}
+
+var parameterPlaces = map[string]schema.Place{InPath: schema.Path, InQuery: schema.Query, InHeader: schema.Header}
+
+func (v *validator) parameter(path string, p *Parameter, options []schema.Option) expr.Type {
 	switch {
-	case s.Name == "":
+	case !slices.Contains(places, p.In):
+		v.addf(path+".in", "%q, want one of %s", p.In, strings.Join(places, ", "))
+	case p.In == InPath && !identifier.MatchString(p.Name):
+		v.addf(path+".name", "%q is no name, want a letter, then letters, digits and underscores", p.Name)
+	case p.In == InHeader && !fieldName.MatchString(p.Name):
+		v.addf(path+".name", "%q is not the name of a header", p.Name)
+	case p.Name == "":
 		v.addf(path+".name", "is required")
-	case slices.Contains(done, s.Name):
-		v.addf(path+".name", "%q is the name of another step", s.Name)
 	}
-	if s.Chat == nil {
-		v.addf(path+".chat", "is required")
-		return
-	}
-	v.knownUpstream(path+".chat.upstream", s.Chat.Upstream)
-	v.messages(path+".chat.messages", s.Chat.Messages, done)
-	v.parameters(path+".chat.parameters", s.Chat.Parameters)
-}
-
-// ownMembers of an upstream's request are set by the gateway.
-var ownMembers = []string{"model", "messages", "stream"}
-
-func (v *validator) parameters(path string, raw jsontext.Value) {
+	raw := p.Schema
 	if raw == nil {
-		return
+		raw = []byte(`{"type":"string"}`)
 	}
-	var members map[string]jsontext.Value
-	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
-		v.addf(path, "want a JSON object without repeated names")
+	name := p.Name
+	if p.In == InHeader {
+		name = strings.ToLower(name) // as the violations of other frameworks have it
 	}
-	for _, name := range ownMembers {
-		if _, set := members[name]; set {
-			v.addf(path+"."+name, "may not be set here, the gateway sets it")
-		}
-	}
-}
-
-func (v *validator) messages(path string, messages []Message, done []string) {
-	if len(messages) == 0 {
-		v.addf(path, "is empty, want at least one message")
-	}
-	env, err := expr.NewEnv(TemplateVars(done))
+	compiled, err := schema.CompileParameter(raw, parameterPlaces[p.In], name, p.Required, options...)
 	if err != nil {
-		v.addf(path, "%v", err)
-		return
+		v.addf(path+".schema", "%v", err)
+		return expr.Dyn
 	}
-	for i, m := range messages {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		if !slices.Contains(roles, m.Role) {
-			v.addf(at+".role", "%q, want one of %s", m.Role, strings.Join(roles, ", "))
-		}
-		if _, err := env.Compile(m.Content); err != nil {
-			v.addf(at+".content", "%v", err)
-		}
-	}
-}
-
-func (v *validator) response(path string, r *Response, done []string) {
-	switch {
-	case r == nil || (r.Stream == "" && r.Body == nil):
-		v.addf(path, "want one of stream and body")
-	case r.Stream != "" && r.Body != nil:
-		v.addf(path, "has both stream and body, want one of them")
-	case r.Stream != "" && !slices.Contains(done, r.Stream):
-		v.addf(path+".stream", "there is no step %q", r.Stream)
-	case r.Body != nil:
-		v.body(path+".body", r.Body, done)
-	}
-}
-
-func (v *validator) body(path string, body []byte, done []string) {
-	env, err := expr.NewEnv(TemplateVars(done))
-	if err == nil {
-		_, err = env.CompileTree(body)
-	}
+	v.program.parameters[p] = compiled
+	t, err := expr.FromSchema(raw)
 	if err != nil {
-		v.addf(path, "%v", err)
+		v.addf(path+".schema", "%v", err)
+	}
+	if p.In == InPath || p.Required || hasDefault(raw) {
+		return t
+	}
+	return expr.Optional(t)
+}
+
+func hasDefault(raw []byte) bool {
+	var s struct {
+		Default any `json:"default"`
+	}
+	return json.Unmarshal(raw, &s) == nil && s.Default != nil
+}
+
+// segments checks that the path's parameters and those that are described are the same.
+func (v *validator) segments(path, route string, parameters []Parameter) {
+	var named []string
+	for segment := range strings.SplitSeq(route, "/") {
+		match := parameterSegment.FindStringSubmatch(segment)
+		switch {
+		case match == nil && strings.ContainsAny(segment, "{}"):
+			v.addf(strings.TrimSuffix(path, ".request.parameters")+".path", "%q is neither literal nor a parameter such as {id}", segment)
+		case match != nil && slices.Contains(named, match[1]):
+			v.addf(strings.TrimSuffix(path, ".request.parameters")+".path", "%s is there twice", segment)
+		case match != nil:
+			named = append(named, match[1])
+		}
+	}
+	for i := range parameters {
+		if p := &parameters[i]; p.In == InPath {
+			at := slices.Index(named, p.Name)
+			if at < 0 {
+				v.addf(indexed(path, i)+".name", "the path has no segment {%s}", p.Name)
+				continue
+			}
+			named = slices.Delete(named, at, at+1)
+		}
+	}
+	for _, name := range named {
+		v.addf(path, "the path's {%s} is missing, want {name: %s, in: Path}", name, name)
 	}
 }
 

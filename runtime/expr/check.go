@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -201,7 +202,7 @@ func (m *mender) indexToSelect(e ast.Expr) bool {
 	}
 	field, ok := literalString(c.Args()[1])
 	switch {
-	case !ok:
+	case !ok || strings.HasPrefix(field, unwrapped):
 		return !o.open
 	case name == operators.OptIndex:
 		mark := m.factory.NewLiteral(c.Args()[1].ID(), types.String(unwrapped+field))
@@ -226,15 +227,7 @@ func (m *mender) anyObject(args []ast.Expr) bool {
 }
 
 func mentionsObject(t *types.Type) bool {
-	if t.Kind() == types.StructKind {
-		return true
-	}
-	for _, p := range t.Parameters() {
-		if mentionsObject(p) {
-			return true
-		}
-	}
-	return false
+	return t.Kind() == types.StructKind || slices.ContainsFunc(t.Parameters(), mentionsObject)
 }
 
 // refuse finds what CEL lets pass, because it takes anything, but what is missing makes senseless: a comparison to what is

@@ -7,8 +7,12 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/functions"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+
+	"github.com/llmservice/llmservice/runtime/schema"
 )
 
 const (
@@ -25,7 +29,7 @@ func programOptions(env *cel.Env) ([]cel.ProgramOption, error) {
 		cel.CostLimit(MaxCost),
 		cel.InterruptCheckFrequency(interruptEvery),
 		cel.CostTrackerOptions(costs()...),
-		cel.Functions(append(ownOverloads(), library...)...),
+		cel.Functions(append(ownOverloads(), library...)...), //nolint:staticcheck // Function can only add to what there is
 	}, err
 }
 
@@ -37,11 +41,12 @@ var guards = map[string]func(args []ref.Val) error{
 	"string_split_string":              guardSplit,
 	"string_split_string_int":          guardSplit,
 	"string_format":                    guardFormat,
+	operators.Add:                      guardAdd,
 }
 
 func guarded(env *cel.Env) ([]*functions.Overload, error) {
 	var all []*functions.Overload
-	for _, name := range []string{"replace", "split", "format"} {
+	for _, name := range []string{"replace", "split", "format", operators.Add} {
 		bindings, err := env.Functions()[name].Bindings()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -56,15 +61,24 @@ func guarded(env *cel.Env) ([]*functions.Overload, error) {
 }
 
 func behind(guard func([]ref.Val) error, b *functions.Overload) *functions.Overload {
-	return &functions.Overload{Operator: b.Operator, OperandTrait: b.OperandTrait, Function: func(args ...ref.Val) ref.Val {
-		if err := guard(args); err != nil {
-			return types.WrapErr(err)
+	guarded := *b
+	if b.Binary != nil {
+		guarded.Binary = func(x, y ref.Val) ref.Val {
+			if err := guard([]ref.Val{x, y}); err != nil {
+				return types.WrapErr(err)
+			}
+			return b.Binary(x, y)
 		}
-		if b.Binary != nil && len(args) == 2 {
-			return b.Binary(args[0], args[1])
+	}
+	if b.Function != nil {
+		guarded.Function = func(args ...ref.Val) ref.Val {
+			if err := guard(args); err != nil {
+				return types.WrapErr(err)
+			}
+			return b.Function(args...)
 		}
-		return b.Function(args...)
-	}}
+	}
+	return &guarded
 }
 
 // texts gives the arguments that are strings; the function itself refuses others.
@@ -97,6 +111,23 @@ func guardSplit(args []ref.Val) error {
 func guardFormat(args []ref.Val) error {
 	r := &run{out: MaxOutput, budget: NewBudget(MaxCost, MaxOutput)}
 	if _, err := r.plain(args[1]); errors.Is(err, errOutput) {
+		return errOutput
+	}
+	return nil
+}
+
+// guardAdd keeps lists to the length that a body can have: adding two takes no time, and each may hold the other twice.
+func guardAdd(args []ref.Val) error {
+	total := types.Int(0)
+	for _, arg := range args {
+		list, ok := arg.(traits.Lister)
+		if !ok {
+			return nil
+		}
+		size, _ := list.Size().(types.Int)
+		total += size
+	}
+	if total > schema.MaxBodyNodes {
 		return errOutput
 	}
 	return nil

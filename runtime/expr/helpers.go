@@ -40,7 +40,7 @@ const (
 func helpers() []cel.EnvOption {
 	text := func(name, id string, f func(string) ref.Val) cel.EnvOption {
 		return cel.Function(name, cel.MemberOverload(id, []*cel.Type{cel.StringType}, cel.StringType,
-			cel.UnaryBinding(func(v ref.Val) ref.Val { return f(string(v.(types.String))) })))
+			cel.UnaryBinding(onText(f))))
 	}
 	return []cel.EnvOption{
 		text("urlEncode", urlEncodeID, urlEncode),
@@ -49,7 +49,18 @@ func helpers() []cel.EnvOption {
 			cel.BinaryBinding(truncate))),
 		cel.Function("json", cel.MemberOverload(jsonID, []*cel.Type{cel.DynType}, cel.StringType, cel.UnaryBinding(toJSON))),
 		cel.Function("parseJson", cel.MemberOverload(parseJSONID, []*cel.Type{cel.StringType}, cel.DynType,
-			cel.UnaryBinding(parseJSON))),
+			cel.UnaryBinding(onText(parseJSON)))),
+	}
+}
+
+// onText is for functions of a string; CEL lets no other value through to them.
+func onText(f func(string) ref.Val) functions.UnaryOp {
+	return func(v ref.Val) ref.Val {
+		s, ok := v.(types.String)
+		if !ok {
+			return types.MaybeNoSuchOverloadErr(v)
+		}
+		return f(string(s))
 	}
 }
 
@@ -96,7 +107,7 @@ func weight(v ref.Val) uint64 {
 		return uint64(len(v))
 	case traits.Sizer:
 		if n, ok := v.Size().(types.Int); ok {
-			return uint64(n) * bytesPerCost
+			return uint64(max(n, 0)) * bytesPerCost
 		}
 	}
 	return 0
@@ -122,19 +133,23 @@ func fail(reason refusal) ref.Val { return types.WrapErr(reason) }
 
 // truncate keeps at most so many characters, and adds nothing.
 func truncate(text, most ref.Val) ref.Val {
-	s, n := string(text.(types.String)), int64(most.(types.Int))
+	s, isText := text.(types.String)
+	n, isNumber := most.(types.Int)
+	if !isText || !isNumber {
+		return types.MaybeNoSuchOverloadErr(text)
+	}
 	if n < 0 {
 		return fail("truncates to a negative number of characters")
 	}
-	if int64(len(s)) <= n {
+	if len(s) <= int(n) {
 		return text
 	}
 	end := 0
 	for ; n > 0 && end < len(s); n-- {
-		_, size := utf8.DecodeRuneInString(s[end:])
+		_, size := utf8.DecodeRuneInString(string(s[end:]))
 		end += size
 	}
-	return types.String(s[:end])
+	return s[:end]
 }
 
 // toJSON gives compact JSON, as text does of what is not a string.
@@ -152,8 +167,8 @@ func toJSON(v ref.Val) ref.Val {
 }
 
 // parseJSON reads JSON within the limits of a request body.
-func parseJSON(text ref.Val) ref.Val {
-	value, violations := schema.Decode([]byte(text.(types.String)))
+func parseJSON(text string) ref.Val {
+	value, violations := schema.Decode([]byte(text))
 	if len(violations) > 0 {
 		return fail("parses text that is not JSON")
 	}

@@ -75,6 +75,12 @@ func TestHelpersRefuse(t *testing.T) {
 		"truncate below zero":  {"${request.body.secret.truncate(-1)}", "negative number"},
 		"json, output":         {"${request.body.control.json().size()}", "more output"},
 		"json of a type":       {"${type(1).json()}", "JSON does not have"},
+		"truncate a number":    {"${dyn(1).truncate(1)}", "wrong type"},
+		"base64 of a number":   {"${dyn(1).base64()}", "wrong type"},
+		"split a number":       {"${dyn(1).split('a')}", "wrong type"},
+		"replace in a number":  {"${dyn(1).replace('a', 'b')}", "wrong type"},
+		"format of no list":    {"${'%s'.format(dyn(1))}", "wrong type"},
+		"join with a number":   {"${['a'].join(dyn(1))}", "wrong type"},
 		"parseJson":            {"${request.body.secret.parseJson()}", "text that is not JSON"},
 		"parseJson of nothing": {"${''.parseJson()}", "text that is not JSON"},
 		"parseJson, depth":     {"${request.body.deep.parseJson()}", "text that is not JSON"},
@@ -86,6 +92,7 @@ func TestHelpersRefuse(t *testing.T) {
 		"split, pieces":        {"${request.body.big.split('').size()}", "more output"},
 		"format, output":       {"${'%s'.format([request.body.many]).size()}", "more output"},
 		"format, precision":    {"${'%.500f'.format([1.0])}", "cannot be evaluated"},
+		"list, items":          {"${[[1]]" + strings.Repeat(".map(a, a + a)", 45) + ".map(a, 2 in a)}", "more output"},
 		"cost":                 {"${request.body.many.map(x, request.body.big.truncate(1000))}", "more work"},
 	}
 	env := testEnv(t)

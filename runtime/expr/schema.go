@@ -64,7 +64,7 @@ func (s *schemaTypes) anyOf(parts []any, depth int) Type {
 	for i, part := range parts {
 		types[i] = s.of(part, depth+1)
 	}
-	return anyType(types)
+	return Common(types...)
 }
 
 // ref follows a reference.
@@ -115,7 +115,7 @@ func (s *schemaTypes) own(schema map[string]any, depth int) Type {
 	for i, name := range names {
 		types[i] = s.named(name, schema, depth)
 	}
-	return both(anyType(types), valuesType(schema))
+	return both(Common(types...), valuesType(schema))
 }
 
 func typeNames(schema map[string]any) []string {
@@ -212,7 +212,7 @@ func valuesType(schema map[string]any) Type {
 	for i, value := range values {
 		types[i] = valueType(value)
 	}
-	return anyType(types)
+	return Common(types...)
 }
 
 func valueType(value any) Type {
@@ -230,18 +230,6 @@ func valueType(value any) Type {
 		return String
 	}
 	return Dyn
-}
-
-// anyType is the type of a value that has one of these types.
-func anyType(all []Type) Type {
-	if len(all) == 0 {
-		return Dyn
-	}
-	t := all[0]
-	for _, other := range all[1:] {
-		t = either(t, other)
-	}
-	return t
 }
 
 // either is the type of a value that has one of two.

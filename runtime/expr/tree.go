@@ -177,7 +177,12 @@ func (b *builder) node() (*node, error) {
 		return b.container(&node{object: true}, '}')
 	case '[':
 		return b.container(&node{items: []*node{}}, ']')
+	default:
+		return b.scalar()
 	}
+}
+
+func (b *builder) scalar() (*node, error) {
 	token, err := b.in.ReadToken()
 	if err != nil {
 		return nil, err
@@ -281,14 +286,11 @@ func (n *node) container() Type {
 		}
 		return Object(fields)
 	}
-	if len(n.items) == 0 {
-		return List(Dyn)
+	all := make([]Type, len(n.items))
+	for i, item := range n.items {
+		all[i] = item.typ
 	}
-	all := n.items[0].typ
-	for _, item := range n.items[1:] {
-		all = either(all, item.typ)
-	}
-	return List(all)
+	return List(Common(all...))
 }
 
 // locate adds the place in the document to an error.

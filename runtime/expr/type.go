@@ -66,8 +66,9 @@ func Nullable(t Type) Type {
 		return of(nullableKind, t)
 	case nullKind, nullableKind:
 		return t
+	default:
+		return Dyn
 	}
-	return Dyn
 }
 
 // Object is the type of a map[string]any with these members; a reference to another is an error when the configuration
@@ -102,6 +103,18 @@ func newObject(fields map[string]Type, open bool) Type {
 func (o *object) field(name string) (Type, bool) {
 	t, ok := o.fields[name]
 	return t, ok || o.open
+}
+
+// Common is the type of a value that has one of these types, which may be Dyn.
+func Common(all ...Type) Type {
+	if len(all) == 0 {
+		return Dyn
+	}
+	t := all[0]
+	for _, other := range all[1:] {
+		t = either(t, other)
+	}
+	return t
 }
 
 // Equal says whether two types have the same values.
@@ -152,8 +165,9 @@ func (t Type) describe(part func(Type) string) string {
 		return "optional_type(" + part(*t.elem) + ")"
 	case nullableKind:
 		return "wrapper(" + part(*t.elem) + ")"
+	default:
+		return t.cel().String()
 	}
-	return t.cel().String()
 }
 
 // cel gives CEL's type.
@@ -224,6 +238,7 @@ func (o objects) output(t *types.Type) Type {
 		if known := o[t.TypeName()]; known != nil {
 			return Type{kind: objectKind, object: known}
 		}
+	default:
 	}
 	return Dyn
 }

@@ -116,6 +116,8 @@ func TestTypedValues(t *testing.T) {
 		"ternary of object and map":       {"${(true ? request.body.items[0] : {'name': 'c'}).name}", "a"},
 		"ternary of dyn and string":       {"${request.body.extra ? steps.answer.usage.total_tokens : 'x'}", int64(5)},
 		"lists of objects and maps":       {"${(request.body.items + [{'name': 'c'}]).map(i, i.name)}", []any{"a", "b", "c"}},
+		"mark, open":                      {`${has(request.body.q) || request.body["\x00q"] == 1}`, true},
+		"mark, asked for":                 {`${request.body[?"\x00q"].orValue("none")}`, "none"},
 		"member by a name that is found":  {"${request.body[request.body.q == 'why' ? 'extra' : 'q']}", true},
 		"int where a number is due":       {"${request.body.score * 0.5}", 1.0},
 		"ints in a list of numbers":       {"${request.body.ratios.map(r, r * 2.0)}", []any{2.0, 5.0}},
@@ -182,6 +184,7 @@ func TestTypesAreChecked(t *testing.T) {
 		"int and number":             {"${request.body.score + 1}", 22, "no matching overload"},
 		"member of a string":         {"${request.body.q.x}", 17, "does not support field selection"},
 		"member of items":            {"${steps.context.wiki.hits.orValue([]).map(h, h.id + 'a')}", 51, "no matching overload"},
+		"mark, closed":               {`${steps["\x00answer"]}`, 8, "no matching overload"},
 		"unknown variable":           {"${body.q}", 3, "undeclared reference to 'body'; the variables here are request, steps"},
 	}
 	env, err := NewEnv(typedVars(t))
@@ -326,6 +329,9 @@ func TestTypes(t *testing.T) {
 		"nullable nullable":       {Nullable(Nullable(Int)), Nullable(Int)},
 		"nullable null":           {Nullable(Null), Null},
 		"objects by structure":    {Object(map[string]Type{"a": Int, "b": List(Open(nil))}), Object(map[string]Type{"b": List(Open(nil)), "a": Int})},
+		"common":                  {Common(Int, Null, Double), Nullable(Double)},
+		"common of unlike":        {Common(Int, String), Dyn},
+		"common of none":          {Common(), Dyn},
 		"element":                 {List(Int).Element(), Int},
 		"element of what is none": {Map(Int).Element(), Dyn},
 		"unwrapped":               {Optional(List(Int)).Unwrapped(), List(Int)},

@@ -3,62 +3,112 @@ package flow
 import (
 	"context"
 	"fmt"
-	"maps"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
-	"github.com/llmservice/llmservice/runtime/upstream"
-	"github.com/llmservice/llmservice/runtime/wire"
+	"github.com/llmservice/llmservice/runtime/schema"
 )
 
-// answer is a route's whole answer, compiled.
-type answer struct {
-	step string
-	tree *expr.Tree
+func (c *compiler) answer(r *config.Route, compiled *Route) (answer, error) {
+	kept := promise{schema: c.program.Schema(&r.Response.Schema), text: wantsText(r.Response.Schema)}
+	body := c.program.Tree(&r.Response.Body)
+	switch {
+	case r.Response.Events != nil:
+		return &named{config: r.Response.Events, body: body, promise: kept, keepAlive: r.Response.KeepAlive.Std()}, nil
+	case r.Response.Stream == "":
+		return &whole{body: body, promise: kept}, nil
+	}
+	if only := compiled.relayed(r.Response); only != nil {
+		return &relayed{chat: only, keepAlive: r.Response.KeepAlive.Std()}, nil
+	}
+	return newStreamed(r.Response, kept), nil
 }
 
-func compileAnswer(body []byte, step string) (*answer, error) {
-	env, err := expr.NewEnv(config.TemplateVars([]string{step}))
-	if err != nil {
-		return nil, fmt.Errorf("prepare expressions: %w", err)
+// whole answers with one JSON value.
+type whole struct {
+	body    *expr.Tree
+	promise promise
+}
+
+func (w *whole) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
+	return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply {
+		ctx, cancel := context.WithTimeoutCause(ctx, q.timeout, relay.Failure{Kind: relay.FailedTimeout})
+		defer cancel()
+		body, err := w.run(ctx, &frame{request: q, vars: vars})
+		if err != nil {
+			return q.refuse(because(ctx, err))
+		}
+		return relay.JSON(body)
+	}}
+}
+
+func (w *whole) run(ctx context.Context, f *frame) ([]byte, error) {
+	if err := run(ctx, f.Route.steps, f); err != nil {
+		return nil, err
 	}
-	tree, err := env.CompileTree(body)
+	return body(ctx, f, w.body, &w.promise)
+}
+
+// body evaluates a response's body and holds it to its promise.
+func body(ctx context.Context, f *frame, tree *expr.Tree, p *promise) ([]byte, error) {
+	encoded, err := f.json(ctx, tree)
 	if err != nil {
 		return nil, fmt.Errorf("response.body: %w", err)
 	}
-	return &answer{step: step, tree: tree}, nil
+	return encoded, p.check(ctx, f, encoded)
 }
 
-func (a *answer) eval(ctx context.Context, variables map[string]any, result map[string]any) ([]byte, error) {
-	all := maps.Clone(variables)
-	all["steps"] = map[string]any{a.step: result}
-	body, err := a.tree.JSON(ctx, all, nil)
+// promise is what a route's answers have to satisfy.
+type promise struct {
+	schema *schema.Schema // nil promises nothing
+	// text says that the schema is one of strings: of a streamed answer itself, not of JSON written in it.
+	text bool
+}
+
+func wantsText(raw jsontext.Value) bool {
+	var s struct {
+		Type any `json:"type"`
+	}
+	return len(raw) > 0 && json.Unmarshal(raw, &s) == nil && s.Type == "string"
+}
+
+// check says how an answer breaks its promise: in the log and the metric, not to the client.
+func (p *promise) check(ctx context.Context, f *frame, encoded []byte) error {
+	if p.schema == nil {
+		return nil
+	}
+	release, err := f.env.Heavy(ctx, len(encoded))
 	if err != nil {
-		return nil, fmt.Errorf("response.body: %w", err)
+		return fmt.Errorf("wait for a worker: %w", err)
 	}
-	return body, nil
+	defer release()
+	_, violations := p.schema.CheckText(encoded, "response")
+	return f.keptPromise(violations)
 }
 
-// stream hands the chat step's events on as they come, in OpenAI's format.
-func (r *Route) stream(plan *upstream.Plan) *relay.Relay {
-	return &relay.Relay{
-		Next:    plan.Attempts(),
-		Observe: r.env.Observe,
-		Tap:     func() relay.Tap { return openai.NewTap("") },
-		Refuse: func(f relay.Failure) *relay.Reply {
-			return relay.Problem(problem.FastAPI, upstream.Problem(f))
-		},
-		Abort:       AbortOpenAI,
-		Timeout:     r.timeout,
-		MaxDuration: r.env.MaxStreamDuration,
+// checkText is check for a streamed answer's text.
+func (p *promise) checkText(ctx context.Context, f *frame, text string) error {
+	if p.schema == nil {
+		return nil
 	}
+	encoded := []byte(text)
+	if p.text {
+		encoded, _ = jsontext.AppendQuote(nil, text) // what is not UTF-8 has been replaced
+	}
+	return p.check(ctx, f, encoded)
 }
 
-// AbortOpenAI is the error event of a stream of OpenAI chunks: unnamed, with an error object as data, which is what
-// OpenAI's own clients raise.
-func AbortOpenAI(f relay.Failure) []byte {
-	return wire.AppendEvent(nil, "", problem.OpenAI.Event(upstream.Problem(f)))
+func (f *frame) keptPromise(violations []problem.Violation) error {
+	if len(violations) == 0 {
+		return nil
+	}
+	broken := problem.New(problem.ResponseInvalid).WithCause(invalid(violations))
+	f.env.InvalidAnswer(f.path)
+	f.env.Report(f.path, broken)
+	return relay.Failure{Kind: relay.FailedSchema, Err: broken}
 }

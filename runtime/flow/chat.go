@@ -9,95 +9,122 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
-	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // chat is a chat step, compiled.
 type chat struct {
-	env      *Environment
 	upstream *upstream.Upstream
-	roles    []string
-	contents []*expr.Template
-	request  openai.Chat // without messages
+	prompt   prompt
+	output   *output // nil for text
 }
 
-func compileChat(c *config.Chat, env *Environment) (*chat, error) {
-	target, ok := env.Upstreams[c.Upstream]
-	if !ok {
-		return nil, fmt.Errorf("there is no upstream %q", c.Upstream)
-	}
-	templates, err := expr.NewEnv(config.TemplateVars(nil))
-	if err != nil {
-		return nil, fmt.Errorf("prepare expressions: %w", err)
-	}
-	compiled := &chat{env: env, upstream: target, request: openai.Chat{Parameters: c.Parameters}}
-	for i, m := range c.Messages {
-		content, err := templates.Compile(m.Content)
-		if err != nil {
-			return nil, fmt.Errorf("messages[%d].content: %w", i, err)
-		}
-		compiled.roles = append(compiled.roles, m.Role)
-		compiled.contents = append(compiled.contents, content)
-	}
-	return compiled, nil
-}
-
-// plan says what to ask of the upstream for a request.
-func (c *chat) plan(ctx context.Context, variables map[string]any, stream bool) (*upstream.Plan, error) {
-	request := c.request
-	request.Stream = stream
-	for i, content := range c.contents {
-		text, err := content.Text(ctx, variables, nil)
-		if err != nil {
-			return nil, fmt.Errorf("messages[%d].content: %w", i, err)
-		}
-		request.Messages = append(request.Messages, openai.Message{Role: c.roles[i], Content: text})
-	}
-	return &upstream.Plan{
-		Upstreams: []*upstream.Upstream{c.upstream},
-		Path:      openai.ChatPath,
-		Accept:    accept(stream),
-		Body:      func(u *upstream.Upstream) ([]byte, error) { return request.Body(u.Model) },
-	}, nil
-}
-
-func accept(stream bool) string {
-	if stream {
-		return "text/event-stream"
-	}
-	return "application/json"
-}
-
-// run asks for a whole answer and returns the step's value.
-func (c *chat) run(ctx context.Context, plan *upstream.Plan) (map[string]any, relay.Failure) {
-	var value map[string]any
-	check := func(body []byte) (err error) {
-		value, err = stepValue(body)
-		return err
-	}
-	_, failure := upstream.Whole(ctx, c.env.Client, plan.Attempts(), check, c.env.Observe)
-	if failure.Kind != relay.NoFailure {
-		return nil, failure
-	}
-	return value, relay.Failure{}
-}
-
-// stepValue is what templates see of a completion: text, message, finishReason and usage.
-func stepValue(body []byte) (map[string]any, error) {
-	completion, err := openai.ParseCompletion(body)
+func (c *compiler) chat(s *config.Chat) (action, error) {
+	target, err := c.upstream(s.Upstream)
 	if err != nil {
 		return nil, err
 	}
-	value := map[string]any{"text": completion.Text, "finishReason": completion.FinishReason}
-	for name, raw := range map[string][]byte{"message": completion.Message, "usage": completion.Usage} {
-		var decoded any
-		if len(raw) > 0 {
-			if err := json.Unmarshal(raw, &decoded); err != nil {
-				return nil, fmt.Errorf("read completion: %s: %w", name, err)
-			}
-		}
-		value[name] = decoded
+	return &chat{
+		upstream: target,
+		prompt:   prompt{messages: c.messages(s.Messages), parameters: c.program.Tree(&s.Parameters)},
+		output:   c.output(s.Output),
+	}, nil
+}
+
+func (c *chat) run(ctx context.Context, f *frame) (any, error) {
+	request, err := c.prompt.request(ctx, f)
+	if err != nil {
+		return nil, err
 	}
-	return value, nil
+	ask := func(ctx context.Context, request *openai.Chat, tokens *outlet) (*openai.Completion, error) {
+		return f.complete(ctx, c.upstream, request, tokens)
+	}
+	if c.output == nil {
+		done, err := ask(ctx, request, f.tokens)
+		if err != nil {
+			return nil, err
+		}
+		return completionValue(done), nil
+	}
+	return c.output.run(ctx, f, request, ask)
+}
+
+// prompt is what a model is asked, in templates.
+type prompt struct {
+	messages   []message
+	parameters *expr.Tree
+}
+
+// message is one message, or where content is nil, a list of messages.
+type message struct {
+	role    string
+	content *expr.Template
+	history *expr.Template
+}
+
+func (c *compiler) messages(messages []config.Message) []message {
+	all := make([]message, len(messages))
+	for i := range messages {
+		m := &messages[i]
+		all[i] = message{role: m.Role, content: c.program.Template(&m.Content), history: c.program.Template(&m.History)}
+	}
+	return all
+}
+
+func (p *prompt) request(ctx context.Context, f *frame) (*openai.Chat, error) {
+	request := &openai.Chat{}
+	for i := range p.messages {
+		messages, err := p.messages[i].eval(ctx, f)
+		if err != nil {
+			return nil, fmt.Errorf("messages[%d].%w", i, err)
+		}
+		request.Messages = append(request.Messages, messages...)
+	}
+	if p.parameters != nil {
+		parameters, err := f.json(ctx, p.parameters)
+		if err != nil {
+			return nil, fmt.Errorf("parameters: %w", err)
+		}
+		request.Parameters = parameters
+	}
+	return request, nil
+}
+
+func (m *message) eval(ctx context.Context, f *frame) ([]openai.Message, error) {
+	if m.history == nil {
+		text, err := f.text(ctx, m.content)
+		if err != nil {
+			return nil, fmt.Errorf("content: %w", err)
+		}
+		return []openai.Message{{Role: m.role, Content: text}}, nil
+	}
+	list, err := f.list(ctx, m.history)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	encoded, err := json.Marshal(list)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	messages, wrong := openai.ParseMessages(encoded)
+	if wrong != nil {
+		return nil, wrong
+	}
+	return messages, nil
+}
+
+// completionValue is what templates see of a completion.
+func completionValue(c *openai.Completion) map[string]any {
+	return map[string]any{
+		"text": c.Text, "finishReason": c.FinishReason, "message": decoded(c.Message), "usage": decoded(c.Usage),
+	}
+}
+
+// decoded is JSON that was parsed once already, as templates want it.
+func decoded(raw []byte) any {
+	value, violations := decode(raw)
+	if len(violations) > 0 {
+		return nil
+	}
+	return value
 }

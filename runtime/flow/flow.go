@@ -1,14 +1,15 @@
-// Package flow runs what a route declares: its steps, and the answer made of them.
+// Package flow runs what a route declares: its steps, the functions that they call, and the answer made of them. A
+// file for each kind of step; the gather strategies have a package of their own.
 package flow
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
-	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -24,74 +25,81 @@ type Environment struct {
 	Observe func(upstream string, f relay.Failure)
 	// Report is told of faults that clients learn nothing about.
 	Report func(route string, err error)
+	// Panicked is told of a fault of the gateway itself in one of several calls that are made at once.
+	Panicked func(kind string, stack []byte)
+	// InvalidAnswer is told of each answer that breaks its route's response schema.
+	InvalidAnswer func(route string)
 }
 
-// Route is a route, compiled.
+// Route is a route, compiled. It may be used by many goroutines.
 type Route struct {
 	env     *Environment
-	method  string
 	path    string
 	timeout time.Duration
-	schema  *schema.Schema // nil accepts any JSON
-	chat    *chat
-	answer  *answer // nil for a streamed route
+	budget  config.Budget
+	input   input
+	steps   []*step
+	answer  answer
 }
 
-// Compile prepares a route of a config that Validate accepts.
-func Compile(r *config.Route, env *Environment) (*Route, error) {
-	step := &r.Steps[0]
-	compiled := &Route{env: env, method: r.Method, path: r.Path, timeout: r.Timeout.Std()}
-	var err error
-	if r.Request != nil && len(r.Request.Schema) > 0 {
-		if compiled.schema, err = schema.Compile(r.Request.Schema); err != nil {
-			return nil, err
-		}
-	}
-	if compiled.chat, err = compileChat(step.Chat, env); err != nil {
+// Compile prepares the routes of a program, in their order.
+func Compile(p *config.Program, env *Environment) ([]*Route, error) {
+	c := &compiler{program: p, env: env, functions: map[string]*function{}}
+	if err := c.addFunctions(); err != nil {
 		return nil, err
 	}
-	if r.Response.Body != nil {
-		compiled.answer, err = compileAnswer(r.Response.Body, step.Name)
+	routes := make([]*Route, len(p.Config.Routes))
+	for i := range p.Config.Routes {
+		r := &p.Config.Routes[i]
+		compiled, err := c.route(r)
+		if err != nil {
+			return nil, fmt.Errorf("routes[%d] (%s %s): %w", i, r.Method, r.Path, err)
+		}
+		routes[i] = compiled
 	}
+	return routes, nil
+}
+
+func (c *compiler) route(r *config.Route) (*Route, error) {
+	steps, err := c.steps(r.Steps)
+	if err != nil {
+		return nil, err
+	}
+	compiled := &Route{
+		env: c.env, path: r.Path, timeout: r.Timeout.Std(), budget: r.Budget,
+		input: c.input(r.Request), steps: steps,
+	}
+	compiled.answer, err = c.answer(r, compiled)
 	return compiled, err
+}
+
+// answer is how a route's answer is made.
+type answer interface {
+	verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict
 }
 
 // Decide says how the route answers a request.
 func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
-	variables, wrong := r.variables(ctx, req)
+	vars, wrong := r.input.read(ctx, r.env, req)
 	if wrong != nil {
-		return r.refuse(wrong)
+		return relay.Verdict{Reply: r.refuse(wrong)}
 	}
-	plan, err := r.chat.plan(ctx, variables, r.answer == nil)
-	if err != nil {
-		return r.refuse(problem.New(problem.Internal).WithCause(err))
-	}
-	if r.answer == nil {
-		return relay.Verdict{Relay: r.stream(plan)}
-	}
-	return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { return r.produce(ctx, plan, variables) }}
+	return r.answer.verdict(ctx, newRequest(r, len(req.Body)), vars)
 }
 
-func (r *Route) refuse(e *problem.Error) relay.Verdict { return relay.Verdict{Reply: r.reply(e)} }
+// refuse is the answer to whatever went wrong before anything was sent.
+func (r *Route) refuse(err error) *relay.Reply {
+	if ended, ok := answered(err); ok {
+		return ended.reply
+	}
+	return relay.Problem(problem.FastAPI, r.problem(err))
+}
 
-func (r *Route) reply(e *problem.Error) *relay.Reply {
+// problem is what clients are told of an error; a fault of the gateway's own is reported.
+func (r *Route) problem(err error) *problem.Error {
+	e := problemOf(err)
 	if e.Code == problem.Internal {
 		r.env.Report(r.path, e)
 	}
-	return relay.Problem(problem.FastAPI, e)
-}
-
-// produce makes the whole answer.
-func (r *Route) produce(ctx context.Context, plan *upstream.Plan, variables map[string]any) *relay.Reply {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.timeout, relay.Failure{Kind: relay.FailedTimeout})
-	defer cancel()
-	result, failure := r.chat.run(ctx, plan)
-	if failure.Kind != relay.NoFailure {
-		return r.reply(upstream.Problem(failure))
-	}
-	body, err := r.answer.eval(ctx, variables, result)
-	if err != nil {
-		return r.reply(problem.New(problem.Internal).WithCause(err))
-	}
-	return relay.JSON(body)
+	return e
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/flow"
+	"github.com/llmservice/llmservice/runtime/format"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
@@ -79,11 +80,13 @@ func (c *completions) stream(plan *upstream.Plan, m *model) *relay.Relay {
 		Observe:     c.env.Observe,
 		Tap:         func() relay.Tap { return openai.NewTap(m.name) },
 		Refuse:      refuseOpenAI,
-		Abort:       flow.AbortOpenAI,
+		Abort:       abort,
 		Timeout:     m.untilContent(),
 		MaxDuration: c.env.MaxStreamDuration,
 	}
 }
+
+func abort(f relay.Failure) []byte { return format.OpenAIError(nil, upstream.Problem(f)) }
 
 func refuseOpenAI(f relay.Failure) *relay.Reply {
 	return relay.Problem(problem.OpenAI, upstream.Problem(f))

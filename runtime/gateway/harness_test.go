@@ -94,13 +94,14 @@ func assistant(urls ...string) *config.Config {
 		{Role: "system", Content: "Be brief."}, {Role: "user", Content: "${request.body.question}"},
 	}}
 	request := &config.Request{Schema: []byte(`{"type":"object","required":["question"],"properties":{"question":{"type":"string","minLength":1}}}`)}
+	budget := config.Budget{MaxCalls: 16, MaxBytes: 1 << 20}
 	c.Routes = []config.Route{
 		{
-			Path: "/stream", Method: "POST", Timeout: config.Duration(patience), Request: request,
+			Path: "/stream", Method: "POST", Timeout: config.Duration(patience), Budget: budget, Request: request,
 			Steps: []config.Step{{Name: "answer", Action: config.Action{Chat: chat}}}, Response: &config.Response{Stream: "answer"},
 		},
 		{
-			Path: "/answer", Method: "POST", Timeout: config.Duration(patience), Request: request,
+			Path: "/answer", Method: "POST", Timeout: config.Duration(patience), Budget: budget, Request: request,
 			Steps:    []config.Step{{Name: "answer", Action: config.Action{Chat: chat}}},
 			Response: &config.Response{Body: []byte(`{"answer":"${steps.answer.text}","tokens":"${steps.answer.usage.total_tokens}"}`)},
 		},

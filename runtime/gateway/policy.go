@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/llmservice/llmservice/runtime/openapi"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
@@ -47,10 +46,8 @@ func (p *policy) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
 
 // match finds what serves the request, and sets its path's parameters.
 func (g *Gateway) match(r *relay.Request) (serves, *problem.Error) {
-	if r.Path == openapi.PagesPath || strings.HasPrefix(r.Path, openapi.PagesPath+"/") {
-		if reply, ok := g.pages.Reply(r.Method, r.Path, r.Header); ok {
-			return serves{name: openapi.PagesPath, decide: always(reply)}, nil
-		}
+	if reply, page := g.pages.Reply(r.Method, r.Path, r.Header); page != "" {
+		return serves{name: page, decide: always(reply)}, nil
 	}
 	found, params, wrong := g.store.snapshot().table.Match(r.Method, r.EscapedPath)
 	r.Params = params

@@ -51,6 +51,7 @@ func TestPathsHaveParameters(t *testing.T) {
 	_, url := startMock(t, mockllm.Options{})
 	c := assistant(url)
 	c.Routes[1].Path = "/items/{id}/{part}"
+	c.Routes[1].Request = &config.Request{Parameters: []config.Parameter{{Name: "id", In: config.InPath}, {Name: "part", In: config.InPath}}}
 	r := start(t, c)
 	req := &relay.Request{Head: relay.Head{Method: "POST", Path: "/items/a/b/c d", EscapedPath: "/items/a%2Fb/c%20d"}}
 	found, wrong := r.g.match(req)

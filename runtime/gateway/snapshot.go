@@ -29,20 +29,22 @@ type serves struct {
 }
 
 // compile makes a snapshot of a config that config.Load accepted.
-func (g *Gateway) compile(c *config.Config, revision string) (*snapshot, error) {
+func (g *Gateway) compile(p *config.Program, revision string) (*snapshot, error) {
+	c := p.Config
 	s := &snapshot{revision: revision, maxInFlight: c.Runtime.MaxInFlight, secrets: c.SecretFiles()}
 	upstreams := g.upstreams(c)
 	env := &flow.Environment{
 		Client: g.client, Upstreams: upstreams, MaxStreamDuration: g.options.MaxStreamDuration,
 		Heavy: g.admission.Heavy, Observe: g.observe, Report: g.report,
+		InvalidAnswer: g.metrics.InvalidAnswer, Panicked: g.panicked,
+	}
+	routes, err := flow.Compile(p, env)
+	if err != nil {
+		return nil, fmt.Errorf("compile: %w", err)
 	}
 	for i := range c.Routes {
 		r := &c.Routes[i]
-		compiled, err := flow.Compile(r, env)
-		if err != nil {
-			return nil, fmt.Errorf("routes[%d] (%s %s): %w", i, r.Method, r.Path, err)
-		}
-		if err := s.table.Add(r.Method, r.Path, serves{name: r.Path, decide: compiled.Decide}); err != nil {
+		if err := s.table.Add(r.Method, r.Path, serves{name: r.Path, decide: routes[i].Decide}); err != nil {
 			return nil, fmt.Errorf("routes[%d]: %w", i, err)
 		}
 	}
@@ -57,11 +59,14 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 	for i := range c.Upstreams {
 		u := &c.Upstreams[i]
 		o := upstream.Options{
-			Name: u.Name, Model: u.OpenAI.Model, Credentials: g.credentials,
+			Name: u.Name, Credentials: g.credentials,
 			Timeouts: upstream.Timeouts{
 				Connect: u.Timeouts.Connect.Std(), FirstToken: u.Timeouts.FirstToken.Std(),
 				Idle: u.Timeouts.Idle.Std(), Total: u.Timeouts.Total.Std(),
 			},
+		}
+		if u.OpenAI != nil {
+			o.Model = u.OpenAI.Model
 		}
 		for _, e := range u.Endpoints {
 			o.Endpoints = append(o.Endpoints, g.endpoints.Get(e.URL))

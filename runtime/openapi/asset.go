@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/swaggest/swgui/v5/static"
-
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -25,9 +23,10 @@ const assetAge = "public, max-age=3600"
 // mediaTypes are those of the assets: the system's own table need not have them.
 var mediaTypes = map[string]string{
 	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".png": "image/png",
+	".txt": "text/plain; charset=utf-8",
 }
 
-// asset is a file of the page, in the form in which the module has it.
+// asset is a file of a page, in the form in which the program has it.
 type asset struct {
 	body    []byte
 	gzipped bool
@@ -35,11 +34,11 @@ type asset struct {
 	etag    string
 }
 
-func loadAsset(name string) (*asset, error) {
-	body, err := static.FS.ReadFile(name + ".gz")
+func loadAsset(from fs.FS, name string) (*asset, error) {
+	body, err := fs.ReadFile(from, name+".gz")
 	gzipped := err == nil
 	if errors.Is(err, fs.ErrNotExist) {
-		body, err = static.FS.ReadFile(name)
+		body, err = fs.ReadFile(from, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("asset %s: %w", name, err)

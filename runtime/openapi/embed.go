@@ -27,13 +27,13 @@ type embedding struct {
 	dynamic map[string]int
 }
 
-// embed returns the schema as it must stand at the pointer at of a document in order to mean what it means alone. A
+// embedSchema returns the schema as it must stand at the pointer at of a document in order to mean what it means alone. A
 // reference such as #/$defs/x would resolve against the whole document, and two schemas may use the same $id or
 // $anchor; so each reference becomes a pointer from the document's root, which every tool understands. Everything
 // else, the order of members included, stays as it is. Only a dynamic reference that leads to different places,
 // depending on the way to it, has no such pointer: it is left out, and the document demands less than the route there.
 // schema must be one that schema.Compile accepts.
-func embed(schema jsontext.Value, at jsontext.Pointer) (jsontext.Value, error) {
+func embedSchema(schema jsontext.Value, at jsontext.Pointer) (jsontext.Value, error) {
 	base, err := url.Parse(embedBase)
 	if err != nil {
 		return nil, fmt.Errorf("base of references: %w", err)

@@ -250,7 +250,7 @@ func TestEmbed(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, err := embed(jsontext.Value(tc.schema), "/components/schemas/s")
+			got, err := embedSchema(jsontext.Value(tc.schema), "/components/schemas/s")
 			if err != nil {
 				t.Fatal(err)
 			}

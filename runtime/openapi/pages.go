@@ -1,121 +1,100 @@
 package openapi
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
+	"io/fs"
 	"net/http"
-	"net/url"
-	"regexp"
+	"path"
 	"strings"
 
-	"github.com/swaggest/swgui"
-	"github.com/swaggest/swgui/v5emb"
+	"github.com/swaggest/swgui/v5/static"
 
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// Where the page and the document are.
+// Where the pages and the document are.
 const (
-	PagesPath    = "/docs"
+	SwaggerPath  = "/docs"
+	ReDocPath    = "/redoc"
 	DocumentPath = "/openapi.json"
 )
 
-// assets are the files that the page refers to; what else the module holds is for other layouts.
-var assets = []string{
-	"swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js", "favicon-16x16.png", "favicon-32x32.png",
-}
-
-// Pages serves Swagger UI from memory; a browser that shows it asks nobody but this gateway. It is immutable and may
-// be used from many goroutines at once.
+// Pages serves Swagger UI and ReDoc from memory; a browser that shows them asks nobody but this gateway. It is
+// immutable and may be used from many goroutines at once.
 type Pages struct {
-	page   *relay.Reply
+	pages  map[string]*relay.Reply
 	assets map[string]*asset
 }
 
-// NewPages prepares the pages. It panics where the module of Swagger UI lacks a file, which no input can cause.
+// files are those that the pages refer to, by the page that has them below it; what else the modules hold is for other
+// layouts.
+var files = []struct {
+	page  string
+	from  fs.FS
+	names []string
+}{
+	{SwaggerPath, static.FS, []string{
+		"swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js", "favicon-16x16.png", "favicon-32x32.png",
+	}},
+	{SwaggerPath, own, []string{"page/streams.js"}},
+	{ReDocPath, own, []string{"redoc/redoc.standalone.js", "redoc/redoc.standalone.js.LICENSE.txt", "page/redoc.css"}},
+}
+
+// NewPages prepares the pages. It panics where a file is missing from the program, which no input can cause.
 func NewPages() *Pages {
-	p := &Pages{page: renderPage(), assets: map[string]*asset{}}
-	for _, name := range assets {
-		a, err := loadAsset(name)
-		if err != nil {
-			panic(fmt.Sprintf("openapi: %v", err))
+	p := &Pages{
+		pages:  map[string]*relay.Reply{SwaggerPath: swaggerPage(), ReDocPath: redocPage()},
+		assets: map[string]*asset{},
+	}
+	for _, f := range files {
+		for _, name := range f.names {
+			a, err := loadAsset(f.from, name)
+			if err != nil {
+				panic(fmt.Sprintf("openapi: %v", err))
+			}
+			p.assets[f.page+"/"+path.Base(name)] = a
 		}
-		p.assets[PagesPath+"/"+name] = a
 	}
 	return p
 }
 
-// Reply answers a request for the page or one of its files; ok is false for every path that is not PagesPath or
-// below it.
-func (p *Pages) Reply(method, path string, header http.Header) (reply *relay.Reply, ok bool) {
-	if path != PagesPath && !strings.HasPrefix(path, PagesPath+"/") {
-		return nil, false
+// Reply answers a request for a page or one of its files. page is the page's path; it is empty, and there is no reply,
+// for every path that is neither a page's nor below it.
+func (p *Pages) Reply(method, path string, header http.Header) (reply *relay.Reply, page string) {
+	if page = pageOf(path); page == "" {
+		return nil, ""
 	}
 	a, isAsset := p.assets[path]
-	isPage := path == PagesPath || path == PagesPath+"/"
+	isPage := path == page || path == page+"/"
 	switch {
 	case !isAsset && !isPage:
-		return relay.Problem(problem.FastAPI, problem.New(problem.NotFound)), true
+		return relay.Problem(problem.FastAPI, problem.New(problem.NotFound)), page
 	case method != http.MethodGet && method != http.MethodHead:
 		allowed := problem.NotAllowed([]string{http.MethodGet, http.MethodHead})
-		return relay.Problem(problem.FastAPI, allowed), true
+		return relay.Problem(problem.FastAPI, allowed), page
 	case isPage:
-		return p.page, true
+		return p.pages[page], page
 	}
-	return a.reply(header), true
+	return a.reply(header), page
 }
 
-func renderPage() *relay.Reply {
-	w := &memory{header: http.Header{}}
-	v5emb.NewHandlerWithConfig(swgui.Config{Title: "API", SwaggerJSON: DocumentPath, BasePath: PagesPath}).
-		ServeHTTP(w, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: PagesPath}})
+func pageOf(path string) string {
+	for _, page := range []string{SwaggerPath, ReDocPath} {
+		if below, ok := strings.CutPrefix(path, page); ok && (below == "" || below[0] == '/') {
+			return page
+		}
+	}
+	return ""
+}
+
+// pageReply serves a page's HTML under a policy that fits it.
+func pageReply(html []byte, policy string) *relay.Reply {
 	header := http.Header{}
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Cache-Control", "no-cache")
-	header.Set("Content-Security-Policy", contentSecurityPolicy(w.body.Bytes()))
+	header.Set("Content-Security-Policy", policy)
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
-	return &relay.Reply{Status: http.StatusOK, Header: header, Body: w.body.Bytes()}
-}
-
-// memory is a response writer that keeps what a handler writes.
-type memory struct {
-	header http.Header
-	body   bytes.Buffer
-}
-
-func (m *memory) Header() http.Header         { return m.header }
-func (m *memory) WriteHeader(int)             {}
-func (m *memory) Write(b []byte) (int, error) { return m.body.Write(b) }
-
-var (
-	inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
-	inlineStyle  = regexp.MustCompile(`(?s)<style>(.*?)</style>`)
-)
-
-// contentSecurityPolicy lets the page load and call nothing but its own origin (CSP Level 3). What stands in the page
-// itself is allowed by its hash. The style sheet has its pictures in data URLs.
-func contentSecurityPolicy(page []byte) string {
-	return strings.Join([]string{
-		"default-src 'self'",
-		"script-src 'self'" + hashes(inlineScript, page),
-		"style-src 'self'" + hashes(inlineStyle, page),
-		"img-src 'self' data:",
-		"object-src 'none'",
-		"base-uri 'none'",
-		"form-action 'none'",
-		"frame-ancestors 'none'",
-	}, "; ")
-}
-
-func hashes(inline *regexp.Regexp, page []byte) string {
-	var sources strings.Builder
-	for _, match := range inline.FindAllSubmatch(page, -1) {
-		sum := sha256.Sum256(match[1])
-		sources.WriteString(" 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'")
-	}
-	return sources.String()
+	return &relay.Reply{Status: http.StatusOK, Header: header, Body: html}
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 )
 
@@ -24,8 +25,8 @@ func serve(t *testing.T) string {
 	t.Helper()
 	pages := NewPages()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply, ok := pages.Reply(r.Method, r.URL.Path, r.Header)
-		if !ok {
+		reply, page := pages.Reply(r.Method, r.URL.Path, r.Header)
+		if page == "" {
 			w.WriteHeader(http.StatusTeapot)
 			return
 		}
@@ -84,6 +85,16 @@ func TestPaths(t *testing.T) {
 		{"GET", "/docs/none", 404, jsonType, ""},
 		{"POST", "/docs", 405, jsonType, "GET, HEAD"},
 		{"DELETE", "/docs/swagger-ui.css", 405, jsonType, "GET, HEAD"},
+		{"GET", "/docs/streams.js", 200, "text/javascript; charset=utf-8", ""},
+		{"GET", "/redoc", 200, "text/html; charset=utf-8", ""},
+		{"HEAD", "/redoc/", 200, "text/html; charset=utf-8", ""},
+		{"GET", "/redoc/redoc.css", 200, "text/css; charset=utf-8", ""},
+		{"GET", "/redoc/redoc.standalone.js", 200, "text/javascript; charset=utf-8", ""},
+		{"GET", "/redoc/redoc.standalone.js.LICENSE.txt", 200, "text/plain; charset=utf-8", ""},
+		{"GET", "/redoc/swagger-ui.css", 404, jsonType, ""},
+		{"GET", "/docs/redoc.css", 404, jsonType, ""},
+		{"PUT", "/redoc", 405, jsonType, "GET, HEAD"},
+		{"GET", "/redocs", 418, "", ""},
 		{"GET", "/docsy", 418, "", ""},
 		{"GET", "/", 418, "", ""},
 	} {
@@ -137,22 +148,23 @@ func readPage(t *testing.T, text []byte) page {
 	return p
 }
 
-// A browser without a way to the internet shows the page: everything that it loads is the gateway's own.
+// A browser without a way to the internet shows the pages: everything that they load is the gateway's own.
 func TestPageRefersToNoOtherHost(t *testing.T) {
 	base := serve(t)
-	html := get(t, "GET", base+"/docs").body
-	p := readPage(t, html)
-	if len(p.references) < 5 {
-		t.Errorf("the page refers to %v, want a style sheet, scripts and icons", p.references)
-	}
-	for _, reference := range p.references {
-		u, err := url.Parse(reference)
-		if err != nil || u.IsAbs() || u.Host != "" {
-			t.Errorf("the page refers to %s", reference)
-			continue
+	for path, least := range map[string]int{SwaggerPath: 6, ReDocPath: 3} {
+		p := readPage(t, get(t, "GET", base+path).body)
+		if len(p.references) < least {
+			t.Errorf("%s refers to %v, want a style sheet, scripts and icons", path, p.references)
 		}
-		if got := get(t, "GET", base+reference); got.status != 200 || len(got.body) == 0 {
-			t.Errorf("%s: got %d with %d bytes", reference, got.status, len(got.body))
+		for _, reference := range p.references {
+			u, err := url.Parse(reference)
+			if err != nil || u.IsAbs() || u.Host != "" {
+				t.Errorf("%s refers to %s", path, reference)
+				continue
+			}
+			if got := get(t, "GET", base+reference); got.status != 200 || len(got.body) == 0 {
+				t.Errorf("%s: got %d with %d bytes", reference, got.status, len(got.body))
+			}
 		}
 	}
 	// In a style sheet, url() and @import load; in a script nothing does that the policy does not allow.
@@ -162,55 +174,88 @@ func TestPageRefersToNoOtherHost(t *testing.T) {
 			t.Errorf("the style sheet loads %s", match[0])
 		}
 	}
-	if !bytes.Contains(html, []byte("validatorUrl: null")) {
-		t.Error("the page asks swagger.io to validate the document")
+	if bytes.Contains(get(t, "GET", base+"/redoc/redoc.standalone.js").body, []byte("cdn.redoc.ly")) {
+		t.Error("ReDoc loads its logo from its maker")
 	}
-	if !bytes.Contains(html, []byte(`"swaggerJsonUrl":"/openapi.json"`)) {
-		t.Error("the page does not show /openapi.json")
+}
+
+func TestPagesShowTheDocument(t *testing.T) {
+	base := serve(t)
+	for path, texts := range map[string][]string{
+		SwaggerPath: {`"swaggerJsonUrl":"/openapi.json"`, "validatorUrl: null"}, // null: swagger.io is not asked to validate
+		ReDocPath:   {`spec-url="/openapi.json"`},
+	} {
+		html := get(t, "GET", base+path).body
+		for _, text := range texts {
+			if !bytes.Contains(html, []byte(text)) {
+				t.Errorf("%s has no %s", path, text)
+			}
+		}
 	}
 }
 
 func TestContentSecurityPolicy(t *testing.T) {
-	got := get(t, "GET", serve(t)+"/docs")
-	policy := map[string][]string{}
-	for directive := range strings.SplitSeq(got.header.Get("Content-Security-Policy"), ";") {
-		words := strings.Fields(directive)
-		policy[words[0]] = words[1:]
-	}
-	p := readPage(t, got.body)
-	if len(p.scripts) == 0 || len(p.styles) == 0 {
-		t.Fatalf("%d inline scripts, %d styles: the page has changed", len(p.scripts), len(p.styles))
-	}
-	if len(p.handlers) > 0 {
-		t.Errorf("attributes that no hash allows: %v", p.handlers)
-	}
-	for directive, inline := range map[string][]string{"script-src": p.scripts, "style-src": p.styles} {
-		for _, text := range inline {
-			sum := sha256.Sum256([]byte(text))
-			if hash := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !slices.Contains(policy[directive], hash) {
-				t.Errorf("%s lacks the hash %s of %.40q", directive, hash, text)
+	base := serve(t)
+	for _, tc := range []struct {
+		path            string
+		scripts, styles int      // inline
+		generated       []string // hashes of the styles that scripts write; test/browser says whether they suffice
+		workers         string
+	}{
+		{SwaggerPath, 2, 1, nil, "'none'"},
+		{ReDocPath, 0, 0, []string{strings.TrimSpace(scrollbarStyle), hashOf("")}, "blob:"},
+	} {
+		t.Run(tc.path, func(t *testing.T) {
+			got := get(t, "GET", base+tc.path)
+			p := readPage(t, got.body)
+			if len(p.scripts) != tc.scripts || len(p.styles) != tc.styles || len(p.handlers) > 0 {
+				t.Errorf("the page has changed: %d inline scripts, %d styles; attributes that no hash allows: %v",
+					len(p.scripts), len(p.styles), p.handlers)
 			}
-		}
-	}
-	if !slices.Equal(policy["default-src"], []string{"'self'"}) {
-		t.Errorf("default-src %v", policy["default-src"])
-	}
-	for directive, sources := range policy {
-		for _, source := range sources {
-			allowed := source == "'self'" || source == "'none'" || strings.HasPrefix(source, "'sha256-") ||
-				directive == "img-src" && source == "data:"
-			if !allowed {
-				t.Errorf("%s allows %s", directive, source)
+			want := map[string][]string{
+				"default-src": {"'self'"},
+				"script-src":  append([]string{"'self'"}, hashesOf(p.scripts)...),
+				"style-src":   slices.Concat([]string{"'self'"}, hashesOf(p.styles), tc.generated),
+				"worker-src":  {tc.workers},
+				"img-src":     {"'self'", "data:"},
+				"object-src":  {"'none'"}, "base-uri": {"'none'"}, "form-action": {"'none'"}, "frame-ancestors": {"'none'"},
 			}
-		}
+			policy := map[string][]string{}
+			for directive := range strings.SplitSeq(got.header.Get("Content-Security-Policy"), ";") {
+				words := strings.Fields(directive)
+				policy[words[0]] = words[1:]
+			}
+			if diff := cmp.Diff(want, policy); diff != "" {
+				t.Errorf("policy (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
+func hashOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+func hashesOf(texts []string) []string {
+	var hashes []string
+	for _, text := range texts {
+		hashes = append(hashes, hashOf(text))
+	}
+	return hashes
+}
+
 func TestAssetsAreCompressedAndCached(t *testing.T) {
-	const path = "/docs/swagger-ui-bundle.js"
 	base := serve(t)
+	for path, text := range map[string]string{"/docs/swagger-ui-bundle.js": "SwaggerUIBundle", "/redoc/redoc.standalone.js": "Redoc"} {
+		t.Run(path, func(t *testing.T) { testCompressedAndCached(t, base, path, text) })
+	}
+}
+
+func testCompressedAndCached(t *testing.T, base, path, text string) {
+	t.Helper()
 	plain := get(t, "GET", base+path)
-	if plain.header.Get("Content-Encoding") != "" || !bytes.Contains(plain.body, []byte("SwaggerUIBundle")) {
+	if plain.header.Get("Content-Encoding") != "" || !bytes.Contains(plain.body, []byte(text)) {
 		t.Fatalf("without Accept-Encoding: encoding %q, %d bytes", plain.header.Get("Content-Encoding"), len(plain.body))
 	}
 	for _, accept := range []string{"gzip", "br, GZIP;q=0.5", "identity, gzip ; q=1"} {

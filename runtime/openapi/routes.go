@@ -73,7 +73,7 @@ func (d *document) path(literal string) *pathItem {
 func (d *document) requestBody(r *config.Route, id string) (*requestBody, error) {
 	if r.Request != nil && len(r.Request.Schema) > 0 {
 		name := id + "_request"
-		schema, err := embed(r.Request.Schema, jsontext.Pointer("/components/schemas/"+name))
+		schema, err := embedSchema(r.Request.Schema, jsontext.Pointer("/components/schemas/"+name))
 		if err != nil {
 			return nil, err
 		}

@@ -20,6 +20,9 @@ const (
 	DurationExceeded     Code = "stream_duration_exceeded" // the longest time that a stream may take
 	BudgetExceeded       Code = "budget_exceeded"          // the request has spent what its route allows it
 	ResponseInvalid      Code = "response_invalid"         // the route's answer breaks its own response schema
+	OutputInvalid        Code = "output_invalid"           // a model's answer breaks the schema that was asked of it
+	TurnsExceeded        Code = "turns_exceeded"           // an agent has had all its turns and still calls tools
+	VoteUndecided        Code = "vote_undecided"           // no key has the votes that a vote wants
 	Internal             Code = "internal"                 // a fault of the gateway
 	UpstreamUnavailable  Code = "upstream_unavailable"     // no endpoint may be tried now
 	UpstreamUnreachable  Code = "upstream_unreachable"     // every endpoint tried refused or dropped the connection
@@ -60,6 +63,9 @@ var meanings = map[Code]meaning{
 	DurationExceeded:     {504, openAIServer, "The stream reached its longest permitted duration."},
 	BudgetExceeded:       {500, openAIServer, "The request used up the budget of this route."},
 	ResponseInvalid:      {502, openAIServer, "The answer does not satisfy the response schema of this route."},
+	OutputInvalid:        {502, openAIServer, "The model's answer does not satisfy the schema that was asked of it."},
+	TurnsExceeded:        {502, openAIServer, "The agent came to no answer in the turns that it has."},
+	VoteUndecided:        {502, openAIServer, "The vote was not decided."},
 	Internal:             {500, openAIServer, "Internal Server Error"},
 	UpstreamUnavailable:  {503, openAIServer, "The upstream is unavailable. Try again later."},
 	UpstreamUnreachable:  {502, openAIServer, "The upstream could not be reached."},

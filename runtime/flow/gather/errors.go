@@ -5,20 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// The causes with which a strategy ends the context of a call (context.Cause).
+// The causes with which a strategy ends the context of a call (context.Cause). Each is a relay.Failure, so that whoever the
+// call has called is told apart from one that failed.
 var (
 	// ErrSiblingFailed means that a call failed without which the others are of no use. What wraps it names that call, but
 	// not how it failed: whoever asks this call's context why it ended must not take the sibling's failure for its own.
-	ErrSiblingFailed = errors.New("another call failed")
+	ErrSiblingFailed error = superseded("another call failed")
 	// ErrLost means that another contender won.
-	ErrLost = errors.New("another branch won")
+	ErrLost error = superseded("another branch won")
 	// ErrFirstToken means that a contender neither committed nor ended in the time that Fallback gave it.
-	ErrFirstToken = errors.New("no content within the first-token timeout")
+	ErrFirstToken error = relay.Failure{
+		Kind: relay.FailedFirstToken, Err: errors.New("no content within the first-token timeout"),
+	}
 	// ErrDecided means that a vote was decided without this voter.
-	ErrDecided = errors.New("the vote was decided")
+	ErrDecided error = superseded("the vote was decided")
 )
+
+// superseded is the failure of a call that nobody waits for any more: no fault of who is called.
+func superseded(why string) relay.Failure {
+	return relay.Failure{Kind: relay.FailedSuperseded, Err: errors.New(why)}
+}
 
 var errExited = errors.New("the call ended its goroutine")
 

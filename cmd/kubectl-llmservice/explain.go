@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// explain tells what a route may take at worst.
+type explain struct {
+	file, output string
+	out          io.Writer
+}
+
+const explainLong = `Tell how long a request of a route may take at worst, how many calls of upstreams it may make, and how many
+tokens models may write for it, with what bounds each of them; without ROUTE, for all routes.
+
+What can be told from the manifest alone is told: upstreams that fail as slowly as their timeouts allow, at each
+endpoint, in each turn and repair. Warnings name what is not bounded and what never has an effect.`
+
+func explainCommand() *cobra.Command {
+	e := &explain{}
+	cmd := &cobra.Command{
+		Use:   "explain -f FILE [ROUTE]",
+		Short: "Tell the worst case of a route: latency, calls and tokens",
+		Long:  explainLong,
+		Example: `  kubectl llmservice explain -f assistant.yaml
+  kubectl llmservice explain -f assistant.yaml /answer
+  kubectl llmservice explain -f assistant.yaml 'POST /answer' -o json`,
+		Args: cobra.MaximumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e.out = cmd.OutOrStdout()
+			return e.run(cmd.Context(), strings.Join(args, " "))
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&e.file, "filename", "f", "", "manifest with an LLMService")
+	flags.StringVarP(&e.output, "output", "o", "text", "text or json")
+	if err := cmd.MarkFlagRequired("filename"); err != nil {
+		panic(err) // the flag is defined above
+	}
+	return cmd
+}
+
+// explained is a route with its bounds.
+type explained struct {
+	Method  string `json:"method"`
+	Path    string `json:"path"`
+	Summary string `json:"summary,omitempty"`
+	// MaxStreamDuration bounds a stream as a whole; 0 for whole answers.
+	MaxStreamDuration config.Duration `json:"maxStreamDuration,omitzero"`
+	config.Bounds
+}
+
+func (e *explain) run(ctx context.Context, route string) error {
+	if e.output != "text" && e.output != "json" {
+		return fmt.Errorf("--output: %q, want text or json", e.output)
+	}
+	service, contract, err := load(ctx, e.file, func(*config.Config) error { return nil })
+	if err != nil {
+		return err
+	}
+	maxStream, err := service.Spec.Runtime.MaxStreamDuration.Parse()
+	if err != nil {
+		return fmt.Errorf("spec.runtime.maxStreamDuration: %w", err)
+	}
+	if route == "" {
+		all := make([]*explained, len(contract.Routes))
+		for i := range contract.Routes {
+			all[i] = explainRoute(contract, i, maxStream)
+		}
+		return e.print(all, func() error { return printRoutes(e.out, all) })
+	}
+	i, err := find(contract.Routes, route)
+	if err != nil {
+		return err
+	}
+	one := explainRoute(contract, i, maxStream)
+	return e.print(one, func() error { return printRoute(e.out, one) })
+}
+
+func (e *explain) print(value any, text func() error) error {
+	if e.output == "text" {
+		return text()
+	}
+	encoded, err := json.Marshal(value, jsontext.WithIndent("  "))
+	if err != nil {
+		return fmt.Errorf("write as JSON: %w", err)
+	}
+	_, err = fmt.Fprintf(e.out, "%s\n", encoded)
+	return err
+}
+
+func explainRoute(c *config.Config, i int, maxStream time.Duration) *explained {
+	r := &c.Routes[i]
+	x := &explained{Method: r.Method, Path: r.Path, Summary: r.Summary, Bounds: config.BoundsOf(c, r)}
+	if x.Streamed {
+		x.limitStream(fmt.Sprintf("routes[%d]", i), r, config.Duration(maxStream))
+	}
+	for j := range x.Warnings {
+		x.Warnings[j].Path = "spec." + x.Warnings[j].Path
+	}
+	return x
+}
+
+// limitStream adds what a stream's duration bounds. A route's config does not have it: it rolls the pods.
+func (x *explained) limitStream(path string, r *config.Route, most config.Duration) {
+	x.MaxStreamDuration = most
+	if x.Latency.Max > most {
+		x.Latency = config.Latency{Max: most, By: "runtime.maxStreamDuration"}
+	}
+	for _, field := range []struct {
+		path string
+		d    config.Duration
+	}{{".timeout", r.Timeout}, {".response.keepAlive", r.Response.KeepAlive}} {
+		if field.d >= most {
+			x.Warnings = append(x.Warnings, config.FieldError{Path: path + field.path, Message: fmt.Sprintf(
+				"is %s and never comes: runtime.maxStreamDuration ends the stream after %s", brief(field.d), brief(most))})
+		}
+	}
+}
+
+// find returns the route with a path, or with a method and a path.
+func find(routes []config.Route, name string) (int, error) {
+	method, path, named := strings.Cut(name, " ")
+	if !named {
+		path = name
+	}
+	var found, all []string
+	at := -1
+	for i, r := range routes {
+		full := r.Method + " " + r.Path
+		all = append(all, full)
+		if r.Path == path && (!named || strings.EqualFold(r.Method, method)) {
+			found, at = append(found, full), i
+		}
+	}
+	switch len(found) {
+	case 0:
+		return 0, fmt.Errorf("there is no route %q, but %s", name, orNone(all))
+	case 1:
+		return at, nil
+	}
+	return 0, fmt.Errorf("%q are several routes, want one of %s", name, strings.Join(found, ", "))
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none at all"
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const everyKind = "testdata/every-kind.yaml"
+
+func explainOutput(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := command()
+	cmd.SetOut(&out)
+	cmd.SetErr(io.Discard)
+	cmd.SetArgs(append([]string{"explain"}, args...))
+	err := cmd.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+func TestExplain(t *testing.T) {
+	for name, args := range map[string][]string{
+		"routes":        {"-f", everyKind},
+		"whole":         {"-f", everyKind, "/whole"},
+		"stream":        {"-f", everyKind, "POST /stream"},
+		"held-stream":   {"-f", everyKind, "get", "/stream"},
+		"events":        {"-f", everyKind, "/events"},
+		"stream.json":   {"-f", everyKind, "POST /stream", "-o", "json"},
+		"assistant":     {"-f", "../../config/samples/assistant.yaml", "/answer"},
+		"no-routes":     {"-f", "../../config/samples/minimal.yaml"},
+		"summarize":     {"-f", "../../config/samples/summarize.yaml", "POST /summaries"},
+		"one-route-set": {"-f", "../../config/samples/summarize.yaml", "-o", "json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := explainOutput(t, args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join("testdata", "explain", name)
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+// A program that reads the document finds its numbers: they are no text for people.
+func TestExplainForPrograms(t *testing.T) {
+	out, err := explainOutput(t, "-f", everyKind, "/whole", "-o", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var route struct {
+		Method  string
+		Latency struct{ Max, By string }
+		Calls   struct{ Min, Max int }
+		Tokens  struct{ Max int }
+		Steps   []struct {
+			Path, Name, Kind string
+			Parts            []struct{ Path string }
+		}
+		Functions []struct{ Name string }
+		Warnings  []struct{ Path, Message string }
+	}
+	if err := json.Unmarshal([]byte(out), &route); err != nil {
+		t.Fatal(err)
+	}
+	if route.Method != "POST" || route.Latency.Max != "2m0s" || route.Latency.By != "timeout" || route.Tokens.Max != 15000 ||
+		route.Calls.Min != 8 || route.Calls.Max != 40 || len(route.Functions) != 2 {
+		t.Errorf("got %+v", route)
+	}
+	if got := route.Steps[6].Parts[1].Path; got != "routes[0].steps[6].gather.branches[1]" {
+		t.Errorf("the path of a branch is %q", got)
+	}
+	if got := route.Warnings[0].Path; got != "spec.functions[1].steps[1].timeout" {
+		t.Errorf("the path of a warning is %q", got)
+	}
+}
+
+func TestExplainRefuses(t *testing.T) {
+	dir := t.TempDir()
+	edited := func(name, from, to string) string {
+		raw, err := os.ReadFile(everyKind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(raw)
+		if !strings.Contains(text, from) {
+			t.Fatalf("there is no %q in %s", from, everyKind)
+		}
+		file := filepath.Join(dir, name)
+		save(t, file, strings.Replace(text, from, to, 1))
+		return file
+	}
+	for name, tt := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no file":               {nil, `"filename" not set`},
+		"a file that is not":    {[]string{"-f", filepath.Join(dir, "none.yaml")}, "no such file"},
+		"another output":        {[]string{"-f", everyKind, "-o", "yaml"}, `--output: "yaml", want text or json`},
+		"an unknown route":      {[]string{"-f", everyKind, "/none"}, `there is no route "/none", but POST /whole, POST /stream, GET /stream, POST /events`},
+		"another method":        {[]string{"-f", everyKind, "PUT /whole"}, `there is no route "PUT /whole"`},
+		"several routes":        {[]string{"-f", everyKind, "/stream"}, `"/stream" are several routes, want one of POST /stream, GET /stream`},
+		"none at all":           {[]string{"-f", "../../config/samples/minimal.yaml", "/x"}, "none at all"},
+		"more than a route":     {[]string{"-f", everyKind, "POST", "/whole", "x"}, "accepts at most 2"},
+		"a wrong manifest":      {[]string{"-f", edited("upstream", "upstream: big, messages: [{role: user, content: Hello}], p", "upstream: none, messages: [{role: user, content: Hello}], p")}, `there is no upstream "none"`},
+		"a budget too small":    {[]string{"-f", edited("budget", "maxCalls: 40", "maxCalls: 7")}, "spec.routes[0].budget.maxCalls: is 7, but each successful answer takes at least 8 calls"},
+		"a hedge that is no":    {[]string{"-f", edited("hedge", "hedgeDelay: 2s", "hedgeDelay: 2m")}, "spec.routes[0].steps[8].gather.first.hedgeDelay: is 2m, but routes[0].timeout ends it after 2m"},
+		"a fallback that is no": {[]string{"-f", edited("fallback", "firstToken: 6s", "firstToken: 1m")}, "spec.routes[1].steps[0].gather.fallback.firstToken: is 1m, but routes[1].timeout ends it after 30s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if out, err := explainOutput(t, tt.args...); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q; printed %q", err, tt.want, out)
+			}
+		})
+	}
+}

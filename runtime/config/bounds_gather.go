@@ -1,0 +1,183 @@
+package config
+
+import "strings"
+
+// races says whether one branch wins, and sends nothing before it has won.
+func (g *Gather) races() bool { return g.Strategy == GatherFirst || g.Strategy == GatherFallback }
+
+func (w walk) gather(p *Part, g *Gather, m mode) {
+	p.Kind = "gather " + g.Strategy
+	var succeeding []int // the calls of each branch where it runs
+	modes := make([]mode, len(g.Branches))
+	for i := range g.Branches {
+		b := &g.Branches[i]
+		part := Part{Path: indexed(p.Path+".gather.branches", i), Name: b.Name}
+		if modes[i] = m; w.response == nil || w.response.Stream != p.Name {
+			modes[i] = w.mode(p.Name + "." + b.Name)
+		}
+		w.action(&part, &b.Action, modes[i])
+		succeeding = append(succeeding, part.Calls.Min)
+		w.inBranch(p.Path, g).guard(&part, b.When, b.Timeout, b.OnError, modes[i])
+		p.Parts = append(p.Parts, part)
+	}
+	switch g.Strategy {
+	case GatherFirst:
+		w.first(p, g.First)
+		p.Calls.Min = fewest(succeeding, 1)
+	case GatherFallback:
+		w.fallback(p, g.Fallback, modes)
+		p.Calls.Min = fewest(succeeding, 1)
+	case GatherVote:
+		p.together()
+		p.Calls.Min = fewest(succeeding, g.Vote.needs(len(g.Branches)))
+	default:
+		p.together()
+		for i := range g.Branches {
+			if g.Branches[i].MustSucceed(g.Strategy) {
+				p.Calls.Min = plus(p.Calls.Min, p.Parts[i].Calls.Min)
+			}
+		}
+	}
+}
+
+// inBranch is the walk within a branch.
+func (w walk) inBranch(path string, g *Gather) walk {
+	if g.Fallback != nil {
+		w.limit = w.limit.or(g.Fallback.FirstToken, path+".gather.fallback.firstToken")
+	}
+	return w
+}
+
+// needs is how many votes decide at least.
+func (v *Vote) needs(branches int) int {
+	switch {
+	case v == nil || v.Ties == TiesMostVotes:
+		return 1
+	case v.Quorum > 0:
+		return v.Quorum
+	}
+	return branches/2 + 1
+}
+
+// together is all parts at once.
+func (p *Part) together() {
+	for i := range p.Parts {
+		part := &p.Parts[i]
+		p.Cost = p.beside(part.Cost)
+		p.endWith(part, part.Latency, "")
+	}
+}
+
+// endWith makes the part that ends last the reason of the latency.
+func (p *Part) endWith(part *Part, end Latency, started string) {
+	if p.Latency.By == "" || slower(p.Latency, end) != p.Latency {
+		p.Latency = end
+		p.Latency.By = "its branch " + part.Name + started
+	}
+}
+
+// first starts a branch when the delay has passed since the start before, or when the one before has failed.
+func (w walk) first(p *Part, f *First) {
+	var delay Duration
+	if f != nil {
+		delay = f.HedgeDelay
+	}
+	due := false
+	starts := make([]Latency, len(p.Parts))
+	for i := range p.Parts {
+		part := &p.Parts[i]
+		if i > 0 && delay > 0 {
+			before := p.Parts[i-1].Latency
+			due = due || before.longerThan(delay)
+			starts[i] = starts[i-1].plus(before.within(delay, ""))
+		}
+		p.Cost = p.beside(part.Cost)
+		p.endWith(part, starts[i].plus(part.Latency), startedAfter(starts[i]))
+	}
+	if delay > 0 {
+		w.checkDelay(p.Path+".gather.first.hedgeDelay", delay, due, "no hedge can start while the branch before it runs")
+	}
+	w.checkStarts(p, starts)
+}
+
+func startedAfter(l Latency) string {
+	if l.Max == 0 {
+		return ""
+	}
+	return ", started after " + short(l.Max)
+}
+
+// fallback tries one branch after the other; one that streams to its end may go on once it has begun.
+func (w walk) fallback(p *Part, f *Fallback, modes []mode) {
+	var wait Duration
+	if f != nil {
+		wait = f.FirstToken
+	}
+	due := false
+	starts := make([]Latency, len(p.Parts)+1)
+	for i := range p.Parts {
+		part := &p.Parts[i]
+		silent := part.Latency.within(wait, "fallback.firstToken")
+		due = due || part.Latency.longerThan(wait)
+		if modes[i] != toTheEnd {
+			part.Latency = silent
+		}
+		p.Cost = p.spending(part.Cost)
+		p.atOnce = max(p.atOnce, part.atOnce)
+		p.endWith(part, starts[i].plus(part.Latency), startedAfter(starts[i]))
+		starts[i+1] = starts[i].plus(silent)
+	}
+	if wait > 0 {
+		w.checkDelay(p.Path+".gather.fallback.firstToken", wait, due, "no branch can be tried after a silent one")
+	}
+	w.checkStarts(p, starts)
+}
+
+// checkDelay refuses a delay at whose end everything is over, and warns of one that no branch can outlast.
+func (w walk) checkDelay(path string, d Duration, due bool, so string) {
+	switch {
+	case w.limit.endsBy(d):
+		w.unmeetable = append(w.unmeetable,
+			fieldErrorf(path, "is %s, but %s ends it after %s: %s", short(d), w.limit.path, short(w.limit.after), so))
+	case !due:
+		w.warnf(path, "is %s and never comes: each branch ends before", short(d))
+	}
+}
+
+// checkStarts warns of the first branch for which those before it may leave no time.
+func (w walk) checkStarts(p *Part, starts []Latency) {
+	for i := range p.Parts {
+		if start := starts[i]; w.limit.endsBy(start.Max) || start.Unlimited && w.limit.after > 0 {
+			w.warnf(p.Parts[i].Path, "may never be tried: those before it may take %s, and %s ends it after %s",
+				start, w.limit.path, short(w.limit.after))
+			return
+		}
+	}
+}
+
+// unmeetable returns the settings with which a route can never succeed, or a strategy never do what it is for. The
+// config is valid otherwise.
+func unmeetable(c *Config) Errors {
+	var errs Errors
+	for i := range c.Functions {
+		s := newSurvey(c, &Budget{})
+		s.function(c.Functions[i].Name)
+		errs = append(errs, s.unmeetableAt(indexed("functions", i))...)
+	}
+	for i := range c.Routes {
+		s, path := newSurvey(c, &c.Routes[i].Budget), indexed("routes", i)
+		errs = append(errs, s.route(path, &c.Routes[i]).unmeetableAt(path)...)
+	}
+	return errs
+}
+
+// unmeetableAt leaves out the functions that are called from there.
+func (s *survey) unmeetableAt(path string) Errors {
+	var errs Errors
+	for _, e := range s.unmeetable {
+		if strings.HasPrefix(e.Path, path+".") {
+			errs = append(errs, e)
+		}
+	}
+	return errs
+}

@@ -1,0 +1,15 @@
+package config
+
+// Bounds on what one request may be made to do. The API has the same ones.
+const (
+	// MaxRepairAttempts bounds how often a model is asked again for a value that satisfies a schema.
+	MaxRepairAttempts = 5
+	// MaxTurns bounds how often an agent's model is asked.
+	MaxTurns = 32
+	// MaxParallel bounds what an agent or a forEach does at once.
+	MaxParallel = 32
+	// MaxItems bounds the items of a forEach.
+	MaxItems = 256
+	// MaxBranches bounds a gather.
+	MaxBranches = 16
+)

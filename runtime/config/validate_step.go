@@ -1,0 +1,281 @@
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/expr"
+)
+
+var identifier = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
+
+var roles = []string{"system", "user", "assistant"}
+
+// actionKinds and stepKinds are in the order in which errors list them.
+var (
+	actionKinds = []string{"chat", "embeddings", "http", "call", "agent"}
+	stepKinds   = append(slices.Clone(actionKinds), "gather", "forEach", "set", "respond")
+)
+
+func (a *Action) kinds() []string {
+	return present(actionKinds, a.Chat != nil, a.Embeddings != nil, a.HTTP != nil, a.Call != nil, a.Agent != nil)
+}
+
+func (s *Step) kinds() []string {
+	return append(s.Action.kinds(), present(stepKinds[len(actionKinds):],
+		s.Gather != nil, s.ForEach != nil, s.Set != nil, s.Respond != nil)...)
+}
+
+func present(names []string, set ...bool) []string {
+	var found []string
+	for i, name := range names {
+		if set[i] {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+// oneKind says whether exactly one kind is set.
+func (v *validator) oneKind(path string, set, allowed []string) bool {
+	switch len(set) {
+	case 1:
+		return true
+	case 0:
+		v.addf(path, "has no kind, want one of %s", strings.Join(allowed, ", "))
+	default:
+		v.addf(path, "has %s, want one of %s", strings.Join(set, " and "), strings.Join(allowed, ", "))
+	}
+	return false
+}
+
+// steps reads a list of steps and returns the place behind it.
+func (v *validator) steps(path string, steps []Step, at *place) *place {
+	for i := range steps {
+		s := &steps[i]
+		here := indexed(path, i)
+		v.name(here+".name", s.Name, at.steps, "step")
+		at = at.after(s.Name, v.step(here, s, at))
+	}
+	return at
+}
+
+func (v *validator) step(path string, s *Step, at *place) expr.Type {
+	v.frame(path, s.When, &s.When, s.Timeout, at)
+	result := expr.Dyn
+	if v.oneKind(path, s.kinds(), stepKinds) {
+		switch {
+		case s.Gather != nil:
+			result = v.gather(path+".gather", s.Gather, at)
+		case s.ForEach != nil:
+			result = v.forEach(path+".forEach", s.ForEach, at)
+		case s.Set != nil:
+			result = v.set(path+".set", s.Set, at)
+		case s.Respond != nil:
+			result = v.answer(path+".respond", s.Respond, at)
+		default:
+			result = v.action(path, &s.Action, at)
+		}
+	}
+	return v.settled(path+".onError", s.OnError, s.When != "", result, at)
+}
+
+// frame checks what steps and branches have around their kind.
+func (v *validator) frame(path, when string, field *string, timeout Duration, at *place) {
+	if when != "" {
+		v.expression(path+".when", field, at, expr.Bool)
+	}
+	v.notNegative(path+".timeout", timeout)
+}
+
+// settled is the type of a step's value once it has ended in whatever way lets the next step run.
+func (v *validator) settled(path string, o *OnError, mayBeSkipped bool, result expr.Type, at *place) expr.Type {
+	if o != nil {
+		switch set := present([]string{"continue", "value", "respond"}, o.Continue != nil, o.Value != nil, o.Respond != nil); {
+		case !v.oneKind(path, set, []string{"continue", "value", "respond"}):
+		case o.Continue != nil:
+			mayBeSkipped = true
+		case o.Value != nil:
+			result = common([]expr.Type{result, v.tree(path+".value", &o.Value, at.failed())})
+		case !at.inRoute:
+			v.addf(path+".respond", "stands in a route's steps only, want continue or value")
+		default:
+			v.answer(path+".respond", o.Respond, at.failed())
+		}
+	}
+	if mayBeSkipped {
+		return expr.Optional(result)
+	}
+	return result
+}
+
+func (v *validator) action(path string, a *Action, at *place) expr.Type {
+	switch {
+	case a.Chat != nil:
+		return v.chat(path+".chat", a.Chat, at)
+	case a.Embeddings != nil:
+		return v.embeddings(path+".embeddings", a.Embeddings, at)
+	case a.HTTP != nil:
+		return v.http(path+".http", a.HTTP, at)
+	case a.Call != nil:
+		v.argument(path+".call.input", &a.Call.Input, at)
+		return v.called(path+".call.function", a.Call.Function)
+	default:
+		return v.agent(path+".agent", a.Agent, at)
+	}
+}
+
+// argument checks what a function is called with.
+func (v *validator) argument(path string, input *jsontext.Value, at *place) {
+	if *input != nil {
+		v.object(path, *input)
+		v.tree(path, input, at)
+	}
+}
+
+func (v *validator) chat(path string, c *Chat, at *place) expr.Type {
+	v.modelUpstream(path+".upstream", c.Upstream)
+	v.messages(path+".messages", c.Messages, at)
+	v.parameters(path+".parameters", &c.Parameters, at, c.Output != nil)
+	return v.completion(path+".output", c.Output, nil)
+}
+
+// completion is the type of a model's answer.
+func (v *validator) completion(path string, o *Output, more map[string]expr.Type) expr.Type {
+	fields := maps.Clone(completionFields)
+	maps.Copy(fields, more)
+	if o != nil {
+		if o.Schema == nil {
+			v.addf(path+".schema", "is required")
+		}
+		fields["output"] = v.schema(path+".schema", &o.Schema)
+		v.between(path+".repairAttempts", o.RepairAttempts, 0, MaxRepairAttempts)
+	}
+	return expr.Object(fields)
+}
+
+// ownMembers of an upstream's request are set by the gateway.
+var ownMembers = []string{"model", "messages", "input", "stream", "stream_options", "tools", "tool_choice", "n"}
+
+func (v *validator) parameters(path string, raw *jsontext.Value, at *place, structured bool) {
+	if *raw == nil {
+		return
+	}
+	members := v.object(path, *raw)
+	if members == nil {
+		return
+	}
+	own := ownMembers
+	if structured {
+		own = append(slices.Clone(own), "response_format")
+	}
+	for _, name := range own {
+		if _, set := members[name]; set {
+			v.addf(path+"."+name, "may not be set here, the gateway sets it")
+		}
+	}
+	v.tree(path, raw, at)
+}
+
+func (v *validator) messages(path string, messages []Message, at *place) {
+	if len(messages) == 0 {
+		v.addf(path, "is empty, want at least one message")
+	}
+	for i := range messages {
+		m, here := &messages[i], indexed(path, i)
+		switch {
+		case m.History != "" && (m.Role != "" || m.Content != ""):
+			v.addf(here, "has history and a message of its own, want one of them")
+		case m.History != "":
+			v.expression(here+".history", &m.History, at, expr.List(expr.Dyn))
+		default:
+			if !slices.Contains(roles, m.Role) {
+				v.addf(here+".role", "%q, want one of %s", m.Role, strings.Join(roles, ", "))
+			}
+			v.text(here+".content", &m.Content, at)
+		}
+	}
+}
+
+func (v *validator) embeddings(path string, e *Embeddings, at *place) expr.Type {
+	v.modelUpstream(path+".upstream", e.Upstream)
+	if e.Input == "" {
+		v.addf(path+".input", "is required")
+	}
+	v.text(path+".input", &e.Input, at)
+	v.parameters(path+".parameters", &e.Parameters, at, false)
+	return vectorsType
+}
+
+func (v *validator) agent(path string, a *Agent, at *place) expr.Type {
+	v.modelUpstream(path+".upstream", a.Upstream)
+	v.messages(path+".messages", a.Messages, at)
+	v.parameters(path+".parameters", &a.Parameters, at, a.Output != nil)
+	if len(a.Tools) == 0 {
+		v.addf(path+".tools", "is empty, want at least one function")
+	}
+	for i, name := range a.Tools {
+		here := indexed(path+".tools", i)
+		if slices.Contains(a.Tools[:i], name) {
+			v.addf(here, "%q is there already", name)
+		}
+		v.called(here, name)
+	}
+	v.between(path+".maxTurns", a.MaxTurns, 1, MaxTurns)
+	v.between(path+".maxParallel", a.MaxParallel, 1, MaxParallel)
+	return v.completion(path+".output", a.Output, map[string]expr.Type{
+		"turns": expr.Int, "toolCalls": expr.List(toolCallType),
+	})
+}
+
+func (v *validator) set(path string, s *Set, at *place) expr.Type {
+	if s.Value == nil {
+		v.addf(path+".value", "is required")
+	}
+	return v.tree(path+".value", &s.Value, at)
+}
+
+// answer reads an answer that ends the route; nothing can refer to it.
+func (v *validator) answer(path string, r *Respond, at *place) expr.Type {
+	if !at.inRoute {
+		v.addf(path, "stands in a route's steps only")
+	}
+	v.between(path+".status", r.Status, 200, 599)
+	v.tree(path+".body", &r.Body, at)
+	return expr.Null
+}
+
+func (v *validator) forEach(path string, f *ForEach, at *place) expr.Type {
+	items := v.expression(path+".items", &f.Items, at, expr.List(expr.Dyn))
+	v.between(path+".maxItems", f.MaxItems, 1, MaxItems)
+	v.between(path+".maxParallel", f.MaxParallel, 1, MaxParallel)
+	inner := at.with("item", items.Element()).with("index", expr.Int)
+	inner.inRoute = false
+	here := path + ".do"
+	v.notNegative(here+".timeout", f.Do.Timeout)
+	result := expr.Dyn
+	if v.oneKind(here, f.Do.Action.kinds(), actionKinds) {
+		result = v.action(here, &f.Do.Action, inner)
+	}
+	if f.Do.OnError != nil && f.Do.OnError.Continue != nil {
+		result = expr.Dyn // null stands for what is missing
+	}
+	v.settled(here+".onError", f.Do.OnError, false, result, inner)
+	if f.Do.OnError != nil {
+		result = expr.Dyn
+	}
+	return expr.List(result)
+}
+
+// name checks what templates call something.
+func (v *validator) name(path, name string, taken map[string]expr.Type, of string) {
+	if !identifier.MatchString(name) {
+		v.addf(path, "%q is no name, want a letter, then letters, digits and underscores", name)
+	} else if _, twice := taken[name]; twice {
+		v.addf(path, "%q is the name of another %s", name, of)
+	}
+}

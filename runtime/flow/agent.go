@@ -1,0 +1,205 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/flow/gather"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+// agent lets a model call functions until it has an answer.
+type agent struct {
+	upstream *upstream.Upstream
+	prompt   prompt
+	tools    []openai.Tool
+	calls    map[string]*function
+	maxTurns int
+	parallel int
+	output   *output
+}
+
+func (c *compiler) agent(a *config.Agent) (action, error) {
+	target, err := c.upstream(a.Upstream)
+	if err != nil {
+		return nil, err
+	}
+	compiled := &agent{
+		upstream: target,
+		prompt:   prompt{messages: c.messages(a.Messages), parameters: c.program.Tree(&a.Parameters)},
+		calls:    map[string]*function{}, maxTurns: a.MaxTurns, parallel: a.MaxParallel, output: c.output(a.Output),
+	}
+	for _, name := range a.Tools {
+		f, err := c.function(name)
+		if err != nil {
+			return nil, err
+		}
+		compiled.calls[name] = f
+		compiled.tools = append(compiled.tools, f.tool())
+	}
+	return compiled, nil
+}
+
+// tool is what a model is told of a function.
+func (fn *function) tool() openai.Tool {
+	parameters := fn.config.Input
+	if parameters == nil {
+		parameters = []byte(`{"type":"object"}`)
+	}
+	return openai.Tool{Name: fn.config.Name, Description: fn.config.Description, Parameters: parameters}
+}
+
+// dialogue is one run of an agent.
+type dialogue struct {
+	*agent
+	frame   *frame
+	turns   int
+	history []any // of tool calls
+}
+
+func (a *agent) run(ctx context.Context, f *frame) (any, error) {
+	request, err := a.prompt.request(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	request.Tools = a.tools
+	d := &dialogue{agent: a, frame: f, history: []any{}}
+	var result any
+	if a.output != nil {
+		result, err = a.output.run(ctx, f, request, d.ask)
+	} else {
+		result, err = d.text(ctx, request)
+	}
+	if err != nil {
+		return nil, err
+	}
+	value := result.(map[string]any) //nolint:forcetypeassert // it is a completion's
+	value["turns"], value["toolCalls"] = int64(d.turns), d.history
+	return value, nil
+}
+
+func (d *dialogue) text(ctx context.Context, request *openai.Chat) (any, error) {
+	done, err := d.ask(ctx, request, d.frame.tokens.written())
+	if err != nil {
+		return nil, err
+	}
+	return completionValue(done), nil
+}
+
+// ask lets the model take turns until it calls no more tools.
+func (d *dialogue) ask(ctx context.Context, request *openai.Chat, tokens *outlet) (*openai.Completion, error) {
+	for {
+		if d.turns == d.maxTurns {
+			return nil, problem.New(problem.TurnsExceeded)
+		}
+		d.turns++
+		done, err := d.frame.complete(ctx, d.upstream, request, tokens)
+		if err != nil {
+			return nil, err
+		}
+		if len(done.ToolCalls) == 0 {
+			return done, nil
+		}
+		answers, err := d.callAll(ctx, done.ToolCalls)
+		if err != nil {
+			return nil, err
+		}
+		request.Messages = append(append(request.Messages, openai.Message{Raw: done.Message}), answers...)
+	}
+}
+
+// callAll calls the tools, several at once. What goes wrong in one is told to the model; only what ends the request
+// ends the others.
+func (d *dialogue) callAll(ctx context.Context, calls []openai.ToolCall) ([]openai.Message, error) {
+	results, err := gather.Each(ctx, gather.EachOptions{Limit: d.parallel}, calls,
+		func(ctx context.Context, _ int, call openai.ToolCall) (toolResult, error) { return d.call(ctx, call) })
+	tellPanics(d.frame, results)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it names the call
+	}
+	answers := make([]openai.Message, len(results))
+	for i, r := range results {
+		d.history = append(d.history, r.Value.entry)
+		answers[i] = openai.Message{Role: "tool", ToolCallID: calls[i].ID, Content: r.Value.answer}
+	}
+	return answers, nil
+}
+
+// toolResult is what the model is told of a call, and what templates see of it.
+type toolResult struct {
+	answer string
+	entry  map[string]any
+}
+
+func (d *dialogue) call(ctx context.Context, call openai.ToolCall) (toolResult, error) {
+	f := d.frame
+	f.tellTool(call, stateStarted)
+	result := toolResult{entry: map[string]any{"name": call.Name}}
+	value, told, err := d.evaluate(ctx, call, result.entry)
+	if err == nil && told == nil {
+		f.tellTool(call, stateSucceeded)
+		result.entry["output"] = value
+		answer, err := plain(value)
+		result.answer = answer
+		return result, err
+	}
+	f.tellTool(call, stateFailed)
+	if err != nil {
+		if d.ends(ctx, err) {
+			return result, fmt.Errorf("tool %s: %w", call.Name, err)
+		}
+		told = errorValue(err)
+	}
+	result.entry["error"] = told
+	answer, err := plain(map[string]any{"error": told})
+	result.answer = answer
+	return result, err
+}
+
+// ends says whether a tool's failure is the request's: its time or budget is used up.
+func (d *dialogue) ends(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || problemOf(err).Code == problem.BudgetExceeded
+}
+
+// evaluate calls a function as the model asks. What the model got wrong comes back as what to tell it.
+func (d *dialogue) evaluate(ctx context.Context, call openai.ToolCall, entry map[string]any) (any, any, error) {
+	function, ok := d.calls[call.Name]
+	if !ok {
+		names := make([]string, 0, len(d.tools))
+		for _, t := range d.tools {
+			names = append(names, t.Name)
+		}
+		return nil, map[string]any{"code": "unknown_tool", "message": fmt.Sprintf("There are the tools %v.", names)}, nil
+	}
+	arguments := call.Arguments
+	if arguments == "" {
+		arguments = "{}"
+	}
+	input, violations := decode([]byte(arguments))
+	if len(violations) == 0 {
+		entry["arguments"] = input
+		var err error
+		if input, violations, err = function.check(ctx, d.frame, input); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(violations) > 0 {
+		return nil, map[string]any{"code": "invalid_arguments", "message": repairArguments(violations)}, nil
+	}
+	value, err := function.run(ctx, d.frame, input)
+	return value, nil, err
+}
+
+func repairArguments(violations []problem.Violation) string {
+	var text string
+	for _, v := range slices.Clip(violations[:min(len(violations), maxTold)]) {
+		text += fmt.Sprintf("at %s: %s; ", place(v.Loc), v.Msg)
+	}
+	return text
+}
+

@@ -1,0 +1,93 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+// embeddings asks a model for the vectors of texts.
+type embeddings struct {
+	upstream   *upstream.Upstream
+	input      *expr.Template
+	parameters *expr.Tree
+}
+
+func (c *compiler) embeddings(e *config.Embeddings) (action, error) {
+	target, err := c.upstream(e.Upstream)
+	if err != nil {
+		return nil, err
+	}
+	return &embeddings{
+		upstream: target, input: c.program.Template(&e.Input), parameters: c.program.Tree(&e.Parameters),
+	}, nil
+}
+
+func (e *embeddings) run(ctx context.Context, f *frame) (any, error) {
+	texts, err := e.texts(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("embeddings.input: %w", err)
+	}
+	request := &openai.Embeddings{Input: texts}
+	if e.parameters != nil {
+		if request.Parameters, err = f.json(ctx, e.parameters); err != nil {
+			return nil, fmt.Errorf("embeddings.parameters: %w", err)
+		}
+	}
+	if _, err := f.budget.tokensLeft(); err != nil {
+		return nil, err
+	}
+	plan := &upstream.Plan{
+		Upstreams: []*upstream.Upstream{e.upstream}, Path: openai.EmbeddingsPath, Accept: "application/json",
+		Body: func(u *upstream.Upstream) ([]byte, error) { return request.Body(u.Model) },
+	}
+	var vectors *openai.Vectors
+	if _, err := f.fetch(ctx, plan, upstream.Expect{Check: func(a *upstream.Fetched) (err error) {
+		vectors, err = openai.ParseEmbeddings(a.Body, len(texts))
+		return err
+	}}); err != nil {
+		return nil, err
+	}
+	f.budget.spend(vectors.Tokens)
+	return map[string]any{"vectors": lists(vectors.Vectors), "usage": decoded(vectors.Usage)}, nil
+}
+
+// texts are the input's: one, or a list of them.
+func (e *embeddings) texts(ctx context.Context, f *frame) ([]string, error) {
+	value, err := f.value(ctx, e.input)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := value.([]any)
+	if !ok {
+		list = []any{value}
+	}
+	texts := make([]string, len(list))
+	for i, item := range list {
+		if texts[i], ok = item.(string); !ok {
+			return nil, fmt.Errorf("item %d is %T, want a string", i, item)
+		}
+	}
+	if len(texts) == 0 {
+		return nil, errors.New("is an empty list, want at least one text")
+	}
+	return texts, nil
+}
+
+// lists are vectors as templates know lists.
+func lists(vectors [][]float64) []any {
+	all := make([]any, len(vectors))
+	for i, vector := range vectors {
+		numbers := make([]any, len(vector))
+		for j, n := range vector {
+			numbers[j] = n
+		}
+		all[i] = numbers
+	}
+	return all
+}

@@ -1,0 +1,68 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/flow/gather"
+)
+
+// forEach does the same for each item of a list, several at once.
+type forEach struct {
+	items    *expr.Template
+	maxItems int
+	parallel int
+	do       guarded
+}
+
+func (c *compiler) forEach(f *config.ForEach) (action, error) {
+	work, err := c.action(&f.Do.Action)
+	if err != nil {
+		return nil, fmt.Errorf("forEach.do: %w", err)
+	}
+	return &forEach{
+		items: c.program.Template(&f.Items), maxItems: f.MaxItems, parallel: f.MaxParallel,
+		do: guarded{timeout: f.Do.Timeout.Std(), onError: c.onError(f.Do.OnError), action: work},
+	}, nil
+}
+
+func (e *forEach) run(ctx context.Context, f *frame) (any, error) {
+	items, err := f.list(ctx, e.items)
+	if err != nil {
+		return nil, fmt.Errorf("forEach.items: %w", err)
+	}
+	if len(items) > e.maxItems {
+		return nil, fmt.Errorf("forEach.items: has %d items, allowed are %d", len(items), e.maxItems)
+	}
+	inner := *f
+	inner.name, inner.tokens = "", nil
+	results, err := gather.Each(ctx, gather.EachOptions{Limit: e.parallel}, items,
+		func(ctx context.Context, i int, item any) (any, error) {
+			result, err := e.do.run(ctx, inner.with("item", item).with("index", int64(i)))
+			return result.value, err
+		})
+	tellPanics(f, results)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it names the item
+	}
+	values := make([]any, len(results))
+	for i := range results {
+		values[i] = results[i].Value
+	}
+	return values, nil
+}
+
+// list evaluates an expression for a list.
+func (f *frame) list(ctx context.Context, t *expr.Template) ([]any, error) {
+	value, err := f.value(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := value.([]any)
+	if !ok {
+		return nil, fmt.Errorf("is %T, want a list", value)
+	}
+	return list, nil
+}

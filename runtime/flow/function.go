@@ -1,0 +1,118 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/schema"
+)
+
+// function is a function, compiled.
+type function struct {
+	config  *config.Function
+	input   *schema.Schema // nil accepts any object
+	timeout time.Duration
+	steps   []*step
+	output  *expr.Tree
+}
+
+// addFunctions makes every function known before the first is compiled, since they call each other in any order.
+func (c *compiler) addFunctions() error {
+	functions := c.program.Config.Functions
+	for i := range functions {
+		f := &functions[i]
+		c.functions[f.Name] = &function{
+			config: f, input: c.program.Schema(&f.Input), timeout: f.Timeout.Std(), output: c.program.Tree(&f.Output),
+		}
+	}
+	for i := range functions {
+		steps, err := c.steps(functions[i].Steps)
+		if err != nil {
+			return fmt.Errorf("functions[%d] (%s): %w", i, functions[i].Name, err)
+		}
+		c.functions[functions[i].Name].steps = steps
+	}
+	return nil
+}
+
+func (c *compiler) function(name string) (*function, error) {
+	if f, ok := c.functions[name]; ok {
+		return f, nil
+	}
+	return nil, fmt.Errorf("there is no function %q", name)
+}
+
+// check says what is wrong with what the function is called with; defaults are filled in.
+func (fn *function) check(ctx context.Context, f *frame, input any) (any, []problem.Violation, error) {
+	if fn.input == nil {
+		return input, nil, nil
+	}
+	release, err := f.env.Heavy(ctx, f.body+int(f.budget.bytes.Load()))
+	if err != nil {
+		return nil, nil, fmt.Errorf("wait for a worker: %w", err)
+	}
+	defer release()
+	checked, violations := fn.input.CheckValue(input, "input")
+	return checked, violations, nil
+}
+
+// run calls the function with an input that was checked.
+func (fn *function) run(ctx context.Context, f *frame, input any) (any, error) {
+	if fn.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, fn.timeout, relay.Failure{Kind: relay.FailedTimeout})
+		defer cancel()
+	}
+	inner := &frame{request: f.request, vars: map[string]any{"input": input}, inFunction: true}
+	if err := run(ctx, fn.steps, inner); err != nil {
+		return nil, fmt.Errorf("function %s: %w", fn.config.Name, because(ctx, err))
+	}
+	output, err := inner.tree(ctx, fn.output)
+	if err != nil {
+		return nil, fmt.Errorf("function %s: output: %w", fn.config.Name, err)
+	}
+	return output, nil
+}
+
+// call is a step that calls a function.
+type call struct {
+	function *function
+	input    *expr.Tree
+}
+
+func (c *compiler) call(s *config.Call) (action, error) {
+	f, err := c.function(s.Function)
+	if err != nil {
+		return nil, err
+	}
+	return &call{function: f, input: c.program.Tree(&s.Input)}, nil
+}
+
+func (c *call) run(ctx context.Context, f *frame) (any, error) {
+	var input any = map[string]any{}
+	if c.input != nil {
+		var err error
+		if input, err = f.tree(ctx, c.input); err != nil {
+			return nil, fmt.Errorf("call.input: %w", err)
+		}
+	}
+	input, violations, err := c.function.check(ctx, f, input)
+	if err != nil {
+		return nil, err
+	}
+	if len(violations) > 0 {
+		return nil, fmt.Errorf("call.input: %w", invalid(violations))
+	}
+	return c.function.run(ctx, f, input)
+}
+
+// invalid describes violations for logs: where and which rule, never the values.
+func invalid(violations []problem.Violation) error {
+	first := violations[0]
+	return fmt.Errorf("%d violations, the first of %s at %v", len(violations), first.Type, first.Loc)
+}

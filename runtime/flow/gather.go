@@ -1,0 +1,82 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/flow/gather"
+)
+
+// branch is one of a gather's calls, compiled.
+type branch struct {
+	name     string
+	required bool
+	guarded
+}
+
+// strategy makes one value of what the branches give.
+type strategy interface {
+	run(ctx context.Context, f *frame, branches []*branch) (any, error)
+}
+
+// gathered is a gather step, compiled.
+type gathered struct {
+	step     string
+	strategy strategy
+	branches []*branch
+}
+
+func (c *compiler) gather(step string, g *config.Gather) (action, error) {
+	compiled := &gathered{step: step, strategy: c.strategy(g)}
+	if compiled.strategy == nil {
+		return nil, fmt.Errorf("gather.strategy: there is no %q", g.Strategy)
+	}
+	for i := range g.Branches {
+		b := &g.Branches[i]
+		work, err := c.action(&b.Action)
+		if err != nil {
+			return nil, fmt.Errorf("gather.branches[%d] (%s): %w", i, b.Name, err)
+		}
+		compiled.branches = append(compiled.branches, &branch{
+			name: b.Name, required: b.MustSucceed(g.Strategy),
+			guarded: guarded{
+				when: c.program.Template(&b.When), timeout: b.Timeout.Std(), onError: c.onError(b.OnError), action: work,
+			},
+		})
+	}
+	return compiled, nil
+}
+
+func (c *compiler) strategy(g *config.Gather) strategy {
+	switch g.Strategy {
+	case config.GatherAll:
+		return all{}
+	case config.GatherAllSettled:
+		return allSettled{}
+	case config.GatherFirst:
+		return newFirst(g.First)
+	case config.GatherFallback:
+		return newFallback(g.Fallback)
+	case config.GatherVote:
+		return c.newVote(g.Vote)
+	}
+	return nil
+}
+
+func (g *gathered) run(ctx context.Context, f *frame) (any, error) {
+	return g.strategy.run(ctx, f, g.branches)
+}
+
+// runs is how All and AllSettled call a branch. One that was skipped has neither a value nor an error.
+func (b *branch) runs(f *frame) func(context.Context) (settled, error) {
+	return func(ctx context.Context) (settled, error) { return b.guarded.run(ctx, f.branch(b.name)) }
+}
+
+func asBranches(f *frame, branches []*branch) []gather.Branch[settled] {
+	calls := make([]gather.Branch[settled], len(branches))
+	for i, b := range branches {
+		calls[i] = gather.Branch[settled]{Name: b.name, Required: b.required, Run: b.runs(f)}
+	}
+	return calls
+}

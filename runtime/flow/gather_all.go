@@ -1,0 +1,49 @@
+package flow
+
+import (
+	"context"
+
+	"github.com/llmservice/llmservice/runtime/flow/gather"
+)
+
+// all wants every required branch's value; the first failure ends the rest.
+type all struct{}
+
+func (all) run(ctx context.Context, f *frame, branches []*branch) (any, error) {
+	results, err := gather.All(ctx, 0, asBranches(f, branches))
+	tellPanics(f, results)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it names the branch
+	}
+	return valuesOf(branches, results), nil
+}
+
+// valuesOf has the values of the branches that have one, by name.
+func valuesOf(branches []*branch, results []gather.Result[settled]) map[string]any {
+	values := map[string]any{}
+	for i, r := range results {
+		if r.Err == nil && r.Value.ran {
+			values[branches[i].name] = r.Value.value
+		}
+	}
+	return values
+}
+
+// allSettled lets every branch come to its end, and tells of the errors beside the values.
+type allSettled struct{}
+
+func (allSettled) run(ctx context.Context, f *frame, branches []*branch) (any, error) {
+	results, err := gather.AllSettled(ctx, 0, asBranches(f, branches))
+	tellPanics(f, results)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it names the branch
+	}
+	values, failures := valuesOf(branches, results), map[string]any{}
+	for i, r := range results {
+		if r.Err != nil {
+			failures[branches[i].name] = errorValue(r.Err)
+		}
+	}
+	values["errors"] = failures
+	return values, nil
+}

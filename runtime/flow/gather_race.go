@@ -1,0 +1,83 @@
+package flow
+
+import (
+	"context"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/flow/gather"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// first takes the first success; further branches start as their delay comes, or as others fail.
+type first struct{ hedgeDelay time.Duration }
+
+func newFirst(c *config.First) first {
+	if c == nil {
+		return first{}
+	}
+	return first{hedgeDelay: c.HedgeDelay.Std()}
+}
+
+func (s first) run(ctx context.Context, f *frame, branches []*branch) (any, error) {
+	outcome, err := gather.First(ctx, s.hedgeDelay, contenders(f, branches))
+	tellPanics(f, outcome.Results)
+	return winner(branches, outcome, err)
+}
+
+// fallback takes the first branch, in order, that succeeds.
+type fallback struct{ firstToken time.Duration }
+
+func newFallback(c *config.Fallback) fallback {
+	if c == nil {
+		return fallback{}
+	}
+	return fallback{firstToken: c.FirstToken.Std()}
+}
+
+func (s fallback) run(ctx context.Context, f *frame, branches []*branch) (any, error) {
+	outcome, err := gather.Fallback(ctx, s.firstToken, contenders(f, branches))
+	tellPanics(f, outcome.Results)
+	return winner(branches, outcome, err)
+}
+
+// contenders are branches of which one wins. Where the gather is streamed, the winner is who sends the first content.
+func contenders(f *frame, branches []*branch) []gather.Contender[any] {
+	all := make([]gather.Contender[any], len(branches))
+	for i, b := range branches {
+		all[i] = gather.Contender[any]{
+			Name: b.name,
+			Run: func(ctx context.Context, commit func() bool) (any, error) {
+				inner := f.branch(b.name)
+				if f.tokens != nil {
+					inner.tokens = f.tokens // the gather itself is streamed
+				}
+				inner.tokens = inner.tokens.contested(commit)
+				result, err := b.guarded.run(ctx, inner)
+				if err == nil && !result.ran {
+					err = errSkipped
+				}
+				return result.value, err
+			},
+		}
+	}
+	return all
+}
+
+// errSkipped makes a branch that was not wanted lose.
+var errSkipped = relay.Failure{Kind: relay.FailedSuperseded}
+
+func winner(branches []*branch, outcome gather.Outcome[any], err error) (any, error) {
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it names the branches
+	}
+	value := map[string]any{"branch": branches[outcome.Winner].name, "value": outcome.Value}
+	if completion, ok := outcome.Value.(map[string]any); ok {
+		for _, name := range []string{"text", "finishReason", "usage"} {
+			if member, has := completion[name]; has {
+				value[name] = member
+			}
+		}
+	}
+	return value, nil
+}

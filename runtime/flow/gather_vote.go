@@ -1,0 +1,58 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/flow/gather"
+	"github.com/llmservice/llmservice/runtime/problem"
+)
+
+// vote takes what most branches agree on.
+type vote struct {
+	key       *expr.Template
+	quorum    int
+	mostVotes bool
+}
+
+func (c *compiler) newVote(v *config.Vote) strategy {
+	return vote{key: c.program.Template(&v.Key), quorum: v.Quorum, mostVotes: v.Ties == config.TiesMostVotes}
+}
+
+func (s vote) run(ctx context.Context, f *frame, branches []*branch) (any, error) {
+	voters := make([]gather.Voter[any], len(branches))
+	for i, b := range branches {
+		voters[i] = gather.Voter[any]{Name: b.name, Run: func(ctx context.Context) (any, error) {
+			result, err := b.guarded.run(ctx, f.branch(b.name))
+			if err == nil && !result.ran {
+				err = errSkipped
+			}
+			return result.value, err
+		}}
+	}
+	key := func(ctx context.Context, value any) (string, error) {
+		text, err := f.with("result", value).text(ctx, s.key)
+		if err != nil {
+			return "", fmt.Errorf("vote.key: %w", err)
+		}
+		return text, nil
+	}
+	election, err := gather.Vote(ctx, gather.VoteOptions[any]{Key: key, Quorum: s.quorum, MostVotes: s.mostVotes}, voters)
+	tellPanics(f, election.Results)
+	if undecided, ok := errors.AsType[*gather.UndecidedError](err); ok && len(undecided.Failed) == 0 {
+		return nil, problem.New(problem.VoteUndecided).WithCause(err)
+	}
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it names the branches
+	}
+	votes := map[string]any{}
+	for k, n := range election.Votes {
+		votes[k] = int64(n)
+	}
+	return map[string]any{
+		"key": election.Key, "branch": branches[election.Winner].name, "value": election.Value, "votes": votes,
+	}, nil
+}

@@ -1,0 +1,177 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+// httpCall makes one HTTP request.
+type httpCall struct {
+	upstream       *upstream.Upstream
+	method         string
+	path           *expr.Template
+	query, headers *expr.Tree
+	body           *expr.Tree
+	allow          []int
+}
+
+func (c *compiler) http(h *config.HTTPCall) (action, error) {
+	target, err := c.upstream(h.Upstream)
+	if err != nil {
+		return nil, err
+	}
+	return &httpCall{
+		upstream: target, method: h.Method, path: c.program.Template(&h.Path),
+		query: c.program.Map(&h.Query), headers: c.program.Map(&h.Headers), body: c.program.Tree(&h.Body),
+		allow: h.AllowStatus,
+	}, nil
+}
+
+func (h *httpCall) run(ctx context.Context, f *frame) (any, error) {
+	plan, err := h.plan(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("http.%w", err)
+	}
+	answer, err := f.fetch(ctx, plan, upstream.Expect{Status: h.expects})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{
+		"status": int64(answer.Status), "headers": headers(answer.Header), "body": content(answer),
+	}, nil
+}
+
+func (h *httpCall) expects(status int) bool { return status/100 == 2 || slices.Contains(h.allow, status) }
+
+func (h *httpCall) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
+	path, err := evaluate(ctx, f, func() (string, error) { return h.path.Path(ctx, f.vars, f.work) })
+	if err != nil {
+		return nil, fmt.Errorf("path: %w", err)
+	}
+	query, err := h.values(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("query: %w", err)
+	}
+	header, err := h.header(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("headers: %w", err)
+	}
+	var body []byte
+	if h.body != nil {
+		if body, err = f.json(ctx, h.body); err != nil {
+			return nil, fmt.Errorf("body: %w", err)
+		}
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return &upstream.Plan{
+		Upstreams: []*upstream.Upstream{h.upstream}, Method: h.method, Path: path, Header: header,
+		Accept: "application/json", Body: func(*upstream.Upstream) ([]byte, error) { return body, nil },
+		Once: !idempotent(h.method),
+	}, nil
+}
+
+// RFC 9110, section 9.2.2.
+func idempotent(method string) bool {
+	return method == http.MethodGet || method == http.MethodPut || method == http.MethodDelete
+}
+
+// values are the query's: a list repeats its name, and null leaves it out.
+func (h *httpCall) values(ctx context.Context, f *frame) (url.Values, error) {
+	members, err := f.members(ctx, h.query)
+	if err != nil {
+		return nil, err
+	}
+	values := url.Values{}
+	for name, value := range members {
+		list, ok := value.([]any)
+		if !ok {
+			list = []any{value}
+		}
+		for _, item := range list {
+			if item == nil {
+				continue
+			}
+			text, err := plain(item)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			values.Add(name, text)
+		}
+	}
+	return values, nil
+}
+
+func (h *httpCall) header(ctx context.Context, f *frame) (http.Header, error) {
+	members, err := f.members(ctx, h.headers)
+	if err != nil {
+		return nil, err
+	}
+	header := http.Header{}
+	for name, value := range members {
+		if value == nil {
+			continue
+		}
+		text, err := plain(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return nil, fmt.Errorf("%s: has control characters", name)
+		}
+		header.Set(name, text)
+	}
+	return header, nil
+}
+
+func (f *frame) members(ctx context.Context, t *expr.Tree) (map[string]any, error) {
+	if t == nil {
+		return nil, nil
+	}
+	value, err := f.tree(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	members, _ := value.(map[string]any) // the contract has a map there
+	return members, nil
+}
+
+// plain is a value as text.
+func plain(value any) (string, error) {
+	if text, ok := value.(string); ok {
+		return text, nil
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return "", fmt.Errorf("write as text: %w", err)
+	}
+	return string(encoded), nil
+}
+
+// content is an answer's body: decoded where it is JSON, else text.
+func content(a *upstream.Fetched) any {
+	if len(a.Body) == 0 {
+		return nil
+	}
+	if isJSON(a.Header.Get("Content-Type")) {
+		if value, violations := decode(a.Body); len(violations) == 0 {
+			return value
+		}
+	}
+	if !utf8.Valid(a.Body) {
+		return strings.ToValidUTF8(string(a.Body), "\uFFFD")
+	}
+	return string(a.Body)
+}

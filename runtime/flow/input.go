@@ -1,0 +1,140 @@
+package flow
+
+import (
+	"context"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/schema"
+)
+
+// input reads what a route accepts.
+type input struct {
+	parameters []parameter
+	schema     *schema.Schema // nil accepts any JSON
+}
+
+type parameter struct {
+	name string
+	in   string
+	*schema.Parameter
+}
+
+// places is the order in which FastAPI looks at them, and so the order of the violations.
+var places = []string{config.InPath, config.InQuery, config.InHeader}
+
+func (c *compiler) input(r *config.Request) input {
+	if r == nil {
+		return input{}
+	}
+	compiled := input{schema: c.program.Schema(&r.Schema)}
+	for _, place := range places {
+		for i := range r.Parameters {
+			if p := &r.Parameters[i]; p.In == place {
+				compiled.parameters = append(compiled.parameters, parameter{p.Name, p.In, c.program.Parameter(p)})
+			}
+		}
+	}
+	return compiled
+}
+
+// read gives what the route's templates can read. What is wrong with the request comes back as one problem.
+func (in *input) read(ctx context.Context, env *Environment, req *relay.Request) (map[string]any, *problem.Error) {
+	params, violations := in.params(req)
+	body, wrong := in.body(ctx, env, req)
+	switch {
+	case wrong != nil && len(wrong.Violations) == 0:
+		return nil, wrong
+	case wrong != nil:
+		violations = append(violations, wrong.Violations...)
+	}
+	if len(violations) > 0 {
+		return nil, problem.Invalid(violations)
+	}
+	return map[string]any{"request": map[string]any{
+		"method": req.Method, "path": req.Path, "headers": headers(req.Header), "params": params, "body": body,
+	}}, nil
+}
+
+func (in *input) params(req *relay.Request) (map[string]any, []problem.Violation) {
+	params := map[string]any{}
+	var violations []problem.Violation
+	var query url.Values
+	for _, p := range in.parameters {
+		if query == nil && p.in == config.InQuery {
+			query, _ = url.ParseQuery(req.RawQuery) // what can be read counts, as in other frameworks
+		}
+		value, wrong := p.Parse(p.values(req, query))
+		violations = append(violations, wrong...)
+		if value != nil {
+			params[p.name] = value
+		}
+	}
+	return params, violations
+}
+
+func (p *parameter) values(req *relay.Request, query url.Values) []string {
+	switch p.in {
+	case config.InPath:
+		if value, ok := req.Params[p.name]; ok {
+			return []string{value}
+		}
+		return nil
+	case config.InQuery:
+		return query[p.name]
+	}
+	return req.Header.Values(p.name)
+}
+
+func (in *input) body(ctx context.Context, env *Environment, req *relay.Request) (any, *problem.Error) {
+	if in.schema == nil && len(req.Body) == 0 {
+		return nil, nil
+	}
+	if len(req.Body) > 0 && !isJSON(req.Header.Get("Content-Type")) {
+		return nil, problem.WrongMediaType("application/json")
+	}
+	release, err := env.Heavy(ctx, len(req.Body))
+	if err != nil {
+		return nil, problem.New(problem.Internal).WithCause(err)
+	}
+	defer release()
+	check := schema.Decode
+	if in.schema != nil {
+		check = in.schema.Check
+	}
+	body, violations := check(req.Body)
+	if len(violations) > 0 {
+		return nil, problem.Invalid(violations)
+	}
+	return body, nil
+}
+
+// decode reads JSON that a model or service has written.
+func decode(raw []byte) (any, []problem.Violation) { return schema.Decode(raw) }
+
+// isJSON accepts application/json and the +json suffix of RFC 6839; a client that names no type is believed.
+func isJSON(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json"))
+}
+
+// Credentials of this service are not for its upstreams.
+var withheld = map[string]bool{"Authorization": true, "Cookie": true, "Proxy-Authorization": true, "X-Api-Key": true}
+
+func headers(h http.Header) map[string]any {
+	m := make(map[string]any, len(h))
+	for name, values := range h {
+		if len(values) > 0 && !withheld[name] {
+			m[strings.ToLower(name)] = values[0]
+		}
+	}
+	return m
+}

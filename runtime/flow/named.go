@@ -1,0 +1,75 @@
+package flow
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/format"
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// named answers with events that have names: several steps' tokens, progress, and a result.
+type named struct {
+	config    *config.Events
+	body      *expr.Tree // nil for no result
+	promise   promise
+	keepAlive time.Duration
+}
+
+func (n *named) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
+	return relay.Verdict{Stream: &relay.Stream{
+		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
+			return finished(ctx, out, n.run(ctx, &frame{request: q, vars: vars}, out))
+		},
+		Refuse:  func(f relay.Failure) *relay.Reply { return q.refuse(f) },
+		Abort:   func(f relay.Failure) []byte { return format.Events{}.Error(nil, q.problem(f)) },
+		Timeout: q.timeout, MaxDuration: q.env.MaxStreamDuration, KeepAlive: n.keepAlive,
+	}}
+}
+
+func (n *named) run(ctx context.Context, f *frame, out relay.Sink) error {
+	f.stream = n.stream(out)
+	if err := run(ctx, f.Route.steps, f); err != nil {
+		return err
+	}
+	if n.body != nil {
+		result, err := body(ctx, f, n.body, &n.promise)
+		if err != nil {
+			return err
+		}
+		if err := out.Send(format.Events{}.Result(nil, result), relay.Content); err != nil {
+			return err //nolint:wrapcheck // it is a Failure already
+		}
+	}
+	return out.Send(format.Events{}.Done(nil, f.budget.usage()), relay.Done) //nolint:wrapcheck // it is a Failure already
+}
+
+func (n *named) stream(out relay.Sender) *stream {
+	st := &stream{sender: out, writers: map[string]func() openai.Writer{}, steps: n.config.Progress}
+	if n.config.Progress {
+		st.progress = func(data []byte) []byte { return format.Events{}.Progress(nil, data) }
+	}
+	for _, name := range n.config.Steps {
+		st.writers[name] = func() openai.Writer { return format.NewStep(name) }
+	}
+	return st
+}
+
+// usage is what all calls have reported; nil where none has.
+func (b *budget) usage() jsontext.Value {
+	spent := b.spent()
+	if spent == (openai.Tokens{}) {
+		return nil
+	}
+	encoded, err := json.Marshal(spent)
+	if err != nil {
+		return nil
+	}
+	return encoded
+}

@@ -1,0 +1,116 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/schema"
+)
+
+// output makes a model's answer a JSON value that satisfies a schema.
+type output struct {
+	schema  *schema.Schema
+	asked   *openai.Output
+	repairs int
+}
+
+func (c *compiler) output(o *config.Output) *output {
+	if o == nil {
+		return nil
+	}
+	return &output{
+		schema:  c.program.Schema(&o.Schema),
+		asked:   &openai.Output{Name: "output", Schema: o.Schema},
+		repairs: o.RepairAttempts,
+	}
+}
+
+// asker asks a model; an agent asks it several times.
+type asker func(ctx context.Context, request *openai.Chat, tokens *outlet) (*openai.Completion, error)
+
+// run asks until the answer satisfies the schema, and tells the model each time what was wrong. Nothing is streamed
+// before: what is sent cannot be taken back.
+func (o *output) run(ctx context.Context, f *frame, request *openai.Chat, ask asker) (any, error) {
+	request.Output = o.asked
+	for repaired := 0; ; repaired++ {
+		done, err := ask(ctx, request, nil)
+		if err != nil {
+			return nil, err
+		}
+		value, violations, err := o.check(ctx, f, done.Text)
+		if err != nil {
+			return nil, err
+		}
+		if len(violations) == 0 {
+			return o.send(f, done, value)
+		}
+		if repaired == o.repairs {
+			return nil, problem.New(problem.OutputInvalid).WithCause(invalid(violations))
+		}
+		request.Messages = append(request.Messages,
+			openai.Message{Role: "assistant", Content: done.Text}, openai.Message{Role: "user", Content: repair(violations)})
+	}
+}
+
+func (o *output) check(ctx context.Context, f *frame, text string) (any, []problem.Violation, error) {
+	release, err := f.env.Heavy(ctx, len(text))
+	if err != nil {
+		return nil, nil, fmt.Errorf("wait for a worker: %w", err)
+	}
+	defer release()
+	value, violations := o.schema.CheckText([]byte(unfenced(text)), "output")
+	return value, violations, nil
+}
+
+func (o *output) send(f *frame, done *openai.Completion, value any) (any, error) {
+	if f.tokens != nil {
+		if err := f.tokens.text(done.Text); err != nil {
+			return nil, err
+		}
+	}
+	result := completionValue(done)
+	result["output"] = value
+	return result, nil
+}
+
+// unfenced takes away the fence of Markdown that models like to put around JSON.
+func unfenced(text string) string {
+	text = strings.TrimSpace(text)
+	inner, fenced := strings.CutPrefix(text, "```")
+	if !fenced {
+		return text
+	}
+	_, inner, more := strings.Cut(inner, "\n")
+	inner, closed := strings.CutSuffix(strings.TrimSpace(inner), "```")
+	if !more || !closed {
+		return text
+	}
+	return strings.TrimSpace(inner)
+}
+
+// maxTold bounds the violations that a model is told.
+const maxTold = 20
+
+// repair is the message that asks for another answer.
+func repair(violations []problem.Violation) string {
+	var b strings.Builder
+	b.WriteString("Your answer does not satisfy the JSON schema that was asked for:\n")
+	for _, v := range violations[:min(len(violations), maxTold)] {
+		fmt.Fprintf(&b, "- at %s: %s\n", place(v.Loc), v.Msg)
+	}
+	b.WriteString("Answer again with the corrected JSON value only.")
+	return b.String()
+}
+
+func place(loc []any) string {
+	parts := make([]string, len(loc))
+	for i, step := range loc {
+		parts[i] = fmt.Sprint(step)
+	}
+	return strings.Join(parts, ".")
+}
+

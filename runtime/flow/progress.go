@@ -1,0 +1,46 @@
+package flow
+
+import (
+	"github.com/go-json-experiment/json"
+
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// progress is what a stream tells of a step, or of a tool that an agent's step calls.
+type progress struct {
+	Step  string `json:"step"`
+	Tool  string `json:"tool,omitempty"`
+	ID    string `json:"id,omitempty"`
+	State string `json:"state"`
+}
+
+// The states of a step or tool.
+const (
+	stateStarted   = "started"
+	stateSucceeded = "succeeded"
+	stateFailed    = "failed"
+	stateSkipped   = "skipped"
+)
+
+// tellStep tells what a step has come to. That it cannot be told is found out by whoever sends next.
+func (f *frame) tellStep(state string) {
+	if f.stream != nil && f.stream.steps && f.name != "" {
+		f.tell(progress{Step: f.name, State: state})
+	}
+}
+
+// tellTool tells what a tool's call has come to, never with what.
+func (f *frame) tellTool(call openai.ToolCall, state string) {
+	if f.stream != nil && f.stream.progress != nil && f.name != "" {
+		f.tell(progress{Step: f.name, Tool: call.Name, ID: call.ID, State: state})
+	}
+}
+
+func (f *frame) tell(p progress) {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return
+	}
+	_ = f.stream.sender.Send(f.stream.progress(data), relay.Preamble)
+}

@@ -1,0 +1,63 @@
+package flow
+
+import (
+	"context"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/format"
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+// relayed hands on the chunks of a route's only step as they come: the engine need not ask anyone about them.
+type relayed struct {
+	chat      *chat
+	keepAlive time.Duration
+}
+
+// relayed returns the chat whose stream is the whole answer, with nothing before, around or after it; nil for others.
+func (r *Route) relayed(response *config.Response) *chat {
+	if len(r.steps) != 1 || len(response.Schema) > 0 || response.Format != "" && response.Format != config.FormatOpenAI {
+		return nil
+	}
+	only := r.steps[0]
+	c, ok := only.action.(*chat)
+	if !ok || c.output != nil || only.timeout > 0 || only.onError != nil {
+		return nil
+	}
+	return c
+}
+
+// plan says what to ask of the upstream.
+func (a *relayed) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
+	request, err := a.chat.prompt.request(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	left, err := f.budget.tokensLeft()
+	if err != nil {
+		return nil, err
+	}
+	request.Stream, request.MaxTokens = true, left
+	return chatPlan(a.chat.upstream, request), nil
+}
+
+func (a *relayed) verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict {
+	vars["steps"] = map[string]any{}
+	plan, err := a.plan(ctx, &frame{request: q, vars: vars})
+	if err != nil {
+		return relay.Verdict{Reply: q.refuse(err)}
+	}
+	return relay.Verdict{Relay: &relay.Relay{
+		Next:        q.budget.counted(plan.Attempts()),
+		Observe:     q.env.Observe,
+		Tap:         func() relay.Tap { return openai.NewTap("") },
+		Refuse:      func(f relay.Failure) *relay.Reply { return q.refuse(f) },
+		Abort:       func(f relay.Failure) []byte { return format.OpenAIError(nil, q.problem(f)) },
+		Timeout:     q.timeout,
+		MaxDuration: q.env.MaxStreamDuration,
+		KeepAlive:   a.keepAlive,
+	}}
+}

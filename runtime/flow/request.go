@@ -1,0 +1,82 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/llmservice/llmservice/runtime/expr"
+)
+
+// maxWork bounds the expressions of one request, in CEL's units of cost.
+const maxWork = 10 * expr.MaxCost
+
+// request is what everything that is done for one request shares.
+type request struct {
+	*Route
+	budget *budget
+	work   *expr.Budget
+	body   int // bytes
+	stream *stream // nil for a whole answer
+}
+
+func newRequest(r *Route, body int) *request {
+	return &request{
+		Route: r, budget: &budget{limits: r.budget}, body: body,
+		work: expr.NewBudget(maxWork, r.budget.MaxBytes),
+	}
+}
+
+// frame is what one step sees: the variables, and where its tokens go.
+type frame struct {
+	*request
+	vars map[string]any
+	// name is what events call the step, or the branch as GATHER.BRANCH; nothing within functions.
+	name string
+	// inFunction says that nothing here can be streamed.
+	inFunction bool
+	// tokens takes the step's tokens as they come; nil where nobody waits for them.
+	tokens *outlet
+}
+
+// with is the frame with one more variable.
+func (f *frame) with(name string, value any) *frame {
+	inner := *f
+	inner.vars = maps.Clone(f.vars)
+	inner.vars[name] = value
+	return &inner
+}
+
+// text evaluates a template; nothing, where there is none.
+func (f *frame) text(ctx context.Context, t *expr.Template) (string, error) {
+	return evaluate(ctx, f, func() (string, error) { return t.Text(ctx, f.vars, f.work) })
+}
+
+func (f *frame) value(ctx context.Context, t *expr.Template) (any, error) {
+	return evaluate(ctx, f, func() (any, error) { return t.Value(ctx, f.vars, f.work) })
+}
+
+func (f *frame) tree(ctx context.Context, t *expr.Tree) (any, error) {
+	if t == nil {
+		return nil, nil //nolint:nilnil // null is a value like any other
+	}
+	return evaluate(ctx, f, func() (any, error) { return t.Value(ctx, f.vars, f.work) })
+}
+
+func (f *frame) json(ctx context.Context, t *expr.Tree) ([]byte, error) {
+	if t == nil {
+		return []byte("null"), nil
+	}
+	return evaluate(ctx, f, func() ([]byte, error) { return t.JSON(ctx, f.vars, f.work) })
+}
+
+// evaluate admits the work by what expressions may walk over: the request's body, and the answers that were kept.
+func evaluate[T any](ctx context.Context, f *frame, run func() (T, error)) (T, error) {
+	release, err := f.env.Heavy(ctx, f.body+int(f.budget.bytes.Load()))
+	if err != nil {
+		var none T
+		return none, fmt.Errorf("wait for a worker: %w", err)
+	}
+	defer release()
+	return run()
+}

@@ -1,0 +1,146 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// action is the work of a step.
+type action interface {
+	run(ctx context.Context, f *frame) (any, error)
+}
+
+// guarded is work with what steps, branches and the items of a forEach have around it alike.
+type guarded struct {
+	when    *expr.Template
+	timeout time.Duration
+	onError *onError
+	action  action
+}
+
+// settled is how guarded work ended: with a value, without one, or with an error.
+type settled struct {
+	value any
+	// ran is false where there is no value: the work was skipped, or failed and may.
+	ran bool
+}
+
+func (g *guarded) run(ctx context.Context, f *frame) (settled, error) {
+	wanted, err := g.wanted(ctx, f)
+	if err != nil || !wanted {
+		if err == nil {
+			f.tellStep(stateSkipped)
+		}
+		return settled{}, err
+	}
+	f.tellStep(stateStarted)
+	value, err := g.attempt(ctx, f)
+	if err == nil {
+		f.tellStep(stateSucceeded)
+		return settled{value: value, ran: true}, nil
+	}
+	if _, done := answered(err); done {
+		return settled{}, err
+	}
+	f.tellStep(stateFailed)
+	if g.onError == nil || ctx.Err() != nil {
+		return settled{}, err
+	}
+	return g.onError.settle(ctx, f, err)
+}
+
+func (g *guarded) wanted(ctx context.Context, f *frame) (bool, error) {
+	if g.when == nil {
+		return true, nil
+	}
+	value, err := f.value(ctx, g.when)
+	if err != nil {
+		return false, fmt.Errorf("when: %w", err)
+	}
+	wanted, ok := value.(bool)
+	if !ok {
+		return false, fmt.Errorf("when: is %T, want true or false", value)
+	}
+	return wanted, nil
+}
+
+func (g *guarded) attempt(ctx context.Context, f *frame) (any, error) {
+	if g.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, g.timeout, relay.Failure{Kind: relay.FailedTimeout})
+		defer cancel()
+	}
+	value, err := g.action.run(ctx, f)
+	if err != nil {
+		return nil, because(ctx, err)
+	}
+	return value, nil
+}
+
+// because puts the reason for which a context ended in the place of what that led to.
+func because(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return relay.FailureOf(ctx, err, relay.FailedTimeout)
+}
+
+// step is guarded work whose value others can refer to.
+type step struct {
+	name string
+	guarded
+}
+
+// run runs the steps in order; their values are added to the frame's.
+func run(ctx context.Context, steps []*step, f *frame) error {
+	values := map[string]any{}
+	f.vars["steps"] = values
+	for _, s := range steps {
+		result, err := s.guarded.run(ctx, f.named(s.name))
+		if err != nil {
+			return fmt.Errorf("step %s: %w", s.name, err)
+		}
+		if result.ran {
+			values[s.name] = result.value
+		}
+	}
+	return nil
+}
+
+// onError says what becomes of work that failed.
+type onError struct {
+	value   *expr.Tree
+	respond *respond
+}
+
+func (c *compiler) onError(o *config.OnError) *onError {
+	if o == nil {
+		return nil
+	}
+	compiled := &onError{value: c.program.Tree(&o.Value)}
+	if o.Respond != nil {
+		compiled.respond = c.respond(o.Respond)
+	}
+	return compiled
+}
+
+func (o *onError) settle(ctx context.Context, f *frame, failed error) (settled, error) {
+	f = f.with("error", errorValue(failed))
+	switch {
+	case o.respond != nil:
+		_, err := o.respond.run(ctx, f)
+		return settled{}, err
+	case o.value != nil:
+		value, err := f.tree(ctx, o.value)
+		if err != nil {
+			return settled{}, fmt.Errorf("onError.value: %w", err)
+		}
+		return settled{value: value, ran: true}, nil
+	}
+	return settled{}, nil
+}

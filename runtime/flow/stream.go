@@ -1,0 +1,139 @@
+package flow
+
+import (
+	"sync"
+
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// stream is the stream that answers a request.
+type stream struct {
+	sender relay.Sender
+	// writers make the writers of the steps whose tokens are sent, by the names that events have. What they make is
+	// nil where an upstream's chunks pass byte for byte.
+	writers map[string]func() openai.Writer
+	// own makes the writer of tokens of which no upstream has the whole stream.
+	own func() openai.Writer
+	// progress writes what a step or tool has come to; nil where nobody is told.
+	progress func(data []byte) []byte
+	// steps says that the progress of steps is told, not of tools only.
+	steps bool
+
+	mu     sync.Mutex
+	begun  bool
+	writer openai.Writer // of what was sent first
+}
+
+// began remembers whose tokens the stream has: they have to be ended by the same writer.
+func (s *stream) began(w openai.Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.begun {
+		s.begun, s.writer = true, w
+	}
+}
+
+// outlet takes the tokens of one step.
+type outlet struct {
+	stream *stream
+	sender relay.Sender
+	make   func() openai.Writer
+	// writer is nil where an upstream's chunks pass byte for byte.
+	writer openai.Writer
+}
+
+// outlet is where the tokens of a step go; nil where they go nowhere.
+func (f *frame) outlet(name string) *outlet {
+	if f.stream == nil {
+		return nil
+	}
+	writer, wanted := f.stream.writers[name]
+	if !wanted {
+		return nil
+	}
+	return &outlet{stream: f.stream, sender: f.stream.sender, make: writer, writer: writer()}
+}
+
+// Send implements relay.Sender for upstream.Stream: what ends an upstream's stream does not end the answer.
+func (o *outlet) Send(events []byte, kind relay.Kind) error {
+	if kind == relay.Done {
+		kind = relay.Content
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	if err := o.sender.Send(events, kind); err != nil {
+		return err //nolint:wrapcheck // it is a Failure already
+	}
+	if kind == relay.Content {
+		o.stream.began(o.writer)
+	}
+	return nil
+}
+
+// text sends a text at once.
+func (o *outlet) text(text string) error {
+	if text == "" {
+		return nil
+	}
+	own := o.written()
+	return own.Send(own.writer.Delta(nil, []byte(text)), relay.Content)
+}
+
+// written is the outlet with a writer, for tokens of which no upstream has the whole stream.
+func (o *outlet) written() *outlet {
+	if o == nil || o.writer != nil {
+		return o
+	}
+	own := *o
+	own.writer = o.stream.own()
+	return &own
+}
+
+// contested is the outlet of one of several branches, of which the first to send content wins.
+func (o *outlet) contested(commit func() bool) *outlet {
+	if o == nil {
+		return nil
+	}
+	return &outlet{
+		stream: o.stream, sender: &contested{Sender: o.sender, commit: commit}, make: o.make, writer: o.make(),
+	}
+}
+
+type contested struct {
+	relay.Sender
+
+	commit func() bool
+	won    bool
+}
+
+// Send implements relay.Sender.
+func (c *contested) Send(events []byte, kind relay.Kind) error {
+	if kind == relay.Content && !c.won {
+		if c.won = c.commit(); !c.won {
+			return relay.Failure{Kind: relay.FailedSuperseded}
+		}
+	}
+	return c.Sender.Send(events, kind) //nolint:wrapcheck // it is a Failure already
+}
+
+// named is the frame of one of the frame's steps.
+func (f *frame) named(step string) *frame {
+	inner := *f
+	if !f.inFunction {
+		inner.name, inner.tokens = step, f.outlet(step)
+	}
+	return &inner
+}
+
+// branch is the frame of one of a gather's branches.
+func (f *frame) branch(name string) *frame {
+	inner := *f
+	inner.tokens = nil
+	if !f.inFunction {
+		inner.name = f.name + "." + name
+		inner.tokens = f.outlet(inner.name)
+	}
+	return &inner
+}

@@ -1,0 +1,135 @@
+package flow
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/format"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// streamed answers with the tokens of one step.
+type streamed struct {
+	step      string
+	format    string
+	promise   promise
+	held      bool // until the whole has been checked
+	keepAlive time.Duration
+}
+
+func newStreamed(r *config.Response, p promise) *streamed {
+	return &streamed{
+		step: r.Stream, format: r.Format, promise: p, held: r.Commit == config.CommitAfterValidation,
+		keepAlive: r.KeepAlive.Std(),
+	}
+}
+
+func (s *streamed) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
+	return relay.Verdict{Stream: &relay.Stream{
+		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
+			return finished(ctx, out, s.run(ctx, &frame{request: q, vars: vars}, out))
+		},
+		Refuse:  func(f relay.Failure) *relay.Reply { return q.refuse(f) },
+		Abort:   func(f relay.Failure) []byte { return s.fail(q.problem(f)) },
+		Timeout: q.timeout, MaxDuration: q.env.MaxStreamDuration, KeepAlive: s.keepAlive,
+	}}
+}
+
+// finished says how a stream ended; an answer that a step made takes its place.
+func finished(ctx context.Context, out relay.Sink, err error) relay.Failure {
+	if err == nil {
+		return relay.Failure{}
+	}
+	if ended, ok := answered(err); ok {
+		if err = out.Reply(ended.reply); err == nil {
+			return relay.Failure{}
+		}
+	}
+	return failureOf(because(ctx, err))
+}
+
+func (s *streamed) run(ctx context.Context, f *frame, out relay.Sink) error {
+	var held hold
+	f.stream = s.stream(out)
+	if s.held {
+		f.stream.sender = &held
+	}
+	if err := run(ctx, f.Route.steps, f); err != nil {
+		return err
+	}
+	done := f.completion(s.step)
+	if err := s.promise.checkText(ctx, f, done.Text); err != nil {
+		return err
+	}
+	if held.events.Len() > 0 {
+		if err := out.Send(held.events.Bytes(), relay.Content); err != nil {
+			return err //nolint:wrapcheck // it is a Failure already
+		}
+	}
+	return out.Send(s.done(f.stream, done), relay.Done) //nolint:wrapcheck // it is a Failure already
+}
+
+func (s *streamed) stream(out relay.Sender) *stream {
+	st := &stream{sender: out, writers: map[string]func() openai.Writer{}}
+	switch s.format {
+	case config.FormatText:
+		st.own = func() openai.Writer { return format.NewText() }
+		st.writers[s.step] = st.own
+	case config.FormatJSON:
+		st.own = func() openai.Writer { return format.JSON{} }
+		st.progress = func(data []byte) []byte { return format.Events{}.Progress(nil, data) }
+		st.writers[s.step] = st.own
+	default:
+		id, began := "chatcmpl-"+uuid.NewString(), time.Now()
+		st.own = func() openai.Writer { return format.NewOpenAI(id, s.step, began) }
+		st.writers[s.step] = func() openai.Writer { return nil }
+	}
+	return st
+}
+
+func (s *streamed) done(st *stream, done *openai.Completion) []byte {
+	switch {
+	case !st.begun:
+		return st.own().Done(nil, done.FinishReason, done.Usage)
+	case st.writer == nil:
+		return format.OpenAIDone(nil)
+	}
+	return st.writer.Done(nil, done.FinishReason, done.Usage)
+}
+
+func (s *streamed) fail(e *problem.Error) []byte {
+	switch s.format {
+	case config.FormatText, config.FormatJSON:
+		return format.JSON{}.Error(nil, e)
+	}
+	return format.OpenAIError(nil, e)
+}
+
+// hold keeps a stream back.
+type hold struct{ events bytes.Buffer }
+
+// Send implements relay.Sender.
+func (h *hold) Send(events []byte, _ relay.Kind) error {
+	h.events.Write(events)
+	return nil
+}
+
+// completion is what a step has given that a model completed, or that a race of such steps did.
+func (f *frame) completion(step string) *openai.Completion {
+	values, _ := f.vars["steps"].(map[string]any)
+	value, _ := values[step].(map[string]any)
+	done := &openai.Completion{}
+	done.Text, _ = value["text"].(string)
+	done.FinishReason, _ = value["finishReason"].(string)
+	if usage, ok := value["usage"].(map[string]any); ok {
+		done.Usage, _ = json.Marshal(usage) // it was JSON
+	}
+	return done
+}

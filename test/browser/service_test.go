@@ -1,0 +1,155 @@
+package browser_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/gateway"
+	"github.com/llmservice/llmservice/test/mockllm"
+)
+
+// service is a gateway in front of a scripted model, whose answers a test lets go on token by token.
+type service struct {
+	url  string
+	mock *mockllm.Server
+	// held has an entry for each token that the model may say.
+	held chan struct{}
+}
+
+// serve starts a gateway on loopback, and ends it with the test.
+func serve(t *testing.T) *service {
+	t.Helper()
+	s := &service{mock: mockllm.New(mockllm.Options{}), held: make(chan struct{}, 100)}
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mock.ServeHTTP(&holding{ResponseWriter: w, ctx: r.Context(), next: s.held}, r)
+	}))
+	t.Cleanup(func() {
+		s.mock.Close()
+		upstream.Close()
+	})
+	dir := t.TempDir()
+	encoded, err := config.Encode(assistant(upstream.URL + "/v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, config.CurrentKey), encoded, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(gateway.Options{
+		ConfigDir: dir, SecretsDir: dir, Workers: 2, MaxStreamDuration: patience, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.url = run(t, g)
+	return s
+}
+
+// assistant has a streamed and a whole route, and a model.
+func assistant(upstream string) *config.Config {
+	const wait = config.Duration(patience)
+	steps := []config.Step{{Name: "answer", Action: config.Action{Chat: &config.Chat{
+		Upstream: "fast", Messages: []config.Message{{Role: "user", Content: "${request.body.question}"}},
+	}}}}
+	request := &config.Request{Schema: jsontext.Value(`{
+		"type": "object", "title": "Question", "required": ["question"], "additionalProperties": false,
+		"properties": {"question": {"type": "string", "minLength": 3, "description": "What you want to know."}}
+	}`)}
+	budget := config.Budget{MaxCalls: 10, MaxBytes: 1 << 20}
+	return &config.Config{
+		Version: config.Version,
+		Service: config.Service{Name: "assistant"},
+		Runtime: config.Runtime{MaxInFlight: 100},
+		Upstreams: []config.Upstream{{
+			Name: "fast", OpenAI: &config.OpenAI{Model: "model"}, Endpoints: []config.Endpoint{{URL: upstream}},
+			Timeouts: config.Timeouts{Connect: wait, FirstToken: wait, Idle: wait, Total: wait},
+		}},
+		Models: []config.Model{{Name: "assistant", Upstreams: []string{"fast"}}},
+		Routes: []config.Route{
+			{
+				Method: "POST", Path: "/stream", Summary: "Answer as it comes", Timeout: wait, Budget: budget, Request: request,
+				Steps: steps, Response: &config.Response{Stream: "answer"},
+			},
+			{
+				Method: "POST", Path: "/answer", Summary: "Answer at once", Timeout: wait, Budget: budget, Request: request,
+				Steps: steps, Response: &config.Response{Body: jsontext.Value(`{"answer": "${steps.answer.text}"}`)},
+			},
+		},
+	}
+}
+
+// run serves g's API and returns its address once it is ready.
+func run(t *testing.T, g *gateway.Gateway) string {
+	t.Helper()
+	api, adm := listen(t), listen(t)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx, api, adm) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("run the gateway: %v", err)
+			}
+		case <-time.After(patience):
+			t.Error("the gateway did not end")
+		}
+	})
+	for deadline := time.Now().Add(patience); g.Status().Revision == ""; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the config is not served: %+v", g.Status())
+		}
+	}
+	return "http://" + api.Addr().String()
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// say lets the model say so many tokens more.
+func (s *service) say(tokens int) {
+	for range tokens {
+		s.held <- struct{}{}
+	}
+}
+
+// holding is a response of the model that waits before each token: however long the browser takes, what it shows before
+// a token was let go came while the stream was open.
+type holding struct {
+	http.ResponseWriter
+
+	ctx  context.Context //nolint:containedctx // it is the request's
+	next <-chan struct{}
+}
+
+// Unwrap lets http.ResponseController flush.
+func (h *holding) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+func (h *holding) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte(`"delta":{"content":"token-`)) {
+		select {
+		case <-h.next:
+		case <-h.ctx.Done():
+			return 0, h.ctx.Err()
+		}
+	}
+	return h.ResponseWriter.Write(b)
+}

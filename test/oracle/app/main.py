@@ -1,0 +1,271 @@
+"""The program whose answers the migration oracle compares with those of service.yaml.
+
+It is written as FastAPI's own tutorial writes programs: types declare what is accepted, and the framework does the
+rest. What differs from service.yaml on purpose is listed, with reasons, in differences.yaml.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, datetime, time
+from enum import Enum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import httpx
+from fastapi import Body, FastAPI, Header, HTTPException, Path, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import AnyUrl, BaseModel, ConfigDict, Field
+
+from llm import LLM
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with httpx.AsyncClient(base_url=os.environ["MODEL_URL"], timeout=20) as client:
+        app.state.llm = LLM(client, "small")
+        yield
+
+
+app = FastAPI(title="oracle", lifespan=lifespan)
+
+
+# Parameters
+
+
+class Sort(str, Enum):
+    newest = "newest"
+    oldest = "oldest"
+
+
+@app.get("/health", summary="Say that the service is there")
+async def health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@app.get("/items/{item_id}", summary="Find items")
+async def find(
+    item_id: Annotated[int, Path(ge=1, le=1000)],
+    q: Annotated[str | None, Query(min_length=2, max_length=10, pattern="^[a-z]+$")] = None,
+    limit: Annotated[int, Query(ge=1, le=100, multiple_of=5)] = 10,
+    ratio: Annotated[float, Query(gt=0, lt=1)] = 0.5,
+    deep: bool = False,
+    sort: Sort = Sort.newest,
+    mode: Literal["exact"] = "exact",
+    tags: Annotated[list[str], Query(max_length=3)] = [],
+    scores: Annotated[list[int] | None, Query()] = None,
+    x_tenant: Annotated[str, Header(min_length=2)] = "public",
+    x_level: Annotated[int, Header()] = 0,
+) -> dict[str, Any]:
+    return {
+        "item_id": item_id, "q": q, "limit": limit, "ratio": ratio, "deep": deep, "sort": sort, "mode": mode,
+        "tags": tags, "scores": scores, "x_tenant": x_tenant, "x_level": x_level,
+    }
+
+
+@app.get("/required", summary="Want a query and a header")
+async def required(
+    token: Annotated[str, Header()],
+    count: int,
+    names: Annotated[list[str], Query(min_length=1)],
+) -> dict[str, Any]:
+    return {"token": token, "count": count, "names": names}
+
+
+@app.get("/files/{name}", summary="Take a name from the path")
+async def files(name: Annotated[str, Path(pattern="^[a-z.]+$", max_length=12)]) -> dict[str, str]:
+    return {"name": name}
+
+
+@app.get("/days/{day}/{id}", summary="Take formats from the path")
+async def days(day: date, id: UUID) -> dict[str, Any]:
+    return {"day": day, "id": id}
+
+
+@app.get("/raw/{value}", summary="Take any text from the path")
+async def raw(value: str) -> dict[str, str]:
+    return {"value": value}
+
+
+# Bodies
+
+
+class Priority(str, Enum):
+    low = "low"
+    normal = "normal"
+    high = "high"
+
+
+class Address(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    street: Annotated[str, Field(min_length=1)]
+    zip: Annotated[str, Field(pattern="^[0-9]{5}$")]
+    country: Literal["DE", "FR", "NL"] = "DE"
+
+
+class Line(BaseModel):
+    sku: Annotated[str, Field(pattern="^[A-Z]{2}-[0-9]+$")]
+    quantity: Annotated[int, Field(ge=1, le=99)]
+    price: Annotated[float, Field(gt=0, lt=1e6)]
+    note: Annotated[str | None, Field(max_length=5)] = None
+
+
+class Order(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    customer: Annotated[str, Field(min_length=2, max_length=20)]
+    address: Address
+    lines: Annotated[list[Line], Field(min_length=1, max_length=3)]
+    priority: Priority = Priority.normal
+    gift: bool = False
+    discount: Annotated[float | None, Field(ge=0, le=1)] = None
+    tags: list[str] = []
+    attributes: dict[str, int] = {}
+
+
+@app.post("/orders", summary="Place an order")
+async def place(order: Order) -> Order:
+    return order
+
+
+@app.post("/quiet", summary="Place an order, hear no more than necessary")
+async def quiet(order: Order) -> Order:
+    return order
+
+
+class Circle(BaseModel):
+    kind: Literal["circle"]
+    radius: Annotated[float, Field(gt=0)]
+
+
+class Rectangle(BaseModel):
+    kind: Literal["rectangle"]
+    width: Annotated[float, Field(gt=0)]
+    height: Annotated[float, Field(gt=0)]
+
+
+class Drawing(BaseModel):
+    shape: Annotated[Circle | Rectangle, Field(discriminator="kind")]
+
+
+@app.post("/drawings", summary="Tell forms apart by a member")
+async def draw(drawing: Drawing) -> Drawing:
+    return drawing
+
+
+class Mixed(BaseModel):
+    either: int | list[int]
+    maybe: int | None = None
+
+
+@app.post("/mixed", summary="Take one of several types")
+async def mixed(value: Mixed) -> Mixed:
+    return value
+
+
+class Node(BaseModel):
+    name: str
+    children: list["Node"] = []
+
+
+@app.post("/trees", summary="Take a tree")
+async def tree(node: Node) -> Node:
+    return node
+
+
+class Formats(BaseModel):
+    day: date | None = None
+    at: datetime | None = None
+    clock: time | None = None
+    id: UUID | None = None
+    link: AnyUrl | None = None
+
+
+@app.post("/formats", summary="Take formats")
+async def formats(value: Formats) -> Formats:
+    return value
+
+
+@app.post("/numbers", summary="Take a list")
+async def numbers(values: Annotated[list[int], Body(min_length=1, max_length=4)]) -> list[int]:
+    return values
+
+
+@app.post("/table", summary="Take a dictionary")
+async def table(values: dict[str, float]) -> dict[str, float]:
+    return values
+
+
+@app.post("/anything", summary="Take any JSON")
+async def anything(value: Annotated[Any, Body()]) -> Any:
+    return value
+
+
+class Patch(BaseModel):
+    name: Annotated[str | None, Field(min_length=3)] = None
+    size: Annotated[int, Field(ge=0)]
+
+
+@app.put("/things/{thing_id}", summary="Take a path, a query, a header and a body together")
+async def put_thing(
+    thing_id: Annotated[int, Path(ge=1)],
+    patch: Patch,
+    x_reason: Annotated[str, Header(min_length=3)],
+    dry: bool = False,
+) -> dict[str, Any]:
+    return {"thing_id": thing_id, "dry": dry, "reason": x_reason, "patch": patch}
+
+
+# Answers
+
+
+@app.get("/missing/{thing_id}", summary="Find nothing")
+async def missing(thing_id: int) -> dict[str, int]:
+    raise HTTPException(404, detail=f"There is no thing {thing_id}")
+
+
+class Person(BaseModel):
+    name: str
+    age: Annotated[int, Field(ge=0)]
+
+
+@app.post("/people", summary="Promise a person, whatever the body holds", response_model=Person)
+async def person(value: Annotated[dict[str, Any], Body()]) -> Any:
+    return value
+
+
+# Models
+
+
+class ChatReq(BaseModel):
+    prompt: Annotated[str, Field(min_length=1)]
+
+
+class Answer(BaseModel):
+    answer: str
+    tokens: int
+
+
+@app.post("/chat", summary="Stream tokens", response_class=StreamingResponse)
+async def chat(req: ChatReq, request: Request):
+    llm: LLM = request.app.state.llm
+
+    async def gen():
+        async for token in llm.astream(req.prompt):
+            yield f"data: {token}\n\n"
+
+    return StreamingResponse(gen(), media_type="text/event-stream")
+
+
+@app.post("/completions", summary="Stream the model's own events", response_class=StreamingResponse)
+async def completions(req: ChatReq, request: Request):
+    llm: LLM = request.app.state.llm
+    return StreamingResponse(llm.events(req.prompt), media_type="text/event-stream")
+
+
+@app.post("/answer", summary="Answer whole")
+async def answer(req: ChatReq, request: Request) -> Answer:
+    llm: LLM = request.app.state.llm
+    text, tokens = await llm.complete(req.prompt)
+    return Answer(answer=text, tokens=tokens)
