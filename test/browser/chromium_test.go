@@ -47,7 +47,7 @@ func chromium(t *testing.T) string {
 // tab is a page in a browser of its own, and what went wrong in it.
 type tab struct {
 	t      *testing.T
-	ctx    context.Context //nolint:containedctx // it is the browser's handle
+	ctx    context.Context
 	origin string
 
 	mu       sync.Mutex

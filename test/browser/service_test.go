@@ -136,7 +136,7 @@ func (s *service) say(tokens int) {
 type holding struct {
 	http.ResponseWriter
 
-	ctx  context.Context //nolint:containedctx // it is the request's
+	ctx  context.Context
 	next <-chan struct{}
 }
 
