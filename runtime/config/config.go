@@ -34,10 +34,10 @@ type Runtime struct {
 // Upstream is a service that this one calls. Exactly one protocol member is set.
 type Upstream struct {
 	Name      string     `json:"name"`
-	OpenAI    *OpenAI    `json:"openAI,omitempty"`
-	HTTP      *HTTP      `json:"http,omitempty"`
+	OpenAI    *OpenAI    `json:"openAI,omitzero"`
+	HTTP      *HTTP      `json:"http,omitzero"`
 	Endpoints []Endpoint `json:"endpoints"`
-	Auth      *Auth      `json:"auth,omitempty"`
+	Auth      *Auth      `json:"auth,omitzero"`
 	Timeouts  Timeouts   `json:"timeouts"`
 }
 
@@ -57,7 +57,7 @@ type Endpoint struct {
 
 // Auth says how a gateway authenticates to an upstream. Exactly one member is set.
 type Auth struct {
-	Bearer *SecretFile `json:"bearer,omitempty"`
+	Bearer *SecretFile `json:"bearer,omitzero"`
 }
 
 // SecretFile names one key of a Secret; the gateway reads it at DIR/SECRET/KEY below its secrets directory.

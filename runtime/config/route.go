@@ -11,7 +11,7 @@ type Route struct {
 	// Timeout bounds a whole answer, and a streamed one until its first content event.
 	Timeout  Duration  `json:"timeout"`
 	Budget   Budget    `json:"budget"`
-	Request  *Request  `json:"request,omitempty"`
+	Request  *Request  `json:"request,omitzero"`
 	Steps    []Step    `json:"steps,omitempty"`
 	Response *Response `json:"response"`
 }
@@ -30,7 +30,7 @@ type Budget struct {
 type Request struct {
 	Parameters []Parameter `json:"parameters,omitempty"`
 	// Schema is a JSON Schema 2020-12 document for the body. The defaults that it names are filled in.
-	Schema jsontext.Value `json:"schema,omitempty"`
+	Schema jsontext.Value `json:"schema,omitzero"`
 	// AssertFormats makes the schemas' format keywords rules; otherwise they are annotations.
 	AssertFormats bool `json:"assertFormats,omitzero"`
 	// EchoInput repeats in a 422 what the client sent, as FastAPI does.
@@ -52,7 +52,7 @@ type Parameter struct {
 	// Required is implied for a path's parameters.
 	Required bool `json:"required,omitzero"`
 	// Schema tells how the text is read; absent, it is a string.
-	Schema jsontext.Value `json:"schema,omitempty"`
+	Schema jsontext.Value `json:"schema,omitzero"`
 }
 
 // The formats of a streamed answer.
@@ -75,11 +75,11 @@ type Response struct {
 	// Format is the format of Stream's events.
 	Format string `json:"format,omitempty"`
 	// Body is a JSON document whose strings are templates.
-	Body jsontext.Value `json:"body,omitempty"`
+	Body jsontext.Value `json:"body,omitzero"`
 	// Events makes the answer a stream of named events, of which Body is the last.
-	Events *Events `json:"events,omitempty"`
+	Events *Events `json:"events,omitzero"`
 	// Schema is what Body, or Stream's text, has to satisfy.
-	Schema jsontext.Value `json:"schema,omitempty"`
+	Schema jsontext.Value `json:"schema,omitzero"`
 	// Commit says when Stream begins: with its first token, or once the whole of it satisfies Schema.
 	Commit string `json:"commit,omitempty"`
 	// KeepAlive is the silence after which a stream gets a comment; 0 sends none.

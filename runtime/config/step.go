@@ -8,7 +8,7 @@ type Function struct {
 	// Description is told to models that may call the function.
 	Description string `json:"description,omitempty"`
 	// Input is the JSON Schema of what the function takes; absent, any object.
-	Input jsontext.Value `json:"input,omitempty"`
+	Input jsontext.Value `json:"input,omitzero"`
 	// Timeout bounds one call; 0 leaves it to the caller.
 	Timeout Duration `json:"timeout,omitzero"`
 	Steps   []Step   `json:"steps"`
@@ -23,31 +23,31 @@ type Step struct {
 	When string `json:"when,omitempty"`
 	// Timeout bounds the step; 0 leaves it to what is around.
 	Timeout Duration `json:"timeout,omitzero"`
-	OnError *OnError `json:"onError,omitempty"`
+	OnError *OnError `json:"onError,omitzero"`
 	Action
-	Gather  *Gather  `json:"gather,omitempty"`
-	ForEach *ForEach `json:"forEach,omitempty"`
-	Set     *Set     `json:"set,omitempty"`
-	Respond *Respond `json:"respond,omitempty"`
+	Gather  *Gather  `json:"gather,omitzero"`
+	ForEach *ForEach `json:"forEach,omitzero"`
+	Set     *Set     `json:"set,omitzero"`
+	Respond *Respond `json:"respond,omitzero"`
 }
 
 // Action is a call: the kinds that a step, a gather's branch and a forEach may have alike. At most one is set.
 type Action struct {
-	Chat       *Chat       `json:"chat,omitempty"`
-	Embeddings *Embeddings `json:"embeddings,omitempty"`
-	HTTP       *HTTPCall   `json:"http,omitempty"`
-	Call       *Call       `json:"call,omitempty"`
-	Agent      *Agent      `json:"agent,omitempty"`
+	Chat       *Chat       `json:"chat,omitzero"`
+	Embeddings *Embeddings `json:"embeddings,omitzero"`
+	HTTP       *HTTPCall   `json:"http,omitzero"`
+	Call       *Call       `json:"call,omitzero"`
+	Agent      *Agent      `json:"agent,omitzero"`
 }
 
 // OnError says what becomes of a step that fails. Exactly one member is set.
 type OnError struct {
 	// Continue leaves the step's value missing.
-	Continue *Continue `json:"continue,omitempty"`
+	Continue *Continue `json:"continue,omitzero"`
 	// Value is a JSON document whose strings are templates: the step's value instead.
-	Value jsontext.Value `json:"value,omitempty"`
+	Value jsontext.Value `json:"value,omitzero"`
 	// Respond ends the route with an answer.
-	Respond *Respond `json:"respond,omitempty"`
+	Respond *Respond `json:"respond,omitzero"`
 }
 
 // Continue has no settings.
@@ -58,8 +58,8 @@ type Chat struct {
 	Upstream string    `json:"upstream"`
 	Messages []Message `json:"messages"`
 	// Parameters are further members of the upstream's request, such as temperature; strings are templates.
-	Parameters jsontext.Value `json:"parameters,omitempty"`
-	Output     *Output        `json:"output,omitempty"`
+	Parameters jsontext.Value `json:"parameters,omitzero"`
+	Output     *Output        `json:"output,omitzero"`
 }
 
 // Message is one turn of a chat, or a list of turns. Exactly one of Role with Content, and History, is set.
@@ -84,7 +84,7 @@ type Embeddings struct {
 	Upstream string `json:"upstream"`
 	// Input is a template: a text, or an expression for a list of texts.
 	Input      string         `json:"input"`
-	Parameters jsontext.Value `json:"parameters,omitempty"`
+	Parameters jsontext.Value `json:"parameters,omitzero"`
 }
 
 // HTTPCall makes one HTTP request. Templates stand in Path, Query, Headers and Body.
@@ -94,7 +94,7 @@ type HTTPCall struct {
 	Path     string            `json:"path"`
 	Query    map[string]string `json:"query,omitempty"`
 	Headers  map[string]string `json:"headers,omitempty"`
-	Body     jsontext.Value    `json:"body,omitempty"`
+	Body     jsontext.Value    `json:"body,omitzero"`
 	// AllowStatus are statuses besides 2xx that are no failure.
 	AllowStatus []int `json:"allowStatus,omitempty"`
 }
@@ -103,7 +103,7 @@ type HTTPCall struct {
 type Call struct {
 	Function string `json:"function"`
 	// Input is a JSON document whose strings are templates; absent, an empty object.
-	Input jsontext.Value `json:"input,omitempty"`
+	Input jsontext.Value `json:"input,omitzero"`
 }
 
 // Agent lets a model call functions until it has an answer.
@@ -116,8 +116,8 @@ type Agent struct {
 	MaxTurns int `json:"maxTurns"`
 	// MaxParallel bounds the tools that run at once.
 	MaxParallel int            `json:"maxParallel"`
-	Parameters  jsontext.Value `json:"parameters,omitempty"`
-	Output      *Output        `json:"output,omitempty"`
+	Parameters  jsontext.Value `json:"parameters,omitzero"`
+	Output      *Output        `json:"output,omitzero"`
 }
 
 // The strategies of a gather.
@@ -133,9 +133,9 @@ const (
 type Gather struct {
 	Strategy string    `json:"strategy"`
 	Branches []Branch  `json:"branches"`
-	First    *First    `json:"first,omitempty"`
-	Fallback *Fallback `json:"fallback,omitempty"`
-	Vote     *Vote     `json:"vote,omitempty"`
+	First    *First    `json:"first,omitzero"`
+	Fallback *Fallback `json:"fallback,omitzero"`
+	Vote     *Vote     `json:"vote,omitzero"`
 }
 
 // Branch is one of a gather's calls.
@@ -143,10 +143,10 @@ type Branch struct {
 	Name string `json:"name"`
 	// Required says whether the gather fails with the branch: absent, All requires and AllSettled does not. The
 	// other strategies have no use for it.
-	Required *bool    `json:"required,omitempty"`
+	Required *bool    `json:"required,omitzero"`
 	When     string   `json:"when,omitempty"`
 	Timeout  Duration `json:"timeout,omitzero"`
-	OnError  *OnError `json:"onError,omitempty"`
+	OnError  *OnError `json:"onError,omitzero"`
 	Action
 }
 
@@ -190,7 +190,7 @@ type ForEach struct {
 // Do is what a ForEach does with an item.
 type Do struct {
 	Timeout Duration `json:"timeout,omitzero"`
-	OnError *OnError `json:"onError,omitempty"`
+	OnError *OnError `json:"onError,omitzero"`
 	Action
 }
 
@@ -204,5 +204,5 @@ type Set struct {
 type Respond struct {
 	Status int `json:"status"`
 	// Body is a JSON document whose strings are templates.
-	Body jsontext.Value `json:"body,omitempty"`
+	Body jsontext.Value `json:"body,omitzero"`
 }

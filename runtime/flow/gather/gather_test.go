@@ -220,9 +220,9 @@ func TestBecause(t *testing.T) {
 	}{
 		"no failure":               {ended, nil, "<nil>"},
 		"a context that is open":   {t.Context(), errBroken, "broken"},
-		"a context that ended":     {ended, context.Canceled, "another branch won: context canceled"},
-		"the cause itself":         {ended, ErrLost, "another branch won"},
-		"a failure of another ilk": {ended, errBroken, "another branch won: broken"},
+		"a context that ended":     {ended, context.Canceled, "superseded: another branch won: context canceled"},
+		"the cause itself":         {ended, ErrLost, "superseded: another branch won"},
+		"a failure of another ilk": {ended, errBroken, "superseded: another branch won: broken"},
 	} {
 		if got := because(c.ctx, c.err); fmt.Sprint(got) != c.want || !errors.Is(got, c.err) {
 			t.Errorf("%s: %v, want %s", name, got, c.want)
