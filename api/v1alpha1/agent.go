@@ -24,11 +24,11 @@ type Agent struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Tools []string `json:"tools,omitempty"`
 
-	// maxTurns is how often the model is asked at most, from 1 to 64. Default: 8.
+	// maxTurns is how often the model is asked at most, from 1 to 32. Default: 8.
 	// +optional
 	// +kubebuilder:default=8
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=64
+	// +kubebuilder:validation:Maximum=32
 	MaxTurns int32 `json:"maxTurns,omitempty"`
 
 	// maxParallel is how many tools run at once, from 1 to 32. Default: 4.

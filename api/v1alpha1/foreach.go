@@ -15,11 +15,11 @@ type ForEach struct {
 	// +kubebuilder:validation:Maximum=256
 	MaxItems int32 `json:"maxItems,omitempty"`
 
-	// maxParallel is how many calls are made at once, from 1 to 64. Default: 4.
+	// maxParallel is how many calls are made at once, from 1 to 32. Default: 4.
 	// +optional
 	// +kubebuilder:default=4
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=64
+	// +kubebuilder:validation:Maximum=32
 	MaxParallel int32 `json:"maxParallel,omitempty"`
 
 	// do is the call; its templates read the item as item, and its position, from 0, as index.

@@ -37,6 +37,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.strategy == 'First' || !has(self.first)",message="first is forbidden where strategy is not First"
 // +kubebuilder:validation:XValidation:rule="self.strategy == 'Fallback' || !has(self.fallback)",message="fallback is forbidden where strategy is not Fallback"
 // +kubebuilder:validation:XValidation:rule="self.strategy == 'Vote' ? has(self.vote) : !has(self.vote)",message="vote is required where strategy is Vote, and forbidden otherwise"
+// +kubebuilder:validation:XValidation:rule="!(self.strategy in ['First', 'Fallback']) || self.branches.size() <= 8",message="First and Fallback have at most 8 branches"
 type Gather struct {
 	// strategy is All, which fails with the first required branch that does; AllSettled, which waits for all; First, which
 	// takes the first success and cancels the rest; Fallback, which tries one branch after the other; or Vote, which takes

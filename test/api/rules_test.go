@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/llmservice/llmservice/runtime/config"
 )
 
 // Each case sets one field of a service that has every field. An empty want says that the API accepts it.
@@ -226,7 +228,7 @@ func TestRules(t *testing.T) {
 		{"spec.routes[2].steps[0].chat.output.schema", "object", "must be of type object"},
 		{"spec.routes[2].steps[0].chat.output.repairAttempts", 0, ""},
 		{"spec.routes[2].steps[0].chat.output.repairAttempts", -1, "greater than or equal to 0"},
-		{"spec.routes[2].steps[0].chat.output.repairAttempts", 6, "less than or equal to 5"},
+		{"spec.routes[2].steps[0].chat.output.repairAttempts", config.MaxRepairAttempts + 1, "less than or equal to 5"},
 		{"spec.routes[2].steps[1].embeddings.upstream", missing, "Required value"},
 		{"spec.routes[2].steps[1].embeddings.input", "", "at least 1 chars"},
 		{"spec.routes[2].steps[1].embeddings.input", letters(65537), "Too long"},
@@ -257,10 +259,14 @@ func TestRules(t *testing.T) {
 		{"spec.routes[2].steps[4].agent.tools", []any{"a", "a"}, "Duplicate value"},
 		{"spec.routes[2].steps[4].agent.messages", []any{}, "at least 1 items"},
 		{"spec.routes[2].steps[4].agent.messages[0].role", missing, "want role and content, or history alone"},
+		{"spec.routes[2].steps[4].agent.maxTurns", config.MaxTurns, ""},
+		{"spec.routes[2].steps[4].agent.maxParallel", config.MaxParallel, ""},
+		{"spec.routes[2].steps[9].forEach.maxParallel", config.MaxParallel, ""},
+		{"spec.routes[2].steps[0].chat.output.repairAttempts", config.MaxRepairAttempts, ""},
 		{"spec.routes[2].steps[4].agent.maxTurns", 0, "greater than or equal to 1"},
-		{"spec.routes[2].steps[4].agent.maxTurns", 65, "less than or equal to 64"},
+		{"spec.routes[2].steps[4].agent.maxTurns", config.MaxTurns + 1, "less than or equal to 32"},
 		{"spec.routes[2].steps[4].agent.maxParallel", 0, "greater than or equal to 1"},
-		{"spec.routes[2].steps[4].agent.maxParallel", 33, "less than or equal to 32"},
+		{"spec.routes[2].steps[4].agent.maxParallel", config.MaxParallel + 1, "less than or equal to 32"},
 		{"spec.routes[2].steps[5].gather.strategy", "Any", "Unsupported value"},
 		{"spec.routes[2].steps[5].gather.strategy", missing, "Required value"},
 		{"spec.routes[2].steps[5].gather.strategy", "AllSettled", ""},
@@ -270,14 +276,17 @@ func TestRules(t *testing.T) {
 		{"spec.routes[2].steps[5].gather.fallback", map[string]any{}, "fallback is forbidden where strategy is not Fallback"},
 		{"spec.routes[2].steps[8].gather.strategy", "All", "vote is required where strategy is Vote, and forbidden otherwise"},
 		{"spec.routes[2].steps[5].gather.branches", times(1, chatStep), "at least 2 items"},
-		{"spec.routes[2].steps[5].gather.branches", times(16, chatStep), ""},
-		{"spec.routes[2].steps[5].gather.branches", times(17, chatStep), "Too many"},
+		{"spec.routes[2].steps[5].gather.branches", times(config.MaxBranches, chatStep), ""},
+		{"spec.routes[2].steps[5].gather.branches", times(config.MaxBranches+1, chatStep), "Too many"},
 		{"spec.routes[2].steps[5].gather.branches[0].name", "a.b", "should match"},
 		{"spec.routes[2].steps[5].gather.branches[0].chat", missing, "exactly one of the fields in [chat embeddings http call agent] must be set"},
 		{"spec.routes[2].steps[5].gather.branches[0].call", map[string]any{"function": "f"}, "exactly one of the fields in [chat embeddings http call agent] must be set"},
 		{"spec.routes[2].steps[5].gather.branches[0].set", map[string]any{"value": int64(1)}, "unknown field"},
 		{"spec.routes[2].steps[5].gather.branches[0].onError", map[string]any{"type": "Respond"}, "Unsupported value"},
 		{"spec.routes[2].steps[5].gather.branches[0].when", letters(4097), "Too long"},
+		{"spec.routes[2].steps[6].gather.branches", times(8, chatStep), ""},
+		{"spec.routes[2].steps[6].gather.branches", times(9, chatStep), "First and Fallback have at most 8 branches"},
+		{"spec.routes[2].steps[7].gather.branches", times(9, chatStep), "First and Fallback have at most 8 branches"},
 		{"spec.routes[2].steps[6].gather.first.hedgeDelay", "0s", "must be longer than 0s and at most 24h"},
 		{"spec.routes[2].steps[6].gather.first", missing, ""},
 		{"spec.routes[2].steps[7].gather.fallback.firstToken", "1.5s", "should match"},
@@ -290,10 +299,10 @@ func TestRules(t *testing.T) {
 		{"spec.routes[2].steps[9].forEach.items", missing, "Required value"},
 		{"spec.routes[2].steps[9].forEach.items", letters(4097), "Too long"},
 		{"spec.routes[2].steps[9].forEach.maxItems", 0, "greater than or equal to 1"},
-		{"spec.routes[2].steps[9].forEach.maxItems", 256, ""},
-		{"spec.routes[2].steps[9].forEach.maxItems", 257, "less than or equal to 256"},
+		{"spec.routes[2].steps[9].forEach.maxItems", config.MaxItems, ""},
+		{"spec.routes[2].steps[9].forEach.maxItems", config.MaxItems + 1, "less than or equal to 256"},
 		{"spec.routes[2].steps[9].forEach.maxParallel", 0, "greater than or equal to 1"},
-		{"spec.routes[2].steps[9].forEach.maxParallel", 65, "less than or equal to 64"},
+		{"spec.routes[2].steps[9].forEach.maxParallel", config.MaxParallel + 1, "less than or equal to 32"},
 		{"spec.routes[2].steps[9].forEach.do", missing, "Required value"},
 		{"spec.routes[2].steps[9].forEach.do", map[string]any{}, "exactly one of the fields in [chat embeddings http call agent] must be set"},
 		{"spec.routes[2].steps[9].forEach.do.gather", map[string]any{}, "unknown field"},
