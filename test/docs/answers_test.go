@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config"
-	"github.com/llmservice/llmservice/runtime/flow"
+	"github.com/llmservice/llmservice/runtime/format"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -37,7 +37,7 @@ func TestErrorEvents(t *testing.T) {
 	want := map[string]string{}
 	for _, value := range valuesOf(t, "runtime/relay", "FailureKind") {
 		if kind := relay.FailureKind(value); endsStream(kind) {
-			e := eventError(t, flow.AbortOpenAI(relay.Failure{Kind: kind}))
+			e := eventError(t, abort(relay.Failure{Kind: kind}))
 			want[e.Code] = e.Type
 		}
 	}
@@ -59,6 +59,9 @@ func endsStream(kind relay.FailureKind) bool {
 	}, kind)
 }
 
+// abort is the event that ends a stream of chunks.
+func abort(f relay.Failure) []byte { return format.OpenAIError(nil, upstream.Problem(f)) }
+
 type apiError struct {
 	Type string `json:"type"`
 	Code string `json:"code"`
@@ -79,7 +82,7 @@ func eventError(t *testing.T, event []byte) apiError {
 // TestErrorEventToItsLastByte compares the bytes that the page shows with those that the gateway sends.
 func TestErrorEventToItsLastByte(t *testing.T) {
 	shown := fenceAfter(t, read(t, "docs/streams.md"), "This is an error event to its last byte")
-	if diff := cmp.Diff(string(flow.AbortOpenAI(relay.Failure{Kind: relay.FailedTruncated})), shown); diff != "" {
+	if diff := cmp.Diff(string(abort(relay.Failure{Kind: relay.FailedTruncated})), shown); diff != "" {
 		t.Errorf("docs/streams.md (-gateway +page):\n%s", diff)
 	}
 }
