@@ -17,6 +17,7 @@ func TestPath(t *testing.T) {
 		"plain":                 {"/x/${request.body.plain}/y", "/x/a-b_c.d~e/y", ""},
 		"slashes stay inside":   {"/x/${request.body.slash}", "/x/..%2F..%2Fetc%2Fpasswd", ""},
 		"nothing ends the path": {"/x/${request.body.query}", "/x/a%3Fb%23c&d=e%20f+g%252F%3Bh%5Ci%0A", ""},
+		"slash at the end":      {"/x/${request.body.n}/", "/x/7/", ""},
 		"number":                {"/x/${request.body.n}", "/x/7", ""},
 		"not ASCII":             {"/x/${request.body.unicode}", "/x/%C3%A9", ""},
 		"JSON":                  {"/x/${request.body.list}", "/x/%5B1%5D", ""},
