@@ -98,6 +98,7 @@ func TestHelpersAreCharged(t *testing.T) {
 	for name, in := range map[string]string{
 		"truncate":  "${request.body.text.truncate(10)}",
 		"json":      "${request.body.list.json().size() > 0}",
+		"written":   "${[request.body.text].json() == ''}",
 		"parseJson": "${request.body.json.parseJson() == ''}",
 		"urlEncode": "${request.body.text.urlEncode() == ''}",
 		"base64":    "${request.body.text.base64() == ''}",
