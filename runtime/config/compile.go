@@ -40,10 +40,11 @@ func (v *validator) template(
 	return compiled.Type()
 }
 
-// tree compiles JSON whose strings are templates, and returns its type.
+// tree compiles JSON whose strings are templates, and returns its type; the dynamic one where there is none, or none
+// that can be compiled, so that one error does not lead to others.
 func (v *validator) tree(path string, field *jsontext.Value, at *place) expr.Type {
 	if *field == nil {
-		return expr.Null
+		return expr.Dyn
 	}
 	compiled := v.json(path, *field, at)
 	if compiled == nil {
