@@ -83,7 +83,7 @@ func (r *reach) member() float64 {
 	if len(r.more) == 0 {
 		return r.other
 	}
-	return r.other
+	return r.other + max(0, slices.Max(r.more))
 }
 
 func (r *reach) worst() float64 { return max(r.item, r.member()) }
