@@ -149,6 +149,12 @@ test-cluster: $(TOOLS)/gotestsum
 	@mkdir -p $(REPORTS)
 	cd test/cluster && $(TOOLS)/gotestsum --jsonfile $(CURDIR)/$(REPORTS)/cluster.json -- -race -shuffle=on -timeout 15m ./...
 
+# Each target's seeds and corpus run in test-go already; this looks for more.
+FUZZ_SECONDS ?= 3
+.PHONY: fuzz
+fuzz: ## Fuzz each parser for FUZZ_SECONDS.
+	.ci/fuzz $(FUZZ_SECONDS)
+
 # A part of test-go as well, which prints nothing where all is as listed.
 .PHONY: oracle
 oracle: oracle-deps ## Ask FastAPI and the gateway the same, and print what they answer differently.

@@ -92,6 +92,11 @@ func FuzzLoad(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(encoded)
+	rich, err := Encode(typed())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(rich)
 	f.Add([]byte(`{"version":"v1"}`))
 	f.Fuzz(func(t *testing.T, document []byte) {
 		p, err := Load(document)
