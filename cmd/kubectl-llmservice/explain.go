@@ -50,7 +50,7 @@ func explainCommand() *cobra.Command {
 	return cmd
 }
 
-// explained is a route with its bounds.
+// explained is a route with its bounds. Paths are those below spec.
 type explained struct {
 	Method  string `json:"method"`
 	Path    string `json:"path"`
@@ -104,9 +104,6 @@ func explainRoute(c *config.Config, i int, maxStream time.Duration) *explained {
 	x := &explained{Method: r.Method, Path: r.Path, Summary: r.Summary, Bounds: config.BoundsOf(c, r)}
 	if x.Streamed {
 		x.limitStream(fmt.Sprintf("routes[%d]", i), r, config.Duration(maxStream))
-	}
-	for j := range x.Warnings {
-		x.Warnings[j].Path = "spec." + x.Warnings[j].Path
 	}
 	return x
 }

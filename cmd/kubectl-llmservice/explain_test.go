@@ -70,16 +70,22 @@ func TestExplainForPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	var route struct {
-		Method  string
-		Latency struct{ Max, By string }
-		Calls   struct{ Min, Max int }
-		Tokens  struct{ Max int }
-		Steps   []struct {
-			Path, Name, Kind string
-			Parts            []struct{ Path string }
-		}
-		Functions []struct{ Name string }
-		Warnings  []struct{ Path, Message string }
+		Method  string `json:"method"`
+		Latency struct {
+			Max string `json:"max"`
+			By  string `json:"by"`
+		} `json:"latency"`
+		Calls  struct{ Min, Max int } `json:"calls"`
+		Tokens struct{ Max int }      `json:"tokens"`
+		Steps  []struct {
+			Parts []struct {
+				Path string `json:"path"`
+			} `json:"parts"`
+		} `json:"steps"`
+		Functions []struct{} `json:"functions"`
+		Warnings  []struct {
+			Path string `json:"path"`
+		} `json:"warnings"`
 	}
 	if err := json.Unmarshal([]byte(out), &route); err != nil {
 		t.Fatal(err)
@@ -91,7 +97,7 @@ func TestExplainForPrograms(t *testing.T) {
 	if got := route.Steps[6].Parts[1].Path; got != "routes[0].steps[6].gather.branches[1]" {
 		t.Errorf("the path of a branch is %q", got)
 	}
-	if got := route.Warnings[0].Path; got != "spec.functions[1].steps[1].timeout" {
+	if got := route.Warnings[0].Path; got != "functions[1].steps[1].timeout" {
 		t.Errorf("the path of a warning is %q", got)
 	}
 }

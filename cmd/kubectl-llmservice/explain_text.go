@@ -51,7 +51,7 @@ func printRoute(out io.Writer, x *explained) error {
 		if i == 0 {
 			fmt.Fprintln(out)
 		}
-		fmt.Fprintf(out, "warning: %s\n", w)
+		fmt.Fprintf(out, "warning: spec.%s\n", w)
 	}
 	return nil
 }

@@ -145,7 +145,7 @@ func (s *survey) spendTokens(budget int) {
 		}
 		return
 	}
-	if most := times(budget, s.bounds.atOnce); tokens.Unlimited || tokens.Max > most {
+	if most := times(budget, s.bounds.atOnce); tokens.Max > most {
 		*tokens = Tokens{Max: most, By: "budget.maxTokens"}
 		if s.bounds.atOnce > 1 {
 			tokens.By = "budget.maxTokens, for each of the " + count(s.bounds.atOnce) + " calls that may run at once"

@@ -127,7 +127,7 @@ func (w walk) agent(p *Part, a *Agent, m mode) {
 		tool.Tokens = Tokens{Max: max(tool.Tokens.Max, c.Tokens.Max), Unlimited: tool.Tokens.Unlimited || c.Tokens.Unlimited}
 		tool.atOnce = max(tool.atOnce, c.atOnce)
 	}
-	used := w.toolsUsed(a, &tool)
+	used := w.toolsUsed(&tool)
 	rounds := roundsOf(used, a.MaxTurns, a.MaxParallel)
 	p.Cost = turn.repeated(a.MaxTurns).spending(tool.repeated(used))
 	p.Calls.Min = 1
@@ -143,7 +143,7 @@ func (w walk) agent(p *Part, a *Agent, m mode) {
 }
 
 // toolsUsed is how many calls of tools can take time.
-func (w walk) toolsUsed(a *Agent, tool *Cost) int {
+func (w walk) toolsUsed(tool *Cost) int {
 	switch {
 	case tool.Calls.Max == 0:
 		return 0

@@ -109,7 +109,7 @@ func (c Cost) repeated(n int) Cost {
 		Latency: c.Latency.times(n),
 		Calls:   Calls{Max: times(c.Calls.Max, n)},
 		Tokens:  Tokens{Max: times(c.Tokens.Max, n), Unlimited: c.Tokens.Unlimited && n > 0},
-		atOnce:  min(c.atOnce, n),
+		atOnce:  c.atOnce,
 	}
 }
 

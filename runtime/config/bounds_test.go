@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -83,6 +84,10 @@ func TestBounds(t *testing.T) {
 		"a budget of tokens for calls at once": {
 			"", gathered("All", "", chatOne, chatOne, getWeb), `"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "20s 3-4 10",
 		},
+		"a budget of tokens for one call after the other": {
+			"", step(strings.Replace(chatOne, `"parameters":{"max_tokens":7}`, silence, 1)) + "," + step(chatOne),
+			`"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "20s 2-2 5",
+		},
 		"a function":           {lookup, step(`"call":{"function":"lookup"}`), "", "20s 1-2 0"},
 		"a function's timeout": {brisk, step(`"call":{"function":"brisk"}`), "", "5s 2-3 7"},
 		"a function twice":     {brisk, step(`"call":{"function":"brisk"}`) + "," + step(`"call":{"function":"brisk"}`), "", "10s 4-6 14"},
@@ -135,7 +140,7 @@ func TestBounds(t *testing.T) {
 		// 99 calls are left for tools, in four turns, two at once: 99 = 3 + 2 * 48, so 51 rounds; of 20s each.
 		"an agent":              {lookup, agent("one", 4, 2, "lookup"), `"timeout":"10h",`, "17m40s 1-100 28"},
 		"an agent, one by one":  {lookup, agent("one", 4, 1, "lookup"), `"timeout":"10h",`, "33m40s 1-100 28"},
-		"an agent of two tools": {lookup + "," + brisk, agent("one", 1, 99, "brisk", "lookup"), `"timeout":"10h",`, "30s 1-100 700"},
+		"an agent of two tools": {lookup + "," + brisk, agent("one", 1, 99, "lookup", "brisk"), `"timeout":"10h",`, "30s 1-100 700"},
 		"an agent's answer":     {lookup, agent("two", 1, 1, "lookup"), `"response":{"stream":"s"},"budget":{"maxCalls":1,"maxBytes":1},`, "6s 1-1 14"},
 		"an agent's last turn":  {lookup, agent("two", 2, 1, "lookup"), `"response":{"stream":"s"},"budget":{"maxCalls":1,"maxBytes":1},`, "10m0s 1-1 28"},
 		"tools at once": {
@@ -163,7 +168,14 @@ func agent(upstream string, turns, parallel int, tools ...string) string {
 
 // What a person reads to find the field to change.
 func TestBoundsSayWhy(t *testing.T) {
+	const (
+		lookup = `{"name":"lookup","steps":[{"name":"a",` + getWeb + `}],"output":1}`
+		idle   = `{"name":"idle","steps":[{"name":"a","set":{"value":1}}],"output":1}`
+	)
 	for want, tt := range map[string]struct{ steps, rest string }{
+		"3 turns, with the 51 rounds of tools that budget.maxCalls leaves": {agent("one", 3, 2, "lookup", "idle"), ""},
+		"3 turns, with the 0 rounds of tools that budget.maxCalls leaves":  {agent("one", 3, 2, "idle"), ""},
+		"function lookup": {step(`"call":{"function":"lookup"}`), ""},
 		"timeouts.total of two, 10s, at 2 endpoints in turn": {step(chatTwo), ""},
 		"timeouts.firstToken of one, 3s":                     {step(chatOne), `"response":{"stream":"s"},`},
 		"streamed: only timeouts.idle of one, 4s":            {step(chatOne), `"response":{"events":{"steps":["s"]}},`},
@@ -173,9 +185,34 @@ func TestBoundsSayWhy(t *testing.T) {
 		"its branch b, started after 2s": {gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatOne, chatOne), ""},
 		"7 items, 3 at once":             {step(`"forEach":{"items":"${[]}","maxItems":7,"maxParallel":3,"do":{` + chatOne + `}}`), ""},
 	} {
-		c := bounded(t, "", tt.steps, tt.rest)
+		c := bounded(t, lookup+","+idle, tt.steps, tt.rest)
 		if got := BoundsOf(c, &c.Routes[0]).Steps[0].Latency.By; got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// A part of a route has what its own fields leave, and no more than the budget.
+func TestBoundsOfParts(t *testing.T) {
+	c := bounded(t, "", step(chatTwo), `"budget":{"maxCalls":1,"maxTokens":5,"maxBytes":1},`)
+	want := Part{Path: "routes[0].steps[0]", Name: "s", Kind: "chat", Of: "two", Cost: Cost{
+		Latency: Latency{Max: Duration(20 * time.Second), By: "timeouts.total of two, 10s, at 2 endpoints in turn"},
+		Calls:   Calls{Min: 1, Max: 2}, Tokens: Tokens{Max: 10}, atOnce: 1,
+	}}
+	if diff := cmp.Diff([]Part{want}, BoundsOf(c, &c.Routes[0]).Steps, cmp.AllowUnexported(Cost{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCountsEnd(t *testing.T) {
+	got := []int{times(many, many), times(3, many/2), times(0, many), plus(many, many), times(3, 4)}
+	if diff := cmp.Diff([]int{many, many, 0, many, 12}, got); diff != "" {
+		t.Error(diff)
+	}
+	hour := Latency{Max: Duration(time.Hour)}
+	for _, l := range []Latency{hour.times(many), hour.times(1 << 30), Latency{Max: 1 << 62}.plus(Latency{Max: 1 << 62})} {
+		if !l.Unlimited || l.Max != 0 {
+			t.Errorf("got %+v, want no limit", l)
 		}
 	}
 }
@@ -229,6 +266,10 @@ func TestUnmeetable(t *testing.T) {
 		},
 		"a timeout after the work": {
 			"", step(chatOne + `,"timeout":"11s"`), "", "", "routes[0].steps[0].timeout: is 11s and never comes: what it bounds takes at most 10s",
+		},
+		"a timeout as long as the work": {"", step(chatOne + `,"timeout":"10s"`), "", "", ""},
+		"a fallback that may stream for long": {
+			"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatOne, chatOne), `"response":{"events":{"steps":["g.a"]}},`, "", "",
 		},
 		"a branch's timeout after the step's": {
 			"", strings.Replace(gathered("All", "", chatTwo+`,"timeout":"5s"`, chatOne), `"gather"`, `"timeout":"5s","gather"`, 1), "",
@@ -317,4 +358,19 @@ func TestBoundsOfWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: %s", steps, diff)
 		}
 	}
+}
+
+// A config is held against its bounds once nothing else is wrong with it.
+func TestValidateRefusesTheUnmeetable(t *testing.T) {
+	for steps, want := range map[string]string{
+		chatStep("a", "one") + "," + chatStep("b", "one"):  "routes[0].budget.maxCalls: is 1, but each successful answer takes at least 2 calls",
+		chatStep("a", "one") + "," + chatStep("b", "none"): `routes[0].steps[1].chat.upstream: there is no upstream "none"`,
+	} {
+		c := bounded(t, "", steps, `"budget":{"maxCalls":1,"maxBytes":1},`)
+		check(t, "refused", Validate(c), want)
+	}
+}
+
+func chatStep(name, upstream string) string {
+	return fmt.Sprintf(`{"name":%q,"chat":{"upstream":%q,"messages":[{"role":"user","content":"x"}]}}`, name, upstream)
 }

@@ -10,9 +10,9 @@ import (
 // FieldError says what is wrong with one field.
 type FieldError struct {
 	// Path is the field as in routes[0].request.schema; the LLMService's field is the same below spec.
-	Path string
+	Path string `json:"path"`
 	// Message says what is wrong and what is allowed.
-	Message string
+	Message string `json:"message"`
 }
 
 func (e FieldError) Error() string { return e.Path + ": " + e.Message }
@@ -45,6 +45,9 @@ func (v *validator) config(c *Config) {
 	v.models(c.Models)
 	v.allFunctions(c.Functions)
 	v.routes(c.Routes)
+	if len(v.errs) == 0 {
+		v.errs = unmeetable(c)
+	}
 }
 
 func (v *validator) addf(path, format string, args ...any) {
