@@ -39,8 +39,9 @@ help: ## List the targets.
 ##@ Prepare
 
 .PHONY: deps
-deps: tools assets oracle-deps cluster-deps k8s ## Install and build what the other targets need; slow once, for it builds Kubernetes.
+deps: tools assets oracle-deps browser-deps cluster-deps k8s ## Install and build what the other targets need; slow once, for it builds Kubernetes.
 	go mod download
+	go mod download -C runtime/schema/testdata/suite github.com/kaptinlin/jsonschema
 
 .PHONY: tools
 tools: $(addprefix $(TOOLS)/,controller-gen crd-ref-docs gotestsum golangci-lint-kube-api-linter helm-docs kustomize)
@@ -70,6 +71,13 @@ oracle-deps: $(ORACLE)/bin/python
 
 $(ORACLE)/bin/python:
 	test/oracle/venv.sh $(ORACLE)
+
+# The names that test/browser looks for.
+.PHONY: browser-deps
+browser-deps:
+	@for b in chromium-headless-shell chromium chromium-browser google-chrome; do ! command -v $$b >/dev/null || exit 0; done; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium-headless-shell
 
 .PHONY: cluster-deps
 cluster-deps: $(CLUSTER)
@@ -180,8 +188,9 @@ test-summary: $(TOOLS)/gotestsum
 	@$(TOOLS)/gotestsum --format none --hide-summary=skipped,output --raw-command -- cat $(REPORTS)/*.json
 
 .PHONY: bench
-bench: ## Run the Go benchmarks.
+bench: ## Run the Go benchmarks, and what bench/ measures; on an idle machine.
 	go test -run '^$$' -bench . -benchmem ./runtime/...
+	go run ./bench/isolation
 
 ##@ Run
 
