@@ -42,6 +42,7 @@ type Server struct {
 	defaults Script
 	apiKey   string
 	models   []string
+	meetings meetings
 	serial   atomic.Int64
 
 	mu       sync.Mutex
@@ -81,6 +82,7 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	s.mux.HandleFunc("GET /_mock/stats", s.showStats)
 	s.routeService()
+	s.mux.HandleFunc(meetPath+"/{n}/", s.meet)
 	return s
 }
 

@@ -19,6 +19,7 @@ func (s *Server) routeService() {
 		"GET " + ServicePath + "/search": search,
 		"GET " + ServicePath + "/wiki":   wiki,
 		ServicePath + "/echo":            echo,
+		ServicePath + "/echo/":           echo,
 		"GET " + ServicePath + "/slow":   slow,
 		ServicePath + "/status/{code}":   answerStatus,
 	}

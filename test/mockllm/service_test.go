@@ -62,6 +62,10 @@ func TestService(t *testing.T) {
 			target: "POST /http/echo", body: `{`, status: 200,
 			want: `{"body":"{","headers":{"accept-encoding":"gzip","content-length":"1","user-agent":"test"},"method":"POST","path":"/http/echo","query":{}}`,
 		},
+		"echo below": {
+			target: "GET /http/echo/users/7", status: 200,
+			want:   `{"body":null,"headers":{"accept-encoding":"gzip","user-agent":"test"},"method":"GET","path":"/http/echo/users/7","query":{}}`,
+		},
 		"slow":           {target: "GET /http/slow?delay=1ms", status: 200, want: `{"delay":"1ms"}`},
 		"created":        {target: "POST /http/status/201", status: 201, want: `{"status":201}`},
 		"no content":     {target: "DELETE /http/status/204", status: 204},
