@@ -1,6 +1,10 @@
 package expr
 
-import "sync/atomic"
+import (
+	"errors"
+	"slices"
+	"sync/atomic"
+)
 
 // What one Template or Tree may cost, all its expressions taken together, whatever its Budget has left.
 const (
@@ -26,12 +30,21 @@ func NewBudget(cost uint64, bytes int) *Budget {
 	return b
 }
 
+// ErrSpent is what an Error wraps where a bound was met: one of a single evaluation, or the request's.
+var ErrSpent = errors.New("a bound on expressions was met")
+
 const (
 	errCost        = refusal("takes more work than is allowed")
 	errOutput      = refusal("gives more output than is allowed")
 	errCostSpent   = refusal("takes more work than the request has left")
 	errOutputSpent = refusal("gives more output than the request has left")
 )
+
+// isBound says whether an evaluation failed for what it costs.
+func isBound(err error) bool {
+	reason, ok := errors.AsType[refusal](err)
+	return ok && slices.Contains([]refusal{errCost, errOutput, errCostSpent, errOutputSpent}, reason)
+}
 
 // open says whether anything may still run.
 func (b *Budget) open() error {

@@ -149,8 +149,11 @@ func (p part) failed(err error) *Error {
 	if p.program == nil {
 		e.Message = fmt.Sprintf("text %v", err)
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e.cause = err
+	case isBound(err):
+		e.cause = ErrSpent
 	}
 	return e
 }

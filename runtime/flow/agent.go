@@ -3,13 +3,13 @@ package flow
 import (
 	"context"
 	"fmt"
-	"slices"
-
+	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/flow/gather"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -57,7 +57,9 @@ func (fn *function) tool() openai.Tool {
 // dialogue is one run of an agent.
 type dialogue struct {
 	*agent
+
 	frame   *frame
+	bill    bill
 	turns   int
 	history []any // of tool calls
 }
@@ -91,19 +93,23 @@ func (d *dialogue) text(ctx context.Context, request *openai.Chat) (any, error) 
 	return completionValue(done), nil
 }
 
-// ask lets the model take turns until it calls no more tools.
+// ask lets the model take turns until it calls no more tools. The tools of a last turn are not called: nobody would
+// hear of it.
 func (d *dialogue) ask(ctx context.Context, request *openai.Chat, tokens *outlet) (*openai.Completion, error) {
-	for {
-		if d.turns == d.maxTurns {
-			return nil, problem.New(problem.TurnsExceeded)
-		}
+	for d.turns < d.maxTurns {
 		d.turns++
 		done, err := d.frame.complete(ctx, d.upstream, request, tokens)
 		if err != nil {
 			return nil, err
 		}
-		if len(done.ToolCalls) == 0 {
+		d.bill.add(done)
+		switch calls := len(done.ToolCalls); {
+		case calls == 0:
 			return done, nil
+		case calls > maxCalls:
+			return nil, relay.Failure{Kind: relay.FailedMalformed, Err: fmt.Errorf("%d tool calls at once", calls)}
+		case d.turns == d.maxTurns:
+			continue
 		}
 		answers, err := d.callAll(ctx, done.ToolCalls)
 		if err != nil {
@@ -111,7 +117,11 @@ func (d *dialogue) ask(ctx context.Context, request *openai.Chat, tokens *outlet
 		}
 		request.Messages = append(append(request.Messages, openai.Message{Raw: done.Message}), answers...)
 	}
+	return nil, problem.New(problem.TurnsExceeded)
 }
+
+// maxCalls bounds the tool calls of one turn: as many as OpenAI's API allows a request to have tools.
+const maxCalls = 128
 
 // callAll calls the tools, several at once. What goes wrong in one is told to the model; only what ends the request
 // ends the others.
@@ -153,7 +163,7 @@ func (d *dialogue) call(ctx context.Context, call openai.ToolCall) (toolResult, 
 		if d.ends(ctx, err) {
 			return result, fmt.Errorf("tool %s: %w", call.Name, err)
 		}
-		told = errorValue(err)
+		told = f.errorValue(err)
 	}
 	result.entry["error"] = told
 	answer, err := plain(map[string]any{"error": told})
@@ -163,7 +173,7 @@ func (d *dialogue) call(ctx context.Context, call openai.ToolCall) (toolResult, 
 
 // ends says whether a tool's failure is the request's: its time or budget is used up.
 func (d *dialogue) ends(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || problemOf(err).Code == problem.BudgetExceeded
+	return ctx.Err() != nil || failedBy(err, relay.FailedBudget)
 }
 
 // evaluate calls a function as the model asks. What the model got wrong comes back as what to tell it.
@@ -196,10 +206,9 @@ func (d *dialogue) evaluate(ctx context.Context, call openai.ToolCall, entry map
 }
 
 func repairArguments(violations []problem.Violation) string {
-	var text string
-	for _, v := range slices.Clip(violations[:min(len(violations), maxTold)]) {
-		text += fmt.Sprintf("at %s: %s; ", place(v.Loc), v.Msg)
+	texts := make([]string, 0, maxTold)
+	for _, v := range violations[:min(len(violations), maxTold)] {
+		texts = append(texts, fmt.Sprintf("at %s: %s", place(v.Loc), v.Msg))
 	}
-	return text
+	return strings.Join(texts, "; ")
 }
-

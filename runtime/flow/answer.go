@@ -82,20 +82,17 @@ func (p *promise) check(ctx context.Context, f *frame, encoded []byte) error {
 	if p.schema == nil {
 		return nil
 	}
-	release, err := f.env.Heavy(ctx, len(encoded))
+	_, violations, err := check(ctx, f.env, len(encoded), func() (any, []problem.Violation) {
+		return p.schema.CheckText(encoded, "response")
+	})
 	if err != nil {
-		return fmt.Errorf("wait for a worker: %w", err)
+		return err
 	}
-	defer release()
-	_, violations := p.schema.CheckText(encoded, "response")
 	return f.keptPromise(violations)
 }
 
 // checkText is check for a streamed answer's text.
 func (p *promise) checkText(ctx context.Context, f *frame, text string) error {
-	if p.schema == nil {
-		return nil
-	}
 	encoded := []byte(text)
 	if p.text {
 		encoded, _ = jsontext.AppendQuote(nil, text) // what is not UTF-8 has been replaced

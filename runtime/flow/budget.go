@@ -4,6 +4,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
@@ -42,8 +45,14 @@ func (b *budget) keep(bytes int) error {
 	return nil
 }
 
-// room is how many bytes of answers may still be kept.
-func (b *budget) room() int { return max(0, b.limits.MaxBytes-int(b.bytes.Load())) }
+// room is how many bytes of answers may still be kept, at least one.
+func (b *budget) room() (int, error) {
+	left := b.limits.MaxBytes - int(b.bytes.Load())
+	if left <= 0 {
+		return 0, relay.Failure{Kind: relay.FailedBudget}
+	}
+	return left, nil
+}
 
 // tokensLeft is how many tokens may still be spent; 0 is no bound.
 func (b *budget) tokensLeft() (int64, error) {
@@ -69,4 +78,31 @@ func (b *budget) spent() openai.Tokens {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.tokens
+}
+
+// bill adds up what the calls of one step have used.
+type bill struct {
+	calls  int
+	tokens openai.Tokens
+}
+
+// add makes a completion's usage that of the step so far. The one of a single call stays as the upstream gave it.
+func (b *bill) add(done *openai.Completion) {
+	b.calls++
+	b.tokens.Add(done.Tokens)
+	if b.calls > 1 {
+		done.Usage = usage(b.tokens)
+	}
+}
+
+// usage is what calls have reported, as upstreams report it; nil where none has.
+func usage(t openai.Tokens) jsontext.Value {
+	if t == (openai.Tokens{}) {
+		return nil
+	}
+	encoded, err := json.Marshal(t)
+	if err != nil {
+		return nil
+	}
+	return encoded
 }

@@ -36,17 +36,22 @@ func (c *chat) run(ctx context.Context, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ask := func(ctx context.Context, request *openai.Chat, tokens *outlet) (*openai.Completion, error) {
-		return f.complete(ctx, c.upstream, request, tokens)
-	}
 	if c.output == nil {
-		done, err := ask(ctx, request, f.tokens)
+		done, err := f.complete(ctx, c.upstream, request, f.tokens)
 		if err != nil {
 			return nil, err
 		}
 		return completionValue(done), nil
 	}
-	return c.output.run(ctx, f, request, ask)
+	var total bill
+	return c.output.run(ctx, f, request,
+		func(ctx context.Context, request *openai.Chat, tokens *outlet) (*openai.Completion, error) {
+			done, err := f.complete(ctx, c.upstream, request, tokens)
+			if err == nil {
+				total.add(done)
+			}
+			return done, err
+		})
 }
 
 // prompt is what a model is asked, in templates.
@@ -102,7 +107,7 @@ func (m *message) eval(ctx context.Context, f *frame) ([]openai.Message, error) 
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	encoded, err := json.Marshal(list)
+	encoded, err := json.Marshal(list, json.Deterministic(true))
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}

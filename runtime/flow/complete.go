@@ -19,7 +19,7 @@ func (f *frame) complete(
 	}
 	asked := *request
 	asked.MaxTokens, asked.Stream = left, tokens != nil
-	asked.IncludeUsage = tokens != nil && (tokens.writer != nil || left > 0)
+	asked.IncludeUsage = tokens != nil && tokens.writer != nil || left > 0
 	plan := chatPlan(u, &asked)
 	var done *openai.Completion
 	if tokens != nil {
@@ -58,10 +58,14 @@ func (f *frame) whole(ctx context.Context, plan *upstream.Plan) (*openai.Complet
 
 // fetch gets a whole answer within the request's budget.
 func (f *frame) fetch(ctx context.Context, plan *upstream.Plan, want upstream.Expect) (*upstream.Fetched, error) {
-	want.MaxBytes = f.budget.room()
+	room, err := f.budget.room()
+	if err != nil {
+		return nil, err
+	}
+	want.MaxBytes = room
 	answer, failure := upstream.Fetch(ctx, f.env.Client, f.budget.counted(plan.Attempts()), want, f.env.Observe)
 	if failure.Kind != relay.NoFailure {
-		if failure.Kind == relay.FailedTooLarge && want.MaxBytes < upstream.MaxWhole {
+		if failure.Kind == relay.FailedTooLarge && room < upstream.MaxWhole {
 			failure.Kind = relay.FailedBudget
 		}
 		return nil, failure
@@ -70,9 +74,13 @@ func (f *frame) fetch(ctx context.Context, plan *upstream.Plan, want upstream.Ex
 }
 
 func (f *frame) streamed(ctx context.Context, plan *upstream.Plan, tokens *outlet) (*openai.Completion, error) {
+	room, err := f.budget.room()
+	if err != nil {
+		return nil, err
+	}
 	var collector *openai.Collector
 	tap := func() relay.Tap {
-		collector = openai.NewCollector(f.budget.room())
+		collector = openai.NewCollector(room)
 		return openai.NewTapWith(openai.TapOptions{Writer: tokens.writer, Collector: collector, HoldDone: true})
 	}
 	failure := upstream.Stream(ctx, f.env.Client, f.budget.counted(plan.Attempts()), tap, tokens, f.env.Observe)
@@ -83,5 +91,6 @@ func (f *frame) streamed(ctx context.Context, plan *upstream.Plan, tokens *outle
 		return nil, failure
 	}
 	done := collector.Completion()
+	tokens.stream.note(done.Text)
 	return done, f.budget.keep(len(done.Message))
 }

@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/llmservice/llmservice/runtime/config"
@@ -32,6 +31,9 @@ func (e *embeddings) run(ctx context.Context, f *frame) (any, error) {
 	texts, err := e.texts(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("embeddings.input: %w", err)
+	}
+	if len(texts) == 0 { // upstreams refuse an empty list
+		return map[string]any{"vectors": []any{}, "usage": nil}, nil
 	}
 	request := &openai.Embeddings{Input: texts}
 	if e.parameters != nil {
@@ -72,9 +74,6 @@ func (e *embeddings) texts(ctx context.Context, f *frame) ([]string, error) {
 		if texts[i], ok = item.(string); !ok {
 			return nil, fmt.Errorf("item %d is %T, want a string", i, item)
 		}
-	}
-	if len(texts) == 0 {
-		return nil, errors.New("is an empty list, want at least one text")
 	}
 	return texts, nil
 }

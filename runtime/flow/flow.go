@@ -5,6 +5,7 @@ package flow
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
@@ -23,7 +24,7 @@ type Environment struct {
 	Heavy func(ctx context.Context, size int) (release func(), err error)
 	// Observe is told how each call of an upstream ended.
 	Observe func(upstream string, f relay.Failure)
-	// Report is told of faults that clients learn nothing about.
+	// Report is told of faults that clients learn little about, and of answers that break their schema.
 	Report func(route string, err error)
 	// Panicked is told of a fault of the gateway itself in one of several calls that are made at once.
 	Panicked func(kind string, stack []byte)
@@ -75,14 +76,17 @@ func (c *compiler) route(r *config.Route) (*Route, error) {
 
 // answer is how a route's answer is made.
 type answer interface {
+	// verdict may use ctx until it returns; what it returns has a context of its own.
 	verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict
 }
 
 // Decide says how the route answers a request.
 func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
-	vars, wrong := r.input.read(ctx, r.env, req)
-	if wrong != nil {
-		return relay.Verdict{Reply: r.refuse(wrong)}
+	ctx, cancel := context.WithTimeoutCause(ctx, r.timeout, relay.Failure{Kind: relay.FailedTimeout})
+	defer cancel()
+	vars, err := r.input.read(ctx, r.env, req)
+	if err != nil {
+		return relay.Verdict{Reply: r.refuse(because(ctx, err))}
 	}
 	return r.answer.verdict(ctx, newRequest(r, len(req.Body)), vars)
 }
@@ -95,10 +99,11 @@ func (r *Route) refuse(err error) *relay.Reply {
 	return relay.Problem(problem.FastAPI, r.problem(err))
 }
 
-// problem is what clients are told of an error; a fault of the gateway's own is reported.
+// problem is what clients are told of an error. A fault of the gateway's own, or of its configuration, is reported,
+// unless the client has left, to whom nobody can be told anything.
 func (r *Route) problem(err error) *problem.Error {
 	e := problemOf(err)
-	if e.Code == problem.Internal {
+	if e.Status == http.StatusInternalServerError && !failedBy(err, relay.FailedClient) {
 		r.env.Report(r.path, e)
 	}
 	return e

@@ -7,6 +7,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/flow/gather"
+	"github.com/llmservice/llmservice/runtime/problem"
 )
 
 // forEach does the same for each item of a list, several at once.
@@ -34,7 +35,7 @@ func (e *forEach) run(ctx context.Context, f *frame) (any, error) {
 		return nil, fmt.Errorf("forEach.items: %w", err)
 	}
 	if len(items) > e.maxItems {
-		return nil, fmt.Errorf("forEach.items: has %d items, allowed are %d", len(items), e.maxItems)
+		return nil, tooMany(len(items), e.maxItems)
 	}
 	inner := *f
 	inner.name, inner.tokens = "", nil
@@ -52,6 +53,13 @@ func (e *forEach) run(ctx context.Context, f *frame) (any, error) {
 		values[i] = results[i].Value
 	}
 	return values, nil
+}
+
+// tooMany is the error of a list that is too long: whoever made it, the route allows the request no more work. A route
+// that wants its clients told of a list of theirs says maxItems in the schema of its request, too.
+func tooMany(items, allowed int) error {
+	return problem.New(problem.BudgetExceeded).WithMessage("A list has more items than this route allows.").
+		WithCause(fmt.Errorf("forEach.items: has %d items, allowed are %d", items, allowed))
 }
 
 // list evaluates an expression for a list.

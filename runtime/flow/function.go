@@ -52,13 +52,9 @@ func (fn *function) check(ctx context.Context, f *frame, input any) (any, []prob
 	if fn.input == nil {
 		return input, nil, nil
 	}
-	release, err := f.env.Heavy(ctx, f.body+int(f.budget.bytes.Load()))
-	if err != nil {
-		return nil, nil, fmt.Errorf("wait for a worker: %w", err)
-	}
-	defer release()
-	checked, violations := fn.input.CheckValue(input, "input")
-	return checked, violations, nil
+	return check(ctx, f.env, f.body+int(f.budget.bytes.Load()), func() (any, []problem.Violation) {
+		return fn.input.CheckValue(input, "input")
+	})
 }
 
 // run calls the function with an input that was checked.
@@ -68,13 +64,20 @@ func (fn *function) run(ctx context.Context, f *frame, input any) (any, error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, fn.timeout, relay.Failure{Kind: relay.FailedTimeout})
 		defer cancel()
 	}
-	inner := &frame{request: f.request, vars: map[string]any{"input": input}, inFunction: true}
-	if err := run(ctx, fn.steps, inner); err != nil {
+	output, err := fn.result(ctx, &frame{request: f.request, vars: map[string]any{"input": input}, inFunction: true})
+	if err != nil {
 		return nil, fmt.Errorf("function %s: %w", fn.config.Name, because(ctx, err))
 	}
-	output, err := inner.tree(ctx, fn.output)
+	return output, nil
+}
+
+func (fn *function) result(ctx context.Context, f *frame) (any, error) {
+	if err := run(ctx, fn.steps, f); err != nil {
+		return nil, err
+	}
+	output, err := f.tree(ctx, fn.output)
 	if err != nil {
-		return nil, fmt.Errorf("function %s: output: %w", fn.config.Name, err)
+		return nil, fmt.Errorf("output: %w", err)
 	}
 	return output, nil
 }

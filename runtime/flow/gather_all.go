@@ -41,7 +41,7 @@ func (allSettled) run(ctx context.Context, f *frame, branches []*branch) (any, e
 	values, failures := valuesOf(branches, results), map[string]any{}
 	for i, r := range results {
 		if r.Err != nil {
-			failures[branches[i].name] = errorValue(r.Err)
+			failures[branches[i].name] = f.errorValue(r.Err)
 		}
 	}
 	values["errors"] = failures

@@ -2,11 +2,11 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/flow/gather"
-	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 // first takes the first success; further branches start as their delay comes, or as others fail.
@@ -65,7 +65,7 @@ func contenders(f *frame, branches []*branch) []gather.Contender[any] {
 }
 
 // errSkipped makes a branch that was not wanted lose.
-var errSkipped = relay.Failure{Kind: relay.FailedSuperseded}
+var errSkipped = errors.New("was skipped")
 
 func winner(branches []*branch, outcome gather.Outcome[any], err error) (any, error) {
 	if err != nil {

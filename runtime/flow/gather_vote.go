@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
@@ -42,11 +43,8 @@ func (s vote) run(ctx context.Context, f *frame, branches []*branch) (any, error
 	}
 	election, err := gather.Vote(ctx, gather.VoteOptions[any]{Key: key, Quorum: s.quorum, MostVotes: s.mostVotes}, voters)
 	tellPanics(f, election.Results)
-	if undecided, ok := errors.AsType[*gather.UndecidedError](err); ok && len(undecided.Failed) == 0 {
-		return nil, problem.New(problem.VoteUndecided).WithCause(err)
-	}
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it names the branches
+		return nil, undecided(err)
 	}
 	votes := map[string]any{}
 	for k, n := range election.Votes {
@@ -55,4 +53,13 @@ func (s vote) run(ctx context.Context, f *frame, branches []*branch) (any, error
 	return map[string]any{
 		"key": election.Key, "branch": branches[election.Winner].name, "value": election.Value, "votes": votes,
 	}, nil
+}
+
+// undecided tells a vote in which all who voted disagree from one that lacks those who failed: theirs is the error then.
+func undecided(err error) error {
+	e, ok := errors.AsType[*gather.UndecidedError](err)
+	if ok && !slices.ContainsFunc(e.Failed, func(failed error) bool { return !errors.Is(failed, errSkipped) }) {
+		return problem.New(problem.VoteUndecided).WithCause(err)
+	}
+	return err
 }

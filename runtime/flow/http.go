@@ -47,12 +47,13 @@ func (h *httpCall) run(ctx context.Context, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{
-		"status": int64(answer.Status), "headers": headers(answer.Header), "body": content(answer),
-	}, nil
+	body, err := admitted(ctx, f.env, len(answer.Body), func() (any, error) { return content(answer), nil })
+	return map[string]any{"status": int64(answer.Status), "headers": headers(answer.Header), "body": body}, err
 }
 
-func (h *httpCall) expects(status int) bool { return status/100 == 2 || slices.Contains(h.allow, status) }
+func (h *httpCall) expects(status int) bool {
+	return status/100 == 2 || slices.Contains(h.allow, status)
+}
 
 func (h *httpCall) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
 	path, err := evaluate(ctx, f, func() (string, error) { return h.path.Path(ctx, f.vars, f.work) })
@@ -153,7 +154,7 @@ func plain(value any) (string, error) {
 	if text, ok := value.(string); ok {
 		return text, nil
 	}
-	encoded, err := json.Marshal(value)
+	encoded, err := json.Marshal(value, json.Deterministic(true))
 	if err != nil {
 		return "", fmt.Errorf("write as text: %w", err)
 	}

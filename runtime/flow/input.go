@@ -43,17 +43,14 @@ func (c *compiler) input(r *config.Request) input {
 	return compiled
 }
 
-// read gives what the route's templates can read. What is wrong with the request comes back as one problem.
-func (in *input) read(ctx context.Context, env *Environment, req *relay.Request) (map[string]any, *problem.Error) {
+// read gives what the route's templates can read. All that is wrong with the request comes back as one problem.
+func (in *input) read(ctx context.Context, env *Environment, req *relay.Request) (map[string]any, error) {
 	params, violations := in.params(req)
-	body, wrong := in.body(ctx, env, req)
-	switch {
-	case wrong != nil && len(wrong.Violations) == 0:
-		return nil, wrong
-	case wrong != nil:
-		violations = append(violations, wrong.Violations...)
+	body, wrong, err := in.body(ctx, env, req)
+	if err != nil {
+		return nil, err
 	}
-	if len(violations) > 0 {
+	if violations = append(violations, wrong...); len(violations) > 0 {
 		return nil, problem.Invalid(violations)
 	}
 	return map[string]any{"request": map[string]any{
@@ -91,27 +88,18 @@ func (p *parameter) values(req *relay.Request, query url.Values) []string {
 	return req.Header.Values(p.name)
 }
 
-func (in *input) body(ctx context.Context, env *Environment, req *relay.Request) (any, *problem.Error) {
+func (in *input) body(ctx context.Context, env *Environment, req *relay.Request) (any, []problem.Violation, error) {
 	if in.schema == nil && len(req.Body) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if len(req.Body) > 0 && !isJSON(req.Header.Get("Content-Type")) {
-		return nil, problem.WrongMediaType("application/json")
+		return nil, nil, problem.WrongMediaType("application/json")
 	}
-	release, err := env.Heavy(ctx, len(req.Body))
-	if err != nil {
-		return nil, problem.New(problem.Internal).WithCause(err)
-	}
-	defer release()
-	check := schema.Decode
+	read := schema.Decode
 	if in.schema != nil {
-		check = in.schema.Check
+		read = in.schema.Check
 	}
-	body, violations := check(req.Body)
-	if len(violations) > 0 {
-		return nil, problem.Invalid(violations)
-	}
-	return body, nil
+	return check(ctx, env, len(req.Body), func() (any, []problem.Violation) { return read(req.Body) })
 }
 
 // decode reads JSON that a model or service has written.

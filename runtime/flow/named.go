@@ -4,9 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/format"
@@ -47,7 +44,7 @@ func (n *named) run(ctx context.Context, f *frame, out relay.Sink) error {
 			return err //nolint:wrapcheck // it is a Failure already
 		}
 	}
-	return out.Send(format.Events{}.Done(nil, f.budget.usage()), relay.Done) //nolint:wrapcheck // it is a Failure already
+	return out.Send(format.Events{}.Done(nil, usage(f.budget.spent())), relay.Done) //nolint:wrapcheck // it is a Failure already
 }
 
 func (n *named) stream(out relay.Sender) *stream {
@@ -59,17 +56,4 @@ func (n *named) stream(out relay.Sender) *stream {
 		st.writers[name] = func() openai.Writer { return format.NewStep(name) }
 	}
 	return st
-}
-
-// usage is what all calls have reported; nil where none has.
-func (b *budget) usage() jsontext.Value {
-	spent := b.spent()
-	if spent == (openai.Tokens{}) {
-		return nil
-	}
-	encoded, err := json.Marshal(spent)
-	if err != nil {
-		return nil
-	}
-	return encoded
 }

@@ -41,6 +41,8 @@ func (o *output) run(ctx context.Context, f *frame, request *openai.Chat, ask as
 		if err != nil {
 			return nil, err
 		}
+		said := done.Text
+		done.Text = unfenced(said)
 		value, violations, err := o.check(ctx, f, done.Text)
 		if err != nil {
 			return nil, err
@@ -52,18 +54,14 @@ func (o *output) run(ctx context.Context, f *frame, request *openai.Chat, ask as
 			return nil, problem.New(problem.OutputInvalid).WithCause(invalid(violations))
 		}
 		request.Messages = append(request.Messages,
-			openai.Message{Role: "assistant", Content: done.Text}, openai.Message{Role: "user", Content: repair(violations)})
+			openai.Message{Role: "assistant", Content: said}, openai.Message{Role: "user", Content: repair(violations)})
 	}
 }
 
 func (o *output) check(ctx context.Context, f *frame, text string) (any, []problem.Violation, error) {
-	release, err := f.env.Heavy(ctx, len(text))
-	if err != nil {
-		return nil, nil, fmt.Errorf("wait for a worker: %w", err)
-	}
-	defer release()
-	value, violations := o.schema.CheckText([]byte(unfenced(text)), "output")
-	return value, violations, nil
+	return check(ctx, f.env, len(text), func() (any, []problem.Violation) {
+		return o.schema.CheckText([]byte(text), "output")
+	})
 }
 
 func (o *output) send(f *frame, done *openai.Completion, value any) (any, error) {
@@ -113,4 +111,3 @@ func place(loc []any) string {
 	}
 	return strings.Join(parts, ".")
 }
-

@@ -40,7 +40,7 @@ func (a *relayed) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	request.Stream, request.MaxTokens = true, left
+	request.Stream, request.MaxTokens, request.IncludeUsage = true, left, left > 0
 	return chatPlan(a.chat.upstream, request), nil
 }
 

@@ -2,10 +2,10 @@ package flow
 
 import (
 	"context"
-	"fmt"
 	"maps"
 
 	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/problem"
 )
 
 // maxWork bounds the expressions of one request, in CEL's units of cost.
@@ -16,7 +16,7 @@ type request struct {
 	*Route
 	budget *budget
 	work   *expr.Budget
-	body   int // bytes
+	body   int     // bytes
 	stream *stream // nil for a whole answer
 }
 
@@ -72,11 +72,34 @@ func (f *frame) json(ctx context.Context, t *expr.Tree) ([]byte, error) {
 
 // evaluate admits the work by what expressions may walk over: the request's body, and the answers that were kept.
 func evaluate[T any](ctx context.Context, f *frame, run func() (T, error)) (T, error) {
-	release, err := f.env.Heavy(ctx, f.body+int(f.budget.bytes.Load()))
+	return admitted(ctx, f.env, f.body+int(f.budget.bytes.Load()), run)
+}
+
+// admitted does work on so many bytes, once that may be done. Such work never waits for other work of its kind, nor calls
+// anyone.
+func admitted[T any](ctx context.Context, env *Environment, size int, run func() (T, error)) (T, error) {
+	release, err := env.Heavy(ctx, size)
 	if err != nil {
 		var none T
-		return none, fmt.Errorf("wait for a worker: %w", err)
+		return none, err //nolint:wrapcheck // it says what was waited for
 	}
 	defer release()
 	return run()
+}
+
+// checked is what a schema makes of a value.
+type checked struct {
+	value      any
+	violations []problem.Violation
+}
+
+// check admits the check of so many bytes.
+func check(
+	ctx context.Context, env *Environment, size int, run func() (any, []problem.Violation),
+) (any, []problem.Violation, error) {
+	done, err := admitted(ctx, env, size, func() (c checked, err error) {
+		c.value, c.violations = run()
+		return c, nil
+	})
+	return done.value, done.violations, err
 }

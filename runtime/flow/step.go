@@ -76,18 +76,7 @@ func (g *guarded) attempt(ctx context.Context, f *frame) (any, error) {
 		defer cancel()
 	}
 	value, err := g.action.run(ctx, f)
-	if err != nil {
-		return nil, because(ctx, err)
-	}
-	return value, nil
-}
-
-// because puts the reason for which a context ended in the place of what that led to.
-func because(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
-	}
-	return relay.FailureOf(ctx, err, relay.FailedTimeout)
+	return value, because(ctx, err)
 }
 
 // step is guarded work whose value others can refer to.
@@ -130,10 +119,13 @@ func (c *compiler) onError(o *config.OnError) *onError {
 }
 
 func (o *onError) settle(ctx context.Context, f *frame, failed error) (settled, error) {
-	f = f.with("error", errorValue(failed))
+	f = f.with("error", f.errorValue(failed))
 	switch {
 	case o.respond != nil:
 		_, err := o.respond.run(ctx, f)
+		if ended, ok := answered(err); ok {
+			ended.instead = failed
+		}
 		return settled{}, err
 	case o.value != nil:
 		value, err := f.tree(ctx, o.value)

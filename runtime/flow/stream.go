@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
@@ -22,7 +23,17 @@ type stream struct {
 
 	mu     sync.Mutex
 	begun  bool
-	writer openai.Writer // of what was sent first
+	writer openai.Writer    // of what was sent first
+	said   *strings.Builder // the text that was sent; nil where nobody asks for it
+}
+
+// note remembers text that was sent.
+func (s *stream) note(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.said != nil {
+		s.said.WriteString(text)
+	}
 }
 
 // began remembers whose tokens the stream has: they have to be ended by the same writer.
@@ -78,6 +89,7 @@ func (o *outlet) text(text string) error {
 		return nil
 	}
 	own := o.written()
+	o.stream.note(text)
 	return own.Send(own.writer.Delta(nil, []byte(text)), relay.Content)
 }
 

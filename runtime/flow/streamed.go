@@ -3,6 +3,8 @@ package flow
 import (
 	"bytes"
 	"context"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -51,29 +53,43 @@ func finished(ctx context.Context, out relay.Sink, err error) relay.Failure {
 		if err = out.Reply(ended.reply); err == nil {
 			return relay.Failure{}
 		}
+		if ended.instead != nil && failedBy(err, relay.FailedPanic) {
+			err = ended.instead // the stream has begun
+		}
 	}
 	return failureOf(because(ctx, err))
 }
 
 func (s *streamed) run(ctx context.Context, f *frame, out relay.Sink) error {
-	var held hold
+	held := hold{budget: f.budget}
 	f.stream = s.stream(out)
 	if s.held {
 		f.stream.sender = &held
 	}
+	if s.promise.schema != nil {
+		f.stream.said = &strings.Builder{}
+	}
 	if err := run(ctx, f.Route.steps, f); err != nil {
 		return err
 	}
-	done := f.completion(s.step)
-	if err := s.promise.checkText(ctx, f, done.Text); err != nil {
+	if err := s.keep(ctx, f); err != nil {
 		return err
 	}
+	done := f.completion(s.step)
 	if held.events.Len() > 0 {
 		if err := out.Send(held.events.Bytes(), relay.Content); err != nil {
 			return err //nolint:wrapcheck // it is a Failure already
 		}
 	}
 	return out.Send(s.done(f.stream, done), relay.Done) //nolint:wrapcheck // it is a Failure already
+}
+
+// keep holds what was sent to its promise: of an agent, that is the text of all its turns.
+func (s *streamed) keep(ctx context.Context, f *frame) error {
+	if s.promise.schema == nil {
+		return nil
+	}
+	return s.promise.checkText(ctx, f, f.stream.said.String())
 }
 
 func (s *streamed) stream(out relay.Sender) *stream {
@@ -112,13 +128,20 @@ func (s *streamed) fail(e *problem.Error) []byte {
 	return format.OpenAIError(nil, e)
 }
 
-// hold keeps a stream back.
-type hold struct{ events bytes.Buffer }
+// hold keeps a stream back. Tools that an agent calls at once tell of themselves at once.
+type hold struct {
+	budget *budget
+
+	mu     sync.Mutex
+	events bytes.Buffer
+}
 
 // Send implements relay.Sender.
 func (h *hold) Send(events []byte, _ relay.Kind) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.events.Write(events)
-	return nil
+	return h.budget.keep(len(events))
 }
 
 // completion is what a step has given that a model completed, or that a race of such steps did.
@@ -129,7 +152,7 @@ func (f *frame) completion(step string) *openai.Completion {
 	done.Text, _ = value["text"].(string)
 	done.FinishReason, _ = value["finishReason"].(string)
 	if usage, ok := value["usage"].(map[string]any); ok {
-		done.Usage, _ = json.Marshal(usage) // it was JSON
+		done.Usage, _ = json.Marshal(usage, json.Deterministic(true)) // it was JSON
 	}
 	return done
 }
