@@ -12,4 +12,6 @@ const (
 	MaxItems = 256
 	// MaxBranches bounds a gather.
 	MaxBranches = 16
+	// MaxRacers bounds a gather of which one branch wins: First and Fallback.
+	MaxRacers = 8
 )

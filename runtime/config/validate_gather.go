@@ -9,8 +9,12 @@ import (
 var strategies = []string{GatherAll, GatherAllSettled, GatherFirst, GatherFallback, GatherVote}
 
 func (v *validator) gather(path string, g *Gather, at *place) expr.Type {
-	if len(g.Branches) < 2 || len(g.Branches) > MaxBranches {
-		v.addf(path+".branches", "has %d, want from 2 to %d", len(g.Branches), MaxBranches)
+	most := MaxBranches
+	if g.Strategy == GatherFirst || g.Strategy == GatherFallback {
+		most = MaxRacers
+	}
+	if len(g.Branches) < 2 || len(g.Branches) > most {
+		v.addf(path+".branches", "has %d, want from 2 to %d", len(g.Branches), most)
 	}
 	v.settings(path, g)
 	values := map[string]expr.Type{}

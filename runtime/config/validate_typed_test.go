@@ -74,7 +74,7 @@ func typed() *Config {
 				Output: &Output{Schema: []byte(`{"type":"object","properties":{"ok":{"type":"boolean"}},"required":["ok"]}`)},
 			}}},
 		},
-		Response: &Response{Body: []byte(`{"ok":"${steps.last.output.ok}","key":"${steps.verdict.key}","tenant":"${request.params['X-Tenant']}"}`)},
+		Response: &Response{Body: []byte(`{"ok":"${steps.last.output.ok}","tenant":"${request.params['X-Tenant']}"}`)},
 	})
 	return c
 }
@@ -159,6 +159,12 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"routes[1].steps[2].gather.strategy", step(2, func(s *Step) { s.Gather.Strategy = "Any" }), "AllSettled"},
 		{"routes[1].steps[2].gather.first", step(2, func(s *Step) { s.Gather.First = &First{} }), "no use"},
 		{"routes[1].steps[2].gather.branches", step(2, func(s *Step) { s.Gather.Branches = s.Gather.Branches[:1] }), "from 2 to"},
+		{"routes[1].steps[3].gather.branches", step(3, func(s *Step) {
+			s.Gather.Strategy, s.Gather.Vote = GatherFirst, nil
+			for i := range MaxRacers - 1 {
+				s.Gather.Branches = append(s.Gather.Branches, Branch{Name: "more" + string(rune('a'+i)), Action: Action{Chat: ask("x")}})
+			}
+		}), "from 2 to 8"},
 		{"routes[1].steps[2].gather.branches[1].name", step(2, func(s *Step) { s.Gather.Branches[1].Name = "errors" }), "what went wrong"},
 		{"routes[1].steps[2].gather.branches[1]", step(2, func(s *Step) { s.Gather.Branches[1].Action = Action{} }), "no kind"},
 		{"routes[1].steps[3].gather.branches[0].required", step(3, func(s *Step) { s.Gather.Branches[0].Required = new(bool) }), "no use"},
