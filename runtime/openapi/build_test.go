@@ -52,7 +52,85 @@ func service() *config.Config {
 			route("DELETE", "/a-b", "", "true", streamed),
 			route("PATCH", "/a_b", "", "", streamed),
 			route("PATCH", "/a-b", "", "", whole),
+			parameterized(),
+			{Method: "POST", Path: "/text", Steps: everyStep(), Response: &config.Response{
+				Stream: "step-" + secret, Format: config.FormatText, Schema: jsontext.Value(`{"type":"string","minLength":1}`),
+			}},
+			{Method: "POST", Path: "/json", Steps: everyStep(), Response: &config.Response{
+				Stream: "step-" + secret, Format: config.FormatJSON, Commit: config.CommitAfterValidation,
+				Schema: jsontext.Value(`{"$ref":"#/$defs/a","$defs":{"a":{"type":"object"}}}`),
+			}},
+			{Method: "GET", Path: "/named", Steps: everyStep(), Response: &config.Response{
+				Events: &config.Events{Steps: []string{"draft", "votes.one"}, Progress: true},
+				Body:   jsontext.Value(`"body-` + secret + `"`), Schema: jsontext.Value(`{"type":"string"}`),
+			}},
 		},
+		Functions: []config.Function{{
+			Name: "function-" + secret, Description: "description-" + secret,
+			Input: jsontext.Value(`{"type":"object","description":"input-` + secret + `"}`),
+			Steps: everyStep(), Output: jsontext.Value(`"output-` + secret + `"`),
+		}},
+	}
+}
+
+// parameterized has each place of a parameter, calls nothing, and has answers of its own.
+func parameterized() config.Route {
+	return config.Route{
+		Method: "GET", Path: "/items/{id}/notes/{note}", Summary: "Read a note",
+		Request: &config.Request{Parameters: []config.Parameter{
+			{Name: "note", In: config.InPath},
+			{Name: "id", In: config.InPath, Description: "Whose note.", Schema: jsontext.Value(`{"type":"integer","minimum":1}`)},
+			{Name: "kind", In: config.InQuery, Required: true, Schema: jsontext.Value(
+				`{"$ref":"#/$defs/kind","$defs":{"kind":{"type":"string","enum":["short","long"]}}}`)},
+			{Name: "tags", In: config.InQuery, Required: true, Schema: jsontext.Value(`{"type":"array","items":{"type":"string"},"default":[]}`)},
+			{Name: "X-Tenant", In: config.InHeader, Schema: jsontext.Value(`{"type":"string"}`)},
+		}},
+		Steps: []config.Step{
+			{Name: "missing", Respond: &config.Respond{Status: 404, Body: jsontext.Value(`"respond-` + secret + `"`)}},
+			{
+				Name: "set-" + secret, Set: &config.Set{Value: jsontext.Value(`"value-` + secret + `"`)},
+				OnError: &config.OnError{Respond: &config.Respond{Status: 204}},
+			},
+			{Name: "busy", Respond: &config.Respond{Status: 429, Body: jsontext.Value(`"busy-` + secret + `"`)}},
+			{Name: "early", Respond: &config.Respond{Status: 200, Body: jsontext.Value(`"early-` + secret + `"`)}},
+		},
+		Response: &config.Response{
+			Body:   jsontext.Value(`"body-` + secret + `"`),
+			Schema: jsontext.Value(`{"type":"object","properties":{"note":{"type":"string"}}}`),
+		},
+	}
+}
+
+// everyStep has one step of each kind, and in each member a text that nobody is told.
+func everyStep() []config.Step {
+	hidden := func(what string) jsontext.Value {
+		return jsontext.Value(`{"` + what + `-` + secret + `":"` + what + `-` + secret + `"}`)
+	}
+	messages := []config.Message{{Role: "user", Content: "prompt-" + secret}, {History: "history_" + secret}}
+	output := &config.Output{Schema: hidden("title")}
+	chat := config.Action{Chat: &config.Chat{
+		Upstream: "upstream-" + secret, Messages: messages, Parameters: hidden("parameter"), Output: output,
+	}}
+	return []config.Step{
+		{Name: "a-" + secret, When: "when_" + secret, Action: chat, OnError: &config.OnError{Value: hidden("value")}},
+		{Name: "b-" + secret, Action: config.Action{Embeddings: &config.Embeddings{
+			Upstream: "upstream-" + secret, Input: "input-" + secret, Parameters: hidden("parameter"),
+		}}},
+		{Name: "c-" + secret, Action: config.Action{HTTP: &config.HTTPCall{
+			Upstream: "upstream-" + secret, Method: "POST", Path: "/" + secret, Query: map[string]string{secret: secret},
+			Headers: map[string]string{secret: secret}, Body: hidden("body"),
+		}}},
+		{Name: "d-" + secret, Action: config.Action{Call: &config.Call{Function: "function-" + secret, Input: hidden("input")}}},
+		{Name: "e-" + secret, Action: config.Action{Agent: &config.Agent{
+			Upstream: "upstream-" + secret, Messages: messages, Tools: []string{"function-" + secret}, Parameters: hidden("parameter"), Output: output,
+		}}},
+		{Name: "f-" + secret, Gather: &config.Gather{
+			Strategy: config.GatherVote, Vote: &config.Vote{Key: "key_" + secret},
+			Branches: []config.Branch{{Name: "branch-" + secret, When: "when_" + secret, Action: chat}},
+		}},
+		{Name: "g-" + secret, ForEach: &config.ForEach{Items: "items_" + secret, Do: config.Do{Action: chat}}},
+		{Name: "h-" + secret, Set: &config.Set{Value: hidden("value")}},
+		{Name: "step-" + secret, Action: chat, OnError: &config.OnError{Respond: &config.Respond{Status: 503, Body: hidden("body")}}},
 	}
 }
 
@@ -131,6 +209,11 @@ func TestValidatorRefusesBrokenDocuments(t *testing.T) {
 		"no type of schema":    {`"type":"integer"`, `"type":"int"`},
 		"relative path":        {`"/answer":`, `"answer":`},
 		"undeclared parameter": {`"/answer":`, `"/{answer}":`},
+		"optional in a path":   {`"in":"path","description":"Whose note.","required":true`, `"in":"path"`},
+		"parameter twice":      {`"name":"note","in":"path"`, `"name":"id","in":"path"`},
+		"unknown place":        {`"in":"header"`, `"in":"head"`},
+		"no schema":            {`"name":"X-Tenant","in":"header","schema":{"type":"string"}`, `"name":"X-Tenant","in":"header"`},
+		"bad enum":             {`"enum":["short","long"]`, `"enum":"short"`},
 		"bad component name":   {`"post_answer_request":`, `"post answer request":`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,8 +290,9 @@ func TestOperations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	failures := []string{"429", "502", "503", "504", "default"}
-	with := func(more ...string) []string { return slices.Sorted(slices.Values(append(more, failures...))) }
+	with := func(more ...string) []string {
+		return slices.Sorted(slices.Values(append(more, "429", "502", "503", "504", "default")))
+	}
 	for _, tc := range []struct {
 		method, path, id, summary, answer string
 		body                              string // required, optional or none
@@ -220,8 +304,15 @@ func TestOperations(t *testing.T) {
 		{"DELETE", "/a-b", "delete_a_b", "", eventsType, "required", with("200", "422")},
 		{"PATCH", "/a_b", "patch_a_b", "", eventsType, "optional", with("200", "422")},
 		{"PATCH", "/a-b", "patch_a_b_2", "", jsonType, "optional", with("200", "422")},
+		{
+			"GET", "/items/{id}/notes/{note}", "get_items_id_notes_note", "Read a note", jsonType, "none",
+			[]string{"200", "204", "404", "422", "429", "502", "default"},
+		},
+		{"POST", "/text", "post_text", "", eventsType, "optional", with("200", "422")},
+		{"POST", "/json", "post_json", "", eventsType, "optional", with("200", "422")},
+		{"GET", "/named", "get_named", "", eventsType, "none", with("200")},
 		{"POST", "/v1/chat/completions", "createChatCompletion", "Create a chat completion", eventsType, "required", with("200", "400", "404")},
-		{"GET", "/v1/models", "listModels", "List the models", jsonType, "none", slices.Sorted(slices.Values([]string{"200", "429", "default"}))},
+		{"GET", "/v1/models", "listModels", "List the models", jsonType, "none", []string{"200", "429", "default"}},
 	} {
 		t.Run(tc.method+" "+tc.path, func(t *testing.T) {
 			o := d.Paths.Value(tc.path).GetOperation(tc.method)
@@ -261,6 +352,86 @@ func bodyKind(o *openapi3.Operation) string {
 	return "optional"
 }
 
+// What clients send and get is told in full, where it is told: the schemas that the config has, and no others.
+func TestOperationInFull(t *testing.T) {
+	var d struct {
+		Paths map[string]map[string]struct {
+			Parameters jsontext.Value            `json:"parameters"`
+			Responses  map[string]jsontext.Value `json:"responses"`
+		} `json:"paths"`
+	}
+	if err := json.Unmarshal(build(t, service()), &d); err != nil {
+		t.Fatal(err)
+	}
+	note := d.Paths["/items/{id}/notes/{note}"]["get"]
+	for name, tc := range map[string]struct {
+		got  jsontext.Value
+		want string
+	}{
+		"parameters": {note.Parameters, `[
+			{"name":"note","in":"path","required":true,"schema":{"type":"string"}},
+			{"name":"id","in":"path","description":"Whose note.","required":true,"schema":{"type":"integer","minimum":1}},
+			{"name":"kind","in":"query","required":true,"schema":{"$ref":"#/components/schemas/get_items_id_notes_note_parameter_3"}},
+			{"name":"tags","in":"query","schema":{"type":"array","items":{"type":"string"},"default":[]}},
+			{"name":"X-Tenant","in":"header","schema":{"type":"string"}}
+		]`},
+		"an answer and another": {note.Responses["200"], `{
+			"description":"The answer. Or: an answer of the route's own.",
+			"content":{"application/json":{"schema":{"anyOf":[{"$ref":"#/components/schemas/get_items_id_notes_note_response"},{}]}}}
+		}`},
+		"an answer without content": {note.Responses["204"], `{"description":"An answer of the route's own."}`},
+		"an answer of its own": {note.Responses["404"], `{
+			"description":"An answer of the route's own.","content":{"application/json":{"schema":{}}}
+		}`},
+		"a failure and an answer": {note.Responses["429"], `{
+			"description":"The service, or its upstream, is at its limit. Or: an answer of the route's own.",
+			"headers":{"Retry-After":{"$ref":"#/components/headers/RetryAfter"}},
+			"content":{"application/json":{"schema":{"anyOf":[{"$ref":"#/components/schemas/Error"},{}]}}}
+		}`},
+		"invalid where nothing is called":    {note.Responses["422"], `{"$ref":"#/components/responses/ValidationFailed"}`},
+		"invalid where upstreams are called": {d.Paths["/answer"]["post"].Responses["422"], `{"$ref":"#/components/responses/ValidationFailedOrRejected"}`},
+		"OpenAI": {d.Paths["/answer"]["post"].Responses["200"], `{
+			"description":"The answer, as it comes.","content":{"text/event-stream":{"schema":{"$ref":"#/components/schemas/EventStream"}}}
+		}`},
+		"Text": {d.Paths["/text"]["post"].Responses["200"], `{
+			"description":"The answer, as it comes. All of its text together is a string of the schema post_text_response.",
+			"content":{"text/event-stream":{"schema":{"$ref":"#/components/schemas/TextStream"}}}
+		}`},
+		"JSON": {d.Paths["/json"]["post"].Responses["200"], `{
+			"description":"The answer, as it comes. All of its text together is JSON of the schema post_json_response.",
+			"content":{"text/event-stream":{"schema":{"$ref":"#/components/schemas/JSONStream"}}}
+		}`},
+		"events": {d.Paths["/named"]["get"].Responses["200"], `{
+			"description":"The answer, as events with names.",
+			"content":{"text/event-stream":{"schema":{"$ref":"#/components/schemas/get_named_events"}}}
+		}`},
+	} {
+		if diff := cmp.Diff(compact(t, jsontext.Value(tc.want)), compact(t, tc.got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func compact(t *testing.T, v jsontext.Value) string {
+	t.Helper()
+	if err := v.Compact(); err != nil {
+		t.Fatal(err)
+	}
+	return string(v)
+}
+
+// A service is told of the formats that it has.
+func TestFormatsThatAreUsed(t *testing.T) {
+	c := service()
+	c.Models, c.Routes = nil, c.Routes[7:8]
+	encoded := string(build(t, c))
+	for name, want := range map[string]bool{"EventStream": false, "TextStream": true, "JSONStream": false} {
+		if strings.Contains(encoded, name) != want {
+			t.Errorf("it has %s: %v, want %v", name, !want, want)
+		}
+	}
+}
+
 // The document has routes in the order of the config, then the gateway's own.
 func TestOrder(t *testing.T) {
 	var d struct {
@@ -273,7 +444,9 @@ func TestOrder(t *testing.T) {
 	for _, m := range d.Paths {
 		got = append(got, m.name)
 	}
-	want := []string{"/answer", "/", "/a-b", "/a_b", "/v1/chat/completions", "/v1/models"}
+	want := []string{
+		"/answer", "/", "/a-b", "/a_b", "/items/{id}/notes/{note}", "/text", "/json", "/named", "/v1/chat/completions", "/v1/models",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("paths (-want +got):\n%s", diff)
 	}

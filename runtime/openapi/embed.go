@@ -25,24 +25,29 @@ type embedding struct {
 	places map[string]jsontext.Pointer
 	// dynamic counts the dynamic anchors of a name.
 	dynamic map[string]int
+	// refers says that a reference has been moved.
+	refers bool
 }
 
-// embedSchema returns the schema as it must stand at the pointer at of a document in order to mean what it means alone. A
-// reference such as #/$defs/x would resolve against the whole document, and two schemas may use the same $id or
+// embedSchema returns the schema as it must stand at the pointer at of a document in order to mean what it means alone;
+// refers says whether it has references, which hold for that place only.
+//
+// A reference such as #/$defs/x would resolve against the whole document, and two schemas may use the same $id or
 // $anchor; so each reference becomes a pointer from the document's root, which every tool understands. Everything
 // else, the order of members included, stays as it is. Only a dynamic reference that leads to different places,
 // depending on the way to it, has no such pointer: it is left out, and the document demands less than the route there.
 // schema must be one that schema.Compile accepts.
-func embedSchema(schema jsontext.Value, at jsontext.Pointer) (jsontext.Value, error) {
+func embedSchema(schema jsontext.Value, at jsontext.Pointer) (embedded jsontext.Value, refers bool, err error) {
 	base, err := url.Parse(embedBase)
 	if err != nil {
-		return nil, fmt.Errorf("base of references: %w", err)
+		return nil, false, fmt.Errorf("base of references: %w", err)
 	}
 	e := &embedding{at: at, places: map[string]jsontext.Pointer{base.String(): ""}, dynamic: map[string]int{}}
 	if err := e.index(schema, "", base); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return e.rewrite(schema, base)
+	embedded, err = e.rewrite(schema, base)
+	return embedded, e.refers, err
 }
 
 // index finds the places that references may name.
@@ -90,6 +95,10 @@ func (e *embedding) rewrite(schema jsontext.Value, base *url.URL) (jsontext.Valu
 			continue
 		case m.name == "$ref" || m.name == "$dynamicRef":
 			if m, err = e.reference(o, m, base); err != nil {
+				return nil, err
+			}
+		case m.name == "discriminator":
+			if m.value, err = e.discriminator(m.value, base); err != nil {
 				return nil, err
 			}
 		}
@@ -147,16 +156,54 @@ func (e *embedding) reference(o parsed, m member[jsontext.Value], base *url.URL)
 	if _, both := o.text("$ref"); m.name == "$dynamicRef" && !both {
 		m.name = "$ref"
 	}
+	moved, err := e.move(ref, base)
+	if err != nil {
+		return m, err
+	}
+	m.value, err = encode(moved)
+	return m, err
+}
+
+// move gives the address that a reference has in the document. What the schema does not have stays as it is: it is a
+// meta-schema of JSON Schema itself, which everyone has.
+func (e *embedding) move(ref string, base *url.URL) (string, error) {
 	target, err := base.Parse(ref)
 	if err != nil {
-		return m, fmt.Errorf("reference %q: %w", ref, err)
+		return "", fmt.Errorf("reference %q: %w", ref, err)
 	}
 	pointer, ok := e.find(target)
-	if !ok { // a meta-schema of JSON Schema itself, which everyone has
-		return m, nil
+	if !ok {
+		return ref, nil
 	}
-	m.value, err = encode((&url.URL{Fragment: string(e.at + pointer)}).String())
-	return m, err
+	e.refers = true
+	return (&url.URL{Fragment: string(e.at + pointer)}).String(), nil
+}
+
+// discriminator moves the references in the mapping of a Discriminator Object (OpenAPI 3.1.0, section 4.8.25).
+func (e *embedding) discriminator(v jsontext.Value, base *url.URL) (jsontext.Value, error) {
+	o, ok, err := parse(v)
+	if !ok || err != nil {
+		return v, err
+	}
+	mapping, ok := o.find("mapping")
+	if !ok || mapping.Kind() != '{' {
+		return v, nil
+	}
+	*mapping, err = eachNamed(*mapping, "", func(v jsontext.Value, _ jsontext.Pointer) (jsontext.Value, error) {
+		ref, ok := text(v)
+		if !ok {
+			return v, nil
+		}
+		moved, err := e.move(ref, base)
+		if err != nil {
+			return nil, err
+		}
+		return encode(moved)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return encode(o.object)
 }
 
 func (e *embedding) find(target *url.URL) (jsontext.Pointer, bool) {

@@ -250,7 +250,7 @@ func TestEmbed(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, err := embedSchema(jsontext.Value(tc.schema), "/components/schemas/s")
+			got, _, err := embedSchema(jsontext.Value(tc.schema), "/components/schemas/s")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -325,5 +325,28 @@ func TestAnswersMatchTheDocument(t *testing.T) {
 				t.Errorf("%d %s: %v", tc.reply.Status, tc.reply.Body, err)
 			}
 		})
+	}
+}
+
+// A mapping has references, too; a property that is called like the keyword has not.
+func TestDiscriminatorMappingMoves(t *testing.T) {
+	for name, tc := range map[string]struct{ schema, want string }{
+		"mapping": {
+			`{"discriminator":{"propertyName":"kind","mapping":{"a":"#/$defs/A","b":"other"}},"$defs":{"A":{}}}`,
+			`{"discriminator":{"propertyName":"kind","mapping":{"a":"#/components/schemas/s/$defs/A","b":"other"}},"$defs":{"A":{}}}`,
+		},
+		"no mapping": {`{"discriminator":{"propertyName":"$id"}}`, `{"discriminator":{"propertyName":"$id"}}`},
+		"property": {
+			`{"properties":{"discriminator":{"mapping":{"a":"#/$defs/A"}}},"$defs":{"A":{}}}`,
+			`{"properties":{"discriminator":{"mapping":{"a":"#/$defs/A"}}},"$defs":{"A":{}}}`,
+		},
+	} {
+		got, _, err := embedSchema(jsontext.Value(tc.schema), "/components/schemas/s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tc.want, string(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }

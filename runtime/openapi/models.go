@@ -12,8 +12,13 @@ func (d *document) addModels(models []config.Model) error {
 	if err := d.include(modelsPart); err != nil {
 		return err
 	}
-	if err := d.addFailures("OpenAI", "OpenAIError"); err != nil {
+	if err := d.useStream(openAIStream); err != nil {
 		return err
+	}
+	for _, f := range failures {
+		if err := d.addFailure("OpenAI", f, schemaRef("OpenAIError")); err != nil {
+			return err
+		}
 	}
 	names := make([]string, len(models))
 	for i := range models {

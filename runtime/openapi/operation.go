@@ -6,6 +6,7 @@ import "github.com/go-json-experiment/json/jsontext"
 type operation struct {
 	OperationID string       `json:"operationId"`
 	Summary     string       `json:"summary,omitempty"`
+	Parameters  []parameter  `json:"parameters,omitempty"`
 	RequestBody *requestBody `json:"requestBody,omitempty"`
 	Responses   members[any] `json:"responses"`
 }
@@ -18,7 +19,7 @@ type requestBody struct {
 type response struct {
 	Description string             `json:"description"`
 	Headers     members[reference] `json:"headers,omitempty"`
-	Content     members[mediaType] `json:"content"`
+	Content     members[mediaType] `json:"content,omitempty"`
 }
 
 type mediaType struct {
@@ -32,7 +33,16 @@ type reference struct {
 
 const jsonType, eventsType = "application/json", "text/event-stream"
 
-func schemaRef(name string) reference { return reference{"#/components/schemas/" + name} }
+func schemaRef(name string) reference { return reference{"#" + string(schemaPointer(name))} }
+
+// anyOf is the schema that is satisfied by what satisfies one of several.
+type anyOf struct {
+	AnyOf []any `json:"anyOf"`
+}
+
+func schemaPointer(name string) jsontext.Pointer {
+	return jsontext.Pointer("/components/schemas/" + name)
+}
 
 func content(media string, schema any) members[mediaType] {
 	return members[mediaType]{{media, mediaType{Schema: schema}}}
@@ -42,28 +52,50 @@ func content(media string, schema any) members[mediaType] {
 type failure struct {
 	status, name, description string
 	retryAfter                bool
+	upstream                  bool // only where upstreams are called
 }
 
 var failures = []failure{
-	{"429", "TooManyRequests", "The service, or its upstream, is at its limit.", true},
-	{"502", "BadGateway", "The upstream could not be reached, or its answer cannot be used.", false},
-	{"503", "Unavailable", "The service cannot answer now.", true},
-	{"504", "GatewayTimeout", "The answer took longer than the service or the upstream allows.", false},
-	{"default", "Failed", "Any other failure.", false},
+	{status: "429", name: "TooManyRequests", description: "The service, or its upstream, is at its limit.", retryAfter: true},
+	{
+		status: "502", name: "BadGateway", upstream: true,
+		description: "The upstream could not be reached, or its answer cannot be used.",
+	},
+	{status: "503", name: "Unavailable", description: "The service cannot answer now.", retryAfter: true, upstream: true},
+	{
+		status: "504", name: "GatewayTimeout", upstream: true,
+		description: "The answer took longer than the service or the upstream allows.",
+	},
+	{status: "default", name: "Failed", description: "Any other failure."},
 }
 
-// addFailures defines the failures, with the prefix before their names, in the form of the named schema.
-func (d *document) addFailures(prefix, schema string) error {
-	for _, f := range failures {
-		r := response{Description: f.description, Content: content(jsonType, schemaRef(schema))}
-		if f.retryAfter {
-			r.Headers.add("Retry-After", reference{"#/components/headers/RetryAfter"})
-		}
-		encoded, err := encode(r)
-		if err != nil {
-			return err
-		}
-		d.Components.Responses.add(prefix+f.name, encoded)
+// What a route may say of a request.
+var (
+	invalid = failure{
+		status: "422", name: "ValidationFailed",
+		description: "The request is not what the route accepts; each violation is named.",
 	}
+	invalidOrRejected = failure{
+		status: "422", name: "ValidationFailedOrRejected",
+		description: "The request is not what the route accepts, and each violation is named; " +
+			"or an upstream refused it, and the detail is a sentence.",
+	}
+)
+
+func (f failure) response(schema any) response {
+	r := response{Description: f.description, Content: content(jsonType, schema)}
+	if f.retryAfter {
+		r.Headers.add("Retry-After", reference{"#/components/headers/RetryAfter"})
+	}
+	return r
+}
+
+// addFailure defines a failure, with the prefix before its name.
+func (d *document) addFailure(prefix string, f failure, schema any) error {
+	encoded, err := encode(f.response(schema))
+	if err != nil {
+		return err
+	}
+	d.Components.Responses.add(prefix+f.name, encoded)
 	return nil
 }

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
@@ -20,8 +18,10 @@ func (d *document) addRoutes(routes []config.Route) error {
 	if err := d.include(routesPart); err != nil {
 		return err
 	}
-	if err := d.addFailures("", "Error"); err != nil {
-		return err
+	for _, f := range append([]failure{invalid, invalidOrRejected}, failures...) {
+		if err := d.addFailure("", f, formOf(f)); err != nil {
+			return err
+		}
 	}
 	ids := map[string]bool{}
 	for i := range routes {
@@ -32,21 +32,31 @@ func (d *document) addRoutes(routes []config.Route) error {
 	return nil
 }
 
+// formOf is the schema of a route's failure.
+func formOf(f failure) any {
+	violations, sentence := schemaRef("HTTPValidationError"), schemaRef("Error")
+	switch f {
+	case invalid:
+		return violations
+	case invalidOrRejected:
+		return anyOf{[]any{violations, sentence}}
+	}
+	return sentence
+}
+
 func (d *document) addRoute(r *config.Route, ids map[string]bool) error {
 	id := operationID(r, ids)
 	ids[id] = true
 	o := operation{OperationID: id, Summary: r.Summary}
-	body, err := d.requestBody(r, id)
-	if err != nil {
+	var err error
+	if o.Parameters, err = d.parameters(r.Request, id); err != nil {
 		return err
 	}
-	o.RequestBody = body
-	o.Responses.add("200", success(r.Response))
-	if body != nil {
-		o.Responses.add("422", reference{"#/components/responses/ValidationFailed"})
+	if o.RequestBody, err = d.requestBody(r, id); err != nil {
+		return err
 	}
-	for _, f := range failures {
-		o.Responses.add(f.status, reference{"#/components/responses/" + f.name})
+	if err := d.answers(r, &o); err != nil {
+		return err
 	}
 	encoded, err := encode(o)
 	if err != nil {
@@ -57,9 +67,15 @@ func (d *document) addRoute(r *config.Route, ids map[string]bool) error {
 	return nil
 }
 
-// path finds or adds a path. Escaped, no character of a literal path is taken for a parameter's brace.
-func (d *document) path(literal string) *pathItem {
-	escaped := (&url.URL{Path: literal}).EscapedPath()
+// path finds or adds a path. Escaped, no character of a literal segment is taken for a parameter's brace.
+func (d *document) path(template string) *pathItem {
+	segments := strings.Split(template, "/")
+	for i, s := range segments {
+		if !isParameter(s) {
+			segments[i] = (&url.URL{Path: "/" + s}).EscapedPath()[1:]
+		}
+	}
+	escaped := strings.Join(segments, "/")
 	if item, ok := d.Paths.find(escaped); ok {
 		return item
 	}
@@ -68,17 +84,16 @@ func (d *document) path(literal string) *pathItem {
 	return item
 }
 
+func isParameter(segment string) bool {
+	return strings.HasPrefix(segment, "{") && strings.HasSuffix(segment, "}")
+}
+
 // requestBody describes what the route reads: what its schema says, else any JSON where its method has a body by
 // custom (RFC 9110, section 9.3).
 func (d *document) requestBody(r *config.Route, id string) (*requestBody, error) {
 	if r.Request != nil && len(r.Request.Schema) > 0 {
 		name := id + "_request"
-		schema, err := embedSchema(r.Request.Schema, jsontext.Pointer("/components/schemas/"+name))
-		if err != nil {
-			return nil, err
-		}
-		d.Components.Schemas.add(name, schema)
-		return &requestBody{Required: true, Content: content(jsonType, schemaRef(name))}, nil
+		return &requestBody{Required: true, Content: content(jsonType, schemaRef(name))}, d.define(name, r.Request.Schema)
 	}
 	if slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch}, r.Method) {
 		return &requestBody{Content: content(jsonType, anyJSON)}, nil
@@ -89,17 +104,13 @@ func (d *document) requestBody(r *config.Route, id string) (*requestBody, error)
 // anyJSON is the schema that everything satisfies.
 var anyJSON = struct{}{}
 
-func success(r *config.Response) response {
-	if r.Stream != "" {
-		return response{Description: "The answer, as it comes.", Content: content(eventsType, schemaRef("EventStream"))}
-	}
-	return response{Description: "The answer.", Content: content(jsonType, anyJSON)}
-}
-
-// operationID makes a name that programs can use: post_v2_answer for POST /v2/answer, and a number after it where
-// two paths come to the same.
+// operationID makes a name that programs can use: post_v2_answer for POST /v2/answer, get_items_id for GET /items/{id},
+// and a number after it where two paths come to the same.
 func operationID(r *config.Route, taken map[string]bool) string {
 	path := strings.Map(func(c rune) rune {
+		if c == '{' || c == '}' {
+			return -1
+		}
 		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
 			return c
 		}

@@ -22,6 +22,7 @@ var keywords = map[string]contents{
 	"$defs": subschemas, "definitions": subschemas, "properties": subschemas, "patternProperties": subschemas,
 	"dependentSchemas": subschemas, "dependencies": subschemas,
 	"const": literalJSON, "enum": literalJSON, "default": literalJSON, "examples": literalJSON, "example": literalJSON,
+	"discriminator": literalJSON,
 }
 
 // visit is given a schema and its pointer and returns what shall stand in its place.

@@ -56,7 +56,7 @@ func serve(t *testing.T) *service {
 	return s
 }
 
-// assistant has a streamed and a whole route, and a model.
+// assistant has a streamed route of each format and a whole one, and a model.
 func assistant(upstream string) *config.Config {
 	const wait = config.Duration(patience)
 	steps := []config.Step{{Name: "answer", Action: config.Action{Chat: &config.Chat{
@@ -84,6 +84,29 @@ func assistant(upstream string) *config.Config {
 			{
 				Method: "POST", Path: "/answer", Summary: "Answer at once", Timeout: wait, Budget: budget, Request: request,
 				Steps: steps, Response: &config.Response{Body: jsontext.Value(`{"answer": "${steps.answer.text}"}`)},
+			},
+			{
+				Method: "POST", Path: "/text", Timeout: wait, Budget: budget, Request: request,
+				Steps: steps, Response: &config.Response{Stream: "answer", Format: config.FormatText},
+			},
+			{
+				Method: "POST", Path: "/json", Timeout: wait, Budget: budget, Request: request,
+				Steps: steps, Response: &config.Response{Stream: "answer", Format: config.FormatJSON},
+			},
+			{
+				Method: "POST", Path: "/events", Timeout: wait, Budget: budget, Request: request, Steps: steps,
+				Response: &config.Response{Events: &config.Events{Steps: []string{"answer"}, Progress: true}, Body: jsontext.Value(`"all"`)},
+			},
+			{
+				Method: "GET", Path: "/items/{id}", Summary: "Find an item", Timeout: wait, Budget: budget,
+				Request: &config.Request{Parameters: []config.Parameter{
+					{Name: "id", In: config.InPath, Schema: jsontext.Value(`{"type": "integer", "minimum": 1}`)},
+					{Name: "lang", In: config.InQuery, Schema: jsontext.Value(`{"type": "string", "default": "en"}`)},
+				}},
+				Response: &config.Response{
+					Body:   jsontext.Value(`{"item": "${request.params.id}", "lang": "${request.params.lang}"}`),
+					Schema: jsontext.Value(`{"type": "object", "properties": {"item": {"type": "integer", "description": "Its number."}}}`),
+				},
 			},
 		},
 	}

@@ -71,6 +71,36 @@ func TestTokensAreSeenAsTheyCome(t *testing.T) {
 	}
 }
 
+func TestEachFormatIsSeenAsItComes(t *testing.T) {
+	s := serve(t)
+	b := open(t, s.url, "/docs")
+	for operation, last := range map[string]string{
+		"#operations-default-post_text": "event: done", "#operations-default-post_json": "event: done",
+		"#operations-default-post_events": "event: result",
+	} {
+		b.ask(operation, `{"question": "[[mock {\"tokens\":2}]]"}`)
+		for _, sofar := range []string{"token-0", "token-0 token-1"} {
+			s.say(1)
+			if got := strings.TrimSpace(b.sees(operation+said, sofar)); got != sofar {
+				t.Errorf("%s: the page shows %q, want %q", operation, got, sofar)
+			}
+		}
+		b.sees(operation+events, last)
+		b.do("close the operation", chromedp.Click(chromedp.CSS(operation+summary)))
+	}
+}
+
+func TestParametersAreFilledIn(t *testing.T) {
+	s := serve(t)
+	b := open(t, s.url, "/docs")
+	const operation = "#operations-default-get_items_id"
+	b.do("open the operation", chromedp.Click(chromedp.CSS(operation+summary)))
+	b.do("try it out", chromedp.Click(chromedp.CSS(operation+tryItOut)))
+	b.do("fill in a parameter", chromedp.Click(chromedp.CSS(operation+` tr[data-param-name="id"] input`)), insert("7"))
+	b.do("execute", chromedp.Click(chromedp.CSS(operation+execute)))
+	b.sees(operation+live, "200", `"item": 7`, `"lang": "en"`)
+}
+
 func TestClearEndsTheStream(t *testing.T) {
 	s := serve(t)
 	b := open(t, s.url, "/docs")

@@ -1,0 +1,137 @@
+package openapi
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// ownAnswer describes what steps answer by themselves.
+const ownAnswer = "An answer of the route's own."
+
+// answers describes everything that the route may answer, in the order of the statuses.
+func (d *document) answers(r *config.Route, o *operation) error {
+	own := ownAnswers(r.Steps)
+	success, err := d.success(r, o.OperationID)
+	if err != nil {
+		return err
+	}
+	if body, ok := own["200"]; ok {
+		success.join(body)
+	}
+	o.Responses.add("200", *success)
+	for _, f := range failuresOf(r, o) {
+		if body, ok := own[f.status]; ok {
+			both := f.response(formOf(f))
+			both.join(body)
+			o.Responses.add(f.status, both)
+			continue
+		}
+		o.Responses.add(f.status, reference{"#/components/responses/" + f.name})
+	}
+	for _, status := range slices.Sorted(maps.Keys(own)) {
+		if _, ok := o.Responses.find(status); !ok {
+			o.Responses.add(status, response{Description: ownAnswer, Content: own[status]})
+		}
+	}
+	slices.SortFunc(o.Responses, func(a, b member[any]) int { return cmp.Compare(a.name, b.name) }) // default is after digits
+	return nil
+}
+
+// join makes r an answer of the route's own as well.
+func (r *response) join(own members[mediaType]) {
+	r.Description += " Or: an answer of the route's own."
+	for _, m := range own {
+		if media, ok := r.Content.find(m.name); ok {
+			media.Schema = anyOf{[]any{media.Schema, m.value.Schema}}
+		} else {
+			r.Content.add(m.name, m.value)
+		}
+	}
+}
+
+// ownAnswers has the content of the answers that steps give by themselves, by status. What is in it is not told: the
+// literals of a manifest are no less private than its prompts.
+func ownAnswers(steps []config.Step) map[string]members[mediaType] {
+	all := map[string]members[mediaType]{}
+	for i := range steps {
+		given := []*config.Respond{steps[i].Respond}
+		if steps[i].OnError != nil {
+			given = append(given, steps[i].OnError.Respond)
+		}
+		for _, g := range given {
+			switch {
+			case g == nil:
+			case g.Body != nil:
+				all[strconv.Itoa(g.Status)] = content(jsonType, anyJSON)
+			case all[strconv.Itoa(g.Status)] == nil:
+				all[strconv.Itoa(g.Status)] = nil
+			}
+		}
+	}
+	return all
+}
+
+// failuresOf are those that a route can have.
+func failuresOf(r *config.Route, o *operation) []failure {
+	calls := slices.ContainsFunc(r.Steps, callsUpstream)
+	var all []failure
+	switch read := o.RequestBody != nil || len(o.Parameters) > 0; {
+	case read && calls:
+		all = append(all, invalidOrRejected)
+	case read:
+		all = append(all, invalid)
+	}
+	for _, f := range failures {
+		if calls || !f.upstream || f.status == "502" && r.Response.Schema != nil {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// callsUpstream takes the call of a function for that of an upstream: functions are there to make some.
+func callsUpstream(s config.Step) bool {
+	return s.Action != (config.Action{}) || s.Gather != nil || s.ForEach != nil
+}
+
+// success describes the answer that the route works out.
+func (d *document) success(r *config.Route, id string) (*response, error) {
+	a := r.Response
+	promised, err := d.promise(a.Schema, id+"_response")
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case a.Events != nil:
+		return d.events(a, id+"_events", promised)
+	case a.Stream != "":
+		return d.stream(a, promised)
+	case promised != "":
+		return &response{Description: "The answer.", Content: content(jsonType, schemaRef(promised))}, nil
+	}
+	return &response{Description: "The answer.", Content: content(jsonType, anyJSON)}, nil
+}
+
+// promise defines the schema of the answer and returns its name; an empty one where there is none.
+func (d *document) promise(schema jsontext.Value, name string) (string, error) {
+	if len(schema) == 0 {
+		return "", nil
+	}
+	return name, d.define(name, schema)
+}
+
+// define adds a schema of the config to the components.
+func (d *document) define(name string, schema jsontext.Value) error {
+	embedded, _, err := embedSchema(schema, schemaPointer(name))
+	if err != nil {
+		return err
+	}
+	d.Components.Schemas.add(name, embedded)
+	return nil
+}

@@ -1,0 +1,97 @@
+package openapi
+
+import (
+	_ "embed" // for the formats that no config changes
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// streamsPart has the schemas of the formats of streams.
+//
+//go:embed streams.json
+var streamsPart []byte
+
+// openAIStream is the schema of OpenAI's events.
+const openAIStream = "EventStream"
+
+var streamSchemas = map[string]string{
+	"": openAIStream, config.FormatOpenAI: openAIStream, config.FormatText: "TextStream", config.FormatJSON: "JSONStream",
+}
+
+// useStream defines the schema of a format, once it is needed.
+func (d *document) useStream(name string) error {
+	if _, ok := d.Components.Schemas.find(name); ok {
+		return nil
+	}
+	var all object
+	if err := json.Unmarshal(streamsPart, &all); err != nil {
+		return fmt.Errorf("read the formats of streams: %w", err)
+	}
+	schema, ok := all.find(name)
+	if !ok {
+		return fmt.Errorf("there is no format %s", name)
+	}
+	d.Components.Schemas.add(name, *schema)
+	return nil
+}
+
+// stream describes an answer of one text, which is the schema's where one is promised.
+func (d *document) stream(r *config.Response, promised string) (*response, error) {
+	description := "The answer, as it comes."
+	if promised != "" {
+		description += " All of its text together is " + ofSchema(r.Schema, promised) + "."
+	}
+	name := streamSchemas[r.Format]
+	return &response{Description: description, Content: content(eventsType, schemaRef(name))}, d.useStream(name)
+}
+
+// ofSchema says what a text is: JSON, unless the schema is one of strings.
+func ofSchema(schema jsontext.Value, name string) string {
+	if o, ok, err := parse(schema); ok && err == nil {
+		if t, _ := o.text("type"); t == "string" {
+			return "a string of the schema " + name
+		}
+	}
+	return "JSON of the schema " + name
+}
+
+// events describes an answer of named events, with a schema of its own: the names are the route's.
+func (d *document) events(r *config.Response, name, promised string) (*response, error) {
+	schema, err := encode(struct {
+		Title       string `json:"title"`
+		Type        string `json:"type"`
+		Description string `json:"description"`
+	}{name, "string", describeEvents(r, promised)})
+	if err != nil {
+		return nil, err
+	}
+	d.Components.Schemas.add(name, schema)
+	return &response{Description: "The answer, as events with names.", Content: content(eventsType, schemaRef(name))}, nil
+}
+
+func describeEvents(r *config.Response, promised string) string {
+	lines := []string{"Server-sent events, by their names:", ""}
+	for _, step := range r.Events.Steps {
+		lines = append(lines, fmt.Sprintf("- `%s`: a piece of a text as it comes, as {\"text\"}", step))
+	}
+	if r.Events.Progress {
+		lines = append(lines, "- `progress`: a step begins or ends, as {\"step\", \"state\"}, or a tool's call does, as "+
+			"{\"step\", \"tool\", \"id\", \"state\"}; the state is started, succeeded, failed or skipped")
+	}
+	switch {
+	case r.Body == nil:
+	case promised == "":
+		lines = append(lines, "- `result`: the answer, as JSON")
+	default:
+		lines = append(lines, "- `result`: the answer, as JSON of the schema "+promised)
+	}
+	return strings.Join(append(lines,
+		"- `done`: the end, as {\"usage\"}",
+		"- `error`: the end of a stream that failed after it began, as {\"error\": {\"message\", \"type\", \"param\", \"code\"}}",
+	), "\n")
+}
