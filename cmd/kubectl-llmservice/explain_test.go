@@ -75,9 +75,14 @@ func TestExplainForPrograms(t *testing.T) {
 			Max string `json:"max"`
 			By  string `json:"by"`
 		} `json:"latency"`
-		Calls  struct{ Min, Max int } `json:"calls"`
-		Tokens struct{ Max int }      `json:"tokens"`
-		Steps  []struct {
+		Calls struct {
+			Min int `json:"min"`
+			Max int `json:"max"`
+		} `json:"calls"`
+		Tokens struct {
+			Max int `json:"max"`
+		} `json:"tokens"`
+		Steps []struct {
 			Parts []struct {
 				Path string `json:"path"`
 			} `json:"parts"`
