@@ -258,15 +258,12 @@ func (v *validator) forEach(path string, f *ForEach, at *place) expr.Type {
 	here := path + ".do"
 	v.notNegative(here+".timeout", f.Do.Timeout)
 	result := expr.Dyn
-	if v.oneKind(here, f.Do.Action.kinds(), actionKinds) {
+	if v.oneKind(here, f.Do.kinds(), actionKinds) {
 		result = v.action(here, &f.Do.Action, inner)
-	}
-	if f.Do.OnError != nil && f.Do.OnError.Continue != nil {
-		result = expr.Dyn // null stands for what is missing
 	}
 	v.settled(here+".onError", f.Do.OnError, false, result, inner)
 	if f.Do.OnError != nil {
-		result = expr.Dyn
+		result = expr.Dyn // an item may be what stands in for it, or null
 	}
 	return expr.List(result)
 }
