@@ -1,0 +1,319 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"go.uber.org/goleak"
+
+	"github.com/llmservice/llmservice/runtime/admission"
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/engine/nethttp"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/route"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a gateway of one route or several, behind the real engine, over pipes in place of a network: within a bubble of
+// testing/synctest all its time is virtual. Its upstreams are functions.
+type world struct {
+	t      *testing.T
+	began  time.Time
+	client *scripted
+	http   *http.Client
+
+	mu       sync.Mutex
+	reports  []string
+	panics   []string
+	invalid  []string
+	observed []string // UPSTREAM:FAILURE of each attempt
+	outcomes []relay.Outcome
+}
+
+// models are the upstreams that stand for models; web is a plain HTTP service.
+var models = []string{"a", "b", "c"}
+
+// settings are a world's, besides its routes.
+type settings struct {
+	functions string // a JSON list
+	timeouts  config.Timeouts
+	endpoints int // of each upstream; 0 is one
+}
+
+// newWorld serves routes, each a JSON object that is laid over a default.
+func newWorld(t *testing.T, s settings, script map[string]upstreamFunc, routes ...string) *world {
+	t.Helper()
+	w := &world{t: t, began: time.Now(), client: &scripted{began: time.Now(), script: script}}
+	p := compiled(t, s, routes...)
+	ups := map[string]*upstream.Upstream{}
+	for i := range p.Config.Upstreams {
+		u := &p.Config.Upstreams[i]
+		o := upstream.Options{Name: u.Name, Timeouts: upstream.Timeouts{
+			Connect: u.Timeouts.Connect.Std(), FirstToken: u.Timeouts.FirstToken.Std(),
+			Idle: u.Timeouts.Idle.Std(), Total: u.Timeouts.Total.Std(),
+		}}
+		if u.OpenAI != nil {
+			o.Model = u.OpenAI.Model
+		}
+		for _, e := range u.Endpoints {
+			o.Endpoints = append(o.Endpoints, &upstream.Endpoint{URL: e.URL})
+		}
+		ups[u.Name] = upstream.New(o)
+	}
+	w.serve(p, ups)
+	return w
+}
+
+func compiled(t *testing.T, s settings, routes ...string) *config.Program {
+	t.Helper()
+	c := &config.Config{
+		Version: config.Version, Service: config.Service{Name: "test"}, Runtime: config.Runtime{MaxInFlight: 100},
+	}
+	def := config.Timeouts{
+		Connect: config.Duration(time.Second), FirstToken: config.Duration(10 * time.Second),
+		Idle: config.Duration(20 * time.Second), Total: config.Duration(2 * time.Minute),
+	}
+	if s.timeouts != (config.Timeouts{}) {
+		def = s.timeouts
+	}
+	for _, name := range append([]string{"web"}, models...) {
+		u := config.Upstream{Name: name, Timeouts: def, OpenAI: &config.OpenAI{Model: "model-" + name}}
+		if name == "web" {
+			u.OpenAI, u.HTTP = nil, &config.HTTP{}
+		}
+		for i := range max(s.endpoints, 1) {
+			u.Endpoints = append(u.Endpoints, config.Endpoint{URL: fmt.Sprintf("http://%s.test/%d", name, i)})
+		}
+		c.Upstreams = append(c.Upstreams, u)
+	}
+	if s.functions != "" {
+		mustUnmarshal(t, s.functions, &c.Functions)
+	}
+	for _, text := range routes {
+		r := config.Route{
+			Path: "/", Method: http.MethodPost, Timeout: config.Duration(30 * time.Second),
+			Budget: config.Budget{MaxCalls: 64, MaxBytes: 16 << 20},
+		}
+		mustUnmarshal(t, text, &r)
+		c.Routes = append(c.Routes, r)
+	}
+	p, errs := config.Compile(c)
+	if len(errs) > 0 {
+		t.Fatalf("compile: %v", errs)
+	}
+	return p
+}
+
+func mustUnmarshal(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into, json.RejectUnknownMembers(true)); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+}
+
+const maxStreamDuration = 5 * time.Minute
+
+func (w *world) serve(p *config.Program, ups map[string]*upstream.Upstream) {
+	adm := admission.New(2)
+	env := &Environment{
+		Client: w.client, Upstreams: ups, MaxStreamDuration: maxStreamDuration, Heavy: adm.Heavy,
+		Observe:       func(name string, f relay.Failure) { w.note(&w.observed, name+":"+f.Error()) },
+		Report:        func(_ string, err error) { w.note(&w.reports, chain(err)) },
+		Panicked:      func(kind string, _ []byte) { w.note(&w.panics, kind) },
+		InvalidAnswer: func(route string) { w.note(&w.invalid, route) },
+	}
+	routes, err := Compile(p, env)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	policy := &worldPolicy{world: w}
+	for i, r := range routes {
+		if err := policy.table.Add(p.Config.Routes[i].Method, p.Config.Routes[i].Path, r); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	w.http = &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return listener.dial(ctx) },
+	}}
+	engine := nethttp.New(nethttp.Options{
+		Client: w.client, Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1, BodyLimit: 4 << 20,
+		BodyTimeout: time.Minute, WriteTimeout: time.Minute, DrainTimeout: time.Second,
+	})
+	ctx, stop := context.WithCancel(context.WithoutCancel(w.t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- engine.Serve(ctx, listener, policy) }()
+	w.t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			w.t.Error(err)
+		}
+	})
+}
+
+// chain is an error with the causes that clients are not told of, as the gateway logs it.
+func chain(err error) string {
+	text := err.Error()
+	if cause := errors.Unwrap(err); cause != nil {
+		text += ": " + cause.Error()
+	}
+	return text
+}
+
+func (w *world) note(list *[]string, what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*list = append(*list, what)
+}
+
+// noted is a copy of one of the lists.
+func (w *world) noted(list *[]string) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]string{}, *list...)
+}
+
+// worldPolicy implements relay.Policy over routes.
+type worldPolicy struct {
+	*world
+
+	table route.Table[*Route]
+}
+
+func (p *worldPolicy) Admit(*relay.Head) (func(), *relay.Reply) { return func() {}, nil }
+
+func (p *worldPolicy) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
+	found, params, wrong := p.table.Match(r.Method, r.EscapedPath)
+	if wrong != nil {
+		return relay.Verdict{Reply: relay.Problem(problem.FastAPI, wrong)}
+	}
+	r.Params = params
+	v := found.Decide(ctx, r)
+	v.Done = func(o relay.Outcome) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.outcomes = append(p.outcomes, o)
+	}
+	return v
+}
+
+func (p *worldPolicy) Refuse(*relay.Head, relay.Refusal) *relay.Reply {
+	return &relay.Reply{Status: 400}
+}
+
+func (p *worldPolicy) Panicked(_ *relay.Head, value any) *relay.Reply {
+	p.note(&p.panics, fmt.Sprint(value))
+	return &relay.Reply{Status: 500}
+}
+
+// pipes is a listener whose connections are pipes.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) dial(ctx context.Context) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.conns <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
+
+// got is an answer, and when it had come in full.
+type got struct {
+	status int
+	header http.Header
+	body   string
+	err    error
+	after  time.Duration
+}
+
+// code is that of the problem in the answer, or in the last event of a stream.
+func (g got) code() string {
+	_, rest, found := strings.Cut(g.body, `"code":"`)
+	if !found {
+		return ""
+	}
+	code, _, _ := strings.Cut(rest, `"`)
+	return code
+}
+
+func (w *world) post(body string) got {
+	w.t.Helper()
+	return w.do(w.t.Context(), http.MethodPost, "/", body, nil)
+}
+
+func (w *world) do(ctx context.Context, method, path, body string, header http.Header) got {
+	w.t.Helper()
+	began := time.Now()
+	req, err := http.NewRequestWithContext(ctx, method, "http://gateway.test"+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	resp, err := w.http.Do(req)
+	if err != nil {
+		return got{err: err, after: time.Since(began)}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	return got{status: resp.StatusCode, header: resp.Header, body: string(answer), err: err, after: time.Since(began)}
+}
+
+// wants fails the test where an answer is not the one expected.
+func (w *world) wants(g got, status int, body string) {
+	w.t.Helper()
+	if g.err != nil || g.status != status || g.body != body {
+		w.t.Errorf("%d %s (%v), want %d %s; reports %q", g.status, g.body, g.err, status, body, w.noted(&w.reports))
+	}
+}
+
+// refused fails the test where an answer is not the problem expected.
+func (w *world) refused(g got, status int, code problem.Code) {
+	w.t.Helper()
+	want := problem.New(code)
+	if g.err != nil || g.status != status || !strings.Contains(g.body, want.Message) {
+		w.t.Errorf("%d %s (%v), want %d %s; reports %q", g.status, g.body, g.err, status, code, w.noted(&w.reports))
+	}
+}
+
+func codeOf(text string) problem.Code { return problem.Code(text) }
