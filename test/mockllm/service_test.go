@@ -64,7 +64,7 @@ func TestService(t *testing.T) {
 		},
 		"echo below": {
 			target: "GET /http/echo/users/7", status: 200,
-			want:   `{"body":null,"headers":{"accept-encoding":"gzip","user-agent":"test"},"method":"GET","path":"/http/echo/users/7","query":{}}`,
+			want: `{"body":null,"headers":{"accept-encoding":"gzip","user-agent":"test"},"method":"GET","path":"/http/echo/users/7","query":{}}`,
 		},
 		"slow":           {target: "GET /http/slow?delay=1ms", status: 200, want: `{"delay":"1ms"}`},
 		"created":        {target: "POST /http/status/201", status: 201, want: `{"status":201}`},

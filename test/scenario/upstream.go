@@ -107,10 +107,13 @@ func (c *Cluster) mockDeployment(namespace string, labels map[string]string, o U
 	}
 }
 
-// URL is the upstream's base URL for the gateways.
-func (u *Upstream) URL() string {
-	return fmt.Sprintf("http://%s.%s.svc:%d/v1", u.service, u.namespace, mockPort)
+// Base is the upstream's address for the gateways.
+func (u *Upstream) Base() string {
+	return fmt.Sprintf("http://%s.%s.svc:%d", u.service, u.namespace, mockPort)
 }
+
+// URL is the base URL of its OpenAI protocol.
+func (u *Upstream) URL() string { return u.Base() + "/v1" }
 
 // Stats are the upstream's own figures.
 func (u *Upstream) Stats(ctx context.Context) (mockllm.Stats, error) {
