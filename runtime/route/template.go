@@ -16,6 +16,13 @@ type segment struct {
 // parameter is a whole segment; its name can be used in expressions.
 var parameter = regexp.MustCompile(`^\{([A-Za-z][A-Za-z0-9_]*)\}$`)
 
+// Parameters are the names of a path template's parameters, in their order. It fails on what Table.Add refuses in the
+// template itself.
+func Parameters(template string) ([]string, error) {
+	_, names, err := parse(template)
+	return names, err
+}
+
 // parse cuts a path template into segments and names its parameters in order.
 func parse(template string) (segments []segment, names []string, err error) {
 	rest, found := strings.CutPrefix(template, "/")
