@@ -107,11 +107,16 @@ tidy: ## Tidy every go.mod.
 ##@ Check
 
 .PHONY: verify
-verify: verify-generated lint house verify-manifests verify-tidy verify-tree ## Check all that needs no run: generated files, style, imports, manifests.
+verify: verify-generated verify-pages lint house verify-manifests verify-tidy verify-tree ## Check all that needs no run: generated files, style, imports, manifests.
 
 .PHONY: verify-generated
 verify-generated:
 	.ci/unchanged-by $(MAKE) --no-print-directory generate
+
+# ReDoc's bundle is committed, so that a build needs no npm; runtime/openapi/redoc/fetch writes it anew.
+.PHONY: verify-pages
+verify-pages:
+	runtime/openapi/redoc/fetch --check
 
 .PHONY: lint
 lint: $(GOLANGCI) ## Run the linters; .golangci.yaml has a reason for each exception.
