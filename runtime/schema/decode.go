@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -82,6 +83,18 @@ type fault struct {
 	offset  int64 // in bytes
 	pointer string
 	reason  string
+	grammar bool // it is no JSON text at all
+}
+
+// inPython says where the fault is, in characters, and what it is: what Python says of a text that is no JSON, and our own
+// words for what Python lets pass. Only the first fault counts, so that the text up to it is within the limits.
+func (f *fault) inPython(text []byte) (position int, reason string) {
+	if f.grammar {
+		if position, reason = syntaxError(text); reason != "" {
+			return position, reason
+		}
+	}
+	return utf8.RuneCount(text[:min(int(f.offset), len(text))]), f.reason
 }
 
 // refusal is a fault in what JSON's grammar lets pass, in the words of a violation's ctx.
@@ -131,7 +144,7 @@ func (d *decoder) end() error {
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
-	return refusal("Extra data")
+	return errExtra
 }
 
 func (d *decoder) value() (any, error) {
@@ -218,6 +231,8 @@ func (d *decoder) array() (any, error) {
 	return array, err
 }
 
+const errExtra = refusal("Extra data")
+
 const errRange = refusal("Number out of range")
 
 // number keeps count of what is not exact.
@@ -271,23 +286,26 @@ func significant(mantissa []byte) int {
 // fault puts an error into words that quote nothing of the text.
 func (d *decoder) fault(err error) *fault {
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return &fault{offset: e.ByteOffset, pointer: string(e.JSONPointer), reason: syntaxReason(e.Err)}
+		reason, grammar := syntaxReason(e.Err)
+		return &fault{offset: e.ByteOffset, pointer: string(e.JSONPointer), reason: reason, grammar: grammar}
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return &fault{offset: d.json.InputOffset(), reason: "Unexpected end of JSON"}
+		return &fault{offset: d.json.InputOffset(), reason: "Unexpected end of JSON", grammar: true}
 	}
-	return &fault{offset: d.json.InputOffset(), pointer: string(d.json.StackPointer()), reason: err.Error()}
+	return &fault{
+		offset: d.json.InputOffset(), pointer: string(d.json.StackPointer()), reason: err.Error(), grammar: errors.Is(err, errExtra),
+	}
 }
 
-func syntaxReason(err error) string {
+func syntaxReason(err error) (reason string, grammar bool) {
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return "Duplicate name in object"
+		return "Duplicate name in object", false
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "Unexpected end of JSON"
+		return "Unexpected end of JSON", true
 	case strings.Contains(err.Error(), "UTF-8"), strings.Contains(err.Error(), "surrogate"):
-		return "Invalid UTF-8"
+		return "Invalid UTF-8", false
 	default:
-		return "Invalid syntax"
+		return "Invalid syntax", true
 	}
 }

@@ -15,11 +15,11 @@ func TestEcho(t *testing.T) {
 		"n":{"type":["integer","null"],"default":null}}}`
 	tests := map[string]struct{ schema, body, want string }{
 		"no body":   {model, ``, `{"type":"missing","loc":["body"],"msg":"Field required","input":null}`},
-		"malformed": {model, `{`, `{"type":"json_invalid","loc":["body",1],"msg":"JSON decode error","input":{},"ctx":{"error":"Unexpected end of JSON"}}`},
+		"malformed": {model, `{`, `{"type":"json_invalid","loc":["body",1],"msg":"JSON decode error","input":{},"ctx":{"error":"Expecting property name enclosed in double quotes"}}`},
 		"value and extra": {model, `{"i":{"b":1},"x":[1]}`, `{"type":"string_type","loc":["body","i","b"],"msg":"Input should be a valid string","input":1}
 {"type":"extra_forbidden","loc":["body","x"],"msg":"Extra inputs are not permitted","input":[1]}`},
 		"missing, without defaults": {model, `{"i":{}}`, `{"type":"missing","loc":["body","i","b"],"msg":"Field required","input":{}}`},
-		"null":                      {model, `{"i":null}`, `{"type":"dict_type","loc":["body","i"],"msg":"Input should be a valid dictionary","input":null}`},
+		"null":                      {model, `{"i":null}`, `{"type":"model_attributes_type","loc":["body","i"],"msg":"Input should be a valid dictionary or object to extract fields from","input":null}`},
 		"name":                      {`{"propertyNames":{"minLength":3}}`, `{"a":1}`, `{"type":"string_too_short","loc":["body","a","[key]"],"msg":"String should have at least 3 characters","input":"a","ctx":{"min_length":3}}`},
 		"a member called [key]":     {`{"properties":{"[key]":{"type":"string"}}}`, `{"[key]":1}`, `{"type":"string_type","loc":["body","[key]"],"msg":"Input should be a valid string","input":1}`},
 		"large":                     {`{"items":{"maxLength":1}}`, `["` + strings.Repeat("a", MaxInputBytes) + `"]`, `{"type":"string_too_long","loc":["body",0],"msg":"String should have at most 1 character","ctx":{"max_length":1}}`},

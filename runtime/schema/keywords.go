@@ -20,11 +20,12 @@ type answer struct {
 //   - contentEncoding, contentMediaType, contentSchema: annotations, which never fail;
 //   - format: one key for each format, where formats are asserted.
 //
-// Keys that begin with "parse:" are for the text of a parameter. In JSON nothing is coerced.
+// Keys that begin with "parse:" are for texts that stand for no value of the type wanted: parameters, and texts in JSON
+// where another type is due. In JSON nothing is coerced.
 //
-// Three places differ from Pydantic on purpose: an object is always a dictionary, never a model (dict_type, not
-// model_attributes_type); a branch of a union adds nothing to loc, as a JSON Schema's branches have no names; and what is
-// wrong with a date, a URL or the like is said by naming the standard, since Pydantic's parsers accept other forms.
+// Three places differ from Pydantic on purpose: members of an enum class are literals, which have the same schema; a branch
+// of a union without a discriminator adds nothing to loc, as a JSON Schema's branches have no names; and what is wrong with
+// a date, a URL or the like is said by naming the standard, since Pydantic's parsers accept other forms.
 var answers = map[string]answer{
 	"type:string":   {"string_type", "Input should be a valid string"},
 	"type:integer":  {"int_type", "Input should be a valid integer"},
@@ -33,6 +34,7 @@ var answers = map[string]answer{
 	"type:boolean":  {"bool_type", "Input should be a valid boolean"},
 	"type:array":    {"list_type", "Input should be a valid list"},
 	"type:object":   {"dict_type", "Input should be a valid dictionary"},
+	"type:model":    {"model_attributes_type", "Input should be a valid dictionary or object to extract fields from"}, // has properties
 	"type:null":     {"none_required", "Input should be None"},
 
 	"enum":  {"literal_error", "Input should be {expected}"},
@@ -63,6 +65,11 @@ var answers = map[string]answer{
 	"parse:number":  {"float_parsing", "Input should be a valid number, unable to parse string as a number"},
 	"parse:finite":  {"finite_number", "Input should be a finite number"},
 	"parse:boolean": {"bool_parsing", "Input should be a valid boolean, unable to interpret input"},
+
+	// Beside OpenAPI's `discriminator`.
+	"tag:missing": {"union_tag_not_found", "Unable to extract tag using discriminator {discriminator}"},
+	"tag:wrong":   {"union_tag_invalid", "Input tag '{tag}' found using {discriminator} does not match any of the expected tags: {expected_tags}"},
+	"tag:unknown": {"union_tag_invalid", "Input tag found using {discriminator} does not match any of the expected tags: {expected_tags}"},
 
 	"format:date-time": {"datetime_from_date_parsing", "Input should be a valid datetime or date, {error}"},
 	"format:date":      {"date_from_datetime_parsing", "Input should be a valid date or datetime, {error}"},

@@ -64,6 +64,9 @@ func CompileParameter(raw []byte, at Place, name string, required bool, options 
 	return p, err
 }
 
+// HasDefault says whether an absent parameter has a value all the same, which may be null.
+func (p *Parameter) HasDefault() bool { return p.fallback != nil }
+
 // Parse reads the values that a request has for the parameter, in their order; none is an absent parameter. It gives nil
 // for an absent one without a default, a []any for a list, and otherwise one value: of several in a query the last counts, and
 // of several headers the first, as in FastAPI. Numbers are int64 or float64; a parameter of type number is always float64.

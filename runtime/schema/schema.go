@@ -9,7 +9,6 @@
 package schema
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
@@ -40,6 +39,7 @@ type Schema struct {
 	compiled *jsonschema.Schema
 	growth   growth
 	fill     *filler // nil where no default can be filled in
+	origins  origins
 	echo     bool
 }
 
@@ -68,7 +68,7 @@ func Compile(raw []byte, options ...Option) (*Schema, error) {
 	if err := checkDefaults(graph, costs, fillers); err != nil {
 		return nil, err
 	}
-	return &Schema{compiled: compiled, growth: costs.of(0), fill: fillers[compiled], echo: set.echo}, nil
+	return &Schema{compiled: compiled, growth: costs.of(0), fill: fillers[compiled], origins: graph.origins(doc), echo: set.echo}, nil
 }
 
 // Check reads a request's body and holds it against the schema. It gives the value as Decode does, with defaults filled in,
@@ -117,7 +117,7 @@ func (s *Schema) check(doc document, at []any) (any, []problem.Violation) {
 		return nil, []problem.Violation{unreadable(at, errWork.Error())}
 	}
 	if err := s.compiled.Validate(doc.value); err != nil {
-		found := violations(doc.value, at, err)
+		found := s.violations(doc.value, at, err)
 		if s.echo {
 			echo(found, sent, len(at))
 		}
@@ -144,19 +144,21 @@ func read(text []byte, at []any) (document, *problem.Violation) {
 		v := unreadable(at, tooLong(MaxBodyBytes).Error())
 		return document{}, &v
 	}
-	if len(bytes.TrimLeft(text, " \t\r\n")) == 0 {
+	if len(text) == 0 {
 		v := violation(at, "required", nil)
 		return document{}, &v
 	}
 	doc, fault := decode(text, limits{depth: MaxBodyDepth, nodes: MaxBodyNodes, keys: MaxObjectKeys})
 	if fault != nil {
-		v := unreadable(append(slices.Clip(at), int(fault.offset)), fault.reason)
+		position, reason := fault.inPython(text)
+		v := unreadable(append(slices.Clip(at), position), reason)
 		return document{}, &v
 	}
 	return doc, nil
 }
 
-// unreadable has the shape that FastAPI gives to a JSON decode error; its loc ends in the offset in bytes where there is one.
+// unreadable has the shape that FastAPI gives to a JSON decode error; its loc ends in the position, in characters, where
+// there is one.
 func unreadable(loc []any, reason string) problem.Violation {
 	return problem.Violation{
 		Type: problem.TypeJSONInvalid,

@@ -26,58 +26,79 @@ const (
 // keyStep follows a name in loc where the name itself is wrong, as in Pydantic's.
 const keyStep = "[key]"
 
-// violations translates a validator's error about root, which stands at the loc given. They are sorted by loc, since the
-// validator walks objects in no order.
+// violations puts what is wrong with a value, which stands at the loc given, as Pydantic would.
+func (s *Schema) violations(value any, at []any, err error) []problem.Violation {
+	f := finder{root: value, at: at, origins: s.origins, echo: s.echo}
+	return f.all(s.compiled, err)
+}
+
+// violations translates a validator's error about root, which stands at the loc given, where nothing is known of the
+// schema.
 func violations(root any, at []any, err error) []problem.Violation {
+	f := finder{root: root, at: at}
+	return f.all(nil, err)
+}
+
+func (f *finder) all(schema *jsonschema.Schema, err error) []problem.Violation {
 	e, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
-		return []problem.Violation{violation(at, "other", nil)}
+		return []problem.Violation{violation(f.at, "other", nil)}
 	}
-	f := finder{root: root, at: at}
 	f.find(e)
-	slices.SortFunc(f.found, func(a, b found) int { return compare(a.Violation, b.Violation) })
-	f.found = slices.CompactFunc(f.found, func(a, b found) bool { return compare(a.Violation, b.Violation) == 0 })
-	out := make([]problem.Violation, min(len(f.found), MaxViolations))
-	for i := range out {
-		out[i] = f.found[i].Violation
+	kept := told(sorted(f.found, schema, len(f.at)))
+	out := make([]problem.Violation, len(kept))
+	for i := range kept {
+		out[i] = kept[i].Violation
 	}
 	return out
 }
 
-// found is a violation and the keyword it came from.
+// found is a violation, the keyword and the schema it came from, and where members stand in their objects.
 type found struct {
 	problem.Violation
+
 	keyword string
+	schema  string
+	ranks   []int
 }
 
 // finder collects violations from a tree of errors about root.
 type finder struct {
-	root  any
-	at    []any
-	found []found
+	root    any
+	at      []any
+	origins origins
+	echo    bool
+	found   []found
+	schema  string // that the error being translated is from
 }
 
 func (f *finder) add(loc []any, keyword string, ctx map[string]any) {
-	f.found = append(f.found, found{violation(loc, keyword, ctx), keyword})
+	f.found = append(f.found, found{Violation: violation(loc, keyword, ctx), keyword: keyword, schema: f.schema})
+}
+
+// sub is a finder for one of several branches.
+func (f *finder) sub() *finder {
+	return &finder{root: f.root, at: f.at, origins: f.origins, echo: f.echo}
 }
 
 func (f *finder) find(e *jsonschema.ValidationError) {
-	loc := f.locate(e.InstanceLocation)
+	loc, value := f.locate(e.InstanceLocation)
+	f.schema = e.SchemaURL
 	switch k := e.ErrorKind.(type) {
 	case *kind.Schema, *kind.Group, *kind.AllOf, *kind.Reference:
 		f.findAll(e.Causes)
 	case *kind.AnyOf:
-		f.closest(loc, e.Causes)
+		f.union(loc, value, e)
 	case *kind.OneOf:
 		if len(k.Subschemas) > 0 {
 			f.add(loc, "oneOf", nil)
 		} else {
-			f.closest(loc, e.Causes)
+			f.union(loc, value, e)
 		}
 	case *kind.PropertyNames:
 		f.names(e.Causes)
 	case *kind.Type:
-		f.wrongType(loc, k)
+		f.wrongType(loc, value, k)
 	case *kind.Required:
 		f.missing(loc, k.Missing)
 	case *kind.DependentRequired:
@@ -107,22 +128,46 @@ func (f *finder) missing(loc []any, names []string) {
 }
 
 // wrongType names every type that would have done. null is named only where nothing else would do: what may be absent
-// is seldom what was meant.
-func (f *finder) wrongType(loc []any, k *kind.Type) {
+// is seldom what was meant. Where the values are listed, their types say nothing more.
+func (f *finder) wrongType(loc []any, value any, k *kind.Type) {
+	from := f.origins.at(f.schema)
+	switch {
+	case from.Enum != nil:
+		f.add(loc, "enum", map[string]any{"expected": expected(from.Enum.Values)})
+		return
+	case from.Const != nil:
+		f.add(loc, "const", map[string]any{"expected": expected([]any{*from.Const})})
+		return
+	}
 	for _, want := range k.Want {
-		switch {
-		case want == "null" && len(k.Want) > 1:
-		case want == "integer" && k.Got == "number":
-			f.add(loc, "type:fraction", nil)
-		default:
-			f.add(loc, "type:"+want, nil)
+		if want != "null" || len(k.Want) == 1 {
+			f.add(loc, mistyped(want, value, from), nil)
 		}
 	}
 }
 
+// mistyped gives the key in answers for a value that is not of the type wanted. A text that stands for no such value is
+// told so; one that does, which Pydantic would take for it, is of the wrong type here.
+func mistyped(want string, value any, from *origin) string {
+	text, isText := value.(string)
+	switch _, failed := coerce(want, text); {
+	case isText && failed == "parse:"+want:
+		return failed
+	case want == "object" && from.isModel():
+		return "type:model"
+	case want == "integer" && typeOf(value) == "number":
+		return "type:fraction"
+	case want == "boolean" && typeOf(value) == "integer":
+		if _, failed := coerce(want, fmt.Sprint(value)); failed != "" {
+			return failed
+		}
+	}
+	return "type:" + want
+}
+
 // names takes the causes of propertyNames, whose location is the name itself.
 func (f *finder) names(causes []*jsonschema.ValidationError) {
-	sub := finder{root: f.root, at: f.at}
+	sub := f.sub()
 	sub.findAll(causes)
 	for _, v := range sub.found {
 		v.Loc = append(slices.Clip(v.Loc), keyStep)
@@ -136,7 +181,7 @@ func (f *finder) closest(loc []any, branches []*jsonschema.ValidationError) {
 	best := -1
 	var kept []found
 	for _, branch := range branches {
-		sub := finder{root: f.root, at: f.at}
+		sub := f.sub()
 		sub.find(branch)
 		switch distance := distance(loc, sub.found); {
 		case best < 0 || distance < best:
@@ -163,28 +208,78 @@ func distance(loc []any, branch []found) int {
 	return far
 }
 
+// tag is a step in loc that the value does not have: it names the branch of a union.
+type tag string
+
+// union answers for the branch that a discriminator names, as Pydantic does, or else for the closest ones.
+func (f *finder) union(loc []any, value any, e *jsonschema.ValidationError) {
+	from := f.origins.at(e.SchemaURL)
+	object, isObject := value.(map[string]any)
+	if from.tags == nil || !isObject || len(e.Causes) != len(from.tags) {
+		f.closest(loc, e.Causes)
+		return
+	}
+	ctx := map[string]any{"discriminator": "'" + from.property + "'"}
+	sent, found := object[from.property]
+	text, isText := sent.(string)
+	i := slices.Index(from.tags, text)
+	switch {
+	case !found:
+		f.add(loc, "tag:missing", ctx)
+	case !isText || i < 0:
+		f.wrongTag(loc, sent, from, ctx)
+	default:
+		sub := f.sub()
+		sub.find(e.Causes[i])
+		for _, v := range sub.found {
+			v.Loc = slices.Insert(slices.Clone(v.Loc), len(loc), any(tag(text)))
+			f.found = append(f.found, v)
+		}
+	}
+}
+
+// wrongTag repeats the tag only where inputs may be.
+func (f *finder) wrongTag(loc []any, sent any, from *origin, ctx map[string]any) {
+	quoted := make([]string, len(from.tags))
+	for i, t := range from.tags {
+		quoted[i] = python(t)
+	}
+	ctx["expected_tags"] = shorten(strings.Join(quoted, ", "), maxShownValues)
+	if !f.echo {
+		f.add(loc, "tag:unknown", ctx)
+		return
+	}
+	text, isText := sent.(string)
+	if !isText {
+		text = python(sent)
+	}
+	ctx["tag"] = clip(text)
+	f.add(loc, "tag:wrong", ctx)
+}
+
 // locate turns steps into a loc: where the root is, then names, and indexes as numbers. Only the value tells the two apart.
-func (f *finder) locate(steps []string) []any {
-	loc := make([]any, len(f.at), len(f.at)+len(steps)+1)
+// It gives the value there, too.
+func (f *finder) locate(steps []string) (loc []any, value any) {
+	loc = make([]any, len(f.at), len(f.at)+len(steps)+1)
 	copy(loc, f.at)
-	at := f.root
+	value = f.root
 	for _, step := range steps {
-		switch v := at.(type) {
+		switch v := value.(type) {
 		case []any:
 			i, err := strconv.Atoi(step)
 			if err != nil || i < 0 || i >= len(v) {
-				return loc
+				return loc, nil
 			}
-			at = v[i]
+			value = v[i]
 			loc = append(loc, i)
 		case map[string]any:
-			at = v[step]
+			value = v[step]
 			loc = append(loc, clip(step))
 		default:
-			return loc
+			return loc, nil
 		}
 	}
-	return loc
+	return loc, value
 }
 
 func clip(name string) string { return shorten(name, maxShownName) }
@@ -217,7 +312,7 @@ func compareStep(a, b any) int {
 	case bIsIndex:
 		return 1
 	default:
-		return cmp.Compare(a.(string), b.(string)) //nolint:forcetypeassert // a step is an index or a name
+		return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) // names and tags
 	}
 }
 
