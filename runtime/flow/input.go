@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
@@ -50,6 +51,9 @@ func (in *input) read(ctx context.Context, env *Environment, req *relay.Request)
 	if err != nil {
 		return nil, err
 	}
+	if len(wrong) > 0 && wrong[0].Type == problem.TypeJSONInvalid {
+		violations = nil // of a body that is no JSON FastAPI says that alone
+	}
 	if violations = append(violations, wrong...); len(violations) > 0 {
 		return nil, problem.Invalid(violations)
 	}
@@ -64,11 +68,11 @@ func (in *input) params(req *relay.Request) (map[string]any, []problem.Violation
 	var query url.Values
 	for _, p := range in.parameters {
 		if query == nil && p.in == config.InQuery {
-			query, _ = url.ParseQuery(req.RawQuery) // what can be read counts, as in other frameworks
+			query = parseQuery(req.RawQuery)
 		}
 		value, wrong := p.Parse(p.values(req, query))
 		violations = append(violations, wrong...)
-		if value != nil {
+		if value != nil || p.HasDefault() {
 			params[p.name] = value
 		}
 	}
@@ -79,17 +83,21 @@ func (p *parameter) values(req *relay.Request, query url.Values) []string {
 	switch p.in {
 	case config.InPath:
 		if value, ok := req.Params[p.name]; ok {
-			return []string{value}
+			return []string{valid(value)}
 		}
 		return nil
 	case config.InQuery:
 		return query[p.name]
 	}
-	return req.Header.Values(p.name)
+	values := slices.Clone(req.Header.Values(p.name))
+	for i := range values {
+		values[i] = valid(values[i])
+	}
+	return values
 }
 
 func (in *input) body(ctx context.Context, env *Environment, req *relay.Request) (any, []problem.Violation, error) {
-	if in.schema == nil && len(req.Body) == 0 {
+	if in.schema == nil && (len(req.Body) == 0 || !hasContent(req.Method)) {
 		return nil, nil, nil
 	}
 	if len(req.Body) > 0 && !isJSON(req.Header.Get("Content-Type")) {
@@ -101,6 +109,9 @@ func (in *input) body(ctx context.Context, env *Environment, req *relay.Request)
 	}
 	return check(ctx, env, len(req.Body), func() (any, []problem.Violation) { return read(req.Body) })
 }
+
+// hasContent says whether a body means anything where no schema asks for one (RFC 9110, sections 9.3.1 and 9.3.5).
+func hasContent(method string) bool { return method != http.MethodGet && method != http.MethodDelete }
 
 // decode reads JSON that a model or service has written.
 func decode(raw []byte) (any, []problem.Violation) { return schema.Decode(raw) }
@@ -121,7 +132,7 @@ func headers(h http.Header) map[string]any {
 	m := make(map[string]any, len(h))
 	for name, values := range h {
 		if len(values) > 0 && !withheld[name] {
-			m[strings.ToLower(name)] = values[0]
+			m[strings.ToLower(name)] = valid(values[0])
 		}
 	}
 	return m
