@@ -1,16 +1,22 @@
 package docs_test
 
 import (
+	"context"
+	"net/http"
+	"net/url"
+	"path"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 
 	"github.com/llmservice/llmservice/controllers/manifest"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
-	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/schema"
+	"github.com/llmservice/llmservice/runtime/flow"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // TestManifestsAreServable takes every manifest of the pages the way that the operator goes, up to the gateway's door.
@@ -18,7 +24,7 @@ func TestManifestsAreServable(t *testing.T) {
 	texts := manifests(t)
 	// What helm prints after an installation has one too.
 	texts["charts/llmservice/templates/NOTES.txt"] = []string{notesManifest(t)}
-	for _, page := range []string{"README.md", "docs/routes.md", "docs/scaling.md"} {
+	for _, page := range []string{"README.md", "docs/routes.md", "docs/steps.md", "docs/scaling.md"} {
 		if len(texts[page]) == 0 {
 			t.Errorf("no manifest was found in %s", page)
 		}
@@ -30,17 +36,72 @@ func TestManifestsAreServable(t *testing.T) {
 	}
 }
 
+// manifests are those of the pages. A part of one stands in the first whole manifest of its page.
 func manifests(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
 	for page, text := range pages(t) {
 		for _, f := range fences(text) {
-			if f.language == "yaml" {
-				found[page] = append(found[page], f.text)
+			if f.language != "yaml" {
+				continue
 			}
+			if !strings.Contains(f.text, "apiVersion: ") {
+				if len(found[page]) == 0 {
+					t.Fatalf("%s: no whole manifest stands before this part of one:\n%s", page, f.text)
+				}
+				f.text = within(t, found[page][0], f.text)
+			}
+			found[page] = append(found[page], f.text)
 		}
 	}
 	return found
+}
+
+// within puts a part into a manifest: a list is the first route's steps, and members are those of the first route or,
+// if such are its own, of spec.
+func within(t *testing.T, whole, part string) string {
+	t.Helper()
+	var m struct {
+		APIVersion string         `json:"apiVersion"`
+		Kind       string         `json:"kind"`
+		Metadata   map[string]any `json:"metadata"`
+		Spec       map[string]any `json:"spec"`
+	}
+	if err := yaml.UnmarshalStrict([]byte(whole), &m); err != nil {
+		t.Fatal(err)
+	}
+	members := membersOf(t, part)
+	route, ok := m.Spec["routes"].([]any)[0].(map[string]any)
+	if !ok {
+		t.Fatalf("no route in\n%s", whole)
+	}
+	if members["steps"] != nil && members["response"] == nil {
+		members["response"] = map[string]any{"body": map[string]any{}}
+	}
+	for name, value := range members {
+		if list, ok := m.Spec[name].([]any); ok {
+			m.Spec[name] = append(list, value.([]any)...)
+			continue
+		}
+		route[name] = value
+	}
+	text, err := yaml.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func membersOf(t *testing.T, part string) map[string]any {
+	t.Helper()
+	var value any
+	if err := yaml.UnmarshalStrict([]byte(part), &value); err != nil {
+		t.Fatalf("%v\n%s", err, part)
+	}
+	if members, ok := value.(map[string]any); ok {
+		return members
+	}
+	return map[string]any{"steps": value}
 }
 
 func notesManifest(t *testing.T) string {
@@ -70,26 +131,53 @@ func contract(t *testing.T, page, text string) *config.Config {
 	return c
 }
 
-// TestExampleOf422 asks the example of docs/routes.md what the page says it answers.
+// TestExampleOf422 asks the route of docs/routes.md what the page says it answers.
 func TestExampleOf422(t *testing.T) {
 	const page = "docs/routes.md"
-	c := contract(t, page, manifests(t)[page][0])
-	compiled, err := schema.Compile(c.Routes[0].Request.Schema)
+	text := read(t, page)
+	target, err := url.ParseRequestURI(between(t, text, "words of Pydantic 2. To\n`POST ", "` with the body"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := read(t, page)
-	_, violations := compiled.Check([]byte(between(t, text, "To `", "` the route above answers")))
-	got := problem.FastAPI.Reply(problem.Invalid(violations))
+	got := answerOf(t, contract(t, page, manifests(t)[page][0]), &relay.Request{
+		Head:   relay.Head{Method: http.MethodPost, Path: target.Path, RawQuery: target.RawQuery, Header: http.Header{}},
+		Params: map[string]string{"language": path.Base(target.Path)},
+		Body:   []byte(between(t, text, "with the body `", "` the route above answers")),
+	})
 	want := fenceAfter(t, text, "the route above answers:")
 	if diff := cmp.Diff(jsonOf(t, []byte(want)), jsonOf(t, got.Body)); got.Status != 422 || diff != "" {
 		t.Errorf("status %d, (-page +gateway)\n%s", got.Status, diff)
 	}
 }
 
+// answerOf asks the first route of a config, of which it wants an answer without a call of an upstream.
+func answerOf(t *testing.T, c *config.Config, r *relay.Request) *relay.Reply {
+	t.Helper()
+	program, errs := config.Compile(c)
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	upstreams := map[string]*upstream.Upstream{}
+	for i := range c.Upstreams {
+		upstreams[c.Upstreams[i].Name] = nil
+	}
+	routes, err := flow.Compile(program, &flow.Environment{
+		Upstreams: upstreams,
+		Heavy:     func(context.Context, int) (func(), error) { return func() {}, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply := routes[0].Decide(t.Context(), r).Reply
+	if reply == nil {
+		t.Fatal("the route does not refuse the request")
+	}
+	return reply
+}
+
 // TestReservedPaths compares the paths that no route may have.
 func TestReservedPaths(t *testing.T) {
-	sentence := between(t, read(t, "docs/routes.md"), "different methods. ", " and what is below them belong to the gateway")
+	sentence := between(t, read(t, "docs/routes.md"), "different methods.\n", " and what is below them belong to the gateway")
 	if diff := cmp.Diff(config.Reserved, codes(sentence)); diff != "" {
 		t.Errorf("docs/routes.md (-code +page):\n%s", diff)
 	}
