@@ -34,7 +34,7 @@ var answers = map[string]answer{
 	"type:boolean":  {"bool_type", "Input should be a valid boolean"},
 	"type:array":    {"list_type", "Input should be a valid list"},
 	"type:object":   {"dict_type", "Input should be a valid dictionary"},
-	"type:model":    {"model_attributes_type", "Input should be a valid dictionary or object to extract fields from"}, // has properties
+	"type:model":    {"model_attributes_type", "Input should be a valid dictionary or object to extract fields from"},
 	"type:null":     {"none_required", "Input should be None"},
 
 	"enum":  {"literal_error", "Input should be {expected}"},
@@ -68,8 +68,14 @@ var answers = map[string]answer{
 
 	// Beside OpenAPI's `discriminator`.
 	"tag:missing": {"union_tag_not_found", "Unable to extract tag using discriminator {discriminator}"},
-	"tag:wrong":   {"union_tag_invalid", "Input tag '{tag}' found using {discriminator} does not match any of the expected tags: {expected_tags}"},
-	"tag:unknown": {"union_tag_invalid", "Input tag found using {discriminator} does not match any of the expected tags: {expected_tags}"},
+	"tag:wrong": {
+		"union_tag_invalid",
+		"Input tag '{tag}' found using {discriminator} does not match any of the expected tags: {expected_tags}",
+	},
+	"tag:unknown": {
+		"union_tag_invalid",
+		"Input tag found using {discriminator} does not match any of the expected tags: {expected_tags}",
+	},
 
 	"format:date-time": {"datetime_from_date_parsing", "Input should be a valid datetime or date, {error}"},
 	"format:date":      {"date_from_datetime_parsing", "Input should be a valid date or datetime, {error}"},
