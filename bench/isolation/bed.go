@@ -21,9 +21,9 @@ const hard = `{
   "type": "array", "minItems": 1,
   "items": {
     "oneOf": [
-      {"type": "object", "required": ["kind", "text"], "properties": {"kind": {"const": "a"}, "text": {"pattern": "^[a-z ]+$"}}},
-      {"type": "object", "required": ["kind", "text"], "properties": {"kind": {"const": "b"}, "text": {"pattern": "^([a-z]+ ?)+$"}}},
-      {"type": "object", "required": ["kind", "text"], "properties": {"kind": {"const": "c"}, "text": {"maxLength": 80}}}
+      {"required": ["kind", "text"], "properties": {"kind": {"const": "a"}, "text": {"pattern": "^[a-z ]+$"}}},
+      {"required": ["kind", "text"], "properties": {"kind": {"const": "b"}, "text": {"pattern": "^([a-z]+ ?)+$"}}},
+      {"required": ["kind", "text"], "properties": {"kind": {"const": "c"}, "text": {"maxLength": 80}}}
     ]
   }
 }`
@@ -97,6 +97,7 @@ func (b *bed) writeConfig() error {
 // start builds the gateway and waits until it is ready.
 func (b *bed) start(ctx context.Context) error {
 	binary := filepath.Join(b.dir, "gateway")
+	//nolint:gosec // the directory is our own
 	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/llmservice/llmservice/cmd/gateway")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the gateway: %w: %s", err, out)
@@ -106,6 +107,7 @@ func (b *bed) start(ctx context.Context) error {
 		return err
 	}
 	b.url = "http://" + api
+	//nolint:gosec // the binary has just been built
 	b.gateway = exec.CommandContext(ctx, binary, "-listen", api, "-admin-listen", admin, "-config-dir", b.dir, "-workers", "2",
 		"-drain-delay", "0s", "-log-level", "error")
 	b.gateway.Stderr = os.Stderr

@@ -80,16 +80,15 @@ func (b *bed) measure(ctx context.Context, busy int) (figures, error) {
 // post sends one large body after the other until it is told to stop.
 func (b *bed) post(ctx context.Context, done *atomic.Int64) error {
 	for ctx.Err() == nil {
-		status, err := b.send(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
+		switch status, err := b.send(ctx); {
+		case ctx.Err() != nil: // what it was doing then does not count
 		case err != nil:
 			return err
 		case status != http.StatusOK:
 			return fmt.Errorf("a body was answered with status %d", status)
+		default:
+			done.Add(1)
 		}
-		done.Add(1)
 	}
 	return nil
 }
