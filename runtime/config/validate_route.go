@@ -1,50 +1,30 @@
 package config
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/route"
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
 // Reserved paths belong to the gateway itself, with everything below them.
 var Reserved = []string{"/v1", "/docs", "/redoc", "/openapi.json"}
 
-// A segment that stands for a parameter.
-var parameterSegment = regexp.MustCompile(`^\{([A-Za-z][A-Za-z0-9_]{0,62})\}$`)
-
 func (v *validator) routes(routes []Route) {
-	taken := map[string]bool{}
+	var table route.Table[int]
 	for i := range routes {
 		path, r := indexed("routes", i), &routes[i]
-		if key := r.Method + " " + shape(r.Path); taken[key] {
-			v.addf(path+".path", "%s %s is another route's", r.Method, r.Path)
-		} else {
-			taken[key] = true
-		}
 		v.route(path, r)
-	}
-}
-
-// shape is a path without the names of its parameters.
-func shape(path string) string {
-	segments := strings.Split(path, "/")
-	for i, s := range segments {
-		if parameterSegment.MatchString(s) {
-			segments[i] = "{}"
+		// The gateway's own table: what it would refuse, nobody may deliver.
+		if err := table.Add(r.Method, r.Path, i); err != nil {
+			v.addf(path+".path", "%v", err)
 		}
 	}
-	return strings.Join(segments, "/")
 }
 
 func (v *validator) route(path string, r *Route) {
-	if !strings.HasPrefix(r.Path, "/") {
-		v.addf(path+".path", "%q does not begin with /", r.Path)
-	}
 	for _, reserved := range Reserved {
 		if r.Path == reserved || strings.HasPrefix(r.Path, reserved+"/") {
 			v.addf(path+".path", "%s belongs to the gateway", reserved)
@@ -134,32 +114,17 @@ func (v *validator) parameter(path string, p *Parameter, options []schema.Option
 	if err != nil {
 		v.addf(path+".schema", "%v", err)
 	}
-	if p.In == InPath || p.Required || hasDefault(raw) {
+	if p.In == InPath || p.Required || compiled.HasDefault() {
 		return t
 	}
 	return expr.Optional(t)
 }
 
-func hasDefault(raw []byte) bool {
-	var s struct {
-		Default any `json:"default"`
-	}
-	return json.Unmarshal(raw, &s) == nil && s.Default != nil
-}
-
 // segments checks that the path's parameters and those that are described are the same.
-func (v *validator) segments(path, route string, parameters []Parameter) {
-	var named []string
-	for segment := range strings.SplitSeq(route, "/") {
-		match := parameterSegment.FindStringSubmatch(segment)
-		switch {
-		case match == nil && strings.ContainsAny(segment, "{}"):
-			v.addf(strings.TrimSuffix(path, ".request.parameters")+".path", "%q is neither literal nor a parameter such as {id}", segment)
-		case match != nil && slices.Contains(named, match[1]):
-			v.addf(strings.TrimSuffix(path, ".request.parameters")+".path", "%s is there twice", segment)
-		case match != nil:
-			named = append(named, match[1])
-		}
+func (v *validator) segments(path, template string, parameters []Parameter) {
+	named, err := route.Parameters(template)
+	if err != nil {
+		return // which the table of routes will say
 	}
 	for i := range parameters {
 		if p := &parameters[i]; p.In == InPath {
@@ -173,19 +138,5 @@ func (v *validator) segments(path, route string, parameters []Parameter) {
 	}
 	for _, name := range named {
 		v.addf(path, "the path's {%s} is missing, want {name: %s, in: Path}", name, name)
-	}
-}
-
-// TemplateVars are the variables of a route's templates after some steps.
-func TemplateVars(done []string) expr.Vars {
-	steps := map[string]expr.Type{}
-	for _, name := range done {
-		steps[name] = expr.Dyn
-	}
-	return expr.Vars{
-		"request": expr.Object(map[string]expr.Type{
-			"method": expr.String, "path": expr.String, "headers": expr.Map(expr.String), "body": expr.Dyn,
-		}),
-		"steps": expr.Object(steps),
 	}
 }

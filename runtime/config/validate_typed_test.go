@@ -109,7 +109,7 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 	}{
 		{"upstreams[1]", func(c *Config) { c.Upstreams[1].OpenAI = &OpenAI{Model: "m"} }, "both openAI and http"},
 		{"models[0].upstreams[0]", func(c *Config) { c.Models[0].Upstreams[0] = "search" }, "plain HTTP service"},
-		{"routes[1].path", route(func(r *Route) { r.Path = "/ask/{id}/{a}x" }), "neither literal nor a parameter"},
+		{"routes[1].path", route(func(r *Route) { r.Path = "/ask/{id}/{a}x" }), "text without braces"},
 		{"routes[1].path", route(func(r *Route) { r.Path = "/ask/{id}/{id}" }), "twice"},
 		{"routes[2].path", func(c *Config) {
 			second := c.Routes[1]
@@ -117,6 +117,12 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 			second.Steps, second.Response = nil, &Response{Body: []byte(`1`)}
 			c.Routes = append(c.Routes, second)
 		}, "another route's"},
+		{"routes[2].path", func(c *Config) {
+			second := c.Routes[1]
+			second.Method, second.Path, second.Request = "GET", "/ask/{other}", &Request{Parameters: []Parameter{{Name: "other", In: InPath}}}
+			second.Steps, second.Response = nil, &Response{Body: []byte(`1`)}
+			c.Routes = append(c.Routes, second)
+		}, "same paths"},
 		{"routes[1].budget.maxCalls", route(func(r *Route) { r.Budget.MaxCalls = 0 }), "at least 1"},
 		{"routes[1].budget.maxBytes", route(func(r *Route) { r.Budget.MaxBytes = 0 }), "at least 1"},
 		{"routes[1].budget.maxTokens", route(func(r *Route) { r.Budget.MaxTokens = -1 }), "at least 1"},
