@@ -184,7 +184,7 @@ func (d *dialogue) evaluate(ctx context.Context, call openai.ToolCall, entry map
 		for _, t := range d.tools {
 			names = append(names, t.Name)
 		}
-		return nil, map[string]any{"code": "unknown_tool", "message": fmt.Sprintf("There are the tools %v.", names)}, nil
+		return nil, map[string]any{"code": "unknown_tool", "message": "There are the tools " + strings.Join(names, ", ") + "."}, nil
 	}
 	arguments := call.Arguments
 	if arguments == "" {

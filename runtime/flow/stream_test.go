@@ -1,0 +1,321 @@
+package flow
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// ownHead is how the chunks of the gateway's own begin: with a name that nobody can foresee.
+var ownHead = regexp.MustCompile(`\{"id":"chatcmpl-[-0-9a-f]{36}","object":"chat\.completion\.chunk","created":\d+,"model":"s",`)
+
+func (g got) masked() string { return ownHead.ReplaceAllString(g.body, "{OWN,") }
+
+const (
+	errorHead = `{"error":{"message":"`
+	truncated = errorHead + `The upstream's answer broke off before its end.","type":"server_error","param":null,"code":"upstream_truncated"}}`
+)
+
+func roleOf(model string) string {
+	return `data: {"model":"` + model + `","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}` + "\n\n"
+}
+
+func contentOf(model, text string) string {
+	return `data: {"model":"` + model + `","choices":[{"index":0,"delta":{"content":"` + text + `"}}]}` + "\n\n"
+}
+
+func stopOf(model string) string {
+	return `data: {"model":"` + model + `","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n"
+}
+
+// breaks streams a word and then breaks off.
+func breaks(c *asked) canned { return streams(c, []part{{text: chunkOf(c, "one ")}}) }
+
+func TestFormatsByteByByte(t *testing.T) {
+	step := `{"name":"s",` + chatOf("a") + `}`
+	two := func(c *asked) canned { return says(c, 100*ms, "one ", "t\nwo") }
+	nothing := func(c *asked) canned { return streams(c, nil).ends(c, "stop") }
+	for _, tt := range []struct {
+		name, response, want string
+		script               upstreamFunc
+	}{
+		{
+			"OpenAI", `"stream":"s"`,
+			roleOf("model-a") + contentOf("model-a", "one ") + contentOf("model-a", `t\nwo`) + stopOf("model-a") + doneEvent, two,
+		},
+		{
+			"Text", `"stream":"s","format":"Text"`,
+			"data: one \n\ndata: t\ndata: wo\n\nevent: done\ndata: {\"finishReason\":\"stop\",\"usage\":" + sortedUsage + "}\n\n", two,
+		},
+		{
+			"JSON", `"stream":"s","format":"JSON"`,
+			"event: delta\ndata: {\"text\":\"one \"}\n\nevent: delta\ndata: {\"text\":\"t\\nwo\"}\n\nevent: done\ndata: {\"finishReason\":\"stop\",\"usage\":" + sortedUsage + "}\n\n", two,
+		},
+		{
+			"events", `"events":{"steps":["s"],"progress":true},"body":{"all":"${steps.s.text}"}`,
+			"event: progress\ndata: {\"step\":\"s\",\"state\":\"started\"}\n\n" +
+				"event: s\ndata: {\"text\":\"one \"}\n\nevent: s\ndata: {\"text\":\"t\\nwo\"}\n\n" +
+				"event: progress\ndata: {\"step\":\"s\",\"state\":\"succeeded\"}\n\n" +
+				"event: result\ndata: {\"all\":\"one t\\nwo\"}\n\nevent: done\ndata: {\"usage\":" + usageJSON + "}\n\n", two,
+		},
+		{"OpenAI, broken off", `"stream":"s"`, roleOf("model-a") + contentOf("model-a", "one ") + "data: " + truncated + "\n\n", breaks},
+		{"Text, broken off", `"stream":"s","format":"Text"`, "data: one \n\nevent: error\ndata: " + truncated + "\n\n", breaks},
+		{"JSON, broken off", `"stream":"s","format":"JSON"`, "event: delta\ndata: {\"text\":\"one \"}\n\nevent: error\ndata: " + truncated + "\n\n", breaks},
+		{
+			"events, broken off", `"events":{"steps":["s"],"progress":true}`,
+			"event: progress\ndata: {\"step\":\"s\",\"state\":\"started\"}\n\nevent: s\ndata: {\"text\":\"one \"}\n\n" +
+				"event: progress\ndata: {\"step\":\"s\",\"state\":\"failed\"}\n\nevent: error\ndata: " + truncated + "\n\n", breaks,
+		},
+		{"OpenAI, nothing said", `"stream":"s"`, roleOf("model-a") + stopOf("model-a") + doneEvent, nothing},
+		{"Text, nothing said", `"stream":"s","format":"Text"`, "event: done\ndata: {\"finishReason\":\"stop\",\"usage\":" + sortedUsage + "}\n\n", nothing},
+		{"events, only a result", `"events":{},"body":"${steps.s.text}"`, "event: result\ndata: \"one t\\nwo\"\n\nevent: done\ndata: {\"usage\":" + usageJSON + "}\n\n", two},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{}, map[string]upstreamFunc{"a": tt.script}, streaming(tt.response, step))
+				g := w.post(hi)
+				if diff := cmp.Diff(tt.want, g.body); diff != "" || g.status != 200 || g.header.Get("Content-Type") != "text/event-stream" {
+					t.Errorf("%d %s %v (-want +got):\n%s", g.status, g.header, g.err, diff)
+				}
+			})
+		})
+	}
+}
+
+// The way of a route's only step is another than that of the rest, but nothing of it shows.
+func TestRelayedAndProducedStreamsAreTheSame(t *testing.T) {
+	relayed := `{"name":"s",` + chatOf("a") + `}`
+	produced := `{"name":"s","timeout":"60s",` + chatOf("a") + `}`
+	limits := map[string]string{"": "", "with a bound on tokens": `"budget":{"maxCalls":2,"maxTokens":100,"maxBytes":100000},`}
+	for script, answer := range map[string]upstreamFunc{
+		"words":   func(c *asked) canned { return says(c, 10*ms, "one ", "two") },
+		"nothing": func(c *asked) canned { return streams(c, nil).ends(c, "stop") },
+		"only an end": func(*asked) canned {
+			return canned{header: http.Header{"Content-Type": {"text/event-stream"}}, parts: []part{{text: doneEvent}}}
+		},
+		"tool calls":      func(c *asked) canned { return calls(c, "", toolCall{"1", "f", "{}"}) },
+		"broken off":      breaks,
+		"refused":         fails(400),
+		"overloaded":      fails(429),
+		"silent at first": func(c *asked) canned { return streams(c, nil).hangs() },
+		"silent later":    func(c *asked) canned { return breaks(c).hangs() },
+		"an error event": func(c *asked) canned {
+			return streams(c, []part{{text: chunkOf(c, "x")}, {text: "data: {\"error\":{\"message\":\"MARK\"}}\n\n"}})
+		},
+		"one that another takes over": func(c *asked) canned {
+			if c.n%2 == 1 {
+				return streams(c, nil)
+			}
+			return says(c, 0, "rescued")
+		},
+	} {
+		for limit, budget := range limits {
+			t.Run(script+limit, func(t *testing.T) {
+				var answers [2]got
+				for i, step := range []string{relayed, produced} {
+					synctest.Test(t, func(t *testing.T) {
+						w := newWorld(t, settings{endpoints: 2}, map[string]upstreamFunc{"a": answer}, `{`+budget+streaming(`"stream":"s"`, step)[1:])
+						answers[i] = w.post(hi)
+						delete(answers[i].header, "Date")
+					})
+				}
+				if diff := cmp.Diff(answers[0], answers[1], cmp.AllowUnexported(got{})); diff != "" {
+					t.Errorf("relayed and produced differ (-relayed +produced):\n%s", diff)
+				}
+				if answers[0].body == "" {
+					t.Error("there is no answer")
+				}
+			})
+		}
+	}
+}
+
+// What is not a stream of an upstream's own has chunks of the gateway's.
+func TestOwnChunks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, settings{}, map[string]upstreamFunc{"a": always(`{"n":`, `1}`)}, streaming(`"stream":"s"`,
+			`{"name":"s","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}],"output":{"schema":{"type":"object"}}}}`))
+		g := w.post(hi)
+		want := `data: {OWN,"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}` + "\n\n" +
+			`data: {OWN,"choices":[{"index":0,"delta":{"content":"{\"n\":1}"},"finish_reason":null}]}` + "\n\n" +
+			`data: {OWN,"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n" +
+			`data: {OWN,"choices":[],"usage":` + sortedUsage + "}\n\n" + doneEvent
+		if diff := cmp.Diff(want, g.masked()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Several steps, one after the other and together, send events under their names.
+func TestNamedEventsOfSeveralSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, settings{}, map[string]upstreamFunc{
+			"a": func(c *asked) canned { return says(c, 200*ms, "a1", "a2") },
+			"b": func(c *asked) canned { return says(c, 200*ms, "b1", "b2").in(100 * ms) },
+			"c": always("c1"),
+		}, streaming(`"events":{"steps":["g.b1","g.b2","last"],"progress":true}`,
+			gatherOf("All", "", "a", "b"), `{"name":"no","when":"${false}",`+chatOf("c")+`}`, `{"name":"last",`+chatOf("c")+`}`))
+		g := w.post(hi)
+		tell := func(step, state string) string {
+			return "event: progress\ndata: {\"step\":\"" + step + "\",\"state\":\"" + state + "\"}\n\n"
+		}
+		say := func(step, text string) string { return "event: " + step + "\ndata: {\"text\":\"" + text + "\"}\n\n" }
+		rest := say("g.b1", "a1") + say("g.b2", "b1") + say("g.b1", "a2") + tell("g.b1", "succeeded") + say("g.b2", "b2") + tell("g.b2", "succeeded") +
+			tell("g", "succeeded") + tell("no", "skipped") + tell("last", "started") + say("last", "c1") + tell("last", "succeeded") +
+			"event: done\ndata: {\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":12,\"total_tokens\":21}}\n\n"
+		one, two := tell("g.b1", "started"), tell("g.b2", "started")
+		if g.body != tell("g", "started")+one+two+rest && g.body != tell("g", "started")+two+one+rest &&
+			g.body != tell("g", "started")+one+strings.Replace(rest, say("g.b1", "a1"), say("g.b1", "a1")+two, 1) {
+			t.Errorf("got\n%s\nwant\n%s", g.body, tell("g", "started")+one+two+rest)
+		}
+	})
+}
+
+// Comments keep a stream alive, also before its first token.
+func TestKeepAlive(t *testing.T) {
+	for name, route := range map[string]string{
+		"relayed":  streaming(`"stream":"s","keepAlive":"2s"`, `{"name":"s",`+chatOf("a")+`}`),
+		"produced": streaming(`"stream":"s","keepAlive":"2s"`, `{"name":"s","timeout":"20s",`+chatOf("a")+`}`),
+		"events":   streaming(`"events":{"steps":["s"]},"keepAlive":"2s"`, `{"name":"s",`+chatOf("a")+`}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{}, map[string]upstreamFunc{"a": func(c *asked) canned { return says(c, 3*time.Second, "one", "two").in(5 * time.Second) }}, route)
+				g := w.post(hi)
+				if before, _, _ := strings.Cut(g.body, "one"); g.status != 200 || strings.Count(before, ": keep-alive\n\n") != 2 || strings.Count(g.body, ": keep-alive\n\n") != 3 {
+					t.Errorf("%d %s", g.status, g.body)
+				}
+			})
+		})
+	}
+}
+
+func TestPromises(t *testing.T) {
+	schema := `"schema":{"type":"object","required":["n"],"properties":{"n":{"type":"integer"}}}`
+	text := `"schema":{"type":"string","maxLength":5}`
+	step := `{"name":"s",` + chatOf("a") + `}`
+	bad, good := func(c *asked) canned { return says(c, 0, `{"n":`, `"MARK"}`) }, func(c *asked) canned { return says(c, 0, `{"n":`, `1}`) }
+	words := func(c *asked) canned { return says(c, 0, `abcdef`) }
+	for _, tt := range []struct {
+		name, response string
+		script         upstreamFunc
+		status         int
+		begins, code   string
+	}{
+		{"whole, kept", `"body":"${steps.s.output}",` + schema, good, 200, `{"n":1}`, ""},
+		{"whole, broken", `"body":{"n":"${steps.s.text}"},` + schema, bad, 502, `{"detail":`, "response_invalid"},
+		{"streamed, kept", `"stream":"s","format":"JSON",` + schema, good, 200, "event: delta\ndata: {\"text\":\"{\\\"n\\\":\"}", ""},
+		{"streamed, broken", `"stream":"s","format":"JSON",` + schema, bad, 200, "event: delta\ndata: {\"text\":\"{\\\"n\\\":\"}", "response_invalid"},
+		{"chunks, broken", `"stream":"s",` + schema, bad, 200, roleOf("model-a") + contentOf("model-a", `{\"n\":`), "response_invalid"},
+		{"text, kept", `"stream":"s","format":"Text","schema":{"type":"string","maxLength":6}`, words, 200, "data: abcdef\n\n", ""},
+		{"text, broken", `"stream":"s","format":"Text",` + text, words, 200, "data: abcdef\n\n", "response_invalid"},
+		{"held, kept", `"stream":"s","commit":"AfterValidation",` + schema, good, 200, roleOf("model-a") + contentOf("model-a", `{\"n\":`), ""},
+		{"held, broken", `"stream":"s","commit":"AfterValidation",` + schema, bad, 502, `{"detail":`, "response_invalid"},
+		{"held, broken off", `"stream":"s","commit":"AfterValidation",` + schema, breaks, 502, `{"detail":`, "upstream_truncated"},
+		{"a result, kept", `"events":{},"body":{"n":1},` + schema, good, 200, "event: result\ndata: {\"n\":1}\n\n", ""},
+		{"a result, broken", `"events":{"steps":["s"]},"body":{"n":"${steps.s.text}"},` + schema, bad, 200, "event: s\n", "response_invalid"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				route := streaming(tt.response, step)
+				if strings.Contains(tt.response, "s.output") {
+					route = strings.Replace(route, `"chat":{`, `"chat":{"output":{"schema":{}},`, 1)
+				}
+				w := newWorld(t, settings{}, map[string]upstreamFunc{"a": tt.script}, route)
+				g := w.post(hi)
+				if g.status != tt.status || !strings.HasPrefix(g.body, tt.begins) || tt.status == 200 && g.code() != tt.code {
+					t.Errorf("%d %s, want %d %s… %s", g.status, g.body, tt.status, tt.begins, tt.code)
+				}
+				if tt.status != 200 {
+					w.refused(g, tt.status, codeOf(tt.code))
+				}
+				broken := tt.code == "response_invalid"
+				if reports := w.noted(&w.reports); (len(reports) == 1) != broken || (len(w.noted(&w.invalid)) == 1) != broken ||
+					strings.Contains(strings.Join(reports, ""), "MARK") {
+					t.Errorf("reports %q, metric %q", reports, w.invalid)
+				}
+				if broken && strings.Contains(g.body[strings.Index(g.body, "does not satisfy"):], "MARK") {
+					t.Errorf("the values are told: %s", g.body)
+				}
+			})
+		})
+	}
+}
+
+// Nothing of a held answer is sent before all of it has come.
+func TestHeldAnswersComeAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, settings{}, map[string]upstreamFunc{"a": func(c *asked) canned { return says(c, time.Second, "1", "2", "3") }},
+			streaming(`"stream":"s","commit":"AfterValidation","schema":{"type":"integer"}`, `{"name":"s",`+chatOf("a")+`}`))
+		w.post(hi)
+		if first := w.outcomes[0].FirstContent; first != 2*time.Second {
+			t.Errorf("the first content came after %s, want 2s", first)
+		}
+	})
+}
+
+// An answer in place of a stream can be given until the stream has begun; after that its failure stands.
+func TestRespondingToAFailedStream(t *testing.T) {
+	for name, tt := range map[string]struct {
+		response string
+		script   upstreamFunc
+		status   int
+		body     string
+	}{
+		"before content":      {`"stream":"s","format":"Text"`, fails(503), 299, `"upstream_unavailable"`},
+		"after content":       {`"stream":"s","format":"Text"`, breaks, 200, "data: one \n\nevent: error\ndata: " + truncated + "\n\n"},
+		"after what was held": {`"stream":"s","commit":"AfterValidation","schema":{"type":"string"}`, breaks, 299, `"upstream_truncated"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{}, map[string]upstreamFunc{"a": tt.script}, streaming(tt.response,
+					`{"name":"s","onError":{"respond":{"status":299,"body":"${error.code}"}},`+chatOf("a")+`}`))
+				w.wants(w.post(hi), tt.status, tt.body)
+				if len(w.noted(&w.reports)) > 0 {
+					t.Errorf("reported %q", w.reports)
+				}
+			})
+		})
+	}
+}
+
+// What a route's timeout bounds is the wait for content; what a step's bounds is the step.
+func TestTimeoutsOfStreams(t *testing.T) {
+	paced := func(c *asked) canned { return says(c, 2*time.Second, "1", "2", "3") }
+	late := func(c *asked) canned { return says(c, 0, "1").in(4 * time.Second) }
+	for name, tt := range map[string]struct {
+		route, step string
+		script      upstreamFunc
+		status      int
+		code        string
+	}{
+		"content in time":      {"3s", "", paced, 200, ""},
+		"content too late":     {"3s", "", late, 504, "timeout"},
+		"the step's, later":    {"30s", `"timeout":"3s",`, paced, 200, "timeout"},
+		"the step's, at first": {"30s", `"timeout":"3s",`, late, 504, "timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{}, map[string]upstreamFunc{"a": tt.script},
+					`{"timeout":"`+tt.route+`",`+streaming(`"stream":"s"`, `{"name":"s",`+tt.step+chatOf("a")+`}`)[1:])
+				g := w.post(hi)
+				if g.status != tt.status || g.status == 200 && g.code() != tt.code {
+					t.Errorf("%d %s, want %d %s", g.status, g.body, tt.status, tt.code)
+				}
+				if tt.status != 200 {
+					w.refused(g, tt.status, codeOf(tt.code))
+				}
+				if want := map[bool]relay.Result{true: relay.StreamDone, false: relay.StreamFailed}[tt.code == ""]; w.outcomes[0].Result != want {
+					t.Errorf("outcome %+v", w.outcomes[0])
+				}
+			})
+		})
+	}
+}
