@@ -96,11 +96,10 @@ func sorted(all []found, root *jsonschema.Schema, prefix int) []found {
 		}
 	}
 	slices.SortFunc(all, func(a, b found) int {
-		return cmp.Or(
-			comparePlaces(&a, &b, prefix),
-			cmp.Compare(stages[a.keyword], stages[b.keyword]),
-			compare(a.Violation, b.Violation),
-		)
+		if c := comparePlaces(&a, &b, prefix); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(stages[a.keyword], stages[b.keyword]), compare(a.Violation, b.Violation))
 	})
 	return slices.CompactFunc(all, func(a, b found) bool { return compare(a.Violation, b.Violation) == 0 })
 }
@@ -120,7 +119,10 @@ func ranks(at *place, v *found, prefix int) []int {
 
 func comparePlaces(a, b *found, prefix int) int {
 	for i := range min(len(a.ranks), len(b.ranks)) {
-		if c := cmp.Or(cmp.Compare(a.ranks[i], b.ranks[i]), compareStep(a.Loc[prefix+i], b.Loc[prefix+i])); c != 0 {
+		if a.ranks[i] != b.ranks[i] {
+			return a.ranks[i] - b.ranks[i]
+		}
+		if c := compareStep(a.Loc[prefix+i], b.Loc[prefix+i]); c != 0 {
 			return c
 		}
 	}
