@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config"
-	"github.com/llmservice/llmservice/runtime/format"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -29,62 +28,6 @@ func TestErrorCodes(t *testing.T) {
 		}
 	}
 	same(t, "docs/routes.md", valuesOf(t, "runtime/problem", "Code"), listed)
-}
-
-// TestErrorEvents compares the table of what ends a stream with the events that the gateway makes.
-func TestErrorEvents(t *testing.T) {
-	const page = "docs/streams.md"
-	want := map[string]string{}
-	for _, value := range valuesOf(t, "runtime/relay", "FailureKind") {
-		if kind := relay.FailureKind(value); endsStream(kind) {
-			e := eventError(t, abort(relay.Failure{Kind: kind}))
-			want[e.Code] = e.Type
-		}
-	}
-	got := map[string]string{}
-	for _, row := range table(t, page, "code", "type", "cause") {
-		got[codes(row[0])[0]] = codes(row[1])[0]
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-code +page):\n%s", page, diff)
-	}
-}
-
-// endsStream says whether a failure may end a stream that has begun. The others come before content, are of whole
-// answers, or have nobody to tell.
-func endsStream(kind relay.FailureKind) bool {
-	return !slices.Contains([]relay.FailureKind{
-		relay.NoFailure, relay.FailedConnect, relay.FailedStatus, relay.FailedCredential, relay.FailedFirstToken,
-		relay.FailedTimeout, relay.FailedTotal, relay.FailedClient,
-	}, kind)
-}
-
-// abort is the event that ends a stream of chunks.
-func abort(f relay.Failure) []byte { return format.OpenAIError(nil, upstream.Problem(f)) }
-
-type apiError struct {
-	Type string `json:"type"`
-	Code string `json:"code"`
-}
-
-func eventError(t *testing.T, event []byte) apiError {
-	t.Helper()
-	var body struct {
-		Error apiError `json:"error"`
-	}
-	data, found := strings.CutPrefix(string(event), "data: ")
-	if err := json.Unmarshal([]byte(data), &body); !found || err != nil {
-		t.Fatalf("event %q: %v", event, err)
-	}
-	return body.Error
-}
-
-// TestErrorEventToItsLastByte compares the bytes that the page shows with those that the gateway sends.
-func TestErrorEventToItsLastByte(t *testing.T) {
-	shown := fenceAfter(t, read(t, "docs/streams.md"), "This is an error event to its last byte")
-	if diff := cmp.Diff(string(abort(relay.Failure{Kind: relay.FailedTruncated})), shown); diff != "" {
-		t.Errorf("docs/streams.md (-gateway +page):\n%s", diff)
-	}
 }
 
 // TestShownErrors compares the two forms of errors that docs/routes.md shows.

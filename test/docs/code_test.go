@@ -20,7 +20,7 @@ import (
 // constants evaluates the constants of a package from its source, unexported ones too.
 func constants(t *testing.T, dir string) *types.Scope {
 	t.Helper()
-	checker := types.Config{Importer: onlyTime{}, Error: func(error) {}} // what it cannot import it does without
+	checker := types.Config{Importer: importer{t}, Error: func(error) {}} // what it cannot import it does without
 	checked, _ := checker.Check(dir, fset, onlyConstants(parsed(t, dir, false)), nil)
 	return checked.Scope()
 }
@@ -36,10 +36,26 @@ func onlyConstants(files []*ast.File) []*ast.File {
 	return files
 }
 
-// onlyTime imports the part of package time that constants are made of.
-type onlyTime struct{}
+// importer imports the constants that a package's are made of: those of this module, and of package time.
+type importer struct{ t *testing.T }
 
-func (onlyTime) Import(path string) (*types.Package, error) {
+func (i importer) Import(path string) (*types.Package, error) {
+	if dir, ok := strings.CutPrefix(path, "github.com/llmservice/llmservice/"); ok && strings.HasPrefix(dir, "runtime/") {
+		imported := types.NewPackage(path, path[strings.LastIndex(path, "/")+1:])
+		scope := constants(i.t, dir)
+		for _, name := range scope.Names() {
+			if c, ok := scope.Lookup(name).(*types.Const); ok {
+				imported.Scope().Insert(types.NewConst(token.NoPos, imported, name, c.Type(), c.Val()))
+			}
+		}
+		imported.MarkComplete()
+		return imported, nil
+	}
+	return onlyTime(path), nil
+}
+
+// onlyTime is the part of package time that constants are made of; any other package is empty.
+func onlyTime(path string) *types.Package {
 	name := path[strings.LastIndex(path, "/")+1:]
 	imported := types.NewPackage(path, name)
 	if path == "time" {
@@ -53,7 +69,7 @@ func (onlyTime) Import(path string) (*types.Package, error) {
 		}
 	}
 	imported.MarkComplete()
-	return imported, nil
+	return imported
 }
 
 // valuesOf are the values of a package's string constants of one type.

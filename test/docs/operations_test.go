@@ -59,7 +59,7 @@ func describe(of prometheus.Collector, into map[string]string) {
 func TestFailureLabels(t *testing.T) {
 	want := valuesOf(t, "runtime/relay", "FailureKind")
 	want[slices.Index(want, "")] = "none"
-	same(t, operations, want, codes(between(t, read(t, operations), "`failure` is one of ", ".\n\nOf the operator")))
+	same(t, operations, want, codes(between(t, read(t, operations), "`failure` is one of ", ".\n\n`superseded` is")))
 }
 
 // TestConditions compares the conditions and their reasons with the API's, each reason with the condition that it is of.

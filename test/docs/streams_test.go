@@ -1,0 +1,171 @@
+package docs_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/runtime/format"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+// TestErrorEvents compares the tables of what ends a stream with the events that the gateway makes.
+func TestErrorEvents(t *testing.T) {
+	const page = "docs/streams.md"
+	always, early := map[string]string{}, map[string]string{}
+	for _, failure := range failures(t) {
+		e := eventError(t, abort(failure))
+		if endsStream(failure.Kind) {
+			always[e.Code] = e.Type
+		} else if always[e.Code] == "" {
+			early[e.Code] = e.Type
+		}
+	}
+	for cause, want := range map[string]map[string]string{"cause": always, "cause, before content": early} {
+		got := map[string]string{}
+		for _, row := range table(t, page, "code", "type", cause) {
+			got[codes(row[0])[0]] = codes(row[1])[0]
+		}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("%s, %s (-code +page):\n%s", page, cause, diff)
+		}
+	}
+}
+
+// failures are the ways in which a call may fail, and in which a route's own steps may; those that end streams that have
+// begun stand first.
+func failures(t *testing.T) []relay.Failure {
+	t.Helper()
+	var all []relay.Failure
+	for _, value := range valuesOf(t, "runtime/relay", "FailureKind") {
+		all = append(all, relay.Failure{Kind: relay.FailureKind(value)})
+	}
+	for _, code := range []problem.Code{problem.OutputInvalid, problem.TurnsExceeded, problem.VoteUndecided} {
+		all = append(all, relay.Failure{Kind: relay.FailedStep, Err: problem.New(code)})
+	}
+	for _, status := range []int{400, 401, 408, 422, 429, 500, 503, 504} {
+		all = append(all, relay.Failure{Kind: relay.FailedStatus, Status: status})
+	}
+	// Nobody is told of these.
+	all = slices.DeleteFunc(all, func(f relay.Failure) bool {
+		return slices.Contains([]relay.FailureKind{relay.NoFailure, relay.FailedClient, relay.FailedSuperseded}, f.Kind)
+	})
+	slices.SortStableFunc(all, func(a, b relay.Failure) int {
+		return cmp.Compare(btoi(endsStream(b.Kind)), btoi(endsStream(a.Kind)))
+	})
+	return all
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// endsStream says whether a failure may end a stream of one upstream that has begun with its content. The others come
+// before content, or are of whole answers: they end a stream that something else has begun.
+func endsStream(kind relay.FailureKind) bool {
+	return !slices.Contains([]relay.FailureKind{
+		relay.FailedConnect, relay.FailedStatus, relay.FailedCredential, relay.FailedFirstToken, relay.FailedTimeout,
+		relay.FailedTotal,
+	}, kind)
+}
+
+// abort is the event that ends a stream of chunks.
+func abort(f relay.Failure) []byte { return format.OpenAIError(nil, upstream.Problem(f)) }
+
+type apiError struct {
+	Type string `json:"type"`
+	Code string `json:"code"`
+}
+
+func eventError(t *testing.T, event []byte) apiError {
+	t.Helper()
+	var body struct {
+		Error apiError `json:"error"`
+	}
+	data, found := strings.CutPrefix(string(event), "data: ")
+	if err := json.Unmarshal([]byte(data), &body); !found || err != nil {
+		t.Fatalf("event %q: %v", event, err)
+	}
+	return body.Error
+}
+
+// TestFormats compares the bytes that the page has for each format with those that are written.
+func TestFormats(t *testing.T) {
+	const page = "docs/streams.md"
+	broken := upstream.Problem(relay.Failure{Kind: relay.FailedTruncated})
+	hello, usage := []byte("Hello"), jsontext.Value(`{"total_tokens":9}`)
+	var events format.Events
+	want := map[string][]string{ // text, done, error
+		"OpenAI": {"", string(format.OpenAIDone(nil)), string(format.OpenAIError(nil, broken))},
+		"events": {
+			string(format.NewStep("answer").Delta(nil, hello)), string(events.Done(nil, usage)), string(events.Error(nil, broken)),
+		},
+	}
+	for name, w := range map[string]format.Writer{"Text": format.NewText(), "JSON": format.JSON{}} {
+		want[name] = []string{string(w.Delta(nil, hello)), string(w.Done(nil, "stop", usage)), string(w.Error(nil, broken))}
+	}
+	got := map[string][]string{}
+	for _, row := range table(t, page, "format", "where", "the text `Hello`") {
+		text := ""
+		if shown := codes(row[2]); len(shown) > 0 {
+			text = unescaped(shown[0])
+		}
+		got[row[0]] = []string{text}
+	}
+	for _, row := range table(t, page, "format", "done", "error") {
+		got[row[0]] = append(got[row[0]], unescaped(codes(row[1])[0]), unescaped(codes(row[2])[0]))
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-code +page):\n%s", page, diff)
+	}
+}
+
+// unescaped are bytes of which the page writes line feeds as \n.
+func unescaped(text string) string { return strings.ReplaceAll(text, `\n`, "\n") }
+
+// TestNamedEvents writes the stream that the page shows anew.
+func TestNamedEvents(t *testing.T) {
+	var events format.Events
+	draft, title := format.NewStep("draft"), format.NewStep("title")
+	var want []byte
+	for _, write := range []func([]byte) []byte{
+		func(b []byte) []byte { return events.Progress(b, jsontext.Value(`{"step":"draft","state":"started"}`)) },
+		func(b []byte) []byte { return draft.Delta(b, []byte("Tea is")) },
+		func(b []byte) []byte { return draft.Delta(b, []byte(" a drink.")) },
+		func(b []byte) []byte {
+			return events.Progress(b, jsontext.Value(`{"step":"draft","state":"succeeded"}`))
+		},
+		func(b []byte) []byte { return events.Progress(b, jsontext.Value(`{"step":"title","state":"started"}`)) },
+		func(b []byte) []byte { return title.Delta(b, []byte("Tea")) },
+		func(b []byte) []byte {
+			return events.Progress(b, jsontext.Value(`{"step":"title","state":"succeeded"}`))
+		},
+		func(b []byte) []byte { return events.Result(b, jsontext.Value(`{"title":"Tea","words":4}`)) },
+		func(b []byte) []byte {
+			return events.Done(b, jsontext.Value(`{"prompt_tokens":21,"completion_tokens":6,"total_tokens":27}`))
+		},
+	} {
+		want = write(want)
+	}
+	if diff := gocmp.Diff(string(want), fenceAfter(t, read(t, "docs/streams.md"), "\nanswers\n")); diff != "" {
+		t.Errorf("docs/streams.md (-gateway +page):\n%s", diff)
+	}
+}
+
+// TestErrorEventToItsLastByte compares the bytes that the page shows with those that the gateway sends.
+func TestErrorEventToItsLastByte(t *testing.T) {
+	shown := fenceAfter(t, read(t, "docs/streams.md"), "to its last byte")
+	if diff := gocmp.Diff(string(abort(relay.Failure{Kind: relay.FailedTruncated})), shown); diff != "" {
+		t.Errorf("docs/streams.md (-gateway +page):\n%s", diff)
+	}
+}
