@@ -34,6 +34,7 @@ type world struct {
 	began  time.Time
 	client *scripted
 	http   *http.Client
+	heavy  *admission.Admission
 
 	mu       sync.Mutex
 	reports  []string
@@ -127,9 +128,9 @@ func mustUnmarshal(t *testing.T, text string, into any) {
 const maxStreamDuration = 5 * time.Minute
 
 func (w *world) serve(p *config.Program, ups map[string]*upstream.Upstream) {
-	adm := admission.New(2)
+	w.heavy = admission.New(2)
 	env := &Environment{
-		Client: w.client, Upstreams: ups, MaxStreamDuration: maxStreamDuration, Heavy: adm.Heavy,
+		Client: w.client, Upstreams: ups, MaxStreamDuration: maxStreamDuration, Heavy: w.heavy.Heavy,
 		Observe:       func(name string, f relay.Failure) { w.note(&w.observed, name+":"+f.Error()) },
 		Report:        func(_ string, err error) { w.note(&w.reports, chain(err)) },
 		Panicked:      func(kind string, _ []byte) { w.note(&w.panics, kind) },
@@ -317,3 +318,5 @@ func (w *world) refused(g got, status int, code problem.Code) {
 }
 
 func codeOf(text string) problem.Code { return problem.Code(text) }
+
+func messageOf(code string) string { return problem.New(problem.Code(code)).Message }

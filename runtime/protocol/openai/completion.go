@@ -57,7 +57,7 @@ func ParseCompletion(body []byte) (*Completion, error) {
 		Usage jsontext.Value `json:"usage"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("read completion: %w", err)
+		return nil, fmt.Errorf("read completion: %w", unquoted(err))
 	}
 	if len(answer.Choices) == 0 {
 		return nil, errors.New("read completion: it has no choices")
@@ -69,7 +69,7 @@ func ParseCompletion(body []byte) (*Completion, error) {
 		c.FinishReason = *first.FinishReason
 	}
 	if err := c.readMessage(first.Message); err != nil {
-		return nil, fmt.Errorf("read completion: message: %w", err)
+		return nil, fmt.Errorf("read completion: message: %w", unquoted(err))
 	}
 	return c, nil
 }
@@ -143,7 +143,7 @@ func WithAlias(body []byte, alias string) ([]byte, error) {
 			model = value
 		}
 	}); err != nil {
-		return nil, fmt.Errorf("read completion: %w", err)
+		return nil, fmt.Errorf("read completion: %w", unquoted(err))
 	}
 	if !model.found() {
 		return body, nil

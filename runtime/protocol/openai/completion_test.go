@@ -137,3 +137,19 @@ func FuzzParseCompletion(f *testing.F) {
 		}
 	})
 }
+
+// What is wrong with an answer goes to logs, which are to hold nothing that an upstream has said.
+func TestErrorsQuoteNothingOfTheAnswer(t *testing.T) {
+	for _, body := range []string{
+		`{"MARK":1,"MARK":2}`, `{"choices":"MARK"}`, `{"choices":[{"message":{"content":{"MARK":1}}}],"data":[{"embedding":["MARK"]}]}`, `MARK`,
+		`{"choices":[{"message":{"MARK":1,"MARK":2}}],"data":[{"embedding":[123456789e999]}]}`, `{"choices":[{"message":{"tool_calls":"MARK"}}],"data":[{"index":"MARK"}]}`,
+	} {
+		_, completion := ParseCompletion([]byte(body))
+		_, embeddings := ParseEmbeddings([]byte(body), 1)
+		for _, err := range []error{completion, embeddings} {
+			if err == nil || strings.Contains(err.Error(), "MARK") || strings.Contains(err.Error(), "123456789") {
+				t.Errorf("%s: %v", body, err)
+			}
+		}
+	}
+}

@@ -55,7 +55,7 @@ func ParseEmbeddings(body []byte, texts int) (*Vectors, error) {
 		Usage jsontext.Value `json:"usage"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("read embeddings: %w", err)
+		return nil, fmt.Errorf("read embeddings: %w", unquoted(err))
 	}
 	if len(answer.Data) != texts {
 		return nil, fmt.Errorf("read embeddings: %d of them for %d texts", len(answer.Data), texts)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -178,4 +179,16 @@ func tooDeep(doc []byte, limit int) bool {
 		}
 	}
 	return false
+}
+
+// unquoted says of an error of the JSON packages only where the document is wrong: their texts name its members, and logs
+// are to hold nothing that an upstream has said.
+func unquoted(err error) error {
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return fmt.Errorf("it is not valid JSON at byte %d", e.ByteOffset)
+	}
+	if e, ok := errors.AsType[*json.SemanticError](err); ok {
+		return fmt.Errorf("it is of another type than the API has at byte %d", e.ByteOffset)
+	}
+	return err
 }

@@ -1,0 +1,155 @@
+package flow
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestHTTPRequests(t *testing.T) {
+	for name, tt := range map[string]struct{ step, request, method, url, body string }{
+		"a path is escaped": {
+			`"method":"GET","path":"/find/${request.body.q}/x"`, `{"q":"a/b?c#d%20 é"}`, "GET", "http://web.test/0/find/a%2Fb%3Fc%23d%2520%20%C3%A9/x", "",
+		},
+		"a path cannot climb": {`"method":"GET","path":"/find/${request.body.q}"`, `{"q":".."}`, "", "", ""},
+		"a query": {
+			`"method":"GET","path":"/x","query":{"text":"${request.body.q}","many":"${request.body.l}","no":"${request.body.n}","made":"<${request.body.q}>","n":"${1}"}`,
+			`{"q":"a&b=c","l":["1",2,null],"n":null}`, "GET", "http://web.test/0/x?made=%3Ca%26b%3Dc%3E&many=1&many=2&n=1&text=a%26b%3Dc", "",
+		},
+		"a body": {
+			`"method":"PUT","path":"/x","body":{"q":"${request.body.q}","n":1}`, `{"q":["\"",2]}`, "PUT", "http://web.test/0/x", `{"q":["\"",2],"n":1}`,
+		},
+		"a null body": {`"method":"POST","path":"/x","body":"${request.body.q}"`, `{"q":null}`, "POST", "http://web.test/0/x", `null`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{}, map[string]upstreamFunc{"web": func(*asked) canned { return jsonOf(200, `1`) }},
+					answering(`"${steps.s.body}"`, `{"name":"s","http":{"upstream":"web",`+tt.step+`}}`))
+				g := w.post(tt.request)
+				if tt.url == "" {
+					w.refused(g, 500, "internal")
+					return
+				}
+				w.wants(g, 200, `1`)
+				c := w.client.of("web")[0]
+				if c.Method != tt.method || c.URL != tt.url || string(c.Body) != tt.body {
+					t.Errorf("%s %s %s", c.Method, c.URL, c.Body)
+				}
+			})
+		})
+	}
+}
+
+// Header fields hold what they are given, and never a second line; the client's own fields and credentials stay here.
+func TestHTTPHeaders(t *testing.T) {
+	step := `{"name":"s","http":{"upstream":"web","method":"GET","path":"/x","headers":{"X-Tenant":"${request.body.q}","accept":"text/plain","X-None":"${request.body.n}"}}}`
+	for sent, want := range map[string]string{"team a\tb": "team a\tb", "a\r\nX-Evil: 1": "", "a\x00": "", "a\x7f": "", "grün": "grün"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, settings{}, map[string]upstreamFunc{"web": func(*asked) canned { return jsonOf(200, `1`) }}, answering(`1`, step))
+			g := w.do(t.Context(), http.MethodPost, "/", fmt.Sprintf(`{"q":%s,"n":null}`, mustQuote(sent)), http.Header{
+				"Authorization": {"Bearer MARK-TOKEN"}, "Cookie": {"MARK-COOKIE"}, "X-Own": {"MARK-OWN"},
+			})
+			if want == "" {
+				w.refused(g, 500, "internal")
+				if strings.Contains(strings.Join(w.reports, ""), "X-Evil") {
+					t.Errorf("the value is reported: %q", w.reports)
+				}
+				return
+			}
+			w.wants(g, 200, `1`)
+			c := w.client.of("web")[0]
+			if got := c.Header.Get("X-Tenant"); got != want || c.Header.Get("Accept") != "text/plain" || c.Header["X-None"] != nil ||
+				strings.Contains(fmt.Sprint(c.Header), "MARK") {
+				t.Errorf("sent %v", c.Header)
+			}
+		})
+	}
+}
+
+func mustQuote(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		fmt.Fprintf(&b, `\u%04x`, r)
+	}
+	return `"` + b.String() + `"`
+}
+
+func TestHTTPAnswers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer canned
+		status int
+		want   string
+	}{
+		"JSON":                        {bodyOf(200, "application/json; charset=utf-8", `{"a":[1,2.5]}`), 200, `{"status":200,"body":{"a":[1,2.5]},"type":"application/json; charset=utf-8"}`},
+		"JSON of another name":        {bodyOf(201, "application/problem+json", `{}`), 200, `{"status":201,"body":{},"type":"application/problem+json"}`},
+		"text":                        {bodyOf(200, "text/plain", `{"a":1}`), 200, `{"status":200,"body":"{\"a\":1}","type":"text/plain"}`},
+		"what only claims to be JSON": {bodyOf(200, "application/json", `{"a":`), 200, `{"status":200,"body":"{\"a\":","type":"application/json"}`},
+		"not UTF-8":                   {bodyOf(200, "text/plain", "a\xffb"), 200, `{"status":200,"body":"a` + "\uFFFD" + `b","type":"text/plain"}`},
+		"nothing":                     {bodyOf(204, "text/plain", ""), 200, `{"status":204,"body":null,"type":"text/plain"}`},
+		"a status that is allowed":    {bodyOf(404, "application/json", `{"no":1}`), 200, `{"status":404,"body":{"no":1},"type":"application/json"}`},
+		"not found, not allowed":      {bodyOf(410, "application/json", `{"no":1}`), 502, "upstream_error"},
+		"a redirect is not followed":  {canned{status: 302, header: http.Header{"Location": {"http://evil.test"}}}, 502, "upstream_error"},
+		"wrong":                       {bodyOf(422, "application/json", `{}`), 422, "upstream_rejected"},
+		"overloaded":                  {bodyOf(429, "application/json", `{}`), 429, "upstream_overloaded"},
+		"unreachable":                 {canned{err: errNoScript}, 502, "upstream_unreachable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{}, map[string]upstreamFunc{"web": func(*asked) canned { return tt.answer }},
+					answering(`{"status":"${steps.s.status}","body":"${steps.s.body}","type":"${steps.s.headers['content-type']}"}`,
+						`{"name":"s","http":{"upstream":"web","method":"GET","path":"/x","allowStatus":[404]}}`))
+				g := w.post(hi)
+				if tt.status == 200 {
+					w.wants(g, 200, tt.want)
+				} else if !strings.Contains(g.body, messageOf(tt.want)) || g.status != tt.status {
+					t.Errorf("%d %s, want %d %s", g.status, g.body, tt.status, tt.want)
+				}
+				if len(w.noted(&w.reports)) > 0 {
+					t.Errorf("reported %q", w.reports)
+				}
+			})
+		})
+	}
+}
+
+// Big answers are decoded by fewer than all workers: while the one place for such work is taken, they wait, no longer than
+// their time.
+func TestBigAnswersWaitForAWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, settings{}, map[string]upstreamFunc{"web": func(*asked) canned {
+			return jsonOf(200, `"`+strings.Repeat("x", 70<<10)+`"`)
+		}}, `{"timeout":"3s",`+answering(`1`, `{"name":"s","http":{"upstream":"web","method":"GET","path":"/x"}}`)[1:])
+		release, err := w.heavy.Heavy(t.Context(), 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := w.post(hi)
+		w.refused(g, 504, "timeout")
+		g = w.post(`{"q":"` + strings.Repeat("x", 70<<10) + `"}`)
+		w.refused(g, 504, "timeout")
+		if len(w.client.of("web")) != 1 || len(w.noted(&w.reports)) > 0 {
+			t.Errorf("%d calls, reports %q", len(w.client.of("web")), w.reports)
+		}
+		release()
+		w.wants(w.post(hi), 200, `1`)
+	})
+}
+
+func TestWhatIsPlain(t *testing.T) {
+	for _, tt := range []struct {
+		value any
+		want  string
+	}{
+		{"text", "text"}, {int64(3), "3"}, {2.5, "2.5"}, {true, "true"}, {nil, "null"},
+		{map[string]any{"b": int64(1), "a": []any{"x"}}, `{"a":["x"],"b":1}`},
+	} {
+		got, err := plain(tt.value)
+		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
+			t.Errorf("%v: %v %s", tt.value, err, diff)
+		}
+	}
+}

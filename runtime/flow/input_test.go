@@ -1,0 +1,104 @@
+package flow
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/go-cmp/cmp"
+)
+
+const typedRoute = `{"path":"/items/{id}","method":"POST","request":{
+	"parameters":[
+		{"name":"X-Tenant","in":"Header","schema":{"type":"string","default":"none"}},
+		{"name":"tags","in":"Query","schema":{"type":"array","items":{"type":"string"}}},
+		{"name":"n","in":"Query","required":true,"schema":{"type":"integer","minimum":1}},
+		{"name":"id","in":"Path","schema":{"type":"integer"}}],
+	"schema":{"type":"object","required":["q"],"properties":{"q":{"type":"string","minLength":1},"lang":{"type":"string","default":"en"}}}},
+	"response":{"body":{"id":"${request.params.id + 1}","n":"${request.params.n}","tags":"${request.params.?tags.orValue([])}","tenant":"${request.params.` + "`X-Tenant`" + `}",
+		"q":"${request.body.q}","lang":"${request.body.lang}","path":"${request.path}","method":"${request.method}","own":"${request.headers['x-own']}"}}}`
+
+// Text is read by its schema, defaults are filled in, and what was read has its type in the templates.
+func TestInputIsTyped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, settings{}, nil, typedRoute)
+		g := w.do(t.Context(), http.MethodPost, "/items/41?n=7&tags=a&tags=b%26&bad=%zz", `{"q":"hi"}`, http.Header{"X-Own": {"one", "two"}})
+		w.wants(g, 200, `{"id":42,"n":7,"tags":["a","b&"],"tenant":"none","q":"hi","lang":"en","path":"/items/41","method":"POST","own":"one"}`)
+		g = w.do(t.Context(), http.MethodPost, "/items/41?n=7", `{"q":"hi","lang":"de"}`, http.Header{"X-Own": {""}, "X-Tenant": {"t"}})
+		w.wants(g, 200, `{"id":42,"n":7,"tags":[],"tenant":"t","q":"hi","lang":"de","path":"/items/41","method":"POST","own":""}`)
+	})
+}
+
+// All that is wrong is told at once, in FastAPI's order: path, query, header, body.
+func TestInputIsRefusedAtOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		path, body, media string
+		status            int
+		want              []string
+	}{
+		"everything":    {"/items/x", `{"q":""}`, "application/json", 422, []string{"path.id int_parsing", "query.n missing", "body.q string_too_short"}},
+		"no JSON":       {"/items/1?n=0", `{`, "application/json", 422, []string{"body.1 json_invalid"}},
+		"no body":       {"/items/1?n=1", ``, "application/json", 422, []string{"body missing"}},
+		"another media": {"/items/x", `q=1`, "application/x-www-form-urlencoded", 415, nil},
+		"a +json media": {"/items/1?n=1", `{}`, "application/merge-patch+json", 422, []string{"body.q missing"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{}, nil, typedRoute)
+				g := w.do(t.Context(), http.MethodPost, tt.path, tt.body, http.Header{"Content-Type": {tt.media}})
+				if g.status != tt.status {
+					t.Fatalf("%d %s", g.status, g.body)
+				}
+				var detail struct {
+					Detail []struct {
+						Type string `json:"type"`
+						Loc  []any  `json:"loc"`
+					} `json:"detail"`
+				}
+				if tt.want == nil {
+					return
+				}
+				if err := json.Unmarshal([]byte(g.body), &detail); err != nil {
+					t.Fatal(err)
+				}
+				var have []string
+				for _, d := range detail.Detail {
+					have = append(have, place(d.Loc)+" "+d.Type)
+				}
+				if diff := cmp.Diff(tt.want, have); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
+// A body that the route does not describe is any JSON, or none.
+func TestInputWithoutASchema(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, settings{}, nil, `{"response":{"body":{"is":"${request.body}"}}}`)
+		for sent, want := range map[string]string{``: `{"is":null}`, `[1,2.5,"x"]`: `{"is":[1,2.5,"x"]}`} {
+			w.wants(w.post(sent), 200, want)
+		}
+		if g := w.post(`[1,`); g.status != 422 || !strings.Contains(g.body, "json_invalid") {
+			t.Errorf("%d %s", g.status, g.body)
+		}
+		g := w.do(t.Context(), http.MethodPost, "/", `1`, http.Header{"Content-Type": nil})
+		w.wants(g, 200, `{"is":1}`)
+	})
+}
+
+// What clients send to authenticate themselves is no value of templates.
+func TestCredentialsAreWithheldFromTemplates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, settings{}, nil, `{"response":{"body":"${request.headers}"}}`)
+		g := w.do(t.Context(), http.MethodPost, "/", ``, http.Header{
+			"Authorization": {"MARK"}, "Cookie": {"MARK"}, "X-Api-Key": {"MARK"}, "Proxy-Authorization": {"MARK"}, "X-Own": {"kept"},
+		})
+		if g.status != 200 || strings.Contains(g.body, "MARK") || !strings.Contains(g.body, `"x-own":"kept"`) {
+			t.Errorf("%d %s", g.status, g.body)
+		}
+	})
+}
