@@ -36,6 +36,7 @@ func TestAsPydanticGoes(t *testing.T) {
 		"text for an integer":     {`{"items":{"type":"integer"}}`, `["x","","3.5","3"]`, "int_parsing@0 int_parsing@1 int_parsing@2 int_type@3"},
 		"text for a number":       {`{"items":{"type":"number"}}`, `["x","3",true]`, "float_parsing@0 float_type@1 float_type@2"},
 		"text for a boolean":      {`{"items":{"type":"boolean"}}`, `["x","yes",2,2.0,0.5,1]`, "bool_parsing@0 bool_type@1 bool_parsing@2 bool_parsing@3 bool_type@4 bool_type@5"},
+		"text for one of several": {`{"anyOf":[{"type":"integer"},{"type":"array"}]}`, `"x"`, "int_parsing@ list_type@"},
 		"tag":                     {shapes, `{"shape":{"kind":"rect","height":[]}}`, "missing@shape.rect.width float_type@shape.rect.height"},
 		"no tag":                  {shapes, `{"shape":{"radius":1}}`, "union_tag_not_found@shape"},
 		"another tag":             {shapes, `{"shape":{"kind":"square"}}`, "union_tag_invalid@shape"},

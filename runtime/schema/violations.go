@@ -199,7 +199,7 @@ func distance(loc []any, branch []found) int {
 		switch {
 		case len(v.Loc) == len(loc) && v.keyword == "type:null":
 			far = max(far, 3)
-		case len(v.Loc) == len(loc) && strings.HasPrefix(v.keyword, "type:"):
+		case len(v.Loc) == len(loc) && (strings.HasPrefix(v.keyword, "type:") || strings.HasPrefix(v.keyword, "parse:")):
 			far = max(far, 2)
 		case v.keyword == "enum" || v.keyword == "const":
 			far = max(far, 1)

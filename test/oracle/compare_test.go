@@ -16,7 +16,7 @@ import (
 // delta is one thing that FastAPI and LLMService answer differently.
 type delta struct {
 	request string
-	at      string // what differs: status, header NAME, end, detail…, body…, frames…, bytes
+	at      string // what differs: status, header NAME, end, detail, order, body…, frames…, bytes
 	fastapi string
 	gateway string
 }
@@ -51,7 +51,11 @@ func compare(r *request, fastapi, gateway *answer) []delta {
 		return c.found
 	}
 	if fs, gs := details(f), details(g); fs != gs {
-		c.text("detail", fs, gs, false)
+		at := "detail"
+		if slices.Equal(slices.Sorted(strings.FieldsSeq(fs)), slices.Sorted(strings.FieldsSeq(gs))) {
+			at = "order"
+		}
+		c.text(at, fs, gs, false)
 		return c.found
 	}
 	c.values("body", f, g)

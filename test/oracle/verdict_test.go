@@ -61,7 +61,11 @@ func TestCompare(t *testing.T) {
 		"violations in another order": {
 			answered(422, json, `{"detail":[{"type":"t","loc":["a"]},{"type":"t","loc":["b"]}]}`),
 			answered(422, json, `{"detail":[{"type":"t","loc":["b"]},{"type":"t","loc":["a"]}]}`),
-			[]delta{{"r", "detail", "t@a t@b", "t@b t@a"}},
+			[]delta{{"r", "order", "t@a t@b", "t@b t@a"}},
+		},
+		"another violation": {
+			answered(422, json, `{"detail":[{"type":"t","loc":["a"]}]}`), answered(422, json, `{"detail":[{"type":"u","loc":["a"]}]}`),
+			[]delta{{"r", "detail", "t@a", "u@a"}},
 		},
 		"violation in other words": {
 			answered(422, json, `{"detail":[{"type":"t","loc":["a"],"msg":"x"}]}`),
