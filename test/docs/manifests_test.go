@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"path"
@@ -150,7 +151,7 @@ func TestExampleOf422(t *testing.T) {
 	}
 }
 
-// answerOf asks the first route of a config, of which it wants an answer without a call of an upstream.
+// answerOf asks the first route of a config, of which it wants a whole answer without a call of an upstream.
 func answerOf(t *testing.T, c *config.Config, r *relay.Request) *relay.Reply {
 	t.Helper()
 	program, errs := config.Compile(c)
@@ -164,15 +165,19 @@ func answerOf(t *testing.T, c *config.Config, r *relay.Request) *relay.Reply {
 	routes, err := flow.Compile(program, &flow.Environment{
 		Upstreams: upstreams,
 		Heavy:     func(context.Context, int) (func(), error) { return func() {}, nil },
+		Report:    func(route string, err error) { t.Errorf("%s: %v: %v", route, err, errors.Unwrap(err)) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	reply := routes[0].Decide(t.Context(), r).Reply
-	if reply == nil {
-		t.Fatal("the route does not refuse the request")
+	verdict := routes[0].Decide(t.Context(), r)
+	if verdict.Produce != nil {
+		return verdict.Produce(t.Context())
 	}
-	return reply
+	if verdict.Reply == nil {
+		t.Fatal("the route does not answer at once")
+	}
+	return verdict.Reply
 }
 
 // TestReservedPaths compares the paths that no route may have.
