@@ -35,6 +35,7 @@ type world struct {
 	client *scripted
 	http   *http.Client
 	heavy  *admission.Admission
+	drain  func() // begins it
 
 	mu       sync.Mutex
 	reports  []string
@@ -156,6 +157,7 @@ func (w *world) serve(p *config.Program, ups map[string]*upstream.Upstream) {
 		BodyTimeout: time.Minute, WriteTimeout: time.Minute, DrainTimeout: time.Second,
 	})
 	ctx, stop := context.WithCancel(context.WithoutCancel(w.t.Context()))
+	w.drain = stop
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Serve(ctx, listener, policy) }()
 	w.t.Cleanup(func() {

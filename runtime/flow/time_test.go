@@ -348,3 +348,41 @@ func TestAClientThatLeavesEndsEveryCall(t *testing.T) {
 		})
 	}
 }
+
+// What is still open when a drain's time is over ends at once, and says so.
+func TestADrainEndsWhatIsOpen(t *testing.T) {
+	for name, tt := range map[string]struct {
+		route  string
+		status int
+	}{
+		"whole":                   {answering(`1`, gatherOf("All", "", "a", "b")), 503},
+		"an agent":                {answering(`1`, `{"name":"s","agent":{"upstream":"a","messages":[{"role":"user","content":"x"}],"tools":["f"],"maxTurns":2,"maxParallel":1}}`), 503},
+		"a stream before content": {streaming(`"stream":"s","format":"Text"`, `{"name":"s",`+chatOf("a")+`}`), 503},
+		"a stream":                {streaming(`"stream":"s","format":"Text"`, `{"name":"s",`+chatOf("b")+`}`), 200},
+		"named events":            {streaming(`"events":{"steps":["g.b2"]}`, gatherOf("All", "", "a", "b")), 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{functions: `[{"name":"f","output":1,"steps":[{"name":"x","set":{"value":1}}]}]`}, map[string]upstreamFunc{
+					"a": hangs, "b": func(c *asked) canned { return streams(c, []part{{text: chunkOf(c, "begun")}}).hangs() },
+				}, tt.route)
+				ended := make(chan got)
+				go func() { ended <- w.do(t.Context(), http.MethodPost, "/", hi, nil) }()
+				time.Sleep(time.Second)
+				w.drain()
+				g := <-ended
+				if g.status != tt.status || g.after != 2*time.Second || !strings.Contains(g.body, messageOf("draining")) {
+					t.Errorf("%d %s (%v) after %s", g.status, g.body, g.err, g.after)
+				}
+				for _, c := range w.client.of("") {
+					if c.ended != 2*time.Second || c.cut == "" {
+						t.Errorf("the call of %s ended after %s (%s)", c.upstream, c.ended, c.cut)
+					}
+				}
+				if len(w.noted(&w.reports)) > 0 {
+					t.Errorf("reported %q", w.reports)
+				}
+			})
+		})
+	}
+}
