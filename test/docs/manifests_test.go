@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ func TestManifestsAreServable(t *testing.T) {
 	texts := manifests(t)
 	// What helm prints after an installation has one too.
 	texts["charts/llmservice/templates/NOTES.txt"] = []string{notesManifest(t)}
-	for _, page := range []string{"README.md", "docs/routes.md", "docs/steps.md", "docs/scaling.md"} {
+	for _, page := range []string{"README.md", "docs/routes.md", "docs/steps.md", "docs/expressions.md", "docs/streams.md", "docs/fastapi.md", "docs/scaling.md"} {
 		if len(texts[page]) == 0 {
 			t.Errorf("no manifest was found in %s", page)
 		}
@@ -185,5 +186,26 @@ func TestReservedPaths(t *testing.T) {
 	sentence := between(t, read(t, "docs/routes.md"), "different methods.\n", " and what is below them belong to the gateway")
 	if diff := cmp.Diff(config.Reserved, codes(sentence)); diff != "" {
 		t.Errorf("docs/routes.md (-code +page):\n%s", diff)
+	}
+}
+
+// TestDifferences compares the numbered differences with those that the oracle knows.
+func TestDifferences(t *testing.T) {
+	var listed []struct {
+		Number int    `json:"number"`
+		Title  string `json:"title"`
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "test/oracle/differences.yaml")), &listed); err != nil {
+		t.Fatal(err)
+	}
+	var want, got [][]string
+	for _, d := range listed {
+		want = append(want, []string{strconv.Itoa(d.Number), d.Title})
+	}
+	for _, row := range table(t, "docs/fastapi.md", "number", "difference") {
+		got = append(got, row[:2])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("docs/fastapi.md (-oracle +page):\n%s", diff)
 	}
 }
