@@ -105,7 +105,7 @@ func (w walk) chat(path string, c *Chat, m mode) Cost {
 	return all
 }
 
-// agent is a model's turns with rounds of tools after each. A model may ask for any number of tools at once; those that
+// agent is a model's turns with rounds of tools between them. A model may ask for any number of tools at once; those that
 // take time call upstreams, of which budget.maxCalls leaves only so many.
 func (w walk) agent(p *Part, a *Agent, m mode) {
 	path := p.Path + ".agent"
@@ -127,8 +127,11 @@ func (w walk) agent(p *Part, a *Agent, m mode) {
 		tool.Tokens = Tokens{Max: max(tool.Tokens.Max, c.Tokens.Max), Unlimited: tool.Tokens.Unlimited || c.Tokens.Unlimited}
 		tool.atOnce = max(tool.atOnce, c.atOnce)
 	}
-	used := w.toolsUsed(&tool)
-	rounds := roundsOf(used, a.MaxTurns, a.MaxParallel)
+	used := 0
+	if a.MaxTurns > 1 { // those of the last turn are not called
+		used = w.toolsUsed(&tool)
+	}
+	rounds := roundsOf(used, a.MaxTurns-1, a.MaxParallel)
 	p.Cost = turn.repeated(a.MaxTurns).spending(tool.repeated(used))
 	p.Calls.Min = 1
 	if w.budget.MaxCalls > 0 {

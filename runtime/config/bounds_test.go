@@ -137,14 +137,14 @@ func TestBounds(t *testing.T) {
 		},
 
 		"an agent without calls": {`{"name":"f","steps":[{"name":"a","set":{"value":1}}],"output":1}`, agent("one", 3, 2, "f"), "", "30s 1-3 21"},
-		// 99 calls are left for tools, in four turns, two at once: 99 = 3 + 2 * 48, so 51 rounds; of 20s each.
+		// 99 calls are left for tools, between four turns, two at once: 99 = 3 + 2 * 48, so 51 rounds; of 20s each.
 		"an agent":              {lookup, agent("one", 4, 2, "lookup"), `"timeout":"10h",`, "17m40s 1-100 28"},
 		"an agent, one by one":  {lookup, agent("one", 4, 1, "lookup"), `"timeout":"10h",`, "33m40s 1-100 28"},
-		"an agent of two tools": {lookup + "," + brisk, agent("one", 1, 99, "lookup", "brisk"), `"timeout":"10h",`, "30s 1-100 700"},
+		"an agent of two tools": {lookup + "," + brisk, agent("one", 2, 99, "lookup", "brisk"), `"timeout":"10h",`, "40s 1-100 707"},
 		"an agent's answer":     {lookup, agent("two", 1, 1, "lookup"), `"response":{"stream":"s"},"budget":{"maxCalls":1,"maxBytes":1},`, "6s 1-1 14"},
 		"an agent's last turn":  {lookup, agent("two", 2, 1, "lookup"), `"response":{"stream":"s"},"budget":{"maxCalls":1,"maxBytes":1},`, "10m0s 1-1 28"},
 		"tools at once": {
-			brisk, agent("one", 4, 3, "brisk"), `"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "1m5s 1-9 15",
+			brisk, agent("one", 4, 3, "brisk"), `"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "1m0s 1-9 15",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestBoundsSayWhy(t *testing.T) {
 		idle   = `{"name":"idle","steps":[{"name":"a","set":{"value":1}}],"output":1}`
 	)
 	for want, tt := range map[string]struct{ steps, rest string }{
-		"3 turns, with the 51 rounds of tools that budget.maxCalls leaves": {agent("one", 3, 2, "lookup", "idle"), ""},
+		"3 turns, with the 50 rounds of tools that budget.maxCalls leaves": {agent("one", 3, 2, "lookup", "idle"), ""},
 		"3 turns, with the 0 rounds of tools that budget.maxCalls leaves":  {agent("one", 3, 2, "idle"), ""},
 		"function lookup": {step(`"call":{"function":"lookup"}`), ""},
 		"timeouts.total of two, 10s, at 2 endpoints in turn": {step(chatTwo), ""},
