@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/test/scenario"
 	"github.com/llmservice/llmservice/test/scenario/samples"
 )
@@ -41,6 +42,11 @@ func applySample(ctx context.Context, t *testing.T, ns string, s samples.Sample,
 	t.Helper()
 	manifest := must(cluster.Sample(s.File()))(t)
 	small(manifest)
+	if manifest.Spec.Runtime == nil {
+		manifest.Spec.Runtime = &v1alpha1.Runtime{}
+	}
+	// A namespace that is deleted with pods in it waits for half of their grace period, which this makes.
+	manifest.Spec.Runtime.MaxStreamDuration = "30s"
 	ok(t, s.CallMock(manifest, upstream.Base()))
 	return must(cluster.Apply(ctx, ns, manifest))(t)
 }
