@@ -71,7 +71,7 @@ func violationsMessage(param string, vs []Violation) string {
 	}
 }
 
-// path writes a location below the body as OpenAI names parameters, such as messages[0].role.
+// path writes a location below the body as OpenAI names parameters, such as messages[0].role. Tags are no part of that.
 func path(loc []any) string {
 	if len(loc) > 0 && loc[0] == "body" {
 		loc = loc[1:]

@@ -27,12 +27,16 @@ type Error struct {
 // Violation is one thing wrong with a request, in the shape of FastAPI's 422 detail (since 0.100, with Pydantic 2).
 type Violation struct {
 	Type string `json:"type"` // Pydantic's error type, such as missing or string_too_short
-	Loc  []any  `json:"loc"`  // where: "body", "path", "query" or "header", then names (string) and indexes (int)
+	Loc  []any  `json:"loc"`  // where: "body", "path", "query" or "header", then names (string), indexes (int) and Tags
 	Msg  string `json:"msg"`  // for people
 	// Input is what was sent. It is nil unless the route asks for an echo: it may be a secret or a prompt.
 	Input *any           `json:"input,omitempty"`
 	Ctx   map[string]any `json:"ctx,omitempty"` // the numbers and names in Msg, for programs
 }
+
+// Tag is a step of a Loc that the request does not have: it names which form of a value was meant, where a property of it
+// tells its forms apart.
+type Tag string
 
 // Error gives code and message only: the cause may quote what a client or an upstream sent, so a log that wants it
 // has to unwrap it on purpose.

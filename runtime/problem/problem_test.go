@@ -54,6 +54,11 @@ func TestReply(t *testing.T) {
 			want{422, plain, `{"detail":[{"type":"int_type","loc":["body",2],"msg":"Input should be a valid integer"}]}`},
 			want{400, plain, `{"error":{"message":"Invalid value for \"[2]\": Input should be a valid integer.","type":"invalid_request_error","param":"[2]","code":"invalid_request"}}`},
 		},
+		"form of a value": {
+			Invalid([]Violation{{Type: "missing", Loc: []any{"body", "shape", Tag("circle"), "radius"}, Msg: "Field required"}}),
+			want{422, plain, `{"detail":[{"type":"missing","loc":["body","shape","circle","radius"],"msg":"Field required"}]}`},
+			want{400, plain, `{"error":{"message":"Invalid value for \"shape.radius\": Field required.","type":"invalid_request_error","param":"shape.radius","code":"invalid_request"}}`},
+		},
 		"malformed": {
 			Invalid([]Violation{{Type: TypeJSONInvalid, Loc: []any{"body", 7}, Msg: "JSON decode error", Ctx: map[string]any{"error": "Extra data"}}}),
 			want{422, plain, `{"detail":[{"type":"json_invalid","loc":["body",7],"msg":"JSON decode error","ctx":{"error":"Extra data"}}]}`},

@@ -5,16 +5,20 @@ import (
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/llmservice/llmservice/runtime/problem"
 )
 
 // place is where in a value something may be wrong, and what schemas there are for it.
 type place struct {
-	schemas []*jsonschema.Schema
-	next    map[any]*place
+	schemas  []*jsonschema.Schema
+	required map[string]int // positions
+	next     map[any]*place
+	work     *int // that is left for all places together
 }
 
-func newPlace(schemas []*jsonschema.Schema) *place {
-	p := &place{next: map[any]*place{}}
+func newPlace(schemas []*jsonschema.Schema, work *int) *place {
+	p := &place{required: map[string]int{}, next: map[any]*place{}, work: work}
 	for _, s := range schemas {
 		p.include(s)
 	}
@@ -23,10 +27,19 @@ func newPlace(schemas []*jsonschema.Schema) *place {
 
 // include takes a schema with all that it applies, or may apply, to the same value.
 func (p *place) include(s *jsonschema.Schema) {
-	if s == nil || slices.Contains(p.schemas, s) {
+	if s == nil {
+		return
+	}
+	if *p.work -= 1 + len(p.schemas); *p.work < 0 || slices.Contains(p.schemas, s) {
 		return
 	}
 	p.schemas = append(p.schemas, s)
+	*p.work -= len(s.Required)
+	for i, name := range s.Required {
+		if first, ok := p.required[name]; !ok || i < first {
+			p.required[name] = i
+		}
+	}
 	for _, also := range slices.Concat(same(s), s.AnyOf, s.OneOf) {
 		p.include(also)
 	}
@@ -36,14 +49,14 @@ func (p *place) include(s *jsonschema.Schema) {
 
 // below is the place that a step of a loc leads to.
 func (p *place) below(step any) *place {
-	if _, isTag := step.(tag); isTag {
+	if _, isTag := step.(problem.Tag); isTag {
 		return p
 	}
 	if _, isIndex := step.(int); isIndex {
 		step = 0 // of items, all are alike
 	}
 	if p.next[step] == nil {
-		p.next[step] = newPlace(p.members(step))
+		p.next[step] = newPlace(p.members(step), p.work)
 	}
 	return p.next[step]
 }
@@ -65,35 +78,49 @@ func (p *place) members(step any) []*jsonschema.Schema {
 	return all
 }
 
-// rank is the name's position in the list of required members, which is the one order of members that a schema has once it
-// has been through YAML, Kubernetes and JSON: those of its properties are gone. Names that are not required follow.
+// The ranks of an object's members: the position of a required one, then these. The list of required members is the one order
+// that a schema has once it has been through YAML, Kubernetes and JSON: that of its properties is gone. To the last two, the
+// position is added that the member has in the text.
+const (
+	optional  = MaxSchemaNodes
+	unordered = optional + 1
+	forbidden = unordered + MaxObjectKeys
+)
+
 func (p *place) rank(step any) int {
-	const last = MaxSchemaNodes
-	best := last
-	name, ok := step.(string)
-	if !ok {
+	name, isName := step.(string)
+	if !isName {
 		return 0
 	}
-	for _, s := range p.schemas {
-		if i := slices.Index(s.Required, name); i >= 0 {
-			best = min(best, i)
-		}
+	if position, ok := p.required[name]; ok {
+		return position
 	}
-	return best
+	*p.work -= len(p.schemas)
+	if slices.ContainsFunc(p.schemas, func(s *jsonschema.Schema) bool { return s.Properties[name] != nil }) {
+		return optional
+	}
+	return unordered
 }
 
-// maxRanked bounds the work of putting members into the order of their schema: with more violations than anyone reads, the
-// order of their names will do.
-const maxRanked = 1000
+// Bounds on the work of putting members into order. With more violations than anyone reads, or schemas that make too many
+// others apply, the order of their names will do.
+const (
+	maxRanked    = 1000    // violations
+	maxOrderWork = 1 << 20 // schemas looked at
+)
 
 // sorted puts violations into the order in which Pydantic finds them: members in their order, what is not allowed after them,
 // an item or member after what is wrong with the whole; of one value, its constraints as Pydantic goes through them.
-func sorted(all []found, root *jsonschema.Schema, prefix int) []found {
+func (f *finder) sorted(root *jsonschema.Schema) []found {
+	all, prefix := f.found, len(f.at)
 	if root != nil && len(all) <= maxRanked {
-		top := newPlace([]*jsonschema.Schema{root})
+		slices.SortFunc(all, func(a, b found) int { return compare(a.Violation, b.Violation) })
+		work := maxOrderWork // ends at the same violation each time
+		top := newPlace([]*jsonschema.Schema{root}, &work)
 		for i := range all {
 			all[i].ranks = ranks(top, &all[i], prefix)
 		}
+		rankAsSent(f.text, all, prefix)
 	}
 	slices.SortFunc(all, func(a, b found) int {
 		if c := comparePlaces(&a, &b, prefix); c != 0 {
@@ -105,28 +132,51 @@ func sorted(all []found, root *jsonschema.Schema, prefix int) []found {
 }
 
 func ranks(at *place, v *found, prefix int) []int {
-	steps := v.Loc[prefix:]
+	steps := v.steps(prefix)
 	out := make([]int, len(steps))
 	for i, step := range steps {
 		out[i] = at.rank(step)
 		at = at.below(step)
 	}
-	if v.keyword == "additionalProperties" && len(out) > 0 {
-		out[len(out)-1] = MaxSchemaNodes + 1
+	if n := len(out); n > 0 && v.Type == answers["additionalProperties"].kind && out[n-1] == unordered {
+		out[n-1] = forbidden
 	}
 	return out
 }
 
+// steps are those of loc that lead to the value, or to the name.
+func (v *found) steps(prefix int) []any {
+	if v.isName {
+		return v.Loc[prefix : len(v.Loc)-1]
+	}
+	return v.Loc[prefix:]
+}
+
+// comparePlaces puts a name before the value that it has.
 func comparePlaces(a, b *found, prefix int) int {
-	for i := range min(len(a.ranks), len(b.ranks)) {
-		if a.ranks[i] != b.ranks[i] {
-			return a.ranks[i] - b.ranks[i]
+	one, other := a.steps(prefix), b.steps(prefix)
+	for i := range min(len(one), len(other)) {
+		if c := cmp.Compare(a.rank(i), b.rank(i)); c != 0 {
+			return c
 		}
-		if c := compareStep(a.Loc[prefix+i], b.Loc[prefix+i]); c != 0 {
+		if c := compareStep(one[i], other[i]); c != 0 {
 			return c
 		}
 	}
-	return slices.CompareFunc(a.Loc, b.Loc, compareStep)
+	if c := cmp.Compare(len(one), len(other)); c != 0 || a.isName == b.isName {
+		return c
+	}
+	if a.isName {
+		return -1
+	}
+	return 1
+}
+
+func (v *found) rank(step int) int {
+	if step < len(v.ranks) {
+		return v.ranks[step]
+	}
+	return 0
 }
 
 // stages are the positions of constraints of which Pydantic tells the first that fails.

@@ -21,9 +21,13 @@ func TestAsPydanticGoes(t *testing.T) {
 		"country":{"type":"string","enum":["DE","FR"]},"lines":{"type":"array","minItems":2,"maxItems":3,"items":{"$ref":"#/$defs/line"}}},
 		"$defs":{"line":{"type":"object","required":["sku","count"],"properties":{"count":{"type":"integer","multipleOf":5,"minimum":5,"maximum":100},
 		"sku":{"type":"string","minLength":2,"pattern":"^A"}}}}}`
+	const tags = `{"discriminator":{"propertyName":"kind"},"oneOf":[{"required":["kind","radius"],"properties":{"kind":{"enum":["circle","ring"]},"radius":{"type":"number"}}},
+		{"required":["width","height"],"properties":{"kind":{"const":"rect"}}}]}`
+	const mapped = `{"discriminator":{"propertyName":"k","mapping":{"one":"#/$defs/A","uno":"#/$defs/A","two":"#/$defs/b~1b","far":"other#/$defs/A"}},"anyOf":[{"$ref":"#/$defs/A"},{"$ref":"#/$defs/b~1b"}],
+		"$defs":{"A":{"type":"object","required":["a"]},"b/b":{"type":"object","required":["b"]}}}`
 	tests := map[string]struct{ schema, body, want string }{
 		"nothing there":           {order, `{}`, "missing@lines missing@customer"},
-		"required, others, extra": {order, `{"a":1,"zz":1,"gift":[],"country":"x","lines":[{},{}],"customer":1}`, "missing@lines.0.sku missing@lines.0.count missing@lines.1.sku missing@lines.1.count string_type@customer literal_error@country bool_type@gift extra_forbidden@a extra_forbidden@zz"},
+		"required, others, extra": {order, `{"zz":1,"a":1,"gift":[],"country":"x","lines":[{},{}],"customer":1}`, "missing@lines.0.sku missing@lines.0.count missing@lines.1.sku missing@lines.1.count string_type@customer literal_error@country bool_type@gift extra_forbidden@zz extra_forbidden@a"},
 		"too long says no more":   {order, `{"customer":"","lines":[1,2,3,4]}`, "too_long@lines"},
 		"items before too short":  {order, `{"customer":"","lines":[1]}`, "model_attributes_type@lines.0"},
 		"too short":               {order, `{"customer":"","lines":[{"sku":"AB","count":5}]}`, "too_short@lines"},
@@ -41,6 +45,19 @@ func TestAsPydanticGoes(t *testing.T) {
 		"no tag":                  {shapes, `{"shape":{"radius":1}}`, "union_tag_not_found@shape"},
 		"another tag":             {shapes, `{"shape":{"kind":"square"}}`, "union_tag_invalid@shape"},
 		"tag of another type":     {shapes, `{"shape":{"kind":[1]}}`, "union_tag_invalid@shape"},
+		"several tags of a form":  {tags, `{"kind":"ring","radius":"x"}`, "float_parsing@ring.radius"},
+		"tags in a list":          {`{"items":` + tags + `}`, `[{"kind":"ring"},{},{"kind":"rect"}]`, "missing@0.ring.radius union_tag_not_found@1 missing@2.rect.width missing@2.rect.height"},
+		"tags or null":            {`{"anyOf":[` + tags + `,{"type":"null"}]}`, `{"kind":"x"}`, "union_tag_invalid@"},
+		"mapping":                 {mapped, `{"k":"uno"}`, "missing@uno.a"},
+		"mapping, escaped":        {mapped, `{"k":"two"}`, "missing@two.b"},
+		"mapping, another tag":    {mapped, `{"k":"three"}`, "union_tag_invalid@"},
+		"mapping, elsewhere":      {mapped, `{"k":"far"}`, "union_tag_invalid@"},
+		"two tags":                {`{"allOf":[{"discriminator":{"propertyName":"k"},"oneOf":[{"properties":{"k":{"const":"b"}},"required":["x"]}]},{"discriminator":{"propertyName":"l"},"oneOf":[{"properties":{"l":{"const":"a"}},"required":["x"]}]}]}`, `{"k":"b","l":"a"}`, "missing@a.x missing@b.x"},
+		"a tag twice":             {`{"discriminator":{"propertyName":"k"},"oneOf":[{"properties":{"k":{"const":"a"}},"required":["x"]},{"properties":{"k":{"const":"a"}},"required":["x"]}]}`, `{"k":"a"}`, "missing@x"},
+		"a form without a tag":    {`{"discriminator":{"propertyName":"k"},"oneOf":[{"properties":{"k":{"const":"a"}},"required":["x"]},{"required":["x"]}]}`, `{"k":"a"}`, "missing@x"},
+		"listed values or a type": {`{"anyOf":[{"type":"string","enum":["a"]},{"type":"integer"}]}`, `[]`, "int_type@ literal_error@"},
+		"a constant or a type":    {`{"anyOf":[{"type":"string","const":"a"},{"type":"integer"}]}`, `[]`, "int_type@ literal_error@"},
+		"text of the right type":  {`{"anyOf":[{"type":"integer"},{"type":"string","minLength":3}]}`, `"x"`, "string_too_short@"},
 		"no object":               {shapes, `{"shape":"circle"}`, "model_attributes_type@shape"},
 	}
 	for name, tt := range tests {

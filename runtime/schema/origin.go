@@ -3,6 +3,7 @@ package schema
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -12,8 +13,20 @@ import (
 type origin struct {
 	*jsonschema.Schema
 
+	discriminator
+	tags []branchTag // in the order of the branches; nil without a discriminator
+}
+
+// discriminator is OpenAPI 3.1's, section 4.8.25.
+type discriminator struct {
 	property string
-	tags     []string // the property's constant in each branch; nil without a discriminator
+	mapping  map[string]any
+}
+
+// branchTag is a value of the property, and the one branch that has it.
+type branchTag struct {
+	tag    string
+	branch int
 }
 
 // origins are the schemas by their location. Nil knows none.
@@ -28,22 +41,21 @@ func (o origins) at(location string) *origin {
 
 // origins lists the schemas of the graph, which was made of doc.
 func (g *graph) origins(doc any) origins {
-	properties := map[string]string{}
-	discriminators(doc, "", properties)
+	named := map[string]discriminator{}
+	discriminators(doc, "", named)
 	all := make(origins, len(g.nodes))
 	for _, n := range g.nodes {
-		o := &origin{Schema: n.schema, property: properties[pointerOf(n.schema.Location)]}
+		o := &origin{Schema: n.schema, discriminator: named[pointerOf(n.schema.Location)]}
 		if o.property != "" {
-			o.tags = tagsOf(slices.Concat(o.AnyOf, o.OneOf), o.property)
+			o.tags = o.tagsOf(slices.Concat(o.AnyOf, o.OneOf))
 		}
 		all[n.schema.Location] = o
 	}
 	return all
 }
 
-// discriminators finds the property that OpenAPI 3.1, section 4.8.25, names in the schema at a pointer. Its mapping is not
-// needed: each branch has a constant for the property.
-func discriminators(node any, pointer string, found map[string]string) {
+// discriminators finds them by the pointers of the schemas that have them.
+func discriminators(node any, pointer string, found map[string]discriminator) {
 	switch node := node.(type) {
 	case []any:
 		for i, item := range node {
@@ -51,7 +63,9 @@ func discriminators(node any, pointer string, found map[string]string) {
 		}
 	case map[string]any:
 		if d, ok := node["discriminator"].(map[string]any); ok {
-			found[pointer], _ = d["propertyName"].(string)
+			property, _ := d["propertyName"].(string)
+			mapping, _ := d["mapping"].(map[string]any)
+			found[pointer] = discriminator{property, mapping}
 		}
 		for name, member := range node {
 			discriminators(member, pointer+"/"+escape(name), found)
@@ -59,16 +73,58 @@ func discriminators(node any, pointer string, found map[string]string) {
 	}
 }
 
-func tagsOf(branches []*jsonschema.Schema, property string) []string {
-	tags := make([]string, len(branches))
+// tagsOf gives nil where a branch has no tag, or the tag of another.
+func (d discriminator) tagsOf(branches []*jsonschema.Schema) []branchTag {
+	var tags []branchTag
 	for i, branch := range branches {
-		tag, ok := constant(branch, property)
-		if !ok {
+		own := texts(branch, d.property)
+		if own == nil {
+			own = d.mapped(branch)
+		}
+		for _, tag := range own {
+			if slices.ContainsFunc(tags, func(t branchTag) bool { return t.tag == tag }) {
+				return nil
+			}
+			tags = append(tags, branchTag{tag, i})
+		}
+		if own == nil {
 			return nil
 		}
-		tags[i] = tag
 	}
 	return tags
+}
+
+// texts lists the values that a branch allows for a property, if they are listed, and texts.
+func texts(branch *jsonschema.Schema, name string) []string {
+	if tag, ok := constant(branch, name); ok {
+		return []string{tag}
+	}
+	for _, s := range referred(branch) {
+		if p := s.Properties[name]; p != nil && p.Enum != nil {
+			var out []string
+			for _, v := range p.Enum.Values {
+				text, ok := v.(string)
+				if !ok {
+					return nil
+				}
+				out = append(out, text)
+			}
+			return out
+		}
+	}
+	return nil
+}
+
+// mapped lists the names under which the mapping refers to a branch.
+func (d discriminator) mapped(branch *jsonschema.Schema) []string {
+	var out []string
+	for _, tag := range sortedKeys(d.mapping) {
+		ref, _ := d.mapping[tag].(string)
+		if strings.HasPrefix(ref, "#") && branch.Ref != nil && pointerOf(ref) == pointerOf(branch.Ref.Location) {
+			out = append(out, tag)
+		}
+	}
+	return out
 }
 
 // isModel tells an object with members of its own from a dictionary.

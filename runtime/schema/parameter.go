@@ -164,15 +164,26 @@ func itemOf(loc []any, prefix int) (int, bool) {
 	return i, ok
 }
 
-// answer sorts violations, and shows the text that was sent where the route wants that.
-func (p *Parameter) answer(found []problem.Violation, sent any) []problem.Violation {
-	slices.SortFunc(found, compare)
-	found = found[:min(len(found), MaxViolations)]
-	if p.schema.echo {
-		echo(found, sent, len(p.loc))
+// answer sorts violations, leaves out what would not be told of a body either, and shows the text that was sent where the
+// route wants that.
+func (p *Parameter) answer(violations []problem.Violation, sent any) []problem.Violation {
+	slices.SortFunc(violations, compare)
+	all := make([]found, len(violations))
+	for i, v := range violations {
+		all[i] = found{Violation: v, keyword: lengths[v.Type]}
 	}
-	return found
+	violations = violations[:0]
+	for _, v := range told(all) {
+		violations = append(violations, v.Violation)
+	}
+	if p.schema.echo {
+		echo(violations, sent, len(p.loc))
+	}
+	return violations
 }
+
+// lengths are the keywords about a list's length, by the types of their violations.
+var lengths = map[string]string{answers["minItems"].kind: "minItems", answers["maxItems"].kind: "maxItems"}
 
 // list knows how to read each item.
 type list struct {

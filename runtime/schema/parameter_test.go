@@ -127,6 +127,8 @@ func TestParameters(t *testing.T) {
 		"list":                   {tags, Query, true, []string{"1", "2"}, []any{int64(1), int64(2)}, ""},
 		"list of any":            {`{"type":"array"}`, Query, true, []string{"1"}, []any{"1"}, ""},
 		"list of headers":        {tags, Header, true, []string{"1", "2"}, []any{int64(1), int64(2)}, ""},
+		"list, too long":         {`{"type":"array","items":{"type":"integer"},"maxItems":2}`, Query, true, []string{"1", "x", "y"}, nil, `{"type":"too_long","loc":["query","p"],"msg":"List should have at most 2 items after validation, not 3","ctx":{"actual_length":3,"field_type":"List","max_length":2}}`},
+		"list, short and wrong":  {tags, Query, true, []string{"x"}, nil, `{"type":"int_parsing","loc":["query","p",0],"msg":"Input should be a valid integer, unable to parse string as an integer"}`},
 		"list, too short":        {tags, Query, true, []string{"1"}, nil, `{"type":"too_short","loc":["query","p"],"msg":"List should have at least 2 items after validation, not 1","ctx":{"actual_length":1,"field_type":"List","min_length":2}}`},
 		"list, wrong items":      {tags, Query, true, []string{"a", "-1"}, nil, `{"type":"int_parsing","loc":["query","p",0],"msg":"Input should be a valid integer, unable to parse string as an integer"}` + "\n" + `{"type":"greater_than_equal","loc":["query","p",1],"msg":"Input should be greater than or equal to 0","ctx":{"ge":0}}`},
 		"list, an empty item":    {`{"type":"array","items":{"type":"integer"}}`, Query, true, []string{""}, nil, `{"type":"int_parsing","loc":["query","p",0],"msg":"Input should be a valid integer, unable to parse string as an integer"}`},

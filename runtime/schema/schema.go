@@ -91,7 +91,7 @@ func (s *Schema) CheckValue(value any, at ...any) (any, []problem.Violation) {
 	if err != nil {
 		return nil, []problem.Violation{unreadable(at, err.Error())}
 	}
-	return s.check(doc, at)
+	return s.check(doc, nil, at)
 }
 
 func (s *Schema) text(text []byte, at []any) (any, []problem.Violation) {
@@ -102,10 +102,10 @@ func (s *Schema) text(text []byte, at []any) (any, []problem.Violation) {
 		}
 		return nil, []problem.Violation{*violation}
 	}
-	return s.check(doc, at)
+	return s.check(doc, text, at)
 }
 
-func (s *Schema) check(doc document, at []any) (any, []problem.Violation) {
+func (s *Schema) check(doc document, text []byte, at []any) (any, []problem.Violation) {
 	sent := doc.value
 	if s.fill != nil {
 		steps := maxVisits
@@ -117,7 +117,7 @@ func (s *Schema) check(doc document, at []any) (any, []problem.Violation) {
 		return nil, []problem.Violation{unreadable(at, errWork.Error())}
 	}
 	if err := s.compiled.Validate(doc.value); err != nil {
-		found := s.violations(doc.value, at, err)
+		found := s.violations(doc.value, text, at, err)
 		if s.echo {
 			echo(found, sent, len(at))
 		}

@@ -63,8 +63,8 @@ func TestViolations(t *testing.T) {
 		"dependentRequired": {`{"dependentRequired":{"a":["b"]}}`, `{"a":1}`, `{"type":"missing","loc":["body","b"],"msg":"Field required"}`},
 		"dependencies":      {`{"dependencies":{"a":["b"]}}`, `{"a":1}`, `{"type":"missing","loc":["body","b"],"msg":"Field required"}`},
 		"dependentSchemas":  {`{"dependentSchemas":{"a":{"required":["b"]}}}`, `{"a":1}`, `{"type":"missing","loc":["body","b"],"msg":"Field required"}`},
-		"additionalProperties": {`{"properties":{"a":true},"additionalProperties":false}`, `{"a":1,"c":1,"b":1}`, `{"type":"extra_forbidden","loc":["body","b"],"msg":"Extra inputs are not permitted"}
-{"type":"extra_forbidden","loc":["body","c"],"msg":"Extra inputs are not permitted"}`},
+		"additionalProperties": {`{"properties":{"a":true},"additionalProperties":false}`, `{"a":1,"c":1,"b":1}`, `{"type":"extra_forbidden","loc":["body","c"],"msg":"Extra inputs are not permitted"}
+{"type":"extra_forbidden","loc":["body","b"],"msg":"Extra inputs are not permitted"}`},
 		"additionalProperties with a schema": {`{"additionalProperties":{"type":"integer"}}`, `{"a":[]}`, `{"type":"int_type","loc":["body","a"],"msg":"Input should be a valid integer"}`},
 		"unevaluatedProperties":              {`{"properties":{"a":true},"unevaluatedProperties":false}`, `{"a":1,"b":1}`, `{"type":"extra_forbidden","loc":["body","b"],"msg":"Extra inputs are not permitted"}`},
 		"unevaluatedItems":                   {`{"prefixItems":[true],"unevaluatedItems":false}`, `[1,2]`, `{"type":"extra_forbidden","loc":["body",1],"msg":"Extra inputs are not permitted"}`},

@@ -27,8 +27,9 @@ const (
 const keyStep = "[key]"
 
 // violations puts what is wrong with a value, which stands at the loc given, as Pydantic would.
-func (s *Schema) violations(value any, at []any, err error) []problem.Violation {
-	f := finder{root: value, at: at, origins: s.origins, echo: s.echo}
+// The text is what the value was read from, or nil.
+func (s *Schema) violations(value any, text []byte, at []any, err error) []problem.Violation {
+	f := finder{root: value, text: text, at: at, origins: s.origins, echo: s.echo}
 	return f.all(s.compiled, err)
 }
 
@@ -45,7 +46,7 @@ func (f *finder) all(schema *jsonschema.Schema, err error) []problem.Violation {
 		return []problem.Violation{violation(f.at, "other", nil)}
 	}
 	f.find(e)
-	kept := told(sorted(f.found, schema, len(f.at)))
+	kept := told(f.sorted(schema))
 	out := make([]problem.Violation, len(kept))
 	for i := range kept {
 		out[i] = kept[i].Violation
@@ -57,14 +58,17 @@ func (f *finder) all(schema *jsonschema.Schema, err error) []problem.Violation {
 type found struct {
 	problem.Violation
 
-	keyword string
-	schema  string
-	ranks   []int
+	keyword  string
+	schema   string
+	mistyped bool // another type was wanted, whatever the keyword
+	isName   bool // loc ends in keyStep
+	ranks    []int
 }
 
 // finder collects violations from a tree of errors about root.
 type finder struct {
 	root    any
+	text    []byte
 	at      []any
 	origins origins
 	echo    bool
@@ -130,19 +134,21 @@ func (f *finder) missing(loc []any, names []string) {
 // wrongType names every type that would have done. null is named only where nothing else would do: what may be absent
 // is seldom what was meant. Where the values are listed, their types say nothing more.
 func (f *finder) wrongType(loc []any, value any, k *kind.Type) {
-	from := f.origins.at(f.schema)
-	switch {
+	first := len(f.found)
+	switch from := f.origins.at(f.schema); {
 	case from.Enum != nil:
 		f.add(loc, "enum", map[string]any{"expected": expected(from.Enum.Values)})
-		return
 	case from.Const != nil:
 		f.add(loc, "const", map[string]any{"expected": expected([]any{*from.Const})})
-		return
-	}
-	for _, want := range k.Want {
-		if want != "null" || len(k.Want) == 1 {
-			f.add(loc, mistyped(want, value, from), nil)
+	default:
+		for _, want := range k.Want {
+			if want != "null" || len(k.Want) == 1 {
+				f.add(loc, mistyped(want, value, from), nil)
+			}
 		}
+	}
+	for i := range f.found[first:] {
+		f.found[first+i].mistyped = true
 	}
 }
 
@@ -170,7 +176,7 @@ func (f *finder) names(causes []*jsonschema.ValidationError) {
 	sub := f.sub()
 	sub.findAll(causes)
 	for _, v := range sub.found {
-		v.Loc = append(slices.Clip(v.Loc), keyStep)
+		v.Loc, v.isName = append(slices.Clip(v.Loc), keyStep), true
 		f.found = append(f.found, v)
 	}
 }
@@ -199,7 +205,7 @@ func distance(loc []any, branch []found) int {
 		switch {
 		case len(v.Loc) == len(loc) && v.keyword == "type:null":
 			far = max(far, 3)
-		case len(v.Loc) == len(loc) && (strings.HasPrefix(v.keyword, "type:") || strings.HasPrefix(v.keyword, "parse:")):
+		case len(v.Loc) == len(loc) && v.mistyped:
 			far = max(far, 2)
 		case v.keyword == "enum" || v.keyword == "const":
 			far = max(far, 1)
@@ -208,21 +214,18 @@ func distance(loc []any, branch []found) int {
 	return far
 }
 
-// tag is a step in loc that the value does not have: it names the branch of a union.
-type tag string
-
 // union answers for the branch that a discriminator names, as Pydantic does, or else for the closest ones.
 func (f *finder) union(loc []any, value any, e *jsonschema.ValidationError) {
 	from := f.origins.at(e.SchemaURL)
 	object, isObject := value.(map[string]any)
-	if from.tags == nil || !isObject || len(e.Causes) != len(from.tags) {
+	if from.tags == nil || !isObject || len(e.Causes) != len(from.AnyOf)+len(from.OneOf) {
 		f.closest(loc, e.Causes)
 		return
 	}
 	ctx := map[string]any{"discriminator": "'" + from.property + "'"}
 	sent, found := object[from.property]
 	text, isText := sent.(string)
-	i := slices.Index(from.tags, text)
+	i := slices.IndexFunc(from.tags, func(t branchTag) bool { return t.tag == text })
 	switch {
 	case !found:
 		f.add(loc, "tag:missing", ctx)
@@ -230,9 +233,9 @@ func (f *finder) union(loc []any, value any, e *jsonschema.ValidationError) {
 		f.wrongTag(loc, sent, from, ctx)
 	default:
 		sub := f.sub()
-		sub.find(e.Causes[i])
+		sub.find(e.Causes[from.tags[i].branch])
 		for _, v := range sub.found {
-			v.Loc = slices.Insert(slices.Clone(v.Loc), len(loc), any(tag(text)))
+			v.Loc = slices.Insert(slices.Clone(v.Loc), len(loc), any(problem.Tag(text)))
 			f.found = append(f.found, v)
 		}
 	}
@@ -242,7 +245,7 @@ func (f *finder) union(loc []any, value any, e *jsonschema.ValidationError) {
 func (f *finder) wrongTag(loc []any, sent any, from *origin, ctx map[string]any) {
 	quoted := make([]string, len(from.tags))
 	for i, t := range from.tags {
-		quoted[i] = python(t)
+		quoted[i] = python(t.tag)
 	}
 	ctx["expected_tags"] = shorten(strings.Join(quoted, ", "), maxShownValues)
 	if !f.echo {
@@ -312,8 +315,16 @@ func compareStep(a, b any) int {
 	case bIsIndex:
 		return 1
 	default:
-		return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) // names and tags
+		return cmp.Compare(nameOf(a), nameOf(b))
 	}
+}
+
+func nameOf(step any) string {
+	if t, isTag := step.(problem.Tag); isTag {
+		return string(t)
+	}
+	name, _ := step.(string)
+	return name
 }
 
 // inWords puts a validator's error about a schema's own value into one sentence.
