@@ -44,6 +44,9 @@ func finder(d time.Duration) upstreamFunc {
 		if strings.HasSuffix(c.URL, "/hang") {
 			return hangs(c)
 		}
+		if strings.HasSuffix(c.URL, "/big") {
+			return jsonOf(200, `"`+strings.Repeat("x", 1000)+`"`)
+		}
 		return jsonOf(200, `{"path":"`+c.URL[strings.LastIndex(c.URL, "/"):]+`"}`).in(d)
 	}
 }
@@ -73,21 +76,24 @@ func TestAgents(t *testing.T) {
 		},
 		"an id that is repeated": {
 			turns(asks("", toolCall{"1", "look", `{"q":"a"}`}, toolCall{"1", "free", ""}), always("done")),
-			[]string{`1: {"found":{"path":"/a"},"n":3}`, "1: sunny"}, `{"text":"done","turns":2,"calls":["look","free"]}`,
+			[]string{`1: {"found":{"path":"/a"},"n":3}`, "1: sunny"},
+			`{"text":"done","turns":2,"calls":["look","free"]}`,
 		},
 		"what the model gets wrong it is told": {
 			turns(asks("", toolCall{"1", "nope", "{}"}, toolCall{"2", "look", "{"}, toolCall{"3", "look", `{"n":"x"}`}), always("done")),
 			[]string{
 				`1: {"error":{"code":"unknown_tool","message":"There are the tools look, free, hurried, faulty."}}`,
 				`2: {"error":{"code":"invalid_arguments","message":`, `3: {"error":{"code":"invalid_arguments","message":"at input.q: Field required; at input.n: `,
-			}, `{"text":"done","turns":2,"calls":["nope","look","look"]}`,
+			},
+			`{"text":"done","turns":2,"calls":["nope","look","look"]}`,
 		},
 		"a tool's own failure it is told": {
 			turns(asks("", toolCall{"1", "hurried", "{}"}, toolCall{"2", "faulty", "{}"}), always("done")),
 			[]string{
 				`1: {"error":{"code":"timeout","message":"The request took longer than this route allows."}}`,
 				`2: {"error":{"code":"internal","message":"Internal Server Error"}}`,
-			}, `{"text":"done","turns":2,"calls":["hurried","faulty"]}`,
+			},
+			`{"text":"done","turns":2,"calls":["hurried","faulty"]}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -169,6 +175,10 @@ func TestAgentsEnd(t *testing.T) {
 			answering(`1`, agentOf(`"maxTurns":3,"maxParallel":1,"output":{"schema":{"type":"object"},"repairAttempts":5}`)), always("no"), 502, "turns_exceeded", 3, 0, 0,
 		},
 		"when the calls are spent": {`{"budget":{"maxCalls":4,"maxBytes":100000},` + answering(`1`, agentOf(`"maxTurns":9,"maxParallel":1`))[1:], forever, 500, "budget_exceeded", 2, 2, 0},
+		"when a tool has spent the bytes": {
+			`{"budget":{"maxCalls":9,"maxBytes":600},` + answering(`1`, agentOf(`"maxTurns":9,"maxParallel":1`))[1:],
+			asks("", toolCall{"1", "look", `{"q":"big"}`}), 500, "budget_exceeded", 1, 1, 0,
+		},
 		"when their time is over": {
 			`{"timeout":"500ms",` + answering(`1`, agentOf(`"maxTurns":9,"maxParallel":1`))[1:], asks("", toolCall{"1", "hurried", "{}"}), 504, "timeout", 1, 1, 500 * ms,
 		},
@@ -228,7 +238,7 @@ func TestStreamedAgents(t *testing.T) {
 
 // The promise of a streamed agent is about all that was sent, not about its last turn.
 func TestPromisesOfStreamedAgents(t *testing.T) {
-	for text, kept := range map[string]bool{"": true, "Let me see. ": false} {
+	for text, kept := range map[string]bool{"": true, "Let me see.": false} {
 		synctest.Test(t, func(t *testing.T) {
 			model := turns(asks(text, toolCall{"1", "look", `{"q":"a"}`}), always(`{"n":1}`))
 			w := newWorld(t, settings{functions: agentTools}, map[string]upstreamFunc{"a": model, "web": finder(0)},

@@ -14,19 +14,19 @@ import (
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
-func (c *compiler) answer(r *config.Route, compiled *Route) (answer, error) {
+func (c *compiler) answer(r *config.Route, compiled *Route) answer {
 	kept := promise{schema: c.program.Schema(&r.Response.Schema), text: wantsText(r.Response.Schema)}
 	body := c.program.Tree(&r.Response.Body)
 	switch {
 	case r.Response.Events != nil:
-		return &named{config: r.Response.Events, body: body, promise: kept, keepAlive: r.Response.KeepAlive.Std()}, nil
+		return &named{config: r.Response.Events, body: body, promise: kept, keepAlive: r.Response.KeepAlive.Std()}
 	case r.Response.Stream == "":
-		return &whole{body: body, promise: kept}, nil
+		return &whole{body: body, promise: kept}
 	}
 	if only := compiled.relayed(r.Response); only != nil {
-		return &relayed{chat: only, keepAlive: r.Response.KeepAlive.Std()}, nil
+		return &relayed{chat: only, keepAlive: r.Response.KeepAlive.Std()}
 	}
-	return newStreamed(r.Response, kept), nil
+	return newStreamed(r.Response, kept)
 }
 
 // whole answers with one JSON value.
@@ -48,7 +48,7 @@ func (w *whole) verdict(_ context.Context, q *request, vars map[string]any) rela
 }
 
 func (w *whole) run(ctx context.Context, f *frame) ([]byte, error) {
-	if err := run(ctx, f.Route.steps, f); err != nil {
+	if err := run(ctx, f.steps, f); err != nil {
 		return nil, err
 	}
 	return body(ctx, f, w.body, &w.promise)

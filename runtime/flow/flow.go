@@ -70,8 +70,8 @@ func (c *compiler) route(r *config.Route) (*Route, error) {
 		env: c.env, path: r.Path, timeout: r.Timeout.Std(), budget: r.Budget,
 		input: c.input(r.Request), steps: steps,
 	}
-	compiled.answer, err = c.answer(r, compiled)
-	return compiled, err
+	compiled.answer = c.answer(r, compiled)
+	return compiled, nil
 }
 
 // answer is how a route's answer is made.

@@ -70,7 +70,7 @@ func (g *gathered) run(ctx context.Context, f *frame) (any, error) {
 
 // runs is how All and AllSettled call a branch. One that was skipped has neither a value nor an error.
 func (b *branch) runs(f *frame) func(context.Context) (settled, error) {
-	return func(ctx context.Context) (settled, error) { return b.guarded.run(ctx, f.branch(b.name)) }
+	return func(ctx context.Context) (settled, error) { return b.run(ctx, f.branch(b.name)) }
 }
 
 func asBranches(f *frame, branches []*branch) []gather.Branch[settled] {

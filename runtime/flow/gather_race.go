@@ -53,7 +53,7 @@ func contenders(f *frame, branches []*branch) []gather.Contender[any] {
 					inner.tokens = f.tokens // the gather itself is streamed
 				}
 				inner.tokens = inner.tokens.contested(commit)
-				result, err := b.guarded.run(ctx, inner)
+				result, err := b.run(ctx, inner)
 				if err == nil && !result.ran {
 					err = errSkipped
 				}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -279,20 +280,18 @@ func (g got) code() string {
 
 func (w *world) post(body string) got {
 	w.t.Helper()
-	return w.do(w.t.Context(), http.MethodPost, "/", body, nil)
+	return w.do(w.t.Context(), "/", body, nil)
 }
 
-func (w *world) do(ctx context.Context, method, path, body string, header http.Header) got {
+func (w *world) do(ctx context.Context, path, body string, header http.Header) got {
 	w.t.Helper()
 	began := time.Now()
-	req, err := http.NewRequestWithContext(ctx, method, "http://gateway.test"+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://gateway.test"+path, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	resp, err := w.http.Do(req)
 	if err != nil {
 		return got{err: err, after: time.Since(began)}

@@ -138,9 +138,6 @@ func (h *httpCall) header(ctx context.Context, f *frame) (http.Header, error) {
 }
 
 func (f *frame) members(ctx context.Context, t *expr.Tree) (map[string]any, error) {
-	if t == nil {
-		return nil, nil
-	}
 	value, err := f.tree(ctx, t)
 	if err != nil {
 		return nil, err

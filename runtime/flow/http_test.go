@@ -50,7 +50,7 @@ func TestHTTPHeaders(t *testing.T) {
 	for sent, want := range map[string]string{"team a\tb": "team a\tb", "a\r\nX-Evil: 1": "", "a\x00": "", "a\x7f": "", "grün": "grün"} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, settings{}, map[string]upstreamFunc{"web": func(*asked) canned { return jsonOf(200, `1`) }}, answering(`1`, step))
-			g := w.do(t.Context(), http.MethodPost, "/", fmt.Sprintf(`{"q":%s,"n":null}`, mustQuote(sent)), http.Header{
+			g := w.do(t.Context(), "/", fmt.Sprintf(`{"q":%s,"n":null}`, mustQuote(sent)), http.Header{
 				"Authorization": {"Bearer MARK-TOKEN"}, "Cookie": {"MARK-COOKIE"}, "X-Own": {"MARK-OWN"},
 			})
 			if want == "" {
@@ -144,7 +144,11 @@ func TestWhatIsPlain(t *testing.T) {
 		value any
 		want  string
 	}{
-		{"text", "text"}, {int64(3), "3"}, {2.5, "2.5"}, {true, "true"}, {nil, "null"},
+		{"text", "text"},
+		{int64(3), "3"},
+		{2.5, "2.5"},
+		{true, "true"},
+		{nil, "null"},
 		{map[string]any{"b": int64(1), "a": []any{"x"}}, `{"a":["x"],"b":1}`},
 	} {
 		got, err := plain(tt.value)

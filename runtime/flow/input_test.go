@@ -24,9 +24,9 @@ const typedRoute = `{"path":"/items/{id}","method":"POST","request":{
 func TestInputIsTyped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, nil, typedRoute)
-		g := w.do(t.Context(), http.MethodPost, "/items/41?n=7&tags=a&tags=b%26&bad=%zz", `{"q":"hi"}`, http.Header{"X-Own": {"one", "two"}})
+		g := w.do(t.Context(), "/items/41?n=7&tags=a&tags=b%26&bad=%zz", `{"q":"hi"}`, http.Header{"X-Own": {"one", "two"}})
 		w.wants(g, 200, `{"id":42,"n":7,"tags":["a","b&"],"tenant":"none","q":"hi","lang":"en","path":"/items/41","method":"POST","own":"one"}`)
-		g = w.do(t.Context(), http.MethodPost, "/items/41?n=7", `{"q":"hi","lang":"de"}`, http.Header{"X-Own": {""}, "X-Tenant": {"t"}})
+		g = w.do(t.Context(), "/items/41?n=7", `{"q":"hi","lang":"de"}`, http.Header{"X-Own": {""}, "X-Tenant": {"t"}})
 		w.wants(g, 200, `{"id":42,"n":7,"tags":[],"tenant":"t","q":"hi","lang":"de","path":"/items/41","method":"POST","own":""}`)
 	})
 }
@@ -47,7 +47,7 @@ func TestInputIsRefusedAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, settings{}, nil, typedRoute)
-				g := w.do(t.Context(), http.MethodPost, tt.path, tt.body, http.Header{"Content-Type": {tt.media}})
+				g := w.do(t.Context(), tt.path, tt.body, http.Header{"Content-Type": {tt.media}})
 				if g.status != tt.status {
 					t.Fatalf("%d %s", g.status, g.body)
 				}
@@ -85,7 +85,7 @@ func TestInputWithoutASchema(t *testing.T) {
 		if g := w.post(`[1,`); g.status != 422 || !strings.Contains(g.body, "json_invalid") {
 			t.Errorf("%d %s", g.status, g.body)
 		}
-		g := w.do(t.Context(), http.MethodPost, "/", `1`, http.Header{"Content-Type": nil})
+		g := w.do(t.Context(), "/", `1`, http.Header{"Content-Type": nil})
 		w.wants(g, 200, `{"is":1}`)
 	})
 }
@@ -94,7 +94,7 @@ func TestInputWithoutASchema(t *testing.T) {
 func TestCredentialsAreWithheldFromTemplates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, nil, `{"response":{"body":"${request.headers}"}}`)
-		g := w.do(t.Context(), http.MethodPost, "/", ``, http.Header{
+		g := w.do(t.Context(), "/", ``, http.Header{
 			"Authorization": {"MARK"}, "Cookie": {"MARK"}, "X-Api-Key": {"MARK"}, "Proxy-Authorization": {"MARK"}, "X-Own": {"kept"},
 		})
 		if g.status != 200 || strings.Contains(g.body, "MARK") || !strings.Contains(g.body, `"x-own":"kept"`) {

@@ -32,7 +32,7 @@ func (n *named) verdict(_ context.Context, q *request, vars map[string]any) rela
 
 func (n *named) run(ctx context.Context, f *frame, out relay.Sink) error {
 	f.stream = n.stream(out)
-	if err := run(ctx, f.Route.steps, f); err != nil {
+	if err := run(ctx, f.steps, f); err != nil {
 		return err
 	}
 	if n.body != nil {

@@ -266,7 +266,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // scriptedBody gives a part with each read.
 type scriptedBody struct {
-	ctx   context.Context //nolint:containedctx // a body ends with its request's context
+	ctx   context.Context
 	parts []part
 	hang  bool
 	end   func()

@@ -67,7 +67,7 @@ func TestNothingLeaksThroughFaults(t *testing.T) {
 			t.Run(name+" "+what, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld(t, settings{functions: functions}, map[string]upstreamFunc{"a": script, "web": fails(418)}, route)
-					g := w.do(t.Context(), http.MethodPost, "/", `{"q":"`+mark+`"}`, http.Header{"X-Secret": {mark}})
+					g := w.do(t.Context(), "/", `{"q":"`+mark+`"}`, http.Header{"X-Secret": {mark}})
 					seen := fmt.Sprint(g.body, g.header, w.noted(&w.reports), w.noted(&w.observed), w.noted(&w.panics))
 					for _, o := range w.outcomes {
 						seen += o.Failure.Error()

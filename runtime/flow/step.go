@@ -90,7 +90,7 @@ func run(ctx context.Context, steps []*step, f *frame) error {
 	values := map[string]any{}
 	f.vars["steps"] = values
 	for _, s := range steps {
-		result, err := s.guarded.run(ctx, f.named(s.name))
+		result, err := s.run(ctx, f.named(s.name))
 		if err != nil {
 			return fmt.Errorf("step %s: %w", s.name, err)
 		}

@@ -154,8 +154,10 @@ func TestPrompts(t *testing.T) {
 		w.wants(g, 200, `"x"`)
 		c := w.client.of("a")[0]
 		want := []map[string]any{
-			{"role": "system", "content": "Be brief."}, {"role": "user", "content": "one"},
-			{"role": "assistant", "content": nil, "tool_calls": []any{}}, {"role": "user", "content": "<why?>"},
+			{"role": "system", "content": "Be brief."},
+			{"role": "user", "content": "one"},
+			{"role": "assistant", "content": nil, "tool_calls": []any{}},
+			{"role": "user", "content": "<why?>"},
 		}
 		if diff := cmp.Diff(want, c.body.Messages); diff != "" || c.body.Temperature != 0.25 || c.body.MaxTokens != 9 || c.body.Model != "model-a" {
 			t.Errorf("asked with %+v\n%s", c.body, diff)

@@ -23,16 +23,16 @@ const (
 	truncated = errorHead + `The upstream's answer broke off before its end.","type":"server_error","param":null,"code":"upstream_truncated"}}`
 )
 
-func roleOf(model string) string {
-	return `data: {"model":"` + model + `","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}` + "\n\n"
+func roleOf() string {
+	return `data: {"model":"model-a","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}` + "\n\n"
 }
 
-func contentOf(model, text string) string {
-	return `data: {"model":"` + model + `","choices":[{"index":0,"delta":{"content":"` + text + `"}}]}` + "\n\n"
+func contentOf(text string) string {
+	return `data: {"model":"model-a","choices":[{"index":0,"delta":{"content":"` + text + `"}}]}` + "\n\n"
 }
 
-func stopOf(model string) string {
-	return `data: {"model":"` + model + `","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n"
+func stopOf() string {
+	return `data: {"model":"model-a","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n"
 }
 
 // breaks streams a word and then breaks off.
@@ -48,7 +48,7 @@ func TestFormatsByteByByte(t *testing.T) {
 	}{
 		{
 			"OpenAI", `"stream":"s"`,
-			roleOf("model-a") + contentOf("model-a", "one ") + contentOf("model-a", `t\nwo`) + stopOf("model-a") + doneEvent, two,
+			roleOf() + contentOf("one ") + contentOf(`t\nwo`) + stopOf() + doneEvent, two,
 		},
 		{
 			"Text", `"stream":"s","format":"Text"`,
@@ -65,7 +65,7 @@ func TestFormatsByteByByte(t *testing.T) {
 				"event: progress\ndata: {\"step\":\"s\",\"state\":\"succeeded\"}\n\n" +
 				"event: result\ndata: {\"all\":\"one t\\nwo\"}\n\nevent: done\ndata: {\"usage\":" + usageJSON + "}\n\n", two,
 		},
-		{"OpenAI, broken off", `"stream":"s"`, roleOf("model-a") + contentOf("model-a", "one ") + "data: " + truncated + "\n\n", breaks},
+		{"OpenAI, broken off", `"stream":"s"`, roleOf() + contentOf("one ") + "data: " + truncated + "\n\n", breaks},
 		{"Text, broken off", `"stream":"s","format":"Text"`, "data: one \n\nevent: error\ndata: " + truncated + "\n\n", breaks},
 		{"JSON, broken off", `"stream":"s","format":"JSON"`, "event: delta\ndata: {\"text\":\"one \"}\n\nevent: error\ndata: " + truncated + "\n\n", breaks},
 		{
@@ -73,7 +73,7 @@ func TestFormatsByteByByte(t *testing.T) {
 			"event: progress\ndata: {\"step\":\"s\",\"state\":\"started\"}\n\nevent: s\ndata: {\"text\":\"one \"}\n\n" +
 				"event: progress\ndata: {\"step\":\"s\",\"state\":\"failed\"}\n\nevent: error\ndata: " + truncated + "\n\n", breaks,
 		},
-		{"OpenAI, nothing said", `"stream":"s"`, roleOf("model-a") + stopOf("model-a") + doneEvent, nothing},
+		{"OpenAI, nothing said", `"stream":"s"`, roleOf() + stopOf() + doneEvent, nothing},
 		{"Text, nothing said", `"stream":"s","format":"Text"`, "event: done\ndata: {\"finishReason\":\"stop\",\"usage\":" + sortedUsage + "}\n\n", nothing},
 		{"events, only a result", `"events":{},"body":"${steps.s.text}"`, "event: result\ndata: \"one t\\nwo\"\n\nevent: done\ndata: {\"usage\":" + usageJSON + "}\n\n", two},
 	} {
@@ -213,10 +213,10 @@ func TestPromises(t *testing.T) {
 		{"whole, broken", `"body":{"n":"${steps.s.text}"},` + schema, bad, 502, `{"detail":`, "response_invalid"},
 		{"streamed, kept", `"stream":"s","format":"JSON",` + schema, good, 200, "event: delta\ndata: {\"text\":\"{\\\"n\\\":\"}", ""},
 		{"streamed, broken", `"stream":"s","format":"JSON",` + schema, bad, 200, "event: delta\ndata: {\"text\":\"{\\\"n\\\":\"}", "response_invalid"},
-		{"chunks, broken", `"stream":"s",` + schema, bad, 200, roleOf("model-a") + contentOf("model-a", `{\"n\":`), "response_invalid"},
+		{"chunks, broken", `"stream":"s",` + schema, bad, 200, roleOf() + contentOf(`{\"n\":`), "response_invalid"},
 		{"text, kept", `"stream":"s","format":"Text","schema":{"type":"string","maxLength":6}`, words, 200, "data: abcdef\n\n", ""},
 		{"text, broken", `"stream":"s","format":"Text",` + text, words, 200, "data: abcdef\n\n", "response_invalid"},
-		{"held, kept", `"stream":"s","commit":"AfterValidation",` + schema, good, 200, roleOf("model-a") + contentOf("model-a", `{\"n\":`), ""},
+		{"held, kept", `"stream":"s","commit":"AfterValidation",` + schema, good, 200, roleOf() + contentOf(`{\"n\":`), ""},
 		{"held, broken", `"stream":"s","commit":"AfterValidation",` + schema, bad, 502, `{"detail":`, "response_invalid"},
 		{"held, broken off", `"stream":"s","commit":"AfterValidation",` + schema, breaks, 502, `{"detail":`, "upstream_truncated"},
 		{"a result, kept", `"events":{},"body":{"n":1},` + schema, good, 200, "event: result\ndata: {\"n\":1}\n\n", ""},
@@ -241,7 +241,7 @@ func TestPromises(t *testing.T) {
 					strings.Contains(strings.Join(reports, ""), "MARK") {
 					t.Errorf("reports %q, metric %q", reports, w.invalid)
 				}
-				if broken && strings.Contains(g.body[strings.Index(g.body, "does not satisfy"):], "MARK") {
+				if _, told, _ := strings.Cut(g.body, "does not satisfy"); strings.Contains(told, "MARK") {
 					t.Errorf("the values are told: %s", g.body)
 				}
 			})

@@ -69,7 +69,7 @@ func (s *streamed) run(ctx context.Context, f *frame, out relay.Sink) error {
 	if s.promise.schema != nil {
 		f.stream.said = &strings.Builder{}
 	}
-	if err := run(ctx, f.Route.steps, f); err != nil {
+	if err := run(ctx, f.steps, f); err != nil {
 		return err
 	}
 	if err := s.keep(ctx, f); err != nil {

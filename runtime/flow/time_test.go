@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -120,7 +119,8 @@ func TestVotesWithoutAWinner(t *testing.T) {
 		"all disagree, most votes":  {"MostVotes", map[string]upstreamFunc{"a": always("x"), "b": always("y"), "c": always("z")}, "", 200, `"x"`},
 		"those missing have failed": {"Fail", map[string]upstreamFunc{"a": always("x"), "b": fails(503), "c": fails(503)}, "", 503, "upstream_unavailable"},
 		"those missing were not asked": {
-			"Fail", map[string]upstreamFunc{"a": always("x"), "b": always("x"), "c": always("x")},
+			"Fail",
+			map[string]upstreamFunc{"a": always("x"), "b": always("x"), "c": always("x")},
 			`"when":"${false}",`, 502, "vote_undecided",
 		},
 	} {
@@ -203,23 +203,28 @@ func TestFallback(t *testing.T) {
 	}{
 		"the first is enough": {
 			map[string]upstreamFunc{"a": always("a"), "b": always("b")},
-			got{status: 200, body: `"b1 a"`}, got{status: 200, body: "data: a\n\n"},
+			got{status: 200, body: `"b1 a"`},
+			got{status: 200, body: "data: a\n\n"},
 		},
 		"on an error": {
 			map[string]upstreamFunc{"a": fails(500), "b": always("b")},
-			got{status: 200, body: `"b2 b"`}, got{status: 200, body: "data: b\n\n"},
+			got{status: 200, body: `"b2 b"`},
+			got{status: 200, body: "data: b\n\n"},
 		},
 		"on a timeout": {
 			map[string]upstreamFunc{"a": late, "b": always("b")},
-			got{status: 200, body: `"b2 b"`, after: 2 * time.Second}, got{status: 200, body: "data: b\n\n", after: 2 * time.Second},
+			got{status: 200, body: `"b2 b"`, after: 2 * time.Second},
+			got{status: 200, body: "data: b\n\n", after: 2 * time.Second},
 		},
 		"a stream that says nothing": {
 			map[string]upstreamFunc{"a": broken, "b": always("b")},
-			got{status: 200, body: `"b2 b"`}, got{status: 200, body: "data: b\n\n"},
+			got{status: 200, body: `"b2 b"`},
+			got{status: 200, body: "data: b\n\n"},
 		},
 		"none": {
 			map[string]upstreamFunc{"a": fails(500), "b": late},
-			got{status: 502}, got{status: 502},
+			got{status: 502},
+			got{status: 502},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -229,7 +234,7 @@ func TestFallback(t *testing.T) {
 					`{"path":"/whole",`+answering(`"${steps.g.branch} ${steps.g.value.text}"`, step)[1:],
 					`{"path":"/stream",`+streaming(`"stream":"g","format":"Text"`, step)[1:])
 				for path, want := range map[string]got{"/whole": tt.whole, "/stream": tt.stream} {
-					g := w.do(t.Context(), http.MethodPost, path, hi, nil)
+					g := w.do(t.Context(), path, hi, nil)
 					if g.status != want.status || !strings.HasPrefix(g.body, want.body) || tt.whole.status == 200 && g.after != want.after {
 						t.Errorf("%s: %d %s after %s, want %d %s after %s", path, g.status, g.body, g.after, want.status, want.body, want.after)
 					}
@@ -258,8 +263,8 @@ func TestNothingTakesOverAfterContent(t *testing.T) {
 // The innermost of all deadlines ends a call, and tells what it was.
 func TestDeadlinesShrinkDownTheTree(t *testing.T) {
 	for name, tt := range map[string]struct {
-		route, step, branch, function, inner, total time.Duration
-		after                                       time.Duration
+		route, step, branch, function, inner, total int // seconds
+		after                                       int
 		code                                        string
 	}{
 		"the route's":      {1, 2, 3, 4, 5, 6, 1, "timeout"},
@@ -275,7 +280,7 @@ func TestDeadlinesShrinkDownTheTree(t *testing.T) {
 				s := settings{
 					timeouts: config.Timeouts{
 						Connect: config.Duration(time.Second), FirstToken: config.Duration(time.Minute), Idle: config.Duration(time.Minute),
-						Total: config.Duration(tt.total * time.Second),
+						Total: config.Duration(time.Duration(tt.total) * time.Second),
 					},
 					functions: fmt.Sprintf(`[{"name":"f","timeout":"%ds","output":"${steps.x.text}","steps":[
 						{"name":"x","timeout":"%ds","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}]}}]}]`, tt.function, tt.inner),
@@ -285,7 +290,7 @@ func TestDeadlinesShrinkDownTheTree(t *testing.T) {
 					{"name":"one","timeout":"%ds","call":{"function":"f"}},{"name":"two",%s}]}}`, tt.step, tt.branch, chatOf("a")))[1:])
 				g := w.post(hi)
 				w.refused(g, 504, codeOf(tt.code))
-				if g.after != tt.after*time.Second {
+				if g.after != time.Duration(tt.after)*time.Second {
 					t.Errorf("after %s, want %ds", g.after, tt.after)
 				}
 				if w.client.open != 0 || len(w.noted(&w.reports)) > 0 {
@@ -327,7 +332,7 @@ func TestAClientThatLeavesEndsEveryCall(t *testing.T) {
 				}, tt.route)
 				ctx, leave := context.WithCancel(t.Context())
 				ended := make(chan got)
-				go func() { ended <- w.do(ctx, http.MethodPost, "/", hi, nil) }()
+				go func() { ended <- w.do(ctx, "/", hi, nil) }()
 				time.Sleep(time.Second)
 				synctest.Wait()
 				if w.client.open != tt.open {
@@ -367,7 +372,7 @@ func TestADrainEndsWhatIsOpen(t *testing.T) {
 					"a": hangs, "b": func(c *asked) canned { return streams(c, []part{{text: chunkOf(c, "begun")}}).hangs() },
 				}, tt.route)
 				ended := make(chan got)
-				go func() { ended <- w.do(t.Context(), http.MethodPost, "/", hi, nil) }()
+				go func() { ended <- w.do(t.Context(), "/", hi, nil) }()
 				time.Sleep(time.Second)
 				w.drain()
 				g := <-ended
@@ -385,4 +390,27 @@ func TestADrainEndsWhatIsOpen(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The wait for a worker is part of the time of what waits, in a function's output too, and its end is no fault.
+func TestTheWaitForAWorkerCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w *world
+		release := func() {}
+		big := func(c *asked) canned {
+			var err error
+			if release, err = w.heavy.Heavy(t.Context(), 1<<20); err != nil {
+				t.Error(err)
+			}
+			return says(c, 0, strings.Repeat("x", 70<<10))
+		}
+		functions := `[{"name":"f","timeout":"1s","output":"${steps.x.text}","steps":[{"name":"x","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}]}}]}]`
+		w = newWorld(t, settings{functions: functions}, map[string]upstreamFunc{"a": big}, answering(`1`, `{"name":"s","call":{"function":"f"}}`))
+		g := w.post(hi)
+		release()
+		w.refused(g, 504, "timeout")
+		if g.after != time.Second || len(w.noted(&w.reports)) > 0 {
+			t.Errorf("after %s, reports %q", g.after, w.reports)
+		}
+	})
 }
