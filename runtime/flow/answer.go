@@ -37,7 +37,7 @@ type whole struct {
 
 func (w *whole) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
 	return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply {
-		ctx, cancel := context.WithTimeoutCause(ctx, q.timeout, relay.Failure{Kind: relay.FailedTimeout})
+		ctx, cancel := context.WithDeadlineCause(ctx, q.deadline, relay.Failure{Kind: relay.FailedTimeout})
 		defer cancel()
 		body, err := w.run(ctx, &frame{request: q, vars: vars})
 		if err != nil {

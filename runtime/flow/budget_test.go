@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/llmservice/llmservice/runtime/expr"
 )
@@ -106,7 +107,7 @@ func TestTheBudgetOfExpressions(t *testing.T) {
 		w := newWorld(t, settings{}, nil, answering(`"${request.body.l.map(x, request.body.l.map(y, request.body.l.map(z, x + y + z))).size()}"`))
 		w.refused(w.post(`{"l":[`+strings.Repeat("1,", 199)+`1]}`), 500, "budget_exceeded")
 	})
-	r := newRequest(&Route{}, 0)
+	r := newRequest(&Route{}, 0, time.Time{})
 	if r.work == nil || maxWork < expr.MaxCost {
 		t.Error("a single expression may not use its own bound")
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -122,13 +123,15 @@ func TestBigAnswersWaitForAWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, map[string]upstreamFunc{"web": func(*asked) canned {
 			return jsonOf(200, `"`+strings.Repeat("x", 70<<10)+`"`)
-		}}, `{"timeout":"3s",`+answering(`1`, `{"name":"s","http":{"upstream":"web","method":"GET","path":"/x"}}`)[1:])
+		}}, `{"timeout":"3s",`+answering(`1`, `{"name":"s","timeout":"1s","http":{"upstream":"web","method":"GET","path":"/x"}}`)[1:])
 		release, err := w.heavy.Heavy(t.Context(), 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
 		g := w.post(hi)
-		w.refused(g, 504, "timeout")
+		if w.refused(g, 504, "timeout"); g.after != time.Second {
+			t.Errorf("took %s, want the step's 1s", g.after)
+		}
 		g = w.post(`{"q":"` + strings.Repeat("x", 70<<10) + `"}`)
 		w.refused(g, 504, "timeout")
 		if len(w.client.of("web")) != 1 || len(w.noted(&w.reports)) > 0 {

@@ -26,7 +26,7 @@ func (n *named) verdict(_ context.Context, q *request, vars map[string]any) rela
 		},
 		Refuse:  func(f relay.Failure) *relay.Reply { return q.refuse(f) },
 		Abort:   func(f relay.Failure) []byte { return format.Events{}.Error(nil, q.problem(f)) },
-		Timeout: q.timeout, MaxDuration: q.env.MaxStreamDuration, KeepAlive: n.keepAlive,
+		Timeout: q.left(), MaxDuration: q.env.MaxStreamDuration, KeepAlive: n.keepAlive,
 	}}
 }
 

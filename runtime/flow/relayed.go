@@ -56,7 +56,7 @@ func (a *relayed) verdict(ctx context.Context, q *request, vars map[string]any) 
 		Tap:         func() relay.Tap { return openai.NewTap("") },
 		Refuse:      func(f relay.Failure) *relay.Reply { return q.refuse(f) },
 		Abort:       func(f relay.Failure) []byte { return format.OpenAIError(nil, q.problem(f)) },
-		Timeout:     q.timeout,
+		Timeout:     q.left(),
 		MaxDuration: q.env.MaxStreamDuration,
 		KeepAlive:   a.keepAlive,
 	}}

@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -16,16 +17,21 @@ type request struct {
 	*Route
 	budget *budget
 	work   *expr.Budget
-	body   int     // bytes
-	stream *stream // nil for a whole answer
+	body   int // bytes
+	// deadline is the route's: of a whole answer, or of a stream's first content.
+	deadline time.Time
+	stream   *stream // nil for a whole answer
 }
 
-func newRequest(r *Route, body int) *request {
+func newRequest(r *Route, body int, deadline time.Time) *request {
 	return &request{
-		Route: r, budget: &budget{limits: r.budget}, body: body,
+		Route: r, budget: &budget{limits: r.budget}, body: body, deadline: deadline,
 		work: expr.NewBudget(maxWork, r.budget.MaxBytes),
 	}
 }
+
+// left is the time until the deadline.
+func (q *request) left() time.Duration { return time.Until(q.deadline) }
 
 // frame is what one step sees: the variables, and where its tokens go.
 type frame struct {

@@ -40,7 +40,7 @@ func (s *streamed) verdict(_ context.Context, q *request, vars map[string]any) r
 		},
 		Refuse:  func(f relay.Failure) *relay.Reply { return q.refuse(f) },
 		Abort:   func(f relay.Failure) []byte { return s.fail(q.problem(f)) },
-		Timeout: q.timeout, MaxDuration: q.env.MaxStreamDuration, KeepAlive: s.keepAlive,
+		Timeout: q.left(), MaxDuration: q.env.MaxStreamDuration, KeepAlive: s.keepAlive,
 	}}
 }
 

@@ -414,3 +414,30 @@ func TestTheWaitForAWorkerCounts(t *testing.T) {
 		}
 	})
 }
+
+// What a request waits for before its steps begin is part of its route's time.
+func TestTheWaitForTheInputCounts(t *testing.T) {
+	step := `{"name":"s","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}]}}`
+	for name, route := range map[string]string{
+		"whole":    answering(`1`, step),
+		"relayed":  streaming(`"stream":"s"`, step),
+		"produced": streaming(`"stream":"s","format":"Text"`, step),
+		"events":   streaming(`"events":{"steps":["s"]}`, step),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{}, map[string]upstreamFunc{"a": hangs}, `{"timeout":"3s",`+route[1:])
+				release, err := w.heavy.Heavy(t.Context(), 1<<20)
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.AfterFunc(2*time.Second, release)
+				g := w.post(`{"q":"` + strings.Repeat("x", 70<<10) + `"}`)
+				w.refused(g, 504, "timeout")
+				if g.after != 3*time.Second {
+					t.Errorf("after %s, want 3s", g.after)
+				}
+			})
+		})
+	}
+}
