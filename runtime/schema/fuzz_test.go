@@ -84,6 +84,7 @@ func FuzzCompile(f *testing.F) {
 	for _, seed := range []string{
 		smallSchema, `{"$ref":"#/$defs/a","$defs":{"a":{}}}`, `{"$id":"a","$anchor":"b"}`, `{"$dynamicRef":"#x","$dynamicAnchor":"x"}`, `true`,
 		`{"properties":{"a":{"default":{},"allOf":[{"properties":{"b":{"default":[1]}}}]}}}`, `{"properties":{"n":{"$ref":"#","default":{}}}}`,
+		`{"discriminator":{"propertyName":"kind","mapping":{"a":"#/$defs/a"}},"oneOf":[{"$ref":"#/$defs/a"},{"properties":{"kind":{"enum":["b","c"]}}}],"$defs":{"a":{"type":"string"}}}`,
 		`{"items":{"anyOf":[{"type":"integer"},{"enum":["a",null]}]},"type":["array","null"]}`, `{"$ref":"https://json-schema.org/draft/2020-12/schema"}`,
 	} {
 		f.Add([]byte(seed))
