@@ -338,3 +338,23 @@ func TestFences(t *testing.T) {
 		}
 	}
 }
+
+// Progress is told of what the route declares in its own name: not of what functions do, nor of a forEach's items.
+func TestProgressWithinFunctionsIsNotTold(t *testing.T) {
+	inner := `"agent":{"upstream":"a","messages":[{"role":"user","content":"x"}],"tools":["free"],"maxTurns":2,"maxParallel":1}`
+	functions := `[{"name":"free","output":"sunny","steps":[{"name":"x","set":{"value":1}}]},{"name":"f","output":1,"steps":[{"name":"hidden",` + inner + `}]}]`
+	for name, step := range map[string]string{
+		"a function": `{"name":"s","call":{"function":"f"}}`,
+		"a forEach":  `{"name":"s","forEach":{"items":"${[1]}","maxItems":1,"maxParallel":1,"do":{` + inner + `}}}`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, settings{functions: functions}, map[string]upstreamFunc{"a": turns(asks("", toolCall{"1", "free", "{}"}), always("x"))},
+				streaming(`"events":{"progress":true}`, step))
+			want := "event: progress\ndata: {\"step\":\"s\",\"state\":\"started\"}\n\nevent: progress\ndata: {\"step\":\"s\",\"state\":\"succeeded\"}\n\n" +
+				"event: done\ndata: {\"usage\":{\"prompt_tokens\":6,\"completion_tokens\":8,\"total_tokens\":14}}\n\n"
+			if diff := cmp.Diff(want, w.post(hi).body); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		})
+	}
+}
