@@ -65,6 +65,7 @@ type canned struct {
 type part struct {
 	after time.Duration
 	text  string
+	deaf  bool // comes although the context has ended, as what a connection has read before does
 }
 
 func (a canned) in(d time.Duration) canned {
@@ -279,7 +280,9 @@ func (b *scriptedBody) Read(p []byte) (int, error) {
 		}
 		return 0, io.EOF
 	}
-	if err := pause(b.ctx, b.parts[0].after); err != nil {
+	if b.parts[0].deaf {
+		time.Sleep(b.parts[0].after)
+	} else if err := pause(b.ctx, b.parts[0].after); err != nil {
 		return 0, err
 	}
 	b.parts[0].after = 0

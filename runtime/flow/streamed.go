@@ -53,8 +53,8 @@ func finished(ctx context.Context, out relay.Sink, err error) relay.Failure {
 		if err = out.Reply(ended.reply); err == nil {
 			return relay.Failure{}
 		}
-		if ended.instead != nil && failedBy(err, relay.FailedPanic) {
-			err = ended.instead // the stream has begun
+		if ended.instead != nil {
+			err = ended.instead // the stream has begun; why else there is no reply the sink knows best
 		}
 	}
 	return failureOf(because(ctx, err))

@@ -193,6 +193,23 @@ func TestTheFirstContentWinsAStreamedRace(t *testing.T) {
 // sortedUsage is usageJSON as it is written again.
 const sortedUsage = `{"completion_tokens":4,"prompt_tokens":3,"total_tokens":7}`
 
+// What a loser has read already is not sent, however close it came.
+func TestContentOfLosersIsNotSent(t *testing.T) {
+	for _, strategy := range []string{`"First",`, `"Fallback","fallback":{"firstToken":"100ms"},`} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, settings{}, map[string]upstreamFunc{
+				"a": func(c *asked) canned {
+					return streams(c, []part{{after: 300 * ms, text: chunkOf(c, "MARK"), deaf: true}}).ends(c, "stop")
+				},
+				"b": func(c *asked) canned { return says(c, 400*ms, "one ", "two").in(100 * ms) },
+			}, streaming(`"stream":"g","format":"Text"`, `{"name":"g","gather":{"strategy":`+strategy+`"branches":[`+branchesOf("a", "b")+`]}}`))
+			if g := w.post(hi); !strings.HasPrefix(g.body, "data: one \n\ndata: two\n\nevent: done") {
+				t.Errorf("%s: %s", strategy, g.body)
+			}
+		})
+	}
+}
+
 func TestFallback(t *testing.T) {
 	late := func(c *asked) canned { return says(c, 0, "late").in(3 * time.Second) }
 	broken := func(c *asked) canned { return streams(c, nil) } // ends before it has said anything
