@@ -72,7 +72,8 @@ func Compile(raw []byte, options ...Option) (*Schema, error) {
 }
 
 // Check reads a request's body and holds it against the schema. It gives the value as Decode does, with defaults filled in,
-// or, if there is anything wrong, what is: sorted by place, at most MaxViolations of them. Their loc begins with "body".
+// or, if there is anything wrong, what is: at most MaxViolations, whose loc begins with "body". Members come in the order in
+// which they are required, then the schema's others by name, then those that it does not name as they were sent.
 func (s *Schema) Check(body []byte) (any, []problem.Violation) { return s.text(body, inBody) }
 
 var inBody = []any{"body"}
