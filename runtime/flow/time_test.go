@@ -201,7 +201,7 @@ func TestContentOfLosersIsNotSent(t *testing.T) {
 				"a": func(c *asked) canned {
 					return streams(c, []part{{after: 300 * ms, text: chunkOf(c, "MARK"), deaf: true}}).ends(c, "stop")
 				},
-				"b": func(c *asked) canned { return says(c, 400*ms, "one ", "two").in(100 * ms) },
+				"b": func(c *asked) canned { return says(c, 400*ms, "one ", "two").in(50 * ms) },
 			}, streaming(`"stream":"g","format":"Text"`, `{"name":"g","gather":{"strategy":`+strategy+`"branches":[`+branchesOf("a", "b")+`]}}`))
 			if g := w.post(hi); !strings.HasPrefix(g.body, "data: one \n\ndata: two\n\nevent: done") {
 				t.Errorf("%s: %s", strategy, g.body)
