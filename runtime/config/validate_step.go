@@ -159,7 +159,7 @@ func (v *validator) completion(path string, o *Output, more map[string]expr.Type
 }
 
 // ownMembers of an upstream's request are set by the gateway.
-var ownMembers = []string{"model", "messages", "input", "stream", "stream_options", "tools", "tool_choice", "n"}
+var ownMembers = []string{"model", "messages", "input", "stream", "tools", "tool_choice", "n"}
 
 func (v *validator) parameters(path string, raw *jsontext.Value, at *place, structured bool) {
 	if *raw == nil {

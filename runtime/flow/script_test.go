@@ -281,7 +281,7 @@ func (b *scriptedBody) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if b.parts[0].deaf {
-		time.Sleep(b.parts[0].after)
+		<-time.After(b.parts[0].after) // whatever becomes of the request
 	} else if err := pause(b.ctx, b.parts[0].after); err != nil {
 		return 0, err
 	}
