@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/runtime/problem"
 )
 
 const agentTools = `[
@@ -356,5 +358,12 @@ func TestProgressWithinFunctionsIsNotTold(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", name, diff)
 			}
 		})
+	}
+}
+
+func TestPlacesAreThoseOfTheModelsAnswer(t *testing.T) {
+	loc := []any{"output", "shapes", 1, problem.Tag("circle"), "radius"}
+	if got, want := place(loc), "output.shapes.1.radius"; got != want {
+		t.Errorf("place %q, want %q", got, want)
 	}
 }

@@ -104,10 +104,13 @@ func repair(violations []problem.Violation) string {
 	return b.String()
 }
 
+// place names a place in what the model wrote, where forms of a value have no names.
 func place(loc []any) string {
-	parts := make([]string, len(loc))
-	for i, step := range loc {
-		parts[i] = fmt.Sprint(step)
+	parts := make([]string, 0, len(loc))
+	for _, step := range loc {
+		if _, form := step.(problem.Tag); !form {
+			parts = append(parts, fmt.Sprint(step))
+		}
 	}
 	return strings.Join(parts, ".")
 }
