@@ -106,7 +106,7 @@ func (d *dialogue) ask(ctx context.Context, request *openai.Chat, tokens *outlet
 		switch calls := len(done.ToolCalls); {
 		case calls == 0:
 			return done, nil
-		case calls > maxCalls:
+		case calls > openai.MaxToolCalls:
 			return nil, relay.Failure{Kind: relay.FailedMalformed, Err: fmt.Errorf("%d tool calls at once", calls)}
 		case d.turns == d.maxTurns:
 			continue
@@ -119,9 +119,6 @@ func (d *dialogue) ask(ctx context.Context, request *openai.Chat, tokens *outlet
 	}
 	return nil, problem.New(problem.TurnsExceeded)
 }
-
-// maxCalls bounds the tool calls of one turn: as many as OpenAI's API allows a request to have tools.
-const maxCalls = 128
 
 // callAll calls the tools, several at once. What goes wrong in one is told to the model; only what ends the request
 // ends the others.

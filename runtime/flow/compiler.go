@@ -49,7 +49,7 @@ func (c *compiler) step(s *config.Step) (*step, error) {
 func (c *compiler) work(s *config.Step) (action, error) {
 	switch {
 	case s.Gather != nil:
-		return c.gather(s.Name, s.Gather)
+		return c.gather(s.Gather)
 	case s.ForEach != nil:
 		return c.forEach(s.ForEach)
 	case s.Set != nil:

@@ -8,7 +8,6 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
@@ -52,18 +51,15 @@ func (fn *function) check(ctx context.Context, f *frame, input any) (any, []prob
 	if fn.input == nil {
 		return input, nil, nil
 	}
-	return check(ctx, f.env, f.body+int(f.budget.bytes.Load()), func() (any, []problem.Violation) {
+	return check(ctx, f.env, f.weight(), func() (any, []problem.Violation) {
 		return fn.input.CheckValue(input, "input")
 	})
 }
 
 // run calls the function with an input that was checked.
 func (fn *function) run(ctx context.Context, f *frame, input any) (any, error) {
-	if fn.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, fn.timeout, relay.Failure{Kind: relay.FailedTimeout})
-		defer cancel()
-	}
+	ctx, cancel := within(ctx, fn.timeout)
+	defer cancel()
 	output, err := fn.result(ctx, &frame{request: f.request, vars: map[string]any{"input": input}, inFunction: true})
 	if err != nil {
 		return nil, fmt.Errorf("function %s: %w", fn.config.Name, because(ctx, err))

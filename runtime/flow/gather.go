@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/llmservice/llmservice/runtime/config"
@@ -22,13 +23,12 @@ type strategy interface {
 
 // gathered is a gather step, compiled.
 type gathered struct {
-	step     string
 	strategy strategy
 	branches []*branch
 }
 
-func (c *compiler) gather(step string, g *config.Gather) (action, error) {
-	compiled := &gathered{step: step, strategy: c.strategy(g)}
+func (c *compiler) gather(g *config.Gather) (action, error) {
+	compiled := &gathered{strategy: c.strategy(g)}
 	if compiled.strategy == nil {
 		return nil, fmt.Errorf("gather.strategy: there is no %q", g.Strategy)
 	}
@@ -80,3 +80,15 @@ func asBranches(f *frame, branches []*branch) []gather.Branch[settled] {
 	}
 	return calls
 }
+
+// wins is how a branch is called of which one counts: one that was skipped has lost.
+func (b *branch) wins(ctx context.Context, f *frame) (any, error) {
+	result, err := b.run(ctx, f)
+	if err == nil && !result.ran {
+		err = errSkipped
+	}
+	return result.value, err
+}
+
+// errSkipped makes a branch that was not wanted lose.
+var errSkipped = errors.New("was skipped")

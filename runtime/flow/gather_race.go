@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
@@ -53,19 +52,12 @@ func contenders(f *frame, branches []*branch) []gather.Contender[any] {
 					inner.tokens = f.tokens // the gather itself is streamed
 				}
 				inner.tokens = inner.tokens.contested(commit)
-				result, err := b.run(ctx, inner)
-				if err == nil && !result.ran {
-					err = errSkipped
-				}
-				return result.value, err
+				return b.wins(ctx, inner)
 			},
 		}
 	}
 	return all
 }
-
-// errSkipped makes a branch that was not wanted lose.
-var errSkipped = errors.New("was skipped")
 
 func winner(branches []*branch, outcome gather.Outcome[any], err error) (any, error) {
 	if err != nil {

@@ -27,11 +27,7 @@ func (s vote) run(ctx context.Context, f *frame, branches []*branch) (any, error
 	voters := make([]gather.Voter[any], len(branches))
 	for i, b := range branches {
 		voters[i] = gather.Voter[any]{Name: b.name, Run: func(ctx context.Context) (any, error) {
-			result, err := b.run(ctx, f.branch(b.name))
-			if err == nil && !result.ran {
-				err = errSkipped
-			}
-			return result.value, err
+			return b.wins(ctx, f.branch(b.name))
 		}}
 	}
 	key := func(ctx context.Context, value any) (string, error) {

@@ -76,9 +76,12 @@ func (f *frame) json(ctx context.Context, t *expr.Tree) ([]byte, error) {
 	return evaluate(ctx, f, func() ([]byte, error) { return t.JSON(ctx, f.vars, f.work) })
 }
 
-// evaluate admits the work by what expressions may walk over: the request's body, and the answers that were kept.
+// weight is what expressions and checks may walk over, in bytes: the request's body, and the answers that were kept.
+func (f *frame) weight() int { return f.body + int(f.budget.bytes.Load()) }
+
+// evaluate admits the work of an expression.
 func evaluate[T any](ctx context.Context, f *frame, run func() (T, error)) (T, error) {
-	return admitted(ctx, f.env, f.body+int(f.budget.bytes.Load()), run)
+	return admitted(ctx, f.env, f.weight(), run)
 }
 
 // admitted does work on so many bytes, once that may be done. Such work never waits for other work of its kind, nor calls

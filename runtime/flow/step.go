@@ -70,13 +70,18 @@ func (g *guarded) wanted(ctx context.Context, f *frame) (bool, error) {
 }
 
 func (g *guarded) attempt(ctx context.Context, f *frame) (any, error) {
-	if g.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, g.timeout, relay.Failure{Kind: relay.FailedTimeout})
-		defer cancel()
-	}
+	ctx, cancel := within(ctx, g.timeout)
+	defer cancel()
 	value, err := g.action.run(ctx, f)
 	return value, because(ctx, err)
+}
+
+// within bounds a context by a timeout of the manifest's; 0 sets none.
+func within(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, timeout, relay.Failure{Kind: relay.FailedTimeout})
 }
 
 // step is guarded work whose value others can refer to.

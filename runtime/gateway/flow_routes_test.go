@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -157,29 +156,7 @@ func TestWhatRoutesDoIsCancelledWithTheClient(t *testing.T) {
 		Do: config.Do{Action: config.Action{Call: &config.Call{Function: "look", Input: []byte(`{"q":"${item}"}`)}}},
 	}}
 	r := start(t, only(c, &config.Response{Body: []byte(`"${steps.all}"`)}, each))
-	ctx, leave := context.WithTimeout(t.Context(), patience)
-	defer leave()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+"/only", strings.NewReader(question("{}")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		if resp, err := r.client.Do(req); err == nil {
-			_ = resp.Body.Close()
-		}
-	}()
-	if _, err := mock.Await(ctx, func(s mockllm.Stats) bool { return s.Open == 3 }); err != nil {
-		t.Fatal(err)
-	}
-	leave()
-	<-gone
-	wait, done := context.WithTimeout(t.Context(), patience)
-	defer done()
-	if s, err := mock.Await(wait, func(s mockllm.Stats) bool { return s.Cancelled == 3 }); err != nil {
-		t.Errorf("not cancelled: %+v", s)
-	}
+	r.leave(mock, "/only", question("{}"), 3)
 	r.await("nothing is in flight", func(s config.Status) bool { return s.InFlight == 0 })
 	if logs := r.logs.String(); strings.Contains(logs, "request failed") {
 		t.Errorf("a client that left is logged as a fault: %s", logs)

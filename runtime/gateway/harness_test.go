@@ -290,3 +290,31 @@ func said(t testing.TB, chunks []string) string {
 	}
 	return b.String()
 }
+
+// leave is a client that leaves once its request has so many calls of the mock open; each of them has to be cancelled.
+func (r *replica) leave(mock *mockllm.Server, path, body string, calls int) {
+	r.t.Helper()
+	ctx, leave := context.WithTimeout(r.t.Context(), patience)
+	defer leave()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		if resp, err := r.client.Do(req); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	if _, err := mock.Await(ctx, func(s mockllm.Stats) bool { return s.Open == calls }); err != nil {
+		r.t.Fatal(err)
+	}
+	leave()
+	<-gone
+	wait, done := context.WithTimeout(r.t.Context(), patience)
+	defer done()
+	if s, err := mock.Await(wait, func(s mockllm.Stats) bool { return s.Cancelled == calls }); err != nil {
+		r.t.Errorf("not cancelled: %+v", s)
+	}
+}

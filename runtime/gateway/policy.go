@@ -80,10 +80,9 @@ func (p *policy) Refuse(h *relay.Head, r relay.Refusal) *relay.Reply {
 	return p.problem(h, problem.New(problem.RequestTimeout))
 }
 
-// Panicked implements relay.Policy. The value may hold anything, so only its type and the stack are logged.
+// Panicked implements relay.Policy.
 func (p *policy) Panicked(h *relay.Head, value any) *relay.Reply {
-	p.gateway.metrics.Panicked()
-	p.gateway.logger.Error("panic", "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+	p.gateway.panicked(fmt.Sprintf("%T", value), debug.Stack())
 	return relay.Problem(formatOf(h.Path), problem.New(problem.Internal))
 }
 

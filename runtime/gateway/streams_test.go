@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -220,29 +219,7 @@ func TestUpstreamsAreCancelledWithTheClient(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			mock, url := startMock(t, mockllm.Options{})
 			r := start(t, assistant(url))
-			ctx, leave := context.WithTimeout(t.Context(), patience)
-			defer leave()
-			req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+tt.path, strings.NewReader(tt.body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			gone := make(chan struct{})
-			go func() {
-				defer close(gone)
-				if resp, err := r.client.Do(req); err == nil {
-					_ = resp.Body.Close()
-				}
-			}()
-			if _, err := mock.Await(ctx, func(s mockllm.Stats) bool { return s.Open == 1 }); err != nil {
-				t.Fatal(err)
-			}
-			leave()
-			<-gone
-			wait, done := context.WithTimeout(t.Context(), patience)
-			defer done()
-			if s, err := mock.Await(wait, func(s mockllm.Stats) bool { return s.Cancelled == 1 }); err != nil {
-				t.Errorf("not cancelled: %+v", s)
-			}
+			r.leave(mock, tt.path, tt.body, 1)
 			r.await("nothing is in flight", func(s config.Status) bool { return s.InFlight == 0 && s.Streams.Open == 0 })
 		})
 	}

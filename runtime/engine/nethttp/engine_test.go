@@ -304,18 +304,7 @@ func TestBodies(t *testing.T) {
 func TestABodyThatDoesNotArrive(t *testing.T) {
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Reply: status(200)} })
 	url := serve(t, p, func(o *Options) { o.BodyTimeout = 50 * time.Millisecond })
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"); err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := raw(t, url, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
 	if body(t, resp, nil); resp.StatusCode != 408 || !resp.Close {
 		t.Errorf("status %d, close %v", resp.StatusCode, resp.Close)
 	}

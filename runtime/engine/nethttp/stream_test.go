@@ -309,19 +309,26 @@ func TestHeadsOfRequests(t *testing.T) {
 			t.Errorf("%s: path %q, escaped %q, query %q", sent, h.Path, h.EscapedPath, h.RawQuery)
 		}
 	}
+	resp := raw(t, url, "GET /items/%zz HTTP/1.1\r\nHost: x\r\n\r\n")
+	if body(t, resp, nil); resp.StatusCode != 400 {
+		t.Errorf("malformed escapes: %d", resp.StatusCode)
+	}
+}
+
+// raw sends a request as it is written, and returns the answer.
+func raw(t *testing.T, url, request string) *http.Response {
+	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = conn.Close() }()
-	if _, err := io.WriteString(conn, "GET /items/%zz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+	t.Cleanup(func() { _ = conn.Close() })
+	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body(t, resp, nil); resp.StatusCode != 400 {
-		t.Errorf("malformed escapes: %d", resp.StatusCode)
-	}
+	return resp
 }

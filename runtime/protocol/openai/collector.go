@@ -11,8 +11,8 @@ import (
 // ErrTooLong means that a streamed answer has more than its collector may keep.
 var ErrTooLong = errors.New("the streamed answer is too long to be kept")
 
-// maxToolCalls bounds the calls of one answer: as many as OpenAI's API allows a request to have tools.
-const maxToolCalls = 128
+// MaxToolCalls bounds the calls of one answer: as many as OpenAI's API allows a request to have tools.
+const MaxToolCalls = 128
 
 // Collector puts a streamed answer together, as it would have come whole. A tap feeds it.
 type Collector struct {
@@ -81,7 +81,7 @@ func (c *Collector) take(bytes int) {
 func (c *Collector) addCall(part *toolCallDelta) {
 	call := c.find(part)
 	if call == nil {
-		if len(c.calls) == maxToolCalls {
+		if len(c.calls) == MaxToolCalls {
 			c.err = ErrTooLong
 			return
 		}

@@ -177,10 +177,10 @@ func TestCollectorIsBounded(t *testing.T) {
 		}
 	}
 	var calls []string
-	for i := range maxToolCalls + 1 {
+	for i := range MaxToolCalls + 1 {
 		calls = append(calls, `"tool_calls":[{"index":`+strconv.Itoa(i)+`}]`)
 	}
-	if c, _ := collect(t, 1<<20, deltas(calls...)...); !errors.Is(c.Err(), ErrTooLong) || len(c.Completion().ToolCalls) != maxToolCalls {
+	if c, _ := collect(t, 1<<20, deltas(calls...)...); !errors.Is(c.Err(), ErrTooLong) || len(c.Completion().ToolCalls) != MaxToolCalls {
 		t.Errorf("%v with %d calls", c.Err(), len(c.Completion().ToolCalls))
 	}
 	if c, kinds := collect(t, 10, deltas(`"content":"1234567890"`)...); c.Err() != nil || kinds[0] != relay.Content {
@@ -216,7 +216,7 @@ func FuzzCollector(f *testing.F) {
 		for _, call := range got.ToolCalls {
 			size += len(call.ID) + len(call.Name) + len(call.Arguments)
 		}
-		if size > room || len(got.ToolCalls) > maxToolCalls {
+		if size > room || len(got.ToolCalls) > MaxToolCalls {
 			t.Errorf("%d bytes and %d calls of %q", size, len(got.ToolCalls), chunks)
 		}
 		if _, wrong := ParseMessages(append(append(jsontext.Value("["), got.Message...), ']')); wrong != nil {
