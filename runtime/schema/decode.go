@@ -115,19 +115,33 @@ type decoder struct {
 	json   *jsontext.Decoder
 	limits limits
 	doc    document
+	// lenient reads any number.
+	lenient bool
 }
 
 var decoders = sync.Pool{New: func() any { return &decoder{json: jsontext.NewDecoder(&bytes.Buffer{})} }}
 
 func decode(text []byte, l limits) (document, *fault) {
+	d := decoderOf(text, l)
+	defer d.free()
+	return d.document()
+}
+
+func decoderOf(text []byte, l limits, options ...jsontext.Options) *decoder {
 	d := decoders.Get().(*decoder) //nolint:forcetypeassert // the pool holds nothing else
 	d.buf, d.limits, d.doc = *bytes.NewBuffer(text), l, document{bytes: len(text)}
-	d.json.Reset(&d.buf) // a bytes.Buffer is read in place
-	defer func() {
-		d.buf, d.doc = bytes.Buffer{}, document{} // a pooled decoder keeps nobody's body alive
-		d.json.Reset(&d.buf)
-		decoders.Put(d)
-	}()
+	d.json.Reset(&d.buf, options...) // a bytes.Buffer is read in place
+	return d
+}
+
+// free keeps the decoder for others; a pooled decoder keeps nobody's body alive.
+func (d *decoder) free() {
+	d.buf, d.doc, d.lenient = bytes.Buffer{}, document{}, false
+	d.json.Reset(&d.buf)
+	decoders.Put(d)
+}
+
+func (d *decoder) document() (document, *fault) {
 	value, err := d.value()
 	if err == nil {
 		err = d.end()
@@ -237,6 +251,9 @@ const errRange = refusal("Number out of range")
 
 // number keeps count of what is not exact.
 func (d *decoder) number(text []byte) (any, error) {
+	if d.lenient {
+		return nearest(text)
+	}
 	n, err := number(text)
 	if _, isRough := n.(json.Number); isRough {
 		d.doc.rough = true
