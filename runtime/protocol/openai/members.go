@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/go-json-experiment/json"
@@ -114,8 +115,10 @@ func closed(d *jsontext.Decoder) error {
 	return nil
 }
 
+// atEnd says what follows the value, if it is more than white space. The kind of the next token does not tell: it is that of
+// the end for whatever is not JSON, too.
 func atEnd(d *jsontext.Decoder) error {
-	if d.PeekKind() != 0 {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.New("read JSON: something follows the value")
 	}
 	return nil

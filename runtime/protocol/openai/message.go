@@ -95,7 +95,7 @@ func ParseMessages(history jsontext.Value) ([]Message, *problem.Error) {
 
 func (m *Message) check(path string) *problem.Error {
 	fields := map[string]jsontext.Value{}
-	err := members(m.Raw, func(name []byte, at span) { fields[string(name)] = jsontext.Value(at.of(m.Raw)) })
+	err := members(m.Raw, func(name []byte, at span) { fields[unescaped(name)] = jsontext.Value(at.of(m.Raw)) })
 	if err != nil {
 		return invalid(path, "an object").WithCause(err)
 	}
@@ -123,7 +123,7 @@ func allObjects(value jsontext.Value, name string) bool {
 	err := elements(value, func(_ int, at span) {
 		named := name == ""
 		err := members(at.of(value), func(member []byte, v span) {
-			named = named || string(member) == name && jsontext.Value(v.of(at.of(value))).Kind() == '"'
+			named = named || unescaped(member) == name && jsontext.Value(v.of(at.of(value))).Kind() == '"'
 		})
 		good = good && named && err == nil
 	})

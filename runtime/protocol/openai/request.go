@@ -23,18 +23,26 @@ type ChatRequest struct {
 func ParseChatRequest(body []byte) (*ChatRequest, *problem.Error) {
 	r := &ChatRequest{body: body}
 	var stream, messages span
-	err := members(body, func(name []byte, value span) {
-		switch string(name) {
+	var variant *problem.Error
+	err := members(body, func(raw []byte, value span) {
+		switch name := unescaped(raw); name {
 		case "model":
 			r.model = value
 		case "stream":
 			stream = value
 		case "messages":
 			messages = value
+		default:
+			if meant := variantOf(name); meant != "" && variant == nil {
+				variant = misspelt(name, meant)
+			}
 		}
 	})
 	if err != nil || tooDeep(body, maxDepth) {
 		return nil, malformed(err)
+	}
+	if variant != nil {
+		return nil, variant
 	}
 	if !r.model.found() || json.Unmarshal(r.model.of(body), &r.Model) != nil || r.Model == "" {
 		return nil, invalid("model", "a string")

@@ -1,0 +1,58 @@
+package openai
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/problem"
+)
+
+// decisive are the members by which a gateway decides what a request is.
+var decisive = []string{"model", "messages", "stream", "stream_options"}
+
+// variantOf gives the member that another name stands for where an upstream reads names loosely; "" for none. Servers in
+// Go, Java and .NET may take "Model", "\u017ftream" or "streamOptions" for a member that this gateway has read otherwise, and
+// so do what it has not allowed.
+func variantOf(name string) string {
+	folded := loosely(name)
+	for _, member := range decisive {
+		if name != member && folded == loosely(member) {
+			return member
+		}
+	}
+	return ""
+}
+
+// loosely folds case as Unicode's simple mappings do in either direction, and leaves out what joins words.
+func loosely(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' {
+			return -1
+		}
+		return unicode.ToLower(unicode.ToUpper(r))
+	}, name)
+}
+
+// unescaped is a member's name as programs see it, of one that stands in a valid document.
+func unescaped(raw []byte) string {
+	if !strings.Contains(string(raw), `\`) {
+		return string(raw)
+	}
+	quoted := append(append([]byte{'"'}, raw...), '"')
+	name, err := jsontext.AppendUnquote(nil, quoted)
+	if err != nil {
+		return string(raw) // half a surrogate pair, of which no name that anybody reads has one
+	}
+	return string(name)
+}
+
+func misspelt(name, meant string) *problem.Error {
+	const message = "A member's name is written otherwise than the API has it: it must be "
+	e := problem.New(problem.InvalidRequest).WithMessage(message + "\"" + meant + "\".")
+	if e.Param = name; len(name) > 2*len(meant) { // of dashes there may be any number
+		e.Param = meant
+	}
+	return e
+}
