@@ -16,7 +16,7 @@ const (
 	NoFailure FailureKind = ""
 	// FailedConnect means that no connection could be made, or it broke before a response began.
 	FailedConnect FailureKind = "connect"
-	// FailedStatus is an answer with another status than 200.
+	// FailedStatus is an answer with a status that is not wanted: for most, one that is not 2xx.
 	FailedStatus FailureKind = "status"
 	// FailedFirstToken means that no content came in time.
 	FailedFirstToken FailureKind = "first_token_timeout"

@@ -17,7 +17,7 @@ const MaxWhole = 16 << 20
 
 // Expect says what makes an answer one that is wanted.
 type Expect struct {
-	// Status accepts the status; nil accepts 200 alone.
+	// Status accepts the status; nil accepts every 2xx.
 	Status func(int) bool
 	// Check accepts the answer; nil accepts all.
 	Check func(*Fetched) error
@@ -32,7 +32,7 @@ type Fetched struct {
 	Body   []byte
 }
 
-// Whole makes attempts until one yields a whole answer of status 200 that check accepts, and returns its body.
+// Whole makes attempts until one yields a whole answer of a status 2xx that check accepts, and returns its body.
 // Observe, where set, is told of every attempt's end.
 func Whole(ctx context.Context, c relay.Client, next relay.Next, check func([]byte) error,
 	observe func(upstream string, f relay.Failure),
@@ -82,6 +82,9 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 	if !want.status(answer.Status) {
 		return nil, StatusFailure(answer)
 	}
+	if err := coded(answer.Header); err != nil {
+		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
+	}
 	limit := want.limit()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, int64(limit)+1))
 	switch {
@@ -93,7 +96,7 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 	whole := &Fetched{Status: answer.Status, Header: answer.Header, Body: body}
 	if want.Check != nil {
 		if err := want.Check(whole); err != nil {
-			return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
+			return nil, relay.FailureOf(ctx, unread(whole, err), relay.FailedMalformed)
 		}
 	}
 	return whole, relay.Failure{}
@@ -101,7 +104,7 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 
 func (e *Expect) status(status int) bool {
 	if e.Status == nil {
-		return status == http.StatusOK
+		return successful(status)
 	}
 	return e.Status(status)
 }
@@ -113,7 +116,7 @@ func (e *Expect) limit() int {
 	return MaxWhole
 }
 
-// StatusFailure describes an answer of another status than 200. The body is not read: it may echo keys or prompts.
+// StatusFailure describes an answer of a status that was not wanted. The body is not read: it may echo keys or prompts.
 func StatusFailure(a *relay.Answer) relay.Failure {
 	f := relay.Failure{Kind: relay.FailedStatus, Status: a.Status}
 	if s := a.Header.Get("Retry-After"); s != "" {

@@ -2,10 +2,7 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"io"
-	"mime"
-	"net/http"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/relay"
@@ -65,8 +62,11 @@ func (s *streaming) try(ctx context.Context, a *relay.Attempt, tap func() relay.
 		return relay.FailureOf(ctx, err, relay.FailedConnect)
 	}
 	defer func() { _ = answer.Body.Close() }() // what is lost by it is only the connection's reuse
-	if failure := refusesToStream(answer); failure.Kind != relay.NoFailure {
-		return failure
+	if !successful(answer.Status) {
+		return StatusFailure(answer)
+	}
+	if err := refusesToStream(answer.Status, answer.Header); err != nil {
+		return relay.Failure{Kind: relay.FailedMalformed, Err: err}
 	}
 	pump := &pump{streaming: s, tap: tap(), silence: silence}
 	failure := pump.run(ctx, answer.Body)
@@ -74,16 +74,6 @@ func (s *streaming) try(ctx context.Context, a *relay.Attempt, tap func() relay.
 		finish(answer.Body, cancel)
 	}
 	return failure
-}
-
-func refusesToStream(a *relay.Answer) relay.Failure {
-	if a.Status != http.StatusOK {
-		return StatusFailure(a)
-	}
-	if media, _, err := mime.ParseMediaType(a.Header.Get("Content-Type")); err != nil || media != "text/event-stream" {
-		return relay.Failure{Kind: relay.FailedMalformed, Err: errors.New("the answer is not an event stream")}
-	}
-	return relay.Failure{}
 }
 
 // finish reads the end of an answer whose events have all been sent, so that its connection can be used again.

@@ -225,7 +225,7 @@ func TestAnswersThatAreNoEventStream(t *testing.T) {
 	}{
 		"a status":       {429, "text/event-stream", relay.FailedStatus},
 		"a document":     {200, "application/json", relay.FailedMalformed},
-		"nothing at all": {200, "", relay.FailedMalformed},
+		"nothing at all": {200, "", relay.FailedTruncated},
 	} {
 		r := &run{bodies: make([]func(context.Context, io.Writer) error, 1), firstTok: patience, idle: patience}
 		client := clientFunc(func(context.Context, *relay.Call) (*relay.Answer, error) {

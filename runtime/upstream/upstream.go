@@ -104,9 +104,10 @@ func Retryable(f relay.Failure) bool {
 
 func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure) {
 	header := http.Header{
-		"Content-Type": {"application/json"},
-		"Accept":       {p.Accept},
-		"User-Agent":   {"llmservice-gateway"},
+		"Content-Type":    {"application/json"},
+		"Accept":          {p.Accept},
+		"Accept-Encoding": {uncoded},
+		"User-Agent":      {"llmservice-gateway"},
 	}
 	maps.Copy(header, p.Header)
 	if u.SecretPath != "" {

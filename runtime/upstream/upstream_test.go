@@ -186,7 +186,7 @@ func TestCredentialsAreReadAnew(t *testing.T) {
 	})
 }
 
-func TestClientFollowsNoRedirectAndAsksForNoCompression(t *testing.T) {
+func TestClientFollowsNoRedirect(t *testing.T) {
 	asked := make(chan http.Header, 4)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.Header

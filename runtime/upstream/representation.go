@@ -1,0 +1,107 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// uncoded asks for an answer as it is. Without the field a server may choose any coding (RFC 9110, section 12.5.3).
+const uncoded = "identity"
+
+// codings are the names of content codings (IANA's registry, with the older names of RFC 9110, section 8.4.1) and how
+// errors call them: what an upstream has written is not repeated.
+var codings = map[string]string{
+	"gzip": "gzip", "x-gzip": "gzip", "compress": "compress", "x-compress": "compress", "deflate": "deflate",
+	"br": "br", "zstd": "zstd", "dcb": "dcb", "dcz": "dcz", "exi": "exi", "pack200-gzip": "pack200-gzip",
+	"lz4": "lz4", "snappy": "snappy", "bzip2": "bzip2", "xz": "xz",
+}
+
+// coded is an error where the answer is in a content coding: none was asked for, and its bytes would be taken for text.
+func coded(h http.Header) error {
+	for coding := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
+		coding = strings.ToLower(strings.TrimSpace(coding))
+		if coding == "" || coding == uncoded {
+			continue
+		}
+		if name, known := codings[coding]; known {
+			return fmt.Errorf("the answer is compressed (%s), which was not asked for", name)
+		}
+		return errors.New("the answer has a content coding that is not known, and was not asked for")
+	}
+	return nil
+}
+
+// MediaType is what an answer says its type is, in lower case and without parameters; empty where it says nothing.
+// Whatever is wrong with the parameters does not matter.
+func MediaType(h http.Header) string {
+	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(media))
+}
+
+// IsJSON says whether a media type is JSON (RFC 8259, and the suffix of RFC 6839).
+func IsJSON(media string) bool {
+	return media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json")
+}
+
+const eventStream = "text/event-stream"
+
+// types are media types that were not asked for, and how errors call them.
+var types = map[string]string{
+	"text/html": "HTML", "application/xhtml+xml": "HTML", "text/plain": "plain text", eventStream: "an event stream",
+	"application/xml": "XML", "text/xml": "XML", "application/octet-stream": "binary data", "text/csv": "CSV",
+	"application/x-ndjson": "lines of JSON", "application/jsonl": "lines of JSON", "application/jsonlines": "lines of JSON",
+	"application/x-www-form-urlencoded": "a form", "application/pdf": "PDF", "application/grpc": "gRPC",
+	"application/vnd.amazon.eventstream": "Amazon's event stream",
+}
+
+// called is how errors call a media type: by a name of our own, never by the upstream's words.
+func called(media string) string {
+	if name, known := types[media]; known {
+		return name
+	}
+	major, _, _ := strings.Cut(media, "/")
+	switch {
+	case media == "":
+		return "of no stated type"
+	case IsJSON(media):
+		return "JSON"
+	case major == "image", major == "audio", major == "video":
+		return "of the type " + major
+	case major == "multipart":
+		return "in several parts"
+	}
+	return "of another type"
+}
+
+// unread adds to the error of a whole answer what explains it: that it has no body, or is not JSON.
+func unread(a *Fetched, err error) error {
+	media := MediaType(a.Header)
+	switch {
+	case len(a.Body) == 0:
+		return errors.New("the answer has no body")
+	case media == "" || IsJSON(media):
+		return err
+	}
+	return fmt.Errorf("the answer is %s, not JSON: %w", called(media), err)
+}
+
+// refusesToStream says why an answer is not the event stream that was asked for. One that names no type may be one: SDKs
+// read it, too.
+func refusesToStream(status int, h http.Header) error {
+	if err := coded(h); err != nil {
+		return err
+	}
+	switch media := MediaType(h); {
+	case status == http.StatusNoContent, status == http.StatusResetContent:
+		return errors.New("the answer has no body")
+	case media == "" || media == eventStream:
+		return nil
+	default:
+		return fmt.Errorf("the answer is %s, not an event stream", called(media))
+	}
+}
+
+// successful holds for the statuses of RFC 9110, section 15.3.
+func successful(status int) bool { return status/100 == 2 }
