@@ -90,6 +90,18 @@ func TestInputWithoutASchema(t *testing.T) {
 	})
 }
 
+// A default that looks like a schema is filled in as it stands.
+func TestADefaultMayLookLikeASchema(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, settings{}, nil, `{"request":{"schema":{"type":"object","properties":{
+			"card":{"type":"object","default":{"$schema":"http://cards.example/card.json","type":"Card"}},
+			"chart":{"type":"object","examples":[{"$schema":"https://charts.example/v5.json","mark":"bar"}]}}}},
+			"response":{"body":"${request.body.card}"}}`)
+		w.wants(w.post(`{}`), 200, `{"$schema":"http://cards.example/card.json","type":"Card"}`)
+		w.wants(w.post(`{"card":{"type":"x"}}`), 200, `{"type":"x"}`)
+	})
+}
+
 // What clients send to authenticate themselves is no value of templates.
 func TestCredentialsAreWithheldFromTemplates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -154,11 +154,15 @@ func route(method, path, summary, schema string, response *config.Response) conf
 	return r
 }
 
+// Of no document that a test builds does a reference lead nowhere.
 func build(t *testing.T, c *config.Config) []byte {
 	t.Helper()
 	encoded, err := Build(c)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, ref := range dead(t, encoded) {
+		t.Errorf("a reference that leads nowhere: %s", ref)
 	}
 	return encoded
 }

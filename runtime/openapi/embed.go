@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-)
 
-// embedBase is what relative references of a schema resolve against before it is embedded (RFC 3986, section 5.1.4).
-const embedBase = "schema://route/"
+	"github.com/llmservice/llmservice/runtime/schema"
+)
 
 // identity are the keywords that name a schema for references; embedded, its place in the document is its name. The
 // dialect is the document's own: OpenAPI 3.1 has JSON Schema 2020-12.
@@ -20,11 +18,8 @@ var identity = map[string]bool{"$schema": true, "$id": true, "$anchor": true, "$
 // embedding moves one schema into a document.
 type embedding struct {
 	// at is the schema's own pointer within the document (RFC 6901).
-	at jsontext.Pointer
-	// places has the pointer, within the schema, of what can be referred to by address: resources and anchors.
-	places map[string]jsontext.Pointer
-	// dynamic counts the dynamic anchors of a name.
-	dynamic map[string]int
+	at      jsontext.Pointer
+	outline *schema.Outline
 	// refers says that a reference has been moved.
 	refers bool
 }
@@ -37,55 +32,22 @@ type embedding struct {
 // else, the order of members included, stays as it is. Only a dynamic reference that leads to different places,
 // depending on the way to it, has no such pointer: it is left out, and the document demands less than the route there.
 // schema must be one that schema.Compile accepts.
-func embedSchema(schema jsontext.Value, at jsontext.Pointer) (embedded jsontext.Value, refers bool, err error) {
-	base, err := url.Parse(embedBase)
+func embedSchema(raw jsontext.Value, at jsontext.Pointer) (embedded jsontext.Value, refers bool, err error) {
+	outline, err := schema.NewOutline(raw)
 	if err != nil {
-		return nil, false, fmt.Errorf("base of references: %w", err)
+		return nil, false, fmt.Errorf("schema: %w", err)
 	}
-	e := &embedding{at: at, places: map[string]jsontext.Pointer{base.String(): ""}, dynamic: map[string]int{}}
-	if err := e.index(schema, "", base); err != nil {
-		return nil, false, err
-	}
-	embedded, err = e.rewrite(schema, base)
+	e := &embedding{at: at, outline: outline}
+	embedded, err = e.rewrite(raw, "")
 	return embedded, e.refers, err
 }
 
-// index finds the places that references may name.
-func (e *embedding) index(schema jsontext.Value, here jsontext.Pointer, base *url.URL) error {
-	o, ok, err := parse(schema)
+func (e *embedding) rewrite(raw jsontext.Value, here jsontext.Pointer) (jsontext.Value, error) {
+	o, ok, err := parse(raw)
 	if !ok || err != nil {
-		return err
+		return raw, err
 	}
-	if base, err = o.base(base); err != nil {
-		return err
-	}
-	if _, ok := o.text("$id"); ok {
-		e.places[base.String()] = here
-	}
-	for _, keyword := range []string{"$anchor", "$dynamicAnchor"} {
-		if name, ok := o.text(keyword); ok {
-			e.places[base.String()+"#"+name] = here
-		}
-	}
-	if name, ok := o.text("$dynamicAnchor"); ok {
-		e.dynamic[name]++
-	}
-	return o.children(here, func(v jsontext.Value, at jsontext.Pointer) (jsontext.Value, error) {
-		return v, e.index(v, at, base)
-	})
-}
-
-func (e *embedding) rewrite(schema jsontext.Value, base *url.URL) (jsontext.Value, error) {
-	o, ok, err := parse(schema)
-	if !ok || err != nil {
-		return schema, err
-	}
-	if base, err = o.base(base); err != nil {
-		return nil, err
-	}
-	if err := o.children("", func(v jsontext.Value, _ jsontext.Pointer) (jsontext.Value, error) {
-		return e.rewrite(v, base)
-	}); err != nil {
+	if err := o.children(here, e.outline, e.rewrite); err != nil {
 		return nil, err
 	}
 	moved := make(object, 0, len(o.object))
@@ -94,11 +56,11 @@ func (e *embedding) rewrite(schema jsontext.Value, base *url.URL) (jsontext.Valu
 		case identity[m.name] || e.ambiguous(m):
 			continue
 		case m.name == "$ref" || m.name == "$dynamicRef":
-			if m, err = e.reference(o, m, base); err != nil {
+			if m, err = e.reference(o, m, here); err != nil {
 				return nil, err
 			}
 		case m.name == "discriminator":
-			if m.value, err = e.discriminator(m.value, base); err != nil {
+			if m.value, err = e.discriminator(m.value, here); err != nil {
 				return nil, err
 			}
 		}
@@ -142,13 +104,12 @@ func opened(o object) (object, error) {
 // ambiguous says whether the member is a dynamic reference with a choice of anchors.
 func (e *embedding) ambiguous(m member[jsontext.Value]) bool {
 	ref, _ := text(m.value)
-	_, anchor, _ := strings.Cut(ref, "#")
-	return m.name == "$dynamicRef" && e.dynamic[anchor] > 1
+	return m.name == "$dynamicRef" && e.outline.IsAmbiguous(ref)
 }
 
 // reference moves a member that is a reference. A dynamic one whose anchor exists once is a plain one (JSON Schema
 // Core 2020-12, section 8.2.3.2), which more tools know; a schema that has both kinds keeps both.
-func (e *embedding) reference(o parsed, m member[jsontext.Value], base *url.URL) (member[jsontext.Value], error) {
+func (e *embedding) reference(o parsed, m member[jsontext.Value], here jsontext.Pointer) (member[jsontext.Value], error) {
 	ref, ok := o.text(m.name)
 	if !ok {
 		return m, nil
@@ -156,31 +117,24 @@ func (e *embedding) reference(o parsed, m member[jsontext.Value], base *url.URL)
 	if _, both := o.text("$ref"); m.name == "$dynamicRef" && !both {
 		m.name = "$ref"
 	}
-	moved, err := e.move(ref, base)
-	if err != nil {
-		return m, err
-	}
-	m.value, err = encode(moved)
+	var err error
+	m.value, err = encode(e.move(ref, here))
 	return m, err
 }
 
 // move gives the address that a reference has in the document. What the schema does not have stays as it is: it is a
 // meta-schema of JSON Schema itself, which everyone has.
-func (e *embedding) move(ref string, base *url.URL) (string, error) {
-	target, err := base.Parse(ref)
-	if err != nil {
-		return "", fmt.Errorf("reference %q: %w", ref, err)
-	}
-	pointer, ok := e.find(target)
+func (e *embedding) move(ref string, here jsontext.Pointer) string {
+	target, ok := e.outline.Resolve(string(here), ref)
 	if !ok {
-		return ref, nil
+		return ref
 	}
 	e.refers = true
-	return (&url.URL{Fragment: string(e.at + pointer)}).String(), nil
+	return (&url.URL{Fragment: string(e.at) + target}).String()
 }
 
 // discriminator moves the references in the mapping of a Discriminator Object (OpenAPI 3.1.0, section 4.8.25).
-func (e *embedding) discriminator(v jsontext.Value, base *url.URL) (jsontext.Value, error) {
+func (e *embedding) discriminator(v jsontext.Value, here jsontext.Pointer) (jsontext.Value, error) {
 	o, ok, err := parse(v)
 	if !ok || err != nil {
 		return v, err
@@ -194,25 +148,10 @@ func (e *embedding) discriminator(v jsontext.Value, base *url.URL) (jsontext.Val
 		if !ok {
 			return v, nil
 		}
-		moved, err := e.move(ref, base)
-		if err != nil {
-			return nil, err
-		}
-		return encode(moved)
+		return encode(e.move(ref, here))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return encode(o.object)
-}
-
-func (e *embedding) find(target *url.URL) (jsontext.Pointer, bool) {
-	resource := *target
-	resource.Fragment, resource.RawFragment = "", ""
-	if target.Fragment == "" || target.Fragment[0] == '/' {
-		pointer, ok := e.places[resource.String()]
-		return pointer + jsontext.Pointer(target.Fragment), ok
-	}
-	pointer, ok := e.places[resource.String()+"#"+target.Fragment]
-	return pointer, ok
 }

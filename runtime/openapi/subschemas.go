@@ -2,41 +2,26 @@ package openapi
 
 import (
 	"fmt"
-	"net/url"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/schema"
 )
-
-// contents says what the value of a keyword of JSON Schema 2020-12 holds.
-type contents int
-
-const (
-	subschema   contents = iota // a schema, or an array of them; also what no vocabulary knows
-	subschemas                  // schemas by name
-	literalJSON                 // data, in which a "$ref" is no reference
-)
-
-var keywords = map[string]contents{
-	"$defs": subschemas, "definitions": subschemas, "properties": subschemas, "patternProperties": subschemas,
-	"dependentSchemas": subschemas, "dependencies": subschemas,
-	"const": literalJSON, "enum": literalJSON, "default": literalJSON, "examples": literalJSON, "example": literalJSON,
-	"discriminator": literalJSON,
-}
 
 // visit is given a schema and its pointer and returns what shall stand in its place.
-type visit func(schema jsontext.Value, at jsontext.Pointer) (jsontext.Value, error)
+type visit func(raw jsontext.Value, at jsontext.Pointer) (jsontext.Value, error)
 
 // parsed is a schema that is an object.
 type parsed struct{ object }
 
 // parse gives ok false for what is no object: a boolean schema, or what only looks like a schema's place.
-func parse(schema jsontext.Value) (o parsed, ok bool, err error) {
-	if schema.Kind() != '{' {
+func parse(raw jsontext.Value) (o parsed, ok bool, err error) {
+	if raw.Kind() != '{' {
 		return o, false, nil
 	}
-	if err := json.Unmarshal(schema, &o.object); err != nil {
+	if err := json.Unmarshal(raw, &o.object); err != nil {
 		return o, false, fmt.Errorf("read schema: %w", err)
 	}
 	return o, true, nil
@@ -59,40 +44,45 @@ func text(v jsontext.Value) (string, bool) {
 	return string(text), err == nil
 }
 
-// base is what the schema's references resolve against.
-func (o parsed) base(outer *url.URL) (*url.URL, error) {
-	id, ok := o.text("$id")
-	if !ok {
-		return outer, nil
-	}
-	base, err := outer.Parse(id)
-	if err != nil {
-		return nil, fmt.Errorf("$id %q: %w", id, err)
-	}
-	base.Fragment, base.RawFragment = "", ""
-	return base, nil
-}
-
-// children replaces each direct subschema by what visit makes of it.
-func (o parsed) children(here jsontext.Pointer, visit visit) error {
+// children replaces each schema that the schema at a pointer holds by what visit makes of it. What stands elsewhere stays as it is,
+// unless a reference makes it a schema.
+func (o parsed) children(here jsontext.Pointer, outline *schema.Outline, visit visit) error {
 	for i := range o.object {
 		m := &o.object[i]
 		at := here.AppendToken(m.name)
 		var err error
-		switch kind := keywords[m.name]; {
-		case kind == literalJSON:
-		case kind == subschemas && m.value.Kind() == '{':
-			m.value, err = eachNamed(m.value, at, visit)
-		case m.value.Kind() == '{':
+		switch holds := schema.Holding(m.name); {
+		case holds == schema.HoldsSchema && m.value.Kind() == '{':
 			m.value, err = visit(m.value, at)
-		case m.value.Kind() == '[':
+		case holds == schema.HoldsList && m.value.Kind() == '[':
 			m.value, err = eachItem(m.value, at, visit)
+		case holds == schema.HoldsNamed && m.value.Kind() == '{':
+			m.value, err = eachNamed(m.value, at, visit)
+		case holds == schema.HoldsNothing:
+			m.value, err = buried(m.value, at, outline, visit)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// buried looks for schemas in the value of a keyword that holds none by itself.
+func buried(v jsontext.Value, at jsontext.Pointer, outline *schema.Outline, visit visit) (jsontext.Value, error) {
+	if kind := v.Kind(); kind != '{' && kind != '[' || !outline.HasWithin(string(at)) {
+		return v, nil
+	}
+	if outline.IsSchema(string(at)) {
+		return visit(v, at)
+	}
+	deeper := func(v jsontext.Value, at jsontext.Pointer) (jsontext.Value, error) {
+		return buried(v, at, outline, visit)
+	}
+	if v.Kind() == '[' {
+		return eachItem(v, at, deeper)
+	}
+	return eachNamed(v, at, deeper)
 }
 
 func eachNamed(v jsontext.Value, at jsontext.Pointer, visit visit) (jsontext.Value, error) {

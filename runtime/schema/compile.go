@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -20,7 +19,7 @@ const base = "schema://route/"
 
 const draft = "https://json-schema.org/draft/2020-12/schema"
 
-func parse(raw []byte) (any, error) {
+func parse(raw []byte) (*Outline, error) {
 	if len(raw) > MaxSchemaBytes {
 		return nil, &Error{Reason: fmt.Sprintf("is %d bytes long, at most %d are allowed", len(raw), MaxSchemaBytes)}
 	}
@@ -28,26 +27,23 @@ func parse(raw []byte) (any, error) {
 	if f != nil {
 		return nil, &Error{Pointer: f.pointer, Reason: fmt.Sprintf("not acceptable JSON at byte %d: %s", f.offset, f.reason)}
 	}
-	return doc.value, inspect(doc.value, "")
+	o := outline(doc.value)
+	return o, o.inspect()
 }
 
-// inspect refuses what the compiler would take: other drafts, and patterns that are too long.
-func inspect(node any, pointer string) error {
-	switch node := node.(type) {
-	case []any:
-		for i, item := range node {
-			if err := inspect(item, pointer+"/"+strconv.Itoa(i)); err != nil {
+// inspect refuses what the compiler would take: other drafts, patterns that are too long, and schemas that are data as well.
+func (o *Outline) inspect() error {
+	for _, pointer := range o.Schemas() {
+		schema := o.sites[pointer].schema
+		for _, name := range sortedKeys(schema) {
+			if err := inspectKeyword(name, schema[name], pointer+"/"+escape(name)); err != nil {
 				return err
 			}
 		}
-	case map[string]any:
-		for _, name := range sortedKeys(node) {
-			at := pointer + "/" + escape(name)
-			if err := inspectKeyword(name, node[name], at); err != nil {
-				return err
-			}
-			if err := inspect(node[name], at); err != nil {
-				return err
+		for _, name := range references {
+			ref, isText := schema[name].(string)
+			if target, ok := o.Resolve(pointer, ref); isText && ok && o.isData(target) {
+				return &Error{Pointer: pointer + "/" + name, Reason: fmt.Sprintf("%q points at data, not at a schema", ref)}
 			}
 		}
 	}
@@ -92,7 +88,7 @@ func (refuse) Load(string) (any, error) { return nil, errRemote }
 
 // compile gives the schema and those of its parts that a dynamic reference may lead to. It turns the library's panics into
 // errors too: the operator compiles the schemas of many tenants, and one of them must not stop it.
-func compile(doc any, set settings) (root *jsonschema.Schema, anchored []*jsonschema.Schema, err error) {
+func compile(doc *Outline, set settings) (root *jsonschema.Schema, anchored []*jsonschema.Schema, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			root, anchored, err = nil, nil, &Error{Reason: "cannot be compiled"}
@@ -104,43 +100,26 @@ func compile(doc any, set settings) (root *jsonschema.Schema, anchored []*jsonsc
 	if set.formats {
 		assertFormats(c)
 	}
-	if err := c.AddResource(base, doc); err != nil {
+	if err := c.AddResource(base, doc.root); err != nil {
 		return nil, nil, &Error{Reason: err.Error()}
 	}
 	if root, err = c.Compile(base); err != nil {
 		return nil, nil, explain(doc, err)
 	}
-	for _, pointer := range anchors(doc, "") {
+	for _, pointer := range doc.Schemas() { // those that nothing refers to as well, since documents show them
 		s, err := c.Compile(base + "#" + (&url.URL{Path: pointer}).EscapedPath())
 		if err != nil {
 			return nil, nil, explain(doc, err)
 		}
-		anchored = append(anchored, s)
+		if s.DynamicAnchor != "" {
+			anchored = append(anchored, s)
+		}
 	}
 	return root, anchored, nil
 }
 
-// anchors lists the pointers of all objects with a $dynamicAnchor.
-func anchors(node any, pointer string) []string {
-	var found []string
-	switch node := node.(type) {
-	case []any:
-		for i, item := range node {
-			found = append(found, anchors(item, pointer+"/"+strconv.Itoa(i))...)
-		}
-	case map[string]any:
-		if _, isText := node["$dynamicAnchor"].(string); isText {
-			found = append(found, pointer)
-		}
-		for name, member := range node {
-			found = append(found, anchors(member, pointer+"/"+escape(name))...)
-		}
-	}
-	return found
-}
-
 // explain finds the place and the words for what the compiler says.
-func explain(doc any, err error) *Error {
+func explain(doc *Outline, err error) *Error {
 	if e, ok := errors.AsType[*jsonschema.LoadURLError](err); ok {
 		return badRef(doc, e.URL, "refers to another document, only references within the schema are allowed")
 	}
@@ -160,11 +139,11 @@ func explain(doc any, err error) *Error {
 }
 
 // invalid says where a schema breaks the rules for schemas, in the words in which a body would hear it.
-func invalid(doc any, e *jsonschema.SchemaValidationError) *Error {
+func invalid(doc *Outline, e *jsonschema.SchemaValidationError) *Error {
 	if at, cause, ok := badFormat(e.Err); ok {
 		return &Error{Pointer: pointerOf(e.URL) + at, Reason: cause}
 	}
-	all := violations(doc, nil, e.Err)
+	all := violations(doc.root, nil, e.Err)
 	if len(all) == 0 {
 		return &Error{Pointer: pointerOf(e.URL), Reason: "is not a valid schema"}
 	}
@@ -200,33 +179,15 @@ func notRE2(err error) string {
 }
 
 // badRef names the reference whose target has this address.
-func badRef(doc any, target, reason string) *Error {
-	if pointer, ref, ok := findRef(doc, "", target); ok {
-		return &Error{Pointer: pointer, Reason: fmt.Sprintf("%q %s", ref, reason)}
+func badRef(doc *Outline, target, reason string) *Error {
+	for _, pointer := range doc.Schemas() {
+		for _, keyword := range references {
+			if ref, ok := doc.sites[pointer].schema[keyword].(string); ok && leadsTo(ref, target) {
+				return &Error{Pointer: pointer + "/" + keyword, Reason: fmt.Sprintf("%q %s", ref, reason)}
+			}
+		}
 	}
 	return &Error{Reason: fmt.Sprintf("reference %q %s", strings.TrimPrefix(target, base), reason)}
-}
-
-func findRef(node any, pointer, target string) (at, ref string, ok bool) {
-	switch node := node.(type) {
-	case []any:
-		for i, item := range node {
-			if at, ref, ok = findRef(item, pointer+"/"+strconv.Itoa(i), target); ok {
-				return at, ref, ok
-			}
-		}
-	case map[string]any:
-		for _, name := range sortedKeys(node) {
-			here := pointer + "/" + escape(name)
-			if text, isText := node[name].(string); isText && strings.HasSuffix(strings.ToLower(name), "ref") && leadsTo(text, target) {
-				return here, text, true
-			}
-			if at, ref, ok = findRef(node[name], here, target); ok {
-				return at, ref, ok
-			}
-		}
-	}
-	return "", "", false
 }
 
 // leadsTo compares without the base that a relative reference was resolved against, which may be any $id.

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -40,12 +39,10 @@ func (o origins) at(location string) *origin {
 }
 
 // origins lists the schemas of the graph, which was made of doc.
-func (g *graph) origins(doc any) origins {
-	named := map[string]discriminator{}
-	discriminators(doc, "", named)
+func (g *graph) origins(doc *Outline) origins {
 	all := make(origins, len(g.nodes))
 	for _, n := range g.nodes {
-		o := &origin{Schema: n.schema, discriminator: named[pointerOf(n.schema.Location)]}
+		o := &origin{Schema: n.schema, discriminator: doc.discriminator(pointerOf(n.schema.Location))}
 		if o.property != "" {
 			o.tags = o.tagsOf(slices.Concat(o.AnyOf, o.OneOf))
 		}
@@ -54,23 +51,15 @@ func (g *graph) origins(doc any) origins {
 	return all
 }
 
-// discriminators finds them by the pointers of the schemas that have them.
-func discriminators(node any, pointer string, found map[string]discriminator) {
-	switch node := node.(type) {
-	case []any:
-		for i, item := range node {
-			discriminators(item, pointer+"/"+strconv.Itoa(i), found)
-		}
-	case map[string]any:
-		if d, ok := node["discriminator"].(map[string]any); ok {
-			property, _ := d["propertyName"].(string)
-			mapping, _ := d["mapping"].(map[string]any)
-			found[pointer] = discriminator{property, mapping}
-		}
-		for name, member := range node {
-			discriminators(member, pointer+"/"+escape(name), found)
-		}
+// discriminator is that of the schema at a pointer, if it has one.
+func (o *Outline) discriminator(pointer string) discriminator {
+	var d discriminator
+	if s := o.sites[pointer]; s != nil {
+		fields, _ := s.schema["discriminator"].(map[string]any)
+		d.property, _ = fields["propertyName"].(string)
+		d.mapping, _ = fields["mapping"].(map[string]any)
 	}
+	return d
 }
 
 // tagsOf gives nil where a branch has no tag, or the tag of another.
