@@ -97,11 +97,15 @@ func (v *validator) schema(path string, field *jsontext.Value, options ...schema
 	if *field == nil {
 		return expr.Dyn
 	}
-	compiled, err := schema.Compile(*field, options...)
-	if err != nil {
-		v.addf(path, "%v", err)
+	if !v.affords(path) {
 		return expr.Dyn
 	}
+	compiled, err := schema.Compile(*field, options...)
+	if err != nil {
+		v.broken(path, err)
+		return expr.Dyn
+	}
+	v.automata += compiled.Automata()
 	v.program.schemas[field] = compiled
 	t, err := expr.FromSchema(*field)
 	if err != nil {
@@ -109,6 +113,22 @@ func (v *validator) schema(path string, field *jsontext.Value, options ...schema
 		return expr.Dyn
 	}
 	return t
+}
+
+// affords says whether another schema may be compiled: tenants' patterns cost the operator memory and time, too.
+func (v *validator) affords(path string) bool {
+	if v.automata > MaxAutomata {
+		v.addf(path, "the patterns before it take more than %d instructions together", MaxAutomata)
+	}
+	return v.automata <= MaxAutomata
+}
+
+// brokenSchema is what a schema counts for that did not compile: reading its patterns may have been work.
+const brokenSchema = MaxAutomata / 40
+
+func (v *validator) broken(path string, err error) {
+	v.addf(path, "%v", err)
+	v.automata += brokenSchema
 }
 
 // between checks a count.

@@ -14,4 +14,7 @@ const (
 	MaxBranches = 16
 	// MaxRacers bounds a gather of which one branch wins: First and Fallback.
 	MaxRacers = 8
+	// MaxAutomata bounds the patterns of all schemas together, in instructions of their automata, of which each takes some
+	// tens of bytes.
+	MaxAutomata = 400_000
 )

@@ -34,6 +34,7 @@ type validator struct {
 	program   *Program
 	upstreams map[string]*Upstream
 	functions map[string]*function
+	automata  int      // instructions of all patterns so far
 	calling   []string // the functions being read, outermost first
 }
 

@@ -104,11 +104,15 @@ func (v *validator) parameter(path string, p *Parameter, options []schema.Option
 	if p.In == InHeader {
 		name = strings.ToLower(name) // as the violations of other frameworks have it
 	}
-	compiled, err := schema.CompileParameter(raw, parameterPlaces[p.In], name, p.Required, options...)
-	if err != nil {
-		v.addf(path+".schema", "%v", err)
+	if !v.affords(path + ".schema") {
 		return expr.Dyn
 	}
+	compiled, err := schema.CompileParameter(raw, parameterPlaces[p.In], name, p.Required, options...)
+	if err != nil {
+		v.broken(path+".schema", err)
+		return expr.Dyn
+	}
+	v.automata += compiled.Automata()
 	v.program.parameters[p] = compiled
 	t, err := expr.FromSchema(raw)
 	if err != nil {

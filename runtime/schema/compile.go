@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -31,7 +30,7 @@ func parse(raw []byte) (*Outline, error) {
 	return o, o.inspect()
 }
 
-// inspect refuses what the compiler would take: other drafts, patterns that are too long, and schemas that are data as well.
+// inspect refuses what the compiler would take: other drafts, and schemas that are data as well.
 func (o *Outline) inspect() error {
 	for _, pointer := range o.Schemas() {
 		schema := o.sites[pointer].schema
@@ -57,24 +56,6 @@ func inspectKeyword(name string, value any, at string) error {
 		return &Error{Pointer: at, Reason: fmt.Sprintf("is %q, only %q is supported", text, draft)}
 	case name == "$recursiveRef" && isText:
 		return &Error{Pointer: at, Reason: "is not part of 2020-12, which has $dynamicRef"}
-	case name == "pattern" && isText && len(text) > MaxPatternBytes:
-		return &Error{Pointer: at, Reason: fmt.Sprintf("is longer than %d bytes", MaxPatternBytes)}
-	case name == "patternProperties":
-		patterns, _ := value.(map[string]any)
-		return inspectPatterns(patterns, at)
-	}
-	return nil
-}
-
-// inspectPatterns compiles the patterns, as the compiler would not say which of them is wrong.
-func inspectPatterns(patterns map[string]any, at string) error {
-	for _, pattern := range sortedKeys(patterns) {
-		if len(pattern) > MaxPatternBytes {
-			return &Error{Pointer: at, Reason: fmt.Sprintf("has a pattern longer than %d bytes", MaxPatternBytes)}
-		}
-		if _, err := regexp.Compile(pattern); err != nil {
-			return &Error{Pointer: at + "/" + escape(pattern), Reason: notRE2(err)}
-		}
 	}
 	return nil
 }
@@ -88,7 +69,10 @@ func (refuse) Load(string) (any, error) { return nil, errRemote }
 
 // compile gives the schema and those of its parts that a dynamic reference may lead to. It turns the library's panics into
 // errors too: the operator compiles the schemas of many tenants, and one of them must not stop it.
-func compile(doc *Outline, set settings) (root *jsonschema.Schema, anchored []*jsonschema.Schema, err error) {
+func compile(doc *Outline, set settings, all *patterns) (root *jsonschema.Schema, anchored []*jsonschema.Schema, err error) {
+	if err := all.inspect(doc); err != nil {
+		return nil, nil, err
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			root, anchored, err = nil, nil, &Error{Reason: "cannot be compiled"}
@@ -97,6 +81,7 @@ func compile(doc *Outline, set settings) (root *jsonschema.Schema, anchored []*j
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(refuse{})
+	c.UseRegexpEngine(all.compile)
 	if set.formats {
 		assertFormats(c)
 	}
@@ -130,7 +115,7 @@ func explain(doc *Outline, err error) *Error {
 		return badRef(doc, e.Reference, "points at nothing")
 	}
 	if e, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
-		return &Error{Pointer: pointerOf(e.URL), Reason: notRE2(e.Err)}
+		return &Error{Pointer: pointerOf(e.URL), Reason: e.Err.Error()}
 	}
 	if e, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		return invalid(doc, e)
@@ -162,7 +147,7 @@ func badFormat(err error) (pointer, reason string, ok bool) {
 			pointer += "/" + escape(step)
 		}
 		if k.Want == "regex" {
-			return pointer, notRE2(k.Err), true
+			return pointer, k.Err.Error(), true
 		}
 		return pointer, fmt.Sprintf("is not a valid %s", k.Want), true
 	}
@@ -172,10 +157,6 @@ func badFormat(err error) (pointer, reason string, ok bool) {
 		}
 	}
 	return "", "", false
-}
-
-func notRE2(err error) string {
-	return "is not a regular expression in RE2's syntax: " + strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 }
 
 // badRef names the reference whose target has this address.

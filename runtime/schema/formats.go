@@ -9,6 +9,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/net/idna"
+
+	"github.com/llmservice/llmservice/runtime/pattern"
 )
 
 // assertFormats makes formats rules. The library knows those of the draft but the internationalized ones of e-mail and host
@@ -20,6 +22,20 @@ func assertFormats(c *jsonschema.Compiler) {
 	for _, foreign := range []string{"period", "semver"} {
 		c.RegisterFormat(&jsonschema.Format{Name: foreign, Validate: func(any) error { return nil }})
 	}
+}
+
+// replaceRegexFormat keeps the compiler's engine, which counts the patterns of the schema, out of the strings of bodies.
+func (g *graph) replaceRegexFormat() {
+	for _, n := range g.nodes {
+		if f := n.schema.Format; f != nil && f.Name == "regex" {
+			n.schema.Format = &jsonschema.Format{Name: f.Name, Validate: ofText(regex)}
+		}
+	}
+}
+
+func regex(source string) error {
+	_, err := pattern.Parse(source)
+	return err
 }
 
 func ofText(validate func(string) error) func(any) error {

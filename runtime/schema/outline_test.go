@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/runtime/pattern"
 )
 
 // looksLikeSchemas are values that would be refused as schemas, each for another reason and by another walk.
@@ -16,7 +18,7 @@ var looksLikeSchemas = map[string]string{
 	"another draft":     `{"$schema":"https://charts.example/v5.json","mark":"bar"}`,
 	"an older draft":    `{"$schema":"http://json-schema.org/draft-07/schema#"}`,
 	"a bad pattern":     `{"patternProperties":{"(?=x)":{"type":"string"}}}`,
-	"a long pattern":    `{"pattern":"` + strings.Repeat("x", MaxPatternBytes+1) + `"}`,
+	"a long pattern":    `{"pattern":"` + strings.Repeat("x", pattern.MaxBytes+1) + `"}`,
 	"a dynamic anchor":  `{"$dynamicAnchor":"5x","type":"nonsense"}`,
 	"a recursive ref":   `{"$recursiveRef":"#"}`,
 	"a dead ref":        `{"$ref":"#/nowhere"}`,
@@ -131,7 +133,7 @@ func TestOutlineHasAllThatIsCompiled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, anchored, err := compile(doc, settings{})
+	root, anchored, err := compile(doc, settings{}, &patterns{})
 	if err != nil {
 		t.Fatal(err)
 	}

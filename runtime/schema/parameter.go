@@ -64,6 +64,9 @@ func CompileParameter(raw []byte, at Place, name string, required bool, options 
 	return p, err
 }
 
+// Automata is as a Schema's.
+func (p *Parameter) Automata() int { return p.schema.automata }
+
 // HasDefault says whether an absent parameter has a value all the same, which may be null.
 func (p *Parameter) HasDefault() bool { return p.fallback != nil }
 

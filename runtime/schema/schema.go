@@ -19,10 +19,9 @@ import (
 
 // Limits of a schema. They are far above what routes need and keep compiling below a second.
 const (
-	MaxSchemaBytes  = 64 << 10 // of its JSON text
-	MaxSchemaDepth  = 64       // levels of objects and arrays
-	MaxSchemaNodes  = 4096     // values, at every level
-	MaxPatternBytes = 1024     // of one regular expression
+	MaxSchemaBytes = 64 << 10 // of its JSON text
+	MaxSchemaDepth = 64       // levels of objects and arrays
+	MaxSchemaNodes = 4096     // values, at every level
 )
 
 // Limits of a body, and of any other value that is checked. encoding/json alone would follow 10,000 levels. Who reads bodies
@@ -41,17 +40,22 @@ type Schema struct {
 	fill     *filler // nil where no default can be filled in
 	origins  origins
 	echo     bool
+	automata int
 }
 
+// Automata is how many instructions the automata of all patterns have.
+func (s *Schema) Automata() int { return s.automata }
+
 // Compile reads a schema in JSON Schema 2020-12. Every error is an *Error, which says where in the schema the fault is.
-// Patterns are RE2's (package regexp). A `default` that does not satisfy its own schema is refused.
+// Patterns are those of package pattern. A `default` that does not satisfy its own schema is refused.
 func Compile(raw []byte, options ...Option) (*Schema, error) {
 	set := settingsOf(options)
 	doc, err := parse(raw)
 	if err != nil {
 		return nil, err
 	}
-	compiled, anchored, err := compile(doc, set)
+	all := patterns{}
+	compiled, anchored, err := compile(doc, set, &all)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +68,12 @@ func Compile(raw []byte, options ...Option) (*Schema, error) {
 		return nil, err
 	}
 	graph.replacePropertyNames()
+	graph.replaceRegexFormat()
 	fillers := graph.fillers()
 	if err := checkDefaults(graph, costs, fillers); err != nil {
 		return nil, err
 	}
-	return &Schema{compiled: compiled, growth: costs.of(0), fill: fillers[compiled], origins: graph.origins(doc), echo: set.echo}, nil
+	return &Schema{compiled: compiled, growth: costs.of(0), fill: fillers[compiled], origins: graph.origins(doc), echo: set.echo, automata: all.size}, nil
 }
 
 // Check reads a request's body and holds it against the schema. It gives the value as Decode does, with defaults filled in,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llmservice/llmservice/runtime/pattern"
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
@@ -322,8 +323,8 @@ func TestCompileRefuses(t *testing.T) {
 		"recursiveRef":       {`{"items":{"$recursiveRef":"#"}}`, "/items/$recursiveRef", "not part of 2020-12"},
 		"pattern":            {`{"items":{"pattern":"(?=a)"}}`, "/items/pattern", "not a regular expression in RE2's syntax: invalid or unsupported Perl syntax: `(?=`"},
 		"pattern of names":   {`{"patternProperties":{"(":{}}}`, "/patternProperties/(", "not a regular expression"},
-		"long pattern":       {`{"items":{"pattern":"` + strings.Repeat("a", MaxPatternBytes+1) + `"}}`, "/items/pattern", "longer than 1024"},
-		"long name pattern":  {`{"patternProperties":{"` + strings.Repeat("a", MaxPatternBytes+1) + `":{}}}`, "/patternProperties", "longer than 1024"},
+		"long pattern":       {`{"items":{"pattern":"` + strings.Repeat("a", pattern.MaxBytes+1) + `"}}`, "/items/pattern", "longer than 16384"},
+		"long name pattern":  {`{"patternProperties":{"` + strings.Repeat("a", pattern.MaxBytes+1) + `":{}}}`, "/patternProperties", "longer than 16384"},
 		"endless":            {`{"properties":{"a":{"$ref":"#/properties/a"}}}`, "/properties/a", "without an end"},
 		"endless by two":     {`{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"$ref":"#/$defs/b"}]},"b":{"$ref":"#/$defs/a"}}}`, "/$defs/a", "without an end"},
 		"doubling":           {doubling(15), "", "more than 10000 times"},

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/runtime/pattern"
 )
 
 func TestCheckValue(t *testing.T) {
@@ -123,8 +125,8 @@ func TestCaps(t *testing.T) {
 		"bytes":          {`true` + strings.Repeat(" ", MaxSchemaBytes-4), `true` + strings.Repeat(" ", MaxSchemaBytes-3)},
 		"depth":          {deep(MaxSchemaDepth), deep(MaxSchemaDepth + 1)},
 		"values":         {`{"enum":[` + strings.Repeat("1,", MaxSchemaNodes-3) + `1]}`, `{"enum":[` + strings.Repeat("1,", MaxSchemaNodes-2) + `1]}`},
-		"pattern":        {`{"pattern":"` + strings.Repeat("a", MaxPatternBytes) + `"}`, `{"pattern":"` + strings.Repeat("a", MaxPatternBytes+1) + `"}`},
-		"name's pattern": {`{"patternProperties":{"` + strings.Repeat("a", MaxPatternBytes) + `":{}}}`, `{"patternProperties":{"` + strings.Repeat("a", MaxPatternBytes+1) + `":{}}}`},
+		"pattern":        {`{"pattern":"` + strings.Repeat("a", pattern.MaxBytes) + `"}`, `{"pattern":"` + strings.Repeat("a", pattern.MaxBytes+1) + `"}`},
+		"name's pattern": {`{"patternProperties":{"` + strings.Repeat("a", pattern.MaxBytes) + `":{}}}`, `{"patternProperties":{"` + strings.Repeat("a", pattern.MaxBytes+1) + `":{}}}`},
 	}
 	for name, tt := range schemas {
 		if _, err := Compile([]byte(tt.at)); err != nil {

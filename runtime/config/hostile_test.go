@@ -1,0 +1,61 @@
+package config
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// withSchemas is a config of so many routes, each with the schema.
+func withSchemas(n int, schema string) *Config {
+	c := valid()
+	for i := range n {
+		c.Routes = append(c.Routes, Route{
+			Path: fmt.Sprintf("/r%d", i), Method: "POST", Timeout: c.Routes[0].Timeout, Budget: c.Routes[0].Budget,
+			Request:  &Request{Schema: []byte(schema)},
+			Response: &Response{Body: []byte(`"x"`)},
+		})
+	}
+	return c
+}
+
+// TestHostileSpecsCostLittle: the operator compiles what tenants write, and each of these is within the size of a config.
+func TestHostileSpecsCostLittle(t *testing.T) {
+	properties := func(n int, pattern string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"p%d":{"type":"string","pattern":"%s%d"}`, i, pattern, i)
+		}
+		return `{"type":"object","properties":{` + b.String()[1:] + `}}`
+	}
+	tests := map[string]*Config{
+		"forty patterns of sixty repeats": withSchemas(1, properties(40, strings.Repeat("(a|b|c|d){1000}", 60))),
+		"many schemas below each bound":   withSchemas(300, properties(2, strings.Repeat("[a-z]{1000}", 19))),
+		"Unicode, and a mistake":          withSchemas(400, properties(1, strings.Repeat(`\\pL`, 90)+"(?=")),
+		"case, and a mistake":             withSchemas(400, properties(1, "(?i)["+strings.Repeat(`A-\\x{1e942}`, 3)+"](?=")),
+	}
+	for name, c := range tests {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			errs := Validate(c)
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; len(errs) == 0 || used > 64<<20 {
+				t.Errorf("%d bytes, errors %.200s", used, errs)
+			}
+		})
+	}
+}
+
+// TestManySchemasWithTheSameNames: lists of names in many routes are ordinary.
+func TestManySchemasWithTheSameNames(t *testing.T) {
+	var zones []string
+	for i := range 550 {
+		zones = append(zones, fmt.Sprintf("Region/Town_%03d", i))
+	}
+	c := withSchemas(30, `{"type":"object","properties":{"zone":{"type":"string","pattern":"^(`+strings.Join(zones, "|")+`)$"}}}`)
+	if errs := Validate(c); len(errs) > 0 {
+		t.Error(errs)
+	}
+}
