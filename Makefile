@@ -173,6 +173,12 @@ fuzz: ## Fuzz each parser for FUZZ_SECONDS.
 oracle: oracle-deps ## Ask FastAPI and the gateway the same, and print what they answer differently.
 	go test -count=1 -v -run TestMigration ./test/oracle
 
+# It has the build tag hostile, which keeps it out of test-go: it wants both cores of a machine for itself.
+.PHONY: hostile
+hostile: $(TOOLS)/gotestsum ## Attack a gateway in a control group of 256 MiB, beside paced streams (root, Linux).
+	@mkdir -p $(REPORTS)
+	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/hostile.json -- -tags hostile -count=1 -timeout 12m ./test/hostile
+
 # The suite starts the cluster, loads the images and moves into the cluster's network by itself.
 .PHONY: e2e
 e2e: e2e-cluster e2e-service ## Test the whole system on a local Kubernetes (root, Linux).
