@@ -24,4 +24,9 @@ type Request struct {
 	// echoInput repeats in a 422 the values that were refused. Default: false.
 	// +optional
 	EchoInput *bool `json:"echoInput,omitempty"`
+
+	// allowAnyContentType takes a body for JSON whatever its Content-Type says, and without one. Default: false, which answers
+	// 415: a web page may post such bodies to every address that its reader's browser can reach.
+	// +optional
+	AllowAnyContentType *bool `json:"allowAnyContentType,omitempty"`
 }

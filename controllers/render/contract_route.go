@@ -32,9 +32,10 @@ func contractRequest(r *v1alpha1.Request) *config.Request {
 		return nil
 	}
 	request := &config.Request{
-		Schema:        jsonValue(r.Schema),
-		AssertFormats: valueOf(r.AssertFormats),
-		EchoInput:     valueOf(r.EchoInput),
+		Schema:              jsonValue(r.Schema),
+		AssertFormats:       valueOf(r.AssertFormats),
+		EchoInput:           valueOf(r.EchoInput),
+		AllowAnyContentType: valueOf(r.AllowAnyContentType),
 	}
 	for i := range r.Parameters {
 		p := &r.Parameters[i]

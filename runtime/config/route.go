@@ -35,6 +35,8 @@ type Request struct {
 	AssertFormats bool `json:"assertFormats,omitzero"`
 	// EchoInput repeats in a 422 what the client sent, as FastAPI does.
 	EchoInput bool `json:"echoInput,omitzero"`
+	// AllowAnyContentType takes a body for JSON whatever its Content-Type says, and without one.
+	AllowAnyContentType bool `json:"allowAnyContentType,omitzero"`
 }
 
 // The places of a parameter.

@@ -18,6 +18,7 @@ import (
 type input struct {
 	parameters []parameter
 	schema     *schema.Schema // nil accepts any JSON
+	anyType    bool           // the body is JSON whatever its media type
 }
 
 type parameter struct {
@@ -33,7 +34,7 @@ func (c *compiler) input(r *config.Request) input {
 	if r == nil {
 		return input{}
 	}
-	compiled := input{schema: c.program.Schema(&r.Schema)}
+	compiled := input{schema: c.program.Schema(&r.Schema), anyType: r.AllowAnyContentType}
 	for _, place := range places {
 		for i := range r.Parameters {
 			if p := &r.Parameters[i]; p.In == place {
@@ -100,7 +101,7 @@ func (in *input) body(ctx context.Context, env *Environment, req *relay.Request)
 	if in.schema == nil && (len(req.Body) == 0 || !hasContent(req.Method)) {
 		return nil, nil, nil
 	}
-	if len(req.Body) > 0 && !isJSON(req.Header.Get("Content-Type")) {
+	if len(req.Body) > 0 && !in.anyType && !req.IsJSON() {
 		return nil, nil, problem.WrongMediaType("application/json")
 	}
 	read := schema.Decode
@@ -116,7 +117,7 @@ func hasContent(method string) bool { return method != http.MethodGet && method 
 // decode reads JSON that a model or service has written.
 func decode(raw []byte) (any, []problem.Violation) { return schema.Decode(raw) }
 
-// isJSON accepts application/json and the +json suffix of RFC 6839; a client that names no type is believed.
+// isJSON accepts application/json and the +json suffix of RFC 6839; an upstream that names no type is believed.
 func isJSON(contentType string) bool {
 	if contentType == "" {
 		return true

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -85,8 +86,6 @@ func TestInputWithoutASchema(t *testing.T) {
 		if g := w.post(`[1,`); g.status != 422 || !strings.Contains(g.body, "json_invalid") {
 			t.Errorf("%d %s", g.status, g.body)
 		}
-		g := w.do(t.Context(), "/", `1`, http.Header{"Content-Type": nil})
-		w.wants(g, 200, `{"is":1}`)
 	})
 }
 
@@ -100,6 +99,35 @@ func TestADefaultMayLookLikeASchema(t *testing.T) {
 		w.wants(w.post(`{}`), 200, `{"$schema":"http://cards.example/card.json","type":"Card"}`)
 		w.wants(w.post(`{"card":{"type":"x"}}`), 200, `{"type":"x"}`)
 	})
+}
+
+// What a web page can post to any address, without its browser asking there, is not read, unless the route allows it.
+func TestOnlyJSONIsReadAsJSON(t *testing.T) {
+	const route = `{"request":{%s"schema":{"type":"object","required":["q"]}},"response":{"body":"${request.body.q}"}}`
+	for media, want := range map[string]int{
+		"application/json": 200, "application/json; charset=utf-8": 200, "APPLICATION/JSON": 200, "application/json;": 200, "application/json; x": 200,
+		"application/merge-patch+json": 200, "text/plain": 415, "text/plain;charset=UTF-8": 415, "application/x-www-form-urlencoded": 415,
+		"multipart/form-data; boundary=x": 415, "text/json": 415, "application/jsonp": 415, "json": 415, "": 415, "(absent)": 415,
+		"text/plain; a=application/json": 415, "application/json, text/plain": 415, "application/json text/plain": 415,
+	} {
+		t.Run(media, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				header := http.Header{"Content-Type": {media}}
+				if media == "(absent)" {
+					header["Content-Type"] = nil
+				}
+				strict := newWorld(t, settings{}, nil, fmt.Sprintf(route, ""))
+				if g := strict.do(t.Context(), "/", `{"q":1}`, header); g.status != want {
+					t.Errorf("%d %s, want %d", g.status, g.body, want)
+				}
+				allowing := newWorld(t, settings{}, nil, fmt.Sprintf(route, `"allowAnyContentType":true,`))
+				allowing.wants(allowing.do(t.Context(), "/", `{"q":1}`, header), 200, `1`)
+				if g := allowing.do(t.Context(), "/", `q=1`, header); g.status != 422 || !strings.Contains(g.body, "json_invalid") {
+					t.Errorf("a form: %d %s", g.status, g.body)
+				}
+			})
+		})
+	}
 }
 
 // What clients send to authenticate themselves is no value of templates.

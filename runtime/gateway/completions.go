@@ -38,6 +38,9 @@ type completions struct {
 }
 
 func (c *completions) decide(_ context.Context, req *relay.Request) relay.Verdict {
+	if !req.IsJSON() {
+		return relay.Verdict{Reply: relay.Problem(problem.OpenAI, problem.WrongMediaType("application/json"))}
+	}
 	chat, wrong := openai.ParseChatRequest(req.Body)
 	if wrong != nil {
 		return relay.Verdict{Reply: relay.Problem(problem.OpenAI, wrong)}

@@ -300,6 +300,7 @@ func (r *replica) leave(mock *mockllm.Server, path, body string, calls int) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	req.Header.Set("Content-Type", "application/json")
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)

@@ -76,6 +76,11 @@ func TestRefusals(t *testing.T) {
 		{"no such route", "GET", "/nope", "", "", 404, `{"detail":"Not Found"}`},
 		{"another method", "GET", "/answer", "", "", 405, `{"detail":"Method Not Allowed"}`},
 		{"a form", "POST", "/answer", "application/x-www-form-urlencoded", "question=1", 415, "application/json"},
+		{"a text", "POST", "/answer", "text/plain;charset=UTF-8", `{"question":"hi"}`, 415, "application/json"},
+		{"no type", "POST", "/answer", "", `{"question":"hi"}`, 415, "application/json"},
+		{"a chat as a form", "POST", "/v1/chat/completions", "application/x-www-form-urlencoded", `{"model":"assistant","messages":[]}`, 415, `"error":{`},
+		{"a chat as a text", "POST", "/v1/chat/completions", "text/plain", `{"model":"assistant","messages":[]}`, 415, `"error":{`},
+		{"a chat without a type", "POST", "/v1/chat/completions", "", `{"model":"assistant","messages":[]}`, 415, `"error":{`},
 		{"too large", "POST", "/answer", "application/json", strings.Repeat("x", bodyLimit+1), 413, "4194304"},
 		{"an unknown model", "POST", "/v1/chat/completions", "application/json", `{"model":"gpt","messages":[]}`, 404, "model_not_found"},
 		{"no JSON", "POST", "/v1/chat/completions", "application/json", `{`, 400, "malformed_json"},
@@ -151,6 +156,7 @@ func TestHeadersCanBeUsedButCredentialsCannot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Team", "blue")
 	req.Header.Set("Authorization", "Bearer mine")
 	resp, err := r.client.Do(req)

@@ -6,9 +6,12 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"io"
+	"mime"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/wire"
@@ -54,6 +57,17 @@ type Request struct {
 	// Params are the decoded values of the path's parameters by name; the policy sets them once it knows the route.
 	Params map[string]string
 	Body   []byte
+}
+
+// IsJSON says whether the request's Content-Type is that of JSON: application/json, or a type with the suffix +json (RFC 6839). One
+// that names no type is none: a web page may send it, as it may send text and forms, to every address that its reader's
+// browser can reach, without asking (Fetch Standard, "CORS-safelisted request-header").
+func (r *Request) IsJSON() bool {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return false
+	}
+	return media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
 // Refusal is why an engine could not read a request.

@@ -160,6 +160,7 @@ func TestRules(t *testing.T) {
 		{"spec.routes[0].request.parameters[0].description", letters(1025), "Too long"},
 		{"spec.routes[0].request.parameters[0].schema", []any{}, "must be of type object"},
 		{"spec.routes[0].request.assertFormats", "yes", "must be of type boolean"},
+		{"spec.routes[0].request.allowAnyContentType", "yes", "must be of type boolean"},
 		{"spec.routes[0].steps", missing, ""},
 		{"spec.routes[0].steps", []any{}, "at least 1 items"},
 		{"spec.routes[0].steps", times(16, chatStep), ""},

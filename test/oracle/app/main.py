@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import httpx
-from fastapi import Body, FastAPI, Header, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Body, FastAPI, Header, HTTPException, Path, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field
 
@@ -172,6 +172,17 @@ class Node(BaseModel):
 @app.post("/trees", summary="Take a tree")
 async def tree(node: Node) -> Node:
     return node
+
+
+loose = APIRouter(strict_content_type=False)
+
+
+@loose.post("/loose", summary="Take a tree from whoever does not say that it is JSON")
+async def loose_tree(node: Node) -> Node:
+    return node
+
+
+app.include_router(loose)
 
 
 class Formats(BaseModel):
