@@ -35,6 +35,8 @@ type model struct {
 type completions struct {
 	env    *flow.Environment
 	models map[string]*model
+	// explain makes of an upstream's refusal what the client may be told.
+	explain func(body []byte) *problem.Said
 }
 
 func (c *completions) decide(_ context.Context, req *relay.Request) relay.Verdict {
@@ -54,6 +56,7 @@ func (c *completions) decide(_ context.Context, req *relay.Request) relay.Verdic
 		Path:      openai.ChatPath,
 		Accept:    "application/json",
 		Body:      func(u *upstream.Upstream) ([]byte, error) { return chat.WithModel(u.Model), nil },
+		Explain:   c.explain,
 	}
 	if !chat.Stream {
 		return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { return c.whole(ctx, plan, m) }}
@@ -92,7 +95,7 @@ func (c *completions) stream(plan *upstream.Plan, m *model) *relay.Relay {
 func abort(f relay.Failure) []byte { return format.OpenAIError(nil, upstream.Problem(f)) }
 
 func refuseOpenAI(f relay.Failure) *relay.Reply {
-	return relay.Problem(problem.OpenAI, upstream.Problem(f))
+	return relay.Problem(problem.OpenAI, upstream.Told(f))
 }
 
 // untilContent bounds the wait over all attempts: a model has no timeout of its own, so each upstream may use up

@@ -7,6 +7,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/flow"
 	"github.com/llmservice/llmservice/runtime/openapi"
+	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/route"
@@ -48,7 +49,7 @@ func (g *Gateway) compile(p *config.Program, revision string) (*snapshot, error)
 			return nil, fmt.Errorf("routes[%d]: %w", i, err)
 		}
 	}
-	if err := s.addModels(c, env); err != nil {
+	if err := s.addModels(c, env, g.explain); err != nil {
 		return nil, err
 	}
 	return s, s.addDocument(c)
@@ -79,7 +80,7 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 	return all
 }
 
-func (s *snapshot) addModels(c *config.Config, env *flow.Environment) error {
+func (s *snapshot) addModels(c *config.Config, env *flow.Environment, explain func([]byte) *problem.Said) error {
 	models := map[string]*model{}
 	var names []string
 	for i := range c.Models {
@@ -94,7 +95,7 @@ func (s *snapshot) addModels(c *config.Config, env *flow.Environment) error {
 	if err != nil {
 		return err
 	}
-	chat := &completions{env: env, models: models}
+	chat := &completions{env: env, models: models, explain: explain}
 	if err := s.table.Add("POST", completionsPath, serves{name: completionsPath, decide: chat.decide}); err != nil {
 		return err
 	}

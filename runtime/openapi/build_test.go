@@ -315,7 +315,7 @@ func TestOperations(t *testing.T) {
 		{"POST", "/text", "post_text", "", eventsType, "optional", with("200", "422")},
 		{"POST", "/json", "post_json", "", eventsType, "optional", with("200", "422")},
 		{"GET", "/named", "get_named", "", eventsType, "none", with("200")},
-		{"POST", "/v1/chat/completions", "createChatCompletion", "Create a chat completion", eventsType, "required", with("200", "400", "404")},
+		{"POST", "/v1/chat/completions", "createChatCompletion", "Create a chat completion", eventsType, "required", with("200", "400", "404", "413", "422")},
 		{"GET", "/v1/models", "listModels", "List the models", jsonType, "none", []string{"200", "429", "default"}},
 	} {
 		t.Run(tc.method+" "+tc.path, func(t *testing.T) {

@@ -19,13 +19,13 @@ type openAIError struct {
 	Message string  `json:"message"`
 	Type    string  `json:"type"`
 	Param   *string `json:"param"` // null where no single parameter is at fault
-	Code    Code    `json:"code"`
+	Code    any     `json:"code"`  // a Code, or what an upstream has in its place
 }
 
-// Reply gives OpenAI's 400 where FastAPI has 422: OpenAI's SDKs tell a bad request by that status.
+// Reply gives OpenAI's 400 where FastAPI has 422: OpenAI's SDKs tell a bad request by that status. An upstream's own stays.
 func (f openAI) Reply(e *Error) Reply {
 	status := e.Status
-	if status == 422 {
+	if status == 422 && e.said == nil {
 		status = 400
 	}
 	return reply(e, status, f.body(e))
@@ -48,6 +48,9 @@ func (openAI) body(e *Error) openAIBody {
 	}
 	if param != "" {
 		out.Param = &param
+	}
+	if e.said != nil {
+		out = e.said.as(out)
 	}
 	return openAIBody{Error: out}
 }

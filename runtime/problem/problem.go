@@ -2,7 +2,7 @@
 // into the form that protocol's clients expect.
 //
 // Whatever a writer puts out is safe to show: it comes from this package, from the configuration, or from the request
-// itself. What an upstream said stays in the cause, which no writer reads.
+// itself. What an upstream said stays in the cause, which no writer reads; the exception is Said, which has been filtered.
 package problem
 
 import (
@@ -21,6 +21,8 @@ type Error struct {
 	RetryAfter time.Duration // how long to wait before trying again; 0 says nothing
 	Allow      []string      // for MethodNotAllowed: the methods that the path has
 
+	// said is what an upstream said of it, for writers whose clients are the upstream's own; nil for nothing.
+	said  *Said
 	cause error
 }
 

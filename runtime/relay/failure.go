@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/llmservice/llmservice/runtime/problem"
 )
 
 // FailureKind names what went wrong with an attempt; it is a metric's label.
@@ -63,7 +65,10 @@ type Failure struct {
 	Status int
 	// RetryAfter is how long the upstream asked to be left alone; 0 where it did not.
 	RetryAfter time.Duration
-	Err        error
+	// Said is what the upstream said is wrong with the request, filtered, for the client that sent it and for nobody else;
+	// nil where nobody may be told. Error leaves it out.
+	Said *problem.Said
+	Err  error
 }
 
 // Error describes the failure for logs.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
@@ -138,6 +139,9 @@ type Attempt struct {
 	Idle time.Duration
 	// Total bounds a whole answer; streams have no such bound.
 	Total time.Duration
+	// Explain makes of the body of an answer that refuses the request what its sender may be told, also of an empty body.
+	// It is nil where the sender's request is not what the upstream was sent.
+	Explain func(body []byte) *problem.Said
 	// Release is called once when the attempt has ended.
 	Release func()
 }

@@ -28,6 +28,8 @@ type cachedSecret struct {
 	value string
 	err   error
 	read  time.Time
+	// before is the value that a rotation has replaced: calls that were made with it may be in flight.
+	before string
 }
 
 // NewCredentials returns the credentials below dir.
@@ -47,8 +49,30 @@ func (c *Credentials) Read(path string) (string, error) {
 	if err != nil {
 		err = fmt.Errorf("read secret %s: %w", path, err)
 	}
-	c.all[path] = cachedSecret{value: value, err: err, read: time.Now()}
+	c.all[path] = cachedSecret{value: value, err: err, read: time.Now(), before: c.all[path].replacedBy(value)}
 	return value, err
+}
+
+func (s cachedSecret) replacedBy(value string) string {
+	if s.value == "" || s.value == value {
+		return s.before
+	}
+	return s.value
+}
+
+// Known are all values that have been read and may still be in use, so that they can be kept out of what is told.
+func (c *Credentials) Known() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var known []string
+	for _, s := range c.all {
+		for _, value := range []string{s.value, s.before} {
+			if value != "" {
+				known = append(known, value)
+			}
+		}
+	}
+	return known
 }
 
 // Loaded says whether the secret can be read.

@@ -80,7 +80,7 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 	}
 	defer func() { _ = answer.Body.Close() }() // what is lost by it is only the connection's reuse
 	if !want.status(answer.Status) {
-		return nil, StatusFailure(answer)
+		return nil, rejected(a, answer)
 	}
 	if err := coded(answer.Header); err != nil {
 		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
@@ -116,7 +116,8 @@ func (e *Expect) limit() int {
 	return MaxWhole
 }
 
-// StatusFailure describes an answer of a status that was not wanted. The body is not read: it may echo keys or prompts.
+// StatusFailure describes an answer of a status that was not wanted. The body is not read: it may
+// echo keys or prompts.
 func StatusFailure(a *relay.Answer) relay.Failure {
 	f := relay.Failure{Kind: relay.FailedStatus, Status: a.Status}
 	if s := a.Header.Get("Retry-After"); s != "" {

@@ -11,7 +11,7 @@ import (
 // retrySoon is what clients are told where nobody knows better.
 const retrySoon = time.Second
 
-// Problem is what a client is told of a failure: no text of the upstream's, which may echo keys and prompts. What
+// Problem is what a client is told of a failure: no text of the upstream's, which may echo keys and prompts (but see Told). What
 // went wrong in the route's own steps is a problem already, and stays as it is.
 func Problem(f relay.Failure) *problem.Error {
 	if own, ok := errors.AsType[*problem.Error](f.Err); ok && f.Kind == relay.FailedStep {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -61,6 +62,8 @@ type Plan struct {
 	Body func(u *Upstream) ([]byte, error)
 	// Once keeps a request that is not idempotent from being sent twice.
 	Once bool
+	// Explain is the attempts'.
+	Explain func(body []byte) *problem.Said
 }
 
 // Attempts returns the chooser of a request's attempts. It serves one request and is not for concurrent use.
@@ -128,7 +131,7 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure)
 			Method: cmp.Or(p.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + p.Path,
 			Header: header, Body: body, Connect: u.Timeouts.Connect,
 		},
-		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total,
+		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total, Explain: p.Explain,
 		Release: func() { e.inFlight.Add(-1) },
 	}, relay.Failure{}
 }

@@ -1,0 +1,172 @@
+package openai
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Rejection is what a server says is wrong with a request, as it stands in OpenAI's error object and in what other servers
+// answer in its place.
+type Rejection struct {
+	// Message is empty where nothing could be read.
+	Message string
+	Type    string
+	Param   string
+	// Code is a string, a number or null; nil where the answer has none.
+	Code jsontext.Value
+}
+
+// faulty has the members in which servers say what was wrong: OpenAI's, those of vLLM and of FastAPI, on which most servers
+// of models are built, of TGI, and of RFC 9457.
+type faulty struct {
+	Error     jsontext.Value `json:"error"`
+	Errors    jsontext.Value `json:"errors"`
+	Detail    jsontext.Value `json:"detail"`
+	Message   jsontext.Value `json:"message"`
+	Msg       jsontext.Value `json:"msg"`
+	Title     jsontext.Value `json:"title"`
+	Type      jsontext.Value `json:"type"`
+	ErrorType jsontext.Value `json:"error_type"`
+	Param     jsontext.Value `json:"param"`
+	Code      jsontext.Value `json:"code"`
+	Loc       jsontext.Value `json:"loc"`
+}
+
+// maxNested bounds how deep an error may stand within errors.
+const maxNested = 4
+
+// ParseRejection reads an answer of a status that says the request was wrong, as far as anything can be read.
+func ParseRejection(body []byte) Rejection {
+	return rejection(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), maxNested)
+}
+
+func rejection(value jsontext.Value, nested int) Rejection {
+	var r Rejection
+	switch value.Kind() {
+	case '"':
+		r.Message = words(value)
+	case '[':
+		return firstOf(value, nested)
+	case '{':
+		var f faulty
+		if !read(value, &f) {
+			return r
+		}
+		return f.rejection(nested)
+	}
+	return r
+}
+
+// read is lenient: the last of members given twice counts, and what is not UTF-8 is replaced.
+func read(value jsontext.Value, into any) bool {
+	return json.Unmarshal(value, into, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) == nil
+}
+
+func (f *faulty) rejection(nested int) Rejection {
+	own := Rejection{Type: words(f.Type), Param: words(f.Param), Code: simple(f.Code)}
+	if own.Type == "" {
+		own.Type = words(f.ErrorType)
+	}
+	for _, text := range []jsontext.Value{f.Message, f.Msg} {
+		if own.Message == "" {
+			own.Message = words(text)
+		}
+	}
+	for _, inner := range []jsontext.Value{f.Error, f.Detail, f.Errors, f.Message, f.Title} {
+		if own.Message != "" || nested == 0 {
+			break
+		}
+		own = own.within(rejection(inner, nested-1))
+	}
+	if at := place(f.Loc); at != "" && own.Message != "" {
+		own.Param, own.Message = at, at+": "+own.Message
+	}
+	return own
+}
+
+// within takes what an inner error says, and what it leaves out of the outer one.
+func (r Rejection) within(inner Rejection) Rejection {
+	// Of an error within an error, such as Anthropic's, the outer type says only that it is one.
+	if inner.Type == "" {
+		inner.Type = r.Type
+	}
+	if inner.Param == "" {
+		inner.Param = r.Param
+	}
+	if inner.Code == nil {
+		inner.Code = r.Code
+	}
+	return inner
+}
+
+// maxListed bounds the errors of a list that are told.
+const maxListed = 8
+
+// firstOf reads a list of errors: the first, with the messages of those behind it.
+func firstOf(list jsontext.Value, nested int) Rejection {
+	var items []jsontext.Value
+	if nested == 0 || !read(list, &items) {
+		return Rejection{}
+	}
+	var first Rejection
+	var messages []string
+	for _, item := range items[:min(len(items), maxListed)] {
+		r := rejection(item, nested-1)
+		if r.Message == "" {
+			continue
+		}
+		if len(messages) == 0 {
+			first = r
+		}
+		messages = append(messages, r.Message)
+	}
+	first.Message = strings.Join(messages, "; ")
+	return first
+}
+
+// place writes a violation's location as OpenAI names parameters, such as messages[0].role.
+func place(loc jsontext.Value) string {
+	var steps []any
+	if loc.Kind() != '[' || !read(loc, &steps) {
+		return ""
+	}
+	var b strings.Builder
+	for i, step := range steps {
+		switch step := step.(type) {
+		case float64:
+			fmt.Fprintf(&b, "[%s]", strconv.FormatFloat(step, 'f', -1, 64))
+		case string:
+			if i == 0 && (step == "body" || step == "query" || step == "header") {
+				continue
+			}
+			if b.Len() > 0 {
+				b.WriteByte('.')
+			}
+			b.WriteString(step)
+		}
+	}
+	return b.String()
+}
+
+// words is a string's text; empty for what is none.
+func words(value jsontext.Value) string {
+	var text string
+	if value.Kind() != '"' || !read(value, &text) {
+		return ""
+	}
+	return text
+}
+
+// simple is a value that may stand as a code; nil for any other.
+func simple(value jsontext.Value) jsontext.Value {
+	switch value.Kind() {
+	case '"', '0', 'n':
+		return value
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// refusing is an attempt of each kind at an upstream that answers so, with what was read of the answer.
+func refusing(t *testing.T, status int, h http.Header, body io.Reader, explain bool) (failures [2]relay.Failure, read []string) {
+	t.Helper()
+	client := clientFunc(func(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
+		from, to := io.Pipe()
+		context.AfterFunc(ctx, func() { _ = from.CloseWithError(context.Cause(ctx)) })
+		go func() {
+			_, err := io.Copy(to, body)
+			_ = to.CloseWithError(err)
+		}()
+		return &relay.Answer{Status: status, Header: h, Body: from}, nil
+	})
+	once := func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+		if after.Kind != relay.NoFailure {
+			return nil, after
+		}
+		a := &relay.Attempt{FirstToken: patience, Idle: patience, Total: patience, Release: func() {}}
+		if explain {
+			a.Explain = func(body []byte) *problem.Said {
+				read = append(read, string(body))
+				return &problem.Said{Message: "told"}
+			}
+		}
+		return a, after
+	}
+	_, failures[0] = Whole(t.Context(), client, once, func([]byte) error { return nil }, nil)
+	failures[1] = Stream(t.Context(), client, once, func() relay.Tap { return letterTap{} }, &run{}, nil)
+	return failures, read
+}
+
+// Only what says that the request was wrong is read, and only where its sender may be told.
+func TestWhatRefusesTheRequestIsRead(t *testing.T) {
+	for _, status := range []int{400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 418, 422, 429, 500, 502, 503, 529, 302} {
+		for _, explain := range []bool{true, false} {
+			failures, read := refusing(t, status, nil, strings.NewReader(""), explain)
+			want := explain && slices.Contains([]int{400, 404, 413, 422}, status)
+			for _, f := range failures {
+				if f.Kind != relay.FailedStatus || f.Status != status || (f.Said != nil) != want || len(read) > 0 != want {
+					t.Errorf("%d, %v: %+v, read %q", status, explain, f, read)
+				}
+				told, ours := Told(f), Problem(f)
+				if got := string(problem.OpenAI.Reply(told).Body); strings.Contains(got, `"told"`) != want || want && problem.OpenAI.Reply(told).Status != status {
+					t.Errorf("%d, %v: told %s", status, explain, got)
+				}
+				if got := string(problem.OpenAI.Reply(ours).Body) + string(problem.FastAPI.Reply(told).Body); strings.Contains(got, "told") {
+					t.Errorf("%d, %v: others are told %s", status, explain, got)
+				}
+			}
+		}
+	}
+}
+
+// What is too long, coded, or does not come whole, says nothing; a failure's text never does.
+func TestWhatIsReadOfARefusalIsBounded(t *testing.T) {
+	most := strings.Repeat("x", maxExplanation)
+	broken := func() io.Reader { return io.MultiReader(strings.NewReader("part"), errReader{}) }
+	for name, tt := range map[string]struct {
+		header http.Header
+		body   func() io.Reader
+		want   string
+	}{
+		"as much as may be": {nil, func() io.Reader { return &endless{left: maxExplanation} }, most},
+		"more":              {nil, func() io.Reader { return &endless{left: maxExplanation + 1} }, ""},
+		"no end":            {nil, func() io.Reader { return &endless{left: 1 << 40} }, ""},
+		"coded":             {http.Header{"Content-Encoding": {"gzip"}}, func() io.Reader { return strings.NewReader("x") }, ""},
+		"broken":            {nil, broken, ""},
+	} {
+		failures, read := refusing(t, 400, tt.header, tt.body(), true)
+		if read[0] != tt.want {
+			t.Errorf("%s: read %d bytes", name, len(read[0]))
+		}
+		for _, f := range failures {
+			if f.Said == nil || strings.Contains(f.Error(), "told") {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+	}
+}
+
+// A body that does not come takes no longer than the attempt may.
+func TestARefusalsBodyIsWaitedForWithinTheAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		from, to := io.Pipe()
+		defer func() { _ = to.Close() }()
+		failures, read := refusing(t, 404, nil, from, true)
+		if len(read) != 2 || read[0] != "" || time.Since(began) != 2*patience {
+			t.Errorf("read %q after %s", read, time.Since(began))
+		}
+		for _, f := range failures {
+			if f.Kind != relay.FailedStatus || f.Status != 404 {
+				t.Errorf("%+v", f)
+			}
+		}
+	})
+}
+
+type errReader struct{}
+
+func (errReader) Read([]byte) (int, error) { return 0, errors.New("reset") }
+
+type endless struct{ left int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(len(p), e.left)
+	e.left -= n
+	return copy(p, strings.Repeat("x", n)), nil
+}
+
+// Rotated values may still be in use.
+func TestKnownCredentials(t *testing.T) {
+	c := NewCredentials(t.TempDir())
+	for _, s := range []cachedSecret{{value: "one"}, {value: "one"}, {err: errors.New("gone")}, {value: "two"}, {value: "three"}} {
+		s.before = c.all["a"].replacedBy(s.value)
+		c.all["a"] = s
+	}
+	if got := c.Known(); !slices.Equal(got, []string{"three", "two"}) {
+		t.Errorf("%q", got)
+	}
+	c.all["a"] = cachedSecret{err: errors.New("gone"), before: c.all["a"].replacedBy("")}
+	if got := c.Known(); !slices.Equal(got, []string{"three"}) {
+		t.Errorf("%q once it cannot be read", got)
+	}
+}
