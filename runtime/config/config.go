@@ -5,6 +5,8 @@
 // of files that the kubelet mounts.
 package config
 
+import "cmp"
+
 // Version is the contract that this build reads and writes. A document of another version is refused.
 const Version = "v1"
 
@@ -29,7 +31,18 @@ type Service struct {
 type Runtime struct {
 	// MaxInFlight bounds the requests served at once; one more is answered 429 with Retry-After.
 	MaxInFlight int `json:"maxInFlight"`
+	// RequestBodyLimit bounds a request's body, in bytes; 0 is DefaultRequestBodyLimit.
+	RequestBodyLimit int64 `json:"requestBodyLimit,omitzero"`
 }
+
+// The bounds of a request's body, in bytes. A schema is held against no more than the second.
+const (
+	DefaultRequestBodyLimit = 4 << 20
+	MaxRequestBodyLimit     = 16 << 20
+)
+
+// BodyLimit is the bound of a request's body, in bytes.
+func (r *Runtime) BodyLimit() int64 { return cmp.Or(r.RequestBodyLimit, DefaultRequestBodyLimit) }
 
 // Upstream is a service that this one calls. Exactly one protocol member is set.
 type Upstream struct {

@@ -123,8 +123,11 @@ func TestValidate(t *testing.T) {
 	}{
 		"service.name":        {func(c *Config) { c.Service.Name = "" }, "required"},
 		"runtime.maxInFlight": {func(c *Config) { c.Runtime.MaxInFlight = 0 }, "at least 1"},
-		"upstreams[0].name":   {func(c *Config) { c.Upstreams[0].Name = "" }, "required"},
-		"upstreams[1].name":   {func(c *Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]) }, "another upstream"},
+		"runtime.requestBodyLimit": {
+			func(c *Config) { c.Runtime.RequestBodyLimit = MaxRequestBodyLimit + 1 }, "16777217 bytes, want 1 to 16777216",
+		},
+		"upstreams[0].name": {func(c *Config) { c.Upstreams[0].Name = "" }, "required"},
+		"upstreams[1].name": {func(c *Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]) }, "another upstream"},
 		"upstreams[1]": {func(c *Config) {
 			c.Upstreams = append(c.Upstreams, c.Upstreams[0])
 			c.Upstreams[1].Name, c.Upstreams[1].OpenAI = "bare", nil

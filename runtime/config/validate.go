@@ -62,6 +62,9 @@ func (v *validator) service(c *Config) {
 	if c.Runtime.MaxInFlight < 1 {
 		v.addf("runtime.maxInFlight", "is %d, want at least 1", c.Runtime.MaxInFlight)
 	}
+	if limit := c.Runtime.RequestBodyLimit; limit < 0 || limit > MaxRequestBodyLimit {
+		v.addf("runtime.requestBodyLimit", "is %d bytes, want 1 to %d", limit, MaxRequestBodyLimit)
+	}
 }
 
 func (v *validator) upstream(path string, u *Upstream) {

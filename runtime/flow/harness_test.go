@@ -154,8 +154,9 @@ func (w *world) serve(p *config.Program, ups map[string]*upstream.Upstream) {
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return listener.dial(ctx) },
 	}}
 	engine := nethttp.New(nethttp.Options{
-		Client: w.client, Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1, BodyLimit: 4 << 20,
-		BodyTimeout: time.Minute, WriteTimeout: time.Minute, DrainTimeout: time.Second,
+		Client: w.client, Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1,
+		Connections: func() int { return 100 }, BodyTimeout: time.Minute, WriteTimeout: time.Minute,
+		ReplyTimeout: time.Minute, DrainTimeout: time.Second,
 	})
 	ctx, stop := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	w.drain = stop
@@ -191,14 +192,18 @@ func (w *world) noted(list *[]string) []string {
 	return append([]string{}, *list...)
 }
 
-// worldPolicy implements relay.Policy over routes.
+// worldPolicy implements relay.Policy and relay.Exchange over routes.
 type worldPolicy struct {
 	*world
 
 	table route.Table[*Route]
 }
 
-func (p *worldPolicy) Admit(*relay.Head) (func(), *relay.Reply) { return func() {}, nil }
+func (p *worldPolicy) Admit(*relay.Head) (relay.Exchange, *relay.Reply) { return p, nil }
+
+func (p *worldPolicy) BodyLimit() int64 { return 4 << 20 }
+
+func (p *worldPolicy) Release() {}
 
 func (p *worldPolicy) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
 	found, params, wrong := p.table.Match(r.Method, r.EscapedPath)
@@ -215,7 +220,7 @@ func (p *worldPolicy) Decide(ctx context.Context, r *relay.Request) relay.Verdic
 	return v
 }
 
-func (p *worldPolicy) Refuse(*relay.Head, relay.Refusal) *relay.Reply {
+func (p *worldPolicy) Refuse(relay.Refusal) *relay.Reply {
 	return &relay.Reply{Status: 400}
 }
 

@@ -25,9 +25,10 @@ import (
 )
 
 const (
-	bodyLimit    = 4 << 20
-	bodyTimeout  = 30 * time.Second
+	bodyTimeout  = 10 * time.Second
 	writeTimeout = 30 * time.Second
+	// spareConnections are those that a replica keeps beyond two for each request that it may have in flight.
+	spareConnections = 128
 )
 
 // Options are what a gateway is told once, at its start. What may change while it runs is in the config.
@@ -116,12 +117,20 @@ func (g *Gateway) serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var engine relay.Engine = nethttp.New(nethttp.Options{
 		Client: g.client, Logger: g.logger, AcceptLoops: g.options.Workers,
-		BodyLimit: bodyLimit, BodyTimeout: bodyTimeout, WriteTimeout: writeTimeout,
-		DrainDelay: g.options.DrainDelay, DrainTimeout: g.options.MaxStreamDuration,
+		Connections: g.connections, BodyTimeout: bodyTimeout, WriteTimeout: writeTimeout,
+		ReplyTimeout: g.options.MaxStreamDuration, DrainDelay: g.options.DrainDelay, DrainTimeout: g.options.MaxStreamDuration,
 	})
 	err := engine.Serve(ctx, l, &policy{gateway: g})
 	g.logger.Info("stopped serving", "streams", g.metrics.Streams())
 	return err
+}
+
+// connections bounds those of clients. One that has no request holds memory, too.
+func (g *Gateway) connections() int {
+	if s := g.store.snapshot(); s != nil {
+		return 2*s.maxInFlight + spareConnections
+	}
+	return spareConnections
 }
 
 var errNoConfig = errors.New("no config has been loaded")

@@ -23,36 +23,60 @@ type policy struct{ gateway *Gateway }
 var _ relay.Policy = (*policy)(nil)
 
 // Admit implements relay.Policy.
-func (p *policy) Admit(h *relay.Head) (func(), *relay.Reply) {
-	if p.gateway.store.snapshot() == nil {
+func (p *policy) Admit(h *relay.Head) (relay.Exchange, *relay.Reply) {
+	g := p.gateway
+	config := g.store.snapshot()
+	if config == nil {
 		return nil, p.problem(h, problem.NoEndpoint(busyRetry).WithMessage("The service has no configuration yet."))
 	}
-	release, ok := p.gateway.admission.Enter()
+	found, params, wrong := g.match(config, h)
+	if wrong != nil {
+		return nil, p.problem(h, wrong)
+	}
+	release, ok := g.admission.Enter()
 	if !ok {
 		return nil, p.problem(h, problem.Busy(busyRetry))
 	}
-	return release, nil
+	return &exchange{policy: p, head: h, config: config, found: found, params: params, release: release}, nil
 }
 
-// Decide implements relay.Policy.
-func (p *policy) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
-	g := p.gateway
-	found, wrong := g.match(r)
-	if wrong != nil {
-		return g.counted(unmatched, relay.Verdict{Reply: relay.Problem(formatOf(r.Path), wrong)})
+// match finds what serves the request, with its path's parameters.
+func (g *Gateway) match(config *snapshot, h *relay.Head) (serves, map[string]string, *problem.Error) {
+	if reply, page := g.pages.Reply(h.Method, h.Path, h.Header); page != "" {
+		return serves{name: page, decide: always(reply)}, nil, nil
 	}
-	return g.counted(found.name, found.decide(ctx, r))
+	return config.table.Match(h.Method, h.EscapedPath)
 }
 
-// match finds what serves the request, and sets its path's parameters.
-func (g *Gateway) match(r *relay.Request) (serves, *problem.Error) {
-	if reply, page := g.pages.Reply(r.Method, r.Path, r.Header); page != "" {
-		return serves{name: page, decide: always(reply)}, nil
-	}
-	found, params, wrong := g.store.snapshot().table.Match(r.Method, r.EscapedPath)
-	r.Params = params
-	return found, wrong
+// exchange implements relay.Exchange: a request, on the config that it began with.
+type exchange struct {
+	policy  *policy
+	head    *relay.Head
+	config  *snapshot
+	found   serves
+	params  map[string]string
+	release func()
 }
+
+// BodyLimit implements relay.Exchange.
+func (x *exchange) BodyLimit() int64 { return x.config.bodyLimit }
+
+// Decide implements relay.Exchange.
+func (x *exchange) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
+	r.Params = x.params
+	return x.policy.gateway.counted(x.found.name, x.found.decide(ctx, r))
+}
+
+// Refuse implements relay.Exchange.
+func (x *exchange) Refuse(r relay.Refusal) *relay.Reply {
+	if r == relay.BodyTooLarge {
+		return x.policy.problem(x.head, problem.TooLarge(x.config.bodyLimit))
+	}
+	return x.policy.problem(x.head, problem.New(problem.RequestTimeout))
+}
+
+// Release implements relay.Exchange.
+func (x *exchange) Release() { x.release() }
 
 // counted adds to a verdict that its outcome is counted and, where it went wrong, logged.
 func (g *Gateway) counted(route string, v relay.Verdict) relay.Verdict {
@@ -70,14 +94,6 @@ func (g *Gateway) counted(route string, v relay.Verdict) relay.Verdict {
 		}
 	}
 	return v
-}
-
-// Refuse implements relay.Policy.
-func (p *policy) Refuse(h *relay.Head, r relay.Refusal) *relay.Reply {
-	if r == relay.BodyTooLarge {
-		return p.problem(h, problem.TooLarge(bodyLimit))
-	}
-	return p.problem(h, problem.New(problem.RequestTimeout))
 }
 
 // Panicked implements relay.Policy.

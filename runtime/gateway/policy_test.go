@@ -53,12 +53,12 @@ func TestPathsHaveParameters(t *testing.T) {
 	c.Routes[1].Path = "/items/{id}/{part}"
 	c.Routes[1].Request = &config.Request{Parameters: []config.Parameter{{Name: "id", In: config.InPath}, {Name: "part", In: config.InPath}}}
 	r := start(t, c)
-	req := &relay.Request{Head: relay.Head{Method: "POST", Path: "/items/a/b/c d", EscapedPath: "/items/a%2Fb/c%20d"}}
-	found, wrong := r.g.match(req)
+	head := &relay.Head{Method: "POST", Path: "/items/a/b/c d", EscapedPath: "/items/a%2Fb/c%20d"}
+	found, params, wrong := r.g.match(r.g.store.snapshot(), head)
 	if wrong != nil || found.name != "/items/{id}/{part}" {
 		t.Fatalf("%+v, %v", found, wrong)
 	}
-	if diff := cmp.Diff(map[string]string{"id": "a/b", "part": "c d"}, req.Params); diff != "" {
+	if diff := cmp.Diff(map[string]string{"id": "a/b", "part": "c d"}, params); diff != "" {
 		t.Error(diff)
 	}
 	if resp := r.post("/items/a%2Fb/c%20d", question(`{"tokens":1}`)); resp.StatusCode != http.StatusOK {

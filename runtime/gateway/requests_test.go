@@ -81,7 +81,7 @@ func TestRefusals(t *testing.T) {
 		{"a chat as a form", "POST", "/v1/chat/completions", "application/x-www-form-urlencoded", `{"model":"assistant","messages":[]}`, 415, `"error":{`},
 		{"a chat as a text", "POST", "/v1/chat/completions", "text/plain", `{"model":"assistant","messages":[]}`, 415, `"error":{`},
 		{"a chat without a type", "POST", "/v1/chat/completions", "", `{"model":"assistant","messages":[]}`, 415, `"error":{`},
-		{"too large", "POST", "/answer", "application/json", strings.Repeat("x", bodyLimit+1), 413, "4194304"},
+		{"too large", "POST", "/answer", "application/json", strings.Repeat("x", config.DefaultRequestBodyLimit+1), 413, "4194304"},
 		{"an unknown model", "POST", "/v1/chat/completions", "application/json", `{"model":"gpt","messages":[]}`, 404, "model_not_found"},
 		{"no JSON", "POST", "/v1/chat/completions", "application/json", `{`, 400, "malformed_json"},
 		{"no such endpoint", "POST", "/v1/nope", "application/json", `{}`, 404, `"error":{`},

@@ -18,6 +18,7 @@ import (
 type snapshot struct {
 	revision    string
 	maxInFlight int
+	bodyLimit   int64 // of a request, in bytes
 	table       route.Table[serves]
 	secrets     []config.SecretFile
 }
@@ -32,7 +33,9 @@ type serves struct {
 // compile makes a snapshot of a config that config.Load accepted.
 func (g *Gateway) compile(p *config.Program, revision string) (*snapshot, error) {
 	c := p.Config
-	s := &snapshot{revision: revision, maxInFlight: c.Runtime.MaxInFlight, secrets: c.SecretFiles()}
+	s := &snapshot{
+		revision: revision, maxInFlight: c.Runtime.MaxInFlight, bodyLimit: c.Runtime.BodyLimit(), secrets: c.SecretFiles(),
+	}
 	upstreams := g.upstreams(c)
 	env := &flow.Environment{
 		Client: g.client, Upstreams: upstreams, MaxStreamDuration: g.options.MaxStreamDuration,

@@ -27,15 +27,24 @@ type Engine interface {
 
 // Policy decides what to answer. Its methods are called by many goroutines at once.
 type Policy interface {
-	// Admit is asked before the body is read. It returns either a release, to be called once when the request
-	// has ended, or the reply that refuses the request.
-	Admit(h *Head) (release func(), refused *Reply)
+	// Admit is asked before the body is read. It returns either the exchange that answers the request, or the reply
+	// that refuses it: a refusal needs no body, so no client has to send one to learn of it.
+	Admit(h *Head) (Exchange, *Reply)
+	// Panicked answers a request whose handling panicked, and reports it.
+	Panicked(h *Head, value any) *Reply
+}
+
+// Exchange is a request that was admitted. What may change while the body arrives, such as the config, it holds from
+// its beginning.
+type Exchange interface {
+	// BodyLimit bounds the request's body, in bytes.
+	BodyLimit() int64
 	// Decide is asked once the whole body has been read. ctx ends when the client leaves.
 	Decide(ctx context.Context, r *Request) Verdict
 	// Refuse answers a request that the engine itself could not read.
-	Refuse(h *Head, r Refusal) *Reply
-	// Panicked answers a request whose handling panicked, and reports it.
-	Panicked(h *Head, value any) *Reply
+	Refuse(r Refusal) *Reply
+	// Release is called once, when the request has ended.
+	Release()
 }
 
 // Head is a request without its body.
@@ -76,7 +85,7 @@ type Refusal int
 
 // What may be wrong with a request's body before anybody has looked at it.
 const (
-	// BodyTooLarge means that the body exceeds the engine's limit.
+	// BodyTooLarge means that the body exceeds the exchange's limit.
 	BodyTooLarge Refusal = iota
 	// BodyUnreadable means that the body did not arrive whole, or not in time.
 	BodyUnreadable

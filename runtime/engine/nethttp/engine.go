@@ -22,6 +22,8 @@ const (
 	maxHeaderBytes    = 64 << 10
 	// lastWords is how long the error events of a drain's deadline may take to be written.
 	lastWords = 5 * time.Second
+	// drainPoll is how often a drain looks whether anything is in flight.
+	drainPoll = 50 * time.Millisecond
 )
 
 // Options are an engine's bounds. Every one is required.
@@ -30,12 +32,14 @@ type Options struct {
 	Logger *slog.Logger
 	// AcceptLoops is how many goroutines accept connections.
 	AcceptLoops int
-	// BodyLimit bounds a request's body, in bytes.
-	BodyLimit int64
-	// BodyTimeout bounds the time in which a request's body must arrive.
+	// Connections bounds the connections that are open at once; it may change.
+	Connections func() int
+	// BodyTimeout bounds the time in which nothing more of a request's body arrives.
 	BodyTimeout time.Duration
-	// WriteTimeout bounds each write: a client that reads nothing for so long is left.
+	// WriteTimeout bounds the time in which a client reads nothing of what is sent to it.
 	WriteTimeout time.Duration
+	// ReplyTimeout bounds the time in which a whole answer is read. A stream has its own.
+	ReplyTimeout time.Duration
 	// DrainDelay is how long connections are still accepted after the drain began, so that whoever routes to
 	// this replica can learn of it.
 	DrainDelay time.Duration
@@ -47,24 +51,29 @@ type Options struct {
 type Engine struct {
 	options  Options
 	draining atomic.Bool
+	// exchanges is how many requests are past the arrival of their bodies, and not answered yet.
+	exchanges atomic.Int64
+	// rests admits the reading of long bodies that were refused.
+	rests chan struct{}
 }
 
 var _ relay.Engine = (*Engine)(nil)
 
 // New returns an engine.
-func New(o Options) *Engine { return &Engine{options: o} }
+func New(o Options) *Engine { return &Engine{options: o, rests: make(chan struct{}, longRests)} }
 
 // Serve implements relay.Engine.
 func (e *Engine) Serve(ctx context.Context, l net.Listener, p relay.Policy) error {
 	requests, endRequests := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer endRequests(nil)
 	server := e.server(requests, p)
+	limited := newPlaces(l, &e.options)
 
 	var loops errgroup.Group
 	failed := make(chan error, e.options.AcceptLoops)
 	for range e.options.AcceptLoops {
 		loops.Go(func() error {
-			err := server.Serve(l)
+			err := server.Serve(limited)
 			if !errors.Is(err, http.ErrServerClosed) {
 				failed <- err
 			}
@@ -76,7 +85,7 @@ func (e *Engine) Serve(ctx context.Context, l net.Listener, p relay.Policy) erro
 	case err = <-failed:
 		err = fmt.Errorf("accept connections: %w", err)
 	case <-ctx.Done():
-		e.drain(context.WithoutCancel(ctx), server, endRequests)
+		e.drain(context.WithoutCancel(ctx), server, limited, endRequests)
 	}
 	_ = server.Close() // everything worth an error has been shut down before
 	_ = loops.Wait()
@@ -89,6 +98,8 @@ func (e *Engine) server(requests context.Context, p relay.Policy) *http.Server {
 	return &http.Server{
 		Handler:           &handler{engine: e, policy: p},
 		BaseContext:       func(net.Listener) context.Context { return requests },
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ConnState:         noteState,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -99,14 +110,22 @@ func (e *Engine) server(requests context.Context, p relay.Policy) *http.Server {
 	}
 }
 
+// noteState tells a connection that it has no request any more.
+func noteState(c net.Conn, s http.ConnState) {
+	if c, ok := c.(*conn); ok && s == http.StateIdle {
+		c.enter(idle)
+	}
+}
+
 // drain follows the one contract: go on accepting for the delay while every answer asks for the connection's
 // close, then only finish what is open, and at the deadline end what is left.
-func (e *Engine) drain(ctx context.Context, server *http.Server, endRequests context.CancelCauseFunc) {
+func (e *Engine) drain(ctx context.Context, server *http.Server, l *places, endRequests context.CancelCauseFunc) {
 	e.draining.Store(true)
 	<-time.After(e.options.DrainDelay)
+	l.hurry(time.Now().Add(lastWords))
 	within, cancel := context.WithTimeout(ctx, e.options.DrainTimeout)
 	defer cancel()
-	if server.Shutdown(within) == nil {
+	if e.shutdown(within, server) == nil {
 		return
 	}
 	endRequests(relay.Failure{Kind: relay.FailedDraining})
@@ -114,5 +133,32 @@ func (e *Engine) drain(ctx context.Context, server *http.Server, endRequests con
 	defer cancel()
 	if err := server.Shutdown(within); err != nil {
 		e.options.Logger.Warn("connections closed without their last words", "error", err)
+	}
+}
+
+// shutdown waits until no connection has a request any more. Connections that are open with nothing to wait for, such
+// as those of clients that do not read the end of their answer, are given a while and no longer.
+func (e *Engine) shutdown(ctx context.Context, server *http.Server) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- server.Shutdown(ctx) }()
+	defer cancel()
+	tick := time.NewTicker(drainPoll)
+	defer tick.Stop()
+	busy := time.Now()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-tick.C:
+		}
+		switch {
+		case e.exchanges.Load() > 0:
+			busy = time.Now()
+		case time.Since(busy) > lastWords+time.Second: // which is longer than any body may still take
+			cancel()
+			<-ended
+			return nil
+		}
 	}
 }

@@ -32,17 +32,24 @@ type fakePolicy struct {
 }
 
 func newPolicy(decide func(context.Context, *relay.Request) relay.Verdict) *fakePolicy {
-	return &fakePolicy{decide: decide, outcomes: make(chan relay.Outcome, 16), panics: make(chan any, 16)}
+	return &fakePolicy{decide: decide, outcomes: make(chan relay.Outcome, 128), panics: make(chan any, 128)}
 }
 
 func status(code int) *relay.Reply { return &relay.Reply{Status: code, Body: []byte("reply\n")} }
 
-func (p *fakePolicy) Admit(h *relay.Head) (func(), *relay.Reply) {
-	if h.Path == "/full" {
+func (p *fakePolicy) Admit(h *relay.Head) (relay.Exchange, *relay.Reply) {
+	switch h.Path {
+	case "/full":
 		return nil, status(429)
+	case "/panic":
+		panic("admit")
 	}
-	return func() {}, nil
+	return p, nil
 }
+
+func (p *fakePolicy) BodyLimit() int64 { return 1 << 10 }
+
+func (p *fakePolicy) Release() {}
 
 func (p *fakePolicy) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
 	v := p.decide(ctx, r)
@@ -50,7 +57,7 @@ func (p *fakePolicy) Decide(ctx context.Context, r *relay.Request) relay.Verdict
 	return v
 }
 
-func (p *fakePolicy) Refuse(_ *relay.Head, r relay.Refusal) *relay.Reply {
+func (p *fakePolicy) Refuse(r relay.Refusal) *relay.Reply {
 	return status(map[relay.Refusal]int{relay.BodyTooLarge: 413, relay.BodyUnreadable: 408}[r])
 }
 
@@ -121,11 +128,13 @@ func relayOf(tap relay.Tap) *relay.Relay {
 	}
 }
 
+func many() int { return 100 }
+
 func serve(t testing.TB, p relay.Policy, change func(*Options)) string {
 	t.Helper()
 	o := Options{
-		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 2, BodyLimit: 1 << 10,
-		BodyTimeout: patience, WriteTimeout: patience, DrainTimeout: time.Second,
+		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 2, Connections: many,
+		BodyTimeout: patience, WriteTimeout: patience, ReplyTimeout: patience, DrainTimeout: time.Second,
 	}
 	if change != nil {
 		change(&o)
@@ -346,7 +355,7 @@ func TestServeFailsWithItsListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	err = New(Options{AcceptLoops: 1, Logger: slog.New(slog.DiscardHandler)}).Serve(t.Context(), l, newPolicy(nil))
+	err = New(Options{AcceptLoops: 1, Connections: many, Logger: slog.New(slog.DiscardHandler)}).Serve(t.Context(), l, newPolicy(nil))
 	if !errors.Is(err, net.ErrClosed) {
 		t.Errorf("error %v, want net.ErrClosed", err)
 	}
@@ -375,7 +384,8 @@ func drainDeadline(t *testing.T, verdict relay.Verdict, want string) {
 	ctx, drain := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	engine := New(Options{
-		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1, BodyLimit: 1, BodyTimeout: patience, WriteTimeout: patience,
+		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1, Connections: many, BodyTimeout: patience, WriteTimeout: patience,
+		ReplyTimeout: patience,
 		DrainTimeout: 50 * time.Millisecond,
 		Client: upstreamFunc(func(ctx context.Context, w io.Writer) error {
 			_, _ = io.WriteString(w, "data: c\n\n")

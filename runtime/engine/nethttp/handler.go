@@ -1,10 +1,8 @@
 package nethttp
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -24,51 +22,28 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Method: r.Method, Path: r.URL.Path, EscapedPath: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery,
 		Header: r.Header, ContentLength: r.ContentLength,
 	}
-	out := newOutput(w, h.engine)
+	out := newOutput(w, r, h.engine)
+	defer out.finish()
 	defer func() {
 		if value := recover(); value != nil {
 			out.reply(h.policy.Panicked(&head, value))
 		}
 	}()
-	release, refused := h.policy.Admit(&head)
+	exchange, refused := h.policy.Admit(&head)
 	if refused != nil {
 		out.reply(refused)
 		return
 	}
-	defer release()
-	body, refusal, err := h.read(r, out)
+	defer exchange.Release()
+	body, refusal, err := out.incoming.read(exchange.BodyLimit())
 	if err != nil {
-		out.closeAfterReply()
-		out.reply(h.policy.Refuse(&head, refusal))
+		out.reply(exchange.Refuse(refusal))
 		return
 	}
-	h.answer(r.Context(), out, &head, h.policy.Decide(r.Context(), &relay.Request{Head: head, Body: body}))
-}
-
-var errTooLarge = errors.New("request body too large")
-
-// read takes the body to its end before anybody looks at it: an upstream that answers early could otherwise make
-// the server close the body, and with it the exchange.
-func (h *handler) read(r *http.Request, out *output) ([]byte, relay.Refusal, error) {
-	limit := h.engine.options.BodyLimit
-	if r.ContentLength > limit {
-		return nil, relay.BodyTooLarge, errTooLarge
-	}
-	if r.ContentLength == 0 {
-		return nil, 0, nil
-	}
-	out.readBefore(time.Now().Add(h.engine.options.BodyTimeout))
-	defer out.readBefore(time.Time{})
-	var body bytes.Buffer
-	body.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, 64<<10)))
-	n, err := body.ReadFrom(io.LimitReader(r.Body, limit+1))
-	switch {
-	case err != nil:
-		return nil, relay.BodyUnreadable, err
-	case n > limit:
-		return nil, relay.BodyTooLarge, errTooLarge
-	}
-	return body.Bytes(), 0, nil
+	h.engine.exchanges.Add(1)
+	defer h.engine.exchanges.Add(-1)
+	out.conn.enter(handling)
+	h.answer(r.Context(), out, &head, exchange.Decide(r.Context(), &relay.Request{Head: head, Body: body}))
 }
 
 func (h *handler) answer(ctx context.Context, out *output, head *relay.Head, v relay.Verdict) {
@@ -105,34 +80,46 @@ func (h *handler) answer(ctx context.Context, out *output, head *relay.Head, v r
 	}
 }
 
-// output writes one answer, each write under a deadline of its own.
+// output writes one answer, within a time of its own. What takes none of it for too long is left.
 type output struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	engine  *Engine
-	status  int  // as sent; 0 while nothing was
-	ended   bool // nothing may follow: a reply, or a stream's last event, was sent
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	conn     *conn
+	engine   *Engine
+	incoming incoming
+	status   int  // as sent; 0 while nothing was
+	ended    bool // nothing may follow: a reply, or a stream's last event, was sent
 }
 
-func newOutput(w http.ResponseWriter, e *Engine) *output {
-	return &output{w: w, control: http.NewResponseController(w), engine: e}
+func newOutput(w http.ResponseWriter, r *http.Request, e *Engine) *output {
+	c := connOf(r.Context())
+	return &output{
+		w: w, control: http.NewResponseController(w), conn: c, engine: e, incoming: newIncoming(r, c, e),
+	}
 }
 
-func (o *output) readBefore(t time.Time) { _ = o.control.SetReadDeadline(t) }
+// finish is the one way out of a request. An answer that was not sent to its end breaks the connection: net/http would
+// make a 200 of it, or give a stream an end that looks clean. What is left of a body is read for a while, since a
+// client may look for its answer only after it has sent everything.
+func (o *output) finish() {
+	if o.ended && !o.incoming.arrived {
+		o.ended = o.control.Flush() == nil
+		o.incoming.discard()
+	}
+	o.conn.enter(ending)
+	if !o.ended || !o.incoming.arrived {
+		_ = o.conn.SetReadDeadline(time.Now()) // net/http, too, would read on
+		panic(http.ErrAbortHandler)
+	}
+}
 
 func (o *output) closeAfterReply() { o.w.Header().Set("Connection", "close") }
-
-// The deadline stays set until the next write sets its own: the server's writes after the handler need one too.
-func (o *output) writeSoon() {
-	_ = o.control.SetWriteDeadline(time.Now().Add(o.engine.options.WriteTimeout))
-}
 
 func (o *output) begin(status int) {
 	if o.engine.draining.Load() {
 		o.closeAfterReply()
 	}
 	o.status = status
-	o.writeSoon()
 	o.w.WriteHeader(status)
 }
 
@@ -145,9 +132,22 @@ func (o *output) reply(r *relay.Reply) {
 	if r.Status != http.StatusNotModified { // which has no body, and would deny the page's
 		header.Set("Content-Length", strconv.Itoa(len(r.Body)))
 	}
+	if !o.incoming.arrived {
+		o.beforeBody()
+	}
+	_ = o.conn.SetWriteDeadline(time.Now().Add(o.engine.options.ReplyTimeout))
 	o.begin(r.Status)
-	o.ended = true
-	_, _ = o.w.Write(r.Body) // a client that has left cannot be told
+	_, err := o.w.Write(r.Body)
+	o.ended = err == nil || errors.Is(err, http.ErrBodyNotAllowed)
+}
+
+// beforeBody lets a reply be sent though the request's body has not come. The connection is kept only where the rest
+// is short.
+func (o *output) beforeBody() {
+	_ = o.control.EnableFullDuplex() // else net/http awaits the body first
+	if !o.incoming.short() {
+		o.closeAfterReply()
+	}
 }
 
 // panicked ends an answer that a panic interrupted: by the reply where nothing was sent yet, else by the stream's
@@ -162,7 +162,7 @@ func (o *output) panicked(reply *relay.Reply, s *relay.Stream) relay.Outcome {
 	case o.status == 0:
 		o.reply(reply)
 	case !o.ended:
-		_ = o.send(s.Abort(failure))
+		o.ended = o.send(s.Abort(failure)) == nil
 	}
 	return relay.Outcome{Result: relay.StreamFailed, Failure: failure}
 }
@@ -178,7 +178,6 @@ func (o *output) beginStream() {
 
 // send writes the events and flushes them to the client.
 func (o *output) send(events []byte) error {
-	o.writeSoon()
 	if _, err := o.w.Write(events); err != nil {
 		return err
 	}

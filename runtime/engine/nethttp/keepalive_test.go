@@ -54,7 +54,8 @@ func inVirtualTime(t *testing.T, verdict relay.Verdict, upstreams []upstreamFunc
 	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	called := 0
 	engine := New(Options{
-		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1, BodyTimeout: patience, WriteTimeout: 30 * time.Second,
+		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1, Connections: many, BodyTimeout: patience, WriteTimeout: 30 * time.Second,
+		ReplyTimeout: patience,
 		DrainTimeout: time.Second,
 		Client: clientFunc(func(ctx context.Context, c *relay.Call) (*relay.Answer, error) {
 			called++

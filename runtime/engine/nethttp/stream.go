@@ -26,6 +26,7 @@ func runStream(ctx context.Context, out *output, s *relay.Stream, started time.T
 	defer cancel()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	_ = out.conn.SetWriteDeadline(started.Add(s.MaxDuration + lastWords))
 	sink := newSink(out, s, started, fail)
 	defer sink.close() // for a panic; then the error event has the connection to itself
 	failure := s.Run(ctx, sink)
@@ -56,7 +57,9 @@ func (s *sink) end(stream *relay.Stream, failure relay.Failure) relay.Outcome {
 	default:
 		if err := s.out.send(stream.Abort(failure)); err != nil {
 			outcome.Result = relay.ClientLeft
+			break
 		}
+		s.out.ended = true
 	}
 	return outcome
 }

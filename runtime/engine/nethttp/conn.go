@@ -1,0 +1,152 @@
+package nethttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// phase is what a connection is doing, as far as its deadlines go.
+type phase int
+
+const (
+	// idle is from the connection's start, or a request's end, until the next request's head has been read.
+	idle phase = iota
+	// reading is the arrival of a request's body.
+	reading
+	// handling is the time in which an answer is made and sent. Reads do nothing but notice that the client leaves,
+	// so they alone may last.
+	handling
+	// ending is what net/http does after the handler; whatever it reads then is thrown away.
+	ending
+)
+
+// conn is a client's connection on which nothing lasts for ever. net/http clears deadlines between the phases of a
+// request, and reads and writes in places that a handler does not see; here a missing deadline is replaced.
+type conn struct {
+	net.Conn
+
+	// stall is how long a write may make no progress.
+	stall time.Duration
+	leave func() // gives back the connection's place
+	once  sync.Once
+
+	mu      sync.Mutex
+	phase   phase
+	since   time.Time // of the phase
+	writeBy time.Time // bounds all writes of an answer; zero for none
+	readBy  time.Time // bounds the arrival of a body while draining; zero for none
+}
+
+type connKey struct{}
+
+// connOf is the connection of a request's context.
+func connOf(ctx context.Context) *conn {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return c
+}
+
+// Write implements net.Conn. A client is left when it takes nothing for as long as stall; one that reads slowly is
+// written to until the answer's own bound.
+func (c *conn) Write(p []byte) (int, error) {
+	written := 0
+	for {
+		last := c.nextWrite()
+		n, err := c.Conn.Write(p[written:])
+		written += n
+		if err == nil || n == 0 || last || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return written, err
+		}
+	}
+}
+
+// nextWrite sets the deadline of the next write, and says whether it is the answer's own.
+func (c *conn) nextWrite() (last bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	by := time.Now().Add(c.stall)
+	if !c.writeBy.IsZero() && c.writeBy.Before(by) {
+		by, last = c.writeBy, true
+	}
+	_ = c.Conn.SetWriteDeadline(by) // it fails only where the connection is closed, as the write will
+	return last
+}
+
+// SetWriteDeadline implements net.Conn: the deadline is that of a whole answer.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writeBy = t
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.readUntil(t)
+}
+
+// SetDeadline implements net.Conn.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+func (c *conn) readUntil(t time.Time) error {
+	switch {
+	case c.phase == reading && !c.readBy.IsZero() && (t.IsZero() || c.readBy.Before(t)):
+		t = c.readBy
+	case t.IsZero() && c.phase == idle:
+		t = time.Now().Add(readHeaderTimeout)
+	case t.IsZero() && c.phase == ending:
+		t = time.Now()
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// enter begins a phase.
+func (c *conn) enter(p phase) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.phase, c.since = p, time.Now()
+	if p == reading || p == handling {
+		// In the phase handling a read is waiting already for the client to leave.
+		_ = c.readUntil(time.Time{})
+	}
+}
+
+// hurry bounds the arrival of the body that the connection may be reading.
+func (c *conn) hurry(by time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readBy = by
+	if c.phase == reading {
+		_ = c.readUntil(by)
+	}
+}
+
+// waits says since when the connection has been without a request, where it is.
+func (c *conn) waits() (since time.Time, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.since, c.phase == idle
+}
+
+// CloseWrite ends the connection's sending side, as net/http does before it closes one whose client still sends.
+func (c *conn) CloseWrite() error {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return fmt.Errorf("close the sending side: %w", errors.ErrUnsupported)
+	}
+	return half.CloseWrite()
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	defer c.once.Do(c.leave)
+	return c.Conn.Close()
+}

@@ -1,0 +1,226 @@
+package nethttp
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// A client that reads slowly is written to, one that reads nothing is left, and an answer has a bound of its own.
+func TestWritesMakeProgress(t *testing.T) {
+	for name, tt := range map[string]struct {
+		pause time.Duration // before each byte that is read
+		bound time.Duration // of the answer
+		after time.Duration
+		fails bool
+	}{
+		"slowly":              {20 * time.Second, 0, 200 * time.Second, false},
+		"too slowly":          {31 * time.Second, 0, 30 * time.Second, true},
+		"slowly for too long": {20 * time.Second, 90 * time.Second, 90 * time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				c := &conn{Conn: server, stall: 30 * time.Second, leave: func() {}}
+				began := time.Now()
+				if tt.bound > 0 {
+					_ = c.SetWriteDeadline(began.Add(tt.bound))
+				}
+				go func() {
+					for range 10 {
+						time.Sleep(tt.pause)
+						if _, err := client.Read(make([]byte, 1)); err != nil {
+							return
+						}
+					}
+				}()
+				n, err := c.Write(make([]byte, 10))
+				if after := time.Since(began); after != tt.after || (err != nil) != tt.fails || (n == 10) == tt.fails {
+					t.Errorf("%d bytes after %s, %v; want %s, failure %v", n, after, err, tt.after, tt.fails)
+				}
+				if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error(err)
+				}
+				_, _ = client.Close(), c.Close()
+				time.Sleep(time.Minute) // the reader ends
+			})
+		})
+	}
+}
+
+// A client that shuts its sending side is taken to have left. It gets no answer, and least of all an invented one.
+func TestAHalfClosedConnectionGetsNoAnswer(t *testing.T) {
+	verdicts := map[string]func() relay.Verdict{
+		"whole": func() relay.Verdict {
+			return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { <-ctx.Done(); return status(200) }}
+		},
+		"stream, nothing sent": func() relay.Verdict {
+			return relay.Verdict{Stream: produced(func(ctx context.Context, _ relay.Sink) relay.Failure {
+				<-ctx.Done()
+				return relay.FailureOf(ctx, ctx.Err(), relay.FailedStep)
+			})}
+		},
+		"stream, begun": func() relay.Verdict { return relay.Verdict{Stream: waiting(relay.Content)} },
+		"relayed":       func() relay.Verdict { return relay.Verdict{Relay: relayOf(letterTap{})} },
+	}
+	for name, verdict := range verdicts {
+		t.Run(name, func(t *testing.T) {
+			p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return verdict() })
+			url := serve(t, p, func(o *Options) {
+				o.Client = clientFunc(func(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
+					<-ctx.Done()
+					return nil, ctx.Err()
+				})
+			})
+			var all sync.WaitGroup
+			for range 20 {
+				all.Go(func() {
+					got := halfClosed(t, url)
+					begun := strings.HasPrefix(got, "HTTP/1.1 200") && strings.Contains(got, "data: x\n\n")
+					if (got == "") == (name == "stream, begun") || got != "" && (!begun || strings.HasSuffix(got, "0\r\n\r\n")) {
+						t.Errorf("got %q", got)
+					}
+				})
+				if o := p.outcome(t); o.Result != relay.ClientLeft {
+					t.Errorf("outcome %+v", o)
+				}
+			}
+			all.Wait()
+		})
+	}
+}
+
+func halfClosed(t *testing.T, url string) string {
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+	_ = conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // it was dialled as one
+	got, err := io.ReadAll(conn)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(got)
+}
+
+// The connection that has waited the longest for a request gives its place to a new one.
+func TestPlacesOfConnections(t *testing.T) {
+	var answer chan struct{}
+	p := newPolicy(func(_ context.Context, r *relay.Request) relay.Verdict {
+		return relay.Verdict{Produce: func(context.Context) *relay.Reply {
+			if r.Path == "/busy" {
+				<-answer
+			}
+			return status(200)
+		}}
+	})
+	const get = " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+	inBubble(t, p, func(o *Options) { o.Connections = func() int { return 2 } }, func(t *testing.T, v *virtual) {
+		answer = make(chan struct{})
+		first := v.dial("POST /" + get)
+		reply(t, first)
+		time.Sleep(time.Second)
+		second := v.dial("POST /" + get)
+		reply(t, second)
+		time.Sleep(time.Second)
+		busy := v.dial("POST /busy" + get)
+		if got, after := rest(t, first); got != "" || after != 0 {
+			t.Errorf("the connection that waited the longest got %q and closed after %s", got, after)
+		}
+		synctest.Wait()
+		third := v.dial("POST /busy" + get)
+		if got, after := rest(t, second); got != "" || after != 0 {
+			t.Errorf("the next one got %q and closed after %s", got, after)
+		}
+		// Both places have a request now: a new connection waits for one of them.
+		time.Sleep(time.Minute)
+		fourth := make(chan net.Conn)
+		go func() { fourth <- v.dial("POST /" + get) }()
+		time.Sleep(time.Minute)
+		select {
+		case <-fourth:
+			t.Error("a third connection was served")
+		default:
+		}
+		close(answer)
+		reply(t, busy)
+		reply(t, third)
+		reply(t, <-fourth)
+	})
+}
+
+func reply(t *testing.T, conn net.Conn) {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if got := body(t, resp, err); resp.StatusCode != http.StatusOK {
+		t.Errorf("%d %s", resp.StatusCode, got)
+	}
+}
+
+// A drain ends in seconds where nothing is in flight, whatever is open; where something is, it waits for that.
+func TestDrainWaitsForWhatIsInFlightAlone(t *testing.T) {
+	const head = "POST / HTTP/1.1\r\nHost: x\r\n"
+	for name, tt := range map[string]struct {
+		sent  string
+		reads bool
+		most  time.Duration
+	}{
+		"an idle connection":         {head + "Content-Length: 0\r\n\r\n", true, 6 * time.Second},
+		"nothing sent":               {"", true, 12 * time.Second},
+		"half a head":                {"POST / HT", true, 12 * time.Second},
+		"half a second head":         {head + "Content-Length: 0\r\n\r\nPOST", true, 12 * time.Second},
+		"half a body":                {head + "Content-Length: 9\r\n\r\nabc", true, 12 * time.Second},
+		"half a refused body":        {"POST /full HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", true, 12 * time.Second},
+		"an answer that is not read": {head + "Content-Length: 0\r\n\r\n", false, 12 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, lengths(), nil, func(t *testing.T, v *virtual) {
+				for range 20 {
+					conn := v.dial(tt.sent)
+					if tt.reads {
+						go func() { _, _ = io.Copy(io.Discard, conn) }()
+					}
+				}
+				synctest.Wait()
+				began := time.Now()
+				v.drain()
+				if took := time.Since(began); took > tt.most {
+					t.Errorf("drained after %s, want %s at most", took, tt.most)
+				}
+			})
+		})
+	}
+}
+
+// A body that is still coming when a drain begins may come to its end, and its request to its answer.
+func TestDrainServesABodyThatComes(t *testing.T) {
+	p := newPolicy(func(_ context.Context, r *relay.Request) relay.Verdict {
+		return relay.Verdict{Produce: func(context.Context) *relay.Reply {
+			time.Sleep(time.Minute)
+			return &relay.Reply{Status: 200, Body: r.Body}
+		}}
+	})
+	inBubble(t, p, nil, func(t *testing.T, v *virtual) {
+		conn := v.dial("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab")
+		go v.drain()
+		time.Sleep(9 * time.Second)
+		_, _ = io.WriteString(conn, "c")
+		if got, _ := rest(t, conn); !strings.HasSuffix(got, "\r\n\r\nabc") || !strings.Contains(got, "Connection: close") {
+			t.Errorf("got %q", got)
+		}
+	})
+}
