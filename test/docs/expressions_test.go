@@ -22,7 +22,7 @@ func TestExpressions(t *testing.T) {
 	body := fenceAfter(t, read(t, expressions), "and the body\n")
 	request := &relay.Request{
 		Head: relay.Head{
-			Method: http.MethodPost, Path: "/orders/7", Header: http.Header{"X-Tenant": {"acme"}},
+			Method: http.MethodPost, Path: "/orders/7", Header: http.Header{"Content-Type": {"application/json"}, "X-Tenant": {"acme"}},
 		},
 		Params: map[string]string{"id": "7"},
 		Body:   []byte(body),

@@ -142,7 +142,7 @@ func TestExampleOf422(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := answerOf(t, contract(t, page, manifests(t)[page][0]), &relay.Request{
-		Head:   relay.Head{Method: http.MethodPost, Path: target.Path, RawQuery: target.RawQuery, Header: http.Header{}},
+		Head:   relay.Head{Method: http.MethodPost, Path: target.Path, RawQuery: target.RawQuery, Header: http.Header{"Content-Type": {"application/json"}}},
 		Params: map[string]string{"language": path.Base(target.Path)},
 		Body:   []byte(between(t, text, "with the body `", "` the route above answers")),
 	})
