@@ -10,6 +10,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -106,8 +107,6 @@ func (d *dialogue) ask(ctx context.Context, request *openai.Chat, tokens *outlet
 		switch calls := len(done.ToolCalls); {
 		case calls == 0:
 			return done, nil
-		case calls > openai.MaxToolCalls:
-			return nil, relay.Failure{Kind: relay.FailedMalformed, Err: fmt.Errorf("%d tool calls at once", calls)}
 		case d.turns == d.maxTurns:
 			continue
 		}
@@ -183,23 +182,41 @@ func (d *dialogue) evaluate(ctx context.Context, call openai.ToolCall, entry map
 		}
 		return nil, map[string]any{"code": "unknown_tool", "message": "There are the tools " + strings.Join(names, ", ") + "."}, nil
 	}
-	arguments := call.Arguments
-	if arguments == "" {
-		arguments = "{}"
+	input, mistake := arguments(call.Arguments)
+	if mistake != "" {
+		return nil, invalidArguments(mistake), nil
 	}
-	input, violations := decode([]byte(arguments))
-	if len(violations) == 0 {
-		entry["arguments"] = input
-		var err error
-		if input, violations, err = function.check(ctx, d.frame, input); err != nil {
-			return nil, nil, err
-		}
+	entry["arguments"] = input
+	checked, violations, err := function.check(ctx, d.frame, input)
+	if err != nil {
+		return nil, nil, err
 	}
 	if len(violations) > 0 {
-		return nil, map[string]any{"code": "invalid_arguments", "message": repairArguments(violations)}, nil
+		return nil, invalidArguments(repairArguments(violations)), nil
 	}
-	value, err := function.run(ctx, d.frame, input)
+	value, err := function.run(ctx, d.frame, checked)
 	return value, nil, err
+}
+
+// arguments reads what a model wants a tool called with, and says in words for the model what it got wrong. It is read as
+// leniently as an upstream's answer, which it is a part of. Models that call a tool without arguments write nothing, blanks
+// or null as well as an empty object.
+func arguments(text string) (any, string) {
+	if text = strings.TrimSpace(text); text == "" || text == "null" {
+		return map[string]any{}, ""
+	}
+	value, err := schema.DecodeLenient([]byte(text))
+	if err != nil {
+		return nil, fmt.Sprintf("The arguments are not valid JSON: %v. Write one JSON object.", err)
+	}
+	if _, ok := value.(map[string]any); !ok {
+		return nil, "The arguments have to be one JSON object."
+	}
+	return value, ""
+}
+
+func invalidArguments(message string) map[string]any {
+	return map[string]any{"code": "invalid_arguments", "message": message}
 }
 
 func repairArguments(violations []problem.Violation) string {

@@ -85,9 +85,26 @@ func TestAgents(t *testing.T) {
 			turns(asks("", toolCall{"1", "nope", "{}"}, toolCall{"2", "look", "{"}, toolCall{"3", "look", `{"n":"x"}`}), always("done")),
 			[]string{
 				`1: {"error":{"code":"unknown_tool","message":"There are the tools look, free, hurried, faulty."}}`,
-				`2: {"error":{"code":"invalid_arguments","message":`, `3: {"error":{"code":"invalid_arguments","message":"at input.q: Field required; at input.n: `,
+				`2: {"error":{"code":"invalid_arguments","message":"The arguments are not valid JSON: Unexpected end of JSON at byte 1. Write one JSON object."}}`, `3: {"error":{"code":"invalid_arguments","message":"at input.q: Field required; at input.n: `,
 			},
 			`{"text":"done","turns":2,"calls":["nope","look","look"]}`,
+		},
+		"arguments that are not a string, or say nothing": {
+			func(c *asked) canned {
+				if len(c.body.Messages) > 1 {
+					return always("done")(c)
+				}
+				return jsonOf(200, `{"choices":[{"message":{"role":"assistant","tool_calls":[`+
+					`{"id":"1","function":{"name":"look","arguments":{"q":"tea"}}},{"id":"2","function":{"name":"free","arguments":" \n"}},`+
+					`{"id":"3","function":{"name":"free","arguments":[]}},{"id":"4","function":{"name":"free","arguments":"null"}},`+
+					`{"id":"5","function":{"name":"look","arguments":"{\"q\":\"a\",\"q\":\"b\"}"}},{"id":"6","function":{"name":"look","arguments":[1]}},`+
+					`{"id":7,"function":{"name":"free"}}]}}]}`)
+			},
+			[]string{
+				`1: {"found":{"path":"/tea"},"n":3}`, "2: sunny", "3: sunny", "4: sunny", `5: {"found":{"path":"/b"},"n":3}`,
+				`6: {"error":{"code":"invalid_arguments","message":"The arguments have to be one JSON object."}}`, "7: sunny",
+			},
+			`{"text":"done","turns":2,"calls":["look","free","free","free","look","look","free"]}`,
 		},
 		"a tool's own failure it is told": {
 			turns(asks("", toolCall{"1", "hurried", "{}"}, toolCall{"2", "faulty", "{}"}), always("done")),

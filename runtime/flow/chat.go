@@ -9,6 +9,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -125,10 +126,13 @@ func completionValue(c *openai.Completion) map[string]any {
 	}
 }
 
-// decoded is JSON that was parsed once already, as templates want it.
+// decoded is JSON that was parsed once already, as templates want it: an upstream's, so it is read as such.
 func decoded(raw []byte) any {
-	value, violations := decode(raw)
-	if len(violations) > 0 {
+	if raw == nil {
+		return nil
+	}
+	value, err := schema.DecodeLenient(raw)
+	if err != nil {
 		return nil
 	}
 	return value

@@ -83,17 +83,9 @@ func (f *frame) streamed(ctx context.Context, plan *upstream.Plan, tokens *outle
 		collector = openai.NewCollector(room)
 		return openai.NewTapWith(openai.TapOptions{Writer: tokens.writer, Collector: collector, HoldDone: true})
 	}
-	tooLong := func() bool { return collector != nil && errors.Is(collector.Err(), openai.ErrTooLong) }
-	attempts := f.budget.counted(plan.Attempts())
-	next := func(after relay.Failure) (*relay.Attempt, relay.Failure) {
-		if tooLong() {
-			return nil, after // another answer would have no more room
-		}
-		return attempts(after)
-	}
-	failure := upstream.Stream(ctx, f.env.Client, next, tap, tokens, f.env.Observe)
+	failure := upstream.Stream(ctx, f.env.Client, f.budget.counted(plan.Attempts()), tap, tokens, f.env.Observe)
 	switch {
-	case tooLong():
+	case failure.Kind == relay.FailedTooLarge && errors.Is(failure, openai.ErrTooLong):
 		return nil, relay.Failure{Kind: relay.FailedBudget}
 	case failure.Kind != relay.NoFailure:
 		return nil, failure

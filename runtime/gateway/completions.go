@@ -68,9 +68,7 @@ func (c *completions) decide(_ context.Context, req *relay.Request) relay.Verdic
 func (c *completions) whole(ctx context.Context, plan *upstream.Plan, m *model) *relay.Reply {
 	var renamed []byte
 	check := func(body []byte) (err error) {
-		if _, err = openai.ParseCompletion(body); err == nil {
-			renamed, err = openai.WithAlias(body, m.name)
-		}
+		renamed, err = openai.WithAlias(body, m.name)
 		return err
 	}
 	_, failure := upstream.Whole(ctx, c.env.Client, plan.Attempts(), check, c.env.Observe)

@@ -183,6 +183,12 @@ type Tap interface {
 	Frame(dst []byte, f *wire.Frame) ([]byte, Kind)
 }
 
+// Explainer is a Tap that says why a frame was Broken; of another, a Broken frame is an error that the upstream reported.
+type Explainer interface {
+	// Failure is asked once Frame has returned Broken. None of its words are the upstream's.
+	Failure() Failure
+}
+
 // Kind is what a frame means to the stream's contract.
 type Kind int
 

@@ -19,7 +19,7 @@ const MaxWhole = 16 << 20
 type Expect struct {
 	// Status accepts the status; nil accepts every 2xx.
 	Status func(int) bool
-	// Check accepts the answer; nil accepts all.
+	// Check accepts the answer; nil accepts all. What it returns is a relay.Failure, or makes the answer malformed.
 	Check func(*Fetched) error
 	// MaxBytes bounds the body, besides MaxWhole; 0 is no other bound.
 	MaxBytes int

@@ -87,11 +87,18 @@ func (p *pump) forward(ctx context.Context, b batch) relay.Failure {
 	}
 	switch {
 	case b.last == relay.Broken:
-		return relay.Failure{Kind: relay.FailedEvent}
+		return p.broken()
 	case len(p.pending) > maxPreamble:
 		return relay.Failure{Kind: relay.FailedTooLarge, Err: errors.New("no content after many events")}
 	}
 	return relay.Failure{}
+}
+
+func (p *pump) broken() relay.Failure {
+	if tap, ok := p.tap.(relay.Explainer); ok {
+		return tap.Failure()
+	}
+	return relay.Failure{Kind: relay.FailedEvent}
 }
 
 func (p *pump) send(ctx context.Context, kind relay.Kind) relay.Failure {

@@ -69,6 +69,22 @@ func field(line []byte) (name, value []byte) {
 	return name, value
 }
 
+// InRaw returns where in Raw byte i of Data stands, of the line ends between lines of data included.
+func (f *Frame) InRaw(i int) int {
+	eol := lineEnds{b: f.Raw, lf: -1, cr: -1}
+	for pos := 0; pos < len(f.Raw); {
+		end := eol.from(pos)
+		if name, value := field(f.Raw[pos:end]); string(name) == "data" {
+			if i <= len(value) {
+				return end - len(value) + i
+			}
+			i -= len(value) + 1
+		}
+		pos = end + 1
+	}
+	return len(f.Raw)
+}
+
 func (p *Parser) addData(f *Frame, value []byte, before int) {
 	f.HasData = true
 	if before == 0 {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -16,91 +15,131 @@ import (
 // until it reads the next event.
 type delta struct {
 	kind         relay.Kind
+	failure      relay.Failure // why it is Broken
 	text         []byte
 	refusal      []byte
 	toolCalls    []toolCallDelta
 	finishReason string
 	usage        jsontext.Value
-	model        span // in the event's data
+	edits        bool // it is a chunk, whose names of the model may be replaced
 }
 
-// toolCallDelta is a part of one tool call.
+// toolCallDelta is a part of one tool call. Its arguments may begin and end with halves of pairs.
 type toolCallDelta struct {
 	index     int // -1 where the upstream leaves it out
 	id        string
 	name      string
-	arguments string
+	arguments []byte
 }
 
-// reader reads the events of one stream.
+// reader reads the events of one stream, as the official SDKs read them: what it does not understand is passed over.
 type reader struct {
 	// deep reads what the deltas hold; otherwise they are only told from empty ones, until the first that is not.
 	deep    bool
 	content bool // some has come
-	delta   delta
+	chosen  bool // a choice has come
+	chunks  int  // events with data or a type
+	// heldText and heldRefusal say that the text so far ends with a half, which is kept back in the bytes beside it.
+	heldText, heldRefusal held
+	envelope              envelope
+	delta                 delta
 }
+
+// held is the first half of a pair that ended a text, until it is known what follows; empty for none.
+type held []byte
 
 var doneMarker = []byte("[DONE]")
 
 func (r *reader) read(f *wire.Frame) *delta {
 	d := &r.delta
 	*d = delta{text: d.text[:0], refusal: d.refusal[:0], toolCalls: d.toolCalls[:0]}
-	switch {
-	case !f.HasData:
+	if f.HasData || len(f.Event) > 0 {
+		r.chunks++
+	}
+	event := bytes.TrimSpace(f.Event)
+	switch data := bytes.TrimSpace(f.Data); {
+	case string(event) == "error":
+		r.fail(relay.FailedEvent, errErrorEvent)
+	case len(data) == 0: // a comment, or nothing
 		d.kind = relay.Preamble
-	case bytes.Equal(f.Data, doneMarker):
-		d.kind = relay.Done
-	case len(f.Event) > 0 && string(f.Event) != "message":
-		d.kind = relay.Broken
+	case bytes.HasPrefix(data, doneMarker):
+		r.end()
 	default:
-		d.kind = r.chunk(f.Data)
+		r.data(f.Data, len(event) > 0 && string(event) != "message")
 	}
 	return d
 }
 
-func (r *reader) chunk(data []byte) relay.Kind {
-	var failure, choices, usage span
-	err := members(data, func(name []byte, value span) {
-		switch string(name) {
-		case "model":
-			r.delta.model = value
-		case "error":
-			failure = value
-		case "choices":
-			choices = value
-		case "usage":
-			usage = value
-		}
-	})
-	if err != nil || !isNull(failure.of(data)) {
-		return relay.Broken
+var (
+	errErrorEvent  = errors.New("the upstream sent an event of the type error")
+	errErrorMember = errors.New("the upstream stated an error")
+	errNoChoice    = errors.New("the end came before any choice")
+)
+
+func (r *reader) fail(kind relay.FailureKind, err error) {
+	r.delta.kind = relay.Broken
+	r.delta.failure = relay.Failure{Kind: kind, Err: fmt.Errorf("chunk %d: %w", r.chunks, err)}
+}
+
+// end takes the mark of the end. What ends without a choice is not a completion, like a whole answer without one.
+func (r *reader) end() {
+	if !r.chosen {
+		r.fail(relay.FailedMalformed, errNoChoice)
+		return
 	}
-	if r.deep || !r.content {
-		if err := r.choices(choices.of(data)); err != nil && r.deep {
-			return relay.Broken
-		}
-	}
-	if r.deep {
-		r.delta.usage = asUsage(usage.of(data))
+	r.delta.kind = relay.Done
+	r.delta.text = r.heldText.flush(r.delta.text)
+	r.delta.refusal = r.heldRefusal.flush(r.delta.refusal)
+}
+
+// data reads an event. One of a type that the protocol does not have is a chunk where it has choices; anything else in it
+// is between the upstream and its clients.
+func (r *reader) data(data []byte, typed bool) {
+	e := &r.envelope
+	err := e.read(data)
+	switch {
+	case typed && err != nil, errors.Is(err, errNotObject):
+	case err != nil:
+		r.fail(relay.FailedMalformed, err)
+		return
+	case states(e.failure.of(e.doc)):
+		r.fail(relay.FailedEvent, errErrorMember)
+		return
+	case !typed || e.choices.found():
+		r.chunk(e)
 	}
 	if r.content {
-		return relay.Content
+		r.delta.kind = relay.Content
 	}
-	return relay.Preamble
 }
 
-func (r *reader) choices(list []byte) error {
+func (r *reader) chunk(e *envelope) {
+	r.delta.edits = true
+	if r.deep || !r.content {
+		r.choices(e.choices.of(e.doc))
+	}
+	if r.deep {
+		r.delta.usage = asUsage(e.usage.of(e.doc))
+		r.delta.text = r.heldText.keep(r.delta.text)
+		r.delta.refusal = r.heldRefusal.keep(r.delta.refusal)
+	}
+}
+
+func (r *reader) choices(list []byte) {
 	if isNull(list) {
-		return nil
+		return
 	}
-	var wrong error
-	err := elements(list, func(i int, value span) { wrong = errors.Join(wrong, r.choice(i, value.of(list))) })
-	return errors.Join(err, wrong)
+	_ = elementsSaid(list, func(i int, at span) { // it has been read once already; what is not a list has no choices
+		if choice := at.of(list); choice[0] == '{' {
+			r.chosen = true
+			r.choice(i, choice)
+		}
+	})
 }
 
-func (r *reader) choice(position int, choice []byte) error {
+func (r *reader) choice(position int, choice []byte) {
 	var given, index, reason span
-	err := members(choice, func(name []byte, value span) {
+	_ = membersSaid(choice, func(name []byte, value span) {
 		switch string(name) {
 		case "index":
 			index = value
@@ -110,152 +149,110 @@ func (r *reader) choice(position int, choice []byte) error {
 			reason = value
 		}
 	})
-	if err != nil {
-		return fmt.Errorf("choices[%d]: %w", position, err)
+	first := r.deep && saidInteger(index.of(choice), position) == 0
+	if first {
+		r.delta.finishReason = saidWord(reason.of(choice))
 	}
-	first, err := r.choiceHead(position, index.of(choice), reason.of(choice))
-	if err != nil {
-		return fmt.Errorf("choices[%d]: %w", position, err)
-	}
-	return r.members(given.of(choice), first)
-}
-
-// choiceHead reads why the choice ended, and says whether it is the first one.
-func (r *reader) choiceHead(position int, index, reason []byte) (first bool, err error) {
-	if !r.deep {
-		return false, nil
-	}
-	number, err := integer(index, position)
-	if err != nil {
-		return false, fmt.Errorf("index: %w", err)
-	}
-	if number != 0 {
-		return false, nil
-	}
-	if r.delta.finishReason, err = text(reason); err != nil {
-		return false, fmt.Errorf("finish_reason: %w", err)
-	}
-	return true, nil
+	r.members(given.of(choice), first)
 }
 
 // A delta of nothing but a role, or of empty members, is what servers send before the model has said anything.
-func (r *reader) members(given []byte, first bool) error {
+func (r *reader) members(given []byte, first bool) {
 	if isNull(given) {
-		return nil
+		return
 	}
-	var wrong error
-	err := members(given, func(name []byte, at span) {
-		value := at.of(given)
-		if string(name) == "role" || empty(value) {
+	var content, refusal, calls span
+	_ = membersSaid(given, func(name []byte, at span) {
+		if string(name) == "role" {
 			return
 		}
-		r.content = true
-		if first {
-			wrong = errors.Join(wrong, r.member(name, value))
+		r.content = r.content || !empty(at.of(given))
+		switch string(name) {
+		case "content":
+			content = at
+		case "refusal":
+			refusal = at
+		case "tool_calls":
+			calls = at
 		}
 	})
-	return errors.Join(err, wrong)
+	if first {
+		d := &r.delta
+		d.text = r.heldText.append(d.text, content.of(given))
+		d.refusal = r.heldRefusal.append(d.refusal, refusal.of(given))
+		d.toolCalls = appendToolCalls(d.toolCalls, calls.of(given))
+	}
 }
 
-func (r *reader) member(name, value []byte) (err error) {
-	d := &r.delta
-	switch string(name) {
-	case "content":
-		d.text, err = appendText(d.text, value)
-	case "refusal":
-		d.refusal, err = appendText(d.refusal, value)
-	case "tool_calls":
-		err = r.toolCalls(value)
+// append appends what a value says to the half that was kept back, and to it alone where it says something.
+func (h *held) append(dst, value []byte) []byte {
+	if len(*h) == 0 || empty(value) {
+		return appendSaid(dst, value)
 	}
-	if err != nil {
-		return fmt.Errorf("delta.%s: %w", name, err)
-	}
-	return nil
+	dst = append(dst, *h...)
+	*h = (*h)[:0]
+	return appendSaid(dst, value)
 }
 
-func (r *reader) toolCalls(list []byte) error {
-	var wrong error
-	err := elements(list, func(_ int, at span) {
-		part, err := readToolCall(at.of(list))
-		r.delta.toolCalls = append(r.delta.toolCalls, part)
-		wrong = errors.Join(wrong, err)
+// keep takes away a half that ends the text; others have no other half.
+func (h *held) keep(text []byte) []byte {
+	if highHalf(text) {
+		*h = append((*h)[:0], text[len(text)-halfBytes:]...)
+		text = text[:len(text)-halfBytes]
+	}
+	return settle(text)
+}
+
+func (h *held) flush(dst []byte) []byte {
+	if len(*h) == 0 {
+		return dst
+	}
+	*h = (*h)[:0]
+	return append(dst, replacement...)
+}
+
+// appendToolCalls reads tool calls, or parts of them. It stops beyond MaxToolCalls, which nobody keeps.
+func appendToolCalls(dst []toolCallDelta, list []byte) []toolCallDelta {
+	if isNull(list) {
+		return dst
+	}
+	err := elementsSaid(list, func(_ int, at span) {
+		if len(dst) <= MaxToolCalls {
+			dst = appendToolCall(dst, at.of(list))
+		}
 	})
-	return errors.Join(err, wrong)
+	if errors.Is(err, errNotArray) { // one alone
+		dst = appendToolCall(dst, list)
+	}
+	return dst
 }
 
-// readToolCall reads a tool call, or a part of one: both have the same members.
-func readToolCall(call []byte) (toolCallDelta, error) {
+// appendToolCall reads a tool call, or a part of one: both have the same members.
+func appendToolCall(dst []toolCallDelta, call []byte) []toolCallDelta {
 	part := toolCallDelta{index: -1}
-	var wrong error
-	err := members(call, func(name []byte, at span) {
-		var err error
+	err := membersSaid(call, func(name []byte, at span) {
 		switch value := at.of(call); string(name) {
 		case "index":
-			part.index, err = integer(value, -1)
+			part.index = saidInteger(value, -1)
 		case "id":
-			part.id, err = text(value)
+			part.id = saidWord(value)
 		case "function":
-			err = part.function(value)
+			part.function(value)
 		}
-		wrong = errors.Join(wrong, err)
 	})
-	return part, errors.Join(err, wrong)
+	if err != nil { // it is not an object
+		return dst
+	}
+	return append(dst, part)
 }
 
-func (c *toolCallDelta) function(object []byte) error {
-	if isNull(object) {
-		return nil
-	}
-	var wrong error
-	err := members(object, func(name []byte, at span) {
-		var err error
+func (c *toolCallDelta) function(object []byte) {
+	_ = membersSaid(object, func(name []byte, at span) {
 		switch value := at.of(object); string(name) {
 		case "name":
-			c.name, err = text(value)
+			c.name = saidWord(value)
 		case "arguments":
-			c.arguments, err = text(value)
+			c.arguments = appendArguments(nil, value)
 		}
-		wrong = errors.Join(wrong, err)
 	})
-	return errors.Join(err, wrong)
-}
-
-func empty(value []byte) bool {
-	switch string(value) {
-	case "null", `""`, "[]", "{}":
-		return true
-	}
-	return false
-}
-
-func text(value []byte) (string, error) {
-	unquoted, err := appendText(nil, value)
-	return string(unquoted), err
-}
-
-// appendText appends what a JSON string says; null says nothing.
-func appendText(dst, value []byte) ([]byte, error) {
-	if isNull(value) {
-		return dst, nil
-	}
-	if value[0] != '"' {
-		return dst, errors.New("want a string or null")
-	}
-	dst, err := jsontext.AppendUnquote(dst, value)
-	if err != nil {
-		return dst, fmt.Errorf("read string: %w", err)
-	}
-	return dst, nil
-}
-
-// integer reads a number from 0 up; null and nothing give the number otherwise.
-func integer(value []byte, otherwise int) (int, error) {
-	if isNull(value) {
-		return otherwise, nil
-	}
-	n, err := strconv.Atoi(string(value))
-	if err != nil || n < 0 {
-		return 0, errors.New("want an integer from 0 up")
-	}
-	return n, nil
 }

@@ -1,15 +1,19 @@
 package openai
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ErrTooLong means that a streamed answer has more than its collector may keep.
-var ErrTooLong = errors.New("the streamed answer is too long to be kept")
+// ErrTooLong means that an answer has more than its collector may keep.
+var ErrTooLong = errors.New("the answer is too long to be kept")
+
+var errTooManyCalls = fmt.Errorf("%w: it has more than %d tool calls", ErrTooLong, MaxToolCalls)
 
 // MaxToolCalls bounds the calls of one answer: as many as OpenAI's API allows a request to have tools.
 const MaxToolCalls = 128
@@ -34,7 +38,7 @@ type collectedCall struct {
 // NewCollector returns a collector that keeps at most so many bytes of text, refusal and tool calls.
 func NewCollector(maxBytes int) *Collector { return &Collector{room: maxBytes} }
 
-// Err is ErrTooLong once the answer has exceeded the bound.
+// Err is ErrTooLong once the answer has exceeded the bound, or MaxToolCalls.
 func (c *Collector) Err() error { return c.err }
 
 // Completion is the answer as far as it has come. Its message holds role, content, refusal and tool calls.
@@ -45,11 +49,14 @@ func (c *Collector) Completion() *Completion {
 	calls := slices.Clone(c.calls)
 	slices.SortStableFunc(calls, func(a, b *collectedCall) int { return cmp.Compare(a.index, b.index) })
 	for _, call := range calls {
-		done.ToolCalls = append(done.ToolCalls, ToolCall{ID: call.id, Name: call.name, Arguments: string(call.arguments)})
+		done.ToolCalls = append(done.ToolCalls, ToolCall{ID: call.id, Name: call.name, Arguments: call.said()})
 	}
 	done.Message = assistant(done.Text, done.Refusal, done.ToolCalls)
 	return done
 }
+
+// said is the arguments as they stand so far.
+func (c *collectedCall) said() string { return string(settle(bytes.Clone(c.arguments))) }
 
 func (c *Collector) add(d *delta) error {
 	c.take(len(d.text) + len(d.refusal))
@@ -82,7 +89,7 @@ func (c *Collector) addCall(part *toolCallDelta) {
 	call := c.find(part)
 	if call == nil {
 		if len(c.calls) == MaxToolCalls {
-			c.err = ErrTooLong
+			c.err = errTooManyCalls
 			return
 		}
 		call = &collectedCall{index: part.index}
@@ -95,7 +102,7 @@ func (c *Collector) addCall(part *toolCallDelta) {
 	if call.name != part.name { // some servers (older vLLM) repeat it in every part
 		call.name += part.name
 	}
-	call.arguments = append(call.arguments, part.arguments...)
+	call.arguments = appendText(call.arguments, part.arguments)
 }
 
 // find returns the call that a part belongs to, nil for a new one. The protocol says by index. Some servers give every

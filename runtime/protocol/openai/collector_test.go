@@ -188,22 +188,6 @@ func TestCollectorIsBounded(t *testing.T) {
 	}
 }
 
-// TestChunksOfAnotherShape: what cannot be read must not be passed over, or the answer would lack it.
-func TestChunksOfAnotherShape(t *testing.T) {
-	for _, chunk := range append(deltas(
-		`"content":7`, `"content":[{"type":"text"}]`, `"refusal":{"a":1}`, `"tool_calls":"x"`, `"tool_calls":[1]`,
-		`"tool_calls":[{"index":-1}]`, `"tool_calls":[{"index":"0"}]`, `"tool_calls":[{"id":5}]`, `"tool_calls":[{"function":"f"}]`,
-		`"tool_calls":[{"function":{"arguments":{}}}]`, `"tool_calls":[{"function":{"name":1}}]`,
-	), `{"choices":{}}`, `{"choices":[1]}`, `{"choices":[{"delta":"x"}]}`, `{"choices":[{"index":1.5,"delta":{}}]}`, `{"choices":[{"finish_reason":1}]}`) {
-		if _, kinds := collect(t, 1<<10, chunk); kinds[0] != relay.Broken {
-			t.Errorf("%s is %v when it is read", chunk, kinds[0])
-		}
-		if _, kinds := through(t, NewTap(""), "data: "+chunk+"\n\n"); kinds[0] == relay.Broken {
-			t.Errorf("%s is not passed on", chunk)
-		}
-	}
-}
-
 // FuzzCollector: whatever comes, the bound holds and the message is one that could be sent back.
 func FuzzCollector(f *testing.F) {
 	f.Add(`{"choices":[{"delta":{"content":"a","tool_calls":[{"index":0,"id":"1","function":{"name":"f","arguments":"{}"}}]}}]}`)

@@ -6,6 +6,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/schema"
 )
 
 // Completion is an answer, as far as later steps can use it: the first choice, where it has several.
@@ -47,61 +50,92 @@ func (t *Tokens) Add(o Tokens) {
 	t.Total += o.Total
 }
 
-// ParseCompletion reads a whole answer. An answer without a choice is an error.
+// ParseCompletion reads a whole answer as the events of a stream are read. One without a choice is an error, and so is one
+// that states an error (a relay.Failure, FailedEvent). No error repeats what the upstream said.
 func ParseCompletion(body []byte) (*Completion, error) {
-	var answer struct {
-		Choices []struct {
-			Message      jsontext.Value `json:"message"`
-			FinishReason *string        `json:"finish_reason"`
-		} `json:"choices"`
-		Usage jsontext.Value `json:"usage"`
+	var e envelope
+	first, err := e.firstChoice(body)
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("read completion: %w", unquoted(err))
-	}
-	if len(answer.Choices) == 0 {
-		return nil, errors.New("read completion: it has no choices")
-	}
-	first := answer.Choices[0]
-	c := &Completion{Message: first.Message, Usage: asUsage(answer.Usage)}
+	var message, reason span
+	_ = membersSaid(first, func(name []byte, value span) { // it has been read once already
+		switch string(name) {
+		case "message":
+			message = value
+		case "finish_reason":
+			reason = value
+		}
+	})
+	c := &Completion{FinishReason: saidWord(reason.of(first)), Usage: asUsage(e.usage.of(e.doc))}
 	c.Tokens = tokens(c.Usage)
-	if first.FinishReason != nil {
-		c.FinishReason = *first.FinishReason
-	}
-	if err := c.readMessage(first.Message); err != nil {
-		return nil, fmt.Errorf("read completion: message: %w", unquoted(err))
+	c.readMessage(message.of(first))
+	if len(c.ToolCalls) > MaxToolCalls {
+		return nil, fmt.Errorf("read completion: %w", errTooManyCalls)
 	}
 	return c, nil
 }
 
-func (c *Completion) readMessage(message []byte) error {
-	var wrong error
-	err := members(message, func(name []byte, at span) {
-		var err error
-		switch value := at.of(message); string(name) {
-		case "content":
-			c.Text, err = text(value)
-		case "refusal":
-			c.Refusal, err = text(value)
-		case "tool_calls":
-			err = c.readToolCalls(value)
+// firstChoice reads a whole answer's members, and gives its first choice.
+func (e *envelope) firstChoice(body []byte) ([]byte, error) {
+	if err := e.read(body); err != nil {
+		return nil, fmt.Errorf("read completion: %w", err)
+	}
+	if states(e.failure.of(e.doc)) {
+		return nil, relay.Failure{Kind: relay.FailedEvent, Err: errErrorMember}
+	}
+	var first []byte
+	list := e.choices.of(e.doc)
+	_ = elementsSaid(list, func(_ int, at span) { // what is not a list has no choices
+		if choice := at.of(list); first == nil && choice[0] == '{' {
+			first = choice
 		}
-		wrong = errors.Join(wrong, err)
 	})
-	return errors.Join(err, wrong)
+	if first == nil {
+		return nil, errors.New("read completion: it has no choices")
+	}
+	return first, nil
 }
 
-func (c *Completion) readToolCalls(list []byte) error {
-	if isNull(list) {
+func (c *Completion) readMessage(message []byte) {
+	var content, refusal, calls span
+	err := membersSaid(message, func(name []byte, at span) {
+		switch string(name) {
+		case "content":
+			content = at
+		case "refusal":
+			refusal = at
+		case "tool_calls":
+			calls = at
+		}
+	})
+	if err == nil {
+		c.Text, c.Refusal = saidText(content.of(message)), saidText(refusal.of(message))
+		for _, call := range appendToolCalls(nil, calls.of(message)) {
+			c.ToolCalls = append(c.ToolCalls, ToolCall{ID: call.id, Name: call.name, Arguments: string(settle(call.arguments))})
+		}
+		c.Message = strict(message)
+	}
+	if c.Message == nil {
+		c.Message = assistant(c.Text, c.Refusal, c.ToolCalls)
+	}
+}
+
+// strict returns a copy of a value for readers that are strict: without names given twice, and with U+FFFD in the place of
+// what is not text. It is nil for one that is beyond the bounds of a decoded value.
+func strict(value jsontext.Value) jsontext.Value {
+	if value.IsValid() {
+		return value.Clone()
+	}
+	decoded, err := schema.DecodeLenient(value)
+	if err != nil {
 		return nil
 	}
-	var wrong error
-	err := elements(list, func(_ int, at span) {
-		call, err := readToolCall(at.of(list))
-		c.ToolCalls = append(c.ToolCalls, ToolCall{ID: call.id, Name: call.name, Arguments: call.arguments})
-		wrong = errors.Join(wrong, err)
-	})
-	return errors.Join(err, wrong)
+	clean, err := json.Marshal(decoded, json.Deterministic(true))
+	if err != nil {
+		return nil
+	}
+	return clean
 }
 
 // asUsage returns a copy of a usage object, and nil for anything else.
@@ -109,7 +143,7 @@ func asUsage(value []byte) jsontext.Value {
 	if jsontext.Value(value).Kind() != '{' {
 		return nil
 	}
-	return jsontext.Value(value).Clone()
+	return strict(value)
 }
 
 // maxCount is more than any answer has, and small enough to be added up.
@@ -124,9 +158,9 @@ func tokens(usage jsontext.Value) Tokens {
 	}
 	counts := map[string]*int64{"prompt_tokens": &t.Prompt, "completion_tokens": &t.Completion, "total_tokens": &t.Total}
 	// It has been read once already, as part of its document.
-	_ = members(usage, func(name []byte, at span) {
+	_ = membersSaid(usage, func(name []byte, at span) {
 		if count, known := counts[string(name)]; known {
-			if n, err := integer(at.of(usage), 0); err == nil && n <= maxCount {
+			if n := saidInteger(at.of(usage), 0); n <= maxCount {
 				*count = int64(n)
 			}
 		}
@@ -135,18 +169,15 @@ func tokens(usage jsontext.Value) Tokens {
 	return t
 }
 
-// WithAlias returns a whole answer under the name that the client asked for.
+// WithAlias returns a whole answer under the name that the client asked for; every other byte is the upstream's. It checks
+// only what a relay has to know, as in a stream: that there is a choice, and that no error is stated.
 func WithAlias(body []byte, alias string) ([]byte, error) {
-	var model span
-	if err := members(body, func(name []byte, value span) {
-		if string(name) == "model" {
-			model = value
-		}
-	}); err != nil {
-		return nil, fmt.Errorf("read completion: %w", unquoted(err))
+	var e envelope
+	if _, err := e.firstChoice(body); err != nil {
+		return nil, err
 	}
-	if !model.found() {
+	if len(e.models) == 0 {
 		return body, nil
 	}
-	return splice(make([]byte, 0, len(body)+len(alias)), body, model, quote(alias)), nil
+	return e.edited(make([]byte, 0, len(body)+len(e.models)*len(alias)), body, quote(alias)), nil
 }

@@ -61,9 +61,9 @@ func TestParseCompletion(t *testing.T) {
 		}
 	}
 	for name, body := range map[string]string{
-		"no choices": `{"choices":[]}`, "no JSON": `oops`, "cut": `{"choices":[{"message":{"content":"a"`, "no message": `{"choices":[{}]}`,
-		"content": `{"choices":[{"message":{"content":[]}}]}`, "calls": `{"choices":[{"message":{"tool_calls":{}}}]}`,
-		"a call": `{"choices":[{"message":{"tool_calls":[1]}}]}`, "arguments": `{"choices":[{"message":{"tool_calls":[{"function":{"arguments":{}}}]}}]}`,
+		"no choices": `{"choices":[]}`, "choices that are null": `{"choices":null}`, "choices that are none": `{"choices":[null,1]}`,
+		"no JSON": `oops`, "cut": `{"choices":[{"message":{"content":"a"`, "nothing": ``, "a list": `[{"choices":[{}]}]`,
+		"calls": `{"choices":[{"message":{"tool_calls":[` + strings.Repeat(`{},`, MaxToolCalls) + `{}]}}]}`,
 	} {
 		if _, err := ParseCompletion([]byte(body)); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -141,8 +141,8 @@ func FuzzParseCompletion(f *testing.F) {
 // What is wrong with an answer goes to logs, which are to hold nothing that an upstream has said.
 func TestErrorsQuoteNothingOfTheAnswer(t *testing.T) {
 	for _, body := range []string{
-		`{"MARK":1,"MARK":2}`, `{"choices":"MARK"}`, `{"choices":[{"message":{"content":{"MARK":1}}}],"data":[{"embedding":["MARK"]}]}`, `MARK`,
-		`{"choices":[{"message":{"MARK":1,"MARK":2}}],"data":[{"embedding":[123456789e999]}]}`, `{"choices":[{"message":{"tool_calls":"MARK"}}],"data":[{"index":"MARK"}]}`,
+		`{"MARK":1,"MARK":2}`, `{"choices":"MARK"}`, `{"choices":["MARK"],"data":[{"embedding":["MARK"]}]}`, `MARK`, `["MARK"]`, `{"MARK":MARK}`,
+		`{"choices":{"MARK":1},"data":[{"embedding":[123456789e999]}]}`, `{"data":[{"index":"MARK"}]}`, `{"error":"MARK","choices":[{}]}`,
 	} {
 		_, completion := ParseCompletion([]byte(body))
 		_, embeddings := ParseEmbeddings([]byte(body), 1)

@@ -1,11 +1,14 @@
 package openai
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 // EmbeddingsPath is the embeddings endpoint, relative to an upstream's base URL.
@@ -45,31 +48,77 @@ type Vectors struct {
 }
 
 // ParseEmbeddings reads an answer to so many texts. An answer that lacks one of their vectors, or has one twice, is an
-// error; so are vectors in base64, which were not asked for.
+// error; so are vectors in base64, which were not asked for, and an answer that states an error (a relay.Failure,
+// FailedEvent). No error repeats what the upstream said.
 func ParseEmbeddings(body []byte, texts int) (*Vectors, error) {
-	var answer struct {
-		Data []struct {
-			Index     *int      `json:"index"`
-			Embedding []float64 `json:"embedding"`
-		} `json:"data"`
-		Usage jsontext.Value `json:"usage"`
+	var e envelope
+	if err := e.read(body); err != nil {
+		return nil, fmt.Errorf("read embeddings: %w", err)
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("read embeddings: %w", unquoted(err))
+	if states(e.failure.of(e.doc)) {
+		return nil, relay.Failure{Kind: relay.FailedEvent, Err: errErrorMember}
 	}
-	if len(answer.Data) != texts {
-		return nil, fmt.Errorf("read embeddings: %d of them for %d texts", len(answer.Data), texts)
-	}
-	v := &Vectors{Vectors: make([][]float64, texts), Usage: asUsage(answer.Usage)}
+	v := &Vectors{Vectors: make([][]float64, texts), Usage: asUsage(e.usage.of(e.doc))}
 	v.Tokens = tokens(v.Usage)
-	for i, d := range answer.Data {
-		if d.Index != nil {
-			i = *d.Index
-		}
-		if i < 0 || i >= texts || v.Vectors[i] != nil || len(d.Embedding) == 0 {
-			return nil, errors.New("read embeddings: want one vector for each text")
-		}
-		v.Vectors[i] = d.Embedding
+	if err := v.read(e.data.of(e.doc), e.data.of(body), texts); err != nil {
+		return nil, err
 	}
 	return v, nil
+}
+
+// read gets the list as it can be read, and as it came: there, what is not a number is not one.
+func (v *Vectors) read(list, came []byte, texts int) error {
+	count := 0
+	var wrong error
+	err := elementsSaid(list, func(i int, at span) {
+		if count++; count <= texts && wrong == nil {
+			wrong = v.add(i, at.of(list), at.of(came))
+		}
+	})
+	switch {
+	case err != nil: // it has been read once already
+		return fmt.Errorf("read embeddings: data: %w", errNotArray)
+	case count != texts:
+		return fmt.Errorf("read embeddings: %d of them for %d texts", count, texts)
+	case wrong != nil:
+		return fmt.Errorf("read embeddings: %w", wrong)
+	}
+	return nil
+}
+
+func (v *Vectors) add(position int, item, came []byte) error {
+	var index, embedding span
+	if err := membersSaid(item, func(name []byte, value span) {
+		switch string(name) {
+		case "index":
+			index = value
+		case "embedding":
+			embedding = value
+		}
+	}); err != nil {
+		return fmt.Errorf("data[%d]: %w", position, err)
+	}
+	i := position
+	if given := index.of(item); !isNull(given) {
+		i = saidInteger(given, -1)
+	}
+	if i < 0 || i >= len(v.Vectors) || v.Vectors[i] != nil {
+		return fmt.Errorf("data[%d].index: want one vector for each text", position)
+	}
+	vector, err := numbers(embedding.of(came))
+	if err != nil {
+		return fmt.Errorf("data[%d].embedding: %w", position, err)
+	}
+	v.Vectors[i] = vector
+	return nil
+}
+
+var errNotNumbers = errors.New("want an array of numbers")
+
+func numbers(list []byte) ([]float64, error) {
+	var all []float64
+	if err := json.Unmarshal(list, &all); err != nil || len(all) == 0 || bytes.Contains(list, []byte("null")) {
+		return nil, errNotNumbers
+	}
+	return all, nil
 }

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -32,8 +32,9 @@ type scanner struct {
 
 var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
-// members calls visit for each member of the object that doc holds. It refuses what is no object, what follows
-// the object, names given twice at any depth, and invalid UTF-8. A name is given as it stands, escapes included.
+// members calls visit for each member of the object that doc holds. It refuses what is not an object, what follows
+// the object, names given twice at any depth, and invalid UTF-8: it is for what clients send. A name is given as it stands,
+// escapes included.
 func members(doc []byte, visit func(name []byte, value span)) error {
 	return scan(doc, func(d *jsontext.Decoder) error { return visitMembers(d, doc, visit) })
 }
@@ -43,11 +44,37 @@ func elements(doc []byte, visit func(i int, value span)) error {
 	return scan(doc, func(d *jsontext.Decoder) error { return visitElements(d, visit) })
 }
 
-func scan(doc []byte, read func(*jsontext.Decoder) error) error {
+// JSON's grammar leaves both to its reader (RFC 8259, sections 4 and 8.2).
+var (
+	allowDuplicates  = jsontext.AllowDuplicateNames(true)
+	allowInvalidUTF8 = jsontext.AllowInvalidUTF8(true)
+)
+
+// membersSaid is members for what an upstream answers: of several members of one name each is visited, so that the last
+// counts, text may be any bytes, and a name is given without its escapes.
+func membersSaid(doc []byte, visit func(name []byte, value span)) error {
+	plainly := func(name []byte, value span) { visit(plain(name), value) }
+	return scan(doc, func(d *jsontext.Decoder) error { return visitMembers(d, doc, plainly) }, allowDuplicates, allowInvalidUTF8)
+}
+
+// plain reads a name's escapes, which are rare and cost a copy.
+func plain(name []byte) []byte {
+	if bytes.IndexByte(name, '\\') < 0 {
+		return name
+	}
+	return appendString(nil, slices.Concat([]byte{'"'}, name, []byte{'"'}))
+}
+
+// elementsSaid is elements for what an upstream answers.
+func elementsSaid(doc []byte, visit func(i int, value span)) error {
+	return scan(doc, func(d *jsontext.Decoder) error { return visitElements(d, visit) }, allowDuplicates, allowInvalidUTF8)
+}
+
+func scan(doc []byte, read func(*jsontext.Decoder) error, options ...jsontext.Options) error {
 	s := scanners.Get().(*scanner) //nolint:forcetypeassert // the pool holds nothing else
 	defer scanners.Put(s)
 	s.source = *bytes.NewBuffer(doc)
-	s.decoder.Reset(&s.source)
+	s.decoder.Reset(&s.source, options...)
 	defer func() { s.source = bytes.Buffer{} }()
 	if err := read(&s.decoder); err != nil {
 		return err
@@ -182,16 +209,4 @@ func tooDeep(doc []byte, limit int) bool {
 		}
 	}
 	return false
-}
-
-// unquoted says of an error of the JSON packages only where the document is wrong: their texts name its members, and logs
-// are to hold nothing that an upstream has said.
-func unquoted(err error) error {
-	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return fmt.Errorf("it is not valid JSON at byte %d", e.ByteOffset)
-	}
-	if e, ok := errors.AsType[*json.SemanticError](err); ok {
-		return fmt.Errorf("it is of another type than the API has at byte %d", e.ByteOffset)
-	}
-	return err
 }

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,4 +129,19 @@ func allObjects(value jsontext.Value, name string) bool {
 		good = good && named && err == nil
 	})
 	return good && err == nil
+}
+
+// text is what a JSON string says; null says nothing.
+func text(value []byte) (string, error) {
+	if isNull(value) {
+		return "", nil
+	}
+	if value[0] != '"' {
+		return "", errors.New("want a string or null")
+	}
+	unquoted, err := jsontext.AppendUnquote(nil, value)
+	if err != nil {
+		return "", fmt.Errorf("read string: %w", err)
+	}
+	return string(unquoted), nil
 }

@@ -1,7 +1,7 @@
 package openai
 
 import (
-	"bytes"
+	"errors"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -37,6 +37,7 @@ type Tap struct {
 	reader  reader
 	finish  string
 	usage   jsontext.Value
+	failure relay.Failure
 }
 
 // NewTap returns a tap that passes all events on; an empty alias leaves the model's name alone.
@@ -54,22 +55,39 @@ func NewTapWith(o TapOptions) *Tap {
 // Frame implements relay.Tap. An answer that exceeds its collector's bounds is relay.Broken, too.
 func (t *Tap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
 	d := t.reader.read(f)
-	if d.kind == relay.Broken || !t.collect(d) {
+	if d.kind == relay.Broken {
+		t.failure = d.failure
+		return dst, relay.Broken
+	}
+	if !t.collect(d) {
 		return dst, relay.Broken
 	}
 	switch {
 	case d.kind == relay.Done && t.options.HoldDone:
-		return dst, relay.Done
+		return t.written(dst, d), relay.Done
 	case t.options.Writer != nil:
 		return t.write(dst, d), d.kind
-	case t.alias == nil || !d.model.found():
+	case t.alias == nil || !d.edits || len(t.reader.envelope.models) == 0:
 		return append(dst, f.Raw...), d.kind
 	}
-	return t.edit(dst, f, d.model), d.kind
+	return t.edit(dst, f), d.kind
 }
 
+// Failure implements relay.Explainer: it says why a frame was Broken, in words of which none is the upstream's.
+func (t *Tap) Failure() relay.Failure { return t.failure }
+
 func (t *Tap) collect(d *delta) bool {
-	return t.options.Collector == nil || t.options.Collector.add(d) == nil
+	if t.options.Collector == nil {
+		return true
+	}
+	err := t.options.Collector.add(d)
+	switch {
+	case errors.Is(err, errTooManyCalls):
+		t.failure = relay.Failure{Kind: relay.FailedMalformed, Err: err}
+	case err != nil:
+		t.failure = relay.Failure{Kind: relay.FailedTooLarge, Err: err}
+	}
+	return err == nil
 }
 
 func (t *Tap) write(dst []byte, d *delta) []byte {
@@ -79,19 +97,30 @@ func (t *Tap) write(dst []byte, d *delta) []byte {
 	if d.usage != nil {
 		t.usage = d.usage
 	}
-	if len(d.text) > 0 {
-		dst = t.options.Writer.Delta(dst, d.text)
-	}
+	dst = t.written(dst, d)
 	if d.kind == relay.Done {
 		dst = t.options.Writer.Done(dst, t.finish, t.usage)
 	}
 	return dst
 }
 
-func (t *Tap) edit(dst []byte, f *wire.Frame, model span) []byte {
-	if at := bytes.Index(f.Raw, f.Data); at >= 0 {
-		return splice(dst, f.Raw, span{start: at + model.start, end: at + model.end}, t.alias)
+// written appends the text of an event, of which the last may have some, too.
+func (t *Tap) written(dst []byte, d *delta) []byte {
+	if t.options.Writer == nil || len(d.text) == 0 {
+		return dst
 	}
-	// Data over several lines does not stand in the frame as it reads.
-	return wire.AppendEvent(dst, string(f.Event), splice(nil, f.Data, model, t.alias))
+	return t.options.Writer.Delta(dst, d.text)
+}
+
+// edit replaces the names of the model where they stand. Data over several lines does not stand in the frame as it reads,
+// so each name is looked up there.
+func (t *Tap) edit(dst []byte, f *wire.Frame) []byte {
+	at := 0
+	for _, model := range t.reader.envelope.models {
+		begin := f.InRaw(model.start)
+		end := f.InRaw(model.end-1) + 1
+		dst = append(append(dst, f.Raw[at:begin]...), t.alias...)
+		at = end
+	}
+	return append(dst, f.Raw[at:]...)
 }
