@@ -129,7 +129,7 @@ func TestFaultsBeforeTheFirstToken(t *testing.T) {
 		status             int
 		retryAfter         string
 	}{
-		{name: "refused", script: `{"status":400}`, status: 400, code: "upstream_rejected"},
+		{name: "refused", script: `{"status":400}`, status: 400, code: "bad_request"},
 		{name: "overloaded", script: `{"status":429,"retryAfter":"7"}`, status: 429, code: "upstream_overloaded", retryAfter: "7"},
 		{name: "broken", script: `{"status":500}`, status: 502, code: "upstream_error"},
 		{name: "unavailable", script: `{"status":503,"retryAfter":"3"}`, status: 503, code: "upstream_unavailable", retryAfter: "3"},
@@ -151,11 +151,12 @@ func TestFaultsBeforeTheFirstToken(t *testing.T) {
 				t.Errorf("status %d, Retry-After %q, body %s; want %d %q %s",
 					resp.StatusCode, resp.Header.Get("Retry-After"), body, tt.status, tt.retryAfter, tt.code)
 			}
-			if strings.Contains(body, mockllm.ErrorDetail) || strings.Contains(r.logs.String(), mockllm.ErrorDetail) {
-				t.Error("the upstream's own words were passed on")
+			if own := strings.Contains(body, mockllm.ErrorDetail); own != (tt.status == 400) || strings.Contains(r.logs.String(), mockllm.ErrorDetail) {
+				t.Errorf("the upstream's own words: %v to the client, logged %s", own, r.logs)
 			}
-			if typed := r.post("/stream", question(tt.script)); typed.StatusCode != tt.status || !strings.Contains(text(t, typed), `"detail"`) {
-				t.Errorf("the typed route answers %d", typed.StatusCode)
+			typed := r.post("/stream", question(tt.script))
+			if said := text(t, typed); typed.StatusCode != tt.status || !strings.Contains(said, `"detail"`) || strings.Contains(said, mockllm.ErrorDetail) {
+				t.Errorf("the typed route answers %d %s", typed.StatusCode, said)
 			}
 		})
 	}
