@@ -7,12 +7,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -43,12 +43,16 @@ func (h *httpCall) run(ctx context.Context, f *frame) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http.%w", err)
 	}
-	answer, err := f.fetch(ctx, plan, upstream.Expect{Status: h.expects})
+	var body any
+	read := func(a *upstream.Fetched) (err error) {
+		body, err = admitted(ctx, f.env, len(a.Body), func() (any, error) { return content(a) })
+		return err
+	}
+	answer, err := f.fetch(ctx, plan, upstream.Expect{Status: h.expects, Check: read})
 	if err != nil {
 		return nil, err
 	}
-	body, err := admitted(ctx, f.env, len(answer.Body), func() (any, error) { return content(answer), nil })
-	return map[string]any{"status": int64(answer.Status), "headers": headers(answer.Header), "body": body}, err
+	return map[string]any{"status": int64(answer.Status), "headers": headers(answer.Header), "body": body}, nil
 }
 
 func (h *httpCall) expects(status int) bool {
@@ -123,6 +127,7 @@ func (h *httpCall) header(ctx context.Context, f *frame) (http.Header, error) {
 	header := http.Header{}
 	for name, value := range members {
 		if value == nil {
+			header[http.CanonicalHeaderKey(name)] = nil // also in place of what the gateway would set
 			continue
 		}
 		text, err := plain(value)
@@ -158,18 +163,21 @@ func plain(value any) (string, error) {
 	return string(encoded), nil
 }
 
-// content is an answer's body: decoded where it is JSON, else text.
-func content(a *upstream.Fetched) any {
+// content is an answer's body: what JSON holds, else text. Where an answer says that it is JSON and cannot be read as such,
+// it is an error: templates that ask for its members would fail later, and others would pass it on as text. One that does
+// not say what it is may be either.
+func content(a *upstream.Fetched) (any, error) {
 	if len(a.Body) == 0 {
-		return nil
+		return nil, nil //nolint:nilnil // null is a value like any other
 	}
-	if isJSON(a.Header.Get("Content-Type")) {
-		if value, violations := decode(a.Body); len(violations) == 0 {
-			return value
+	if media := upstream.MediaType(a.Header); media == "" || upstream.IsJSON(media) {
+		value, err := schema.DecodeLenient(a.Body)
+		switch {
+		case err == nil:
+			return value, nil
+		case media != "":
+			return nil, fmt.Errorf("the answer is not JSON that can be read: %w", err)
 		}
 	}
-	if !utf8.Valid(a.Body) {
-		return strings.ToValidUTF8(string(a.Body), "\uFFFD")
-	}
-	return string(a.Body)
+	return strings.ToValidUTF8(string(a.Body), "\uFFFD"), nil
 }

@@ -88,7 +88,10 @@ func TestHTTPAnswers(t *testing.T) {
 		"JSON":                        {bodyOf(200, "application/json; charset=utf-8", `{"a":[1,2.5]}`), 200, `{"status":200,"body":{"a":[1,2.5]},"type":"application/json; charset=utf-8"}`},
 		"JSON of another name":        {bodyOf(201, "application/problem+json", `{}`), 200, `{"status":201,"body":{},"type":"application/problem+json"}`},
 		"text":                        {bodyOf(200, "text/plain", `{"a":1}`), 200, `{"status":200,"body":"{\"a\":1}","type":"text/plain"}`},
-		"what only claims to be JSON": {bodyOf(200, "application/json", `{"a":`), 200, `{"status":200,"body":"{\"a\":","type":"application/json"}`},
+		"JSON, odd":                   {bodyOf(200, "Application/JSON ; charset=\"x", `{}`), 200, `{"status":200,"body":{},"type":"Application/JSON ; charset=\"x"}`},
+		"text of another charset":     {bodyOf(200, "text/plain; charset=iso-8859-1", "gr\xfcn"), 200, `{"status":200,"body":"gr` + "\uFFFD" + `n","type":"text/plain; charset=iso-8859-1"}`},
+		"what only claims to be JSON": {bodyOf(200, "application/json", `{"a":`), 502, "upstream_error"},
+		"compressed":                  {canned{header: http.Header{"Content-Type": {"text/plain"}, "Content-Encoding": {"gzip"}}, parts: []part{{text: "\x1f\x8b"}}}, 502, "upstream_error"},
 		"not UTF-8":                   {bodyOf(200, "text/plain", "a\xffb"), 200, `{"status":200,"body":"a` + "\uFFFD" + `b","type":"text/plain"}`},
 		"nothing":                     {bodyOf(204, "text/plain", ""), 200, `{"status":204,"body":null,"type":"text/plain"}`},
 		"a status that is allowed":    {bodyOf(404, "application/json", `{"no":1}`), 200, `{"status":404,"body":{"no":1},"type":"application/json"}`},
@@ -113,6 +116,85 @@ func TestHTTPAnswers(t *testing.T) {
 					t.Errorf("reported %q", w.reports)
 				}
 			})
+		})
+	}
+}
+
+// An answer that says it is JSON is read as leniently as JSON can be, and otherwise fails the step: it never becomes text.
+func TestJSONOfHTTPAnswers(t *testing.T) {
+	for name, tt := range map[string]struct{ media, body, want, log string }{
+		"twice, the last counts": {"application/json", `{"items":["a"],"x":1,"x":2}`, `{"items":["a"],"x":2}`, ""},
+		"half a pair":            {"application/json", `{"items":["a \ud83c"]}`, `{"items":["a ` + "\uFFFD" + `"]}`, ""},
+		"a whole one":            {"application/json", `{"items":["\ud83c\udf75"]}`, `{"items":["🍵"]}`, ""},
+		"a byte order mark":      {"application/json", "\xef\xbb\xbf" + `{"items":["a"]}`, `{"items":["a"]}`, ""},
+		"not UTF-8":              {"application/json", "{\"items\":[\"a\xff\"]}", `{"items":["a` + "\uFFFD" + `"]}`, ""},
+		"a long number":          {"application/json", `{"items":[12345678901234567890]}`, `{"items":[12345678901234567000]}`, ""},
+		"no type, JSON":          {"", `{"items":["a"]}`, `{"items":["a"]}`, ""},
+		"no type, text":          {"", `{"items":`, `"{\"items\":"`, ""},
+		"another type":           {"text/plain", `{"items":["a"]}`, `"{\"items\":[\"a\"]}"`, ""},
+		"beyond any number":      {"application/json", `{"items":["MARK"],"n":1e999}`, "", "Number out of range at byte 27"},
+		"cut":                    {"application/json", `{"items":["MARK"`, "", "Unexpected end of JSON at byte 16"},
+		"no JSON":                {"application/problem+json", `<html>MARK`, "", "Invalid syntax at byte 0"},
+		"more than one":          {"application/json", `{"items":["MARK"]} {}`, "", "Extra data at byte"},
+		"blank":                  {"application/json", " \n", "", "nothing where JSON should be"},
+		"NaN":                    {"application/json", `{"MARK":NaN}`, "", "Invalid syntax at byte 8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				answers := map[string]upstreamFunc{"web": func(*asked) canned { return bodyOf(200, tt.media, tt.body) }}
+				step := `{"name":"s","http":{"upstream":"web","method":"GET","path":"/x"}`
+				w := newWorld(t, settings{endpoints: 2}, answers,
+					answering(`"${steps.s.body}"`, step+`}`), `{"path":"/instead",`+answering(`"${steps.s}"`, step+`,"onError":{"value":"${error.code}"}}`)[1:])
+				g := w.post(hi)
+				if tt.log == "" {
+					w.wants(g, 200, tt.want)
+					return
+				}
+				w.refused(g, 502, "upstream_error")
+				observed := w.noted(&w.observed)
+				if len(observed) != 2 || !strings.HasPrefix(observed[0], "web:malformed: ") || !strings.Contains(observed[0], tt.log) || strings.Contains(observed[0], "MARK") {
+					t.Errorf("observed %q, want %s at both endpoints", observed, tt.log)
+				}
+				w.wants(w.do(t.Context(), "/instead", hi, nil), 200, `"upstream_error"`)
+			})
+		})
+	}
+}
+
+// A service that cannot be read is left for the next one, unless the request must not be sent twice.
+func TestUnreadableAnswersAreTriedElsewhere(t *testing.T) {
+	for method, want := range map[string]int{"GET": 200, "PUT": 200, "POST": 502} {
+		synctest.Test(t, func(t *testing.T) {
+			n := 0
+			w := newWorld(t, settings{endpoints: 2}, map[string]upstreamFunc{"web": func(*asked) canned {
+				if n++; n == 1 {
+					return jsonOf(200, `{`)
+				}
+				return jsonOf(200, `{"a":1}`)
+			}}, answering(`"${steps.s.body.a}"`, `{"name":"s","http":{"upstream":"web","path":"/x","method":"`+method+`"}}`))
+			if g := w.post(hi); g.status != want {
+				t.Errorf("%s: %d %s after %d calls", method, g.status, g.body, n)
+			}
+		})
+	}
+}
+
+// What the gateway would say of a request can be changed, and left out; nothing is said of a body that is not there.
+func TestHTTPHeadersOfTheGateway(t *testing.T) {
+	for more, want := range map[string][3]string{
+		``:           {"application/json", "", "llmservice-gateway"},
+		`,"body":{}`: {"application/json", "application/json", "llmservice-gateway"},
+		`,"headers":{"Accept":"${null}","user-agent":"${null}","Content-Type":"${null}"},"body":{}`: {},
+		`,"headers":{"Accept":"text/csv","User-Agent":"x","Content-Type":"text/plain"},"body":{}`:   {"text/csv", "text/plain", "x"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, settings{}, map[string]upstreamFunc{"web": func(*asked) canned { return jsonOf(200, `1`) }},
+				answering(`1`, `{"name":"s","http":{"upstream":"web","method":"PUT","path":"/x"`+more+`}}`))
+			w.wants(w.post(hi), 200, `1`)
+			h := w.client.of("web")[0].Header
+			if got := [3]string{h.Get("Accept"), h.Get("Content-Type"), h.Get("User-Agent")}; got != want || h.Get("Accept-Encoding") != "identity" {
+				t.Errorf("%s: %q", more, got)
+			}
 		})
 	}
 }

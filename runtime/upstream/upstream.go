@@ -54,7 +54,7 @@ type Plan struct {
 	Method string
 	// Path is appended to an endpoint's URL, with a query or without.
 	Path string
-	// Header has further fields of the request.
+	// Header has further fields of the request; one without a value is left out, also where the gateway would set it.
 	Header http.Header
 	// Accept is the media type asked for.
 	Accept string
@@ -112,6 +112,13 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure)
 		"Accept-Encoding": {uncoded},
 		"User-Agent":      {"llmservice-gateway"},
 	}
+	body, err := p.Body(u)
+	if err != nil {
+		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
+	}
+	if len(body) == 0 {
+		delete(header, "Content-Type") // some servers then refuse the empty body as broken JSON
+	}
 	maps.Copy(header, p.Header)
 	if u.SecretPath != "" {
 		token, err := u.credentials.Read(u.SecretPath)
@@ -119,10 +126,6 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure)
 			return nil, relay.Failure{Kind: relay.FailedCredential, Err: err}
 		}
 		header["Authorization"] = []string{"Bearer " + token}
-	}
-	body, err := p.Body(u)
-	if err != nil {
-		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
 	}
 	e.inFlight.Add(1)
 	return &relay.Attempt{
