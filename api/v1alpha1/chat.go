@@ -59,6 +59,21 @@ type Message struct {
 	History string `json:"history,omitempty"`
 }
 
+// ResponseFormat says what an upstream is asked for where an answer is to be JSON.
+//
+// +kubebuilder:validation:Enum=Schema;JSONObject;Nothing
+type ResponseFormat string
+
+// What an upstream may be asked for.
+const (
+	// ResponseSchema asks for JSON of the schema, as OpenAI's structured outputs.
+	ResponseSchema ResponseFormat = "Schema"
+	// ResponseJSONObject asks for any JSON object; OpenAI wants the messages to ask for JSON, too.
+	ResponseJSONObject ResponseFormat = "JSONObject"
+	// ResponseNothing leaves it to the messages to ask.
+	ResponseNothing ResponseFormat = "Nothing"
+)
+
 // Output makes a model's answer a JSON value.
 type Output struct {
 	// schema is the JSON Schema (draft 2020-12) of the value.
@@ -66,6 +81,13 @@ type Output struct {
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Schema *JSON `json:"schema,omitempty"`
+
+	// responseFormat says what the upstream is asked for: Schema (a response_format with the schema), JSONObject (one for
+	// any JSON object) or Nothing (no response_format: the messages alone ask). The answer is held to the schema in
+	// any case. Default: Schema.
+	// +optional
+	// +kubebuilder:default=Schema
+	ResponseFormat ResponseFormat `json:"responseFormat,omitempty"`
 
 	// repairAttempts is how often the model is told what was wrong and asked again, from 0 to 5. Default: 1.
 	// +optional

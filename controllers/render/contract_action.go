@@ -39,7 +39,11 @@ func contractOutput(o *v1alpha1.Output) *config.Output {
 	if o == nil {
 		return nil
 	}
-	return &config.Output{Schema: jsonValue(o.Schema), RepairAttempts: int(valueOf(o.RepairAttempts))}
+	output := &config.Output{Schema: jsonValue(o.Schema), RepairAttempts: int(valueOf(o.RepairAttempts))}
+	if o.ResponseFormat != v1alpha1.ResponseSchema {
+		output.ResponseFormat = string(o.ResponseFormat) // gateways that know no other need not be told
+	}
+	return output
 }
 
 func contractEmbeddings(e *v1alpha1.Embeddings) *config.Embeddings {

@@ -71,10 +71,19 @@ type Message struct {
 	History string `json:"history,omitempty"`
 }
 
+// What an upstream is asked for where an answer is to be JSON.
+const (
+	ResponseSchema     = "Schema"
+	ResponseJSONObject = "JSONObject"
+	ResponseNothing    = "Nothing"
+)
+
 // Output makes a model's answer a JSON value.
 type Output struct {
 	// Schema is what the value has to satisfy.
 	Schema jsontext.Value `json:"schema"`
+	// ResponseFormat says what the upstream is asked for; empty is Schema.
+	ResponseFormat string `json:"responseFormat,omitempty"`
 	// RepairAttempts is how often a model is told what was wrong and asked again.
 	RepairAttempts int `json:"repairAttempts,omitzero"`
 }

@@ -38,6 +38,7 @@ func (v *validator) route(path string, r *Route) {
 	begin := &place{vars: expr.Vars{"request": v.request(path, r)}, inRoute: true}
 	end := v.steps(path+".steps", r.Steps, begin)
 	v.response(path, r, end)
+	v.countable(path, r)
 }
 
 func (v *validator) budget(path string, b *Budget) {

@@ -140,7 +140,7 @@ func (v *validator) argument(path string, input *jsontext.Value, at *place) {
 func (v *validator) chat(path string, c *Chat, at *place) expr.Type {
 	v.modelUpstream(path+".upstream", c.Upstream)
 	v.messages(path+".messages", c.Messages, at)
-	v.parameters(path+".parameters", &c.Parameters, at, c.Output != nil)
+	v.parameters(path+".parameters", &c.Parameters, at, c.Output)
 	return v.completion(path+".output", c.Output, nil)
 }
 
@@ -153,32 +153,12 @@ func (v *validator) completion(path string, o *Output, more map[string]expr.Type
 			v.addf(path+".schema", "is required")
 		}
 		fields["output"] = v.schema(path+".schema", &o.Schema)
+		if o.ResponseFormat != "" && !slices.Contains(responseFormats, o.ResponseFormat) {
+			v.addf(path+".responseFormat", "%q, want one of %s", o.ResponseFormat, strings.Join(responseFormats, ", "))
+		}
 		v.between(path+".repairAttempts", o.RepairAttempts, 0, MaxRepairAttempts)
 	}
 	return expr.Object(fields)
-}
-
-// ownMembers of an upstream's request are set by the gateway.
-var ownMembers = []string{"model", "messages", "input", "stream", "tools", "tool_choice", "n"}
-
-func (v *validator) parameters(path string, raw *jsontext.Value, at *place, structured bool) {
-	if *raw == nil {
-		return
-	}
-	members := v.object(path, *raw)
-	if members == nil {
-		return
-	}
-	own := ownMembers
-	if structured {
-		own = append(slices.Clone(own), "response_format")
-	}
-	for _, name := range own {
-		if _, set := members[name]; set {
-			v.addf(path+"."+name, "may not be set here, the gateway sets it")
-		}
-	}
-	v.tree(path, raw, at)
 }
 
 func (v *validator) messages(path string, messages []Message, at *place) {
@@ -207,14 +187,15 @@ func (v *validator) embeddings(path string, e *Embeddings, at *place) expr.Type 
 		v.addf(path+".input", "is required")
 	}
 	v.text(path+".input", &e.Input, at)
-	v.parameters(path+".parameters", &e.Parameters, at, false)
+	v.parameters(path+".parameters", &e.Parameters, at, nil)
+	v.encodingFormat(path+".parameters.encoding_format", e.Parameters)
 	return vectorsType
 }
 
 func (v *validator) agent(path string, a *Agent, at *place) expr.Type {
 	v.modelUpstream(path+".upstream", a.Upstream)
 	v.messages(path+".messages", a.Messages, at)
-	v.parameters(path+".parameters", &a.Parameters, at, a.Output != nil)
+	v.parameters(path+".parameters", &a.Parameters, at, a.Output)
 	if len(a.Tools) == 0 {
 		v.addf(path+".tools", "is empty, want at least one function")
 	}

@@ -14,7 +14,7 @@ import (
 // output makes a model's answer a JSON value that satisfies a schema.
 type output struct {
 	schema  *schema.Schema
-	asked   *openai.Output
+	asked   *openai.Output // nil where the messages alone ask
 	repairs int
 }
 
@@ -22,11 +22,18 @@ func (c *compiler) output(o *config.Output) *output {
 	if o == nil {
 		return nil
 	}
-	return &output{
-		schema:  c.program.Schema(&o.Schema),
-		asked:   &openai.Output{Name: "output", Schema: o.Schema},
-		repairs: o.RepairAttempts,
+	return &output{schema: c.program.Schema(&o.Schema), asked: wanted(o), repairs: o.RepairAttempts}
+}
+
+// wanted is what the upstream is asked for, besides what the messages say; nil for nothing.
+func wanted(o *config.Output) *openai.Output {
+	switch o.ResponseFormat {
+	case config.ResponseNothing:
+		return nil
+	case config.ResponseJSONObject:
+		return &openai.Output{}
 	}
+	return &openai.Output{Name: "output", Schema: o.Schema}
 }
 
 // asker asks a model; an agent asks it several times.

@@ -61,7 +61,7 @@ func TestDefaults(t *testing.T) {
 		"spec.routes[0].timeout":                      "30s",
 		"spec.routes[0].budget":                       map[string]any{"maxCalls": int64(64), "maxBytes": int64(16 << 20)},
 		"spec.routes[0].response":                     map[string]any{"stream": "s0"},
-		"spec.routes[0].steps[0].chat.output":         map[string]any{"schema": map[string]any{}, "repairAttempts": int64(1)},
+		"spec.routes[0].steps[0].chat.output":         map[string]any{"schema": map[string]any{}, "responseFormat": "Schema", "repairAttempts": int64(1)},
 		"spec.routes[0].steps[1].http.method":         "GET",
 		"spec.routes[0].steps[2].agent.maxTurns":      int64(8),
 		"spec.routes[0].steps[2].agent.maxParallel":   int64(4),

@@ -20,17 +20,18 @@ type Chat struct {
 	ToolChoice string
 	// ParallelToolCalls says whether the model may ask for several at once; nil says nothing.
 	ParallelToolCalls *bool
-	// Output asks for an answer that is JSON of a schema.
+	// Output asks for an answer that is JSON.
 	Output *Output
 	Stream bool
-	// IncludeUsage asks for the usage at the end of a stream.
+	// IncludeUsage asks for the usage at the end of a stream, where Parameters say nothing of it.
 	IncludeUsage bool
 	// MaxTokens, above 0, is the most that the answer may have. It lowers what Parameters say: max_tokens,
 	// max_completion_tokens, or both. Where they say nothing it becomes max_tokens, the one that every server
 	// knows: many ignore the other without a word (Ollama, llama.cpp before 2026), while the models that refuse this
 	// one (OpenAI's with reasoning) say so. For those, Parameters have to set max_completion_tokens.
 	MaxTokens int64
-	// Parameters is an object of further members; nil for none. What the fields above set takes precedence.
+	// Parameters is an object of further members; nil for none. One that is null is left out. What the fields above have
+	// set takes precedence, but for stream_options.
 	Parameters jsontext.Value
 }
 
@@ -42,10 +43,11 @@ type Tool struct {
 	Parameters jsontext.Value
 }
 
-// Output is a JSON Schema for an answer, as OpenAI's structured outputs take it.
+// Output is what an answer shall be: a JSON object of any kind, or of a JSON Schema as OpenAI's structured outputs take it.
 type Output struct {
 	// Name is of letters, digits, underscores and dashes, 64 at most.
-	Name   string
+	Name string
+	// Schema is nil for any object.
 	Schema jsontext.Value
 	// Strict makes the upstream refuse schemas that it cannot hold the model to.
 	Strict bool
@@ -97,6 +99,9 @@ func toolChoice(choice string) []byte {
 }
 
 func (o *Output) json() []byte {
+	if o.Schema == nil {
+		return object{}.with("type", quote("json_object")).done()
+	}
 	schema := object{}.with("name", quote(o.Name)).with("schema", o.Schema)
 	if o.Strict {
 		schema = schema.with("strict", []byte("true"))

@@ -60,6 +60,11 @@ func TestChatBody(t *testing.T) {
 			want: start + `,"response_format":{"type":"json_schema","json_schema":{"name":"verdict","schema":{"type":"string"},"strict":true}}}`,
 		},
 		{
+			name: "any JSON object",
+			chat: Chat{Messages: hi, Output: &Output{}},
+			want: start + `,"response_format":{"type":"json_object"}}`,
+		},
+		{
 			name: "what is set takes precedence",
 			chat: Chat{
 				Messages: hi, Stream: true, Tools: []Tool{{Name: "now"}}, ToolChoice: "none", ParallelToolCalls: &no,
@@ -81,8 +86,13 @@ func TestChatBody(t *testing.T) {
 		},
 		{
 			name: "usage, beside other options",
-			chat: Chat{Messages: hi, Stream: true, IncludeUsage: true, Parameters: jsontext.Value(`{"stream_options":{"include_usage":false,"x":1}}`)},
-			want: start + `,"stream":true,"stream_options":{"include_usage":true,"x":1}}`,
+			chat: Chat{Messages: hi, Stream: true, IncludeUsage: true, Parameters: jsontext.Value(`{"stream_options":{"x":1,"y":null}}`)},
+			want: start + `,"stream":true,"stream_options":{"x":1,"include_usage":true}}`,
+		},
+		{
+			name: "what is null is left out",
+			chat: Chat{Messages: hi, Parameters: jsontext.Value(`{"stop":null,"seed": 1 ,"top_p": null,"max_tokens":null,"x":{"y":null}}`)},
+			want: start + `,"seed":1,"x":{"y":null}}`,
 		},
 		{
 			name: "options that nobody adds to",
@@ -107,6 +117,40 @@ func TestChatBody(t *testing.T) {
 	}
 	if _, err := (&Chat{Parameters: jsontext.Value(`[]`)}).Body("m"); err == nil {
 		t.Error("parameters that are a list were accepted")
+	}
+}
+
+// What the parameters say of the usage wins, and where that is no more than that none is wanted, nothing is sent.
+func TestStreamOptions(t *testing.T) {
+	for parameters, want := range map[string]string{
+		`{}`:                      `{"include_usage":true}`,
+		`{"stream_options":null}`: ``,
+		`{"stream_options":{}}`:   `{"include_usage":true}`,
+		`{"stream_options":{"include_usage":false}}`:              ``,
+		`{"stream_options":{"include_usage":null}}`:               ``,
+		`{"stream_options":{ "include_usage" : false , "x" : 1}}`: `{"x":1}`,
+		`{"stream_options":{"include_usage":true}}`:               `{"include_usage":true}`,
+		`{"stream_options":{"include_usage":"odd"}}`:              `{"include_usage":"odd"}`,
+		`{"stream_options":7}`:                                    `7`,
+	} {
+		for _, asked := range []bool{true, false} {
+			c := Chat{Stream: true, IncludeUsage: asked, Parameters: jsontext.Value(parameters)}
+			wanted := want
+			if !asked && (parameters == `{}` || parameters == `{"stream_options":{}}`) {
+				wanted = ``
+			}
+			if wanted != "" {
+				wanted = `,"stream_options":` + wanted
+			}
+			got, err := c.Body("m")
+			if want := `{"model":"m","messages":[],"stream":true` + wanted + `}`; err != nil || string(got) != want {
+				t.Errorf("%s, asked for %v: got %s (%v), want %s", parameters, asked, got, err, want)
+			}
+			c.Stream = false
+			if got, err := c.Body("m"); err != nil || string(got) != `{"model":"m","messages":[]}` {
+				t.Errorf("%s, not streamed: %s (%v)", parameters, got, err)
+			}
+		}
 	}
 }
 

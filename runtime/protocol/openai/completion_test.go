@@ -87,10 +87,18 @@ func TestWithAlias(t *testing.T) {
 }
 
 func TestEmbeddingsBody(t *testing.T) {
-	e := Embeddings{Input: []string{"a", "b\n"}, Parameters: jsontext.Value(`{"dimensions":3,"encoding_format":"base64","model":"x"}`)}
-	got, err := e.Body("m")
-	if want := `{"model":"m","input":["a","b\n"],"encoding_format":"float","dimensions":3}`; err != nil || string(got) != want {
-		t.Errorf("got %s (%v), want %s", got, err, want)
+	e := Embeddings{Input: []string{"a", "b\n"}}
+	for parameters, want := range map[string]string{
+		``:                                  `,"encoding_format":"float"`,
+		`{"dimensions":3,"model":"x"}`:      `,"dimensions":3,"encoding_format":"float"`,
+		`{"encoding_format":null,"x":null}`: ``,
+		`{"encoding_format":"base64"}`:      `,"encoding_format":"base64"`,
+	} {
+		e.Parameters = jsontext.Value(parameters)
+		got, err := e.Body("m")
+		if want := `{"model":"m","input":["a","b\n"]` + want + `}`; err != nil || string(got) != want {
+			t.Errorf("%s: got %s (%v), want %s", parameters, got, err, want)
+		}
 	}
 	e.Parameters = jsontext.Value(`1`)
 	if _, err := e.Body("m"); err == nil {

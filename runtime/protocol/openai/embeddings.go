@@ -14,25 +14,33 @@ import (
 // EmbeddingsPath is the embeddings endpoint, relative to an upstream's base URL.
 const EmbeddingsPath = "/embeddings"
 
+const encodingFormat = "encoding_format"
+
 // Embeddings is a request for the vectors of texts.
 type Embeddings struct {
 	// Input is sent as a list, also where it is one text.
 	Input []string
-	// Parameters is an object of further members; nil for none. Model, input and encoding_format are not theirs to say.
+	// Parameters is an object of further members; nil for none. One that is null is left out, encoding_format included,
+	// which is float where they say nothing of it. Model and input are not theirs to say.
 	Parameters jsontext.Value
 }
 
 // Body returns the request for a model. Parameters that are not an object are an error.
 func (e *Embeddings) Body(model string) ([]byte, error) {
 	input := list(e.Input, quote)
-	body := object{}.with("model", quote(model)).with("input", input).with("encoding_format", quote("float"))
+	body := object{}.with("model", quote(model)).with("input", input)
+	formatted := false
 	err := eachParameter(e.Parameters, func(name string, value []byte) {
-		if name != "model" && name != "input" && name != "encoding_format" {
+		formatted = formatted || name == encodingFormat
+		if name != "model" && name != "input" && !isNull(value) {
 			body = body.with(name, value)
 		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("parameters: %w", err)
+	}
+	if !formatted {
+		body = body.with(encodingFormat, quote("float"))
 	}
 	return body.done(), nil
 }

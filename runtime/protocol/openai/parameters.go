@@ -3,12 +3,14 @@ package openai
 import (
 	"slices"
 	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // limits are the members that bound an answer's tokens: the older one, and the one that counts reasoning too.
 var limits = []string{"max_tokens", "max_completion_tokens"}
 
-// parameters adds the further members of the request to those that it has.
+// parameters adds the further members of the request to those that it has. What is null is left out.
 func (c *Chat) parameters(body object) (object, error) {
 	own := c.own()
 	var limited bool
@@ -16,13 +18,12 @@ func (c *Chat) parameters(body object) (object, error) {
 	err := eachParameter(c.Parameters, func(name string, value []byte) {
 		switch {
 		case slices.Contains(own, name):
-		case name == "stream_options":
+		case name == streamOptions:
 			options = value
+		case isNull(value):
 		case slices.Contains(limits, name) && c.MaxTokens > 0:
-			if !isNull(value) {
-				limited = true
-				body = body.with(name, lower(value, c.MaxTokens))
-			}
+			limited = true
+			body = body.with(name, lower(value, c.MaxTokens))
 		default:
 			body = body.with(name, value)
 		}
@@ -54,27 +55,42 @@ func (c *Chat) own() []string {
 	return own
 }
 
-// streamOptions adds to what the parameters say; OpenAI's API refuses the member in a request that does not stream.
-func (c *Chat) streamOptions(body object, given []byte) (object, error) {
+const (
+	streamOptions = "stream_options"
+	includeUsage  = "include_usage"
+)
+
+// streamOptions adds what the parameters say, and asks for the usage where they do not speak of it. Not all servers know the
+// member: where it would say no more than that no usage is wanted, it is left out. OpenAI's API refuses it in a request that
+// does not stream.
+func (c *Chat) streamOptions(body object, given jsontext.Value) (object, error) {
 	switch {
-	case !c.Stream:
+	case !c.Stream, given != nil && isNull(given):
 		return body, nil
-	case !c.IncludeUsage && given == nil:
-		return body, nil
-	case !c.IncludeUsage:
-		return body.with("stream_options", given), nil
+	case given != nil && given.Kind() != '{':
+		return body.with(streamOptions, given), nil // the upstream will say what is wrong with it
 	}
-	options := object{}.with("include_usage", []byte("true"))
-	if !isNull(given) {
-		if err := eachParameter(given, func(name string, value []byte) {
-			if name != "include_usage" {
-				options = options.with(name, value)
-			}
-		}); err != nil {
-			return nil, err
+	options, usage := object{}, c.IncludeUsage
+	if err := eachParameter(given, func(name string, value []byte) {
+		switch {
+		case name == includeUsage && (isNull(value) || string(value) == "false"):
+			usage = false
+		case name == includeUsage:
+			usage = false
+			options = options.with(name, value)
+		case !isNull(value):
+			options = options.with(name, value)
 		}
+	}); err != nil {
+		return nil, err
 	}
-	return body.with("stream_options", options.done()), nil
+	if usage {
+		options = options.with(includeUsage, []byte("true"))
+	}
+	if len(options) == 0 {
+		return body, nil
+	}
+	return body.with(streamOptions, options.done()), nil
 }
 
 func eachParameter(parameters []byte, visit func(name string, value []byte)) error {
