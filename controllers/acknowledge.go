@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/load"
@@ -42,6 +45,8 @@ type acknowledgement struct {
 	behind []*corev1.Pod
 	// rejected and missing say, pod by pod, why a gateway does not serve the revision, and which secrets it lacks.
 	rejected, missing []string
+	// unreminded says why pods that are behind could not be reminded of the revision.
+	unreminded error
 	// again is when a pod that is not read yet will count; zero where there is none.
 	again time.Duration
 }
@@ -49,7 +54,7 @@ type acknowledgement struct {
 // acknowledge compares what the gateways serve with the current config. A pod that starts does not count before it
 // says something: it cannot become ready without a config.
 func acknowledge(seen *view, current render.Document) acknowledgement {
-	result := acknowledgement{revision: revisionOf(current)}
+	result := acknowledgement{revision: current.Revision()}
 	if result.revision == "" {
 		return result
 	}
@@ -99,16 +104,17 @@ func (a *acknowledgement) countSecrets(pod load.Pod) {
 }
 
 // nudge reminds the pods that are behind, each in its own rhythm, and returns when the next one is due. It waits
-// until the ConfigMap was seen to hold the revision: before that there is nothing to find.
-func (r *Reconciler) nudge(ctx context.Context, seen *view, a acknowledgement) (time.Duration, error) {
+// until the ConfigMap was seen to hold the revision: before that there is nothing to find. A pod that refuses to be
+// reminded is told of and tried again in the same rhythm: the kubelet will find the revision by itself.
+func (r *Reconciler) nudge(ctx context.Context, seen *view, a *acknowledgement) time.Duration {
 	memory := r.memories.of(seen)
 	due := map[types.UID]nudge{}
 	var wait time.Duration
 	var errs []error
 	if delivered(seen, a.revision) {
 		for _, pod := range a.behind {
-			next, err := r.nudgePod(ctx, seen, pod, memory.nudges[pod.UID], a.revision)
-			errs = append(errs, err)
+			next := r.nudgePod(ctx, seen, pod, memory.nudges[pod.UID], a.revision)
+			errs = append(errs, next.failed)
 			due[pod.UID] = next
 			if next.count < maxNudges {
 				wait = soonest(wait, max(next.next.Sub(seen.now), time.Millisecond))
@@ -116,7 +122,8 @@ func (r *Reconciler) nudge(ctx context.Context, seen *view, a acknowledgement) (
 		}
 	}
 	memory.nudges = due
-	return wait, errors.Join(errs...)
+	a.unreminded = errors.Join(errs...)
+	return wait
 }
 
 func delivered(seen *view, revision string) bool {
@@ -125,19 +132,21 @@ func delivered(seen *view, revision string) bool {
 }
 
 // nudgePod nudges where that is due, and returns the pod's state after it.
-func (r *Reconciler) nudgePod(ctx context.Context, seen *view, pod *corev1.Pod, state nudge, revision string) (nudge, error) {
+func (r *Reconciler) nudgePod(ctx context.Context, seen *view, pod *corev1.Pod, state nudge, revision string) nudge {
 	if state.revision != revision {
 		state = nudge{revision: revision, count: nudgesSoFar(pod, revision), next: seen.now}
 	}
 	if seen.now.Before(state.next) || state.count >= maxNudges {
-		return state, nil
+		return state
 	}
+	state.failed = nil
 	if err := r.annotate(ctx, pod, NudgeAnnotation, fmt.Sprintf("%s.%d", revision, state.count)); err != nil {
-		return state, fmt.Errorf("nudge pod %s: %w", pod.Name, err)
+		state.failed = fmt.Errorf("nudge pod %s: %w", pod.Name, err)
+		log.FromContext(ctx).Error(err, "A replica could not be reminded of the config", "pod", pod.Name)
 	}
 	state.next = seen.now.Add(min(firstNudgePause<<state.count, maxNudgePause))
 	state.count++
-	return state, nil
+	return state
 }
 
 // nudgesSoFar reads from the pod what an operator before this one did.
@@ -169,4 +178,29 @@ func (r *Reconciler) annotate(ctx context.Context, pod *corev1.Pod, key, value s
 	target.Namespace, target.Name = pod.Namespace, pod.Name
 	err = r.Client.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldOwner))
 	return client.IgnoreNotFound(err)
+}
+
+// parallelWrites bounds how many pods are written to at once.
+const parallelWrites = 16
+
+// annotateAll sets an annotation of several pods. It tries every pod, and returns the errors of all.
+func (r *Reconciler) annotateAll(ctx context.Context, key string, values map[*corev1.Pod]string) error {
+	var (
+		group errgroup.Group
+		mu    sync.Mutex
+		errs  []error
+	)
+	group.SetLimit(parallelWrites)
+	for pod, value := range values {
+		group.Go(func() error {
+			if err := r.annotate(ctx, pod, key, value); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, fmt.Errorf("annotate pod %s: %w", pod.Name, err))
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // it has no errors of its own
+	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,8 +29,8 @@ func pod(name string) corev1.Pod {
 }
 
 func TestAcknowledge(t *testing.T) {
-	document := render.Document{Encoded: []byte("{}"), Config: &config.Config{}}
-	revision := revisionOf(document)
+	document := render.Document{Encoded: []byte("{}")}
+	revision := document.Revision()
 	read := func(status config.Status) load.Pod { return load.Pod{Seen: moment, Status: status} }
 	type summary struct {
 		Replicas, Acknowledged int32
@@ -142,9 +144,9 @@ func TestNudgesWithBackoff(t *testing.T) {
 	var at []time.Duration
 	for {
 		before := len(n.patches)
-		wait, err := n.nudge(t.Context(), n.seen, n.a)
-		if err != nil {
-			t.Fatal(err)
+		wait := n.nudge(t.Context(), n.seen, &n.a)
+		if n.a.unreminded != nil {
+			t.Fatal(n.a.unreminded)
 		}
 		if len(n.patches) == before {
 			t.Fatalf("asked to come back at %v, where nothing was due", n.seen.now.Sub(moment))
@@ -189,13 +191,38 @@ func TestNudges(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNudging(t, tt.annotation)
 			tt.change(n)
-			if _, err := n.nudge(t.Context(), n.seen, n.a); err != nil {
-				t.Fatal(err)
+			if n.nudge(t.Context(), n.seen, &n.a); n.a.unreminded != nil {
+				t.Fatal(n.a.unreminded)
 			}
 			got := strings.Join(n.patches, "\n")
 			if (tt.want == "") != (got == "") || !strings.Contains(got, `"`+tt.want+`"`) && tt.want != "" {
 				t.Errorf("patches = %s, want one with %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A pod that an admission policy keeps from being annotated must not stop anything else, nor be asked without end.
+func TestNudgeThatIsRefusedIsToldAndBounded(t *testing.T) {
+	n := newNudging(t, "")
+	tried := 0
+	n.Client = interceptor.NewClient(fake.NewFakeClient(), interceptor.Funcs{
+		Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+			tried++
+			return apierrors.NewForbidden(corev1.Resource("pods"), "a", errors.New("by policy"))
+		},
+	})
+	for {
+		wait := n.nudge(t.Context(), n.seen, &n.a)
+		if n.a.unreminded == nil || !strings.Contains(n.a.unreminded.Error(), "by policy") {
+			t.Fatalf("unreminded = %v, want the refusal", n.a.unreminded)
+		}
+		if wait == 0 {
+			break
+		}
+		n.seen.now = n.seen.now.Add(wait)
+	}
+	if tried != maxNudges {
+		t.Errorf("tried %d times, want %d", tried, maxNudges)
 	}
 }

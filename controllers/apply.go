@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,6 +35,10 @@ type outcome struct {
 	err error
 	// scaledFrom is how many replicas the Deployment had, where that was changed.
 	scaledFrom *int32
+	// deployment is the Deployment as the API server answered its write; nil if it was not written.
+	deployment *appsv1.Deployment
+	// unpriced says why pods could not be told how dear they are: a hint to whoever deletes them, and no more.
+	unpriced error
 }
 
 // conflictError says that the name of a child is taken by an object that is somebody else's.
@@ -99,9 +104,10 @@ func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.C
 		return err
 	}
 	if child.Kind == "Deployment" {
-		return r.applyDeployment(ctx, seen, live != nil, child, result)
+		return r.applyDeployment(ctx, seen, live, child, result)
 	}
-	return r.write(ctx, seen, live != nil, child)
+	_, err = r.write(ctx, seen, live, child)
+	return err
 }
 
 // claim returns the live object of a child; nil where there is none. It never takes over what somebody else made.
@@ -162,22 +168,31 @@ func (r *Reconciler) differs(seen *view, live client.Object, child *render.Child
 	return !r.memories.of(seen).rewritten(child.Kind, writtenAs(live, child)), nil
 }
 
-// write applies a child and, where applying cannot, replaces the lists that somebody else added to.
-func (r *Reconciler) write(ctx context.Context, seen *view, exists bool, child *render.Child) error {
+// write applies a child and, where applying cannot, replaces the lists that somebody else added to. It returns the object
+// as the API server has it now.
+func (r *Reconciler) write(
+	ctx context.Context, seen *view, live client.Object, child *render.Child,
+) (*unstructured.Unstructured, error) {
 	rendered, err := child.Unstructured()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	result := rendered.DeepCopy()
+	if child.Kind == "ConfigMap" && live != nil {
+		// What it holds was decided from what it held. It comes before all that depends on the spec, so that a view that is
+		// too old gets no further than a conflict.
+		result.SetUID(live.GetUID())
+		result.SetResourceVersion(live.GetResourceVersion())
+	}
 	err = r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(result), client.FieldOwner(FieldOwner), client.ForceOwnership)
 	log.FromContext(ctx).V(1).Info("Applied", "kind", child.Kind, "name", child.Name)
 	switch {
 	case err == nil && covers(result.Object, rendered.Object):
-		return nil
-	case err == nil, exists && apierrors.IsInvalid(err):
+		return result, nil
+	case err == nil, live != nil && apierrors.IsInvalid(err):
 		return r.replaceLists(ctx, seen, child, rendered)
 	default:
-		return err
+		return nil, err
 	}
 }
 
@@ -186,26 +201,26 @@ func (r *Reconciler) write(ctx context.Context, seen *view, exists bool, child *
 // then handed to the applier, which else would not remove them when they are no longer rendered.
 func (r *Reconciler) replaceLists(
 	ctx context.Context, seen *view, child *render.Child, rendered *unstructured.Unstructured,
-) error {
+) (*unstructured.Unstructured, error) {
 	patch, err := json.Marshal(withoutMetadata(rendered))
 	if err != nil {
-		return fmt.Errorf("encode patch: %w", err)
+		return nil, fmt.Errorf("encode patch: %w", err)
 	}
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(child.GroupVersionKind)
 	object.SetNamespace(child.Namespace)
 	object.SetName(child.Name)
 	if err := r.Client.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldOwner)); err != nil {
-		return fmt.Errorf("replace lists: %w", err)
+		return nil, fmt.Errorf("replace lists: %w", err)
 	}
 	if err := r.ownAsApplier(ctx, object); err != nil {
-		return err
+		return nil, err
 	}
 	if !covers(object.Object, withoutMetadata(rendered)) {
 		log.FromContext(ctx).Info("Admission rewrites what is applied; leaving it", "kind", child.Kind, "name", child.Name)
 		r.memories.of(seen).rewrite(child.Kind, writtenAs(object, child))
 	}
-	return nil
+	return object, nil
 }
 
 func (r *Reconciler) ownAsApplier(ctx context.Context, object *unstructured.Unstructured) error {

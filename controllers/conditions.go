@@ -19,12 +19,16 @@ const maxMessage = 2048
 
 // facts are what the conditions are about.
 type facts struct {
-	problem      *problem
-	applyErr     error
+	problem  *problem
+	applyErr error
+	// unpriced says why pods could not be priced before a scale-down.
+	unpriced     error
 	acknowledged acknowledgement
 	wanted       int32
-	// deployment and autoscaler are ours, or nil.
+	// deployment and autoscaler are ours, or nil. The Deployment is as the last write left it.
 	deployment *appsv1.Deployment
+	// template is the generation from which the Deployment has had its pods' template.
+	template   int64
 	autoscaler *autoscalingv2.HorizontalPodAutoscaler
 	scaling    *v1alpha1.Scaling
 	// metricsAPI says what keeps the HPA controller from reading in-flight; empty where nothing does.
@@ -75,7 +79,7 @@ func (f facts) configApplied() metav1.Condition {
 		return applied(metav1.ConditionFalse, v1alpha1.ReasonRejected, "%s", strings.Join(a.rejected, "; "))
 	case a.acknowledged < a.replicas, a.replicas == 0 && f.wanted > 0:
 		return applied(metav1.ConditionFalse, v1alpha1.ReasonPending,
-			"%d of %d replicas serve revision %s", a.acknowledged, a.replicas, a.revision)
+			"%d of %d replicas serve revision %s%s", a.acknowledged, a.replicas, a.revision, but(a.unreminded))
 	case len(a.missing) > 0:
 		return applied(metav1.ConditionFalse, v1alpha1.ReasonSecretMissing, "Not there: %s", strings.Join(a.missing, "; "))
 	default:
@@ -94,7 +98,7 @@ func (f facts) available() metav1.Condition {
 		return available(metav1.ConditionTrue, v1alpha1.ReasonScaledToZero, "No replicas are wanted")
 	}
 	have, need := f.deployment.Status.AvailableReplicas, f.needed()
-	message := fmt.Sprintf("%d replicas take requests, at least %d should", have, need)
+	message := fmt.Sprintf("%d replicas take requests, at least %d should%s", have, need, f.hindrance())
 	switch {
 	case have >= need:
 		return available(metav1.ConditionTrue, v1alpha1.ReasonAvailable, fmt.Sprintf("At least %d replicas take requests", need))
@@ -105,21 +109,49 @@ func (f facts) available() metav1.Condition {
 	}
 }
 
-// needed is how many replicas make the service available: the autoscaler's minimum, and no more than are wanted now.
+// needed is how many replicas make the service available: the autoscaler's minimum, which it will ask for if fewer are
+// wanted now.
 func (f facts) needed() int32 {
 	if f.scaling == nil {
 		return 1
 	}
-	return max(1, min(f.scaling.MinReplicas, f.wanted))
+	return max(1, f.scaling.MinReplicas)
 }
 
+// deadlineExceeded says that the Deployment, as it is now, made no progress for too long.
 func deadlineExceeded(deployment *appsv1.Deployment) bool {
+	c := deploymentCondition(deployment, appsv1.DeploymentProgressing)
+	return deployment.Status.ObservedGeneration >= deployment.Generation &&
+		c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded"
+}
+
+// deploymentCondition is zero where there is none of the kind.
+func deploymentCondition(deployment *appsv1.Deployment, kind appsv1.DeploymentConditionType) appsv1.DeploymentCondition {
 	for _, c := range deployment.Status.Conditions {
-		if c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded" {
-			return true
+		if c.Type == kind {
+			return c
 		}
 	}
-	return false
+	return appsv1.DeploymentCondition{}
+}
+
+// hindrance is what keeps pods from being created, such as a quota or an admission policy, as a part of a sentence.
+func (f facts) hindrance() string {
+	if f.deployment == nil {
+		return ""
+	}
+	if c := deploymentCondition(f.deployment, appsv1.DeploymentReplicaFailure); c.Status == corev1.ConditionTrue {
+		return ": " + c.Message
+	}
+	return ""
+}
+
+// but adds a write that failed to a message.
+func but(err error) string {
+	if err == nil {
+		return ""
+	}
+	return "; " + err.Error()
 }
 
 // scalable repeats what the autoscaler says of itself, and why it cannot read our metric where we know that better.
@@ -174,6 +206,10 @@ func (f facts) stalled() (metav1.Condition, bool) {
 	if refused(f.applyErr) {
 		return stalled(v1alpha1.ReasonApplyFailed, f.applyErr.Error())
 	}
+	if f.deployment != nil && deadlineExceeded(f.deployment) {
+		progress := deploymentCondition(f.deployment, appsv1.DeploymentProgressing)
+		return stalled(v1alpha1.ReasonDeadlineExceeded, progress.Message+f.hindrance())
+	}
 	return metav1.Condition{}, false
 }
 
@@ -184,7 +220,7 @@ func refused(err error) bool {
 
 // ready is the first of its parts that is not as it should be.
 func (f facts) ready(valid, applied, available, stalled metav1.Condition) metav1.Condition {
-	for _, part := range []metav1.Condition{valid, stalled, available, applied} {
+	for _, part := range []metav1.Condition{valid, stalled, f.unapplied(), available, applied} {
 		failed := part.Type != "" && (part.Status == metav1.ConditionTrue) == (part.Type == v1alpha1.ConditionStalled)
 		if failed {
 			return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, part.Reason, part.Message)
@@ -196,13 +232,21 @@ func (f facts) ready(valid, applied, available, stalled metav1.Condition) metav1
 	return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "The service serves the spec")
 }
 
-// rolling says that replicas of an older template are being replaced. A change of the number alone is no roll-out:
-// autoscaling would else make the service unready over and over.
+// unapplied says that a child could not be written, in the form of a condition that is False; it is zero otherwise. What
+// the spec asks for is then not there, whatever the cluster says of what is.
+func (f facts) unapplied() metav1.Condition {
+	if f.applyErr == nil {
+		return metav1.Condition{}
+	}
+	return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonApplyFailed, f.applyErr.Error())
+}
+
+// rolling says that replicas of an older template are being replaced, or that nobody has looked at the latest one yet. A
+// change of the number alone is not a roll-out, or autoscaling would make the service unready over and over.
 func (f facts) rolling() (string, bool) {
 	status := f.deployment.Status
-	unseen := status.ObservedGeneration < f.deployment.Generation && status.Replicas == f.wanted
-	return fmt.Sprintf("%d of %d replicas are up to date", status.UpdatedReplicas, status.Replicas),
-		unseen || status.UpdatedReplicas < status.Replicas
+	return fmt.Sprintf("%d of %d replicas are up to date%s", status.UpdatedReplicas, status.Replicas, f.hindrance()),
+		status.ObservedGeneration < f.template || status.UpdatedReplicas < status.Replicas
 }
 
 // reconciling says that the operator, or what it relies on, is on its way to what is wanted.
@@ -212,6 +256,8 @@ func (f facts) reconciling(ready metav1.Condition) (string, bool) {
 	}
 	status := f.deployment.Status
 	settled := status.ObservedGeneration >= f.deployment.Generation && status.Replicas == f.wanted &&
-		status.AvailableReplicas == f.wanted && f.applyErr == nil
-	return fmt.Sprintf("%d of %d replicas take requests", status.AvailableReplicas, f.wanted), !settled
+		status.AvailableReplicas == f.wanted && f.unpriced == nil
+	message := fmt.Sprintf("%d of %d replicas take requests%s%s",
+		status.AvailableReplicas, f.wanted, f.hindrance(), but(f.unpriced))
+	return message, !settled
 }

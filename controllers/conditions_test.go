@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,10 +25,15 @@ func steady() facts {
 	deployment.Generation = 4
 	deployment.Status = appsv1.DeploymentStatus{ObservedGeneration: 4, Replicas: 2, UpdatedReplicas: 2, ReadyReplicas: 2, AvailableReplicas: 2}
 	return facts{
-		wanted: 2, deployment: deployment,
+		wanted: 2, deployment: deployment, template: 4,
 		acknowledged: acknowledgement{revision: "r1", replicas: 2, acknowledged: 2},
 	}
 }
+
+// noProgress is what the Deployment controller says of a roll-out that is stuck.
+var noProgress = []appsv1.DeploymentCondition{{
+	Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded", Message: "has timed out progressing",
+}}
 
 func scaled(metric v1alpha1.MetricType, conditions ...autoscalingv2.HorizontalPodAutoscalerCondition) func(*facts) {
 	return func(f *facts) {
@@ -94,8 +100,18 @@ func TestConditions(t *testing.T) {
 		},
 		{
 			name:   "a new template that nobody has seen",
-			change: func(f *facts) { f.deployment.Generation = 5 },
+			change: func(f *facts) { f.deployment.Generation, f.template = 5, 5 },
 			want:   "Ready=False/Progressing ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
+			name:   "a new template and another number at once, which nobody has seen",
+			change: func(f *facts) { f.deployment.Generation, f.template, f.wanted = 5, 5, 3 },
+			want:   "Ready=False/Progressing ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
+			name:   "another number that nobody has seen",
+			change: func(f *facts) { f.deployment.Generation, f.wanted = 5, 3 },
+			want:   "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
 		},
 		{
 			name:   "rolling",
@@ -114,9 +130,25 @@ func TestConditions(t *testing.T) {
 			name: "no progress",
 			change: func(f *facts) {
 				f.deployment.Status.AvailableReplicas = 0
-				f.deployment.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded"}}
+				f.deployment.Status.Conditions = noProgress
 			},
-			want: "Ready=False/DeadlineExceeded ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=False/DeadlineExceeded Scaling=False/Manual Reconciling=True/Progressing",
+			want: "Ready=False/DeadlineExceeded ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=False/DeadlineExceeded Scaling=False/Manual Stalled=True/DeadlineExceeded",
+		},
+		{
+			name: "no progress while the old replicas serve",
+			change: func(f *facts) {
+				f.deployment.Status.Replicas, f.deployment.Status.UpdatedReplicas = 3, 1
+				f.deployment.Status.Conditions = noProgress
+			},
+			want: "Ready=False/DeadlineExceeded ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Stalled=True/DeadlineExceeded",
+		},
+		{
+			name: "no progress of the generation before",
+			change: func(f *facts) {
+				f.deployment.Generation, f.template = 5, 5
+				f.deployment.Status.Conditions = noProgress
+			},
+			want: "Ready=False/Progressing ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
 		},
 		{
 			name:   "a name is taken",
@@ -133,6 +165,11 @@ func TestConditions(t *testing.T) {
 		{
 			name:   "the API server is away: no reason to stall",
 			change: func(f *facts) { f.applyErr = errors.New("connection refused") },
+			want:   "Ready=False/ApplyFailed ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
+			name:   "pods could not be priced",
+			change: func(f *facts) { f.unpriced = errors.New("annotate pod a: refused") },
 			want:   "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
 		},
 		{
@@ -168,6 +205,15 @@ func TestConditions(t *testing.T) {
 			want: "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=True/Active",
 		},
 		{
+			name: "the autoscaler has not asked for its minimum yet",
+			change: func(f *facts) {
+				scaled(v1alpha1.MetricCPU)(f)
+				f.wanted, f.acknowledged.replicas, f.acknowledged.acknowledged = 1, 1, 1
+				f.deployment.Status = appsv1.DeploymentStatus{ObservedGeneration: 4, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
+			},
+			want: "Ready=False/Unavailable ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=False/Unavailable Scaling=Unknown/Progressing Reconciling=True/Progressing",
+		},
+		{
 			name: "less than the autoscaler's minimum",
 			change: func(f *facts) {
 				scaled(v1alpha1.MetricCPU, hpa(autoscalingv2.ScalingActive, "True", "ValidMetricFound"))(f)
@@ -189,6 +235,47 @@ func TestConditions(t *testing.T) {
 			}
 			if diff := cmp.Diff(strings.Fields(tt.want), got); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What keeps pods from being created is known to nobody else: each condition that waits for them repeats it.
+func TestConditionsSayWhatIsInTheWay(t *testing.T) {
+	quota := appsv1.DeploymentCondition{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "exceeded quota: pods"}
+	for name, tt := range map[string]struct {
+		change func(*facts)
+		kinds  []string
+		want   string
+	}{
+		"too few": {func(f *facts) { f.deployment.Status.AvailableReplicas = 0 }, []string{"Available", "Ready", "Reconciling"}, quota.Message},
+		"rolling": {func(f *facts) { f.deployment.Status.UpdatedReplicas = 1 }, []string{"Ready", "Reconciling"}, quota.Message},
+		"growing": {func(f *facts) { f.wanted = 4 }, []string{"Reconciling"}, quota.Message},
+		"stuck": {func(f *facts) {
+			f.deployment.Status.Conditions = slices.Concat(noProgress, []appsv1.DeploymentCondition{quota})
+		}, []string{"Stalled", "Ready"}, quota.Message},
+		"a write that fails": {func(f *facts) { f.applyErr = errors.New("connection refused") }, []string{"Ready", "Reconciling"}, "connection refused"},
+		"a pod that cannot be priced": {
+			func(f *facts) { f.unpriced = errors.New("annotate pod a: refused") }, []string{"Reconciling"}, "annotate pod a: refused",
+		},
+		"a pod that cannot be reminded": {
+			func(f *facts) {
+				f.acknowledged.acknowledged, f.acknowledged.unreminded = 1, errors.New("nudge pod a: refused")
+			},
+			[]string{"ConfigApplied", "Ready"},
+			"nudge pod a: refused",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := steady()
+			f.deployment.Status.Conditions = []appsv1.DeploymentCondition{quota}
+			tt.change(&f)
+			conditions := conditionsOf(f)
+			for _, kind := range tt.kinds {
+				c := meta.FindStatusCondition(conditions, kind)
+				if c == nil || !strings.Contains(c.Message, tt.want) {
+					t.Errorf("%s = %+v, want it to say %q", kind, c, tt.want)
+				}
 			}
 		})
 	}

@@ -10,14 +10,25 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
-// maxFieldErrors bounds how many errors a message lists: the rest is found once these are mended.
+// maxFieldErrors bounds how many errors a message lists: the rest is found once these are corrected.
 const maxFieldErrors = 8
 
 // documents are the configs to deliver. Their zero value stands for none: there has been no valid config yet.
 type documents struct {
 	current, lastGood render.Document
-	// problem is set where the spec cannot be served; the documents are then those that are delivered already.
+	// accepted is the service with the spec that current was made of, to render all children from; nil where it is not
+	// known: then none is touched.
+	accepted *v1alpha1.LLMService
+	// problem is set where the spec cannot be served; all else is then what is delivered already.
 	problem *problem
+}
+
+// served is the service with the spec that its children are of: its own until one was accepted.
+func (d documents) served(service *v1alpha1.LLMService) *v1alpha1.LLMService {
+	if d.accepted == nil {
+		return service
+	}
+	return d.accepted
 }
 
 // problem says why a spec cannot be served.
@@ -26,13 +37,20 @@ type problem struct{ reason, message string }
 // chooseDocuments takes the spec's config where it is valid, and what is delivered already otherwise.
 func chooseDocuments(seen *view) documents {
 	delivered := deliveredDocuments(seen)
-	encoded, decoded, problem := configOf(seen.service)
+	current, problem := documentOf(seen.service)
 	if problem != nil {
 		delivered.problem = problem
 		return delivered
 	}
-	current := render.Document{Encoded: encoded, Config: decoded}
-	return documents{current: current, lastGood: chooseLastGood(seen, delivered, current)}
+	return documents{current: current, lastGood: chooseLastGood(seen, delivered, current), accepted: seen.service}
+}
+
+func documentOf(service *v1alpha1.LLMService) (render.Document, *problem) {
+	encoded, decoded, problem := configOf(service)
+	if problem != nil {
+		return render.Document{}, problem
+	}
+	return render.NewDocument(encoded, decoded), nil
 }
 
 func configOf(service *v1alpha1.LLMService) ([]byte, *config.Config, *problem) {
@@ -65,32 +83,55 @@ func describe(errs config.Errors) string {
 	return strings.Join(lines, "; ")
 }
 
-// deliveredDocuments reads our ConfigMap. What somebody put there that no gateway could load does not count.
+// deliveredDocuments reads our ConfigMap. What somebody else put there does not count. What we put there does, even if
+// this release would refuse it: gateways serve it.
 func deliveredDocuments(seen *view) documents {
 	if seen.configMap == nil || !seen.owns(seen.configMap) {
 		return documents{}
 	}
-	current := loadDocument(seen.configMap.Data[config.CurrentKey])
-	lastGood := loadDocument(seen.configMap.Data[config.LastGoodKey])
-	if current.Config == nil {
-		current = lastGood
+	known := render.ReadAccepted(seen.configMap.Annotations)
+	if known == nil {
+		return deliveredBefore(seen)
 	}
-	return documents{current: current, lastGood: lastGood}
+	result := documents{accepted: known.Over(seen.service)}
+	if document := seen.delivered(config.LastGoodKey); document.Revision() == known.LastGood {
+		result.lastGood = document
+	}
+	if document := seen.delivered(config.CurrentKey); document.Revision() == known.Current {
+		document.Secrets = known.Secrets
+		result.current = document
+		return result
+	}
+	// Somebody changed it, and what it was is lost. The secrets are known: replacing pods would help nobody.
+	result.current = result.lastGood
+	result.current.Secrets = known.Secrets
+	return result
 }
 
-func loadDocument(encoded string) render.Document {
-	decoded, err := config.Load([]byte(encoded))
-	if err != nil {
-		return render.Document{}
+// deliveredBefore takes over from a release that kept no record of what it accepted.
+func deliveredBefore(seen *view) documents {
+	var result documents
+	if document := seen.delivered(config.CurrentKey); document.Revision() == reportedRevision(seen.service) {
+		result.current = document
 	}
-	return render.Document{Encoded: []byte(encoded), Config: decoded.Config}
+	if document := seen.delivered(config.LastGoodKey); document.Revision() != "" {
+		if _, err := config.Load(document.Encoded); err == nil {
+			result.lastGood = document
+		}
+	}
+	return result
+}
+
+// delivered is a document of the ConfigMap, whatever it is.
+func (v *view) delivered(key string) render.Document {
+	return render.Document{Encoded: []byte(v.configMap.Data[key])}
 }
 
 // chooseLastGood keeps what a gateway has proved it can serve. A config that is replaced before any live gateway served
 // it has proved nothing, and neither has one that the operator did not report as its own.
 func chooseLastGood(seen *view, delivered documents, current render.Document) render.Document {
-	replaced := revisionOf(delivered.current)
-	if replaced == "" || replaced == revisionOf(current) || replaced != reportedRevision(seen.service) {
+	replaced := delivered.current.Revision()
+	if replaced == "" || replaced == current.Revision() || replaced != reportedRevision(seen.service) {
 		return delivered.lastGood
 	}
 	for _, pod := range seen.load.Pods {
@@ -106,12 +147,4 @@ func reportedRevision(service *v1alpha1.LLMService) string {
 		return ""
 	}
 	return service.Status.Config.Revision
-}
-
-// revisionOf names a document; empty for none.
-func revisionOf(document render.Document) string {
-	if document.Config == nil {
-		return ""
-	}
-	return config.Revision(document.Encoded)
 }

@@ -1,15 +1,22 @@
 package controllers
 
 import (
+	"cmp"
+	"encoding/json"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/load"
+	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
@@ -38,14 +45,28 @@ func encoded(t *testing.T, url string) string {
 	return string(document)
 }
 
+func revision(document string) string { return render.Document{Encoded: []byte(document)}.Revision() }
+
+func recordOf(t *testing.T, a render.Accepted) map[string]string {
+	t.Helper()
+	encoded, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{render.AcceptedAnnotation: string(encoded)}
+}
+
 func TestDocuments(t *testing.T) {
 	a, b, c := encoded(t, "http://a.svc/v1"), encoded(t, "http://b.svc/v1"), encoded(t, "http://c.svc/v1")
 	tests := []struct {
-		name                     string
-		spec                     string
-		liveCurrent, liveLast    string
-		reported, served         string
-		foreign                  bool
+		name                  string
+		spec                  string
+		liveCurrent, liveLast string
+		reported, served      string
+		foreign               bool
+		// recorded is the current document of the record, liveCurrent where it is empty; unrecorded has no record at all.
+		recorded                 string
+		unrecorded               bool
 		wantCurrent, wantLast    string
 		wantProblem, wantMessage string
 	}{
@@ -60,7 +81,22 @@ func TestDocuments(t *testing.T) {
 		},
 		{name: "broken from the first", spec: "ftp://a", wantProblem: v1alpha1.ReasonInvalid, wantMessage: "spec.upstreams[0].endpoints[0].url: "},
 		{name: "somebody else's ConfigMap is not read", spec: "ftp://a", liveCurrent: b, foreign: true, wantProblem: v1alpha1.ReasonInvalid},
-		{name: "what cannot be loaded is not carried on", spec: "ftp://a", liveCurrent: `{"version":"v0"}`, liveLast: a, wantCurrent: a, wantLast: a, wantProblem: v1alpha1.ReasonInvalid},
+		{
+			name: "what a later release would refuse is carried on", spec: "ftp://a", liveCurrent: `{"version":"v0"}`, liveLast: a,
+			wantCurrent: `{"version":"v0"}`, wantLast: a, wantProblem: v1alpha1.ReasonInvalid,
+		},
+		{
+			name: "what somebody changed is not carried on", spec: "ftp://a", liveCurrent: c, recorded: b, liveLast: a,
+			wantCurrent: a, wantLast: a, wantProblem: v1alpha1.ReasonInvalid,
+		},
+		{
+			name: "without a record, what was reported is carried on", spec: "ftp://a", unrecorded: true, liveCurrent: b, liveLast: a, reported: b,
+			wantCurrent: b, wantLast: a, wantProblem: v1alpha1.ReasonInvalid,
+		},
+		{
+			name: "without a record, what was never reported is not", spec: "ftp://a", unrecorded: true, liveCurrent: c, liveLast: "garbage", reported: b,
+			wantProblem: v1alpha1.ReasonInvalid,
+		},
 		{
 			name: "too large", spec: "http://" + strings.Repeat("a", config.MaxBytes) + "/v1", liveCurrent: b, wantCurrent: b,
 			wantProblem: v1alpha1.ReasonTooLarge, wantMessage: "spec: the config has ",
@@ -78,12 +114,28 @@ func TestDocuments(t *testing.T) {
 			}
 			if tt.liveCurrent != "" {
 				seen.configMap = &corev1.ConfigMap{Data: map[string]string{config.CurrentKey: tt.liveCurrent, config.LastGoodKey: tt.liveLast}}
+				if !tt.unrecorded {
+					seen.configMap.Annotations = recordOf(t, render.Accepted{
+						Current:  revision(cmp.Or(tt.recorded, tt.liveCurrent)),
+						LastGood: revision(tt.liveLast), Runtime: &v1alpha1.Runtime{Image: "accepted"},
+					})
+				}
 				if !tt.foreign {
 					seen.configMap.OwnerReferences = []metav1.OwnerReference{{UID: "u1", Controller: new(true)}}
 				}
 			}
 			got := chooseDocuments(seen)
-			if diff := cmp.Diff([]string{tt.wantCurrent, tt.wantLast}, []string{string(got.current.Encoded), string(got.lastGood.Encoded)}); diff != "" {
+			wantImage := "" // the spec's own
+			if tt.wantProblem != "" && !tt.unrecorded {
+				wantImage = "accepted"
+			}
+			if got.accepted != nil && got.accepted.Spec.Runtime.Image != wantImage {
+				t.Errorf("children are rendered from image %q, want %q", got.accepted.Spec.Runtime.Image, wantImage)
+			}
+			if known := tt.wantProblem == "" || tt.liveCurrent != "" && !tt.foreign && !tt.unrecorded; known != (got.accepted != nil) {
+				t.Errorf("accepted = %v, want it known: %v", got.accepted, known)
+			}
+			if diff := gocmp.Diff([]string{tt.wantCurrent, tt.wantLast}, []string{string(got.current.Encoded), string(got.lastGood.Encoded)}); diff != "" {
 				t.Errorf("current and last good (-want +got):\n%s", diff)
 			}
 			if got.problem == nil {
@@ -110,5 +162,72 @@ func TestNoChildrenWithoutAConfig(t *testing.T) {
 	children, err := (&Reconciler{}).render(&view{service: serviceWith("ftp://a")}, documents{})
 	if children != nil || err != nil {
 		t.Errorf("render() = %v, %v; want nothing", children, err)
+	}
+}
+
+func TestOutdated(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		seen, written, latest int64
+		want                  bool
+	}{
+		"as it was written":            {seen: 3, written: 3, latest: 3},
+		"newer":                        {seen: 4, written: 3, latest: 4},
+		"older":                        {seen: 2, written: 3, latest: 3, want: true},
+		"somebody edited the record":   {seen: 3, written: 99, latest: 3},
+		"edited, and older as well":    {seen: 2, written: 99, latest: 3, want: true},
+		"older, and deleted meanwhile": {seen: 2, written: 3, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen := &view{service: serviceWith("http://a.svc/v1")}
+			seen.service.Generation = tt.seen
+			seen.configMap = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+				OwnerReferences: []metav1.OwnerReference{{UID: "u1", Controller: new(true)}},
+				Annotations:     recordOf(t, render.Accepted{Generation: tt.written, Current: "r"}),
+			}}
+			server := fake.NewClientBuilder().WithScheme(scheme)
+			if tt.latest > 0 {
+				latest := serviceWith("http://a.svc/v1")
+				latest.Generation = tt.latest
+				server.WithObjects(latest)
+			}
+			got, err := (&Reconciler{Uncached: server.Build()}).outdated(t.Context(), seen)
+			if err != nil || got != tt.want {
+				t.Errorf("outdated() = %v, %v; want %v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestTemplateGeneration(t *testing.T) {
+	deployment := func(uid types.UID, generation int64, image string) *appsv1.Deployment {
+		d := &appsv1.Deployment{}
+		d.UID, d.Generation = uid, generation
+		d.Spec.Template.Spec.Containers = []corev1.Container{{Image: image}}
+		return d
+	}
+	var m memory
+	if got := m.templateGeneration(deployment("u1", 7, "a")); got != 7 {
+		t.Errorf("of a Deployment that nothing is known of: %d, want its own, 7", got)
+	}
+	for _, step := range []struct {
+		name          string
+		before, after *appsv1.Deployment
+		want          int64
+	}{
+		{"created", nil, deployment("u1", 1, "a"), 1},
+		{"another number", deployment("u1", 1, "a"), deployment("u1", 2, "a"), 1},
+		{"another template", deployment("u1", 2, "a"), deployment("u1", 3, "b"), 3},
+		{"a number again", deployment("u1", 3, "b"), deployment("u1", 4, "b"), 3},
+		{"created anew", nil, deployment("u2", 1, "b"), 1},
+		{"of another operator, and a number", deployment("u3", 5, "b"), deployment("u3", 6, "b"), 5},
+	} {
+		m.wrote(step.before, step.after)
+		if got := m.templateGeneration(step.after); got != step.want {
+			t.Errorf("%s: %d, want %d", step.name, got, step.want)
+		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,6 +26,9 @@ type memory struct {
 	// written is how each kind of child looked after admission rewrote it.
 	written map[string]string
 	nudges  map[types.UID]nudge
+	// deployment is the one that template is about: the generation in which its pods' template was last written.
+	deployment types.UID
+	template   int64
 }
 
 // nudge is how often a pod was reminded of a revision, and when it will be again.
@@ -31,6 +36,8 @@ type nudge struct {
 	revision string
 	count    int
 	next     time.Time
+	// failed is why the last one did not reach the pod; nil if it did.
+	failed error
 }
 
 // of returns the memory of the service; one of the same name that was deleted leaves none.
@@ -53,6 +60,26 @@ func (m *memories) forget(key types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.services, key)
+}
+
+// wrote takes in what a write made of the Deployment.
+func (m *memory) wrote(before, after *appsv1.Deployment) {
+	same := before != nil && before.UID == after.UID && equality.Semantic.DeepEqual(before.Spec.Template, after.Spec.Template)
+	switch {
+	case !same:
+		m.template = after.Generation
+	case m.deployment != after.UID:
+		m.template = before.Generation
+	}
+	m.deployment = after.UID
+}
+
+// templateGeneration is the generation from which the Deployment has had its template: its latest, if nothing is known.
+func (m *memory) templateGeneration(deployment *appsv1.Deployment) int64 {
+	if m.deployment != deployment.UID {
+		return deployment.Generation
+	}
+	return m.template
 }
 
 func (m *memory) rewritten(kind, as string) bool { return m.written[kind] == as }

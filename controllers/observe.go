@@ -3,6 +3,8 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -49,6 +51,8 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName) (*vi
 		return nil, fmt.Errorf("list the pods of %s: %w", key, err)
 	}
 	seen.pods = pods.Items
+	// The cache lists in no order, and messages that name pods must not change with it.
+	slices.SortFunc(seen.pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return seen, r.observeChildren(ctx, seen)
 }
 
@@ -56,7 +60,7 @@ func (r *Reconciler) observeChildren(ctx context.Context, seen *view) error {
 	name := seen.service.Name
 	for _, err := range []error{
 		read(ctx, r, seen, name, &seen.account),
-		read(ctx, r, seen, config.ConfigMapName(name), &seen.configMap),
+		r.readDocuments(ctx, seen),
 		read(ctx, r, seen, name, &seen.front),
 		read(ctx, r, seen, name, &seen.budget),
 		read(ctx, r, seen, name, &seen.deployment),
@@ -69,13 +73,30 @@ func (r *Reconciler) observeChildren(ctx context.Context, seen *view) error {
 	return nil
 }
 
+// readDocuments asks the API server where the cache has no ConfigMap: what was delivered decides what is delivered next,
+// and a cache that lags must not make that lost.
+func (r *Reconciler) readDocuments(ctx context.Context, seen *view) error {
+	name := config.ConfigMapName(seen.service.Name)
+	if err := read(ctx, r, seen, name, &seen.configMap); err != nil || seen.configMap != nil {
+		return err
+	}
+	return readFrom(ctx, r.Uncached, seen, name, &seen.configMap)
+}
+
 // read sets child to the object of its kind and this name, and leaves it nil where there is none.
 func read[T any, P interface {
 	*T
 	client.Object
 }](ctx context.Context, r *Reconciler, seen *view, name string, child *P) error {
+	return readFrom(ctx, r.Client, seen, name, child)
+}
+
+func readFrom[T any, P interface {
+	*T
+	client.Object
+}](ctx context.Context, from client.Reader, seen *view, name string, child *P) error {
 	object := P(new(T))
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: seen.service.Namespace, Name: name}, object)
+	err := from.Get(ctx, types.NamespacedName{Namespace: seen.service.Namespace, Name: name}, object)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil
@@ -125,6 +146,14 @@ func (v *view) liveReplicas() int32 {
 		return 0
 	}
 	return *v.deployment.Spec.Replicas
+}
+
+// lastCut is the latest cut of this service's streams: one that a deleted service of the same name suffered is not.
+func (v *view) lastCut() *load.Cut {
+	if cut := v.load.LastCut; cut != nil && !cut.PodCreated.Before(v.service.CreationTimestamp.Time) {
+		return cut
+	}
+	return nil
 }
 
 // livePods are those that run or will.

@@ -12,10 +12,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/controllers/servingcert"
 )
+
+// staleRecheck is how soon a service is looked at again of which only an old version could be read.
+const staleRecheck = time.Second
 
 // FieldOwner is the field manager of everything that the operator writes.
 const FieldOwner = "llmservice-operator"
@@ -65,28 +69,57 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if seen.service.DeletionTimestamp != nil {
 		return reconcile.Result{}, nil // the garbage collector takes the children
 	}
+	if stale, err := r.outdated(ctx, seen); stale || err != nil {
+		return reconcile.Result{RequeueAfter: staleRecheck}, err
+	}
 	documents := chooseDocuments(seen)
 	children, err := r.render(seen, documents)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	applied := r.apply(ctx, seen, children)
+	if apierrors.IsConflict(applied.err) {
+		return reconcile.Result{}, applied.err // the view was too old to say anything of
+	}
 	acknowledged := acknowledge(seen, documents.current)
-	nudged, nudgeErr := r.nudge(ctx, seen, acknowledged)
+	nudged := r.nudge(ctx, seen, &acknowledged)
 	reported, reportErr := r.report(ctx, seen, documents, applied, acknowledged)
-	if err := errors.Join(applied.retry(), nudgeErr, reportErr); err != nil {
+	if err := errors.Join(applied.retry(), reportErr); err != nil {
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{RequeueAfter: soonest(applied.again(), acknowledged.again, nudged, reported)}, nil
 }
 
-// render returns no children while there has been no valid config: a gateway would have nothing to serve.
+// outdated says that the service was read as it was before the operator last wrote for it: after a restart, the API
+// server may answer from an old cache. What was decided from such a view would undo what has been done since.
+func (r *Reconciler) outdated(ctx context.Context, seen *view) (bool, error) {
+	if seen.configMap == nil || !seen.owns(seen.configMap) {
+		return false, nil
+	}
+	known := render.ReadAccepted(seen.configMap.Annotations)
+	if known == nil || known.Generation <= seen.service.Generation {
+		return false, nil
+	}
+	// The annotation may be somebody's edit. Who knows is the API server.
+	var latest v1alpha1.LLMService
+	err := r.Uncached.Get(ctx, client.ObjectKeyFromObject(seen.service), &latest)
+	switch {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("read %s again: %w", client.ObjectKeyFromObject(seen.service), err)
+	}
+	return latest.Generation > seen.service.Generation, nil
+}
+
+// render returns no children while there has been no valid config, for a gateway would have nothing to serve; and none
+// where nothing is known of the spec that the delivered config belongs to.
 func (r *Reconciler) render(seen *view, documents documents) ([]render.Child, error) {
-	if documents.current.Config == nil {
+	if documents.current.Revision() == "" || documents.accepted == nil {
 		return nil, nil
 	}
 	children, err := render.Children(render.Input{
-		Service:  seen.service,
+		Service:  documents.accepted,
 		Current:  documents.current,
 		LastGood: documents.lastGood,
 		Replicas: seen.wantedReplicas(),

@@ -1,12 +1,17 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"math"
+	"slices"
 	"strconv"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/llmservice/llmservice/controllers/render"
 )
@@ -14,31 +19,58 @@ import (
 // applyDeployment writes the Deployment. Where it loses replicas, its pods are priced first: the ReplicaSet picks its
 // victims as soon as it reads the new number.
 func (r *Reconciler) applyDeployment(
-	ctx context.Context, seen *view, exists bool, child *render.Child, result *outcome,
+	ctx context.Context, seen *view, live client.Object, child *render.Child, result *outcome,
 ) error {
 	from, to := seen.liveReplicas(), seen.wantedReplicas()
 	if to < from {
-		if err := r.priceDeletions(ctx, seen); err != nil {
-			return err
+		// A pod that cannot be annotated must not hold up everybody else's change.
+		if result.unpriced = r.priceDeletions(ctx, seen, int(from-to)); result.unpriced != nil {
+			log.FromContext(ctx).Error(result.unpriced, "Scaling down without all prices")
 		}
 	}
-	if err := r.write(ctx, seen, exists, child); err != nil {
+	written, err := r.write(ctx, seen, live, child)
+	if err != nil {
 		return err
 	}
 	if seen.deployment != nil && to != from {
 		result.scaledFrom = &from
 	}
+	result.deployment = &appsv1.Deployment{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(written.Object, result.deployment); err != nil {
+		return fmt.Errorf("decode the written Deployment: %w", err)
+	}
+	r.memories.of(seen).wrote(seen.deployment, result.deployment)
 	return nil
 }
 
-// priceDeletions tells the ReplicaSet which pods to delete first: those with the fewest requests in flight.
-func (r *Reconciler) priceDeletions(ctx context.Context, seen *view) error {
-	for _, pod := range seen.livePods() {
-		known, _ := seen.load.Pod(pod.UID)
-		cost := strconv.FormatInt(min(known.Status.InFlight, math.MaxInt32), 10)
-		if err := r.annotate(ctx, pod, corev1.PodDeletionCost, cost); err != nil {
-			return fmt.Errorf("price the deletion of pod %s: %w", pod.Name, err)
+// priceDeletions tells the ReplicaSets which pods to delete first: those with the fewest requests in flight. Only the
+// pods that may go are priced, below the zero of all others, so that the cost of scaling down by one does not grow with
+// the number of pods. Any one ReplicaSet may lose all that go, so each has as many priced. Every pod is tried; the
+// errors of all are returned.
+func (r *Reconciler) priceDeletions(ctx context.Context, seen *view, going int) error {
+	live := seen.livePods()
+	inFlight := make(map[*corev1.Pod]int64, len(live))
+	for _, pod := range live {
+		inFlight[pod] = seen.load.InFlightOf(pod.UID)
+	}
+	prices := map[*corev1.Pod]string{}
+	for _, pods := range byReplicaSet(live) {
+		slices.SortStableFunc(pods, func(a, b *corev1.Pod) int { return cmp.Compare(inFlight[a], inFlight[b]) })
+		for i, pod := range pods {
+			if _, priced := pod.Annotations[corev1.PodDeletionCost]; priced || i < going {
+				prices[pod] = strconv.Itoa(min(i-going, 0))
+			}
 		}
 	}
-	return nil
+	return r.annotateAll(ctx, corev1.PodDeletionCost, prices)
+}
+
+// byReplicaSet groups the pods by the template that they were made from.
+func byReplicaSet(pods []*corev1.Pod) map[string][]*corev1.Pod {
+	groups := map[string][]*corev1.Pod{}
+	for _, pod := range pods {
+		template := pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+		groups[template] = append(groups[template], pod)
+	}
+	return groups
 }

@@ -52,7 +52,7 @@ func (r *Reconciler) statusOf(
 	status := service.Status.DeepCopy()
 	status.ObservedGeneration = service.Generation
 	status.Selector = render.Selector(service).String()
-	status.URL = render.URL(service)
+	status.URL = render.URL(documents.served(service))
 	status.Config = nil
 	if a.revision != "" {
 		status.Config = &v1alpha1.ConfigStatus{Revision: a.revision, Acknowledged: a.acknowledged}
@@ -63,20 +63,24 @@ func (r *Reconciler) statusOf(
 		status.Replicas = facts.deployment.Status.Replicas
 	}
 	setConditions(status, conditionsOf(facts), service.Generation, seen.now)
-	return status, setLastCut(status, seen.load.LastCut, seen.now)
+	return status, setLastCut(status, seen.lastCut(), seen.now)
 }
 
 func (r *Reconciler) factsOf(seen *view, documents documents, applied outcome, a acknowledgement) facts {
 	facts := facts{
 		problem:      documents.problem,
 		applyErr:     applied.err,
+		unpriced:     applied.unpriced,
 		acknowledged: a,
 		wanted:       seen.wantedReplicas(),
-		scaling:      seen.service.Spec.Scaling,
+		scaling:      documents.served(seen.service).Spec.Scaling,
 		metricsAPI:   r.metricsProblem(),
 	}
-	if seen.deployment != nil && seen.owns(seen.deployment) {
+	if facts.deployment = applied.deployment; facts.deployment == nil && seen.deployment != nil && seen.owns(seen.deployment) {
 		facts.deployment = seen.deployment
+	}
+	if facts.deployment != nil {
+		facts.template = r.memories.of(seen).templateGeneration(facts.deployment)
 	}
 	if seen.autoscaler != nil && seen.owns(seen.autoscaler) {
 		facts.autoscaler = seen.autoscaler

@@ -47,3 +47,14 @@ func TestLastCut(t *testing.T) {
 		})
 	}
 }
+
+func TestCutOfADeletedServiceIsNotToldOfANewOne(t *testing.T) {
+	seen := &view{service: serviceWith("http://a.svc/v1")}
+	seen.service.CreationTimestamp = metav1.NewTime(moment)
+	for podCreated, want := range map[time.Time]bool{moment.Add(-time.Second): false, moment: true, moment.Add(time.Hour): true} {
+		seen.load.LastCut = &load.Cut{Time: moment.Add(2 * time.Hour), PodCreated: podCreated}
+		if got := seen.lastCut() != nil; got != want {
+			t.Errorf("a cut of a pod created %v after the service: told = %v, want %v", podCreated.Sub(moment), got, want)
+		}
+	}
+}

@@ -28,10 +28,12 @@ type Pod struct {
 
 // Cut says that a replica ended and left streams without an end.
 type Cut struct {
-	Time   time.Time
-	Pod    string
-	Count  int64
-	Reason string
+	Time time.Time
+	Pod  string
+	// PodCreated is when the pod was created.
+	PodCreated time.Time
+	Count      int64
+	Reason     string
 }
 
 // Snapshot is what is known of the pods of one LLMService at one moment.
@@ -59,7 +61,29 @@ func (s Snapshot) Pod(uid types.UID) (Pod, bool) {
 // that became ready only just now is merely not read yet, and counts nothing: counted as the mean, each replica
 // that the autoscaler adds would ask for another.
 func (s Snapshot) InFlight() (int64, bool) {
-	var sum, known, lost int64
+	sum, known, lost := s.count()
+	if known == 0 {
+		return 0, false
+	}
+	return sum + (sum*lost+known-1)/known, true
+}
+
+// InFlightOf is the requests in flight on one pod. One that cannot be read counts as the mean of the others, as in the
+// sum that scaling goes by.
+func (s Snapshot) InFlightOf(uid types.UID) int64 {
+	if pod, ok := s.Pod(uid); ok && s.fresh(pod.Seen) {
+		return pod.Status.InFlight
+	}
+	sum, known, _ := s.count()
+	if known == 0 {
+		return 0
+	}
+	return (sum + known - 1) / known
+}
+
+// count sums the fresh readings of the pods that are not terminating. Known is how many there are, lost how many pods
+// should have one and do not.
+func (s Snapshot) count() (sum, known, lost int64) {
 	for _, pod := range s.Pods {
 		switch {
 		case pod.Terminating:
@@ -70,10 +94,7 @@ func (s Snapshot) InFlight() (int64, bool) {
 			lost++
 		}
 	}
-	if known == 0 {
-		return 0, false
-	}
-	return sum + (sum*lost+known-1)/known, true
+	return sum, known, lost
 }
 
 func (s Snapshot) fresh(t time.Time) bool { return !t.IsZero() && s.Taken.Sub(t) <= Fresh }

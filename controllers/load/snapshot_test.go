@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
@@ -42,5 +44,22 @@ func TestInFlight(t *testing.T) {
 				t.Errorf("InFlight() = %d, %v; want %d, %v", got, known, tt.want, tt.known)
 			}
 		})
+	}
+}
+
+// One that cannot be read must neither go first nor stay for ever.
+func TestInFlightOf(t *testing.T) {
+	now := time.Now()
+	pod := func(uid string, inFlight int64, seen time.Time) Pod {
+		return Pod{UID: types.UID(uid), ReadySince: now.Add(-time.Hour), Seen: seen, Status: config.Status{InFlight: inFlight}}
+	}
+	s := Snapshot{Taken: now, Pods: []Pod{pod("idle", 0, now), pod("busy", 5, now), pod("stale", 100, now.Add(-Fresh-1)), pod("unread", 0, time.Time{})}}
+	for uid, want := range map[types.UID]int64{"idle": 0, "busy": 5, "stale": 3, "unread": 3, "unknown": 3} {
+		if got := s.InFlightOf(uid); got != want {
+			t.Errorf("InFlightOf(%s) = %d, want %d", uid, got, want)
+		}
+	}
+	if got := (Snapshot{Taken: now}).InFlightOf("any"); got != 0 {
+		t.Errorf("of a service that nothing is known of: %d, want 0", got)
 	}
 }

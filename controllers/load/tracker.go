@@ -174,7 +174,9 @@ func (t *Tracker) end(known *tracked, how *corev1.ContainerStateTerminated) bool
 	if count == 0 {
 		return false
 	}
-	t.cuts[known.service] = Cut{Time: time.Now(), Pod: known.pod.Name, Count: count, Reason: reason}
+	t.cuts[known.service] = Cut{
+		Time: time.Now(), Pod: known.pod.Name, PodCreated: known.pod.CreationTimestamp.Time, Count: count, Reason: reason,
+	}
 	t.counter.add(known.service, reason, count)
 	return true
 }

@@ -74,7 +74,10 @@ func finish(c *Child, s *v1alpha1.LLMService) error {
 		return fmt.Errorf("encode %s %s: %w", c.Kind, c.NamespacedName, err)
 	}
 	c.Hash = shortHash(encoded)
-	c.meta.Annotations = map[string]string{AppliedHashAnnotation: c.Hash}
+	if c.meta.Annotations == nil {
+		c.meta.Annotations = map[string]string{}
+	}
+	c.meta.Annotations[AppliedHashAnnotation] = c.Hash
 	return nil
 }
 

@@ -1,13 +1,16 @@
 package render
 
 import (
+	"encoding/json"
+	"fmt"
+
 	corev1 "k8s.io/api/core/v1"
 	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
-func configMap(in Input) Child {
+func configMap(in Input) (Child, error) {
 	name := config.ConfigMapName(in.Service.Name)
 	documents := accorev1.ConfigMap(name, in.Service.Namespace)
 	for key, document := range map[string]Document{config.CurrentKey: in.Current, config.LastGoodKey: in.LastGood} {
@@ -15,7 +18,12 @@ func configMap(in Input) Child {
 			documents.WithData(map[string]string{key: string(document.Encoded)})
 		}
 	}
+	accepted, err := json.Marshal(acceptedOf(in))
+	if err != nil {
+		return Child{}, fmt.Errorf("encode what was accepted of the spec: %w", err)
+	}
+	documents.WithAnnotations(map[string]string{AcceptedAnnotation: string(accepted)})
 	child := newChild(corev1.SchemeGroupVersion, "ConfigMap", in.Service, name)
 	child.Apply, child.meta = documents, documents.ObjectMetaApplyConfiguration
-	return child
+	return child, nil
 }

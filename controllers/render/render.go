@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
-	"github.com/llmservice/llmservice/runtime/config"
 )
 
 // Input is all that the children depend on.
@@ -18,12 +17,6 @@ type Input struct {
 	// Replicas is how many gateways the Deployment shall have.
 	Replicas int32
 	Gateway  Gateway
-}
-
-// Document is one revision of a config: as the gateways read it, and decoded. Its zero value stands for none.
-type Document struct {
-	Encoded []byte
-	Config  *config.Config
 }
 
 // Gateway is what the operator was told about gateways.
@@ -38,6 +31,10 @@ type Gateway struct {
 // Children returns the service's children in the order in which they are to be applied: what pods need comes before
 // the pods, and the autoscaler last. It fails where the spec has a value that the API would have refused.
 func Children(in Input) ([]Child, error) {
+	documents, err := configMap(in)
+	if err != nil {
+		return nil, err
+	}
 	deployment, err := deployment(in)
 	if err != nil {
 		return nil, err
@@ -48,7 +45,7 @@ func Children(in Input) ([]Child, error) {
 	}
 	children := []Child{
 		serviceAccount(in.Service),
-		configMap(in),
+		documents,
 		service(in.Service),
 		podDisruptionBudget(in.Service),
 		deployment,

@@ -89,6 +89,38 @@ func TestConfigChangeKeepsPods(t *testing.T) {
 	}
 }
 
+// The last good config is replaced by the next edit. If its Secrets were mounted, that edit would replace all pods.
+func TestLastGoodKeepsPods(t *testing.T) {
+	in := input(t, service(t, "minimal"))
+	before := template(t, in)
+	in.LastGood = document(t, service(t, "full"))
+	if diff := cmp.Diff(before, template(t, in)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// While a spec is refused, everything is rendered as it was before.
+func TestAcceptedSpecIsKept(t *testing.T) {
+	in := input(t, service(t, everyField))
+	in.Service.Generation = 4
+	want := children(t, in)
+	documents, err := child(t, in, "ConfigMap").Unstructured()
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := render.ReadAccepted(documents.GetAnnotations())
+	if accepted == nil {
+		t.Fatal("the ConfigMap has no record of what was accepted")
+	}
+	refused := service(t, "minimal")
+	refused.ObjectMeta = in.Service.ObjectMeta
+	in.Service = accepted.Over(refused)
+	in.Current = render.Document{Encoded: in.Current.Encoded, Secrets: accepted.Secrets}
+	if diff := cmp.Diff(string(manifestOf(t, want)), string(manifestOf(t, children(t, in)))); diff != "" {
+		t.Errorf("a refused spec changed the children (-want +got):\n%s", diff)
+	}
+}
+
 func TestReplicasKeepTheTemplate(t *testing.T) {
 	in := input(t, service(t, "full"))
 	before := template(t, in)
@@ -194,7 +226,7 @@ func document(t *testing.T, s *v1alpha1.LLMService) render.Document {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return render.Document{Encoded: encoded, Config: decoded}
+	return render.NewDocument(encoded, decoded)
 }
 
 func children(t *testing.T, in render.Input) []render.Child {

@@ -23,10 +23,11 @@ type mountedVolume struct {
 	mount  *accorev1.VolumeMountApplyConfiguration
 }
 
-// volumesOf lists the config's volume and one for each Secret that the current or the last good config names.
+// volumesOf lists the config's volume and one for each Secret that the current config names. The last good one must not
+// count: once it is replaced, the pods would lose a volume, and a change of the config alone would replace them all.
 func volumesOf(in Input) []mountedVolume {
 	volumes := []mountedVolume{configMapVolume(config.ConfigMapName(in.Service.Name))}
-	for _, name := range secretNames(in.Current.Config, in.LastGood.Config) {
+	for _, name := range in.Current.Secrets {
 		volumes = append(volumes, secretVolume(name))
 	}
 	return volumes
@@ -56,15 +57,10 @@ func readOnlyMount(volume, at string) *accorev1.VolumeMountApplyConfiguration {
 	return accorev1.VolumeMount().WithName(volume).WithMountPath(at).WithReadOnly(true)
 }
 
-func secretNames(configs ...*config.Config) []string {
+func secretNames(c *config.Config) []string {
 	names := map[string]struct{}{}
-	for _, c := range configs {
-		if c == nil {
-			continue
-		}
-		for _, file := range c.SecretFiles() {
-			names[file.Secret] = struct{}{}
-		}
+	for _, file := range c.SecretFiles() {
+		names[file.Secret] = struct{}{}
 	}
 	return slices.Sorted(maps.Keys(names))
 }

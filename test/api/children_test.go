@@ -147,7 +147,7 @@ func children(t *testing.T, service *v1alpha1.LLMService) []render.Child {
 	}
 	all, err := render.Children(render.Input{
 		Service:  service,
-		Current:  render.Document{Encoded: encoded, Config: contract},
+		Current:  render.NewDocument(encoded, contract),
 		Replicas: *service.Spec.Replicas,
 		Gateway:  render.Gateway{Image: "registry.example.com/gateway:v1"},
 	})

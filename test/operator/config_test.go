@@ -1,12 +1,18 @@
 package operator
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
@@ -48,6 +54,64 @@ func TestABrokenSpecKeepsTheLastGoodConfig(t *testing.T) {
 	s.awaitCondition(service, v1alpha1.ConditionConfigValid, "True/Valid")
 	s.fleet.rollOut(service)
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
+}
+
+// A spec is accepted or refused as a whole: of a refused one, nothing reaches a child but the number of replicas, which
+// belongs to whoever scales.
+func TestNothingOfARefusedSpecGoesOut(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant", scaling(inFlight))
+	s.up(service)
+	s.settle()
+	before := s.specs(service)
+
+	s.edit(service, func(l *v1alpha1.LLMService) {
+		broken(l)
+		l.Spec.Runtime.Image, l.Spec.Runtime.MaxStreamDuration = "other:v2", "1m"
+		l.Spec.Exposure = &v1alpha1.Exposure{Service: &v1alpha1.ServiceExposure{Port: 8888}}
+		l.Spec.Scaling.MaxReplicas = 9
+	})
+	s.awaitCondition(service, v1alpha1.ConditionReady, "False/Invalid")
+	s.settle()
+	if diff := cmp.Diff(before, s.specs(service)); diff != "" {
+		t.Errorf("a refused spec changed children (-before +after):\n%s", diff)
+	}
+	if strings.Contains(service.Status.URL, "8888") {
+		t.Errorf("status.url is %s, which nothing serves", service.Status.URL)
+	}
+
+	s.scale(service, 3)
+	s.awaitReplicas(service, 3)
+
+	s.edit(service, func(l *v1alpha1.LLMService) { mended(l) })
+	s.awaitCondition(service, v1alpha1.ConditionConfigValid, "True/Valid")
+	eventually(t, "the accepted image", func() error {
+		var deployment appsv1.Deployment
+		if err := api.Get(t.Context(), client.ObjectKeyFromObject(service), &deployment); err != nil {
+			return err
+		}
+		if image := deployment.Spec.Template.Spec.Containers[0].Image; image != "other:v2" {
+			return fmt.Errorf("image %s", image)
+		}
+		return nil
+	})
+}
+
+// specs are what the children ask for, and what is delivered.
+func (s *system) specs(service *v1alpha1.LLMService) map[string]any {
+	s.t.Helper()
+	specs := map[string]any{}
+	for _, child := range children(service) {
+		if err := api.Get(s.t.Context(), client.ObjectKeyFromObject(child), child); err != nil {
+			s.t.Fatal(err)
+		}
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(child)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		specs[fmt.Sprintf("%T", child)] = []any{content["spec"], content["data"]}
+	}
+	return specs
 }
 
 func TestBrokenFromTheFirst(t *testing.T) {
@@ -170,4 +234,57 @@ func TestMissingSecret(t *testing.T) {
 	}
 	a.set(func(status *config.Status) { status.Secrets = []config.SecretState{{SecretFile: file, Loaded: true}} })
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
+}
+
+// kubectl wait reads the first status that names the new generation: it must not be Ready before the new template was
+// looked at by anybody.
+func TestReadyNeverPrecedesARollout(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant")
+	s.up(service)
+	s.settle()
+
+	for i, change := range []func(*v1alpha1.LLMService){
+		func(l *v1alpha1.LLMService) { l.Spec.Runtime.Image = "gateway:v2" },
+		func(l *v1alpha1.LLMService) { l.Spec.Runtime.Image, l.Spec.Replicas = "gateway:v3", new(int32(3)) },
+	} {
+		s.take()
+		s.edit(service, change)
+		for _, ready := range s.readyClaims(service.Generation) {
+			t.Errorf("change %d: claimed before any pod was replaced: %+v", i, ready)
+		}
+		s.awaitCondition(service, v1alpha1.ConditionReady, "False/Progressing")
+		s.fleet.rollOut(service)
+		s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
+	}
+}
+
+// readyClaims are the conditions that said Ready of a generation, in all that the operator wrote until it was silent.
+func (s *system) readyClaims(generation int64) []metav1.Condition {
+	s.t.Helper()
+	var claims []metav1.Condition
+	reported := false
+	quiet := time.Now()
+	eventually(s.t, "silence after a report", func() error {
+		for _, write := range s.take() {
+			quiet = time.Now()
+			var written v1alpha1.LLMService
+			if !strings.HasSuffix(write.path, "/status") || json.Unmarshal([]byte(write.body), &written) != nil {
+				continue
+			}
+			ready := meta.FindStatusCondition(written.Status.Conditions, v1alpha1.ConditionReady)
+			if ready == nil || ready.ObservedGeneration != generation {
+				continue
+			}
+			reported = true
+			if ready.Status == metav1.ConditionTrue {
+				claims = append(claims, *ready)
+			}
+		}
+		if since := time.Since(quiet); !reported || since < time.Second {
+			return fmt.Errorf("reported: %v, silent for %v", reported, since)
+		}
+		return nil
+	})
+	return claims
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,12 +34,30 @@ type request struct{ method, path, body string }
 
 func (r request) String() string { return r.method + " " + r.path + " " + r.body }
 
-// recorder keeps the requests that change something.
+// recorder keeps the requests that change something, and refuses some of them.
 type recorder struct {
 	next http.RoundTripper
 
 	mu     sync.Mutex
 	writes []request
+	// refuses says with which status a request is answered that must not reach the API server; 0 lets it pass.
+	refuses func(request) int
+}
+
+// refuse answers requests in the API server's place from now on; nil ends that.
+func (r *recorder) refuse(refuses func(request) int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refuses = refuses
+}
+
+// refused is the API server's answer of this status.
+func refused(sent *http.Request, status int) *http.Response {
+	body := fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","code":%d,"message":"refused by the test"}`, status)
+	return &http.Response{
+		StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: sent,
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)),
+	}
 }
 
 func (r *recorder) RoundTrip(sent *http.Request) (*http.Response, error) {
@@ -53,9 +72,16 @@ func (r *recorder) RoundTrip(sent *http.Request) (*http.Response, error) {
 			sent = sent.Clone(sent.Context())
 			sent.Body = io.NopCloser(bytes.NewReader(body))
 		}
+		write := request{sent.Method, sent.URL.Path, string(body)}
 		r.mu.Lock()
-		r.writes = append(r.writes, request{sent.Method, sent.URL.Path, string(body)})
+		r.writes = append(r.writes, write)
+		refuses := r.refuses
 		r.mu.Unlock()
+		if refuses != nil {
+			if status := refuses(write); status != 0 {
+				return refused(sent, status), nil
+			}
+		}
 	}
 	return r.next.RoundTrip(sent)
 }

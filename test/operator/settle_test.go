@@ -2,6 +2,8 @@ package operator
 
 import (
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +52,52 @@ func TestRestartWritesNothing(t *testing.T) {
 		return nil
 	})
 	s.silent(t)
+}
+
+// What cannot be written is told: the service does not serve its spec, whatever the cluster says of what is there.
+func TestAWriteThatFailsIsTold(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant")
+	s.up(service)
+	s.settle()
+	s.refuse(func(r request) int {
+		if r.method == http.MethodPatch && strings.Contains(r.path, "/deployments/") {
+			return http.StatusInternalServerError
+		}
+		return 0
+	})
+	s.edit(service, func(l *v1alpha1.LLMService) { l.Spec.Runtime.Image = "gateway:v2" })
+	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling} {
+		status := map[string]string{v1alpha1.ConditionReady: "False/ApplyFailed", v1alpha1.ConditionReconciling: "True/Progressing"}[kind]
+		if message := s.awaitCondition(service, kind, status); !strings.Contains(message, "refused by the test") {
+			t.Errorf("%s says %q, and not why", kind, message)
+		}
+	}
+	s.refuse(nil)
+	s.awaitCondition(service, v1alpha1.ConditionReady, "False/Progressing")
+	s.fleet.rollOut(service)
+	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
+}
+
+// Prices and nudges are hints: pods that do not take them hold up nothing.
+func TestPodsThatRefuseToBeAnnotatedHoldUpNothing(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant")
+	s.up(service)
+	s.settle()
+	s.refuse(func(r request) int {
+		if strings.Contains(r.path, "/pods/") {
+			return http.StatusForbidden
+		}
+		return 0
+	})
+	s.edit(service, func(l *v1alpha1.LLMService) { l.Spec.Upstreams[0].OpenAI.Model = "m2" })
+	message := s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/Pending")
+	if !strings.Contains(message, "refused by the test") {
+		t.Errorf("ConfigApplied says %q, and not that the replicas could not be reminded", message)
+	}
+	s.scale(service, 1)
+	s.awaitReplicas(service, 1)
 }
 
 // storm changes what means nothing to the operator, on everything that it watches.

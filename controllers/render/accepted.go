@@ -1,0 +1,74 @@
+package render
+
+import (
+	"encoding/json"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// AcceptedAnnotation of the ConfigMap holds, as JSON, what an Accepted has. It is written together with the documents, so
+// that the two can never tell of different specs.
+const AcceptedAnnotation = v1alpha1.Group + "/accepted"
+
+// Accepted is what the operator keeps of the spec whose config is delivered, beside the config itself. While a later
+// spec is refused, all children are rendered from it: none of them gets a part of a spec that was refused.
+type Accepted struct {
+	// Generation is that of the LLMService that the ConfigMap was last written for, accepted or not. A view of the
+	// LLMService that is older than this must not be acted upon.
+	Generation int64 `json:"generation"`
+	// Current and LastGood are the revisions of the documents. What has another one was written by somebody else.
+	Current  string `json:"current"`
+	LastGood string `json:"lastGood,omitempty"`
+	// Secrets are the names that the current document refers to.
+	Secrets  []string           `json:"secrets,omitempty"`
+	Runtime  *v1alpha1.Runtime  `json:"runtime,omitempty"`
+	Scaling  *v1alpha1.Scaling  `json:"scaling,omitempty"`
+	Exposure *v1alpha1.Exposure `json:"exposure,omitempty"`
+}
+
+// ReadAccepted reads the annotation; nil where it is not there or cannot be read.
+func ReadAccepted(annotations map[string]string) *Accepted {
+	var a Accepted
+	if err := json.Unmarshal([]byte(annotations[AcceptedAnnotation]), &a); err != nil || a.Current == "" {
+		return nil
+	}
+	return &a
+}
+
+// Over returns the service as it was accepted: with all that the children are rendered from, except for replicas,
+// which belong to no spec.
+func (a *Accepted) Over(s *v1alpha1.LLMService) *v1alpha1.LLMService {
+	accepted := s.DeepCopy()
+	accepted.Spec.Runtime, accepted.Spec.Scaling, accepted.Spec.Exposure = a.Runtime, a.Scaling, a.Exposure
+	return accepted
+}
+
+func acceptedOf(in Input) Accepted {
+	spec := &in.Service.Spec
+	return Accepted{
+		Generation: in.Service.Generation,
+		Current:    in.Current.Revision(), LastGood: in.LastGood.Revision(), Secrets: in.Current.Secrets,
+		Runtime: spec.Runtime, Scaling: spec.Scaling, Exposure: spec.Exposure,
+	}
+}
+
+// Document is one revision of a config, as the gateways read it. Its zero value stands for none.
+type Document struct {
+	Encoded []byte
+	// Secrets are the names that it refers to, sorted.
+	Secrets []string
+}
+
+// NewDocument returns the document of a config that was encoded.
+func NewDocument(encoded []byte, c *config.Config) Document {
+	return Document{Encoded: encoded, Secrets: secretNames(c)}
+}
+
+// Revision names the document; it is empty for none.
+func (d Document) Revision() string {
+	if len(d.Encoded) == 0 {
+		return ""
+	}
+	return config.Revision(d.Encoded)
+}
