@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -158,10 +159,10 @@ func (f *field) round(t *testing.T, a *attack) *result {
 	group := f.gateway.group
 	group.forget()
 	before := group.memory()
-	watched := f.profile(a.name)
 	var begin time.Time
 	var err error
-	r.report, err = f.attacker.order(f.gateway.api, a.name, func() { begin = time.Now() })
+	watched := func() {}
+	r.report, err = f.attacker.order(f.gateway.api, a.name, func() { begin, watched = time.Now(), f.profile(a.name) })
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -185,7 +186,9 @@ func (f *field) judge(t *testing.T, r *result) {
 	}
 	if !f.gateway.alive() {
 		t.Errorf("the gateway was killed: %d MiB of %d, %d kills for memory", r.memory.peak>>20, r.limit>>20, r.memory.kills)
-		t.Logf("it ended with %v, and said last: %s", f.gateway.err, f.gateway.log.String())
+		if r.memory.kills == 0 {
+			t.Logf("it ended with %v, and said last: %s", f.gateway.err, f.gateway.log.String())
+		}
 	} else if r.memory.full > 0 {
 		t.Errorf("the gateway reached its bound of %d MiB %d times", r.limit>>20, r.memory.full)
 	}
@@ -277,32 +280,35 @@ func (f *field) small() error {
 	return nil
 }
 
-// profile keeps the heap's profile of the moment at which an attack takes most memory, where somebody wants to know.
+// profile keeps what the gateway works on during an attack, and its heap when that is largest, where somebody wants to know.
 func (f *field) profile(name string) (stop func()) {
 	if profiles == "" {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(f.ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	var wg sync.WaitGroup
+	keep := func(kind, path string) {
+		var text bytes.Buffer
+		if status, err := f.gateway.get(ctx, path, &text); err == nil && status == http.StatusOK {
+			_ = os.WriteFile(filepath.Join(profiles, name+kind), text.Bytes(), 0o600)
+		}
+	}
+	wg.Go(func() { keep(".cpu", "/debug/pprof/profile?seconds=1") })
+	wg.Go(func() {
 		top := f.installation.memory / 2
 		for ctx.Err() == nil {
 			if now := f.gateway.group.memory().now; now > top+top/20 {
 				top = now
-				var heap bytes.Buffer
-				if _, err := f.gateway.get(ctx, "/debug/pprof/heap", &heap); err == nil {
-					_ = os.WriteFile(filepath.Join(profiles, name+".heap"), heap.Bytes(), 0o600)
-				}
+				keep(".heap", "/debug/pprof/heap")
 			}
 			select {
 			case <-time.After(20 * time.Millisecond):
 			case <-ctx.Done():
 			}
 		}
-	}()
+	})
 	return func() {
 		cancel()
-		<-done
+		wg.Wait()
 	}
 }

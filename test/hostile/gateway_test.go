@@ -142,7 +142,7 @@ func (i *installation) run(ctx context.Context) (*gateway, error) {
 	return g, nil
 }
 
-// profiles is a directory for heap profiles of attacks that take much memory: to look for the reason.
+// profiles is a directory for the profiles of CPU and heap during each attack: to look for a reason.
 var profiles = os.Getenv("LLMSERVICE_HOSTILE_PROFILES")
 
 func (g *gateway) start(i *installation) error {
@@ -254,7 +254,7 @@ func (l *lastWords) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-const wordsKept = 4096
+const wordsKept = 1024
 
 func (l *lastWords) String() string {
 	l.mu.Lock()
