@@ -133,6 +133,7 @@ type result struct {
 	limit        int64
 	alone, under time.Duration
 	events       int
+	cores        string
 }
 
 func (r *result) allowed() time.Duration { return max(most*r.alone, r.alone+floor) }
@@ -144,8 +145,8 @@ func (r *result) delay() string {
 }
 
 func (r *result) String() string {
-	return fmt.Sprintf("%s; slowest %v; memory %d MiB of %d, bound reached %d times; %s", r.report,
-		r.report.Slowest.Round(time.Millisecond), r.memory.peak>>20, r.limit>>20, r.memory.full, r.delay())
+	return fmt.Sprintf("%s; slowest %v; %d MiB of %d; %s; %s", r.report, r.report.Slowest.Round(time.Millisecond),
+		r.memory.peak>>20, r.limit>>20, r.delay(), r.cores)
 }
 
 // round makes the attack once, between calm streams and a check that the replica has got over it.
@@ -161,11 +162,12 @@ func (f *field) round(t *testing.T, a *attack) *result {
 	before := group.memory()
 	var begin time.Time
 	var err error
-	watched := func() {}
+	watched, busy := func() {}, f.busy()
 	r.report, err = f.attacker.order(f.gateway.api, a.name, func() { begin, watched = time.Now(), f.profile(a.name) })
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
+	r.cores = busy()
 	gaps := f.crowd.gapsIn(begin, time.Now())
 	r.events, r.under = len(gaps), percentile(gaps, 99)
 	rest := f.recover()
@@ -197,6 +199,28 @@ func (f *field) judge(t *testing.T, r *result) {
 	}
 	for _, wrong := range r.report.Wrong {
 		t.Errorf("answered %s", wrong)
+	}
+}
+
+// busy says what the processes have been doing since it was made: how many cores they used (and how many they waited for).
+func (f *field) busy() func() string {
+	parts := []struct {
+		name string
+		of   func() cores
+	}{
+		{"gateway", f.gateway.cores}, {"model", f.model.cores}, {"attacker", f.attacker.cores},
+		{"clients", func() cores { return coresOf(os.Getpid()) }},
+	}
+	begin, before := time.Now(), make([]cores, len(parts))
+	for i, part := range parts {
+		before[i] = part.of()
+	}
+	return func() string {
+		said := make([]string, len(parts))
+		for i, part := range parts {
+			said[i] = part.name + " " + part.of().since(before[i]).over(time.Since(begin))
+		}
+		return "cores used (waited for): " + strings.Join(said, ", ")
 	}
 }
 
