@@ -86,7 +86,7 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
 	}
 	limit := want.limit()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, int64(limit)+1))
+	body, err := io.ReadAll(io.LimitReader(relay.Turns(answer.Body), int64(limit)+1))
 	switch {
 	case err != nil:
 		return nil, relay.FailureOf(ctx, err, relay.FailedTruncated)

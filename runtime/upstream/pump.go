@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	goruntime "runtime"
 	"sync"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-const readBuffer = 16 << 10
+const readBuffer = relay.Piece
 
 var buffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
 
@@ -49,6 +50,9 @@ func (p *pump) run(ctx context.Context, body io.Reader) relay.Failure {
 		}
 		if got.events {
 			p.silence.broken(p.handedOn)
+		}
+		if n == len(buffer) {
+			goruntime.Gosched() // it sends as fast as it can, and takes turns with others: see relay.Turns
 		}
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -306,6 +308,29 @@ func TestEventsAllocateNothing(t *testing.T) {
 	// Pools may be emptied in between, so a few are tolerated; ten thousand events are not a few.
 	if few, many := allocations(10), allocations(10_000); many > few+10 {
 		t.Errorf("%v allocations for 10 events, %v for 10000", few, many)
+	}
+}
+
+// An upstream that sends as fast as it can leaves the only worker to others.
+func TestAFastStreamTakesTurns(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var others atomic.Int64
+	var done atomic.Bool
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ; !done.Load(); runtime.Gosched() {
+			others.Add(1)
+		}
+	}()
+	const reads = 64
+	event := []byte("data: " + strings.Repeat("x", readBuffer-len("data: \n\n")) + "\n\n")
+	relayChunks(t.Context(), &chunks{each: event, n: reads})
+	turns := others.Load()
+	done.Store(true)
+	<-ended
+	if turns < reads/2 {
+		t.Errorf("another goroutine had %d turns while %d full buffers were passed on", turns, reads)
 	}
 }
 

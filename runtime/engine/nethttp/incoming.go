@@ -87,7 +87,7 @@ func (b *incoming) read(limit int64) ([]byte, relay.Refusal, error) {
 	b.started, b.stall, b.within, b.rate = time.Now(), timeout, timeout, bodyRate
 	var body bytes.Buffer
 	body.Grow(int(min(max(b.length, 0)+bytes.MinRead, 64<<10)))
-	n, err := body.ReadFrom(io.LimitReader(b, limit+1))
+	n, err := body.ReadFrom(io.LimitReader(relay.Turns(b), limit+1))
 	switch {
 	case err != nil:
 		b.length = -1 // whatever comes now is no longer worth a connection
