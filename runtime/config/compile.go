@@ -13,7 +13,7 @@ import (
 
 // text compiles a template that gives text.
 func (v *validator) text(path string, field *string, at *place) {
-	v.template(path, field, at, func(env *expr.Env) (*expr.Template, error) { return env.Compile(*field) })
+	v.template(path, field, at, func(env *expr.Env) (*expr.Template, error) { return env.CompileText(*field) })
 }
 
 // expression compiles a template that is one expression of the given type, and returns the type that it has.

@@ -116,6 +116,34 @@ func winnerType(g *Gather, results []expr.Type) expr.Type {
 	return expr.Object(fields)
 }
 
+// MayBeSkipped says whether so many branches may be left out, by their when, that none can win.
+func (g *Gather) MayBeSkipped() bool {
+	certain := 0
+	for i := range g.Branches {
+		if g.Branches[i].When == "" {
+			certain++
+		}
+	}
+	switch g.Strategy {
+	case GatherFirst, GatherFallback:
+		return certain == 0
+	case GatherVote:
+		return g.Vote != nil && certain < g.Vote.Needed(len(g.Branches))
+	}
+	return false
+}
+
+// Needed is how many of so many branches have to vote for there to be a winner at all.
+func (v *Vote) Needed(branches int) int {
+	switch {
+	case v.Ties == TiesMostVotes:
+		return 1
+	case v.Quorum > 0:
+		return v.Quorum
+	}
+	return branches/2 + 1
+}
+
 // completes says whether each branch asks a model.
 func (g *Gather) completes() bool {
 	for i := range g.Branches {

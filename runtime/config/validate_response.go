@@ -73,6 +73,8 @@ func (v *validator) streamed(path string, r *Route) {
 			"%q gives no tokens, want a chat, an agent, or a gather of these with the strategy First or Fallback", s.Name)
 	case s.When != "":
 		v.addf(here+".when", "would leave nothing to stream")
+	case raced && s.Gather.MayBeSkipped():
+		v.addf(here+".gather.branches", "may all be skipped, which would leave nothing to stream; want one without when")
 	case s.OnError != nil && s.OnError.Respond == nil:
 		v.addf(here+".onError", "would leave nothing to stream, want respond")
 	}

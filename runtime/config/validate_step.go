@@ -81,7 +81,8 @@ func (v *validator) step(path string, s *Step, at *place) expr.Type {
 			result = v.action(path, &s.Action, at)
 		}
 	}
-	return v.settled(path+".onError", s.OnError, s.When != "", result, at)
+	mayBeSkipped := s.When != "" || s.Gather != nil && s.Gather.MayBeSkipped()
+	return v.settled(path+".onError", s.OnError, mayBeSkipped, result, at)
 }
 
 // frame checks what steps and branches have around their kind.

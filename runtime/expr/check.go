@@ -315,6 +315,19 @@ func readsNumber(e ast.Expr) bool {
 	return false
 }
 
+// isRead says whether a settled expression is a value as it was found, of which nobody has asked whether it is null.
+func isRead(e ast.Expr) bool {
+	if e.Kind() == ast.CallKind {
+		switch e.AsCall().FunctionName() {
+		case asIntID, asDoubleID:
+			return isRead(e.AsCall().Args()[0])
+		case operators.OptIndex, operators.OptSelect:
+			return true
+		}
+	}
+	return readsNumber(e) || e.Kind() == ast.LiteralKind
+}
+
 func (m *mender) convert(function string, e ast.Expr) {
 	m.call(function, e)
 	m.tree.SetReference(e.ID(), ast.NewFunctionReference(function))

@@ -103,6 +103,9 @@ func newChecker(env *cel.Env) (*checker.Env, error) {
 		return nil, err
 	}
 	functions["join"] = join
+	if functions["orValue"], err = orValueDecl(functions["orValue"]); err != nil {
+		return nil, err
+	}
 	c, err := checker.NewEnv(env.Container, env.CELTypeProvider(), checker.CrossTypeNumericComparisons(true))
 	if err != nil {
 		return nil, err

@@ -42,6 +42,9 @@ type part struct {
 	column  int    // where that begins
 	program cel.Program
 	typ     Type
+	tree    *ast.AST
+	vars    Vars
+	nothing bool // may be null, which has no text
 }
 
 // Compile reads a template. Every error is an *Error.
@@ -64,8 +67,28 @@ func (e *Env) Compile(text string) (*Template, error) {
 	}
 	if t.isExpression() {
 		t.typ = t.parts[0].typ
+		return t, nil
 	}
-	return t, nil
+	return t, t.hasText()
+}
+
+// CompileText reads a template of which only the text is wanted, also where it is one expression: what may be null, as far as
+// the types say, has none. Every error is an *Error.
+func (e *Env) CompileText(text string) (*Template, error) {
+	t, err := e.Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.hasText()
+}
+
+func (t *Template) hasText() error {
+	for i := range t.parts {
+		if p := &t.parts[i]; p.nothing {
+			return &Error{Column: p.column, Message: "the value may be null, which has no text: end the expression with .orValue(…)"}
+		}
+	}
+	return nil
 }
 
 // CompileExpression reads a template that has to be one expression and nothing else, of a type: what can be told now is
@@ -116,7 +139,8 @@ func (e *Env) program(p *part) error {
 	if err != nil {
 		return &Error{Column: p.column, Message: err.Error()}
 	}
-	p.program, p.typ = program, e.objects.output(out)
+	p.program, p.typ, p.tree, p.vars = program, e.objects.output(out), tree, e.vars
+	p.nothing = (p.typ.kind == nullableKind || p.typ.kind == nullKind) && isRead(tree.Expr())
 	return nil
 }
 

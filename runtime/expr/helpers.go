@@ -72,15 +72,46 @@ func joinDecl() (*decls.FunctionDecl, error) {
 		decls.MemberOverload(joinWithID, []*types.Type{list, types.StringType}, types.StringType))
 }
 
-// ownOverloads are the implementations that cannot be declared together with a function: join's, whose name is taken, and
-// those that have no name in the language.
+// orValueDecl lets orValue stand in for null, too, where a type says that it may be there.
+func orValueDecl(optionals *decls.FunctionDecl) (*decls.FunctionDecl, error) {
+	var overloads []decls.FunctionOpt
+	for id, scalar := range nullables {
+		overloads = append(overloads,
+			decls.MemberOverload(id, []*types.Type{types.NewNullableType(scalar), scalar}, scalar))
+	}
+	nulls, err := decls.NewFunction("orValue", overloads...)
+	if err != nil {
+		return nil, err
+	}
+	return optionals.Merge(nulls)
+}
+
+// nullables are the types that may be null as well, by the implementation of orValue for them.
+var nullables = map[string]*types.Type{
+	"nullable_bool_or_value": types.BoolType, "nullable_int_or_value": types.IntType,
+	"nullable_double_or_value": types.DoubleType, "nullable_string_or_value": types.StringType,
+}
+
+func notNull(v, otherwise ref.Val) ref.Val {
+	if v == types.NullValue {
+		return otherwise
+	}
+	return v
+}
+
+// ownOverloads are the implementations that cannot be declared together with a function: join's and orValue's, whose names
+// are taken, and those that have no name in the language.
 func ownOverloads() []*functions.Overload {
-	return []*functions.Overload{
+	all := []*functions.Overload{
 		{Operator: joinID, Unary: func(list ref.Val) ref.Val { return join(list, types.String("")) }},
 		{Operator: joinWithID, Binary: join},
 		{Operator: asDoubleID, Unary: asDouble},
 		{Operator: asIntID, Unary: asInt},
 	}
+	for id := range nullables {
+		all = append(all, &functions.Overload{Operator: id, Binary: notNull})
+	}
+	return all
 }
 
 // costs charges our functions for what they read and write, as CEL does for its own.

@@ -9,7 +9,7 @@ import (
 // CompilePath reads a template of a URL's path, for Path: what stands beside its expressions has to be a path as it is
 // sent, from its first slash on, without query and fragment. Every error is an *Error.
 func (e *Env) CompilePath(text string) (*Template, error) {
-	t, err := e.Compile(text)
+	t, err := e.CompileText(text)
 	if err != nil {
 		return nil, err
 	}

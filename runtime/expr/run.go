@@ -48,7 +48,9 @@ func (r *run) text(ctx context.Context, t *Template) (string, error) {
 		}
 		b.WriteString(text)
 		if b.Len() > MaxOutput { // JSON's escapes can take more than plain counts for
-			return "", p.failed(errOutput)
+			failed := p.failed(errOutput)
+			failed.Reads = t.Reads()
+			return "", failed
 		}
 	}
 	return b.String(), nil
@@ -114,7 +116,11 @@ func (r *run) value(ctx context.Context, p part) (any, error) {
 		err = spent
 	}
 	if err != nil {
-		return nil, p.failed(explain(ctx, err))
+		failed := p.failed(explain(ctx, err))
+		if at, ok := errors.AsType[*types.Err](err); ok {
+			failed.Reads = p.readsAt(at.NodeID())
+		}
+		return nil, failed
 	}
 	value, err := r.plain(out)
 	if err != nil {
@@ -145,7 +151,7 @@ func (r refusal) Error() string { return string(r) }
 
 // failed names the expression.
 func (p part) failed(err error) *Error {
-	e := &Error{Column: p.column, Message: fmt.Sprintf("${%s} %v", p.text, err)}
+	e := &Error{Column: p.column, Message: fmt.Sprintf("${%s} %v", p.text, err), Reason: err.Error(), Reads: p.reads()}
 	if p.program == nil {
 		e.Message = fmt.Sprintf("text %v", err)
 	}

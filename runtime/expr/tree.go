@@ -110,7 +110,9 @@ func (r *run) fill(ctx context.Context, out []byte, n *node) ([]byte, error) {
 		err = errOutput
 	}
 	if err != nil {
-		return nil, n.failed(n.template.parts[0].failed(err))
+		failed := n.template.parts[0].failed(err)
+		failed.Reads = n.template.Reads()
+		return nil, n.failed(failed)
 	}
 	return out, nil
 }

@@ -194,7 +194,7 @@ func (d *dialogue) evaluate(ctx context.Context, call openai.ToolCall, entry map
 	if len(violations) > 0 {
 		return nil, invalidArguments(repairArguments(violations)), nil
 	}
-	value, err := function.run(ctx, d.frame, checked)
+	value, err := function.run(ctx, d.frame, checked, func([]any) origin { return origin{upstream: true} })
 	return value, nil, err
 }
 

@@ -110,7 +110,7 @@ func TestAgents(t *testing.T) {
 			turns(asks("", toolCall{"1", "hurried", "{}"}, toolCall{"2", "faulty", "{}"}), always("done")),
 			[]string{
 				`1: {"error":{"code":"timeout","message":"The request took longer than this route allows."}}`,
-				`2: {"error":{"code":"internal","message":"Internal Server Error"}}`,
+				`2: {"error":{"code":"upstream_error","message":"This route cannot use what an upstream answered."}}`,
 			},
 			`{"text":"done","turns":2,"calls":["hurried","faulty"]}`,
 		},
@@ -193,10 +193,10 @@ func TestAgentsEnd(t *testing.T) {
 		"at their turns, repairs counted": {
 			answering(`1`, agentOf(`"maxTurns":3,"maxParallel":1,"output":{"schema":{"type":"object"},"repairAttempts":5}`)), always("no"), 502, "turns_exceeded", 3, 0, 0,
 		},
-		"when the calls are spent": {`{"budget":{"maxCalls":4,"maxBytes":100000},` + answering(`1`, agentOf(`"maxTurns":9,"maxParallel":1`))[1:], forever, 500, "budget_exceeded", 2, 2, 0},
+		"when the calls are spent": {`{"budget":{"maxCalls":4,"maxBytes":100000},` + answering(`1`, agentOf(`"maxTurns":9,"maxParallel":1`))[1:], forever, 502, "budget_exceeded", 2, 2, 0},
 		"when a tool has spent the bytes": {
 			`{"budget":{"maxCalls":9,"maxBytes":600},` + answering(`1`, agentOf(`"maxTurns":9,"maxParallel":1`))[1:],
-			asks("", toolCall{"1", "look", `{"q":"big"}`}), 500, "budget_exceeded", 1, 1, 0,
+			asks("", toolCall{"1", "look", `{"q":"big"}`}), 502, "budget_exceeded", 1, 1, 0,
 		},
 		"when their time is over": {
 			`{"timeout":"500ms",` + answering(`1`, agentOf(`"maxTurns":9,"maxParallel":1`))[1:], asks("", toolCall{"1", "hurried", "{}"}), 504, "timeout", 1, 1, 500 * ms,

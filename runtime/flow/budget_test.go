@@ -33,31 +33,36 @@ func TestBudgets(t *testing.T) {
 		asked  int
 	}{
 		"calls, enough":              {budgetOf(2, 0, 9999, answering(`1`, step("x"), step("y"))), nil, 200, 2},
-		"calls, of steps":            {budgetOf(1, 0, 9999, answering(`1`, step("x"), maybe("y"))), nil, 500, 1},
-		"calls, of branches":         {budgetOf(1, 0, 9999, answering(`1`, `{"name":"g","gather":{"strategy":"All","branches":[`+step("x")+`,`+maybe("y")+`]}}`)), nil, 500, 1},
-		"calls, of functions":        {budgetOf(2, 0, 9999, answering(`1`, each)), nil, 500, 2},
-		"calls, of further attempts": {budgetOf(1, 0, 9999, answering(`1`, step("x"))), map[string]upstreamFunc{"a": fails(503)}, 500, 1},
-		"calls, of streams":          {budgetOf(1, 0, 9999, streaming(`"stream":"y"`, maybe("x"), step("y"))), nil, 500, 1},
-		"calls, of a relayed stream": {budgetOf(1, 0, 9999, streaming(`"stream":"x"`, step("x"))), map[string]upstreamFunc{"a": fails(503)}, 500, 1},
+		"calls, of steps":            {budgetOf(1, 0, 9999, answering(`1`, step("x"), maybe("y"))), nil, 502, 1},
+		"calls, of branches":         {budgetOf(1, 0, 9999, answering(`1`, `{"name":"g","gather":{"strategy":"All","branches":[`+step("x")+`,`+maybe("y")+`]}}`)), nil, 502, 1},
+		"calls, of functions":        {budgetOf(2, 0, 9999, answering(`1`, each)), nil, 502, 2},
+		"calls, of further attempts": {budgetOf(1, 0, 9999, answering(`1`, step("x"))), map[string]upstreamFunc{"a": fails(503)}, 502, 1},
+		"calls, of streams":          {budgetOf(1, 0, 9999, streaming(`"stream":"y"`, maybe("x"), step("y"))), nil, 502, 1},
+		"calls, of a relayed stream": {budgetOf(1, 0, 9999, streaming(`"stream":"x"`, step("x"))), map[string]upstreamFunc{"a": fails(503)}, 502, 1},
 		"tokens, enough":             {budgetOf(9, 15, 9999, answering(`1`, step("x"), step("y"), step("z"))), nil, 200, 3},
-		"tokens, of steps":           {budgetOf(9, 14, 9999, answering(`1`, step("x"), step("y"), step("z"))), nil, 500, 2},
+		"tokens, of steps":           {budgetOf(9, 14, 9999, answering(`1`, step("x"), step("y"), step("z"))), nil, 502, 2},
 		"tokens, of repairs": {
-			budgetOf(9, 7, 9999, answering(`1`, `{"name":"s","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}],"output":{"schema":{"type":"object"},"repairAttempts":1}}}`)), nil, 500, 1,
+			budgetOf(9, 7, 9999, answering(`1`, `{"name":"s","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}],"output":{"schema":{"type":"object"},"repairAttempts":1}}}`)), nil, 502, 1,
 		},
 		"tokens, of streams":           {budgetOf(9, 7, 9999, streaming(`"events":{"steps":["x","y"]}`, step("x"), step("y"))), nil, 200, 1},
-		"tokens, of embeddings":        {budgetOf(9, 7, 9999, answering(`1`, step("x"), `{"name":"y","embeddings":{"upstream":"a","input":"x"}}`)), nil, 500, 1},
-		"tokens, that embeddings took": {budgetOf(9, 2, 9999, answering(`1`, `{"name":"y","embeddings":{"upstream":"b","input":"x"}}`, step("x"))), map[string]upstreamFunc{"b": vectors}, 500, 1},
+		"tokens, of embeddings":        {budgetOf(9, 7, 9999, answering(`1`, step("x"), `{"name":"y","embeddings":{"upstream":"a","input":"x"}}`)), nil, 502, 1},
+		"tokens, that embeddings took": {budgetOf(9, 2, 9999, answering(`1`, `{"name":"y","embeddings":{"upstream":"b","input":"x"}}`, step("x"))), map[string]upstreamFunc{"b": vectors}, 502, 1},
 		"bytes, enough":                {budgetOf(9, 0, 1000, answering(`1`, get("x"))), map[string]upstreamFunc{"web": big}, 200, 1},
-		"bytes, of one answer":         {budgetOf(9, 0, 999, answering(`1`, get("x"))), map[string]upstreamFunc{"web": big}, 500, 1},
-		"bytes, all spent":             {budgetOf(9, 0, 1000, answering(`1`, get("x"), get("y"))), map[string]upstreamFunc{"web": big}, 500, 1},
-		"bytes, of two":                {budgetOf(9, 0, 1500, answering(`1`, get("x"), get("y"))), map[string]upstreamFunc{"web": big}, 500, 2},
+		"bytes, of one answer":         {budgetOf(9, 0, 999, answering(`1`, get("x"))), map[string]upstreamFunc{"web": big}, 502, 1},
+		"bytes, all spent":             {budgetOf(9, 0, 1000, answering(`1`, get("x"), get("y"))), map[string]upstreamFunc{"web": big}, 502, 1},
+		"bytes, of two":                {budgetOf(9, 0, 1500, answering(`1`, get("x"), get("y"))), map[string]upstreamFunc{"web": big}, 502, 2},
 		"bytes, of a stream": {
-			budgetOf(9, 0, 30, streaming(`"stream":"x","format":"Text"`, step("x"))), map[string]upstreamFunc{"a": always(strings.Repeat("x", 40))}, 500, 1,
+			budgetOf(9, 0, 30, streaming(`"stream":"x","format":"Text"`, step("x"))), map[string]upstreamFunc{"a": always(strings.Repeat("x", 40))}, 502, 1,
 		},
 		"bytes, of what is held": {
-			budgetOf(9, 0, 150, streaming(`"stream":"x","commit":"AfterValidation","schema":{"type":"string"}`, step("x"))), map[string]upstreamFunc{"a": always("some", "more")}, 500, 1,
+			budgetOf(9, 0, 150, streaming(`"stream":"x","commit":"AfterValidation","schema":{"type":"string"}`, step("x"))), map[string]upstreamFunc{"a": always("some", "more")}, 502, 1,
 		},
-		"bytes, of expressions": {budgetOf(9, 0, 40, answering(`"${request.body.q + request.body.q}"`, `{"name":"s","set":{"value":"${request.body}"}}`)), nil, 500, 0},
+		"bytes, of expressions": {
+			budgetOf(9, 0, 40, answering(`"${steps.x.text + steps.x.text}"`, step("x"))), map[string]upstreamFunc{"a": always(strings.Repeat("x", 21))}, 502, 1,
+		},
+		"bytes, of expressions of what was sent": {
+			budgetOf(9, 0, 40, answering(`"${request.body.q + request.body.q}"`, `{"name":"s","set":{"value":"${request.body}"}}`)), nil, 422, 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -69,8 +74,10 @@ func TestBudgets(t *testing.T) {
 				w := newWorld(t, s, script, tt.route)
 				g := w.post(`{"q":"` + strings.Repeat("x", 16) + `"}`)
 				switch {
-				case tt.status == 500:
-					w.refused(g, 500, "budget_exceeded")
+				case tt.status == 502:
+					w.refused(g, 502, "budget_exceeded")
+				case tt.status == 422:
+					w.blames(g, `["body","q"]`)
 				case g.status != 200, g.code() == "budget_exceeded" != strings.HasPrefix(name, "tokens, of streams"):
 					t.Errorf("%d %s; reports %q", g.status, g.body, w.reports)
 				}
@@ -105,7 +112,7 @@ func TestTheBudgetClampsMaxTokens(t *testing.T) {
 func TestTheBudgetOfExpressions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, nil, answering(`"${request.body.l.map(x, request.body.l.map(y, request.body.l.map(z, x + y + z))).size()}"`))
-		w.refused(w.post(`{"l":[`+strings.Repeat("1,", 199)+`1]}`), 500, "budget_exceeded")
+		w.blames(w.post(`{"l":[`+strings.Repeat("1,", 199)+`1]}`), `["body","l"]`)
 	})
 	r := newRequest(&Route{}, 0, time.Time{})
 	if r.work == nil || maxWork < expr.MaxCost {

@@ -114,7 +114,7 @@ func (m *message) eval(ctx context.Context, f *frame) ([]openai.Message, error) 
 	}
 	messages, wrong := openai.ParseMessages(encoded)
 	if wrong != nil {
-		return nil, wrong
+		return nil, f.misfit(m.history.Reads(), "gives no list of messages: "+wrong.Message, fmt.Errorf("history: %w", wrong))
 	}
 	return messages, nil
 }

@@ -72,7 +72,7 @@ func (e *embeddings) texts(ctx context.Context, f *frame) ([]string, error) {
 	texts := make([]string, len(list))
 	for i, item := range list {
 		if texts[i], ok = item.(string); !ok {
-			return nil, fmt.Errorf("item %d is %T, want a string", i, item)
+			return nil, f.misfit(e.input.Reads(), "gives what is not a text", fmt.Errorf("item %d is %T, want a string", i, item))
 		}
 	}
 	return texts, nil

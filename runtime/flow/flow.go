@@ -4,6 +4,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -104,8 +105,12 @@ func (r *Route) refuse(err error) *relay.Reply {
 // unless the client has left, to whom nobody can be told anything.
 func (r *Route) problem(err error) *problem.Error {
 	e := problemOf(err)
-	if e.Status == http.StatusInternalServerError && !failedBy(err, relay.FailedClient) {
+	switch m, unfit := errors.AsType[*misfit](err); {
+	case failedBy(err, relay.FailedClient):
+	case e.Status == http.StatusInternalServerError, e.Code == problem.BudgetExceeded:
 		r.env.Report(r.path, e)
+	case unfit && m.told == e && e.Status == http.StatusBadGateway:
+		r.env.Report(r.path, e.WithCause(err)) // the manifest expects what is not there
 	}
 	return e
 }

@@ -35,13 +35,13 @@ func (e *forEach) run(ctx context.Context, f *frame) (any, error) {
 		return nil, fmt.Errorf("forEach.items: %w", err)
 	}
 	if len(items) > e.maxItems {
-		return nil, tooMany(len(items), e.maxItems)
+		return nil, e.tooMany(f, len(items))
 	}
 	inner := *f
 	inner.name, inner.tokens = "", nil
 	results, err := gather.Each(ctx, gather.EachOptions{Limit: e.parallel}, items,
 		func(ctx context.Context, i int, item any) (any, error) {
-			result, err := e.do.run(ctx, inner.with("item", item).with("index", int64(i)))
+			result, err := e.do.run(ctx, e.knowing(inner.with("item", item).with("index", int64(i)), f, []any{i}))
 			return result.value, err
 		})
 	tellPanics(f, results)
@@ -55,11 +55,14 @@ func (e *forEach) run(ctx context.Context, f *frame) (any, error) {
 	return values, nil
 }
 
-// tooMany is the error of a list that is too long: whoever made it, the route allows the request no more work. A route
-// that wants its clients told of a list of theirs says maxItems in the schema of its request, too.
-func tooMany(items, allowed int) error {
-	return problem.New(problem.BudgetExceeded).WithMessage("A list has more items than this route allows.").
-		WithCause(fmt.Errorf("forEach.items: has %d items, allowed are %d", items, allowed))
+// tooMany is the error of a list that is too long: of a client's, who is told of it, or of one that an upstream has a part in,
+// for which the route allows the request no more work.
+func (e *forEach) tooMany(f *frame, items int) error {
+	cause := fmt.Errorf("forEach.items: has %d items, allowed are %d", items, e.maxItems)
+	if from := f.originOf(e.items.Reads()); from.upstream || len(from.places) == 0 {
+		return problem.New(problem.BudgetExceeded).WithMessage("A list has more items than this route allows.").WithCause(cause)
+	}
+	return f.misfit(e.items.Reads(), fmt.Sprintf("gives more than the %d items that are allowed", e.maxItems), cause)
 }
 
 // list evaluates an expression for a list.

@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
@@ -56,11 +57,12 @@ func (fn *function) check(ctx context.Context, f *frame, input any) (any, []prob
 	})
 }
 
-// run calls the function with an input that was checked.
-func (fn *function) run(ctx context.Context, f *frame, input any) (any, error) {
+// run calls the function with an input that was checked, and of which somebody knows where it comes from.
+func (fn *function) run(ctx context.Context, f *frame, input any, from func(below []any) origin) (any, error) {
 	ctx, cancel := within(ctx, fn.timeout)
 	defer cancel()
-	output, err := fn.result(ctx, &frame{request: f.request, vars: map[string]any{"input": input}, inFunction: true})
+	inner := &frame{request: f.request, vars: map[string]any{"input": input}, inFunction: true}
+	output, err := fn.result(ctx, inner.knowing("input", from))
 	if err != nil {
 		return nil, fmt.Errorf("function %s: %w", fn.config.Name, because(ctx, err))
 	}
@@ -105,9 +107,29 @@ func (c *call) run(ctx context.Context, f *frame) (any, error) {
 		return nil, err
 	}
 	if len(violations) > 0 {
-		return nil, fmt.Errorf("call.input: %w", invalid(violations))
+		return nil, fmt.Errorf("call.input: %w", c.refused(f, violations))
 	}
-	return c.function.run(ctx, f, input)
+	return c.function.run(ctx, f, input, c.inputOrigin(f))
+}
+
+// refused says who is told that the function cannot be called with its input.
+func (c *call) refused(f *frame, violations []problem.Violation) error {
+	if c.input == nil {
+		return invalid(violations)
+	}
+	var reads []expr.Path
+	for i := range violations {
+		reads = append(reads, c.input.Reads(steps(violations[i].Loc[1:])...)...)
+	}
+	return f.misfit(reads, "gives what a function does not accept", invalid(violations))
+}
+
+// steps are those of a loc that lead through a value.
+func steps(loc []any) []any {
+	return slices.DeleteFunc(slices.Clone(loc), func(step any) bool {
+		_, form := step.(problem.Tag)
+		return form
+	})
 }
 
 // invalid describes violations for logs: where and which rule, never the values.

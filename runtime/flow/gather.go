@@ -59,7 +59,7 @@ func (c *compiler) strategy(g *config.Gather) strategy {
 	case config.GatherFallback:
 		return newFallback(g.Fallback)
 	case config.GatherVote:
-		return c.newVote(g.Vote)
+		return c.newVote(g.Vote, len(g.Branches))
 	}
 	return nil
 }
@@ -90,5 +90,19 @@ func (b *branch) wins(ctx context.Context, f *frame) (any, error) {
 	return result.value, err
 }
 
-// errSkipped makes a branch that was not wanted lose.
-var errSkipped = errors.New("was skipped")
+// errSkipped makes a branch that was not wanted lose, and errAllSkipped leaves a step without a value: there was nobody to win.
+var (
+	errSkipped    = errors.New("was skipped")
+	errAllSkipped = errors.New("all branches were skipped")
+)
+
+// unwanted counts the branches that were skipped.
+func unwanted(results []gather.Result[any]) int {
+	n := 0
+	for i := range results {
+		if errors.Is(results[i].Err, errSkipped) {
+			n++
+		}
+	}
+	return n
+}

@@ -61,6 +61,9 @@ func contenders(f *frame, branches []*branch) []gather.Contender[any] {
 
 func winner(branches []*branch, outcome gather.Outcome[any], err error) (any, error) {
 	if err != nil {
+		if unwanted(outcome.Results) == len(branches) {
+			err = errAllSkipped
+		}
 		return nil, err //nolint:wrapcheck // it names the branches
 	}
 	value := map[string]any{"branch": branches[outcome.Winner].name, "value": outcome.Value}

@@ -17,10 +17,13 @@ type vote struct {
 	key       *expr.Template
 	quorum    int
 	mostVotes bool
+	needed    int // votes for there to be a winner at all
 }
 
-func (c *compiler) newVote(v *config.Vote) strategy {
-	return vote{key: c.program.Template(&v.Key), quorum: v.Quorum, mostVotes: v.Ties == config.TiesMostVotes}
+func (c *compiler) newVote(v *config.Vote, branches int) strategy {
+	return vote{
+		key: c.program.Template(&v.Key), quorum: v.Quorum, mostVotes: v.Ties == config.TiesMostVotes, needed: v.Needed(branches),
+	}
 }
 
 func (s vote) run(ctx context.Context, f *frame, branches []*branch) (any, error) {
@@ -31,7 +34,8 @@ func (s vote) run(ctx context.Context, f *frame, branches []*branch) (any, error
 		}}
 	}
 	key := func(ctx context.Context, value any) (string, error) {
-		text, err := f.with("result", value).text(ctx, s.key)
+		voted := f.with("result", value).knowing("result", func([]any) origin { return originOfAll(f, branches) })
+		text, err := voted.text(ctx, s.key)
 		if err != nil {
 			return "", fmt.Errorf("vote.key: %w", err)
 		}
@@ -40,6 +44,9 @@ func (s vote) run(ctx context.Context, f *frame, branches []*branch) (any, error
 	election, err := gather.Vote(ctx, gather.VoteOptions[any]{Key: key, Quorum: s.quorum, MostVotes: s.mostVotes}, voters)
 	tellPanics(f, election.Results)
 	if err != nil {
+		if len(branches)-unwanted(election.Results) < s.needed && onlySkipped(err) {
+			return nil, errAllSkipped
+		}
 		return nil, undecided(err)
 	}
 	votes := map[string]any{}
@@ -53,9 +60,14 @@ func (s vote) run(ctx context.Context, f *frame, branches []*branch) (any, error
 
 // undecided tells a vote in which all who voted disagree from one that lacks those who failed: theirs is the error then.
 func undecided(err error) error {
-	e, ok := errors.AsType[*gather.UndecidedError](err)
-	if ok && !slices.ContainsFunc(e.Failed, func(failed error) bool { return !errors.Is(failed, errSkipped) }) {
+	if onlySkipped(err) {
 		return problem.New(problem.VoteUndecided).WithCause(err)
 	}
 	return err
+}
+
+// onlySkipped says whether a vote is undecided for no failure of a branch.
+func onlySkipped(err error) bool {
+	e, ok := errors.AsType[*gather.UndecidedError](err)
+	return ok && !slices.ContainsFunc(e.Failed, func(failed error) bool { return !errors.Is(failed, errSkipped) })
 }

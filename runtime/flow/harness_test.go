@@ -323,6 +323,14 @@ func (w *world) refused(g got, status int, code problem.Code) {
 	}
 }
 
+// blames fails the test where an answer does not name a place in the request, or somebody is told that the gateway failed.
+func (w *world) blames(g got, loc string) {
+	w.t.Helper()
+	if g.status != 422 || !strings.Contains(g.body, `{"type":"value_error","loc":`+loc+`,"msg":"Value error, `) || len(w.noted(&w.reports)) > 0 {
+		w.t.Errorf("%d %s (%v), want 422 at %s; reports %q", g.status, g.body, g.err, loc, w.noted(&w.reports))
+	}
+}
+
 func codeOf(text string) problem.Code { return problem.Code(text) }
 
 func messageOf(code string) string { return problem.New(problem.Code(code)).Message }

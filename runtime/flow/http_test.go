@@ -32,7 +32,7 @@ func TestHTTPRequests(t *testing.T) {
 					answering(`"${steps.s.body}"`, `{"name":"s","http":{"upstream":"web",`+tt.step+`}}`))
 				g := w.post(tt.request)
 				if tt.url == "" {
-					w.refused(g, 500, "internal")
+					w.blames(g, `["body","q"]`)
 					return
 				}
 				w.wants(g, 200, `1`)
@@ -55,7 +55,7 @@ func TestHTTPHeaders(t *testing.T) {
 				"Authorization": {"Bearer MARK-TOKEN"}, "Cookie": {"MARK-COOKIE"}, "X-Own": {"MARK-OWN"},
 			})
 			if want == "" {
-				w.refused(g, 500, "internal")
+				w.blames(g, `["body","q"]`)
 				if strings.Contains(strings.Join(w.reports, ""), "X-Evil") {
 					t.Errorf("the value is reported: %q", w.reports)
 				}

@@ -43,6 +43,9 @@ type frame struct {
 	inFunction bool
 	// tokens takes the step's tokens as they come; nil where nobody waits for them.
 	tokens *outlet
+	// running are the steps of the list that runs, and known the variables beside them, for blame.
+	running []*step
+	known   *known
 }
 
 // with is the frame with one more variable.
@@ -79,9 +82,13 @@ func (f *frame) json(ctx context.Context, t *expr.Tree) ([]byte, error) {
 // weight is what expressions and checks may walk over, in bytes: the request's body, and the answers that were kept.
 func (f *frame) weight() int { return f.body + int(f.budget.bytes.Load()) }
 
-// evaluate admits the work of an expression.
+// evaluate admits the work of an expression, and says who is told if it fails.
 func evaluate[T any](ctx context.Context, f *frame, run func() (T, error)) (T, error) {
-	return admitted(ctx, f.env, f.weight(), run)
+	value, err := admitted(ctx, f.env, f.weight(), run)
+	if err != nil {
+		err = f.blamed(err)
+	}
+	return value, err
 }
 
 // admitted does work on so many bytes, once that may be done. Such work never waits for other work of its kind, nor calls

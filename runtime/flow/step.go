@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,6 +41,10 @@ func (g *guarded) run(ctx context.Context, f *frame) (settled, error) {
 	}
 	f.tellStep(stateStarted)
 	value, err := g.attempt(ctx, f)
+	if errors.Is(err, errAllSkipped) {
+		f.tellStep(stateSkipped)
+		return settled{}, nil
+	}
 	if err == nil {
 		f.tellStep(stateSucceeded)
 		return settled{value: value, ran: true}, nil
@@ -93,7 +98,7 @@ type step struct {
 // run runs the steps in order; their values are added to the frame's.
 func run(ctx context.Context, steps []*step, f *frame) error {
 	values := map[string]any{}
-	f.vars["steps"] = values
+	f.vars["steps"], f.running = values, steps
 	for _, s := range steps {
 		result, err := s.run(ctx, f.named(s.name))
 		if err != nil {

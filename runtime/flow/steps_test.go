@@ -58,9 +58,9 @@ func TestStepsOfEveryKind(t *testing.T) {
 			request: `{"texts":[]}`, want: `[]`,
 		},
 		{
-			name: "embeddings of what is no text", status: 500,
+			name: "embeddings of what is no text", status: 422,
 			route:   answering(`"${steps.s.vectors}"`, `{"name":"s","embeddings":{"upstream":"a","input":"${request.body.texts}"}}`),
-			request: `{"texts":[1]}`, want: "internal",
+			request: `{"texts":[1]}`, want: `["body","texts"]`,
 		},
 		{
 			name: "call, with a default filled in", status: 200,
@@ -68,9 +68,9 @@ func TestStepsOfEveryKind(t *testing.T) {
 			request: hi, want: `"hi and hi"`,
 		},
 		{
-			name: "call, with what the function does not take", status: 500,
+			name: "call, with what the function does not take", status: 422,
 			route:   answering(`"${steps.s.twice}"`, `{"name":"s","call":{"function":"double","input":{"word":"${request.body.q}"}}}`),
-			request: `{"q":""}`, want: "internal",
+			request: `{"q":""}`, want: `["body","q"]`,
 		},
 		{
 			name: "for each", status: 200,
@@ -84,14 +84,14 @@ func TestStepsOfEveryKind(t *testing.T) {
 			request: `{"words":[]}`, want: `[]`,
 		},
 		{
-			name: "for each of too many", status: 500,
+			name: "for each of too many", status: 422,
 			route:   answering(`"${steps.s}"`, `{"name":"s","forEach":{"items":"${request.body.words}","maxItems":3,"maxParallel":2,"do":{"call":{"function":"double"}}}}`),
-			request: `{"words":["a","b","c","d"]}`, want: "A list has more items than this route allows.",
+			request: `{"words":["a","b","c","d"]}`, want: `["body","words"]`,
 		},
 		{
-			name: "for each of what is no list", status: 500,
+			name: "for each of what is no list", status: 422,
 			route:   answering(`"${steps.s}"`, `{"name":"s","forEach":{"items":"${request.body.words}","maxItems":3,"maxParallel":2,"do":{"call":{"function":"double"}}}}`),
-			request: `{"words":"abc"}`, want: "internal",
+			request: `{"words":"abc"}`, want: `["body","words"]`,
 		},
 		{
 			name: "set, of types that later steps rely on", status: 200,
@@ -128,14 +128,8 @@ func TestStepsOfEveryKind(t *testing.T) {
 				w := newWorld(t, settings{functions: doubling}, tt.script, tt.route)
 				g := w.post(tt.request)
 				switch {
-				case tt.want == "internal":
-					if w.refused(g, tt.status, "internal"); len(w.noted(&w.reports)) != 1 || !strings.Contains(w.reports[0], "step s: ") {
-						t.Errorf("reported %q", w.reports)
-					}
-				case g.status == 500:
-					if !strings.Contains(g.body, tt.want) || len(w.noted(&w.reports)) != 1 {
-						t.Errorf("%d %s, reported %q", g.status, g.body, w.reports)
-					}
+				case tt.status == 422:
+					w.blames(g, tt.want)
 				default:
 					w.wants(g, tt.status, tt.want)
 				}
@@ -273,17 +267,19 @@ func TestARequiredBranchOfAllSettledFailsItLate(t *testing.T) {
 	})
 }
 
-// A race in which nobody took part is the fault of the route; one in which one failed tells of that one.
+// A race in which nobody took part leaves the step without a value; one in which one failed tells of that one.
 func TestARaceWithoutAWinner(t *testing.T) {
-	for second, want := range map[string]string{"b": "upstream_error", "a": "internal"} {
+	for _, strategy := range []string{"First", "Fallback"} {
+		race := func(second string) string {
+			return `{"name":"g","gather":{"strategy":"` + strategy + `","branches":[{"name":"x","when":"${false}",` + chatOf("a") + `},{"name":"y",` + second + chatOf("b") + `}]}}`
+		}
 		synctest.Test(t, func(t *testing.T) {
-			when := map[string]string{"b": "", "a": `"when":"${false}",`}[second]
-			w := newWorld(t, settings{}, map[string]upstreamFunc{"b": fails(500)}, answering(`1`,
-				`{"name":"g","gather":{"strategy":"First","branches":[{"name":"x","when":"${false}",`+chatOf("a")+`},{"name":"y",`+when+chatOf(second)+`}]}}`))
-			w.refused(w.post(hi), map[string]int{"b": 502, "a": 500}[second], codeOf(want))
-			if reports := w.noted(&w.reports); want == "internal" && (len(reports) != 1 || !strings.Contains(reports[0], "was skipped")) {
-				t.Errorf("reported %q", reports)
-			}
+			w := newWorld(t, settings{}, map[string]upstreamFunc{"b": fails(500)}, answering(`1`, race("")))
+			w.refused(w.post(hi), 502, "upstream_error")
+		})
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, settings{}, nil, answering(`"${steps.g.text.orValue('nobody')}"`, race(`"when":"${false}",`)))
+			w.wants(w.post(hi), 200, `"nobody"`)
 		})
 	}
 }
@@ -311,13 +307,13 @@ func TestForEachIsBounded(t *testing.T) {
 	})
 }
 
-// A fault of the configuration that a step's onError hides from clients is reported all the same.
+// A value of an upstream's that the manifest cannot use is reported, though a step's onError hides it from clients.
 func TestFaultsThatAreHandledAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, settings{}, nil, answering(`"${steps.s}"`,
-			`{"name":"s","onError":{"value":"${error.code}"},"set":{"value":"${request.body.missing}"}}`))
-		w.wants(w.post(hi), 200, `"internal"`)
-		if reports := w.noted(&w.reports); len(reports) != 1 || !strings.Contains(reports[0], "set.value") {
+		w := newWorld(t, settings{}, map[string]upstreamFunc{"a": always("MARK")}, answering(`"${steps.s}"`, `{"name":"x",`+chatOf("a")+`}`,
+			`{"name":"s","onError":{"value":"${error.code}"},"set":{"value":"${int(steps.x.text)}"}}`))
+		w.wants(w.post(hi), 200, `"upstream_error"`)
+		if reports := w.noted(&w.reports); len(reports) != 1 || !strings.Contains(reports[0], "set.value") || strings.Contains(reports[0], "MARK") {
 			t.Errorf("reported %q", reports)
 		}
 	})

@@ -121,14 +121,18 @@ func TestVotesWithoutAWinner(t *testing.T) {
 		"those missing were not asked": {
 			"Fail",
 			map[string]upstreamFunc{"a": always("x"), "b": always("x"), "c": always("x")},
-			`"when":"${false}",`, 502, "vote_undecided",
+			`"when":"${false}",`, 200, `"none"`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				step := gatherOf("Vote", `"vote":{"key":"${result.text}","ties":"`+tt.ties+`"}`, "a", "b", "c")
 				step = strings.ReplaceAll(step, `{"name":"b`, `{`+tt.branch+`"name":"b`)
-				w := newWorld(t, settings{}, tt.script, answering(`"${steps.g.key}"`, step))
+				read := `"${steps.g.key}"`
+				if tt.branch != "" {
+					read = `"${steps.g.key.orValue('none')}"`
+				}
+				w := newWorld(t, settings{}, tt.script, answering(read, step))
 				g := w.post(hi)
 				if tt.status == 200 {
 					w.wants(g, 200, tt.want)
@@ -138,6 +142,24 @@ func TestVotesWithoutAWinner(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where so few vote that none can win, whatever they answer, there is no value; where enough do, they have disagreed.
+func TestAVoteOfTooFew(t *testing.T) {
+	vote := func(ties string) string {
+		return `{"name":"g","gather":{"strategy":"Vote","vote":{"key":"${result.text}","ties":"` + ties + `"},"branches":[{"name":"x",` + chatOf("a") +
+			`},{"name":"y","when":"${request.body.q == 'both'}",` + chatOf("b") + `},{"name":"z","when":"${false}",` + chatOf("b") + `}]}}`
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, settings{}, map[string]upstreamFunc{"a": always("x"), "b": always("y")},
+			answering(`"${steps.g.key.orValue('none')}"`, vote("Fail")))
+		w.wants(w.post(hi), 200, `"none"`)
+		w.refused(w.post(`{"q":"both"}`), 502, "vote_undecided")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, settings{}, map[string]upstreamFunc{"a": always("x"), "b": always("y")}, answering(`"${steps.g.key}"`, vote("MostVotes")))
+		w.wants(w.post(hi), 200, `"x"`)
+	})
 }
 
 func TestAHedgeStartsWhenItIsDue(t *testing.T) {

@@ -174,13 +174,14 @@ func TestHeadersCanBeUsedButCredentialsCannot(t *testing.T) {
 func TestAFaultOfATemplateIsLoggedWithoutThePrompt(t *testing.T) {
 	_, url := startMock(t, mockllm.Options{})
 	c := assistant(url)
-	c.Routes[1].Steps[0].Chat.Messages = []config.Message{{Role: "user", Content: "${request.body.missing}"}}
+	c.Routes[1].Steps[0].Chat.Messages = []config.Message{{Role: "user", Content: "${request.body.question}"}}
+	c.Routes[1].Response.Body = []byte(`{"made":"${int(steps.answer.text)}"}`)
 	r := start(t, c)
-	resp := r.post("/answer", `{"question":"a private matter"}`)
-	if body := text(t, resp); resp.StatusCode != 500 || strings.Contains(body, "missing") {
+	resp := r.post("/answer", `{"question":"[[mock {\"text\": \"a private matter\"}]]"}`)
+	if body := text(t, resp); resp.StatusCode != 502 || strings.Contains(body, "made") || strings.Contains(body, "private") {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
-	if logs := r.logs.String(); !strings.Contains(logs, "messages[0].content") || strings.Contains(logs, "private matter") {
+	if logs := r.logs.String(); !strings.Contains(logs, "response.body") || strings.Contains(logs, "private matter") {
 		t.Errorf("logs: %s", logs)
 	}
 }

@@ -23,7 +23,7 @@ const (
 	OutputInvalid        Code = "output_invalid"           // a model's answer breaks the schema that was asked of it
 	TurnsExceeded        Code = "turns_exceeded"           // an agent has had all its turns and still calls tools
 	VoteUndecided        Code = "vote_undecided"           // no key has the votes that a vote wants
-	Internal             Code = "internal"                 // a fault of the gateway
+	Internal             Code = "internal"                 // a fault of the gateway, or an expression that fails whatever is sent
 	UpstreamUnavailable  Code = "upstream_unavailable"     // no endpoint may be tried now
 	UpstreamUnreachable  Code = "upstream_unreachable"     // every endpoint tried refused or dropped the connection
 	UpstreamTimeout      Code = "upstream_timeout"         // one of the upstream's own timeouts
@@ -61,7 +61,7 @@ var meanings = map[Code]meaning{
 	Draining:             {503, openAIServer, "This replica is shutting down. Try again."},
 	Timeout:              {504, openAIServer, "The request took longer than this route allows."},
 	DurationExceeded:     {504, openAIServer, "The stream reached its longest permitted duration."},
-	BudgetExceeded:       {500, openAIServer, "The request used up the budget of this route."},
+	BudgetExceeded:       {502, openAIServer, "The request used up the budget of this route."},
 	ResponseInvalid:      {502, openAIServer, "The answer does not satisfy the response schema of this route."},
 	OutputInvalid:        {502, openAIServer, "The model's answer does not satisfy the schema that was asked of it."},
 	TurnsExceeded:        {502, openAIServer, "The agent came to no answer in the turns that it has."},

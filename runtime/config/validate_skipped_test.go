@@ -1,0 +1,88 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Where all who could win may be left out, the type says that there may be no value.
+func TestAGatherThatMayBeSkipped(t *testing.T) {
+	branches := func(whens ...string) []Branch {
+		all := make([]Branch, len(whens))
+		for i, when := range whens {
+			all[i] = Branch{Name: fmt.Sprintf("b%d", i), When: when, Action: Action{Chat: ask("x")}}
+		}
+		return all
+	}
+	const when = "${request.body.topic == 'x'}"
+	vote := func(quorum int, ties string) *Vote { return &Vote{Key: "${result.text}", Quorum: quorum, Ties: ties} }
+	for name, tt := range map[string]struct {
+		gather  Gather
+		skipped bool
+	}{
+		"First, one is certain":        {Gather{Strategy: GatherFirst, Branches: branches(when, "")}, false},
+		"First, none is":               {Gather{Strategy: GatherFirst, Branches: branches(when, when)}, true},
+		"Fallback, none is":            {Gather{Strategy: GatherFallback, Branches: branches(when, when)}, true},
+		"All, none is":                 {Gather{Strategy: GatherAll, Branches: branches(when, when)}, false},
+		"Vote, a majority is certain":  {Gather{Strategy: GatherVote, Vote: vote(0, TiesFail), Branches: branches("", "", when)}, false},
+		"Vote, a majority is not":      {Gather{Strategy: GatherVote, Vote: vote(0, TiesFail), Branches: branches("", when, when)}, true},
+		"Vote, a quorum is":            {Gather{Strategy: GatherVote, Vote: vote(1, TiesFail), Branches: branches("", when, when)}, false},
+		"Vote, most votes of one":      {Gather{Strategy: GatherVote, Vote: vote(0, TiesMostVotes), Branches: branches("", when, when)}, false},
+		"Vote, most votes of nobody":   {Gather{Strategy: GatherVote, Vote: vote(0, TiesMostVotes), Branches: branches(when, when, when)}, true},
+		"Vote, of all, one may not be": {Gather{Strategy: GatherVote, Vote: vote(3, TiesFail), Branches: branches("", "", when)}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := typed()
+			c.Routes[1].Steps = []Step{{Name: "g", Gather: &tt.gather}}
+			c.Routes[1].Response = &Response{Body: []byte(`"${steps.?g.hasValue()}"`)}
+			if _, errs := Compile(c); len(errs) > 0 {
+				t.Fatal(errs)
+			}
+			c.Routes[1].Response = &Response{Body: []byte(`"${steps.g}"`)}
+			_, errs := Compile(c)
+			if got := len(errs) == 1 && strings.Contains(errs[0].Message, ".orValue("); got != tt.skipped {
+				t.Errorf("errors %q, want one: %v", errs, tt.skipped)
+			}
+			if tt.gather.Strategy != GatherFirst {
+				return
+			}
+			c.Routes[1].Response = &Response{Stream: "g"}
+			_, errs = Compile(c)
+			if got := len(errs) == 1 && errs[0].Path == "routes[1].steps[0].gather.branches"; got != tt.skipped {
+				t.Errorf("streamed: %q, want an error: %v", errs, tt.skipped)
+			}
+		})
+	}
+}
+
+// A null in text is found when the config loads, wherever text is wanted.
+func TestNullsInTextAreRefused(t *testing.T) {
+	for path, change := range map[string]func(r *Route, null string){
+		"routes[1].steps[0].chat.messages[0].content": func(r *Route, null string) {
+			r.Steps = []Step{{Name: "s", Action: Action{Chat: ask(null)}}}
+		},
+		"routes[1].steps[0].embeddings.input": func(r *Route, null string) {
+			r.Steps = []Step{{Name: "s", Action: Action{Embeddings: &Embeddings{Upstream: "fast", Input: null}}}}
+		},
+		"routes[1].steps[0].http.path": func(r *Route, null string) {
+			r.Steps = []Step{{Name: "s", Action: Action{HTTP: &HTTPCall{Upstream: "search", Method: "GET", Path: "/" + null}}}}
+		},
+		"routes[1].steps[0].http.query.q": func(r *Route, null string) {
+			r.Steps = []Step{{Name: "s", Action: Action{HTTP: &HTTPCall{Upstream: "search", Method: "GET", Path: "/", Query: map[string]string{"q": "<" + null + ">"}}}}}
+		},
+		"routes[1].response.body.a": func(r *Route, null string) { r.Response.Body = []byte(`{"a":"is ` + null + `"}`) },
+	} {
+		c := typed()
+		c.Routes[1].Request.Schema = []byte(`{"type":"object","properties":{"maybe":{"type":["string","null"],"default":null}}}`)
+		c.Routes[1].Steps, c.Routes[1].Response = nil, &Response{Body: []byte(`1`)}
+		change(&c.Routes[1], "${request.body.maybe}")
+		if _, errs := Compile(c); len(errs) != 1 || errs[0].Path != path || !strings.Contains(errs[0].Message, ".orValue(") {
+			t.Errorf("%s: %q", path, errs)
+		}
+		change(&c.Routes[1], "${request.body.maybe.orValue('-')}")
+		if _, errs := Compile(c); len(errs) > 0 {
+			t.Errorf("%s, with a value in its place: %q", path, errs)
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/problem"
+)
+
+// Who is told what, when a template cannot do with the values that it was given, follows from where they come from:
+//   - of the request alone: 422, for the client can send others; the places that the template reads are named;
+//   - of an upstream's answer, even in part: 502, for nothing that the client sends can be at fault;
+//   - of neither: the template fails whatever is sent, and a fault of the configuration is a 500.
+//
+// Where values come from is worked out only then: what goes well pays nothing for it.
+
+// origin is where a value comes from.
+type origin struct {
+	places   [][]any // in the request, as violations name them
+	upstream bool    // made of what an upstream answered
+}
+
+func (o origin) and(other origin) origin {
+	o.upstream = o.upstream || other.upstream
+	for _, place := range other.places {
+		if !slices.ContainsFunc(o.places, func(p []any) bool { return slices.Equal(p, place) }) {
+			o.places = append(o.places, place)
+		}
+	}
+	return o
+}
+
+// known is a variable whose values come from elsewhere than the request and the steps around.
+type known struct {
+	name string
+	// origin is that of what lies below it at a place.
+	origin func(below []any) origin
+	next   *known
+}
+
+// knowing is the frame with one more variable whose origin is known.
+func (f *frame) knowing(name string, of func(below []any) origin) *frame {
+	f.known = &known{name: name, origin: of, next: f.known}
+	return f
+}
+
+func (f *frame) originOf(reads []expr.Path) origin {
+	var all origin
+	for _, path := range reads {
+		all = all.and(f.origin(path))
+	}
+	return all
+}
+
+func (f *frame) origin(path expr.Path) origin {
+	name, below := path[0], path[1:]
+	switch name {
+	case "request":
+		return origin{places: f.input.places(below)}
+	case "steps":
+		return f.stepsOrigin(below)
+	}
+	for k := f.known; k != nil; k = k.next {
+		if k.name == name {
+			return k.origin(below)
+		}
+	}
+	return origin{upstream: true} // what became of a step, in onError
+}
+
+// stepsOrigin is that of the steps of the list that runs: of one, or of all where the path names none.
+func (f *frame) stepsOrigin(path []any) origin {
+	var all origin
+	for _, s := range f.running {
+		switch {
+		case len(path) == 0:
+			all = all.and(s.origin(f, nil))
+		case path[0] == s.name:
+			return s.origin(f, path[1:])
+		}
+	}
+	return all
+}
+
+func (g *guarded) origin(f *frame, below []any) origin {
+	from := origin{upstream: true}
+	if a, ok := g.action.(traced); ok {
+		from = a.origin(f, below)
+	}
+	if g.onError != nil && g.onError.value != nil {
+		from = from.and(f.originOf(g.onError.value.Reads(below...)))
+	}
+	return from
+}
+
+// traced is an action whose value is not always made of what an upstream answered.
+type traced interface {
+	// origin is that of what lies at a place below the value that the action gives in the frame.
+	origin(f *frame, below []any) origin
+}
+
+func (s *set) origin(f *frame, below []any) origin { return f.originOf(s.value.Reads(below...)) }
+
+func (c *call) origin(f *frame, below []any) origin {
+	inner := &frame{request: f.request, running: c.function.steps}
+	inner.knowing("input", c.inputOrigin(f))
+	return inner.originOf(c.function.output.Reads(below...))
+}
+
+func (c *call) inputOrigin(f *frame) func(below []any) origin {
+	return func(below []any) origin {
+		if c.input == nil {
+			return origin{}
+		}
+		return f.originOf(c.input.Reads(below...))
+	}
+}
+
+func (e *forEach) origin(f *frame, below []any) origin {
+	if len(below) > 0 {
+		below = below[1:] // the position
+	}
+	inner := *f
+	return e.do.origin(e.knowing(&inner, f, nil), below)
+}
+
+// knowing is the frame of an item: at a position, or of any where there is none.
+func (e *forEach) knowing(inner, f *frame, position []any) *frame {
+	items := func(below []any) origin {
+		if len(position) == 0 {
+			return f.originOf(e.items.Reads())
+		}
+		return f.originOf(e.items.Reads(append(slices.Clone(position), below...)...))
+	}
+	return inner.knowing("item", items).knowing("index", func([]any) origin { return f.originOf(e.items.Reads()) })
+}
+
+func (g *gathered) origin(f *frame, _ []any) origin { return originOfAll(f, g.branches) }
+
+func originOfAll(f *frame, branches []*branch) origin {
+	var all origin
+	for _, b := range branches {
+		all = all.and(b.origin(f, nil))
+	}
+	return all
+}
+
+// misfit is a value that a template, or what it is for, cannot do with. Its text is for logs: it names the template and holds
+// nothing of the value.
+type misfit struct {
+	told  *problem.Error
+	cause error
+}
+
+func (m *misfit) Error() string { return m.cause.Error() }
+
+// Unwrap gives what clients are told.
+func (m *misfit) Unwrap() error { return m.told }
+
+// blamed says who is told that a template failed.
+func (f *frame) blamed(err error) error {
+	e, ok := errors.AsType[*expr.Error](err)
+	if !ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if from := f.originOf(e.Reads); errors.Is(err, expr.ErrSpent) && (from.upstream || len(from.places) == 0) {
+		return err // the budget's own code says it better
+	}
+	return f.misfit(e.Reads, e.Reason, err)
+}
+
+// misfit is the failure of what was made of these values. The reason is told to clients after "an expression".
+func (f *frame) misfit(reads []expr.Path, reason string, cause error) error {
+	switch from := f.originOf(reads); {
+	case from.upstream:
+		return &misfit{problem.New(problem.UpstreamError).WithMessage("This route cannot use what an upstream answered."), cause}
+	case len(from.places) > 0:
+		return &misfit{problem.Invalid(unusable(from.places, reason)), cause}
+	}
+	return cause
+}
+
+// mostPlaces are enough to find the one that is at fault.
+const mostPlaces = 8
+
+// unusable says of each place what became of its value, as FastAPI tells of a validator's ValueError.
+func unusable(places [][]any, reason string) []problem.Violation {
+	all := make([]problem.Violation, min(len(places), mostPlaces))
+	for i := range all {
+		all[i] = problem.Violation{
+			Type: "value_error", Loc: places[i], Msg: "Value error, an expression of this route that reads it " + reason,
+		}
+	}
+	return all
+}
+
+// places are those of a request that lie at a path below the variable.
+func (in *input) places(path []any) [][]any {
+	if len(path) == 0 {
+		return [][]any{{"body"}}
+	}
+	switch of, below := path[0], path[1:]; of {
+	case "params":
+		return in.parameterPlaces(below)
+	case "headers":
+		return [][]any{append([]any{"header"}, below...)}
+	default: // the body, and path and method, which clients know by these names
+		return [][]any{append([]any{of}, below...)}
+	}
+}
+
+func (in *input) parameterPlaces(path []any) [][]any {
+	var all [][]any
+	for i := range in.parameters {
+		p := &in.parameters[i]
+		if len(path) > 0 && path[0] != p.name {
+			continue
+		}
+		name := p.name
+		if p.in == config.InHeader {
+			name = strings.ToLower(name) // as violations have it
+		}
+		place := []any{strings.ToLower(p.in), name}
+		if len(path) > 0 {
+			place = append(place, path[1:]...)
+		}
+		all = append(all, place)
+	}
+	return all
+}
