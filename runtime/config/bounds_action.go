@@ -61,15 +61,18 @@ func tried(u *Upstream, timeout string, d Duration) string {
 	return by
 }
 
-// http calls are tried once where repeating them might do something twice (RFC 9110, section 9.2.2).
+// http calls are sent once where repeating them might do something twice (RFC 9110, section 9.2.2). An endpoint that
+// cannot be reached is sent nothing, and another is tried.
 func (w walk) http(h *HTTPCall) Cost {
 	u := w.upstream(h.Upstream)
-	if h.Method == http.MethodPost || h.Method == http.MethodPatch {
-		once := *u
-		once.Endpoints = u.Endpoints[:min(1, len(u.Endpoints))]
-		u = &once
+	c := attempts(u, whole)
+	if others := len(u.Endpoints) - 1; others > 0 && (h.Method == http.MethodPost || h.Method == http.MethodPatch) {
+		dial := min(2*u.Timeouts.Connect, u.Timeouts.Total) // for the connection, and for TLS
+		c.Latency = Latency{Max: dial}.times(others).plus(Latency{Max: u.Timeouts.Total})
+		c.Latency.By = fmt.Sprintf("timeouts.total of %s, %s, after endpoints that cannot be reached within timeouts.connect, %s",
+			u.Name, short(u.Timeouts.Total), short(u.Timeouts.Connect))
 	}
-	return attempts(u, whole)
+	return c
 }
 
 // completion is one answer of a model. An attempt that fails may have been written, and charged for, to its end.

@@ -67,8 +67,8 @@ func TestBounds(t *testing.T) {
 		"nothing after an answer":  {"", step(chatOne) + "," + step(`"respond":{"status":200}`) + "," + step(chatOne), "", "10s 1-1 7"},
 		"set":                      {"", step(`"set":{"value":1}`), "", "0s 0-0 0"},
 		"http":                     {"", step(getWeb), "", "20s 1-2 0"},
-		"a post is made once":      {"", step(`"http":{"upstream":"web","method":"POST","path":"/"}`), "", "10s 1-1 0"},
-		"a patch is made once":     {"", step(`"http":{"upstream":"web","method":"PATCH","path":"/"}`), "", "10s 1-1 0"},
+		"a post is sent once":      {"", step(`"http":{"upstream":"web","method":"POST","path":"/"}`), "", "12s 1-2 0"},
+		"a patch is sent once":     {"", step(`"http":{"upstream":"web","method":"PATCH","path":"/"}`), "", "12s 1-2 0"},
 		"a put is repeated":        {"", step(`"http":{"upstream":"web","method":"PUT","path":"/"}`), "", "20s 1-2 0"},
 		"embeddings write nothing": {"", step(`"embeddings":{"upstream":"two","input":"x"}`), "", "20s 1-2 0"},
 		"repairs": {

@@ -73,7 +73,7 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 			o.Model = u.OpenAI.Model
 		}
 		for _, e := range u.Endpoints {
-			o.Endpoints = append(o.Endpoints, g.endpoints.Get(e.URL))
+			o.Endpoints = append(o.Endpoints, g.endpoints.Get(upstream.EndpointKey{Upstream: u.Name, URL: e.URL}))
 		}
 		if u.Auth != nil {
 			o.SecretPath = u.Auth.Bearer.Path()
@@ -114,13 +114,13 @@ func (s *snapshot) addDocument(c *config.Config) error {
 	return s.table.Add("GET", openapi.DocumentPath, serves{name: openapi.DocumentPath, decide: decide})
 }
 
-// endpointURLs are those that the config names.
-func endpointURLs(c *config.Config) map[string]bool {
-	urls := map[string]bool{}
+// endpointKeys are those of the endpoints that the config names.
+func endpointKeys(c *config.Config) map[upstream.EndpointKey]bool {
+	keys := map[upstream.EndpointKey]bool{}
 	for i := range c.Upstreams {
 		for e := range slices.Values(c.Upstreams[i].Endpoints) {
-			urls[e.URL] = true
+			keys[upstream.EndpointKey{Upstream: c.Upstreams[i].Name, URL: e.URL}] = true
 		}
 	}
-	return urls
+	return keys
 }

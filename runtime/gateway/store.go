@@ -74,7 +74,7 @@ func (g *Gateway) serveFile(key string) *config.Rejection {
 		return &config.Rejection{Revision: revision, Message: err.Error()}
 	}
 	g.serveSnapshot(compiled, key)
-	g.endpoints.Retain(endpointURLs(parsed.Config))
+	g.endpoints.Retain(endpointKeys(parsed.Config))
 	return nil
 }
 

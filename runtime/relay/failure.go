@@ -65,6 +65,8 @@ type Failure struct {
 	Status int
 	// RetryAfter is how long the upstream asked to be left alone; 0 where it did not.
 	RetryAfter time.Duration
+	// Unsent says that nothing of the request was sent, so that anyone may be asked instead.
+	Unsent bool
 	// Said is what the upstream said is wrong with the request, filtered, for the client that sent it and for nobody else;
 	// nil where nobody may be told. Error leaves it out.
 	Said *problem.Said

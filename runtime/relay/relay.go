@@ -153,6 +153,8 @@ type Attempt struct {
 	Explain func(body []byte) *problem.Said
 	// Release is called once when the attempt has ended.
 	Release func()
+	// Settle, where set, is told once how the attempt ended; the zero failure is a success.
+	Settle func(f Failure)
 }
 
 // Call is an HTTP request of an upstream.
@@ -163,6 +165,8 @@ type Call struct {
 	Body   []byte
 	// Connect bounds dialling, TLS included.
 	Connect time.Duration
+	// Once says that the request is not idempotent: a client may send it again only where it cannot have arrived whole.
+	Once bool
 }
 
 // Answer is the head of an upstream's response, and the body still to be read.
@@ -172,7 +176,8 @@ type Answer struct {
 	Body   io.ReadCloser
 }
 
-// Client makes calls. The answer's body ends with an error when ctx ends.
+// Client makes calls. The answer's body ends with an error when ctx ends. Where nothing was sent, the error is a Failure
+// that says so.
 type Client interface {
 	Do(ctx context.Context, c *Call) (*Answer, error)
 }

@@ -58,9 +58,7 @@ func Fetch(ctx context.Context, c relay.Client, next relay.Next, want Expect,
 		}
 		var answer *Fetched
 		answer, failure = fetch(ctx, c, attempt, want)
-		if observe != nil {
-			observe(attempt.Upstream, failure)
-		}
+		settled(attempt, failure, observe)
 		if failure.Kind == relay.NoFailure {
 			return answer, failure
 		}

@@ -32,9 +32,7 @@ func Stream(ctx context.Context, c relay.Client, next relay.Next, tap func() rel
 			return final
 		}
 		failure = s.try(ctx, attempt, tap)
-		if observe != nil {
-			observe(attempt.Upstream, failure)
-		}
+		settled(attempt, failure, observe)
 		if failure.Kind == relay.NoFailure || s.handedOn || ctx.Err() != nil {
 			return failure
 		}

@@ -31,7 +31,7 @@ type Timeouts struct{ Connect, FirstToken, Idle, Total time.Duration }
 type Options struct {
 	Name, Model string
 	Timeouts    Timeouts
-	// Endpoints are asked with the fewest open calls first. At least one.
+	// Endpoints are asked with the fewest open calls first, and while they fail last. At least one.
 	Endpoints []*Endpoint
 	// SecretPath names a file of Credentials whose content is sent as bearer token; empty for none.
 	SecretPath  string
@@ -60,7 +60,7 @@ type Plan struct {
 	Accept string
 	// Body makes the request's body for an upstream.
 	Body func(u *Upstream) ([]byte, error)
-	// Once keeps a request that is not idempotent from being sent twice.
+	// Once keeps a request that is not idempotent from arriving twice.
 	Once bool
 	// Explain is the attempts'.
 	Explain func(body []byte) *problem.Said
@@ -71,11 +71,11 @@ func (p *Plan) Attempts() relay.Next {
 	rest := slices.Clone(p.Upstreams)
 	tried := map[*Endpoint]bool{}
 	return func(after relay.Failure) (*relay.Attempt, relay.Failure) {
-		if after.Kind != relay.NoFailure && (p.Once || !Retryable(after)) {
+		if after.Kind != relay.NoFailure && (p.Once && !after.Unsent || !Retryable(after)) {
 			return nil, after
 		}
 		for len(rest) > 0 {
-			endpoint := rest[0].balancer.pick(tried)
+			endpoint := rest[0].balancer.pick(tried, time.Now())
 			if endpoint == nil {
 				rest = rest[1:]
 				continue
@@ -132,11 +132,22 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure)
 		Upstream: u.Name,
 		Call: &relay.Call{
 			Method: cmp.Or(p.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + p.Path,
-			Header: header, Body: body, Connect: u.Timeouts.Connect,
+			Header: header, Body: body, Connect: u.Timeouts.Connect, Once: p.Once,
 		},
 		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total, Explain: p.Explain,
 		Release: func() { e.inFlight.Add(-1) },
+		Settle:  func(f relay.Failure) { e.health.settle(f, time.Now()) },
 	}, relay.Failure{}
+}
+
+// settled tells those who want to know how an attempt ended.
+func settled(a *relay.Attempt, f relay.Failure, observe func(upstream string, f relay.Failure)) {
+	if a.Settle != nil {
+		a.Settle(f)
+	}
+	if observe != nil {
+		observe(a.Upstream, f)
+	}
 }
 
 // Endpoints is how many endpoints the upstream has.

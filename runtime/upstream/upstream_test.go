@@ -27,7 +27,7 @@ func two(t *testing.T, credentials *Credentials, secret string) *Plan {
 	upstream := func(name string, urls ...string) *Upstream {
 		o := Options{Name: name, Model: "model-" + name, Credentials: credentials}
 		for _, url := range urls {
-			o.Endpoints = append(o.Endpoints, known.Get(url))
+			o.Endpoints = append(o.Endpoints, known.Get(EndpointKey{name, url}))
 		}
 		return New(o)
 	}
@@ -103,16 +103,16 @@ func TestAMissingCredentialMovesOn(t *testing.T) {
 
 func TestBalancingPrefersFewestOpenCalls(t *testing.T) {
 	var known Endpoints
-	b := balancer{endpoints: []*Endpoint{known.Get("a"), known.Get("b"), known.Get("c")}}
+	b := balancer{endpoints: []*Endpoint{known.Get(EndpointKey{"u", "a"}), known.Get(EndpointKey{"u", "b"}), known.Get(EndpointKey{"u", "c"})}}
 	b.endpoints[0].inFlight.Store(2)
 	b.endpoints[1].inFlight.Store(1)
 	b.endpoints[2].inFlight.Store(3)
 	for range 5 {
-		if got := b.pick(nil); got.URL != "b" {
+		if got := b.pick(nil, time.Now()); got.URL != "b" {
 			t.Fatalf("picked %s", got.URL)
 		}
 	}
-	if got := b.pick(map[*Endpoint]bool{b.endpoints[1]: true}); got.URL != "a" {
+	if got := b.pick(map[*Endpoint]bool{b.endpoints[1]: true}, time.Now()); got.URL != "a" {
 		t.Errorf("picked %s with b tried", got.URL)
 	}
 	for i := range b.endpoints {
@@ -120,7 +120,7 @@ func TestBalancingPrefersFewestOpenCalls(t *testing.T) {
 	}
 	seen := map[string]int{}
 	for range 30 {
-		seen[b.pick(nil).URL]++
+		seen[b.pick(nil, time.Now()).URL]++
 	}
 	if seen["a"] != 10 || seen["b"] != 10 || seen["c"] != 10 {
 		t.Errorf("of equals, picked %v", seen)
@@ -129,14 +129,17 @@ func TestBalancingPrefersFewestOpenCalls(t *testing.T) {
 
 func TestEndpointsKeepTheirStateAcrossConfigs(t *testing.T) {
 	var known Endpoints
-	a := known.Get("a")
-	a.inFlight.Store(1)
-	known.Retain(map[string]bool{"a": true})
-	if known.Get("a") != a {
+	key, other := EndpointKey{"u", "a"}, EndpointKey{"v", "a"}
+	a := known.Get(key)
+	if known.Get(other) == a {
+		t.Error("two upstreams at one URL share their state")
+	}
+	known.Retain(map[EndpointKey]bool{key: true})
+	if known.Get(key) != a {
 		t.Error("a retained endpoint was forgotten")
 	}
-	known.Retain(map[string]bool{"b": true})
-	if known.Get("a") == a {
+	known.Retain(map[EndpointKey]bool{other: true})
+	if known.Get(key) == a {
 		t.Error("an endpoint that no config names is remembered")
 	}
 }
@@ -210,12 +213,12 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 func TestConnectIsBounded(t *testing.T) {
 	c := NewClient()
 	defer c.Close()
-	if a, b := c.transport(time.Second), c.transport(time.Second); a != b {
+	if a, b := c.transports(time.Second), c.transports(time.Second); a != b {
 		t.Error("connections are not shared between calls of one bound")
 	}
 	_, err := c.Do(t.Context(), &relay.Call{Method: "POST", URL: "http://127.0.0.1:1", Header: http.Header{}, Connect: time.Second})
-	if err == nil {
-		t.Error("connected to a closed port")
+	if f, ok := errors.AsType[relay.Failure](err); !ok || f.Kind != relay.FailedConnect || !f.Unsent {
+		t.Errorf("a closed port: %v, want a failure to connect that says that nothing was sent", err)
 	}
 }
 

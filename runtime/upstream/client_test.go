@@ -1,0 +1,161 @@
+package upstream
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// oneEach is a server that answers the first request of each connection, and closes the connection when a second one
+// arrives: as one does whose idle timeout ends just then. It remembers the bodies that arrived.
+type oneEach struct {
+	net.Listener
+
+	mu      sync.Mutex
+	arrived map[string]int
+}
+
+func startOneEach(t *testing.T) (*oneEach, string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &oneEach{Listener: l, arrived: map[string]int{}}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { s.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		all.Wait()
+	})
+	return s, "http://" + l.Addr().String()
+}
+
+func (s *oneEach) serve(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	requests := bufio.NewReader(conn)
+	for first := true; ; first = false {
+		req, err := http.ReadRequest(requests)
+		if err != nil {
+			return
+		}
+		body, _ := io.ReadAll(req.Body)
+		s.mu.Lock()
+		s.arrived[string(body)]++
+		s.mu.Unlock()
+		if !first {
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+	}
+}
+
+func do(t *testing.T, c *Client, call *relay.Call) error {
+	t.Helper()
+	call.Header, call.Connect = http.Header{}, time.Second
+	answer, err := c.Do(t.Context(), call)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	_ = answer.Body.Close()
+	return err
+}
+
+// A connection that its server closes as a request leaves is no failure of the server's: the request is sent once more
+// on a fresh connection, unless it must not arrive twice.
+func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
+	for _, method := range []string{"POST", "PUT", "DELETE", "GET"} {
+		s, url := startOneEach(t)
+		c := NewClient()
+		for i := range 20 {
+			if err := do(t, c, &relay.Call{Method: method, URL: url, Body: []byte{byte('a' + i)}}); err != nil {
+				t.Errorf("%s %d: %v", method, i, err)
+			}
+		}
+		s.mu.Lock()
+		for body, n := range s.arrived {
+			if n > 2 {
+				t.Errorf("%s: %s arrived %d times", method, body, n)
+			}
+		}
+		s.mu.Unlock()
+		c.Close()
+	}
+	s, url := startOneEach(t)
+	c := NewClient()
+	defer c.Close()
+	first := do(t, c, &relay.Call{Method: "POST", URL: url, Body: []byte("first"), Once: true})
+	second := do(t, c, &relay.Call{Method: "POST", URL: url, Body: []byte("second"), Once: true})
+	if first != nil || second == nil {
+		t.Errorf("once: %v, then %v; want an error", first, second)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if diff := cmp.Diff(map[string]int{"first": 1, "second": 1}, s.arrived); diff != "" {
+		t.Errorf("what must not arrive twice: %s", diff)
+	}
+}
+
+func TestTwentyAtOnceOnConnectionsThatClose(t *testing.T) {
+	_, url := startOneEach(t)
+	c := NewClient()
+	defer c.Close()
+	for range 5 {
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if err := do(t, c, &relay.Call{Method: "POST", URL: url, Body: []byte(strings.Repeat("x", 100))}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
+// Only what a connection of the pool swallowed is sent again.
+func TestWhatIsSentAgain(t *testing.T) {
+	for name, tt := range map[string]struct {
+		reused, written, answered, once, want bool
+	}{
+		"a fresh connection":               {false, true, false, false, false},
+		"one of the pool":                  {true, true, false, false, true},
+		"an answer has begun":              {true, true, true, false, false},
+		"not twice, sent whole":            {true, true, false, true, false},
+		"not twice, not sent whole":        {true, false, false, true, true},
+		"not twice, on a fresh connection": {false, false, false, true, false},
+	} {
+		var progress trace
+		progress.reused.Store(tt.reused)
+		progress.written.Store(tt.written)
+		progress.answered.Store(tt.answered)
+		if got := progress.again(&relay.Call{Once: tt.once}); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// Servers close idle connections after 5s and more; ours are not used for as long.
+func TestIdleConnectionsAreClosedBeforeTheirServersDo(t *testing.T) {
+	if got := NewClient().transports(time.Second).pooled.IdleConnTimeout; got >= 5*time.Second {
+		t.Errorf("idle connections are kept for %s", got)
+	}
+}
