@@ -82,8 +82,8 @@ func (p *promise) check(ctx context.Context, f *frame, encoded []byte) error {
 	if p.schema == nil {
 		return nil
 	}
-	_, violations, err := check(ctx, f.env, len(encoded), func() (any, []problem.Violation) {
-		return p.schema.CheckText(encoded, "response")
+	_, violations, err := check(ctx, f.env, len(encoded), func() (any, []problem.Violation, error) {
+		return p.schema.CheckText(ctx, encoded, "response")
 	})
 	if err != nil {
 		return err

@@ -52,8 +52,8 @@ func (fn *function) check(ctx context.Context, f *frame, input any) (any, []prob
 	if fn.input == nil {
 		return input, nil, nil
 	}
-	return check(ctx, f.env, f.weight(), func() (any, []problem.Violation) {
-		return fn.input.CheckValue(input, "input")
+	return check(ctx, f.env, f.weight(), func() (any, []problem.Violation, error) {
+		return fn.input.CheckValue(ctx, input, "input")
 	})
 }
 

@@ -47,7 +47,10 @@ func (c *compiler) input(r *config.Request) input {
 
 // read gives what the route's templates can read. All that is wrong with the request comes back as one problem.
 func (in *input) read(ctx context.Context, env *Environment, req *relay.Request) (map[string]any, error) {
-	params, violations := in.params(req)
+	params, violations, err := in.params(ctx, req)
+	if err != nil {
+		return nil, err
+	}
 	body, wrong, err := in.body(ctx, env, req)
 	if err != nil {
 		return nil, err
@@ -63,7 +66,8 @@ func (in *input) read(ctx context.Context, env *Environment, req *relay.Request)
 	}}, nil
 }
 
-func (in *input) params(req *relay.Request) (map[string]any, []problem.Violation) {
+func (in *input) params(ctx context.Context, req *relay.Request) (map[string]any, []problem.Violation, error) {
+	work := schema.NewWork(ctx)
 	params := map[string]any{}
 	var violations []problem.Violation
 	var query url.Values
@@ -71,13 +75,16 @@ func (in *input) params(req *relay.Request) (map[string]any, []problem.Violation
 		if query == nil && p.in == config.InQuery {
 			query = parseQuery(req.RawQuery)
 		}
-		value, wrong := p.Parse(p.values(req, query))
+		value, wrong, err := p.Parse(work, p.values(req, query))
+		if err != nil {
+			return nil, nil, err //nolint:wrapcheck // it is why ctx has ended
+		}
 		violations = append(violations, wrong...)
 		if value != nil || p.HasDefault() {
 			params[p.name] = value
 		}
 	}
-	return params, violations
+	return params, violations, nil
 }
 
 func (p *parameter) values(req *relay.Request, query url.Values) []string {
@@ -104,11 +111,13 @@ func (in *input) body(ctx context.Context, env *Environment, req *relay.Request)
 	if len(req.Body) > 0 && !in.anyType && !req.IsJSON() {
 		return nil, nil, problem.WrongMediaType("application/json")
 	}
-	read := schema.Decode
-	if in.schema != nil {
-		read = in.schema.Check
-	}
-	return check(ctx, env, len(req.Body), func() (any, []problem.Violation) { return read(req.Body) })
+	return check(ctx, env, len(req.Body), func() (any, []problem.Violation, error) {
+		if in.schema != nil {
+			return in.schema.Check(ctx, req.Body)
+		}
+		value, violations := schema.Decode(req.Body)
+		return value, violations, nil
+	})
 }
 
 // hasContent says whether a body means anything where no schema asks for one (RFC 9110, sections 9.3.1 and 9.3.5).

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +10,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/runtime/admission"
+	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 const typedRoute = `{"path":"/items/{id}","method":"POST","request":{
@@ -141,4 +145,21 @@ func TestCredentialsAreWithheldFromTemplates(t *testing.T) {
 			t.Errorf("%d %s", g.status, g.body)
 		}
 	})
+}
+
+// TestChecksEndWithTheRequest: nobody checks a body for a client that has left, or after the route's time.
+func TestChecksEndWithTheRequest(t *testing.T) {
+	p := compiled(t, settings{}, `{"request":{"schema":{"type":"array","items":{"type":"integer"}}},"response":{"body":"x"}}`)
+	env := &Environment{Heavy: admission.New(2).Heavy}
+	c := &compiler{program: p, env: env}
+	in := c.input(p.Config.Routes[0].Request)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(relay.Failure{Kind: relay.FailedTimeout})
+	body := "[" + strings.Repeat("1,", 20_000) + "1]"
+	_, err := in.read(ctx, env, &relay.Request{
+		Head: relay.Head{Method: http.MethodPost, Header: http.Header{"Content-Type": {"application/json"}}}, Body: []byte(body),
+	})
+	if !failedBy(err, relay.FailedTimeout) {
+		t.Errorf("got %v", err)
+	}
 }

@@ -66,8 +66,8 @@ func (o *output) run(ctx context.Context, f *frame, request *openai.Chat, ask as
 }
 
 func (o *output) check(ctx context.Context, f *frame, text string) (any, []problem.Violation, error) {
-	return check(ctx, f.env, len(text), func() (any, []problem.Violation) {
-		return o.schema.CheckText([]byte(text), "output")
+	return check(ctx, f.env, len(text), func() (any, []problem.Violation, error) {
+		return o.schema.CheckText(ctx, []byte(text), "output")
 	})
 }
 

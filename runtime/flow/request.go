@@ -109,13 +109,13 @@ type checked struct {
 	violations []problem.Violation
 }
 
-// check admits the check of so many bytes.
+// check admits the check of so many bytes, which ends when ctx does.
 func check(
-	ctx context.Context, env *Environment, size int, run func() (any, []problem.Violation),
+	ctx context.Context, env *Environment, size int, run func() (any, []problem.Violation, error),
 ) (any, []problem.Violation, error) {
 	done, err := admitted(ctx, env, size, func() (c checked, err error) {
-		c.value, c.violations = run()
-		return c, nil
+		c.value, c.violations, err = run()
+		return c, err
 	})
 	return done.value, done.violations, err
 }

@@ -164,7 +164,7 @@ func TestEmbeddedSchemasKeepTheirMeaning(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, violations := alone.Check([]byte(body))
+				_, violations, _ := alone.Check(t.Context(), []byte(body))
 				if got := len(violations) == 0; got != want {
 					t.Errorf("alone: accepts %s: %t, want %t", body, got, want)
 				}

@@ -158,7 +158,7 @@ func TestDataIsDataToEveryWalk(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, violations := compiled.Check([]byte(`{}`)); violations != nil {
+			if _, violations, _ := compiled.Check(t.Context(), []byte(`{}`)); violations != nil {
 				t.Errorf("refuses {}: %v", violations)
 			}
 			if _, err := expr.FromSchema(text); err != nil {

@@ -117,7 +117,6 @@ func decode(text string, at int) (rune, int) {
 
 // advance takes the ways that lead over a character, and says whether one has come to the end.
 func (m *machine) advance(p *Pattern, r rune, flags syntax.EmptyOp) bool {
-	m.steps += len(m.now)
 	for _, pc := range m.now {
 		i := &p.insts[pc]
 		if i.op == opRange && i.lo <= r && r <= i.hi || i.op == opClass && in(p.classes[i.arg], r) {

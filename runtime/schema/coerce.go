@@ -12,12 +12,12 @@ import (
 
 // scalar reads one text as one of the types that its schemas accept.
 type scalar struct {
-	types   []string // string first, since a text is one already; else in the schema's order
-	schemas []*jsonschema.Schema
+	types []string // string first, since a text is one already; else in the schema's order
+	rules []*rule
 }
 
 // newScalar takes the schemas that the value has to satisfy together.
-func newScalar(schemas []*jsonschema.Schema) (*scalar, error) {
+func newScalar(within *Schema, schemas []*jsonschema.Schema) (*scalar, error) {
 	var types []string
 	pointer := ""
 	for _, s := range schemas {
@@ -38,18 +38,22 @@ func newScalar(schemas []*jsonschema.Schema) (*scalar, error) {
 	if i := slices.Index(types, "string"); i > 0 {
 		types = slices.Insert(slices.Delete(types, i, i+1), 0, "string")
 	}
-	return &scalar{types: types, schemas: schemas}, nil
+	read := &scalar{types: types}
+	for _, s := range schemas {
+		read.rules = append(read.rules, within.rules[s])
+	}
+	return read, nil
 }
 
 // parse reads text as the first type under which it is valid. Where it is valid under none, it gives the first value that
 // it could be read as, or nil, and the keys in answers of the types that it could not be read as.
-func (s *scalar) parse(text string) (value any, failed []string) {
+func (s *scalar) parse(w *Work, text string) (value any, failed []string) {
 	for _, t := range s.types {
 		v, keyword := coerce(t, text)
 		switch {
 		case keyword != "":
 			failed = append(failed, keyword)
-		case len(s.types) == 1 || s.valid(v):
+		case len(s.types) == 1 || s.valid(w, v):
 			return v, nil
 		case value == nil:
 			value = v
@@ -58,8 +62,9 @@ func (s *scalar) parse(text string) (value any, failed []string) {
 	return value, failed
 }
 
-func (s *scalar) valid(v any) bool {
-	return !slices.ContainsFunc(s.schemas, func(s *jsonschema.Schema) bool { return s.Validate(v) != nil })
+func (s *scalar) valid(w *Work, v any) bool {
+	e := evaluation{work: w}
+	return !slices.ContainsFunc(s.rules, func(r *rule) bool { return !e.apply(r, v, nil, nil, nil) })
 }
 
 // typesInOrder is the order in which types are tried that a schema lists in one `type`, where order has no meaning.

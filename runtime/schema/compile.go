@@ -22,7 +22,7 @@ func parse(raw []byte) (*Outline, error) {
 	if len(raw) > MaxSchemaBytes {
 		return nil, &Error{Reason: fmt.Sprintf("is %d bytes long, at most %d are allowed", len(raw), MaxSchemaBytes)}
 	}
-	doc, f := decode(raw, limits{depth: MaxSchemaDepth, nodes: MaxSchemaNodes, keys: MaxSchemaNodes})
+	doc, f := decode(nil, raw, limits{depth: MaxSchemaDepth, nodes: MaxSchemaNodes, keys: MaxSchemaNodes})
 	if f != nil {
 		return nil, &Error{Pointer: f.pointer, Reason: fmt.Sprintf("not acceptable JSON at byte %d: %s", f.offset, f.reason)}
 	}

@@ -117,13 +117,17 @@ type decoder struct {
 	doc    document
 	// lenient reads any number.
 	lenient bool
+	// work is nil where nobody waits for the end.
+	work *Work
 }
 
 var decoders = sync.Pool{New: func() any { return &decoder{json: jsontext.NewDecoder(&bytes.Buffer{})} }}
 
-func decode(text []byte, l limits) (document, *fault) {
+// decode looks at the work's context as it goes, where there is one.
+func decode(w *Work, text []byte, l limits) (document, *fault) {
 	d := decoderOf(text, l)
 	defer d.free()
+	d.work = w
 	return d.document()
 }
 
@@ -136,7 +140,7 @@ func decoderOf(text []byte, l limits, options ...jsontext.Options) *decoder {
 
 // free keeps the decoder for others; a pooled decoder keeps nobody's body alive.
 func (d *decoder) free() {
-	d.buf, d.doc, d.lenient = bytes.Buffer{}, document{}, false
+	d.buf, d.doc, d.lenient, d.work = bytes.Buffer{}, document{}, false, nil
 	d.json.Reset(&d.buf)
 	decoders.Put(d)
 }
@@ -165,6 +169,9 @@ func (d *decoder) value() (any, error) {
 	d.doc.nodes++
 	if d.doc.nodes > d.limits.nodes {
 		return nil, tooManyNodes(d.limits.nodes)
+	}
+	if d.work != nil && !d.work.rest() {
+		return nil, d.work.err
 	}
 	switch d.json.PeekKind() { //nolint:exhaustive // the other kinds are single tokens
 	case '{':

@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, vs := mustCompile(t, tt.schema).Check([]byte(tt.body))
+			got, vs, _ := mustCompile(t, tt.schema).Check(t.Context(), []byte(tt.body))
 			want, _ := Decode([]byte(tt.want))
 			if diff := cmp.Diff(want, got); diff != "" || vs != nil {
 				t.Error(diff, lines(t, vs))
@@ -61,7 +61,7 @@ func TestDefaultsAreCopies(t *testing.T) {
 	s := mustCompile(t, `{"properties":{"a":{"default":{"list":[1]}},"o":{"properties":{"b":{"default":1}}},"l":{"items":{"properties":{"c":{"default":1}}}}}}`)
 	given := map[string]any{"o": map[string]any{}, "l": []any{map[string]any{}}}
 	for range 2 {
-		got, vs := s.CheckValue(given)
+		got, vs, _ := s.CheckValue(t.Context(), given)
 		want := map[string]any{
 			"a": map[string]any{"list": []any{int64(1)}}, "o": map[string]any{"b": int64(1)}, "l": []any{map[string]any{"c": int64(1)}},
 		}
@@ -109,10 +109,10 @@ func TestDefaultsAreBounded(t *testing.T) {
 	list := strings.Repeat("1,", 999) + "1"
 	s := mustCompile(t, `{"items":{"properties":{"a":{"default":[`+list+`]}}}}`)
 	body := func(n int) []byte { return []byte("[{}" + strings.Repeat(",{}", n-1) + "]") }
-	if _, vs := s.Check(body(199)); vs != nil { // 1 + 199 * 1002 values
+	if _, vs, _ := s.Check(t.Context(), body(199)); vs != nil { // 1 + 199 * 1002 values
 		t.Errorf("at the limit: %v", vs)
 	}
-	if _, vs := s.Check(body(200)); len(vs) != 1 || vs[0].Ctx["error"] != "More than 200000 values" {
+	if _, vs, _ := s.Check(t.Context(), body(200)); len(vs) != 1 || vs[0].Ctx["error"] != "More than 200000 values" {
 		t.Errorf("above it: %v", vs)
 	}
 }
@@ -125,7 +125,7 @@ func TestDeepDoublingIsNoTrap(t *testing.T) {
 	}
 	deep := strings.Repeat(`{"properties":{"p":`, 8) + `{"$ref":"#/$defs/d0"}` + strings.Repeat("}}", 8)
 	s := mustCompile(t, `{"allOf":[`+deep+`],"$defs":{`+b.String()+`"d40":{"properties":{"a":{"default":1}}}}}`)
-	if _, vs := s.Check([]byte(strings.Repeat(`{"p":`, 8) + `{}` + strings.Repeat("}", 8))); len(vs) != 1 {
+	if _, vs, _ := s.Check(t.Context(), []byte(strings.Repeat(`{"p":`, 8)+`{}`+strings.Repeat("}", 8))); len(vs) != 1 {
 		t.Errorf("got %v", vs)
 	}
 }

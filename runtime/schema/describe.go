@@ -127,6 +127,14 @@ func expected(values []any) string {
 	return b.String()
 }
 
+// sentInPython is python for a value that a client sent, which may be large.
+func sentInPython(v any) string {
+	if size(v, MaxInputBytes) < 0 {
+		return "…"
+	}
+	return python(v)
+}
+
 // python writes a value as Python's repr does, on which Pydantic's wording is built; arrays and objects as JSON.
 func python(v any) string {
 	switch v := v.(type) {

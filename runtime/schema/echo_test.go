@@ -32,11 +32,11 @@ func TestEcho(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, vs := s.Check([]byte(tt.body))
+			_, vs, _ := s.Check(t.Context(), []byte(tt.body))
 			if diff := cmp.Diff(tt.want+"\n", lines(t, vs)); diff != "" {
 				t.Error(diff)
 			}
-			_, vs = mustCompile(t, tt.schema).Check([]byte(tt.body))
+			_, vs, _ = mustCompile(t, tt.schema).Check(t.Context(), []byte(tt.body))
 			if strings.Contains(lines(t, vs), `"input"`) {
 				t.Errorf("echoed without being asked: %s", lines(t, vs))
 			}
@@ -60,7 +60,7 @@ func TestEchoOfParameters(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, vs := mustParameter(t, tt.schema, Query, true, EchoInputs()).Parse(tt.values)
+			_, vs, _ := mustParameter(t, tt.schema, Query, true, EchoInputs()).Parse(NewWork(t.Context()), tt.values)
 			if diff := cmp.Diff(tt.want+"\n", lines(t, vs)); diff != "" {
 				t.Error(diff)
 			}

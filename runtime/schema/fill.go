@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/llmservice/llmservice/runtime/pattern"
 )
 
 // A filler knows what one schema adds to a value: the `default` of each of its properties that is absent, at every level
@@ -36,7 +38,7 @@ type memberFiller struct {
 }
 
 type patternFiller struct {
-	pattern jsonschema.Regexp
+	pattern *pattern.Pattern
 	filler  *filler
 }
 
@@ -142,8 +144,9 @@ func (f *filler) connect(s *jsonschema.Schema, all map[*jsonschema.Schema]*fille
 			f.members = append(f.members, m)
 		}
 	}
-	for pattern, sub := range s.PatternProperties {
-		f.matched = append(f.matched, patternFiller{pattern, all[sub]})
+	for source, sub := range s.PatternProperties {
+		p, _ := source.(*pattern.Pattern) // the engine gives no others
+		f.matched = append(f.matched, patternFiller{p, all[sub]})
 	}
 	if sub, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
 		f.others, f.known = all[sub], s.Properties

@@ -6,13 +6,12 @@ import (
 	"slices"
 )
 
-// fillIn puts defaults into a document, as copies of what they change. What is filled in counts like what was sent, and the
-// work of it is taken from the steps given.
-func (f *filler) fillIn(doc *document, steps *int) error {
+// fillIn puts defaults into a document, as copies of what they change. What is filled in counts like what was sent.
+func (f *filler) fillIn(doc *document, w *Work) error {
 	if f == nil {
 		return nil
 	}
-	pass := filling{doc: *doc, steps: steps}
+	pass := filling{doc: *doc, work: w}
 	value, changed, err := pass.value(f, doc.value, 0)
 	if err != nil {
 		return err
@@ -26,8 +25,8 @@ func (f *filler) fillIn(doc *document, steps *int) error {
 
 // filling is one pass over one document.
 type filling struct {
-	doc   document // counts what is added
-	steps *int     // that may still be taken
+	doc  document // counts what is added
+	work *Work
 }
 
 // value fills in a value that lies so many levels deep, and says whether it gives another one than it got.
@@ -48,9 +47,8 @@ func (f *filling) value(with *filler, v any, level int) (any, bool, error) {
 }
 
 func (f *filling) step() error {
-	*f.steps--
-	if *f.steps < 0 {
-		return errWork
+	if !f.work.step(1) {
+		return f.work.err
 	}
 	return nil
 }
@@ -104,7 +102,10 @@ func (f *filling) others(with *filler, in map[string]any, out *object, level int
 		return nil
 	}
 	for name := range in {
-		for _, filler := range with.forName(name) {
+		if err := f.step(); err != nil {
+			return err
+		}
+		for _, filler := range with.forName(f.work, name) {
 			v, changed, err := f.value(filler, out.members[name], level+1)
 			if err != nil {
 				return err
@@ -117,10 +118,10 @@ func (f *filling) others(with *filler, in map[string]any, out *object, level int
 	return nil
 }
 
-func (f *filler) forName(name string) []*filler {
+func (f *filler) forName(w *Work, name string) []*filler {
 	var out []*filler
 	for _, p := range f.matched {
-		if p.pattern.MatchString(name) {
+		if w.match(p.pattern, name) {
 			out = append(out, p.filler)
 		}
 	}

@@ -38,7 +38,7 @@ func FuzzCheck(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		value, vs := s.Check(body)
+		value, vs, _ := s.Check(t.Context(), body)
 		if (value == nil) == (len(vs) == 0) {
 			t.Errorf("%q: value %v, violations %v", body, value, vs)
 		}
@@ -46,7 +46,7 @@ func FuzzCheck(f *testing.F) {
 		if value == nil {
 			return
 		}
-		again, vs := s.CheckValue(value, "body")
+		again, vs, _ := s.CheckValue(t.Context(), value, "body")
 		if diff := cmp.Diff(value, again); diff != "" || vs != nil {
 			t.Errorf("%q: a second check changed it: %s %s", body, diff, lines(t, vs))
 		}
@@ -100,7 +100,7 @@ func FuzzCompile(f *testing.F) {
 			}
 			return
 		}
-		_, vs := s.Check([]byte(`{"a":[1,"b",{"c":null}],"kind":"a"}`))
+		_, vs, _ := s.Check(t.Context(), []byte(`{"a":[1,"b",{"c":null}],"kind":"a"}`))
 		lines(t, vs)
 		p, err := CompileParameter(raw, Query, "p", true)
 		if err != nil {
@@ -110,7 +110,7 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		for _, values := range [][]string{nil, {""}, {"1", "x"}, {"1.0", "true"}} {
-			value, vs := p.Parse(values)
+			value, vs, _ := p.Parse(NewWork(t.Context()), values)
 			if len(vs) > 0 && value != nil {
 				t.Errorf("%q: %q: value %v, violations %v", raw, values, value, vs)
 			}
@@ -127,7 +127,7 @@ func FuzzParameter(f *testing.F) {
 	either := mustParameter(f, `{"type":"array","items":{"type":["boolean","number","integer"],"maximum":100}}`, Query, true)
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, p := range []*Parameter{integer, number, either} {
-			value, vs := p.Parse([]string{text})
+			value, vs, _ := p.Parse(NewWork(t.Context()), []string{text})
 			if (value == nil) == (len(vs) == 0) {
 				t.Errorf("%q: value %v, violations %v", text, value, vs)
 			}

@@ -128,11 +128,11 @@ func TestEveryFormatIsAsserted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, vs := s.Check([]byte(`"\\ ( {"`))
+		_, vs, _ := s.Check(t.Context(), []byte(`"\\ ( {"`))
 		if len(vs) != 1 || vs[0].Type == "" || vs[0].Msg == answers["other"].message || strings.Contains(vs[0].Msg, "<nil>") {
 			t.Errorf("%s: %s", format, lines(t, vs))
 		}
-		if _, vs := s.Check([]byte(`7`)); vs != nil {
+		if _, vs, _ := s.Check(t.Context(), []byte(`7`)); vs != nil {
 			t.Errorf("%s refuses a number: %s", format, lines(t, vs))
 		}
 		answered["format:"+format] = true
@@ -147,7 +147,7 @@ func TestEveryFormatIsAsserted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, vs := s.Check([]byte(`"x"`)); vs != nil {
+		if _, vs, _ := s.Check(t.Context(), []byte(`"x"`)); vs != nil {
 			t.Errorf("%s: %s", format, lines(t, vs))
 		}
 	}
@@ -172,7 +172,7 @@ func TestFormatViolations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, vs := s.Check([]byte(`"x_"`))
+		_, vs, _ := s.Check(t.Context(), []byte(`"x_"`))
 		if diff := cmp.Diff(want+"\n", lines(t, vs)); diff != "" {
 			t.Errorf("%s: %s", format, diff)
 		}
@@ -191,7 +191,7 @@ func TestValuesInWords(t *testing.T) {
 		`["\ud83d\ude00"]`:  `'😀'`,
 	}
 	for values, want := range tests {
-		_, vs := mustCompile(t, `{"enum":`+values+`}`).Check([]byte(`"z"`))
+		_, vs, _ := mustCompile(t, `{"enum":`+values+`}`).Check(t.Context(), []byte(`"z"`))
 		if len(vs) != 1 || vs[0].Ctx["expected"] != want || vs[0].Msg != "Input should be "+want {
 			t.Errorf("%s: got %s, want %s", values, lines(t, vs), want)
 		}

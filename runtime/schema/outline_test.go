@@ -54,11 +54,11 @@ func TestPropertiesMayBeCalledLikeKeywords(t *testing.T) {
 		for _, holder := range []string{"properties", "$defs", "dependentSchemas"} {
 			s := mustCompile(t, fmt.Sprintf(`{%q:{%q:{"type":["object","string"],"properties":{"in":{"default":1}}}}}`, holder, name))
 			body := fmt.Sprintf(`{%q:{}}`, name)
-			if _, vs := s.Check([]byte(body)); vs != nil {
+			if _, vs, _ := s.Check(t.Context(), []byte(body)); vs != nil {
 				t.Errorf("%s in %s: %s", name, holder, lines(t, vs))
 			}
 		}
-		got, _ := mustCompile(t, fmt.Sprintf(`{"properties":{%q:{"default":{"%s":7}}}}`, name, name)).Check([]byte(`{}`))
+		got, _, _ := mustCompile(t, fmt.Sprintf(`{"properties":{%q:{"default":{"%s":7}}}}`, name, name)).Check(t.Context(), []byte(`{}`))
 		if diff := cmp.Diff(any(map[string]any{name: map[string]any{name: int64(7)}}), got); diff != "" {
 			t.Errorf("default of %s: %s", name, diff)
 		}

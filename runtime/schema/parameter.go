@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -51,7 +52,7 @@ func CompileParameter(raw []byte, at Place, name string, required bool, options 
 	}
 	types := typesOf(s.compiled)
 	if !slices.Contains(types, "array") {
-		p.scalar, err = newScalar([]*jsonschema.Schema{s.compiled})
+		p.scalar, err = newScalar(s, []*jsonschema.Schema{s.compiled})
 		return p, err
 	}
 	if at == Path {
@@ -60,7 +61,7 @@ func CompileParameter(raw []byte, at Place, name string, required bool, options 
 	if len(slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == "null" })) > 1 {
 		return nil, &Error{Reason: "accepts a list and a single value, which text does not tell apart"}
 	}
-	p.list, err = newList(s.compiled)
+	p.list, err = newList(s)
 	return p, err
 }
 
@@ -72,29 +73,27 @@ func (p *Parameter) HasDefault() bool { return p.fallback != nil }
 
 // Parse reads the values that a request has for the parameter, in their order; none is an absent parameter. It gives nil
 // for an absent one without a default, a []any for a list, and otherwise one value: of several in a query the last counts, and
-// of several headers the first, as in FastAPI. Numbers are int64 or float64; a parameter of type number is always float64.
-func (p *Parameter) Parse(values []string) (any, []problem.Violation) {
+// of several headers the first, as in FastAPI. Numbers are int64 or float64; a parameter of type number is always float64. All
+// parameters of a request share its work; the error is as Check's.
+func (p *Parameter) Parse(w *Work, values []string) (value any, wrong []problem.Violation, err error) {
 	switch {
+	case w.err != nil: // which the parameter says that was read before
+		return nil, nil, w.interrupted()
 	case len(values) == 0:
-		return p.absent()
-	case !p.affords(values):
-		return nil, []problem.Violation{violation(p.loc, "work", nil)}
+		value, wrong = p.absent()
+	case len(values) >= MaxBodyNodes:
+		wrong = []problem.Violation{violation(p.loc, "work", nil)}
 	case p.scalar == nil:
-		return p.parseList(values)
+		value, wrong, err = p.parseList(w, values)
 	case p.at == Query:
-		return p.parseScalar(values[len(values)-1])
+		value, wrong, err = p.parseScalar(w, values[len(values)-1])
 	default:
-		return p.parseScalar(values[0])
+		value, wrong, err = p.parseScalar(w, values[0])
 	}
-}
-
-// affords reckons with what all values cost together, since parse may have to check each of them.
-func (p *Parameter) affords(values []string) bool {
-	doc := document{nodes: 1 + len(values), depth: 1}
-	for _, text := range values {
-		doc.bytes += len(text)
+	if err = errors.Join(err, w.interrupted()); err != nil {
+		return nil, nil, err
 	}
-	return doc.nodes <= MaxBodyNodes && p.schema.growth.affords(doc)
+	return value, wrong, nil
 }
 
 func (p *Parameter) absent() (any, []problem.Violation) {
@@ -116,47 +115,56 @@ func (p *Parameter) absent() (any, []problem.Violation) {
 	return settle(v), nil
 }
 
-func (p *Parameter) parseScalar(text string) (any, []problem.Violation) {
-	value, failed := p.scalar.parse(text)
+func (p *Parameter) parseScalar(w *Work, text string) (any, []problem.Violation, error) {
+	value, failed := p.scalar.parse(w, text)
+	if w.err != nil {
+		return nil, []problem.Violation{violation(p.loc, "work", nil)}, nil
+	}
 	var found []problem.Violation
 	if value != nil {
-		out, vs := p.schema.CheckValue(value, p.loc...)
-		if len(vs) == 0 {
-			return out, nil
+		out, vs, err := p.schema.value(w, value, p.loc)
+		if err != nil || len(vs) == 0 {
+			return out, nil, err
 		}
 		found = vs
 	}
 	for _, keyword := range failed {
 		found = append(found, violation(p.loc, keyword, nil))
 	}
-	return nil, p.answer(found, text)
+	return nil, p.answer(found, text), nil
 }
 
 // parseList checks the items that could be read together with the text of those that could not, so that one answer has
 // all that is wrong; what a check says of such an item's type is left out.
-func (p *Parameter) parseList(values []string) (any, []problem.Violation) {
+func (p *Parameter) parseList(w *Work, values []string) (any, []problem.Violation, error) {
 	items, sent := make([]any, len(values)), make([]any, len(values))
 	var found []problem.Violation
 	unread := map[int]bool{}
 	for i, text := range values {
-		item, failed := p.list.at(i).parse(text)
+		item, failed := p.list.at(i).parse(w, text)
 		if items[i], sent[i] = item, text; item == nil {
 			items[i], unread[i] = text, true
 		}
-		for _, keyword := range failed {
+		if w.err != nil {
+			return nil, []problem.Violation{violation(append(slices.Clip(p.loc), i), "work", nil)}, nil
+		}
+		for _, keyword := range failed[:min(len(failed), maxRanked-len(found))] {
 			found = append(found, violation(append(slices.Clip(p.loc), i), keyword, nil))
 		}
 	}
-	out, vs := p.schema.CheckValue(items, p.loc...)
+	out, vs, err := p.schema.value(w, items, p.loc)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, v := range vs {
 		if i, isItem := itemOf(v.Loc, len(p.loc)); !isItem || !unread[i] {
 			found = append(found, v)
 		}
 	}
 	if len(found) > 0 {
-		return nil, p.answer(found, sent)
+		return nil, p.answer(found, sent), nil
 	}
-	return out, nil
+	return out, nil, nil
 }
 
 func itemOf(loc []any, prefix int) (int, bool) {
@@ -201,15 +209,15 @@ func (l list) at(i int) *scalar {
 	return l.rest
 }
 
-func newList(s *jsonschema.Schema) (list, error) {
-	forms := listForms(s)
+func newList(s *Schema) (list, error) {
+	forms := listForms(s.compiled)
 	var l list
 	longest := 0
 	for _, form := range forms {
 		longest = max(longest, len(form.PrefixItems))
 	}
 	for i := range longest + 1 {
-		item, err := newScalar(itemSchemas(forms, i))
+		item, err := newScalar(s, itemSchemas(forms, i))
 		if err != nil {
 			return list{}, err
 		}

@@ -83,7 +83,7 @@ func TestCoercion(t *testing.T) {
 	for schema, texts := range tests {
 		p := mustParameter(t, schema, Query, true)
 		for text, want := range texts {
-			got, vs := p.Parse([]string{text})
+			got, vs, _ := p.Parse(NewWork(t.Context()), []string{text})
 			for i, v := range vs {
 				if i > 0 {
 					got = fmt.Sprintf("%s\n%s: %s", got, v.Type, v.Msg)
@@ -139,7 +139,7 @@ func TestParameters(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, vs := mustParameter(t, tt.schema, tt.at, tt.required).Parse(tt.values)
+			got, vs, _ := mustParameter(t, tt.schema, tt.at, tt.required).Parse(NewWork(t.Context()), tt.values)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -177,15 +177,23 @@ func TestParametersThatTextCannotSatisfy(t *testing.T) {
 	}
 }
 
-// TestParametersAreBounded: each item of a list is checked on its own where its type is not clear.
+// TestParametersAreBounded: the parameters of a request share its work.
 func TestParametersAreBounded(t *testing.T) {
-	p := mustParameter(t, `{"type":"array","items":{"enum":["a",`+strings.Repeat("7,", 3000)+`8]}}`, Query, true)
-	if _, vs := p.Parse(slices.Repeat([]string{"8"}, 50)); vs != nil {
+	p := mustParameter(t, `{"type":"array","items":{"pattern":"[a-z]{1,1000}@"}}`, Query, true)
+	w, text := NewWork(t.Context()), strings.Repeat("a", 1000)
+	if _, vs, _ := p.Parse(w, slices.Repeat([]string{text + "@"}, 2)); vs != nil {
 		t.Errorf("a modest list: %v", vs)
 	}
-	_, vs := p.Parse(slices.Repeat([]string{"8"}, 5000))
-	if want := `{"type":"value_error","loc":["query","p"],"msg":"Input takes too much work to validate"}` + "\n"; lines(t, vs) != want {
+	_, vs, _ := p.Parse(w, slices.Repeat([]string{text + "@"}, 50))
+	if want := `{"type":"value_error","loc":["query","p",6],"msg":"Input takes too much work to validate"}` + "\n"; lines(t, vs) != want {
 		t.Errorf("got %s", lines(t, vs))
+	}
+	if _, vs, err := p.Parse(w, []string{"a@"}); vs != nil || err != nil {
+		t.Errorf("a parameter after that which was too much: %v, %v", vs, err)
+	}
+	numbers := mustParameter(t, `{"type":"array","items":{"type":"integer"}}`, Query, true)
+	if _, vs, _ := numbers.Parse(NewWork(t.Context()), slices.Repeat([]string{"x"}, 5000)); len(vs) != MaxViolations {
+		t.Errorf("%d violations", len(vs))
 	}
 }
 
@@ -194,7 +202,7 @@ func BenchmarkParse(b *testing.B) {
 	values := []string{"25"}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, vs := p.Parse(values); vs != nil {
+		if _, vs, _ := p.Parse(NewWork(b.Context()), values); vs != nil {
 			b.Fatal(vs)
 		}
 	}

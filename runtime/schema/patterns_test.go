@@ -25,16 +25,16 @@ func TestPatternsAreECMA(t *testing.T) {
 	} {
 		s := mustCompile(t, schema)
 		for body, want := range tests {
-			if _, vs := s.Check([]byte(body)); lines(t, vs) != want {
+			if _, vs, _ := s.Check(t.Context(), []byte(body)); lines(t, vs) != want {
 				t.Errorf("%s of %s: got %s", body, schema, lines(t, vs))
 			}
 		}
 	}
 	p := mustParameter(t, `{"type":"string","pattern":"^[\\u4e00-\\u9fa5]+$"}`, Query, true)
-	if value, vs := p.Parse([]string{"中"}); value != "中" {
+	if value, vs, _ := p.Parse(NewWork(t.Context()), []string{"中"}); value != "中" {
 		t.Errorf("a parameter: %v", vs)
 	}
-	if _, vs := p.Parse([]string{"x"}); len(vs) != 1 || vs[0].Ctx["pattern"] != `^[\u4e00-\u9fa5]+$` {
+	if _, vs, _ := p.Parse(NewWork(t.Context()), []string{"x"}); len(vs) != 1 || vs[0].Ctx["pattern"] != `^[\u4e00-\u9fa5]+$` {
 		t.Errorf("a parameter: %v", vs)
 	}
 	for pattern, reason := range map[string]string{`\\Z`: "invalid escape sequence", `\\p{Script=Greek}`: "invalid character class range", `\\uzz`: "invalid escape sequence"} {
@@ -52,10 +52,10 @@ func TestLongPatterns(t *testing.T) {
 		names = append(names, fmt.Sprintf("Region%d/Town_%03d", i/50, i))
 	}
 	s := mustCompile(t, `{"required":["zone"],"properties":{"zone":{"type":"string","pattern":"^(`+strings.Join(names, "|")+`)$"}}}`)
-	if _, vs := s.Check([]byte(`{"zone":"Region11/Town_599"}`)); vs != nil {
+	if _, vs, _ := s.Check(t.Context(), []byte(`{"zone":"Region11/Town_599"}`)); vs != nil {
 		t.Error(vs)
 	}
-	if _, vs := s.Check([]byte(`{"zone":"Region11/Town_600"}`)); len(vs) != 1 || vs[0].Type != "string_pattern_mismatch" {
+	if _, vs, _ := s.Check(t.Context(), []byte(`{"zone":"Region11/Town_600"}`)); len(vs) != 1 || vs[0].Type != "string_pattern_mismatch" {
 		t.Error(vs)
 	}
 }

@@ -1,7 +1,7 @@
 // Package schema checks JSON against JSON Schema 2020-12 and says what is wrong the way FastAPI does.
 //
 // A Schema never reads anything but itself: references to other documents, by URL or file, are refused. The work that a
-// schema and a body can cause together is bounded before it starts, since it cannot be interrupted.
+// schema and a body can cause together is counted and bounded, and ends with its context.
 //
 // Defaults are filled in before the check, so that a property with a default is never missing, and what a route reads is
 // what has been checked; see fill.go for where defaults are taken from. Numbers that are integers in form become int64 where
@@ -9,6 +9,8 @@
 package schema
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -36,7 +38,8 @@ const (
 // Schema is a compiled schema. It is immutable and may be used from many goroutines at once.
 type Schema struct {
 	compiled *jsonschema.Schema
-	growth   growth
+	root     *rule
+	rules    map[*jsonschema.Schema]*rule
 	fill     *filler // nil where no default can be filled in
 	origins  origins
 	echo     bool
@@ -63,73 +66,109 @@ func Compile(raw []byte, options ...Option) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	costs, err := graph.costs()
-	if err != nil {
+	if err := graph.checkCosts(); err != nil {
 		return nil, err
 	}
-	graph.replacePropertyNames()
 	graph.replaceRegexFormat()
-	fillers := graph.fillers()
-	if err := checkDefaults(graph, costs, fillers); err != nil {
+	rules := graph.rules(doc)
+	if err := checkPatterns(rules); err != nil {
 		return nil, err
 	}
-	return &Schema{compiled: compiled, growth: costs.of(0), fill: fillers[compiled], origins: graph.origins(doc), echo: set.echo, automata: all.size}, nil
+	fillers := graph.fillers()
+	if err := checkDefaults(graph, rules, fillers); err != nil {
+		return nil, err
+	}
+	return &Schema{
+		compiled: compiled, root: rules[compiled], rules: rules, fill: fillers[compiled], origins: graph.origins(doc),
+		echo: set.echo, automata: all.size,
+	}, nil
 }
 
 // Check reads a request's body and holds it against the schema. It gives the value as Decode does, with defaults filled in,
 // or, if there is anything wrong, what is: at most MaxViolations, whose loc begins with "body". Members come in the order in
-// which they are required, then the schema's others by name, then those that it does not name as they were sent.
-func (s *Schema) Check(body []byte) (any, []problem.Violation) { return s.text(body, inBody) }
+// which they are required, then the schema's others by name, then those that it does not name as they were sent. The error is
+// the cause of ctx, if that ends first.
+func (s *Schema) Check(ctx context.Context, body []byte) (any, []problem.Violation, error) {
+	return s.text(NewWork(ctx), body, inBody)
+}
 
 var inBody = []any{"body"}
 
-// CheckText is Check for a text that is no request's body, such as a model's structured output or a tool's arguments; the
+// CheckText is Check for a text that is not a request's body, such as a model's structured output or a tool's arguments; the
 // loc of violations begins with the steps given.
-func (s *Schema) CheckText(text []byte, at ...any) (any, []problem.Violation) {
-	return s.text(text, at)
+func (s *Schema) CheckText(ctx context.Context, text []byte, at ...any) (any, []problem.Violation, error) {
+	return s.text(NewWork(ctx), text, at)
 }
 
 // CheckValue holds a decoded value against the schema, and gives it with defaults filled in and numbers as Decode gives
 // them. A value is made of nil, bool, string, []any, map[string]any, int, int64, uint64, float64 and json.Number; it stays
-// as it is, and what comes back may share parts with it. The loc of violations begins with the steps given.
-func (s *Schema) CheckValue(value any, at ...any) (any, []problem.Violation) {
-	doc, err := measure(value)
-	if err != nil {
-		return nil, []problem.Violation{unreadable(at, err.Error())}
-	}
-	return s.check(doc, nil, at)
+// as it is, and what comes back may share parts with it. The loc of violations begins with the steps given. The error is as
+// Check's.
+func (s *Schema) CheckValue(ctx context.Context, value any, at ...any) (any, []problem.Violation, error) {
+	return s.value(NewWork(ctx), value, at)
 }
 
-func (s *Schema) text(text []byte, at []any) (any, []problem.Violation) {
-	doc, violation := read(text, at)
+func (s *Schema) value(w *Work, value any, at []any) (any, []problem.Violation, error) {
+	doc, err := measure(value)
+	if err != nil {
+		return nil, []problem.Violation{unreadable(at, err.Error())}, nil
+	}
+	return s.check(w, doc, nil, at)
+}
+
+func (s *Schema) text(w *Work, text []byte, at []any) (any, []problem.Violation, error) {
+	doc, violation := read(w, text, at)
+	if err := w.interrupted(); err != nil {
+		return nil, nil, err
+	}
 	if violation != nil {
 		if s.echo {
 			violation.Input = echoOf(*violation)
 		}
-		return nil, []problem.Violation{*violation}
+		return nil, []problem.Violation{*violation}, nil
 	}
-	return s.check(doc, text, at)
+	return s.check(w, doc, text, at)
 }
 
-func (s *Schema) check(doc document, text []byte, at []any) (any, []problem.Violation) {
+func (s *Schema) check(w *Work, doc document, text []byte, at []any) (any, []problem.Violation, error) {
 	sent := doc.value
+	w.matches += matchesPerByte * doc.bytes
 	if s.fill != nil {
-		steps := maxVisits
-		if err := s.fill.fillIn(&doc, &steps); err != nil {
-			return nil, []problem.Violation{unreadable(at, err.Error())}
+		if err := s.fill.fillIn(&doc, w); err != nil {
+			return nil, []problem.Violation{refused(at, err)}, w.interrupted()
 		}
 	}
-	if !s.growth.affords(doc) {
-		return nil, []problem.Violation{unreadable(at, errWork.Error())}
+	e := evaluation{work: w}
+	ok := e.apply(s.root, doc.value, nil, nil, nil)
+	switch {
+	case w.err != nil:
+		return nil, []problem.Violation{refused(append(slices.Clip(at), loc(e.stop)...), w.err)}, w.interrupted()
+	case ok:
+		return doc.settled(), nil, nil
 	}
-	if err := s.compiled.Validate(doc.value); err != nil {
-		found := s.violations(doc.value, text, at, err)
-		if s.echo {
-			echo(found, sent, len(at))
+	found, err := s.violations(w, doc, text, at)
+	if s.echo {
+		echo(found, sent, len(at))
+	}
+	return nil, found, err
+}
+
+// refused says what could not be checked: a pattern's text by its place.
+func refused(at []any, err error) problem.Violation {
+	if errors.Is(err, errMatches) {
+		return violation(at, "work", nil)
+	}
+	return unreadable(at, err.Error())
+}
+
+func loc(path []segment) []any {
+	out := make([]any, len(path))
+	for i, s := range path {
+		if out[i] = clip(s.name); s.index >= 0 {
+			out[i] = s.index
 		}
-		return nil, found
 	}
-	return doc.settled(), nil
+	return out
 }
 
 const errWork = refusal("Too much work to validate")
@@ -138,14 +177,14 @@ const errWork = refusal("Too much work to validate")
 // []any. A number written without fraction and exponent becomes int64 where it fits; every other number becomes
 // float64, to the nearest where it must. Duplicate names and invalid UTF-8 are refused, as RFC 7493 asks.
 func Decode(body []byte) (any, []problem.Violation) {
-	doc, violation := read(body, inBody)
+	doc, violation := read(nil, body, inBody)
 	if violation != nil {
 		return nil, []problem.Violation{*violation}
 	}
 	return doc.settled(), nil
 }
 
-func read(text []byte, at []any) (document, *problem.Violation) {
+func read(w *Work, text []byte, at []any) (document, *problem.Violation) {
 	if len(text) > MaxBodyBytes {
 		v := unreadable(at, tooLong(MaxBodyBytes).Error())
 		return document{}, &v
@@ -154,7 +193,7 @@ func read(text []byte, at []any) (document, *problem.Violation) {
 		v := violation(at, "required", nil)
 		return document{}, &v
 	}
-	doc, fault := decode(text, limits{depth: MaxBodyDepth, nodes: MaxBodyNodes, keys: MaxObjectKeys})
+	doc, fault := decode(w, text, limits{depth: MaxBodyDepth, nodes: MaxBodyNodes, keys: MaxObjectKeys})
 	if fault != nil {
 		position, reason := fault.inPython(text)
 		v := unreadable(append(slices.Clip(at), position), reason)

@@ -137,7 +137,7 @@ func TestViolations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := mustCompile(t, tt.schema)
 			for range 5 { // the validator walks maps in random order
-				value, vs := s.Check([]byte(tt.body))
+				value, vs, _ := s.Check(t.Context(), []byte(tt.body))
 				if diff := cmp.Diff(tt.want+"\n", lines(t, vs)); diff != "" {
 					t.Fatal(diff)
 				}
@@ -153,7 +153,7 @@ func TestViolations(t *testing.T) {
 func TestNamesAtTheirObject(t *testing.T) {
 	s := mustCompile(t, `{"properties":{"a":{"properties":{"x":{"propertyNames":{"maxLength":2}},"y":{"type":"integer"}}},"b":true}}`)
 	for range 20 {
-		_, vs := s.Check([]byte(`{"a":{"x":{"long":1},"y":1},"b":{}}`))
+		_, vs, _ := s.Check(t.Context(), []byte(`{"a":{"x":{"long":1},"y":1},"b":{}}`))
 		want := `{"type":"string_too_long","loc":["body","a","x","long","[key]"],"msg":"String should have at most 2 characters","ctx":{"max_length":2}}` + "\n"
 		if diff := cmp.Diff(want, lines(t, vs)); diff != "" {
 			t.Fatal(diff)
@@ -163,7 +163,7 @@ func TestNamesAtTheirObject(t *testing.T) {
 
 func TestFormatIsAnAnnotation(t *testing.T) {
 	s := mustCompile(t, `{"format":"email","contentMediaType":"application/json"}`)
-	if _, vs := s.Check([]byte(`"not an address"`)); vs != nil {
+	if _, vs, _ := s.Check(t.Context(), []byte(`"not an address"`)); vs != nil {
 		t.Errorf("got %v", vs)
 	}
 }
@@ -176,7 +176,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	enum, _ := json.Marshal(values)
 	s := mustCompile(t, `{"additionalProperties":{"items":{"enum":`+string(enum)+`}}}`)
 	body := `{"` + strings.Repeat("é", 10_000) + `":[` + strings.Repeat("1,", 999) + `1]}`
-	_, vs := s.Check([]byte(body))
+	_, vs, _ := s.Check(t.Context(), []byte(body))
 	if len(vs) != MaxViolations {
 		t.Fatalf("%d violations, want %d", len(vs), MaxViolations)
 	}
@@ -205,7 +205,7 @@ func TestValue(t *testing.T) {
 	s := mustCompile(t, `{}`)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, vs := s.Check([]byte(tt.body))
+			got, vs, _ := s.Check(t.Context(), []byte(tt.body))
 			if diff := cmp.Diff(tt.want, got); diff != "" || vs != nil {
 				t.Error(diff, vs)
 			}
@@ -235,7 +235,7 @@ func TestNumbersAreExact(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, vs := mustCompile(t, tt.schema).Check([]byte(tt.body)); (vs == nil) != tt.ok {
+			if _, vs, _ := mustCompile(t, tt.schema).Check(t.Context(), []byte(tt.body)); (vs == nil) != tt.ok {
 				t.Errorf("got %v", vs)
 			}
 		})
@@ -274,7 +274,7 @@ func TestUnreadable(t *testing.T) {
 	s := mustCompile(t, `{}`)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, vs := s.Check([]byte(tt.body))
+			_, vs, _ := s.Check(t.Context(), []byte(tt.body))
 			want := []problem.Violation{{
 				Type: problem.TypeJSONInvalid, Loc: []any{"body", tt.offset}, Msg: "JSON decode error",
 				Ctx: map[string]any{"error": tt.reason},
@@ -288,12 +288,12 @@ func TestUnreadable(t *testing.T) {
 		})
 	}
 	for _, body := range []string{deep(MaxBodyDepth), "[" + strings.Repeat("1,", MaxBodyNodes-2) + "1]", strings.Repeat("9", maxNumberBytes)} {
-		if _, vs := s.Check([]byte(body)); vs != nil {
+		if _, vs, _ := s.Check(t.Context(), []byte(body)); vs != nil {
 			t.Errorf("at the limit: %v", vs)
 		}
 	}
 	want := []problem.Violation{{Type: "missing", Loc: []any{"body"}, Msg: "Field required"}}
-	if _, vs := s.Check(nil); !cmp.Equal(want, vs) {
+	if _, vs, _ := s.Check(t.Context(), nil); !cmp.Equal(want, vs) {
 		t.Errorf("no body: %v", vs)
 	}
 }
@@ -359,7 +359,7 @@ func TestDynamicReferences(t *testing.T) {
 	s := mustCompile(t, `{"$id":"https://example.com/list","$ref":"generic","$defs":{
 		"strings":{"$dynamicAnchor":"item","type":"string","propertyNames":{"maxLength":1}},
 		"generic":{"$id":"generic","items":{"$dynamicRef":"#item"},"$defs":{"any":{"$dynamicAnchor":"item"}}}}}`)
-	_, vs := s.Check([]byte(`["a",1]`))
+	_, vs, _ := s.Check(t.Context(), []byte(`["a",1]`))
 	if want := `{"type":"string_type","loc":["body",1],"msg":"Input should be a valid string"}` + "\n"; lines(t, vs) != want {
 		t.Errorf("got %s", lines(t, vs))
 	}
@@ -372,11 +372,11 @@ func TestConcurrentUse(t *testing.T) {
 		wg.Go(func() {
 			for i := range 200 {
 				body := fmt.Sprintf(`{"question":"q%d","n":1}`, i)
-				value, vs := s.Check([]byte(body))
+				value, vs, _ := s.Check(t.Context(), []byte(body))
 				if vs != nil || value.(map[string]any)["question"] != fmt.Sprintf("q%d", i) {
 					t.Errorf("got %v, %v", value, vs)
 				}
-				if _, vs := s.Check([]byte(`{"question":1}`)); len(vs) != 1 {
+				if _, vs, _ := s.Check(t.Context(), []byte(`{"question":1}`)); len(vs) != 1 {
 					t.Errorf("got %v", vs)
 				}
 			}
@@ -404,7 +404,7 @@ func BenchmarkCheck(b *testing.B) {
 	b.SetBytes(int64(len(smallBody)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, vs := s.Check([]byte(smallBody)); vs != nil {
+		if _, vs, _ := s.Check(b.Context(), []byte(smallBody)); vs != nil {
 			b.Fatal(vs)
 		}
 	}
@@ -414,7 +414,7 @@ func BenchmarkCheckDefaults(b *testing.B) {
 	s := mustCompile(b, `{"type":"object","properties":{"question":{"type":"string"},"n":{"type":"integer","default":3},"opts":{"type":"object","default":{},"properties":{"deep":{"default":true}}}}}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, vs := s.Check([]byte(`{"question":"a"}`)); vs != nil {
+		if _, vs, _ := s.Check(b.Context(), []byte(`{"question":"a"}`)); vs != nil {
 			b.Fatal(vs)
 		}
 	}
@@ -424,7 +424,7 @@ func BenchmarkCheckInvalid(b *testing.B) {
 	s := mustCompile(b, smallSchema)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, vs := s.Check([]byte(`{"n": 0, "tags": [1], "x": 1}`)); len(vs) != 4 {
+		if _, vs, _ := s.Check(b.Context(), []byte(`{"n": 0, "tags": [1], "x": 1}`)); len(vs) != 4 {
 			b.Fatal(vs)
 		}
 	}

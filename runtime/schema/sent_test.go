@@ -31,7 +31,7 @@ func TestMembersAsSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := mustCompile(t, tt.schema)
 			for range 5 { // the validator walks maps in random order
-				if _, vs := s.Check([]byte(tt.body)); brief(vs) != tt.want {
+				if _, vs, _ := s.Check(t.Context(), []byte(tt.body)); brief(vs) != tt.want {
 					t.Fatalf("got  %s\nwant %s", brief(vs), tt.want)
 				}
 			}
@@ -42,7 +42,7 @@ func TestMembersAsSent(t *testing.T) {
 // TestMembersOfValues: what was decoded by others has no order but that of names.
 func TestMembersOfValues(t *testing.T) {
 	s := mustCompile(t, `{"additionalProperties":false,"required":["n"]}`)
-	if _, vs := s.CheckValue(map[string]any{"z": 1, "a": 2}, "body"); brief(vs) != "missing@n extra_forbidden@a extra_forbidden@z" {
+	if _, vs, _ := s.CheckValue(t.Context(), map[string]any{"z": 1, "a": 2}, "body"); brief(vs) != "missing@n extra_forbidden@a extra_forbidden@z" {
 		t.Error(brief(vs))
 	}
 }
@@ -62,12 +62,12 @@ func TestOrderOfWideSchemas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, first := s.Check(body)
+	_, first, _ := s.Check(t.Context(), body)
 	if len(first) != 40 || !strings.HasPrefix(brief(first), "missing@k00.d missing@k00.c ") || !strings.HasSuffix(brief(first), " missing@k19.c missing@k19.d") {
 		t.Errorf("%s", brief(first))
 	}
 	for range 5 {
-		if _, vs := s.Check(body); brief(vs) != brief(first) {
+		if _, vs, _ := s.Check(t.Context(), body); brief(vs) != brief(first) {
 			t.Errorf("got %s\nfirst %s", brief(vs), brief(first))
 		}
 	}

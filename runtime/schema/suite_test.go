@@ -85,7 +85,7 @@ func runGroup(t *testing.T, name string, group suiteGroup, exceptions map[string
 		return
 	}
 	for _, c := range group.Tests {
-		_, vs := s.Check(c.Data)
+		_, vs, _ := s.Check(t.Context(), c.Data)
 		if (vs == nil) == c.Valid {
 			continue
 		}

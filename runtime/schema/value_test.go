@@ -23,7 +23,7 @@ func TestCheckValue(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, vs := s.CheckValue(tt.value, "response")
+			got, vs, _ := s.CheckValue(t.Context(), tt.value, "response")
 			if diff := cmp.Diff(tt.want, got); diff != "" || vs != nil {
 				t.Error(diff, lines(t, vs))
 			}
@@ -68,14 +68,14 @@ func TestCheckValueRefuses(t *testing.T) {
 	s := mustCompile(t, `{"properties":{"n":{"type":"integer","maximum":18446744073709551614}}}`)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, vs := s.CheckValue(tt.value, "steps", "a")
+			_, vs, _ := s.CheckValue(t.Context(), tt.value, "steps", "a")
 			if diff := cmp.Diff(tt.want+"\n", lines(t, vs)); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
 	for _, v := range []any{nested(MaxBodyDepth), make([]any, MaxBodyNodes-1), strings.Repeat("a", MaxBodyBytes)} {
-		if _, vs := s.CheckValue(v); vs != nil {
+		if _, vs, _ := s.CheckValue(t.Context(), v); vs != nil {
 			t.Errorf("at the limit: %v", vs)
 		}
 	}
@@ -83,7 +83,7 @@ func TestCheckValueRefuses(t *testing.T) {
 
 func TestCheckText(t *testing.T) {
 	s := mustCompile(t, `{"type":"object","properties":{"q":{"type":"string"},"n":{"default":3}}}`)
-	got, vs := s.CheckText([]byte(`{"q":"a"}`), "arguments")
+	got, vs, _ := s.CheckText(t.Context(), []byte(`{"q":"a"}`), "arguments")
 	if diff := cmp.Diff(any(map[string]any{"q": "a", "n": int64(3)}), got); diff != "" || vs != nil {
 		t.Error(diff, vs)
 	}
@@ -92,7 +92,7 @@ func TestCheckText(t *testing.T) {
 		`{"q"`:    `{"type":"json_invalid","loc":["arguments",4],"msg":"JSON decode error","ctx":{"error":"Expecting ':' delimiter"}}`,
 		``:        `{"type":"missing","loc":["arguments"],"msg":"Field required"}`,
 	} {
-		if _, vs := s.CheckText([]byte(text), "arguments"); lines(t, vs) != want+"\n" {
+		if _, vs, _ := s.CheckText(t.Context(), []byte(text), "arguments"); lines(t, vs) != want+"\n" {
 			t.Errorf("%s: %s", text, lines(t, vs))
 		}
 	}
@@ -113,10 +113,10 @@ func TestCaps(t *testing.T) {
 		"members": {members(MaxObjectKeys), members(MaxObjectKeys + 1), "More than 10000 members in an object"},
 	}
 	for name, tt := range bodies {
-		if _, vs := s.Check([]byte(tt.at)); vs != nil {
+		if _, vs, _ := s.Check(t.Context(), []byte(tt.at)); vs != nil {
 			t.Errorf("%s: at the limit: %v", name, vs)
 		}
-		if _, vs := s.Check([]byte(tt.above)); len(vs) != 1 || vs[0].Ctx["error"] != tt.reason {
+		if _, vs, _ := s.Check(t.Context(), []byte(tt.above)); len(vs) != 1 || vs[0].Ctx["error"] != tt.reason {
 			t.Errorf("%s: above it: %v", name, vs)
 		}
 	}

@@ -28,9 +28,17 @@ const keyStep = "[key]"
 
 // violations puts what is wrong with a value, which stands at the loc given, as Pydantic would.
 // The text is what the value was read from, or nil.
-func (s *Schema) violations(value any, text []byte, at []any, err error) []problem.Violation {
-	f := finder{root: value, text: text, at: at, origins: s.origins, echo: s.echo}
-	return f.all(s.compiled, err)
+func (s *Schema) violations(spent *Work, doc document, text []byte, at []any) ([]problem.Violation, error) {
+	w := spent.again(doc.bytes)
+	e := evaluation{work: w, room: maxRanked}
+	var errs tally
+	e.apply(s.root, doc.value, nil, nil, &errs)
+	f := finder{root: doc.value, text: text, at: at, origins: s.origins, echo: s.echo}
+	found := f.all(s.compiled, &jsonschema.ValidationError{ErrorKind: &kind.Group{}, Causes: errs})
+	if len(found) == 0 { // nothing of it could be found again with the work that there was
+		found = []problem.Violation{unreadable(at, errWork.Error())}
+	}
+	return found, w.interrupted()
 }
 
 // violations translates a validator's error about root, which stands at the loc given, where nothing is known of the
@@ -77,6 +85,9 @@ type finder struct {
 }
 
 func (f *finder) add(loc []any, keyword string, ctx map[string]any) {
+	if len(f.found) >= maxRanked {
+		return
+	}
 	f.found = append(f.found, found{Violation: violation(loc, keyword, ctx), keyword: keyword, schema: f.schema})
 }
 
@@ -86,6 +97,7 @@ func (f *finder) sub() *finder {
 }
 
 func (f *finder) find(e *jsonschema.ValidationError) {
+	e = built(e)
 	loc, value := f.locate(e.InstanceLocation)
 	f.schema = e.SchemaURL
 	switch k := e.ErrorKind.(type) {
@@ -121,6 +133,9 @@ func (f *finder) find(e *jsonschema.ValidationError) {
 
 func (f *finder) findAll(causes []*jsonschema.ValidationError) {
 	for _, cause := range causes {
+		if len(f.found) >= maxRanked {
+			return
+		}
 		f.find(cause)
 	}
 }
@@ -193,10 +208,17 @@ func (f *finder) closest(loc []any, branches []*jsonschema.ValidationError) {
 		case best < 0 || distance < best:
 			best, kept = distance, sub.found
 		case distance == best:
-			kept = append(kept, sub.found...)
+			kept = distinct(append(kept, sub.found...))
 		}
 	}
 	f.found = append(f.found, kept...)
+}
+
+// distinct keeps one of those that say the same, and no more than are ranked: branches often share what they ask for.
+func distinct(all []found) []found {
+	slices.SortStableFunc(all, func(a, b found) int { return compare(a.Violation, b.Violation) })
+	all = slices.CompactFunc(all, func(a, b found) bool { return compare(a.Violation, b.Violation) == 0 })
+	return all[:min(len(all), maxRanked)]
 }
 
 func distance(loc []any, branch []found) int {
@@ -254,7 +276,7 @@ func (f *finder) wrongTag(loc []any, sent any, from *origin, ctx map[string]any)
 	}
 	text, isText := sent.(string)
 	if !isText {
-		text = python(sent)
+		text = sentInPython(sent)
 	}
 	ctx["tag"] = clip(text)
 	f.add(loc, "tag:wrong", ctx)
