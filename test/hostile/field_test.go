@@ -208,7 +208,9 @@ func (f *field) busy() func() string {
 		name string
 		of   func() cores
 	}{
-		{"gateway", f.gateway.cores}, {"model", f.model.cores}, {"attacker", f.attacker.cores},
+		{"gateway", f.gateway.cores},
+		{"model", f.model.cores},
+		{"attacker", f.attacker.cores},
 		{"clients", func() cores { return coresOf(os.Getpid()) }},
 	}
 	begin, before := time.Now(), make([]cores, len(parts))
