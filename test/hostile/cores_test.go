@@ -35,7 +35,10 @@ func coresOf(pid int) cores {
 	return sum
 }
 
-func (c cores) since(before cores) cores { return cores{c.ran - before.ran, c.waited - before.waited} }
+// since is what has come to an earlier reading; threads that have ended, or all of them, take theirs with them.
+func (c cores) since(before cores) cores {
+	return cores{max(0, c.ran-before.ran), max(0, c.waited-before.waited)}
+}
 
 // over is a share of cores in a time.
 func (c cores) over(d time.Duration) string {
