@@ -2,7 +2,6 @@ package flow
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -22,17 +21,30 @@ func parseQuery(raw string) url.Values {
 	return values
 }
 
-var escape = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
-
+// unescaped looks at each byte once: a query is read before its request has waited for a worker.
 func unescaped(s string) string {
-	decoded := escape.ReplaceAllStringFunc(s, func(e string) string {
-		b, err := url.PathUnescape(e)
-		if err != nil {
-			return e
+	decoded := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && hexadecimal(s[i+1]) && hexadecimal(s[i+2]) {
+			decoded = append(decoded, digit(s[i+1])<<4|digit(s[i+2]))
+			i += 2
+			continue
 		}
-		return b
-	})
-	return valid(decoded)
+		decoded = append(decoded, s[i])
+	}
+	return valid(string(decoded))
+}
+
+func hexadecimal(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+// digit is the value of a hexadecimal digit: letters, in either case, have their number in the last bits.
+func digit(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c&7 + 9
 }
 
 // valid puts U+FFFD in the place of each byte that is not UTF-8: JSON and expressions have no other texts.

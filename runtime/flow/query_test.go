@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"fmt"
 	"net/url"
 	"testing"
 
@@ -29,6 +30,22 @@ func TestParseQuery(t *testing.T) {
 }
 
 // Inverse of how clients write: whatever url.Values encodes is read back.
+func TestEveryEscapeIsAByte(t *testing.T) {
+	for b := range 128 { // the others are no text alone
+		for _, form := range []string{"%%%02x", "%%%02X"} {
+			escaped := fmt.Sprintf(form, b)
+			if got := unescaped(escaped); got != string(rune(b)) {
+				t.Errorf("%s: %q, want %q", escaped, got, rune(b))
+			}
+		}
+	}
+	for escaped, want := range map[string]string{"%e2%82%AC": "€", "%": "%", "%4": "%4", "%4g": "%4g", "%%41": "%A", "%ff": "\ufffd"} {
+		if got := unescaped(escaped); got != want {
+			t.Errorf("%s: %q, want %q", escaped, got, want)
+		}
+	}
+}
+
 func FuzzParseQuery(f *testing.F) {
 	f.Add("a=1&b=%20;+%zz")
 	f.Fuzz(func(t *testing.T, raw string) {

@@ -229,7 +229,7 @@ func (f *field) busy() func() string {
 // stand sees to it that there is a gateway with all its streams, whatever the attack before has left.
 func (f *field) stand(t *testing.T) {
 	t.Helper()
-	if f.gateway != nil && f.gateway.alive() && f.crowd.cut() == nil && f.small() == nil {
+	if f.gateway != nil && f.gateway.alive() && f.crowd.cut() == nil && f.small() == nil && f.gateway.atRest(f.ctx) == nil {
 		return
 	}
 	if err := f.end(); err != nil {
