@@ -19,9 +19,10 @@ type Runtime struct {
 	Workers *intstr.IntOrString `json:"workers,omitempty"`
 
 	// maxInFlight is how many requests a replica serves at once, from 1 to 100000; one more is answered 429 with
-	// Retry-After. Default: 500.
+	// Retry-After. Each takes 96 KiB of the replica's memory in any case: more than fit into three quarters of what its
+	// limit leaves for requests are not served at once. Default: as many as fit into half of that, at most 10000; a
+	// replica's status says how many.
 	// +optional
-	// +kubebuilder:default=500
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
 	MaxInFlight int32 `json:"maxInFlight,omitempty"`

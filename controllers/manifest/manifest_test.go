@@ -26,7 +26,7 @@ func TestLoadSetsDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Name != "assistant" || s.Spec.Runtime == nil || s.Spec.Runtime.MaxInFlight != 500 {
+	if s.Name != "assistant" || s.Spec.Runtime == nil || s.Spec.Runtime.MaxInFlight != 0 {
 		t.Errorf("%+v", s.Spec.Runtime)
 	}
 	if got := s.Status.ObservedGeneration; got != -1 {

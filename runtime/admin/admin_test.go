@@ -186,7 +186,10 @@ func TestStatusIsTheContracts(t *testing.T) {
 }
 
 func TestScrape(t *testing.T) {
-	m := metrics.New(func() int64 { return 42 })
+	zero := func() int64 { return 0 }
+	m := metrics.New(metrics.Load{
+		InFlight: func() int64 { return 42 }, MaxInFlight: zero, Budget: zero, Reserved: zero, Refused: zero,
+	})
 	m.Serving("9f2c")
 	g := &gateway{registry: m.Registry}
 	base := start(t, g.options())

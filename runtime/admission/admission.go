@@ -14,30 +14,42 @@ const heavyBytes = 64 << 10
 
 // Admission counts the requests in flight and admits new ones up to a limit.
 type Admission struct {
+	// Bytes is what requests reserve before they read or build anything large.
+	Bytes    Bytes
+	budget   int
 	limit    atomic.Int64
 	inFlight atomic.Int64
 	heavy    *semaphore.Weighted
 }
 
-// New returns an admission for a replica of so many workers, which admits nothing until SetLimit. CPU-heavy work
-// is admitted to all workers but one, at least to one, so that light work always finds a worker.
-func New(workers int) *Admission {
-	return &Admission{heavy: semaphore.NewWeighted(int64(max(workers-1, 1)))}
+// New returns an admission for a replica of so many workers and so many bytes of memory (Limit), which admits nothing
+// until SetLimit. CPU-heavy work is admitted to all workers but one, at least to one, so that light work always finds a
+// worker.
+func New(workers int, memory int64) *Admission {
+	return &Admission{heavy: semaphore.NewWeighted(int64(max(workers-1, 1))), budget: budget(memory)}
 }
 
-// SetLimit sets how many requests may be in flight; those that are stay.
-func (a *Admission) SetLimit(n int) { a.limit.Store(int64(n)) }
+// SetLimit sets how many requests may be in flight; those that are stay. It is wanted, as far as memory allows, or 0 for as
+// many as memory suggests. What each of them takes in any case is set aside; the rest of the memory is what Bytes has.
+func (a *Admission) SetLimit(wanted int) {
+	limit := inFlight(a.budget, wanted)
+	a.limit.Store(int64(limit))
+	a.Bytes.SetTotal(a.budget - limit*Flat)
+}
+
+// Limit is how many requests may be in flight.
+func (a *Admission) Limit() int64 { return a.limit.Load() }
 
 // InFlight is the number of requests being served now.
 func (a *Admission) InFlight() int64 { return a.inFlight.Load() }
 
-// Enter admits a request, or says that the replica is full. The release is to be called once.
-func (a *Admission) Enter() (release func(), ok bool) {
+// Enter admits a request, or says that the replica is full. The hold is owed a Release.
+func (a *Admission) Enter() (*Hold, bool) {
 	if a.inFlight.Add(1) > a.limit.Load() {
 		a.inFlight.Add(-1)
 		return nil, false
 	}
-	return func() { a.inFlight.Add(-1) }, true
+	return &Hold{admission: a, bytes: &a.Bytes}, true
 }
 
 // Heavy waits for leave to work on a body of so many bytes; small ones have it at once. It fails when ctx ends.

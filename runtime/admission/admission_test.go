@@ -9,7 +9,7 @@ import (
 )
 
 func TestEnterBoundsWhatIsInFlight(t *testing.T) {
-	a := New(2)
+	a := New(2, 1<<30)
 	if _, ok := a.Enter(); ok {
 		t.Fatal("admitted before a limit was set")
 	}
@@ -19,7 +19,7 @@ func TestEnterBoundsWhatIsInFlight(t *testing.T) {
 	if _, ok3 := a.Enter(); !ok1 || !ok2 || ok3 {
 		t.Fatalf("admitted %v %v %v, want true true false", ok1, ok2, ok3)
 	}
-	first()
+	first.Release()
 	if _, ok := a.Enter(); !ok {
 		t.Error("not admitted after a release")
 	}
@@ -29,17 +29,17 @@ func TestEnterBoundsWhatIsInFlight(t *testing.T) {
 }
 
 func TestEnterUnderContention(t *testing.T) {
-	a := New(2)
+	a := New(2, 1<<30)
 	a.SetLimit(10)
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
 			for range 200 {
-				if release, ok := a.Enter(); ok {
+				if hold, ok := a.Enter(); ok {
 					if n := a.InFlight(); n > 60 {
 						t.Errorf("in flight %d", n)
 					}
-					release()
+					hold.Release()
 				}
 			}
 		})
@@ -52,7 +52,7 @@ func TestEnterUnderContention(t *testing.T) {
 
 func TestHeavyLeavesAWorkerFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := New(3)
+		a := New(3, 1<<30)
 		for range 2 {
 			if _, err := a.Heavy(t.Context(), heavyBytes); err != nil {
 				t.Fatal(err)
@@ -78,7 +78,7 @@ func TestHeavyLeavesAWorkerFree(t *testing.T) {
 }
 
 func TestOneWorkerStillDoesHeavyWork(t *testing.T) {
-	if _, err := New(1).Heavy(t.Context(), heavyBytes); err != nil {
+	if _, err := New(1, 1<<30).Heavy(t.Context(), heavyBytes); err != nil {
 		t.Error(err)
 	}
 }

@@ -29,8 +29,9 @@ type Service struct {
 
 // Runtime holds the limits of one replica that change without a restart.
 type Runtime struct {
-	// MaxInFlight bounds the requests served at once; one more is answered 429 with Retry-After.
-	MaxInFlight int `json:"maxInFlight"`
+	// MaxInFlight bounds the requests served at once; one more is answered 429 with Retry-After. 0 is what the gateway
+	// derives from its memory, which bounds any other value, too.
+	MaxInFlight int `json:"maxInFlight,omitzero"`
 	// RequestBodyLimit bounds a request's body, in bytes; 0 is DefaultRequestBodyLimit.
 	RequestBodyLimit int64 `json:"requestBodyLimit,omitzero"`
 }

@@ -122,7 +122,7 @@ func TestValidate(t *testing.T) {
 		want   string
 	}{
 		"service.name":        {func(c *Config) { c.Service.Name = "" }, "required"},
-		"runtime.maxInFlight": {func(c *Config) { c.Runtime.MaxInFlight = 0 }, "at least 1"},
+		"runtime.maxInFlight": {func(c *Config) { c.Runtime.MaxInFlight = -1 }, "at least 1"},
 		"runtime.requestBodyLimit": {
 			func(c *Config) { c.Runtime.RequestBodyLimit = MaxRequestBodyLimit + 1 }, "16777217 bytes, want 1 to 16777216",
 		},

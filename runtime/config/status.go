@@ -13,9 +13,20 @@ type Status struct {
 	Rejected *Rejection `json:"rejected,omitempty"`
 	Draining bool       `json:"draining"`
 	// InFlight counts the requests being served now, streams included.
-	InFlight int64         `json:"inFlight"`
-	Streams  Streams       `json:"streams"`
-	Secrets  []SecretState `json:"secrets,omitempty"`
+	InFlight int64 `json:"inFlight"`
+	// MaxInFlight is how many there may be: what the config says as far as memory allows, or what memory suggests.
+	MaxInFlight int64         `json:"maxInFlight"`
+	Memory      Memory        `json:"memory"`
+	Streams     Streams       `json:"streams"`
+	Secrets     []SecretState `json:"secrets,omitempty"`
+}
+
+// Memory is what requests may reserve for large bodies and answers, and have reserved now, in bytes.
+type Memory struct {
+	Budget   int64 `json:"budget"`
+	Reserved int64 `json:"reserved"`
+	// Refused counts the reservations that found no room, since the process began.
+	Refused int64 `json:"refused"`
 }
 
 // Rejection says why a gateway does not serve a config that it was given.

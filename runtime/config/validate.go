@@ -59,8 +59,8 @@ func (v *validator) service(c *Config) {
 	if c.Service.Name == "" {
 		v.addf("service.name", "is required")
 	}
-	if c.Runtime.MaxInFlight < 1 {
-		v.addf("runtime.maxInFlight", "is %d, want at least 1", c.Runtime.MaxInFlight)
+	if c.Runtime.MaxInFlight < 0 {
+		v.addf("runtime.maxInFlight", "is %d, want at least 1, or 0 for what memory allows", c.Runtime.MaxInFlight)
 	}
 	if limit := c.Runtime.RequestBodyLimit; limit < 0 || limit > MaxRequestBodyLimit {
 		v.addf("runtime.requestBodyLimit", "is %d bytes, want 1 to %d", limit, MaxRequestBodyLimit)

@@ -1,9 +1,12 @@
 package expr
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync/atomic"
+
+	"github.com/llmservice/llmservice/runtime/allowance"
 )
 
 // What one Template or Tree may cost, all its expressions taken together, whatever its Budget has left.
@@ -15,17 +18,20 @@ const (
 	MaxOutput = 1 << 20
 )
 
-// Budget is what all evaluations for one request may cost together. It may be used from many goroutines at once. An
-// expression's cost is known when it has run, so that as many as run at once may each run to its end, of at most MaxCost.
+// Budget is what all evaluations for one request may cost together. It may be used from many goroutines at once. Each
+// evaluation reserves what it may cost before it runs, and settles what it has cost: one that the rest no longer allows
+// waits for those that run, and of those that run only the last may go over what there is, by less than MaxCost.
 type Budget struct {
-	cost  atomic.Int64
+	// Admit, where set, admits memory for what an evaluation gives, in bytes. Its error is what the evaluation fails with.
+	Admit func(ctx context.Context, bytes int) error
+
+	cost  *allowance.Allowance
 	bytes atomic.Int64
 }
 
 // NewBudget allows so much cost, in CEL's units as MaxCost is, and so many bytes of output.
 func NewBudget(cost uint64, bytes int) *Budget {
-	b := &Budget{}
-	b.cost.Store(int64(min(cost, 1<<62)))
+	b := &Budget{cost: allowance.New(int64(min(cost, 1<<62)))}
 	b.bytes.Store(int64(bytes))
 	return b
 }
@@ -46,19 +52,28 @@ func isBound(err error) bool {
 	return ok && slices.Contains([]refusal{errCost, errOutput, errCostSpent, errOutputSpent}, reason)
 }
 
-// open says whether anything may still run.
-func (b *Budget) open() error {
-	if b.cost.Load() <= 0 {
+// reserve takes the cost that an evaluation may have.
+func (b *Budget) reserve(ctx context.Context, cost uint64) (int64, error) {
+	reserved, err := b.cost.Reserve(ctx, int64(min(cost, MaxCost)))
+	if errors.Is(err, allowance.ErrSpent) {
+		err = errCostSpent
+	}
+	return reserved, err
+}
+
+// settle puts the cost that an evaluation has had in the place of what was reserved.
+func (b *Budget) settle(reserved int64, cost uint64) error {
+	if !b.cost.Settle(reserved, int64(min(cost, 1<<32))) {
 		return errCostSpent
 	}
 	return nil
 }
 
-func (b *Budget) spendCost(cost uint64) error {
-	if b.cost.Add(-int64(min(cost, 1<<32))) < 0 {
-		return errCostSpent
+func (b *Budget) admit(ctx context.Context, bytes int) error {
+	if b.Admit == nil || bytes == 0 {
+		return nil
 	}
-	return nil
+	return b.Admit(ctx, bytes)
 }
 
 func (b *Budget) spendBytes(n int) error {

@@ -22,6 +22,7 @@ type run struct {
 	vars   cel.Activation
 	cost   uint64
 	out    int
+	memory int     // bytes that the values take that were copied out of CEL, and were not admitted yet
 	budget *Budget // of the request
 }
 
@@ -108,13 +109,7 @@ func (r *run) expression(ctx context.Context, t *Template) (any, error) {
 }
 
 func (r *run) value(ctx context.Context, p part) (any, error) {
-	if err := r.budget.open(); err != nil {
-		return nil, p.failed(err)
-	}
-	out, details, err := p.program.ContextEval(ctx, r.vars)
-	if spent := r.charge(details); err == nil {
-		err = spent
-	}
+	out, err := r.eval(ctx, p)
 	if err != nil {
 		failed := p.failed(explain(ctx, err))
 		if at, ok := errors.AsType[*types.Err](err); ok {
@@ -123,24 +118,42 @@ func (r *run) value(ctx context.Context, p part) (any, error) {
 		return nil, failed
 	}
 	value, err := r.plain(out)
+	if err == nil {
+		err = r.budget.admit(ctx, r.memory)
+		r.memory = 0
+	}
 	if err != nil {
 		return nil, p.failed(err)
 	}
 	return value, nil
 }
 
-func (r *run) charge(details *cel.EvalDetails) error {
-	cost := details.ActualCost()
-	if cost == nil {
-		return nil
+func (r *run) eval(ctx context.Context, p part) (out ref.Val, err error) {
+	reserved, err := r.budget.reserve(ctx, r.cost)
+	if err != nil {
+		return nil, err
 	}
-	if err := r.budget.spendCost(*cost); err != nil {
+	var cost uint64
+	defer func() {
+		if spent := r.charge(reserved, cost); err == nil {
+			err = spent
+		}
+	}()
+	out, details, err := p.program.ContextEval(ctx, r.vars)
+	if actual := details.ActualCost(); actual != nil {
+		cost = *actual
+	}
+	return out, err //nolint:wrapcheck // it is explained by the caller
+}
+
+func (r *run) charge(reserved int64, cost uint64) error {
+	if err := r.budget.settle(reserved, cost); err != nil {
 		return err
 	}
-	if *cost > r.cost {
+	if cost > r.cost {
 		return errCost
 	}
-	r.cost -= *cost
+	r.cost -= cost
 	return nil
 }
 
@@ -149,6 +162,11 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
+func isRefusal(err error) bool {
+	_, ok := errors.AsType[refusal](err)
+	return ok
+}
+
 // failed names the expression.
 func (p part) failed(err error) *Error {
 	e := &Error{Column: p.column, Message: fmt.Sprintf("${%s} %v", p.text, err), Reason: err.Error(), Reads: p.reads()}
@@ -156,10 +174,10 @@ func (p part) failed(err error) *Error {
 		e.Message = fmt.Sprintf("text %v", err)
 	}
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		e.cause = err
 	case isBound(err):
 		e.cause = ErrSpent
+	case !isRefusal(err): // a context that has ended, or memory that was not admitted
+		e.cause = err
 	}
 	return e
 }
@@ -210,6 +228,14 @@ func (r *run) spend(bytes int) error {
 	return r.budget.spendBytes(bytes)
 }
 
+// What a copy takes in memory besides its strings, in bytes: an object with its first eight members, a further member, and
+// an item.
+const (
+	objectMemory = 352
+	memberMemory = 48
+	itemMemory   = 24
+)
+
 // scalarBytes is what a number, boolean or null counts for, and a comma or colon.
 const scalarBytes = 4
 
@@ -217,6 +243,7 @@ const scalarBytes = 4
 func (r *run) plain(v ref.Val) (any, error) {
 	switch v := v.(type) {
 	case types.String:
+		r.memory += len(v)
 		return string(v), r.spend(len(v))
 	case types.Bytes: // as protobuf's JSON mapping has it, and CEL after it; likewise below
 		return base64.StdEncoding.EncodeToString(v), r.spend(base64.StdEncoding.EncodedLen(len(v)))
@@ -252,6 +279,7 @@ func (r *run) list(v traits.Lister) (any, error) {
 	if err := r.spend(int(size)); err != nil {
 		return nil, err
 	}
+	r.memory += itemMemory * int(size)
 	list := make([]any, 0, size)
 	for it := v.Iterator(); it.HasNext() == types.True; {
 		item, err := r.plain(it.Next())
@@ -264,6 +292,7 @@ func (r *run) list(v traits.Lister) (any, error) {
 }
 
 func (r *run) object(v traits.Mapper) (any, error) {
+	r.memory += objectMemory
 	object := map[string]any{}
 	for it := v.Iterator(); it.HasNext() == types.True; {
 		key := it.Next()
@@ -274,6 +303,7 @@ func (r *run) object(v traits.Mapper) (any, error) {
 		if err := r.spend(len(name) + scalarBytes); err != nil {
 			return nil, err
 		}
+		r.memory += len(name) + memberMemory
 		member, err := r.plain(v.Get(key))
 		if err != nil {
 			return nil, err

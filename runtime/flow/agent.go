@@ -122,8 +122,12 @@ func (d *dialogue) ask(ctx context.Context, request *openai.Chat, tokens *outlet
 // callAll calls the tools, several at once. What goes wrong in one is told to the model; only what ends the request
 // ends the others.
 func (d *dialogue) callAll(ctx context.Context, calls []openai.ToolCall) ([]openai.Message, error) {
+	beside := *d
+	beside.frame = d.frame.beside(min(d.parallel, len(calls)))
 	results, err := gather.Each(ctx, gather.EachOptions{Limit: d.parallel}, calls,
-		func(ctx context.Context, _ int, call openai.ToolCall) (toolResult, error) { return d.call(ctx, call) })
+		func(ctx context.Context, _ int, call openai.ToolCall) (toolResult, error) {
+			return beside.call(ctx, call)
+		})
 	tellPanics(d.frame, results)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it names the call

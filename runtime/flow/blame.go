@@ -9,6 +9,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 // Who is told what, when a template cannot do with the values that it was given, follows from where they come from:
@@ -166,6 +167,9 @@ func (f *frame) blamed(err error) error {
 	e, ok := errors.AsType[*expr.Error](err)
 	if !ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
+	}
+	if _, ok := errors.AsType[relay.Failure](err); ok {
+		return err // the replica's memory is nobody's fault
 	}
 	if from := f.originOf(e.Reads); errors.Is(err, expr.ErrSpent) && (from.upstream || len(from.places) == 0) {
 		return err // the budget's own code says it better

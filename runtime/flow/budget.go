@@ -1,26 +1,42 @@
 package flow
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/llmservice/llmservice/runtime/allowance"
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// budget is what one request may spend, in all that is done for it.
+// budget is what one request may spend, in all that is done for it. What calls that run at once might use is reserved
+// before, so that together they do not use more than one after the other.
 type budget struct {
 	limits config.Budget
 
-	calls, bytes atomic.Int64
+	calls  atomic.Int64
+	bytes  *allowance.Allowance
+	tokens *allowance.Allowance // nil for no bound
 
-	mu     sync.Mutex
-	tokens openai.Tokens
+	mu    sync.Mutex
+	spent openai.Tokens
 }
+
+func newBudget(limits config.Budget) *budget {
+	b := &budget{limits: limits, bytes: allowance.New(int64(limits.MaxBytes))}
+	if limits.MaxTokens > 0 {
+		b.tokens = allowance.New(int64(limits.MaxTokens))
+	}
+	return b
+}
+
+func errBudget() error { return relay.Failure{Kind: relay.FailedBudget} }
 
 // counted lets a chooser of attempts choose as long as calls are left.
 func (b *budget) counted(next relay.Next) relay.Next {
@@ -37,47 +53,66 @@ func (b *budget) counted(next relay.Next) relay.Next {
 	}
 }
 
-// keep counts bytes of an upstream's answer.
+// keep counts bytes of an upstream's answer, before they are kept.
 func (b *budget) keep(bytes int) error {
-	if b.bytes.Add(int64(bytes)) > int64(b.limits.MaxBytes) {
-		return relay.Failure{Kind: relay.FailedBudget}
+	if !b.bytes.Take(int64(bytes)) {
+		return errBudget()
 	}
 	return nil
 }
 
-// room is how many bytes of answers may still be kept, at least one.
-func (b *budget) room() (int, error) {
-	left := b.limits.MaxBytes - int(b.bytes.Load())
-	if left <= 0 {
-		return 0, relay.Failure{Kind: relay.FailedBudget}
+// drop takes back bytes of an answer that is not kept after all.
+func (b *budget) drop(bytes int) { b.bytes.Settle(0, -int64(bytes)) }
+
+// kept is how many bytes of answers are kept.
+func (b *budget) kept() int { return b.limits.MaxBytes - b.room() }
+
+// room is how many bytes may still be kept.
+func (b *budget) room() int { return int(b.bytes.Unused()) }
+
+// open says whether any may.
+func (b *budget) open() error {
+	if b.room() == 0 {
+		return errBudget()
 	}
-	return left, nil
+	return nil
 }
 
-// tokensLeft is how many tokens may still be spent; 0 is no bound.
-func (b *budget) tokensLeft() (int64, error) {
-	if b.limits.MaxTokens == 0 {
+// reserveTokens takes the tokens that a call's answer may have, 0 for no bound: those that the call wants, or where it says
+// nothing (0) its share of what no call has used, if so many calls ask models at once. It waits for those that run where
+// they have reserved all that is left.
+func (b *budget) reserveTokens(ctx context.Context, wanted int64, atOnce int) (int64, error) {
+	if b.tokens == nil {
 		return 0, nil
 	}
-	left := int64(b.limits.MaxTokens) - b.spent().Total
-	if left <= 0 {
-		return 0, relay.Failure{Kind: relay.FailedBudget}
+	if wanted <= 0 {
+		wanted = b.tokens.Unused() / int64(max(atOnce, 1))
 	}
-	return left, nil
+	reserved, err := b.tokens.Reserve(ctx, wanted)
+	if errors.Is(err, allowance.ErrSpent) {
+		return 0, errBudget()
+	}
+	if err != nil {
+		return 0, relay.FailureOf(ctx, err, relay.FailedTimeout)
+	}
+	return reserved, nil
 }
 
-// spend counts the tokens that a call reported.
-func (b *budget) spend(t openai.Tokens) {
+// spend puts the tokens that a call reported in the place of those that were reserved for it.
+func (b *budget) spend(reserved int64, t openai.Tokens) {
+	if b.tokens != nil {
+		b.tokens.Settle(reserved, t.Total)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tokens.Add(t)
+	b.spent.Add(t)
 }
 
-// spent is what all calls have reported so far.
-func (b *budget) spent() openai.Tokens {
+// used is what all calls have reported so far.
+func (b *budget) used() openai.Tokens {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.tokens
+	return b.spent
 }
 
 // bill adds up what the calls of one step have used.

@@ -13,25 +13,38 @@ import (
 func (f *frame) complete(
 	ctx context.Context, u *upstream.Upstream, request *openai.Chat, tokens *outlet,
 ) (*openai.Completion, error) {
-	left, err := f.budget.tokensLeft()
+	reserved, err := f.budget.reserveTokens(ctx, request.TokenLimit(), f.siblings)
 	if err != nil {
 		return nil, err
 	}
+	var used openai.Tokens
+	defer func() { f.budget.spend(reserved, used) }()
 	asked := *request
-	asked.MaxTokens, asked.Stream = left, tokens != nil
-	asked.IncludeUsage = tokens != nil && tokens.writer != nil || left > 0
-	plan := chatPlan(u, &asked)
-	var done *openai.Completion
-	if tokens != nil {
-		done, err = f.streamed(ctx, plan, tokens)
-	} else {
-		done, err = f.whole(ctx, plan)
-	}
+	asked.MaxTokens, asked.Stream = reserved, tokens != nil
+	asked.IncludeUsage = tokens != nil && tokens.writer != nil || reserved > 0
+	done, err := f.ask(ctx, u, &asked, tokens)
 	if err != nil {
 		return nil, err
 	}
-	f.budget.spend(done.Tokens)
+	used = done.Tokens
 	return done, nil
+}
+
+// ask makes the call. The request as JSON is in memory for as long.
+func (f *frame) ask(
+	ctx context.Context, u *upstream.Upstream, request *openai.Chat, tokens *outlet,
+) (*openai.Completion, error) {
+	encoded := relay.Copies * request.Size()
+	if err := f.memory.Reserve(ctx, encoded); err != nil {
+		return nil, err //nolint:wrapcheck // it is a Failure already
+	}
+	defer f.memory.Return(encoded)
+	plan := chatPlan(u, request)
+	plan.Memory = f.memory
+	if tokens != nil {
+		return f.streamed(ctx, plan, tokens)
+	}
+	return f.whole(ctx, plan)
 }
 
 func chatPlan(u *upstream.Upstream, request *openai.Chat) *upstream.Plan {
@@ -47,50 +60,96 @@ func chatPlan(u *upstream.Upstream, request *openai.Chat) *upstream.Plan {
 	return plan
 }
 
+// wholeCopies is how often a model's whole answer is held: as it came, as text, and as what templates see of the message.
+const wholeCopies = 3
+
 func (f *frame) whole(ctx context.Context, plan *upstream.Plan) (*openai.Completion, error) {
 	var done *openai.Completion
-	_, err := f.fetch(ctx, plan, upstream.Expect{Check: func(a *upstream.Fetched) (err error) {
-		done, err = openai.ParseCompletion(a.Body)
-		return err
+	_, err := f.fetch(ctx, plan, upstream.Expect{Check: func(a *upstream.Fetched) error {
+		return f.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) {
+			done, err = openai.ParseCompletion(a.Body)
+			return err
+		})
 	}})
 	return done, err
 }
 
 // fetch gets a whole answer within the request's budget.
 func (f *frame) fetch(ctx context.Context, plan *upstream.Plan, want upstream.Expect) (*upstream.Fetched, error) {
-	room, err := f.budget.room()
-	if err != nil {
+	if err := f.budget.open(); err != nil {
 		return nil, err
 	}
-	want.MaxBytes = room
+	room := f.budget.room()
+	want.MaxBytes, want.Keep, want.Drop = room, f.budget.keep, f.budget.drop
+	plan.Memory = f.memory
 	answer, failure := upstream.Fetch(ctx, f.env.Client, f.budget.counted(plan.Attempts()), want, f.env.Observe)
 	if failure.Kind != relay.NoFailure {
-		if failure.Kind == relay.FailedTooLarge && room < upstream.MaxWhole {
+		if errors.Is(failure.Err, relay.ErrTooLong) && room < upstream.MaxWhole {
 			failure.Kind = relay.FailedBudget
 		}
 		return nil, failure
 	}
-	return answer, f.budget.keep(len(answer.Body))
+	return answer, nil
 }
 
+// replace builds something of so many bytes of a text that relay.ReadAll has read, and that nobody needs any more then.
+// What is built is admitted before.
+func (f *frame) replace(ctx context.Context, text []byte, size int, build func() error) error {
+	more := max(size+cap(text)-relay.Held(text), 0)
+	if err := f.memory.Reserve(ctx, more); err != nil {
+		return err //nolint:wrapcheck // it is a Failure already
+	}
+	if err := build(); err != nil {
+		f.memory.Return(more)
+		return err
+	}
+	f.memory.Return(relay.Held(text) + more - size)
+	return nil
+}
+
+// collectedCopies is how often a streamed answer is held: as it is collected, then as text, as a message, and as what
+// templates see of that.
+const collectedCopies = 4
+
 func (f *frame) streamed(ctx context.Context, plan *upstream.Plan, tokens *outlet) (*openai.Completion, error) {
-	room, err := f.budget.room()
-	if err != nil {
+	if err := f.budget.open(); err != nil {
 		return nil, err
 	}
-	var collector *openai.Collector
+	kept := collected{frame: f, memory: relay.Meter{Memory: f.memory}}
 	tap := func() relay.Tap {
-		collector = openai.NewCollector(room)
-		return openai.NewTapWith(openai.TapOptions{Writer: tokens.writer, Collector: collector, HoldDone: true})
+		kept.drop()
+		kept.Collector = openai.NewCollector(func(bytes int) error { return kept.keep(ctx, bytes) })
+		return openai.NewTapWith(openai.TapOptions{Writer: tokens.writer, Collector: kept.Collector, HoldDone: true})
 	}
 	failure := upstream.Stream(ctx, f.env.Client, f.budget.counted(plan.Attempts()), tap, tokens, f.env.Observe)
-	switch {
-	case failure.Kind == relay.FailedTooLarge && errors.Is(failure, openai.ErrTooLong):
-		return nil, relay.Failure{Kind: relay.FailedBudget}
-	case failure.Kind != relay.NoFailure:
+	if failure.Kind != relay.NoFailure {
+		kept.drop()
 		return nil, failure
 	}
-	done := collector.Completion()
-	tokens.stream.note(done.Text)
-	return done, f.budget.keep(len(done.Message))
+	done := kept.Completion()
+	return done, tokens.stream.note(ctx, f.memory, done.Text)
+}
+
+// collected is what is kept of a streamed answer.
+type collected struct {
+	*openai.Collector
+
+	frame  *frame
+	bytes  int
+	memory relay.Meter
+}
+
+func (c *collected) keep(ctx context.Context, bytes int) error {
+	if err := c.frame.budget.keep(bytes); err != nil {
+		return err
+	}
+	c.bytes += bytes
+	return c.memory.Grow(ctx, collectedCopies*bytes) //nolint:wrapcheck // it is a Failure already
+}
+
+// drop forgets an attempt.
+func (c *collected) drop() {
+	c.frame.budget.drop(c.bytes)
+	c.memory.Empty()
+	c.bytes = 0
 }

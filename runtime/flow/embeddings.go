@@ -7,6 +7,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -41,21 +42,26 @@ func (e *embeddings) run(ctx context.Context, f *frame) (any, error) {
 			return nil, fmt.Errorf("embeddings.parameters: %w", err)
 		}
 	}
-	if _, err := f.budget.tokensLeft(); err != nil {
+	reserved, err := f.budget.reserveTokens(ctx, 1, f.siblings) // how many it takes nobody knows before
+	if err != nil {
 		return nil, err
 	}
+	var used openai.Tokens
+	defer func() { f.budget.spend(reserved, used) }()
 	plan := &upstream.Plan{
 		Upstreams: []*upstream.Upstream{e.upstream}, Path: openai.EmbeddingsPath, Accept: "application/json",
 		Body: func(u *upstream.Upstream) ([]byte, error) { return request.Body(u.Model) },
 	}
 	var vectors *openai.Vectors
-	if _, err := f.fetch(ctx, plan, upstream.Expect{Check: func(a *upstream.Fetched) (err error) {
-		vectors, err = openai.ParseEmbeddings(a.Body, len(texts))
-		return err
+	if _, err := f.fetch(ctx, plan, upstream.Expect{Check: func(a *upstream.Fetched) error {
+		return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
+			vectors, err = openai.ParseEmbeddings(a.Body, len(texts))
+			return err
+		})
 	}}); err != nil {
 		return nil, err
 	}
-	f.budget.spend(vectors.Tokens)
+	used = vectors.Tokens
 	return map[string]any{"vectors": lists(vectors.Vectors), "usage": decoded(vectors.Usage)}, nil
 }
 

@@ -21,6 +21,7 @@ func faultOf(err error) error {
 		if errors.Is(e, expr.ErrSpent) {
 			return relay.Failure{Kind: relay.FailedBudget, Err: e}
 		}
+		return faultOf(e.Unwrap())
 	case interface{ Unwrap() error }:
 		return faultOf(e.Unwrap())
 	case interface{ Unwrap() []error }:

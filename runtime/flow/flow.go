@@ -84,13 +84,16 @@ type answer interface {
 // Decide says how the route answers a request.
 func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
 	deadline := time.Now().Add(r.timeout)
+	if req.Memory == nil {
+		req.Memory = relay.Unlimited
+	}
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, relay.Failure{Kind: relay.FailedTimeout})
 	defer cancel()
 	vars, err := r.input.read(ctx, r.env, req)
 	if err != nil {
 		return relay.Verdict{Reply: r.refuse(because(ctx, err))}
 	}
-	return r.answer.verdict(ctx, newRequest(r, len(req.Body), deadline), vars)
+	return r.answer.verdict(ctx, newRequest(r, req, deadline), vars)
 }
 
 // refuse is the answer to whatever went wrong before anything was sent.

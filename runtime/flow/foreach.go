@@ -37,7 +37,7 @@ func (e *forEach) run(ctx context.Context, f *frame) (any, error) {
 	if len(items) > e.maxItems {
 		return nil, e.tooMany(f, len(items))
 	}
-	inner := *f
+	inner := *f.beside(min(e.parallel, len(items)))
 	inner.name, inner.tokens = "", nil
 	results, err := gather.Each(ctx, gather.EachOptions{Limit: e.parallel}, items,
 		func(ctx context.Context, i int, item any) (any, error) {

@@ -61,7 +61,7 @@ func (fn *function) check(ctx context.Context, f *frame, input any) (any, []prob
 func (fn *function) run(ctx context.Context, f *frame, input any, from func(below []any) origin) (any, error) {
 	ctx, cancel := within(ctx, fn.timeout)
 	defer cancel()
-	inner := &frame{request: f.request, vars: map[string]any{"input": input}, inFunction: true}
+	inner := &frame{request: f.request, vars: map[string]any{"input": input}, inFunction: true, siblings: f.siblings}
 	output, err := fn.result(ctx, inner.knowing("input", from))
 	if err != nil {
 		return nil, fmt.Errorf("function %s: %w", fn.config.Name, because(ctx, err))

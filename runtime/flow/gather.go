@@ -13,6 +13,8 @@ import (
 type branch struct {
 	name     string
 	required bool
+	// asking is how many of the gather's branches may ask models at once.
+	asking int
 	guarded
 }
 
@@ -29,6 +31,7 @@ type gathered struct {
 
 func (c *compiler) gather(g *config.Gather) (action, error) {
 	compiled := &gathered{strategy: c.strategy(g)}
+	asking := c.asking(g)
 	if compiled.strategy == nil {
 		return nil, fmt.Errorf("gather.strategy: there is no %q", g.Strategy)
 	}
@@ -39,7 +42,7 @@ func (c *compiler) gather(g *config.Gather) (action, error) {
 			return nil, fmt.Errorf("gather.branches[%d] (%s): %w", i, b.Name, err)
 		}
 		compiled.branches = append(compiled.branches, &branch{
-			name: b.Name, required: b.MustSucceed(g.Strategy),
+			name: b.Name, required: b.MustSucceed(g.Strategy), asking: asking,
 			guarded: guarded{
 				when: c.program.Template(&b.When), timeout: b.Timeout.Std(), onError: c.onError(b.OnError), action: work,
 			},
@@ -70,8 +73,11 @@ func (g *gathered) run(ctx context.Context, f *frame) (any, error) {
 
 // runs is how All and AllSettled call a branch. One that was skipped has neither a value nor an error.
 func (b *branch) runs(f *frame) func(context.Context) (settled, error) {
-	return func(ctx context.Context) (settled, error) { return b.run(ctx, f.branch(b.name)) }
+	return func(ctx context.Context) (settled, error) { return b.run(ctx, b.frame(f)) }
 }
+
+// frame is what the branch sees.
+func (b *branch) frame(f *frame) *frame { return f.branch(b.name).beside(b.asking) }
 
 func asBranches(f *frame, branches []*branch) []gather.Branch[settled] {
 	calls := make([]gather.Branch[settled], len(branches))

@@ -47,7 +47,7 @@ func contenders(f *frame, branches []*branch) []gather.Contender[any] {
 		all[i] = gather.Contender[any]{
 			Name: b.name,
 			Run: func(ctx context.Context, commit func() bool) (any, error) {
-				inner := f.branch(b.name)
+				inner := b.frame(f)
 				if f.tokens != nil {
 					inner.tokens = f.tokens // the gather itself is streamed
 				}

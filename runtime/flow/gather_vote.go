@@ -30,7 +30,7 @@ func (s vote) run(ctx context.Context, f *frame, branches []*branch) (any, error
 	voters := make([]gather.Voter[any], len(branches))
 	for i, b := range branches {
 		voters[i] = gather.Voter[any]{Name: b.name, Run: func(ctx context.Context) (any, error) {
-			return b.wins(ctx, f.branch(b.name))
+			return b.wins(ctx, b.frame(f))
 		}}
 	}
 	key := func(ctx context.Context, value any) (string, error) {

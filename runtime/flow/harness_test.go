@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,12 +32,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is a gateway of one route or several, behind the real engine, over pipes in place of a network: within a bubble of
 // testing/synctest all its time is virtual. Its upstreams are functions.
 type world struct {
-	t      *testing.T
-	began  time.Time
-	client *scripted
-	http   *http.Client
-	heavy  *admission.Admission
-	drain  func() // begins it
+	t         *testing.T
+	began     time.Time
+	client    *scripted
+	http      *http.Client
+	admission *admission.Admission
+	memory    int64
+	drain     func() // begins it
 
 	mu       sync.Mutex
 	reports  []string
@@ -53,13 +55,14 @@ var models = []string{"a", "b", "c"}
 type settings struct {
 	functions string // a JSON list
 	timeouts  config.Timeouts
-	endpoints int // of each upstream; 0 is one
+	endpoints int   // of each upstream; 0 is one
+	memory    int64 // of the replica; 0 is enough
 }
 
 // newWorld serves routes, each a JSON object that is laid over a default.
 func newWorld(t *testing.T, s settings, script map[string]upstreamFunc, routes ...string) *world {
 	t.Helper()
-	w := &world{t: t, began: time.Now(), client: &scripted{began: time.Now(), script: script}}
+	w := &world{t: t, began: time.Now(), memory: s.memory, client: &scripted{began: time.Now(), script: script}}
 	p := compiled(t, s, routes...)
 	ups := map[string]*upstream.Upstream{}
 	for i := range p.Config.Upstreams {
@@ -130,9 +133,10 @@ func mustUnmarshal(t *testing.T, text string, into any) {
 const maxStreamDuration = 5 * time.Minute
 
 func (w *world) serve(p *config.Program, ups map[string]*upstream.Upstream) {
-	w.heavy = admission.New(2)
+	w.admission = admission.New(2, cmp.Or(w.memory, 1<<30))
+	w.admission.SetLimit(100)
 	env := &Environment{
-		Client: w.client, Upstreams: ups, MaxStreamDuration: maxStreamDuration, Heavy: w.heavy.Heavy,
+		Client: w.client, Upstreams: ups, MaxStreamDuration: maxStreamDuration, Heavy: w.admission.Heavy,
 		Observe:       func(name string, f relay.Failure) { w.note(&w.observed, name+":"+f.Error()) },
 		Report:        func(_ string, err error) { w.note(&w.reports, chain(err)) },
 		Panicked:      func(kind string, _ []byte) { w.note(&w.panics, kind) },
@@ -199,11 +203,21 @@ type worldPolicy struct {
 	table route.Table[*Route]
 }
 
-func (p *worldPolicy) Admit(*relay.Head) (relay.Exchange, *relay.Reply) { return p, nil }
+func (p *worldPolicy) Admit(*relay.Head) (relay.Exchange, *relay.Reply) {
+	hold, ok := p.admission.Enter()
+	if !ok {
+		return nil, relay.Problem(problem.FastAPI, problem.Busy(time.Second))
+	}
+	return &worldExchange{worldPolicy: p, Hold: hold}, nil
+}
+
+// worldExchange implements relay.Exchange.
+type worldExchange struct {
+	*worldPolicy
+	*admission.Hold
+}
 
 func (p *worldPolicy) BodyLimit() int64 { return 4 << 20 }
-
-func (p *worldPolicy) Release() {}
 
 func (p *worldPolicy) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
 	found, params, wrong := p.table.Match(r.Method, r.EscapedPath)

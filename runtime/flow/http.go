@@ -44,9 +44,11 @@ func (h *httpCall) run(ctx context.Context, f *frame) (any, error) {
 		return nil, fmt.Errorf("http.%w", err)
 	}
 	var body any
-	read := func(a *upstream.Fetched) (err error) {
-		body, err = admitted(ctx, f.env, len(a.Body), func() (any, error) { return content(a) })
-		return err
+	read := func(a *upstream.Fetched) error {
+		return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
+			body, err = admitted(ctx, f.env, len(a.Body), func() (any, error) { return content(a) })
+			return err
+		})
 	}
 	answer, err := f.fetch(ctx, plan, upstream.Expect{Status: h.expects, Check: read})
 	if err != nil {

@@ -206,7 +206,7 @@ func TestBigAnswersWaitForAWorker(t *testing.T) {
 		w := newWorld(t, settings{}, map[string]upstreamFunc{"web": func(*asked) canned {
 			return jsonOf(200, `"`+strings.Repeat("x", 70<<10)+`"`)
 		}}, `{"timeout":"3s",`+answering(`1`, `{"name":"s","timeout":"1s","http":{"upstream":"web","method":"GET","path":"/x"}}`)[1:])
-		release, err := w.heavy.Heavy(t.Context(), 1<<20)
+		release, err := w.admission.Heavy(t.Context(), 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -111,6 +111,9 @@ func (in *input) body(ctx context.Context, env *Environment, req *relay.Request)
 	if len(req.Body) > 0 && !in.anyType && !req.IsJSON() {
 		return nil, nil, problem.WrongMediaType("application/json")
 	}
+	if err := admitDecoded(ctx, req); err != nil {
+		return nil, nil, err
+	}
 	return check(ctx, env, len(req.Body), func() (any, []problem.Violation, error) {
 		if in.schema != nil {
 			return in.schema.Check(ctx, req.Body)
@@ -118,6 +121,12 @@ func (in *input) body(ctx context.Context, env *Environment, req *relay.Request)
 		value, violations := schema.Decode(req.Body)
 		return value, violations, nil
 	})
+}
+
+// admitDecoded admits what the body takes once it is decoded, beyond what was reserved for that when it was read.
+func admitDecoded(ctx context.Context, req *relay.Request) error {
+	spare := relay.Held(req.Body) - cap(req.Body)
+	return req.Memory.Reserve(ctx, schema.DecodedBytes(req.Body)-spare) //nolint:wrapcheck // it is a Failure already
 }
 
 // hasContent says whether a body means anything where no schema asks for one (RFC 9110, sections 9.3.1 and 9.3.5).

@@ -150,14 +150,14 @@ func TestCredentialsAreWithheldFromTemplates(t *testing.T) {
 // TestChecksEndWithTheRequest: nobody checks a body for a client that has left, or after the route's time.
 func TestChecksEndWithTheRequest(t *testing.T) {
 	p := compiled(t, settings{}, `{"request":{"schema":{"type":"array","items":{"type":"integer"}}},"response":{"body":"x"}}`)
-	env := &Environment{Heavy: admission.New(2).Heavy}
+	env := &Environment{Heavy: admission.New(2, 1<<30).Heavy}
 	c := &compiler{program: p, env: env}
 	in := c.input(p.Config.Routes[0].Request)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(relay.Failure{Kind: relay.FailedTimeout})
 	body := "[" + strings.Repeat("1,", 20_000) + "1]"
 	_, err := in.read(ctx, env, &relay.Request{
-		Head: relay.Head{Method: http.MethodPost, Header: http.Header{"Content-Type": {"application/json"}}}, Body: []byte(body),
+		Head: relay.Head{Method: http.MethodPost, Header: http.Header{"Content-Type": {"application/json"}}}, Body: []byte(body), Memory: relay.Unlimited,
 	})
 	if !failedBy(err, relay.FailedTimeout) {
 		t.Errorf("got %v", err)

@@ -44,7 +44,7 @@ func (n *named) run(ctx context.Context, f *frame, out relay.Sink) error {
 			return err //nolint:wrapcheck // it is a Failure already
 		}
 	}
-	return out.Send(format.Events{}.Done(nil, usage(f.budget.spent())), relay.Done) //nolint:wrapcheck // it is a Failure already
+	return out.Send(format.Events{}.Done(nil, usage(f.budget.used())), relay.Done) //nolint:wrapcheck // it is a Failure already
 }
 
 func (n *named) stream(out relay.Sender) *stream {

@@ -55,7 +55,7 @@ func (o *output) run(ctx context.Context, f *frame, request *openai.Chat, ask as
 			return nil, err
 		}
 		if len(violations) == 0 {
-			return o.send(f, done, value)
+			return o.send(ctx, f, done, value)
 		}
 		if repaired == o.repairs {
 			return nil, problem.New(problem.OutputInvalid).WithCause(invalid(violations))
@@ -66,14 +66,17 @@ func (o *output) run(ctx context.Context, f *frame, request *openai.Chat, ask as
 }
 
 func (o *output) check(ctx context.Context, f *frame, text string) (any, []problem.Violation, error) {
+	if err := f.memory.Reserve(ctx, schema.DecodedBytes([]byte(text))); err != nil {
+		return nil, nil, err //nolint:wrapcheck // it is a Failure already
+	}
 	return check(ctx, f.env, len(text), func() (any, []problem.Violation, error) {
 		return o.schema.CheckText(ctx, []byte(text), "output")
 	})
 }
 
-func (o *output) send(f *frame, done *openai.Completion, value any) (any, error) {
+func (o *output) send(ctx context.Context, f *frame, done *openai.Completion, value any) (any, error) {
 	if f.tokens != nil {
-		if err := f.tokens.text(done.Text); err != nil {
+		if err := f.tokens.text(ctx, f.memory, done.Text); err != nil {
 			return nil, err
 		}
 	}

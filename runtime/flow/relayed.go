@@ -36,12 +36,17 @@ func (a *relayed) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	left, err := f.budget.tokensLeft()
+	left, err := f.budget.reserveTokens(ctx, 0, 1) // it is the only call, and nobody counts what it takes
 	if err != nil {
 		return nil, err
 	}
+	if err := f.memory.Reserve(ctx, relay.Copies*request.Size()); err != nil {
+		return nil, err //nolint:wrapcheck // it is a Failure already
+	}
 	request.Stream, request.MaxTokens, request.IncludeUsage = true, left, left > 0
-	return chatPlan(a.chat.upstream, request), nil
+	plan := chatPlan(a.chat.upstream, request)
+	plan.Memory = f.memory
+	return plan, nil
 }
 
 func (a *relayed) verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 // maxWork bounds the expressions of one request, in CEL's units of cost.
@@ -16,6 +17,7 @@ const maxWork = 10 * expr.MaxCost
 type request struct {
 	*Route
 	budget *budget
+	memory relay.Memory
 	work   *expr.Budget
 	body   int // bytes
 	// deadline is the route's: of a whole answer, or of a stream's first content.
@@ -23,11 +25,13 @@ type request struct {
 	stream   *stream // nil for a whole answer
 }
 
-func newRequest(r *Route, body int, deadline time.Time) *request {
-	return &request{
-		Route: r, budget: &budget{limits: r.budget}, body: body, deadline: deadline,
+func newRequest(r *Route, req *relay.Request, deadline time.Time) *request {
+	q := &request{
+		Route: r, budget: newBudget(r.budget), memory: req.Memory, body: len(req.Body), deadline: deadline,
 		work: expr.NewBudget(maxWork, r.budget.MaxBytes),
 	}
+	q.work.Admit = q.memory.Reserve
+	return q
 }
 
 // left is the time until the deadline.
@@ -46,6 +50,15 @@ type frame struct {
 	// running are the steps of the list that runs, and known the variables beside them, for blame.
 	running []*step
 	known   *known
+	// siblings is how many calls of models may run at once, one of the frame's among them; 0 is 1.
+	siblings int
+}
+
+// beside is the frame of one of so many parts that run at once.
+func (f *frame) beside(parts int) *frame {
+	inner := *f
+	inner.siblings = max(f.siblings, 1) * max(parts, 1)
+	return &inner
 }
 
 // with is the frame with one more variable.
@@ -76,11 +89,15 @@ func (f *frame) json(ctx context.Context, t *expr.Tree) ([]byte, error) {
 	if t == nil {
 		return []byte("null"), nil
 	}
-	return evaluate(ctx, f, func() ([]byte, error) { return t.JSON(ctx, f.vars, f.work) })
+	encoded, err := evaluate(ctx, f, func() ([]byte, error) { return t.JSON(ctx, f.vars, f.work) })
+	if err != nil {
+		return nil, err
+	}
+	return encoded, f.memory.Reserve(ctx, cap(encoded))
 }
 
 // weight is what expressions and checks may walk over, in bytes: the request's body, and the answers that were kept.
-func (f *frame) weight() int { return f.body + int(f.budget.bytes.Load()) }
+func (f *frame) weight() int { return f.body + f.budget.kept() }
 
 // evaluate admits the work of an expression, and says who is told if it fails.
 func evaluate[T any](ctx context.Context, f *frame, run func() (T, error)) (T, error) {

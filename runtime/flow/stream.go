@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"context"
 	"strings"
 	"sync"
 
@@ -27,13 +28,18 @@ type stream struct {
 	said   *strings.Builder // the text that was sent; nil where nobody asks for it
 }
 
-// note remembers text that was sent.
-func (s *stream) note(text string) {
+// note remembers text that was sent: that of all steps once more beside it.
+func (s *stream) note(ctx context.Context, memory relay.Memory, text string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.said != nil {
-		s.said.WriteString(text)
+	if s.said == nil {
+		return nil
 	}
+	if err := memory.Reserve(ctx, relay.Copies*len(text)); err != nil {
+		return err //nolint:wrapcheck // it is a Failure already
+	}
+	s.said.WriteString(text)
+	return nil
 }
 
 // began remembers whose tokens the stream has: they have to be ended by the same writer.
@@ -84,12 +90,14 @@ func (o *outlet) Send(events []byte, kind relay.Kind) error {
 }
 
 // text sends a text at once.
-func (o *outlet) text(text string) error {
+func (o *outlet) text(ctx context.Context, memory relay.Memory, text string) error {
 	if text == "" {
 		return nil
 	}
 	own := o.written()
-	o.stream.note(text)
+	if err := o.stream.note(ctx, memory, text); err != nil {
+		return err
+	}
 	return own.Send(own.writer.Delta(nil, []byte(text)), relay.Content)
 }
 

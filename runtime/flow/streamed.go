@@ -61,7 +61,7 @@ func finished(ctx context.Context, out relay.Sink, err error) relay.Failure {
 }
 
 func (s *streamed) run(ctx context.Context, f *frame, out relay.Sink) error {
-	held := hold{budget: f.budget}
+	held := hold{budget: f.budget, admit: func(bytes int) error { return f.memory.Reserve(ctx, bytes) }}
 	f.stream = s.stream(out)
 	if s.held {
 		f.stream.sender = &held
@@ -131,6 +131,7 @@ func (s *streamed) fail(e *problem.Error) []byte {
 // hold keeps a stream back. Tools that an agent calls at once tell of themselves at once.
 type hold struct {
 	budget *budget
+	admit  func(bytes int) error
 
 	mu     sync.Mutex
 	events bytes.Buffer
@@ -140,8 +141,14 @@ type hold struct {
 func (h *hold) Send(events []byte, _ relay.Kind) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if err := h.budget.keep(len(events)); err != nil {
+		return err
+	}
+	if err := h.admit(relay.Copies * len(events)); err != nil {
+		return err
+	}
 	h.events.Write(events)
-	return h.budget.keep(len(events))
+	return nil
 }
 
 // completion is what a step has given that a model completed, or that a race of such steps did.

@@ -438,7 +438,7 @@ func TestTheWaitForAWorkerCounts(t *testing.T) {
 		release := func() {}
 		big := func(c *asked) canned {
 			var err error
-			if release, err = w.heavy.Heavy(t.Context(), 1<<20); err != nil {
+			if release, err = w.admission.Heavy(t.Context(), 1<<20); err != nil {
 				t.Error(err)
 			}
 			return says(c, 0, strings.Repeat("x", 70<<10))
@@ -466,7 +466,7 @@ func TestTheWaitForTheInputCounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, settings{}, map[string]upstreamFunc{"a": hangs}, `{"timeout":"3s",`+route[1:])
-				release, err := w.heavy.Heavy(t.Context(), 1<<20)
+				release, err := w.admission.Heavy(t.Context(), 1<<20)
 				if err != nil {
 					t.Fatal(err)
 				}

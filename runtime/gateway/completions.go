@@ -55,6 +55,7 @@ func (c *completions) decide(_ context.Context, req *relay.Request) relay.Verdic
 		Upstreams: m.upstreams,
 		Path:      openai.ChatPath,
 		Accept:    "application/json",
+		Memory:    req.Memory,
 		Body:      func(u *upstream.Upstream) ([]byte, error) { return chat.WithModel(u.Model), nil },
 		Explain:   c.explain,
 	}

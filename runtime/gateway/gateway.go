@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,9 @@ type Options struct {
 	DrainDelay time.Duration
 	// Profiling serves package pprof's profiles on the admin listener.
 	Profiling bool
-	Logger    *slog.Logger
+	// Memory is how much the process may use, in bytes; 0 is what it finds (admission.Limit).
+	Memory int64
+	Logger *slog.Logger
 }
 
 // Gateway is one replica.
@@ -76,10 +79,14 @@ func New(o Options) (*Gateway, error) {
 		logger:      o.Logger,
 		client:      upstream.NewClient(),
 		credentials: upstream.NewCredentials(o.SecretsDir),
-		admission:   admission.New(o.Workers),
+		admission:   admission.New(o.Workers, cmp.Or(o.Memory, admission.Limit())),
 		pages:       openapi.NewPages(),
 	}
-	g.metrics = metrics.New(g.admission.InFlight)
+	g.metrics = metrics.New(metrics.Load{
+		InFlight: g.admission.InFlight, MaxInFlight: g.admission.Limit,
+		Budget: func() int64 { return int64(g.admission.Bytes.Total()) }, Reserved: g.admission.Bytes.Reserved,
+		Refused: g.admission.Bytes.Refused,
+	})
 	return g, nil
 }
 
@@ -127,10 +134,7 @@ func (g *Gateway) serve(ctx context.Context, l net.Listener) error {
 
 // connections bounds those of clients. One that has no request holds memory, too.
 func (g *Gateway) connections() int {
-	if s := g.store.snapshot(); s != nil {
-		return 2*s.maxInFlight + spareConnections
-	}
-	return spareConnections
+	return 2*int(g.admission.Limit()) + spareConnections
 }
 
 var errNoConfig = errors.New("no config has been loaded")
@@ -151,7 +155,10 @@ func (g *Gateway) Status() config.Status {
 	status := g.store.status()
 	status.Version = config.Version
 	status.Draining = g.drain.Draining()
-	status.InFlight = g.admission.InFlight()
+	status.InFlight, status.MaxInFlight = g.admission.InFlight(), g.admission.Limit()
+	status.Memory = config.Memory{
+		Budget: int64(g.admission.Bytes.Total()), Reserved: g.admission.Bytes.Reserved(), Refused: g.admission.Bytes.Refused(),
+	}
 	status.Streams = g.metrics.Streams()
 	if s := g.store.snapshot(); s != nil {
 		for _, file := range s.secrets {

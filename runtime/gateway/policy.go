@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/admission"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
@@ -33,11 +34,11 @@ func (p *policy) Admit(h *relay.Head) (relay.Exchange, *relay.Reply) {
 	if wrong != nil {
 		return nil, p.problem(h, wrong)
 	}
-	release, ok := g.admission.Enter()
+	hold, ok := g.admission.Enter()
 	if !ok {
 		return nil, p.problem(h, problem.Busy(busyRetry))
 	}
-	return &exchange{policy: p, head: h, config: config, found: found, params: params, release: release}, nil
+	return &exchange{policy: p, head: h, config: config, found: found, params: params, Hold: hold}, nil
 }
 
 // match finds what serves the request, with its path's parameters.
@@ -50,16 +51,19 @@ func (g *Gateway) match(config *snapshot, h *relay.Head) (serves, map[string]str
 
 // exchange implements relay.Exchange: a request, on the config that it began with.
 type exchange struct {
-	policy  *policy
-	head    *relay.Head
-	config  *snapshot
-	found   serves
-	params  map[string]string
-	release func()
+	*admission.Hold
+
+	policy *policy
+	head   *relay.Head
+	config *snapshot
+	found  serves
+	params map[string]string
 }
 
 // BodyLimit implements relay.Exchange.
-func (x *exchange) BodyLimit() int64 { return x.config.bodyLimit }
+func (x *exchange) BodyLimit() int64 {
+	return min(x.config.bodyLimit, int64(x.policy.gateway.admission.Bytes.Longest()))
+}
 
 // Decide implements relay.Exchange.
 func (x *exchange) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
@@ -69,14 +73,15 @@ func (x *exchange) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
 
 // Refuse implements relay.Exchange.
 func (x *exchange) Refuse(r relay.Refusal) *relay.Reply {
-	if r == relay.BodyTooLarge {
-		return x.policy.problem(x.head, problem.TooLarge(x.config.bodyLimit))
+	switch r {
+	case relay.BodyTooLarge:
+		return x.policy.problem(x.head, problem.TooLarge(x.BodyLimit()))
+	case relay.NoMemory:
+		return x.policy.problem(x.head, problem.Busy(busyRetry))
+	case relay.BodyUnreadable:
 	}
 	return x.policy.problem(x.head, problem.New(problem.RequestTimeout))
 }
-
-// Release implements relay.Exchange.
-func (x *exchange) Release() { x.release() }
 
 // counted adds to a verdict that its outcome is counted and, where it went wrong, logged.
 func (g *Gateway) counted(route string, v relay.Verdict) relay.Verdict {
@@ -120,8 +125,8 @@ func (g *Gateway) observe(upstream string, f relay.Failure) {
 	g.metrics.Attempt(upstream, f)
 	switch f.Kind {
 	case relay.NoFailure, relay.FailedClient:
-	case relay.FailedSuperseded, relay.FailedBudget, relay.FailedSchema, relay.FailedStep:
-		// The route itself has ended the call.
+	case relay.FailedSuperseded, relay.FailedBudget, relay.FailedMemory, relay.FailedSchema, relay.FailedStep:
+		// The route itself, or the replica, has ended the call.
 	default:
 		g.logger.Warn("upstream attempt failed", "upstream", upstream, "failure", f.Error())
 	}

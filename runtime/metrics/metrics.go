@@ -32,8 +32,18 @@ type Metrics struct {
 // Model answers take from milliseconds to minutes.
 var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
 
-// New returns metrics in a registry of their own. inFlight reports the requests being served now.
-func New(inFlight func() int64) *Metrics {
+// Load reports figures of the moment.
+type Load struct {
+	// InFlight counts the requests being served, MaxInFlight those that may be.
+	InFlight, MaxInFlight func() int64
+	// Budget is how many bytes of memory requests may reserve, and Reserved how many they have.
+	Budget, Reserved func() int64
+	// Refused counts the reservations for which there was no room.
+	Refused func() int64
+}
+
+// New returns metrics in a registry of their own.
+func New(load Load) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "llmservice", Name: name, Help: help}, labels)
 	}
@@ -60,7 +70,13 @@ func New(inFlight func() int64) *Metrics {
 		}, []string{"revision"}),
 	}
 	m.Registry.MustRegister(m.requests, m.duration, m.firstContent, m.streams, m.attempts, m.reloads, m.panics, m.invalid, m.revision,
-		gauge("in_flight", "Requests being served now.", inFlight),
+		gauge("in_flight", "Requests being served now.", load.InFlight),
+		gauge("max_in_flight", "Requests that may be served at once.", load.MaxInFlight),
+		gauge("memory_budget_bytes", "Memory that requests may reserve for large bodies and answers.", load.Budget),
+		gauge("memory_reserved_bytes", "Memory that requests have reserved.", load.Reserved),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: "llmservice", Name: "memory_refusals_total", Help: "Reservations of memory for which there was no room.",
+		}, func() float64 { return float64(load.Refused()) }),
 		gauge("streams_open", "Streams that have begun and not ended.", func() int64 { return m.Streams().Open }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -12,7 +12,7 @@ import (
 )
 
 func TestStreamsAddUp(t *testing.T) {
-	m := New(func() int64 { return 3 })
+	m := New(Load{})
 	for range 6 {
 		m.StreamBegan()
 	}
@@ -30,7 +30,8 @@ func TestStreamsAddUp(t *testing.T) {
 }
 
 func TestOutcomesAreScraped(t *testing.T) {
-	m := New(func() int64 { return 3 })
+	three := func() int64 { return 3 }
+	m := New(Load{InFlight: three, MaxInFlight: three, Budget: three, Reserved: three, Refused: three})
 	m.End("/chat", relay.Outcome{Status: 200, Duration: time.Second, FirstContent: time.Millisecond})
 	m.Attempt("fast", relay.Failure{})
 	m.Attempt("fast", relay.Failure{Kind: relay.FailedStatus, Status: 503})
@@ -45,7 +46,8 @@ func TestOutcomesAreScraped(t *testing.T) {
 	for name, want := range map[string]int{
 		"llmservice_requests_total": 1, "llmservice_request_duration_seconds": 1, "llmservice_first_content_seconds": 1,
 		"llmservice_upstream_attempts_total": 2, "llmservice_config_revision": 1, "llmservice_config_reloads_total": 2,
-		"llmservice_in_flight": 1,
+		"llmservice_in_flight": 1, "llmservice_max_in_flight": 1, "llmservice_memory_budget_bytes": 1,
+		"llmservice_memory_reserved_bytes": 1, "llmservice_memory_refusals_total": 1,
 	} {
 		if got, err := testutil.GatherAndCount(m.Registry, name); err != nil || got != want {
 			t.Errorf("%s: %d series, want %d (%v)", name, got, want, err)

@@ -48,6 +48,8 @@ const (
 	FailedSuperseded FailureKind = "superseded"
 	// FailedBudget is a request that has spent what its route allows it.
 	FailedBudget FailureKind = "budget"
+	// FailedMemory is a request for which the replica had no memory, whatever the upstream did.
+	FailedMemory FailureKind = "memory"
 	// FailedSchema is an answer that breaks its route's response schema.
 	FailedSchema FailureKind = "schema"
 	// FailedStep is a route's step that failed for a reason of its own; Err has it as *problem.Error.

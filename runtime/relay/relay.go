@@ -37,13 +37,16 @@ type Policy interface {
 // Exchange is a request that was admitted. What may change while the body arrives, such as the config, it holds from
 // its beginning.
 type Exchange interface {
+	// Memory is what the request may hold of the replica's.
+	Memory
+
 	// BodyLimit bounds the request's body, in bytes.
 	BodyLimit() int64
 	// Decide is asked once the whole body has been read. ctx ends when the client leaves.
 	Decide(ctx context.Context, r *Request) Verdict
 	// Refuse answers a request that the engine itself could not read.
 	Refuse(r Refusal) *Reply
-	// Release is called once, when the request has ended.
+	// Release is called once, when the request has ended, and gives back its memory.
 	Release()
 }
 
@@ -67,6 +70,8 @@ type Request struct {
 	// Params are the decoded values of the path's parameters by name; the policy sets them once it knows the route.
 	Params map[string]string
 	Body   []byte
+	// Memory is what the request holds of the replica's memory, where Held(Body) is reserved; nil is Unlimited.
+	Memory Memory
 }
 
 // IsJSON says whether the request's Content-Type is that of JSON: application/json, or a type with the suffix +json (RFC 6839). One
@@ -89,6 +94,8 @@ const (
 	BodyTooLarge Refusal = iota
 	// BodyUnreadable means that the body did not arrive whole, or not in time.
 	BodyUnreadable
+	// NoMemory means that the replica has no memory for the body now.
+	NoMemory
 )
 
 // Reply is a whole answer.
@@ -151,6 +158,8 @@ type Attempt struct {
 	// Explain makes of the body of an answer that refuses the request what its sender may be told, also of an empty body.
 	// It is nil where the sender's request is not what the upstream was sent.
 	Explain func(body []byte) *problem.Said
+	// Memory admits what the attempt keeps of its answer; nil is Unlimited.
+	Memory Memory
 	// Release is called once when the attempt has ended.
 	Release func()
 	// Settle, where set, is told once how the attempt ended; the zero failure is a success.
@@ -174,6 +183,8 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   io.ReadCloser
+	// Length is how long the body is said to be, in bytes; below 1, nobody has said.
+	Length int64
 }
 
 // Client makes calls. The answer's body ends with an error when ctx ends. Where nothing was sent, the error is a Failure

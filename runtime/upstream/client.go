@@ -74,7 +74,7 @@ func send(ctx context.Context, t *http.Transport, call *relay.Call) (*relay.Answ
 	if err != nil {
 		return nil, progress, fmt.Errorf("call upstream: %w", err)
 	}
-	return &relay.Answer{Status: resp.StatusCode, Header: resp.Header, Body: resp.Body}, progress, nil
+	return &relay.Answer{Status: resp.StatusCode, Header: resp.Header, Body: resp.Body, Length: resp.ContentLength}, progress, nil
 }
 
 // trace is how far a request has come. The transport's goroutines write it.

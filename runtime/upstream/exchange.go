@@ -23,6 +23,10 @@ type Expect struct {
 	Check func(*Fetched) error
 	// MaxBytes bounds the body, besides MaxWhole; 0 is no other bound.
 	MaxBytes int
+	// Keep, where set, is told of the body's bytes as they come; its error, a relay.Failure, ends the attempt.
+	Keep func(bytes int) error
+	// Drop, where set, is told of those of an attempt that failed.
+	Drop func(bytes int)
 }
 
 // Fetched is a whole answer.
@@ -83,21 +87,66 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 	if err := coded(answer.Header); err != nil {
 		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
 	}
-	limit := want.limit()
-	body, err := io.ReadAll(io.LimitReader(relay.Turns(answer.Body), int64(limit)+1))
-	switch {
-	case err != nil:
-		return nil, relay.FailureOf(ctx, err, relay.FailedTruncated)
-	case len(body) > limit:
-		return nil, relay.Failure{Kind: relay.FailedTooLarge, Err: fmt.Errorf("answer above %d bytes", limit)}
+	whole := &Fetched{Status: answer.Status, Header: answer.Header}
+	failure := whole.read(ctx, answer, memoryOf(a), want)
+	if failure.Kind != relay.NoFailure {
+		return nil, failure
 	}
-	whole := &Fetched{Status: answer.Status, Header: answer.Header, Body: body}
-	if want.Check != nil {
-		if err := want.Check(whole); err != nil {
-			return nil, relay.FailureOf(ctx, unread(whole, err), relay.FailedMalformed)
+	return whole, failure
+}
+
+// read reads the body, and checks it. Of an answer that fails nothing is kept.
+func (f *Fetched) read(ctx context.Context, a *relay.Answer, memory relay.Memory, want Expect) relay.Failure {
+	limit := want.limit()
+	body := counted{Reader: relay.Turns(a.Body), keep: want.Keep}
+	text, err := relay.ReadAll(ctx, memory, &body, a.Length, limit)
+	failure := relay.Failure{}
+	switch {
+	case errors.Is(err, relay.ErrTooLong):
+		failure = relay.Failure{Kind: relay.FailedTooLarge, Err: fmt.Errorf("answer above %d bytes: %w", limit, err)}
+	case err != nil:
+		failure = relay.FailureOf(ctx, err, relay.FailedTruncated)
+	}
+	f.Body = text
+	if failure.Kind == relay.NoFailure && want.Check != nil {
+		if err := want.Check(f); err != nil {
+			failure = relay.FailureOf(ctx, unread(f, err), relay.FailedMalformed)
+			memory.Return(relay.Held(text))
 		}
 	}
-	return whole, relay.Failure{}
+	if failure.Kind != relay.NoFailure && want.Drop != nil {
+		want.Drop(body.kept)
+	}
+	return failure
+}
+
+// counted reads what may be kept.
+type counted struct {
+	io.Reader
+
+	keep func(bytes int) error
+	kept int
+}
+
+// Read implements io.Reader.
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if n == 0 || c.keep == nil {
+		return n, err //nolint:wrapcheck // io.EOF is compared
+	}
+	if spent := c.keep(n); spent != nil {
+		return 0, spent
+	}
+	c.kept += n
+	return n, err //nolint:wrapcheck // likewise
+}
+
+// memoryOf is what an attempt may keep its answer in.
+func memoryOf(a *relay.Attempt) relay.Memory {
+	if a.Memory == nil {
+		return relay.Unlimited
+	}
+	return a.Memory
 }
 
 func (e *Expect) status(status int) bool {

@@ -42,6 +42,8 @@ func describe(f relay.Failure) *problem.Error {
 		return problem.GoingAway(retrySoon)
 	case relay.FailedBudget:
 		return problem.New(problem.BudgetExceeded)
+	case relay.FailedMemory:
+		return problem.Busy(retrySoon)
 	case relay.FailedSchema:
 		return problem.New(problem.ResponseInvalid)
 	case relay.NoFailure, relay.FailedClient, relay.FailedSuperseded, relay.FailedStep, relay.FailedPanic:

@@ -22,7 +22,8 @@ type pump struct {
 
 	tap     relay.Tap
 	silence *silence
-	frame   wire.Frame // the one at hand: given to the tap from here, it costs no allocation
+	memory  relay.Meter // of what is neither sent nor dropped
+	frame   wire.Frame  // the one at hand: given to the tap from here, it costs no allocation
 }
 
 // run reads until the stream is done, and then returns the zero failure.
@@ -32,6 +33,9 @@ func (p *pump) run(ctx context.Context, body io.Reader) relay.Failure {
 	parser := wire.NewParser(maxFrame)
 	for {
 		n, readErr := body.Read(buffer[:])
+		if err := p.fit(ctx, parser.Buffered()+len(p.pending)+n); err != nil {
+			return relay.FailureOf(ctx, err, relay.FailedMemory)
+		}
 		feedErr := parser.Write(buffer[:n])
 		if readErr != nil {
 			parser.Finish()
@@ -55,6 +59,16 @@ func (p *pump) run(ctx context.Context, body io.Reader) relay.Failure {
 			goruntime.Gosched() // it sends as fast as it can, and takes turns with others: see relay.Turns
 		}
 	}
+}
+
+// fit reserves memory for an event that does not come in one read, and for those that are kept back: the buffer beside
+// the one that it outgrows, or beside what is to be sent.
+func (p *pump) fit(ctx context.Context, bytes int) error {
+	if bytes <= 2*readBuffer {
+		p.memory.Empty()
+		return nil
+	}
+	return p.memory.Fit(ctx, relay.Copies*bytes) //nolint:wrapcheck // it is a Failure already
 }
 
 // batch is what one read brought.

@@ -66,7 +66,8 @@ func (s *streaming) try(ctx context.Context, a *relay.Attempt, tap func() relay.
 	if err := refusesToStream(answer.Status, answer.Header); err != nil {
 		return relay.Failure{Kind: relay.FailedMalformed, Err: err}
 	}
-	pump := &pump{streaming: s, tap: tap(), silence: silence}
+	pump := &pump{streaming: s, tap: tap(), silence: silence, memory: relay.Meter{Memory: memoryOf(a)}}
+	defer pump.memory.Empty()
 	failure := pump.run(ctx, answer.Body)
 	if failure.Kind == relay.NoFailure {
 		finish(answer.Body, cancel)

@@ -60,6 +60,8 @@ type Plan struct {
 	Accept string
 	// Body makes the request's body for an upstream.
 	Body func(u *Upstream) ([]byte, error)
+	// Memory admits what is kept of answers; nil is relay.Unlimited.
+	Memory relay.Memory
 	// Once keeps a request that is not idempotent from arriving twice.
 	Once bool
 	// Explain is the attempts'.
@@ -135,6 +137,7 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure)
 			Header: header, Body: body, Connect: u.Timeouts.Connect, Once: p.Once,
 		},
 		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total, Explain: p.Explain,
+		Memory:  p.Memory,
 		Release: func() { e.inFlight.Add(-1) },
 		Settle:  func(f relay.Failure) { e.health.settle(f, time.Now()) },
 	}, relay.Failure{}

@@ -95,6 +95,10 @@ func (p *Parser) Partial() bool {
 	return p.err != nil || p.rest < len(p.buf)
 }
 
+// Buffered is how many bytes of memory the parser holds: for an unfinished frame,
+// and for the data of one that has several lines.
+func (p *Parser) Buffered() int { return cap(p.buf) + cap(p.joined) }
+
 // Next returns the next whole frame, or false when Write must be called first.
 // The frame is valid until the following call of Next or Write, and while the
 // caller leaves the written bytes alone.

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/llmservice/llmservice/runtime/admission"
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
@@ -26,6 +29,21 @@ func TestLimits(t *testing.T) {
 		}
 		if got := written(bound); got != row[1] && got+" levels" != row[1] && plain(bound) != row[1] {
 			t.Errorf("%s is %s, the page says %s", row[0], got, row[1])
+		}
+	}
+}
+
+// TestMemory compares what the page says that containers of some sizes allow.
+func TestMemory(t *testing.T) {
+	for _, row := range table(t, "docs/limits.md", "container", "`maxInFlight` unless set") {
+		size, err := resource.ParseQuantity(strings.TrimSuffix(strings.ReplaceAll(row[0], " ", ""), "B"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := admission.New(2, size.Value()/100*90) // as controllers/render has it
+		a.SetLimit(0)
+		if got := fmt.Sprintf("%d, %d MiB", a.Limit(), a.Bytes.Total()>>20); got != row[1]+", "+row[2] {
+			t.Errorf("%s: %s, the page says %s, %s", row[0], got, row[1], row[2])
 		}
 	}
 }

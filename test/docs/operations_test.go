@@ -23,7 +23,7 @@ const operations = "docs/operations.md"
 // TestMetrics compares names, types and labels with those that both programs register.
 func TestMetrics(t *testing.T) {
 	want := map[string]string{}
-	gateway := metrics.New(func() int64 { return 0 }).Registry
+	gateway := metrics.New(metrics.Load{}).Registry
 	manager, ok := managermetrics.Registry.(prometheus.Collector)
 	if !ok {
 		t.Fatal("controller-runtime's registry does not describe what it has")

@@ -26,13 +26,15 @@ const patience = 20 * time.Second
 
 // fakePolicy decides by a function and remembers outcomes.
 type fakePolicy struct {
+	relay.Memory
+
 	decide   func(context.Context, *relay.Request) relay.Verdict
 	outcomes chan relay.Outcome
 	panics   chan any
 }
 
 func newPolicy(decide func(context.Context, *relay.Request) relay.Verdict) *fakePolicy {
-	return &fakePolicy{decide: decide, outcomes: make(chan relay.Outcome, 128), panics: make(chan any, 128)}
+	return &fakePolicy{Memory: relay.Unlimited, decide: decide, outcomes: make(chan relay.Outcome, 128), panics: make(chan any, 128)}
 }
 
 func status(code int) *relay.Reply { return &relay.Reply{Status: code, Body: []byte("reply\n")} }

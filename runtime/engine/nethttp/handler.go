@@ -35,7 +35,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer exchange.Release()
-	body, refusal, err := out.incoming.read(exchange.BodyLimit())
+	body, refusal, err := out.incoming.read(r.Context(), exchange)
 	if err != nil {
 		out.reply(exchange.Refuse(refusal))
 		return
@@ -43,7 +43,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.engine.exchanges.Add(1)
 	defer h.engine.exchanges.Add(-1)
 	out.conn.enter(handling)
-	h.answer(r.Context(), out, &head, exchange.Decide(r.Context(), &relay.Request{Head: head, Body: body}))
+	h.answer(r.Context(), out, &head, exchange.Decide(r.Context(), &relay.Request{Head: head, Body: body, Memory: exchange}))
 }
 
 func (h *handler) answer(ctx context.Context, out *output, head *relay.Head, v relay.Verdict) {

@@ -1,7 +1,7 @@
 package nethttp
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -74,7 +74,8 @@ var errTooLarge = errors.New("request body too large")
 
 // read takes the body to its end before anybody looks at it: an upstream that answers early could otherwise make
 // the server close the body, and with it the exchange.
-func (b *incoming) read(limit int64) ([]byte, relay.Refusal, error) {
+func (b *incoming) read(ctx context.Context, x relay.Exchange) ([]byte, relay.Refusal, error) {
+	limit := x.BodyLimit()
 	b.limit = limit
 	if b.length > limit {
 		return nil, relay.BodyTooLarge, errTooLarge
@@ -85,17 +86,24 @@ func (b *incoming) read(limit int64) ([]byte, relay.Refusal, error) {
 	b.conn.enter(reading)
 	timeout := b.engine.options.BodyTimeout
 	b.started, b.stall, b.within, b.rate = time.Now(), timeout, timeout, bodyRate
-	var body bytes.Buffer
-	body.Grow(int(min(max(b.length, 0)+bytes.MinRead, 64<<10)))
-	n, err := body.ReadFrom(io.LimitReader(relay.Turns(b), limit+1))
-	switch {
-	case err != nil:
+	body, err := relay.ReadAll(ctx, x, relay.Turns(b), b.length, int(limit))
+	refusal := refusalOf(err)
+	if err != nil && refusal == relay.BodyUnreadable {
 		b.length = -1 // whatever comes now is no longer worth a connection
-		return nil, relay.BodyUnreadable, err
-	case n > limit:
-		return nil, relay.BodyTooLarge, errTooLarge
 	}
-	return body.Bytes(), 0, nil
+	return body, refusal, err
+}
+
+// refusalOf says why a body could not be read.
+func refusalOf(err error) relay.Refusal {
+	failure, _ := errors.AsType[relay.Failure](err)
+	switch {
+	case errors.Is(err, relay.ErrTooLong), failure.Kind == relay.FailedTooLarge:
+		return relay.BodyTooLarge
+	case failure.Kind == relay.FailedMemory:
+		return relay.NoMemory
+	}
+	return relay.BodyUnreadable
 }
 
 // short says whether what is left will be read in any case.

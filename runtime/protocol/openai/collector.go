@@ -3,24 +3,20 @@ package openai
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ErrTooLong means that an answer has more than its collector may keep.
-var ErrTooLong = errors.New("the answer is too long to be kept")
-
-var errTooManyCalls = fmt.Errorf("%w: it has more than %d tool calls", ErrTooLong, MaxToolCalls)
+var errTooManyCalls = fmt.Errorf("the answer has more than %d tool calls", MaxToolCalls)
 
 // MaxToolCalls bounds the calls of one answer: as many as OpenAI's API allows a request to have tools.
 const MaxToolCalls = 128
 
 // Collector puts a streamed answer together, as it would have come whole. A tap feeds it.
 type Collector struct {
-	room    int // bytes
+	keep    func(bytes int) error
 	text    []byte
 	refusal []byte
 	calls   []*collectedCall // as they began
@@ -35,10 +31,11 @@ type collectedCall struct {
 	arguments []byte
 }
 
-// NewCollector returns a collector that keeps at most so many bytes of text, refusal and tool calls.
-func NewCollector(maxBytes int) *Collector { return &Collector{room: maxBytes} }
+// NewCollector returns a collector that asks before it keeps bytes of text, refusal and tool calls. The error of keep is a
+// relay.Failure.
+func NewCollector(keep func(bytes int) error) *Collector { return &Collector{keep: keep} }
 
-// Err is ErrTooLong once the answer has exceeded the bound, or MaxToolCalls.
+// Err is why the collector keeps no more: of an answer with more than MaxToolCalls, or keep's error.
 func (c *Collector) Err() error { return c.err }
 
 // Completion is the answer as far as it has come. Its message holds role, content, refusal and tool calls.
@@ -80,8 +77,8 @@ func (c *Collector) add(d *delta) error {
 }
 
 func (c *Collector) take(bytes int) {
-	if c.room -= bytes; c.room < 0 {
-		c.err = ErrTooLong
+	if c.err == nil && bytes > 0 {
+		c.err = c.keep(bytes)
 	}
 }
 

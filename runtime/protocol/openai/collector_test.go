@@ -16,7 +16,7 @@ import (
 // collect passes chunks through a tap with a collector.
 func collect(t testing.TB, room int, chunks ...string) (*Collector, []relay.Kind) {
 	t.Helper()
-	c := NewCollector(room)
+	c := NewCollector(roomOf(room))
 	tap := NewTapWith(TapOptions{Collector: c})
 	var kinds []relay.Kind
 	for _, chunk := range chunks {
@@ -169,7 +169,7 @@ func TestCollectorIsBounded(t *testing.T) {
 		"arguments": deltas(`"tool_calls":[{"index":0,"id":"1","function":{"name":"f","arguments":"123456789"}}]`),
 	} {
 		c, kinds := collect(t, 10, chunks...)
-		if last := kinds[len(kinds)-1]; last != relay.Broken || !errors.Is(c.Err(), ErrTooLong) {
+		if last := kinds[len(kinds)-1]; last != relay.Broken || !errors.Is(c.Err(), errNoRoom) {
 			t.Errorf("%s: %v, %v", name, last, c.Err())
 		}
 		if got := c.Completion(); len(got.Text)+len(got.Refusal) > 10 {
@@ -180,7 +180,7 @@ func TestCollectorIsBounded(t *testing.T) {
 	for i := range MaxToolCalls + 1 {
 		calls = append(calls, `"tool_calls":[{"index":`+strconv.Itoa(i)+`}]`)
 	}
-	if c, _ := collect(t, 1<<20, deltas(calls...)...); !errors.Is(c.Err(), ErrTooLong) || len(c.Completion().ToolCalls) != MaxToolCalls {
+	if c, _ := collect(t, 1<<20, deltas(calls...)...); !errors.Is(c.Err(), errTooManyCalls) || len(c.Completion().ToolCalls) != MaxToolCalls {
 		t.Errorf("%v with %d calls", c.Err(), len(c.Completion().ToolCalls))
 	}
 	if c, kinds := collect(t, 10, deltas(`"content":"1234567890"`)...); c.Err() != nil || kinds[0] != relay.Content {
@@ -208,3 +208,17 @@ func FuzzCollector(f *testing.F) {
 		}
 	})
 }
+
+var errNoRoom = relay.Failure{Kind: relay.FailedBudget}
+
+// roomOf lets a collector keep so many bytes.
+func roomOf(bytes int) func(int) error {
+	return func(n int) error {
+		if bytes -= n; bytes < 0 {
+			return errNoRoom
+		}
+		return nil
+	}
+}
+
+func keepAll(int) error { return nil }

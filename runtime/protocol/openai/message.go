@@ -23,6 +23,15 @@ type Message struct {
 	Raw jsontext.Value
 }
 
+// size is about how many bytes the message has as JSON.
+func (m *Message) size() int {
+	size := len(m.Role) + len(m.Content) + len(m.Raw)
+	for i := range m.ToolCalls {
+		size += len(m.ToolCalls[i].Arguments)
+	}
+	return size
+}
+
 func (m *Message) json() []byte {
 	if m.Raw != nil {
 		return m.Raw

@@ -108,7 +108,7 @@ func collect(t *testing.T, stream []byte) *openai.Completion {
 	if err := parser.Write(stream); err != nil {
 		t.Fatal(err)
 	}
-	collector := openai.NewCollector(1 << 20)
+	collector := openai.NewCollector(func(int) error { return nil })
 	tap := openai.NewTapWith(openai.TapOptions{Collector: collector})
 	var last relay.Kind
 	for f, ok := parser.Next(); ok; f, ok = parser.Next() {

@@ -155,7 +155,7 @@ func TestHalvesOfCharacters(t *testing.T) {
 		"a refusal's is not text": {[]string{`"refusal":"\ud83c"`, `"content":"\udf75"`}, []string{"", "<\uFFFD>", "done"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := NewCollector(1 << 10)
+			c := NewCollector(roomOf(1 << 10))
 			tap := NewTapWith(TapOptions{Writer: recorded{}, Collector: c})
 			var got []string
 			for _, chunk := range append(deltas(tt.deltas...), "[DONE]") {
@@ -211,7 +211,7 @@ func TestEventsThatAreNotUnderstood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const tea, done = "data: {\"choices\":[{\"delta\":{\"content\":\"Tea\"}}]}\n\n", "data: [DONE]\n\n"
 			stream := frame + tea + frame + done
-			for way, tap := range map[string]*Tap{"relayed": NewTap(""), "renamed": NewTap("alias"), "collected": NewTapWith(TapOptions{Collector: NewCollector(10)})} {
+			for way, tap := range map[string]*Tap{"relayed": NewTap(""), "renamed": NewTap("alias"), "collected": NewTapWith(TapOptions{Collector: NewCollector(roomOf(10))})} {
 				got, kinds := through(t, tap, stream)
 				if got != stream || kinds[0] != relay.Preamble || kinds[1] != relay.Content || kinds[3] != relay.Done {
 					t.Errorf("%s: %v, %q", way, kinds, got)
@@ -265,7 +265,7 @@ func TestTapSaysWhatIsBroken(t *testing.T) {
 		"data: {\"object\":\"MARK\",\"choices\":null}\n\ndata: [DONE]\n\n":        "malformed: chunk 2: the end came before any choice",
 		"data: [DONE]\n\n":                                                        "malformed: chunk 1: the end came before any choice",
 	} {
-		for _, tap := range []*Tap{NewTap("alias"), NewTapWith(TapOptions{Collector: NewCollector(100)})} {
+		for _, tap := range []*Tap{NewTap("alias"), NewTapWith(TapOptions{Collector: NewCollector(roomOf(100))})} {
 			_, kinds := through(t, tap, stream)
 			if got := tap.Failure().Error(); kinds[len(kinds)-1] != relay.Broken || got != want {
 				t.Errorf("%q: %v, %s; want %s", stream, kinds, got, want)

@@ -37,6 +37,37 @@ func (c *Chat) parameters(body object) (object, error) {
 	return c.streamOptions(body, options)
 }
 
+// TokenLimit is the smallest limit of tokens that the parameters set; 0 where they set none.
+func (c *Chat) TokenLimit() int64 {
+	var limit int64
+	_ = eachParameter(c.Parameters, func(name string, value []byte) { // Body says what is wrong with them
+		if !slices.Contains(limits, name) {
+			return
+		}
+		if n, err := strconv.ParseFloat(string(value), 64); err == nil && n >= 1 && n < maxCount {
+			if given := int64(n); limit == 0 || given < limit {
+				limit = given
+			}
+		}
+	})
+	return limit
+}
+
+// Size is about how many bytes the request has as JSON.
+func (c *Chat) Size() int {
+	size := len(c.Parameters)
+	for i := range c.Messages {
+		size += c.Messages[i].size()
+	}
+	for i := range c.Tools {
+		size += len(c.Tools[i].Description) + len(c.Tools[i].Parameters)
+	}
+	if c.Output != nil {
+		size += len(c.Output.Schema)
+	}
+	return size
+}
+
 // own are the members that the request's fields have set.
 func (c *Chat) own() []string {
 	own := []string{"model", "messages", "stream"}

@@ -81,11 +81,10 @@ func (t *Tap) collect(d *delta) bool {
 		return true
 	}
 	err := t.options.Collector.add(d)
-	switch {
-	case errors.Is(err, errTooManyCalls):
+	if f, ok := errors.AsType[relay.Failure](err); ok {
+		t.failure = f
+	} else if err != nil {
 		t.failure = relay.Failure{Kind: relay.FailedMalformed, Err: err}
-	case err != nil:
-		t.failure = relay.Failure{Kind: relay.FailedTooLarge, Err: err}
 	}
 	return err == nil
 }

@@ -158,7 +158,7 @@ func FuzzChunk(f *testing.F) {
 	f.Add("{\"error\":{}}")
 	f.Fuzz(func(t *testing.T, data string) {
 		stream := string(wire.AppendEvent(nil, "", []byte(data)))
-		for _, tap := range []*Tap{NewTap(""), NewTapWith(TapOptions{Collector: NewCollector(1 << 20)})} {
+		for _, tap := range []*Tap{NewTap(""), NewTapWith(TapOptions{Collector: NewCollector(keepAll)})} {
 			got, kinds := through(t, tap, stream)
 			if want := kinds[0] != relay.Broken; (want && got != stream) || (!want && got != "") {
 				t.Errorf("%v: %q passed as %q", kinds, stream, got)
@@ -177,7 +177,7 @@ func FuzzChunk(f *testing.F) {
 func BenchmarkTapCollects(b *testing.B) {
 	frame := wire.Frame{HasData: true, Raw: []byte("data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"real\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"token \"},\"finish_reason\":null}]}\n\n")}
 	frame.Data = frame.Raw[6 : len(frame.Raw)-2]
-	c := NewCollector(1 << 40)
+	c := NewCollector(keepAll)
 	tap := NewTapWith(TapOptions{Collector: c})
 	var dst []byte
 	b.ReportAllocs()

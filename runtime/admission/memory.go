@@ -1,0 +1,96 @@
+package admission
+
+import (
+	"bytes"
+	"cmp"
+	"math"
+	"os"
+	"runtime/debug"
+	"strconv"
+)
+
+const (
+	// Base is what a gateway takes without requests, in bytes: the program, its config and its idle connections.
+	Base = 40 << 20
+	// sharePercent of the rest is for requests. What is left is for memory that is garbage and not collected yet.
+	sharePercent = 60
+	// leastBudget is what requests get of any limit, in bytes.
+	leastBudget = 8 << 20
+	// cgroupPercent of a container's memory is for Go; the rest is for the kernel's buffers of connections, which count
+	// against it too. The operator's GOMEMLIMIT is as much.
+	cgroupPercent = 90
+	// machinePercent of a machine's memory is for a gateway whose memory nobody limits.
+	machinePercent = 25
+	// someMemory is the limit where nothing says how much memory there is, in bytes.
+	someMemory = 1 << 30
+)
+
+// Limit is the memory that the process may use, in bytes: GOMEMLIMIT, else most of what its control group allows, else a
+// part of what the machine has. What it finds itself becomes the Go runtime's limit, so that garbage stays within it.
+func Limit() int64 {
+	if set := debug.SetMemoryLimit(-1); set < math.MaxInt64 {
+		return set
+	}
+	limit := found(os.ReadFile)
+	debug.SetMemoryLimit(limit)
+	return limit
+}
+
+// found is the limit where none is set.
+func found(read func(string) ([]byte, error)) int64 {
+	machine := memTotal(read)
+	for _, file := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		text, err := read(file)
+		if err != nil {
+			continue
+		}
+		// Without a limit it is "max", or in version 1 more than any machine has.
+		limit, err := strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
+		if err == nil && limit > 0 && limit < cmp.Or(machine, math.MaxInt64>>1) {
+			return limit / 100 * cgroupPercent
+		}
+	}
+	if machine > 0 {
+		return machine / 100 * machinePercent
+	}
+	return someMemory
+}
+
+// memTotal is the machine's memory, in bytes; 0 where it cannot be read (proc_meminfo(5)).
+func memTotal(read func(string) ([]byte, error)) int64 {
+	text, err := read("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range bytes.Lines(text) {
+		fields := bytes.Fields(line)
+		if len(fields) < 2 || string(fields[0]) != "MemTotal:" {
+			continue
+		}
+		kilobytes, err := strconv.ParseInt(string(fields[1]), 10, 44)
+		if err != nil {
+			return 0
+		}
+		return kilobytes << 10
+	}
+	return 0
+}
+
+// budget is what requests may use of a limit, in bytes.
+func budget(limit int64) int {
+	return int(max(min(limit-Base, math.MaxInt64/100)/100*sharePercent, leastBudget))
+}
+
+// inFlight is how many requests may be in flight with so many bytes for requests. Wanted is what the config says, 0 for
+// nothing: then half of the memory is for what each of them takes in any case, and half for large bodies and answers.
+// More than would leave a quarter for these is not had.
+func inFlight(budget, wanted int) int {
+	most := max(budget/4*3/Flat, 1)
+	if wanted == 0 {
+		return min(max(budget/2/Flat, 1), maxDerived)
+	}
+	return min(wanted, most)
+}
+
+// maxDerived bounds what is derived; the API's maximum for what is set is higher.
+const maxDerived = 10_000
