@@ -60,7 +60,8 @@ func (v *validator) streamOptions(path string, raw jsontext.Value) {
 		v.addf(path, "want an object, or null to leave it out")
 		return
 	}
-	if usage := options[includeUsage]; usage != nil && !isTemplate(usage) && !slices.Contains([]jsontext.Kind{'t', 'f', 'n'}, usage.Kind()) {
+	usage := options[includeUsage]
+	if usage != nil && !isTemplate(usage) && !slices.Contains([]jsontext.Kind{'t', 'f', 'n'}, usage.Kind()) {
 		v.addf(path+"."+includeUsage, "want true or false")
 	}
 }
@@ -145,7 +146,7 @@ func (v *validator) reports(path string, a *Action) {
 	case options.Kind() == '{':
 		path += "." + includeUsage
 	}
-	v.addf(path, "would leave the tokens of the stream uncounted, which budget.maxTokens needs; want include_usage: true, or nothing said of it")
+	v.addf(path, "would leave the stream's tokens uncounted, which budget.maxTokens needs; want include_usage: true, or nothing said of it")
 }
 
 // limitable checks the steps, and the functions that they call.

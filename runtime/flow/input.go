@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -131,18 +130,6 @@ func admitDecoded(ctx context.Context, req *relay.Request) error {
 
 // hasContent says whether a body means anything where no schema asks for one (RFC 9110, sections 9.3.1 and 9.3.5).
 func hasContent(method string) bool { return method != http.MethodGet && method != http.MethodDelete }
-
-// decode reads JSON that a model or service has written.
-func decode(raw []byte) (any, []problem.Violation) { return schema.Decode(raw) }
-
-// isJSON accepts application/json and the +json suffix of RFC 6839; an upstream that names no type is believed.
-func isJSON(contentType string) bool {
-	if contentType == "" {
-		return true
-	}
-	media, _, err := mime.ParseMediaType(contentType)
-	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json"))
-}
 
 // Credentials of this service are not for its upstreams.
 var withheld = map[string]bool{"Authorization": true, "Cookie": true, "Proxy-Authorization": true, "X-Api-Key": true}

@@ -127,7 +127,7 @@ func coded(s string, from, digits int) (string, int) {
 	if err != nil {
 		return "", 0
 	}
-	return string(rune(c)), from + digits
+	return string(rune(c)), from + digits //nolint:gosec // it has 16 bits
 }
 
 var entities = map[string]string{

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,10 +120,15 @@ func TestParseEmbeddings(t *testing.T) {
 	if got, err := ParseEmbeddings([]byte(`{"data":[{"embedding":[1]},{"embedding":[2]}]}`), 2); err != nil || got.Vectors[1][0] != 2 {
 		t.Errorf("without indexes: %+v, %v", got, err)
 	}
+	if got, err := ParseEmbeddings([]byte(`{"data":[{"embedding":"AACAPwAAIMA="},{"embedding":[2]}]}`), 2); err != nil ||
+		!slices.Equal(got.Vectors[0], []float64{1, -2.5}) {
+		t.Errorf("base64: %+v, %v", got, err)
+	}
 	for name, data := range map[string]string{
 		"too few": `{"embedding":[1]}`, "twice": `{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}`,
 		"beyond": `{"index":0,"embedding":[1]},{"index":2,"embedding":[1]}`, "negative": `{"index":-1,"embedding":[1]},{"embedding":[1]}`,
-		"empty": `{"embedding":[1]},{"embedding":[]}`, "base64": `{"embedding":"AACAPw=="},{"embedding":[1]}`, "cut": `{"embedding":[1`,
+		"empty": `{"embedding":[1]},{"embedding":[]}`, "half a float": `{"embedding":"AACA"},{"embedding":[1]}`, "no base64": `{"embedding":"?"},{"embedding":[1]}`,
+		"NaN": `{"embedding":"AADAfw=="},{"embedding":[1]}`, "no text": `{"embedding":""},{"embedding":[1]}`, "cut": `{"embedding":[1`,
 	} {
 		if _, err := ParseEmbeddings([]byte(`{"data":[`+data+`]}`), 2); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -2,8 +2,10 @@ package openai
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -56,7 +58,7 @@ type Vectors struct {
 }
 
 // ParseEmbeddings reads an answer to so many texts. An answer that lacks one of their vectors, or has one twice, is an
-// error; so are vectors in base64, which were not asked for, and an answer that states an error (a relay.Failure,
+// error; so is an answer that states an error (a relay.Failure,
 // FailedEvent). No error repeats what the upstream said.
 func ParseEmbeddings(body []byte, texts int) (*Vectors, error) {
 	var e envelope
@@ -121,12 +123,37 @@ func (v *Vectors) add(position int, item, came []byte) error {
 	return nil
 }
 
-var errNotNumbers = errors.New("want an array of numbers")
+var (
+	errNotNumbers = errors.New("want an array of numbers")
+	errNotPacked  = errors.New("want finite numbers as float32 in base64")
+)
 
+// numbers reads a vector in either of the encoding formats.
 func numbers(list []byte) ([]float64, error) {
+	if jsontext.Value(list).Kind() == '"' {
+		return floats(list)
+	}
 	var all []float64
 	if err := json.Unmarshal(list, &all); err != nil || len(all) == 0 || bytes.Contains(list, []byte("null")) {
 		return nil, errNotNumbers
+	}
+	return all, nil
+}
+
+const float32Bytes = 4
+
+// floats reads the format base64: float32 in little endian, as OpenAI's SDKs read it.
+func floats(quoted []byte) ([]float64, error) {
+	var packed []byte
+	if err := json.Unmarshal(quoted, &packed); err != nil || len(packed) == 0 || len(packed)%float32Bytes != 0 {
+		return nil, errNotPacked
+	}
+	all := make([]float64, len(packed)/float32Bytes)
+	for i := range all {
+		n := math.Float32frombits(binary.LittleEndian.Uint32(packed[i*float32Bytes:]))
+		if all[i] = float64(n); math.IsNaN(all[i]) || math.IsInf(all[i], 0) {
+			return nil, errNotPacked
+		}
 	}
 	return all, nil
 }

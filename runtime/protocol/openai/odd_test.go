@@ -315,14 +315,14 @@ func TestOddEmbeddings(t *testing.T) {
 		}
 	}
 	for body, want := range map[string]string{
-		`{"data":[{"embedding":[1]},{"embedding":[NaN]}]}`:      "read embeddings: data[1].embedding: want an array of numbers",
-		`{"data":[{"embedding":[1]},{"embedding":[null]}]}`:     "read embeddings: data[1].embedding: want an array of numbers",
-		`{"data":[{"embedding":[1]},{"embedding":"AACAPw=="}]}`: "read embeddings: data[1].embedding: want an array of numbers",
-		`{"data":[{"embedding":[1]},7]}`:                        "read embeddings: data[1]: want a JSON object",
-		`{"data":[{"embedding":[1]}]}`:                          "read embeddings: 1 of them for 2 texts",
-		`{"data":{}}`:                                           "read embeddings: data: want a JSON array",
-		`{"object":"list"}`:                                     "read embeddings: data: want a JSON array",
-		`{"error":{"message":"MARK"}}`:                          "error_event: the upstream stated an error",
+		`{"data":[{"embedding":[1]},{"embedding":[NaN]}]}`:     "read embeddings: data[1].embedding: want an array of numbers",
+		`{"data":[{"embedding":[1]},{"embedding":[null]}]}`:    "read embeddings: data[1].embedding: want an array of numbers",
+		`{"data":[{"embedding":[1]},{"embedding":"AACAPw="}]}`: "read embeddings: data[1].embedding: want finite numbers as float32 in base64",
+		`{"data":[{"embedding":[1]},7]}`:                       "read embeddings: data[1]: want a JSON object",
+		`{"data":[{"embedding":[1]}]}`:                         "read embeddings: 1 of them for 2 texts",
+		`{"data":{}}`:                                          "read embeddings: data: want a JSON array",
+		`{"object":"list"}`:                                    "read embeddings: data: want a JSON array",
+		`{"error":{"message":"MARK"}}`:                         "error_event: the upstream stated an error",
 	} {
 		if _, err := ParseEmbeddings([]byte(body), 2); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", body, err, want)

@@ -58,6 +58,7 @@ func rejection(value jsontext.Value, nested int) Rejection {
 			return r
 		}
 		return f.rejection(nested)
+	default:
 	}
 	return r
 }
@@ -167,6 +168,7 @@ func simple(value jsontext.Value) jsontext.Value {
 	switch value.Kind() {
 	case '"', '0', 'n':
 		return value
+	default:
+		return nil
 	}
-	return nil
 }
