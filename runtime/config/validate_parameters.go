@@ -146,7 +146,8 @@ func (v *validator) reports(path string, a *Action) {
 	case options.Kind() == '{':
 		path += "." + includeUsage
 	}
-	v.addf(path, "would leave the stream's tokens uncounted, which budget.maxTokens needs; want include_usage: true, or nothing said of it")
+	v.addf(path,
+		"would leave the stream's tokens uncounted, which budget.maxTokens needs; want include_usage: true, or nothing said of it")
 }
 
 // limitable checks the steps, and the functions that they call.
