@@ -135,13 +135,16 @@ func deploymentCondition(deployment *appsv1.Deployment, kind appsv1.DeploymentCo
 	return appsv1.DeploymentCondition{}
 }
 
+// cannotCreate introduces what keeps pods from being created.
+const cannotCreate = "; no replica can be created: "
+
 // hindrance is what keeps pods from being created, such as a quota or an admission policy, as a part of a sentence.
 func (f facts) hindrance() string {
 	if f.deployment == nil {
 		return ""
 	}
 	if c := deploymentCondition(f.deployment, appsv1.DeploymentReplicaFailure); c.Status == corev1.ConditionTrue {
-		return ": " + c.Message
+		return cannotCreate + c.Message
 	}
 	return ""
 }
@@ -163,7 +166,11 @@ func (f facts) scalable() metav1.Condition {
 	case f.scaling == nil:
 		return scaling(metav1.ConditionFalse, v1alpha1.ReasonManual, "spec.scaling is absent: replicas stays as it was written")
 	case f.metricsAPI != "" && usesInFlight(f.scaling):
-		return scaling(metav1.ConditionFalse, v1alpha1.ReasonMetricsAPIUnavailable, f.metricsAPI)
+		message := f.metricsAPI
+		if len(f.scaling.Metrics) > 1 {
+			message += "; on its other metrics alone, the HorizontalPodAutoscaler scales up and never down"
+		}
+		return scaling(metav1.ConditionFalse, v1alpha1.ReasonMetricsAPIUnavailable, message)
 	case f.autoscaler == nil:
 		return scaling(metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "There is no HorizontalPodAutoscaler yet")
 	}
@@ -238,7 +245,11 @@ func (f facts) unapplied() metav1.Condition {
 	if f.applyErr == nil {
 		return metav1.Condition{}
 	}
-	return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonApplyFailed, f.applyErr.Error())
+	reason := v1alpha1.ReasonApplyFailed
+	if _, waiting := errors.AsType[*leftoverError](f.applyErr); waiting {
+		reason = v1alpha1.ReasonProgressing
+	}
+	return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, f.applyErr.Error())
 }
 
 // rolling says that replicas of an older template are being replaced, or that nobody has looked at the latest one yet. A

@@ -281,6 +281,35 @@ func TestConditionsSayWhatIsInTheWay(t *testing.T) {
 	}
 }
 
+// While replicas cannot be created, their number in the message may change: one event tells of it.
+func TestReplicaFailureIsOneEvent(t *testing.T) {
+	status := func(message string) *v1alpha1.LLMServiceStatus {
+		return &v1alpha1.LLMServiceStatus{Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReconciling, Message: message}}}
+	}
+	well, first, later := status("0 of 2"), status("0 of 2"+cannotCreate+"quota"), status("1 of 2"+cannotCreate+"quota")
+	for _, tt := range []struct {
+		before, after *v1alpha1.LLMServiceStatus
+		want          bool
+	}{{well, well, false}, {well, first, true}, {first, later, false}, {later, well, false}} {
+		if _, got := newlyHindered(tt.before, tt.after); got != tt.want {
+			t.Errorf("%q then %q: told = %v, want %v", tt.before.Conditions[0].Message, tt.after.Conditions[0].Message, got, tt.want)
+		}
+	}
+}
+
+func TestOtherMetricsAloneNeverScaleDown(t *testing.T) {
+	f := steady()
+	scaled(v1alpha1.MetricInFlight)(&f)
+	f.metricsAPI = "belongs to another"
+	if got := f.scalable().Message; got != "belongs to another" {
+		t.Errorf("of one metric: %q", got)
+	}
+	f.scaling.Metrics = append(f.scaling.Metrics, v1alpha1.Metric{Type: v1alpha1.MetricCPU})
+	if got := f.scalable().Message; !strings.Contains(got, "never down") {
+		t.Errorf("of two metrics: %q does not say that it never scales down", got)
+	}
+}
+
 func TestMessagesAreBounded(t *testing.T) {
 	f := steady()
 	f.problem = &problem{"Invalid", strings.Repeat("ü", maxMessage)}

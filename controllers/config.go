@@ -35,9 +35,9 @@ func (d documents) served(service *v1alpha1.LLMService) *v1alpha1.LLMService {
 type problem struct{ reason, message string }
 
 // chooseDocuments takes the spec's config where it is valid, and what is delivered already otherwise.
-func chooseDocuments(seen *view) documents {
+func chooseDocuments(seen *view, gateway render.Gateway) documents {
 	delivered := deliveredDocuments(seen)
-	current, problem := documentOf(seen.service)
+	current, problem := documentOf(seen.service, gateway)
 	if problem != nil {
 		delivered.problem = problem
 		return delivered
@@ -45,7 +45,10 @@ func chooseDocuments(seen *view) documents {
 	return documents{current: current, lastGood: chooseLastGood(seen, delivered, current), accepted: seen.service}
 }
 
-func documentOf(service *v1alpha1.LLMService) (render.Document, *problem) {
+func documentOf(service *v1alpha1.LLMService, gateway render.Gateway) (render.Document, *problem) {
+	if err := gateway.CheckImage(service); err != nil {
+		return render.Document{}, &problem{v1alpha1.ReasonInvalid, "spec." + err.Error()}
+	}
 	encoded, decoded, problem := configOf(service)
 	if problem != nil {
 		return render.Document{}, problem

@@ -124,7 +124,7 @@ func TestDocuments(t *testing.T) {
 					seen.configMap.OwnerReferences = []metav1.OwnerReference{{UID: "u1", Controller: new(true)}}
 				}
 			}
-			got := chooseDocuments(seen)
+			got := chooseDocuments(seen, render.Gateway{Image: "gateway:test"})
 			wantImage := "" // the spec's own
 			if tt.wantProblem != "" && !tt.unrecorded {
 				wantImage = "accepted"
@@ -145,6 +145,18 @@ func TestDocuments(t *testing.T) {
 				t.Errorf("problem = %.200v, want %q %q…", *got.problem, tt.wantProblem, tt.wantMessage)
 			}
 		})
+	}
+}
+
+func TestForeignImagesAreRefused(t *testing.T) {
+	seen := &view{service: serviceWith("http://a.svc/v1")}
+	seen.service.Spec.Runtime.Image = "elsewhere.example.com/gateway:v1"
+	got := chooseDocuments(seen, render.Gateway{Image: "gateway:test"})
+	if got.problem == nil || got.problem.reason != v1alpha1.ReasonInvalid || !strings.HasPrefix(got.problem.message, "spec.runtime.image: ") {
+		t.Errorf("problem = %+v, want spec.runtime.image to be invalid", got.problem)
+	}
+	if got = chooseDocuments(seen, render.Gateway{Image: "gateway:test", AllowedImages: []string{"elsewhere.example.com/*"}}); got.problem != nil {
+		t.Errorf("problem = %+v, want none", got.problem)
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 // atomicMaps are maps that the API replaces as a whole: a key that was added by hand changes what they mean.
 var atomicMaps = map[string]bool{"selector": true, "labelSelector": true, "nodeSelector": true}
 
+// plainBooleans are fields that the API leaves out when they are false. Of any other boolean, none is not the same as false.
+var plainBooleans = map[string]bool{"paused": true}
+
 // covers says whether the live object has every rendered field with the rendered value. Fields that were not rendered
 // belong to others: defaults, and what people and admission add. Items of a list belong together with the list, so
 // a list that has more of them is not covered; only metadata's lists are shared with others.
@@ -19,7 +22,7 @@ func covers(live, rendered map[string]any) bool {
 				return false
 			}
 		case !ok:
-			if !empty(want) {
+			if !empty(want) && (!plainBooleans[key] || want != false) {
 				return false
 			}
 		case atomicMaps[key]:

@@ -18,6 +18,7 @@ const (
 	EventConfigInvalid = "ConfigInvalid"
 	EventConfigApplied = "ConfigApplied"
 	EventChildConflict = "ChildConflict"
+	EventReplicaFailed = "ReplicaFailed"
 	EventScaledUp      = "ScaledUp"
 	EventScaledDown    = "ScaledDown"
 	EventStreamsCut    = "StreamsCut"
@@ -36,6 +37,9 @@ func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus, 
 	}
 	if message, ok := became(before, after, v1alpha1.ConditionStalled, v1alpha1.ReasonChildConflict); ok {
 		emit(corev1.EventTypeWarning, EventChildConflict, "Apply", message)
+	}
+	if message, ok := newlyHindered(before, after); ok {
+		emit(corev1.EventTypeWarning, EventReplicaFailed, "Scale", message)
 	}
 	if message, ok := newlyApplied(before, after); ok {
 		emit(corev1.EventTypeNormal, EventConfigApplied, "Acknowledge", message)
@@ -66,6 +70,23 @@ func became(before, after *v1alpha1.LLMServiceStatus, kind string, reasons ...st
 		}
 	}
 	return "", false
+}
+
+// newlyHindered says that replicas cannot be created any more, which was told of only once: figures in the message change.
+func newlyHindered(before, after *v1alpha1.LLMServiceStatus) (string, bool) {
+	now := hindered(after)
+	return now, now != "" && hindered(before) == ""
+}
+
+// hindered is what a status says of replicas that cannot be created, wherever it says so.
+func hindered(status *v1alpha1.LLMServiceStatus) string {
+	for _, kind := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
+		c := meta.FindStatusCondition(status.Conditions, kind)
+		if c != nil && strings.Contains(c.Message, cannotCreate) {
+			return c.Message
+		}
+	}
+	return ""
 }
 
 // newlyApplied says that a revision has come to be served by every replica, which it was not told of before.

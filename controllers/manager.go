@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -104,7 +105,8 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
-	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
+	// Both from the first: a path without a check is answered 404, and the pod would never be ready.
+	if err := errors.Join(manager.AddHealthzCheck("ping", healthz.Ping), manager.AddReadyzCheck("ping", healthz.Ping)); err != nil {
 		return nil, fmt.Errorf("set up probes: %w", err)
 	}
 	return manager, nil

@@ -72,7 +72,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if stale, err := r.outdated(ctx, seen); stale || err != nil {
 		return reconcile.Result{RequeueAfter: staleRecheck}, err
 	}
-	documents := chooseDocuments(seen)
+	documents := chooseDocuments(seen, r.Gateway)
 	children, err := r.render(seen, documents)
 	if err != nil {
 		return reconcile.Result{}, err

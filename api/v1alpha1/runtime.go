@@ -38,7 +38,8 @@ type Runtime struct {
 	// +optional
 	Resources *Resources `json:"resources,omitempty"`
 
-	// image is the gateway's image, of at most 512 characters. Default: the one that the operator was installed with.
+	// image is the gateway's image, of at most 512 characters, from a repository that the operator allows: by default that of
+	// its own gateway image only. Default: the image that the operator was installed with.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

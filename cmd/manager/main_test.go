@@ -22,6 +22,8 @@ func TestFlags(t *testing.T) {
 		{name: "no namespace for the Service", args: image + " --custom-metrics-service=metrics", wantErr: "POD_NAMESPACE is required"},
 		{name: "port", args: image + " --custom-metrics-port=70000", wantErr: "--custom-metrics-port is 70000, want 0 to 65535"},
 		{name: "pull policy", args: image + " --custom-metrics-port=0 --gateway-pull-policy=Sometimes", wantErr: `--gateway-pull-policy is "Sometimes"`},
+		{name: "a tag", args: image + " --custom-metrics-port=0 --allowed-gateway-image=mirror/gateway:v1", wantErr: "want a repository without tag"},
+		{name: "anything", args: image + " --custom-metrics-port=0 --allowed-gateway-image=*", wantErr: "want a repository without tag"},
 		{name: "argument", args: image + " --custom-metrics-port=0 serve", wantErr: `unexpected argument "serve"`},
 		{name: "level", args: image + " --log-level=loud", wantErr: "log-level"},
 	}
@@ -39,5 +41,15 @@ func TestFlags(t *testing.T) {
 				t.Errorf("gateway (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAllowedImages(t *testing.T) {
+	f, err := parse(strings.Fields("--gateway-image=gateway:1 --custom-metrics-port=0 --allowed-gateway-image=mirror:5000/gateway --allowed-gateway-image=mirror/team-a/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"mirror:5000/gateway", "mirror/team-a/*"}, f.gateway.AllowedImages); diff != "" {
+		t.Errorf("allowed images (-want +got):\n%s", diff)
 	}
 }

@@ -36,6 +36,7 @@ func deployment(in Input) (Child, error) {
 	object := acappsv1.Deployment(s.Name, s.Namespace).WithSpec(acappsv1.DeploymentSpec().
 		WithReplicas(in.Replicas).
 		WithRevisionHistoryLimit(revisionHistoryLimit).
+		WithPaused(false). // a Deployment that somebody paused rolls out nothing, and says so nowhere
 		WithProgressDeadlineSeconds(progressDeadlineSeconds).
 		WithSelector(acmetav1.LabelSelector().WithMatchLabels(SelectorLabels(s))).
 		WithStrategy(rollingUpdate()).

@@ -24,6 +24,9 @@ type Gateway struct {
 	// Image is used where the service names none.
 	Image      string
 	PullPolicy corev1.PullPolicy
+	// AllowedImages are the repositories that a service may name an image of, besides that of Image: each a name, or
+	// a prefix that ends in "/*".
+	AllowedImages []string
 	// LogLevel is passed on to the gateway; empty leaves the gateway's default.
 	LogLevel string
 }

@@ -92,7 +92,7 @@ func TestReasonsOfCuts(t *testing.T) {
 	same(t, operations, namesOf(t, "controllers/load", "Reason"), listed)
 }
 
-var flag = regexp.MustCompile(`set\.\w*Var\([^"]*"([a-z-]+)"`)
+var flag = regexp.MustCompile(`set\.(?:\w*Var|Func)\([^"]*"([a-z-]+)"`)
 
 // TestFlags compares the flags of both programs.
 func TestFlags(t *testing.T) {

@@ -203,3 +203,22 @@ func (s *system) awaitContent(t *testing.T, child client.Object, want string) {
 		return nil
 	})
 }
+
+func TestAPausedDeploymentIsResumed(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant")
+	s.up(service)
+	s.settle()
+	var deployment appsv1.Deployment
+	deployment.Namespace, deployment.Name = service.Namespace, service.Name
+	edit(t, &deployment, func() { deployment.Spec.Paused = true })
+	eventually(t, "the Deployment goes on", func() error {
+		if err := api.Get(t.Context(), client.ObjectKeyFromObject(service), &deployment); err != nil {
+			return err
+		}
+		if deployment.Spec.Paused {
+			return errors.New("it is paused")
+		}
+		return nil
+	})
+}

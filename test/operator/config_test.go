@@ -67,7 +67,7 @@ func TestNothingOfARefusedSpecGoesOut(t *testing.T) {
 
 	s.edit(service, func(l *v1alpha1.LLMService) {
 		broken(l)
-		l.Spec.Runtime.Image, l.Spec.Runtime.MaxStreamDuration = "other:v2", "1m"
+		l.Spec.Runtime.Image, l.Spec.Runtime.MaxStreamDuration = "gateway:v2", "1m"
 		l.Spec.Exposure = &v1alpha1.Exposure{Service: &v1alpha1.ServiceExposure{Port: 8888}}
 		l.Spec.Scaling.MaxReplicas = 9
 	})
@@ -90,7 +90,7 @@ func TestNothingOfARefusedSpecGoesOut(t *testing.T) {
 		if err := api.Get(t.Context(), client.ObjectKeyFromObject(service), &deployment); err != nil {
 			return err
 		}
-		if image := deployment.Spec.Template.Spec.Containers[0].Image; image != "other:v2" {
+		if image := deployment.Spec.Template.Spec.Containers[0].Image; image != "gateway:v2" {
 			return fmt.Errorf("image %s", image)
 		}
 		return nil

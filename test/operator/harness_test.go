@@ -2,6 +2,7 @@ package operator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -103,6 +104,8 @@ type system struct {
 	namespace string
 	fleet     *fleet
 	stop      func()
+	// probes is where the operator answers its probes; empty for nowhere.
+	probes string
 }
 
 // start runs an operator until the test ends, in a namespace of its own.
@@ -129,7 +132,7 @@ func (s *system) run(customMetrics *controllers.CustomMetrics) {
 	}
 	manager, err := controllers.NewManager(config, controllers.Options{
 		Gateway:        render.Gateway{Image: "gateway:test"},
-		ProbeAddress:   "0",
+		ProbeAddress:   cmp.Or(s.probes, "0"),
 		MetricsAddress: "0",
 		CustomMetrics:  customMetrics,
 		PodAddress:     s.fleet.address,

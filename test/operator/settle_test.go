@@ -2,6 +2,7 @@ package operator
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -52,6 +53,33 @@ func TestRestartWritesNothing(t *testing.T) {
 		return nil
 	})
 	s.silent(t)
+}
+
+// A pod becomes ready by these, whatever the manager serves besides.
+func TestProbesAnswerWithoutTheMetricsAPI(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	_ = listener.Close()
+	s := start(t)
+	s.stop()
+	s.probes = address
+	s.run(nil)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		eventually(t, path, func() error {
+			response, err := http.Get("http://" + address + path)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = response.Body.Close() }()
+			if response.StatusCode != http.StatusOK {
+				return fmt.Errorf("status %d", response.StatusCode)
+			}
+			return nil
+		})
+	}
 }
 
 // What cannot be written is told: the service does not serve its spec, whatever the cluster says of what is there.

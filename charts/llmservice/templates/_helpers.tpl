@@ -27,7 +27,8 @@ app.kubernetes.io/component: manager
 {{- end -}}
 
 {{- define "llmservice.image" -}}
-{{ .image.repository }}:{{ .image.tag | default .chart.AppVersion }}
+{{- $tag := .image.tag | default .chart.AppVersion -}}
+{{ .image.repository }}{{ if contains ":" $tag }}@{{ else }}:{{ end }}{{ $tag }}
 {{- end -}}
 
 {{/* The manager's ServiceAccount as the only subject of a binding. */}}

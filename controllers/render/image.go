@@ -1,0 +1,41 @@
+package render
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+)
+
+// CheckImage refuses an image that gateways may not run: its pods hold the keys that the service names, so the choice is
+// the cluster's and not that of everybody who may create a service. Allowed are the repository of the operator's own
+// gateway image and those of AllowedImages.
+func (g Gateway) CheckImage(s *v1alpha1.LLMService) error {
+	image := runtimeOf(s).Image
+	own := Repository(g.Image)
+	if image == "" || Repository(image) == own || slices.ContainsFunc(g.AllowedImages, func(allowed string) bool {
+		return allows(allowed, image)
+	}) {
+		return nil
+	}
+	return fmt.Errorf("runtime.image: %q is not from a repository that this operator allows: %s",
+		image, strings.Join(append([]string{own}, g.AllowedImages...), ", "))
+}
+
+// allows says whether the image is of the repository, or of one below it where it ends in "/*".
+func allows(allowed, image string) bool {
+	if below, ok := strings.CutSuffix(allowed, "*"); ok {
+		return strings.HasPrefix(Repository(image), below)
+	}
+	return Repository(image) == allowed
+}
+
+// Repository is an image's name without its tag and its digest. A registry may have a port, which is not a tag.
+func Repository(image string) string {
+	name, _, _ := strings.Cut(image, "@")
+	if at := strings.LastIndexByte(name, ':'); at > strings.LastIndexByte(name, '/') {
+		name = name[:at]
+	}
+	return name
+}
