@@ -22,12 +22,12 @@ const maxPasses = 32
 // protobuf's messages, which are no maps and whose members are never missing; so its view is mended between passes:
 //   - `a.b` and `a.?b` have one optional type where b may be missing, also where a may be;
 //   - `a["b"]` is `a.b`; and where a function takes maps, an object is one.
-func (e *Env) check(parsed *cel.Ast) (*ast.AST, *common.Errors) {
+func (e *Env) check(parsed *cel.Ast, passes int) (*ast.AST, *common.Errors) {
 	m := &mender{Env: e, tree: parsed.NativeRep(), factory: ast.NewExprFactory()}
 	m.next = ast.MaxID(m.tree) + 1
 	m.visit(m.markOptionalSelects)
 	var errs *common.Errors
-	for range maxPasses {
+	for range min(maxPasses, passes) {
 		m.changed = false
 		m.tree, errs = checker.Check(m.tree, parsed.Source(), e.checker)
 		if m.visit(m.mendSelect); !m.changed { // what calls are given is only known then

@@ -124,7 +124,11 @@ func (e *Env) program(p *part) error {
 	if issues.Err() != nil {
 		return e.firstIssue(p, issues.Errors(), nil)
 	}
-	tree, errs := e.check(parsed)
+	nodes, err := measure(parsed.NativeRep().Expr())
+	if err != nil {
+		return &Error{Column: p.column, Message: err.Error()}
+	}
+	tree, errs := e.check(parsed, maxChecks/nodes)
 	if len(errs.GetErrors()) > 0 {
 		return e.firstIssue(p, errs.GetErrors(), tree)
 	}
@@ -133,6 +137,9 @@ func (e *Env) program(p *part) error {
 		return &Error{Column: p.column, Message: "the value may be missing: end the expression with .orValue(…)"}
 	} else if out.Kind() == types.TypeKind {
 		return &Error{Column: p.column, Message: "a type is not a value that can be put out"}
+	}
+	if err := e.substitute(tree, p); err != nil {
+		return err
 	}
 	*parsed.NativeRep() = *tree // cel.Env plans only what is its own
 	program, err := e.shared.cel.Program(parsed, e.shared.options...)

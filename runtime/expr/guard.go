@@ -28,13 +28,14 @@ func programOptions(env *cel.Env) ([]cel.ProgramOption, error) {
 		cel.EvalOptions(cel.OptOptimize),
 		cel.CostLimit(MaxCost),
 		cel.InterruptCheckFrequency(interruptEvery),
+		cel.CostTracking(dynamicCosts{}),
 		cel.CostTrackerOptions(costs()...),
 		cel.Functions(append(ownOverloads(), library...)...), //nolint:staticcheck // Function can only add to what there is
 	}, err
 }
 
-// guards stand before those of the library's functions that can make far more than they are given: what a function costs
-// is counted when it has run, and its result has taken its memory by then.
+// guards stand before those of the library's functions that can make far more than they are given, or take far longer: what a
+// function costs is counted when it has run.
 var guards = map[string]func(args []ref.Val) error{
 	"string_replace_string_string":     guardReplace,
 	"string_replace_string_string_int": guardReplace,
@@ -42,11 +43,16 @@ var guards = map[string]func(args []ref.Val) error{
 	"string_split_string_int":          guardSplit,
 	"string_format":                    guardFormat,
 	operators.Add:                      guardAdd,
+	operators.In:                       guardIn,
+	"string_index_of_string":           guardSearch,
+	"string_index_of_string_int":       guardSearch,
+	"string_last_index_of_string":      guardSearch,
+	"string_last_index_of_string_int":  guardSearch,
 }
 
 func guarded(env *cel.Env) ([]*functions.Overload, error) {
 	var all []*functions.Overload
-	for _, name := range []string{"replace", "split", "format", operators.Add} {
+	for _, name := range []string{"replace", "split", "format", operators.Add, operators.In, "indexOf", "lastIndexOf"} {
 		bindings, err := env.Functions()[name].Bindings()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -116,18 +122,22 @@ func guardFormat(args []ref.Val) error {
 	return nil
 }
 
-// guardAdd keeps lists to the length that a body can have: adding two takes no time, and each may hold the other twice.
+// guardAdd keeps lists to the length that a body can have, and texts to its bytes: adding two lists takes no time, and each
+// may hold the other twice.
 func guardAdd(args []ref.Val) error {
-	total := types.Int(0)
+	total, bytes := types.Int(0), 0
 	for _, arg := range args {
-		list, ok := arg.(traits.Lister)
-		if !ok {
-			return nil
+		switch arg := arg.(type) {
+		case types.String:
+			bytes += len(arg)
+		case types.Bytes:
+			bytes += len(arg)
+		case traits.Lister:
+			size, _ := arg.Size().(types.Int)
+			total += size
 		}
-		size, _ := list.Size().(types.Int)
-		total += size
 	}
-	if total > schema.MaxBodyNodes {
+	if total > schema.MaxBodyNodes || bytes > schema.MaxBodyBytes {
 		return errOutput
 	}
 	return nil

@@ -108,6 +108,7 @@ func ownOverloads() []*functions.Overload {
 		{Operator: asDoubleID, Unary: asDouble},
 		{Operator: asIntID, Unary: asInt},
 	}
+	all = append(all, matchOverloads()...)
 	for id := range nullables {
 		all = append(all, &functions.Overload{Operator: id, Binary: notNull})
 	}
@@ -126,6 +127,16 @@ func costs() []cost.TrackerOption {
 			return &total
 		}))
 	}
+	charged := func(id string, of func(args []ref.Val) uint64) {
+		options = append(options, cost.OverloadTracker(id, func(args []ref.Val, _ ref.Val) *uint64 {
+			total := of(args)
+			return &total
+		}))
+	}
+	charged(matchID, func(args []ref.Val) uint64 { return matchCost(args, false) })
+	charged(matchFixedID, func(args []ref.Val) uint64 { return matchCost(args, true) })
+	charged(equalID, compareCost)
+	charged(unequalID, compareCost)
 	return options
 }
 

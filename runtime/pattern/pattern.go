@@ -26,8 +26,8 @@ const (
 	MaxSize = 20_000
 )
 
-// What makes reading a pattern expensive, whatever its length, as so many instructions: a Unicode class takes a kilobyte, ECMA-262's
-// white space is longer than its name, and a range without regard to case that goes beyond ASCII takes milliseconds.
+// What makes reading a pattern expensive, whatever its length, as so many instructions: a Unicode class takes a kilobyte,
+// ECMA-262's white space is longer than its name, and a range without regard to case that goes beyond ASCII takes milliseconds.
 const (
 	weightOfTable = 100
 	weightOfSpace = 15
@@ -272,8 +272,8 @@ func (c *compiler) emit(re *syntax.Regexp, next uint32) uint32 {
 	case syntax.OpRepeat:
 		return c.repeat(re.Sub[0], re.Min, re.Max, next)
 	case syntax.OpConcat:
-		for i := len(re.Sub) - 1; i >= 0; i-- {
-			next = c.emit(re.Sub[i], next)
+		for _, sub := range slices.Backward(re.Sub) {
+			next = c.emit(sub, next)
 		}
 		return next
 	case syntax.OpAlternate:
@@ -308,8 +308,7 @@ func (c *compiler) repeat(re *syntax.Regexp, least, most int, next uint32) uint3
 }
 
 func (c *compiler) literal(re *syntax.Regexp, next uint32) uint32 {
-	for i := len(re.Rune) - 1; i >= 0; i-- {
-		r := re.Rune[i]
+	for _, r := range slices.Backward(re.Rune) {
 		if re.Flags&syntax.FoldCase == 0 || unicode.SimpleFold(r) == r {
 			next = c.add(inst{op: opRange, lo: r, hi: r, out: next})
 			continue
@@ -331,7 +330,7 @@ func (c *compiler) fold(r rune) uint32 {
 		c.folds[r] = k
 		c.classes = append(c.classes, sortRanges(class))
 	}
-	return uint32(k) //nolint:gosec // not negative
+	return uint32(k)
 }
 
 func (c *compiler) class(ranges []rune, next uint32) uint32 {

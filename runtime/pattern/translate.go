@@ -141,7 +141,7 @@ func codeUnit(s string) (rune, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(s[len(begins):len(begins)+digits], 16, 16)
-	return rune(n), err == nil //nolint:gosec // 16 bits
+	return rune(n), err == nil
 }
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

@@ -178,7 +178,7 @@ func (w *Work) duplicates(list []any) (first, second int, found bool) {
 		h := w.hash(item)
 		i, taken := known[h]
 		if !taken {
-			known[h] = int32(j) //nolint:gosec // likewise
+			known[h] = int32(j)
 			continue
 		}
 		for _, i := range append([]int32{i}, colliding[h]...) {
@@ -186,7 +186,7 @@ func (w *Work) duplicates(list []any) (first, second int, found bool) {
 				return int(i), j, true
 			}
 		}
-		colliding[h] = append(colliding[h], int32(j)) //nolint:gosec // likewise
+		colliding[h] = append(colliding[h], int32(j))
 	}
 	return 0, 0, false
 }

@@ -137,7 +137,8 @@ const (
 )
 
 var typeSets = map[string]typeSet{
-	"null": aNull, "boolean": aBoolean, "string": aString, "array": anArray, "object": anObject, "integer": anInteger, "number": aNumber,
+	"null": aNull, "boolean": aBoolean, "string": aString, "array": anArray, "object": anObject,
+	"integer": anInteger, "number": aNumber,
 }
 
 // has says whether a value is of one of the types. A number without a fraction is an integer, however it is written.

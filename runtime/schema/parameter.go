@@ -118,7 +118,7 @@ func (p *Parameter) absent() (any, []problem.Violation) {
 func (p *Parameter) parseScalar(w *Work, text string) (any, []problem.Violation, error) {
 	value, failed := p.scalar.parse(w, text)
 	if w.err != nil {
-		return nil, []problem.Violation{violation(p.loc, "work", nil)}, nil
+		return nil, []problem.Violation{violation(p.loc, "work", nil)}, w.interrupted()
 	}
 	var found []problem.Violation
 	if value != nil {
@@ -146,7 +146,7 @@ func (p *Parameter) parseList(w *Work, values []string) (any, []problem.Violatio
 			items[i], unread[i] = text, true
 		}
 		if w.err != nil {
-			return nil, []problem.Violation{violation(append(slices.Clip(p.loc), i), "work", nil)}, nil
+			return nil, []problem.Violation{violation(append(slices.Clip(p.loc), i), "work", nil)}, w.interrupted()
 		}
 		for _, keyword := range failed[:min(len(failed), maxRanked-len(found))] {
 			found = append(found, violation(append(slices.Clip(p.loc), i), keyword, nil))

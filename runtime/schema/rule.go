@@ -181,12 +181,13 @@ func (r *rule) marksAll(v any) bool {
 	return false
 }
 
-// describeCost says why a pattern beside a maxLength takes too long at worst; "" if it does not.
+// tooLong says why a pattern beside a maxLength takes too long at worst; "" if it does not.
 func (r *rule) tooLong() string {
 	if r.pattern == nil || r.MaxLength == nil || *r.MaxLength > MaxBodyBytes || *r.MaxLength*r.pattern.Size() <= maxMatches {
 		return ""
 	}
-	return fmt.Sprintf("takes up to %d steps on a text of maxLength %d, at most %d are allowed: lower maxLength to %d, or allow fewer forms",
+	return fmt.Sprintf("takes up to %d steps on a text of maxLength %d, at most %d are allowed: "+
+		"lower maxLength to %d, or allow fewer forms",
 		*r.MaxLength*r.pattern.Size(), *r.MaxLength, maxMatches, maxMatches/r.pattern.Size())
 }
 

@@ -1,0 +1,71 @@
+package expr
+
+import (
+	"fmt"
+
+	"cel.dev/cel-go/common/ast"
+)
+
+// What makes checking an expression expensive. The type of a list of lists has as many levels as these, and the checker
+// compares, copies and writes types at each: two hundred levels took it two gigabytes.
+const (
+	// maxNesting bounds the lists, maps and macros that stand within each other; macros in a row count for a third.
+	maxNesting = 20
+	inARow     = 3
+	// maxChecks bounds the nodes of an expression times the passes in which it is checked.
+	maxChecks = 50_000
+)
+
+// measure says how many nodes an expression has, and refuses what is nested too deeply.
+func measure(e ast.Expr) (nodes int, err error) {
+	m := meter{}
+	m.add(e, 0)
+	if m.deepest > maxNesting*inARow {
+		err = fmt.Errorf("lists, maps and macros stand more than %d levels within each other, or %d in a row",
+			maxNesting, maxNesting*inARow)
+	}
+	return m.nodes, err
+}
+
+type meter struct{ nodes, deepest int }
+
+// add counts a node at a level. The parser has bounded how deep nodes are.
+func (m *meter) add(e ast.Expr, level int) {
+	m.nodes++
+	m.deepest = max(m.deepest, level)
+	switch e.Kind() { //nolint:exhaustive // the others hold nothing
+	case ast.ListKind, ast.MapKind, ast.StructKind:
+		level += inARow
+	case ast.ComprehensionKind:
+		m.add(e.AsComprehension().IterRange(), level+1)
+		level += inARow
+	}
+	for _, within := range parts(e) {
+		m.add(within, level)
+	}
+}
+
+// parts lists the nodes that a node holds.
+func parts(e ast.Expr) []ast.Expr {
+	var all []ast.Expr
+	switch e.Kind() { //nolint:exhaustive // likewise
+	case ast.CallKind:
+		return arguments(e)
+	case ast.SelectKind:
+		return []ast.Expr{e.AsSelect().Operand()}
+	case ast.ListKind:
+		return e.AsList().Elements()
+	case ast.MapKind:
+		for _, entry := range e.AsMap().Entries() {
+			all = append(all, entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
+		}
+	case ast.StructKind:
+		for _, field := range e.AsStruct().Fields() {
+			all = append(all, field.AsStructField().Value())
+		}
+	case ast.ComprehensionKind:
+		c := e.AsComprehension()
+		return []ast.Expr{c.AccuInit(), c.LoopCondition(), c.LoopStep(), c.Result()} // and what it goes over
+	}
+	return all
+}
