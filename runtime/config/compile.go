@@ -107,7 +107,7 @@ func (v *validator) schema(path string, field *jsontext.Value, options ...schema
 	}
 	v.automata += compiled.Automata()
 	v.program.schemas[field] = compiled
-	t, err := expr.FromSchema(*field)
+	t, err := expr.FromSchema(*field, compiled)
 	if err != nil {
 		v.addf(path, "%v", err)
 		return expr.Dyn

@@ -115,7 +115,7 @@ func (v *validator) parameter(path string, p *Parameter, options []schema.Option
 	}
 	v.automata += compiled.Automata()
 	v.program.parameters[p] = compiled
-	t, err := expr.FromSchema(raw)
+	t, err := expr.FromSchema(raw, nil) // no text is an object, whose properties could have defaults
 	if err != nil {
 		v.addf(path+".schema", "%v", err)
 	}

@@ -119,14 +119,14 @@ func FuzzFromSchema(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		typ, err := FromSchema(raw)
+		typ, err := FromSchema(raw, defaultsOf(string(raw)))
 		if err != nil {
 			return
 		}
 		if !typ.Equal(typ.Unwrapped()) {
 			t.Fatalf("%s: a value may be missing", raw)
 		}
-		again, err := FromSchema(raw)
+		again, err := FromSchema(raw, defaultsOf(string(raw)))
 		if err != nil || !typ.Equal(again) {
 			t.Fatalf("%s: %s, then %s", raw, spell(typ), spell(again))
 		}

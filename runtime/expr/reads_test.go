@@ -8,9 +8,10 @@ import (
 
 func typedEnv(t *testing.T) *Env {
 	t.Helper()
-	body, err := FromSchema([]byte(`{"type":"object","properties":{"n":{"type":"integer","default":1},"l":{"type":"array","items":{"type":"integer"},"default":[]},
+	const text = `{"type":"object","properties":{"n":{"type":"integer","default":1},"l":{"type":"array","items":{"type":"integer"},"default":[]},
 		"s":{"type":["string","null"],"default":null},"i":{"type":["integer","null"],"default":null},"b":{"type":["boolean","null"],"default":null},
-		"x":{"type":["number","null"],"default":null},"both":{"type":["string","null"]},"o":{"type":"object","properties":{"s":{"type":["string","null"]}},"required":["s"]}},"required":["o"]}`))
+		"x":{"type":["number","null"],"default":null},"both":{"type":["string","null"]},"o":{"type":"object","properties":{"s":{"type":["string","null"]}},"required":["s"]}},"required":["o"]}`
+	body, err := FromSchema([]byte(text), defaultsOf(text))
 	if err != nil {
 		t.Fatal(err)
 	}

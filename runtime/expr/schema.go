@@ -15,79 +15,111 @@ import (
 // maxTypeDepth bounds how far types are followed into a schema; what lies deeper is Dyn.
 const maxTypeDepth = 32
 
+// Defaults says which defaults are filled in, by pointers into a schema. A *schema.Schema is one.
+type Defaults interface {
+	// HasDefault says whether the schema of a property has a default.
+	HasDefault(pointer string) bool
+	// Fills says whether every value gets defaults that satisfies a branch of an anyOf or oneOf.
+	Fills(pointer, keyword string, branch int) bool
+}
+
 // FromSchema gives the type of the values that a JSON Schema (draft 2020-12) accepts, after its defaults have been filled in:
-//   - a property that is neither required nor has a default is Optional;
+//   - a property that is neither required nor filled in is Optional;
 //   - properties that are not declared are Dyn, and none where additionalProperties is false; where it is a schema and
 //     no properties are declared, the type is a Map;
 //   - a value that may be null is Nullable, and alternatives of different types are Dyn;
 //   - a reference is followed within the document; where it leads back to itself the type is Dyn.
 //
-// It fails on what is not JSON; whether that is a sound schema is for others to say.
-func FromSchema(raw []byte) (Type, error) {
+// Without defaults none are filled in. It fails on what is not JSON; whether that is a sound schema is for others to say.
+func FromSchema(raw []byte, defaults Defaults) (Type, error) {
 	var root any
 	if err := json.Unmarshal(raw, &root); err != nil {
 		return Dyn, fmt.Errorf("types of a schema: %w", err)
 	}
-	s := &schemaTypes{root: root, refs: map[string]Type{}}
-	return s.of(root, 0), nil
+	s := &schemaTypes{root: root, refs: map[reference]Type{}, defaults: defaults}
+	return s.of(root, place{filled: defaults != nil}), nil
 }
 
 type schemaTypes struct {
-	root any
-	refs map[string]Type // by reference; Dyn while it is being followed
+	root     any
+	refs     map[reference]Type // Dyn while it is being followed
+	defaults Defaults
 }
 
-func (s *schemaTypes) of(node any, depth int) Type {
+// place is where in the document a schema stands, how it was come to, and whether its values get defaults.
+type place struct {
+	pointer string
+	depth   int
+	filled  bool
+}
+
+type reference struct {
+	to     string
+	filled bool
+}
+
+func (p place) below(steps ...string) place {
+	at := jsontext.Pointer(p.pointer)
+	for _, step := range steps {
+		at = at.AppendToken(step)
+	}
+	return place{string(at), p.depth + 1, p.filled}
+}
+
+func (s *schemaTypes) of(node any, at place) Type {
 	schema, ok := node.(map[string]any)
-	if _, foreign := schema["$id"]; !ok || depth > maxTypeDepth || foreign && depth > 0 {
+	if _, foreign := schema["$id"]; !ok || at.depth > maxTypeDepth || foreign && at.depth > 0 {
 		return Dyn // true, false, or a document of its own, within which references mean others
 	}
-	t := s.own(schema, depth)
+	t := s.own(schema, at)
 	if ref, ok := schema["$ref"].(string); ok {
-		t = both(t, s.ref(ref, depth))
+		t = both(t, s.ref(ref, at))
 	}
 	if all, ok := schema["allOf"].([]any); ok {
-		for _, part := range all {
-			t = both(t, s.of(part, depth+1))
+		for i, part := range all {
+			t = both(t, s.of(part, at.below("allOf", strconv.Itoa(i))))
 		}
 	}
 	for _, keyword := range []string{"anyOf", "oneOf"} {
 		if parts, ok := schema[keyword].([]any); ok {
-			t = both(t, s.anyOf(parts, depth))
+			t = both(t, s.anyOf(parts, keyword, at))
 		}
 	}
 	return t
 }
 
-func (s *schemaTypes) anyOf(parts []any, depth int) Type {
+func (s *schemaTypes) anyOf(parts []any, keyword string, at place) Type {
 	types := make([]Type, len(parts))
 	for i, part := range parts {
-		types[i] = s.of(part, depth+1)
+		branch := at.below(keyword, strconv.Itoa(i))
+		branch.filled = at.filled && s.defaults.Fills(at.pointer, keyword, i)
+		types[i] = s.of(part, branch)
 	}
 	return Common(types...)
 }
 
 // ref follows a reference.
-func (s *schemaTypes) ref(ref string, depth int) Type {
-	if t, ok := s.refs[ref]; ok {
+func (s *schemaTypes) ref(ref string, at place) Type {
+	key := reference{ref, at.filled}
+	if t, ok := s.refs[key]; ok {
 		return t
 	}
-	node, ok := s.find(ref)
+	node, pointer, ok := s.find(ref)
 	if !ok {
 		return Dyn
 	}
-	s.refs[ref] = Dyn
-	s.refs[ref] = s.of(node, depth+1)
-	return s.refs[ref]
+	s.refs[key] = Dyn
+	s.refs[key] = s.of(node, place{pointer, at.depth + 1, at.filled})
+	return s.refs[key]
 }
 
 // find looks up a reference that is a JSON pointer in a URL's fragment.
-func (s *schemaTypes) find(ref string) (any, bool) {
+func (s *schemaTypes) find(ref string) (node any, pointer string, ok bool) {
 	fragment, err := url.PathUnescape(strings.TrimPrefix(ref, "#"))
 	if err != nil || !strings.HasPrefix(ref, "#") || fragment != "" && fragment[0] != '/' {
-		return nil, false
+		return nil, "", false
 	}
-	node := s.root
+	node = s.root
 	for token := range jsontext.Pointer(fragment).Tokens() {
 		switch at := node.(type) {
 		case map[string]any:
@@ -95,25 +127,25 @@ func (s *schemaTypes) find(ref string) (any, bool) {
 		case []any:
 			i, err := strconv.Atoi(token)
 			if err != nil || i < 0 || i >= len(at) {
-				return nil, false
+				return nil, "", false
 			}
 			node = at[i]
 		default:
-			return nil, false
+			return nil, "", false
 		}
 	}
-	return node, node != nil
+	return node, fragment, node != nil
 }
 
 // own gives the type that a schema's keywords say themselves.
-func (s *schemaTypes) own(schema map[string]any, depth int) Type {
+func (s *schemaTypes) own(schema map[string]any, at place) Type {
 	names := typeNames(schema)
 	if len(names) == 0 {
 		return valuesType(schema)
 	}
 	types := make([]Type, len(names))
 	for i, name := range names {
-		types[i] = s.named(name, schema, depth)
+		types[i] = s.named(name, schema, at)
 	}
 	return both(Common(types...), valuesType(schema))
 }
@@ -139,7 +171,7 @@ func typeNames(schema map[string]any) []string {
 	return nil
 }
 
-func (s *schemaTypes) named(name string, schema map[string]any, depth int) Type {
+func (s *schemaTypes) named(name string, schema map[string]any, at place) Type {
 	switch name {
 	case "null":
 		return Null
@@ -155,20 +187,22 @@ func (s *schemaTypes) named(name string, schema map[string]any, depth int) Type 
 		if schema["prefixItems"] != nil {
 			return List(Dyn)
 		}
-		return List(s.of(schema["items"], depth+1))
+		return List(s.of(schema["items"], at.below("items")))
 	case "object":
-		return s.object(schema, depth)
+		return s.object(schema, at)
 	}
 	return Dyn
 }
 
-func (s *schemaTypes) object(schema map[string]any, depth int) Type {
+func (s *schemaTypes) object(schema map[string]any, at place) Type {
 	properties, _ := schema["properties"].(map[string]any)
 	required, _ := schema["required"].([]any)
 	fields := make(map[string]Type, len(properties))
 	for name, property := range properties {
-		fields[name] = s.of(property, depth+1)
-		if !slices.Contains(required, any(name)) && !hasDefault(property) {
+		here := at.below("properties", name)
+		fields[name] = s.of(property, here)
+		given := at.filled && s.defaults.HasDefault(here.pointer)
+		if !given && !slices.Contains(required, any(name)) {
 			fields[name] = Optional(fields[name])
 		}
 	}
@@ -185,18 +219,12 @@ func (s *schemaTypes) object(schema map[string]any, depth int) Type {
 		return Object(fields)
 	}
 	if declared && len(fields) == 0 {
-		return Map(s.of(others, depth+1))
+		return Map(s.of(others, at.below("additionalProperties")))
 	}
 	if len(fields) == 0 {
 		return Map(Dyn)
 	}
 	return Open(fields)
-}
-
-func hasDefault(property any) bool {
-	schema, _ := property.(map[string]any)
-	_, ok := schema["default"]
-	return ok
 }
 
 // valuesType is that of enum's or const's values.

@@ -2,9 +2,21 @@ package expr
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/llmservice/llmservice/runtime/schema"
 )
+
+// defaultsOf are those that the gateway fills in; none where it refuses the schema.
+func defaultsOf(raw string) Defaults {
+	if s, err := schema.Compile([]byte(raw)); err == nil {
+		return s
+	}
+	return nil
+}
 
 func TestFromSchema(t *testing.T) {
 	point := Open(map[string]Type{"x": Double, "y": Optional(Double)})
@@ -65,7 +77,7 @@ func TestFromSchema(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := FromSchema([]byte(tt.in))
+			got, err := FromSchema([]byte(tt.in), defaultsOf(tt.in))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,7 +105,7 @@ func spell(t Type) string {
 
 func TestFromSchemaRefusesWhatIsNotJSON(t *testing.T) {
 	for _, in := range []string{"", "{", `{"type": "string", "type": "integer"}`} {
-		if _, err := FromSchema([]byte(in)); err == nil {
+		if _, err := FromSchema([]byte(in), nil); err == nil {
 			t.Errorf("%q: no error", in)
 		}
 	}
@@ -102,7 +114,7 @@ func TestFromSchemaRefusesWhatIsNotJSON(t *testing.T) {
 // TestDeepSchema: what lies deeper than types are followed is dynamic, and found in time however often it is referred to.
 func TestDeepSchema(t *testing.T) {
 	deep := strings.Repeat(`{"type":"array","items":`, maxTypeDepth+2) + "{}" + strings.Repeat("}", maxTypeDepth+2)
-	got, err := FromSchema([]byte(deep))
+	got, err := FromSchema([]byte(deep), defaultsOf(deep))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +129,92 @@ func TestDeepSchema(t *testing.T) {
 		fmt.Fprintf(&defs, `"%d":{"properties":{"l":{"$ref":"#/$defs/%d"},"r":{"$ref":"#/$defs/%d"}}},`, i, i+1, i+1)
 	}
 	wide := `{"$defs":{` + defs.String() + `"60":true},"$ref":"#/$defs/0"}`
-	if _, err := FromSchema([]byte(wide)); err != nil {
+	if _, err := FromSchema([]byte(wide), defaultsOf(wide)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestDefaultsHaveOneAnswer: what templates need not ask for is there once the gateway has filled in defaults, and what the gateway
+// does not fill in may be missing.
+func TestDefaultsHaveOneAnswer(t *testing.T) {
+	const model = `{"type":"object","properties":{"a":{"type":"integer","default":1},"b":{"type":"integer"}}}`
+	for name, tt := range map[string]struct{ schema, body, want string }{
+		"own":                       {model, `{}`, "a:there b:optional"},
+		"behind a reference":        {`{"type":"object","properties":{"a":{"$ref":"#/$defs/n"},"b":{"type":"integer"}},"$defs":{"n":{"type":"integer","default":1}}}`, `{}`, "a:there b:optional"},
+		"behind two":                {`{"type":"object","properties":{"a":{"$ref":"#/$defs/m"}},"$defs":{"m":{"$ref":"#/$defs/n"},"n":{"default":1}}}`, `{}`, "a:there"},
+		"behind an allOf":           {`{"type":"object","properties":{"a":{"allOf":[{"type":"integer"},{"default":1}]}}}`, `{}`, "a:there"},
+		"in an allOf":               {`{"allOf":[` + model + `,{"type":"object","properties":{"c":{"type":"string"}}}]}`, `{}`, "a:there b:optional c:optional"},
+		"required as well":          {`{"type":"object","required":["a"],"properties":{"a":{"type":"integer","default":1}}}`, `{}`, "a:there"},
+		"of one that refers":        {`{"$ref":"#/$defs/M","$defs":{"M":` + model + `}}`, `{}`, "a:there b:optional"},
+		"nullable":                  {`{"anyOf":[` + model + `,{"type":"null"}]}`, `{}`, ""},
+		"one of several types":      {`{"type":"object","properties":{"o":{"anyOf":[` + model + `,{"$ref":"#/properties/o/anyOf/0"}]}}}`, `{"o":{}}`, "o:optional o.a:optional o.b:optional"},
+		"of alike forms":            {`{"anyOf":[` + model + `,` + model + `]}`, `{}`, "a:optional b:optional"},
+		"of alike forms, by a type": {`{"anyOf":[` + model + `,{"type":"string"}]}`, `{}`, ""},
+		"by a tag": {
+			`{"discriminator":{"propertyName":"k"},"oneOf":[{"type":"object","properties":{"k":{"type":"string","const":"x","default":"x"},"a":{"type":"integer","default":1}}}]}`,
+			`{"k":"x"}`, "a:there k:there",
+		},
+		"by tags of alike forms": {
+			`{"discriminator":{"propertyName":"k"},"oneOf":[
+				{"type":"object","properties":{"k":{"type":"string","const":"x","default":"x"},"a":{"type":"integer","default":1}}},
+				{"type":"object","properties":{"k":{"type":"string","const":"y","default":"y"},"a":{"type":"integer","default":2}}}]}`,
+			`{"k":"y"}`, "a:there k:there",
+		},
+		"by a property that nobody requires": {
+			`{"anyOf":[
+				{"type":"object","properties":{"k":{"type":"string","const":"x"},"a":{"type":"integer","default":1}}},
+				{"type":"object","properties":{"k":{"type":"string","const":"y"},"a":{"type":"integer","default":2}}}]}`,
+			`{}`, "a:optional k:optional",
+		},
+		"by a property that is required": {
+			`{"oneOf":[
+				{"type":"object","required":["k"],"properties":{"k":{"type":"string","const":"x"},"a":{"type":"integer","default":1}}},
+				{"type":"object","required":["k"],"properties":{"k":{"type":"string","const":"y"},"a":{"type":"integer","default":2}}}]}`,
+			`{"k":"x"}`, "a:there k:there",
+		},
+		"shared by a clear and an unclear place": {
+			`{"type":"object","required":["one","two"],"properties":{"one":{"$ref":"#/$defs/M"},"two":{"anyOf":[{"$ref":"#/$defs/M"},{"$ref":"#/$defs/M"}]}},"$defs":{"M":` + model + `}}`,
+			`{"one":{},"two":{}}`, "one:there one.a:there one.b:optional two:there two.a:optional two.b:optional",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := schema.Compile([]byte(tt.schema))
+			if err != nil {
+				t.Fatal(err)
+			}
+			typ, err := FromSchema([]byte(tt.schema), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			value, violations, _ := s.Check(t.Context(), []byte(tt.body))
+			if violations != nil {
+				t.Fatal(violations)
+			}
+			if got := presences(t, "", typ, value); strings.Join(got, " ") != tt.want {
+				t.Errorf("got  %s\nwant %s", strings.Join(got, " "), tt.want)
+			}
+		})
+	}
+}
+
+// presences lists which members a type has for there, and fails where they are not.
+func presences(t *testing.T, at string, typ Type, value any) []string {
+	t.Helper()
+	if typ = typ.Unwrapped().unnulled(); typ.kind != objectKind {
+		return nil
+	}
+	var all []string
+	members, _ := value.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(typ.object.fields)) {
+		field, has := typ.object.fields[name], "optional"
+		_, present := members[name]
+		if !field.IsOptional() {
+			has = "there"
+			if !present {
+				t.Errorf("%s%s is missing", at, name)
+			}
+		}
+		all = append(append(all, at+name+":"+has), presences(t, at+name+".", field, members[name])...)
+	}
+	return all
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// order is a body as a schema describes it: what may be missing, at several levels.
+// typedVars has a body as a schema describes it: what may be missing, at several levels.
 func typedVars(t testing.TB) Vars {
 	t.Helper()
-	body, err := FromSchema([]byte(`{
+	const order = `{
 		"type": "object",
 		"required": ["q", "items"],
 		"properties": {
@@ -33,7 +33,8 @@ func typedVars(t testing.TB) Vars {
 				"name": {"type": "string"}, "price": {"type": "number"}, "size": {"$ref": "#/properties/address"}
 			}}}
 		}
-	}`))
+	}`
+	body, err := FromSchema([]byte(order), defaultsOf(order))
 	if err != nil {
 		t.Fatal(err)
 	}

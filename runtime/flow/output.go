@@ -118,7 +118,9 @@ func repair(violations []problem.Violation) string {
 func place(loc []any) string {
 	parts := make([]string, 0, len(loc))
 	for _, step := range loc {
-		if _, form := step.(problem.Tag); !form {
+		switch step.(type) {
+		case problem.Tag, problem.NumberTag:
+		default:
 			parts = append(parts, fmt.Sprint(step))
 		}
 	}

@@ -123,12 +123,12 @@ func (d *document) promise(schema jsontext.Value, name string) (string, error) {
 	if len(schema) == 0 {
 		return "", nil
 	}
-	return name, d.define(name, schema)
+	return name, d.define(name, schema, false)
 }
 
-// define adds a schema of the config to the components.
-func (d *document) define(name string, schema jsontext.Value) error {
-	embedded, _, err := embedSchema(schema, schemaPointer(name))
+// define adds a schema of the config to the components; filled says whether the route fills in its defaults.
+func (d *document) define(name string, schema jsontext.Value, filled bool) error {
+	embedded, _, err := embedSchema(schema, schemaPointer(name), filled)
 	if err != nil {
 		return err
 	}

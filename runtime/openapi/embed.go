@@ -18,8 +18,11 @@ var identity = map[string]bool{"$schema": true, "$id": true, "$anchor": true, "$
 // embedding moves one schema into a document.
 type embedding struct {
 	// at is the schema's own pointer within the document (RFC 6901).
-	at      jsontext.Pointer
-	outline *schema.Outline
+	at       jsontext.Pointer
+	outline  *schema.Outline
+	compiled *schema.Schema
+	// filled says that the defaults are filled in of what the schema describes, so that no such member need be there.
+	filled bool
 	// refers says that a reference has been moved.
 	refers bool
 }
@@ -32,12 +35,16 @@ type embedding struct {
 // else, the order of members included, stays as it is. Only a dynamic reference that leads to different places,
 // depending on the way to it, has no such pointer: it is left out, and the document demands less than the route there.
 // schema must be one that schema.Compile accepts.
-func embedSchema(raw jsontext.Value, at jsontext.Pointer) (embedded jsontext.Value, refers bool, err error) {
+func embedSchema(raw jsontext.Value, at jsontext.Pointer, filled bool) (embedded jsontext.Value, refers bool, err error) {
 	outline, err := schema.NewOutline(raw)
 	if err != nil {
 		return nil, false, fmt.Errorf("schema: %w", err)
 	}
-	e := &embedding{at: at, outline: outline}
+	compiled, err := schema.Compile(raw)
+	if err != nil {
+		return nil, false, fmt.Errorf("schema: %w", err)
+	}
+	e := &embedding{at: at, outline: outline, compiled: compiled, filled: filled}
 	embedded, err = e.rewrite(raw, "")
 	return embedded, e.refers, err
 }
@@ -66,10 +73,50 @@ func (e *embedding) rewrite(raw jsontext.Value, here jsontext.Pointer) (jsontext
 		}
 		moved.add(m.name, m.value)
 	}
+	if moved, err = e.required(moved, here); err != nil {
+		return nil, err
+	}
 	if moved, err = opened(moved); err != nil {
 		return nil, err
 	}
 	return encode(moved)
+}
+
+// required makes the list of required members what it is to the route: without those that a default is filled in for, and
+// with the one that tells the forms of a union apart.
+func (e *embedding) required(o object, here jsontext.Pointer) (object, error) {
+	var names []string
+	list, ok := o.find("required")
+	if ok {
+		if err := json.Unmarshal(*list, &names); err != nil {
+			return nil, fmt.Errorf("read required: %w", err)
+		}
+	}
+	before := len(names)
+	if union := e.compiled.Tagged(string(here)); union != nil && !union.Implied && !slices.Contains(names, union.Property) {
+		names = append(names, union.Property)
+	}
+	changed := len(names) > before
+	if e.filled {
+		never := e.compiled.Filled(string(here))
+		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(never, name) })
+		changed = changed || len(names) < before
+	}
+	if !changed {
+		return o, nil
+	}
+	encoded, err := encode(names)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(names) == 0:
+		o = slices.DeleteFunc(o, func(m member[jsontext.Value]) bool { return m.name == "required" })
+	case !ok:
+		o.add("required", encoded)
+	default:
+		*list = encoded
+	}
+	return o, nil
 }
 
 // opened gives a schema that has definitions beside a reference, as generators write recursive types, another form
@@ -129,29 +176,56 @@ func (e *embedding) move(ref string, here jsontext.Pointer) string {
 	if !ok {
 		return ref
 	}
-	e.refers = true
-	return (&url.URL{Fragment: string(e.at) + target}).String()
+	return e.reach(target)
 }
 
-// discriminator moves the references in the mapping of a Discriminator Object (OpenAPI 3.1.0, section 4.8.25).
+// discriminator moves the references in the mapping of a Discriminator Object (OpenAPI 3.1.0, section 4.8.25). What the
+// mapping may not hold, such as a schema, or leads nowhere becomes a reference to the form that has the name, if one has;
+// else it is left out, since a tool that follows it would stop there.
 func (e *embedding) discriminator(v jsontext.Value, here jsontext.Pointer) (jsontext.Value, error) {
 	o, ok, err := parse(v)
 	if !ok || err != nil {
 		return v, err
 	}
-	mapping, ok := o.find("mapping")
-	if !ok || mapping.Kind() != '{' {
+	field, ok := o.find("mapping")
+	if !ok {
 		return v, nil
 	}
-	*mapping, err = eachNamed(*mapping, "", func(v jsontext.Value, _ jsontext.Pointer) (jsontext.Value, error) {
-		ref, ok := text(v)
-		if !ok {
-			return v, nil
-		}
-		return encode(e.move(ref, here))
-	})
+	mapping, _, err := parse(*field)
 	if err != nil {
 		return nil, err
 	}
+	union := e.compiled.Tagged(string(here))
+	var moved object
+	for _, m := range mapping.object {
+		target, ok := e.mapped(m.value, here)
+		if !ok && union != nil {
+			target, ok = union.Branches[m.name]
+		}
+		if !ok {
+			continue
+		}
+		ref, err := encode(e.reach(target))
+		if err != nil {
+			return nil, err
+		}
+		moved.add(m.name, ref)
+	}
+	if *field, err = encode(moved); err != nil {
+		return nil, err
+	}
 	return encode(o.object)
+}
+
+// mapped gives the pointer that an entry of a mapping leads to.
+func (e *embedding) mapped(v jsontext.Value, here jsontext.Pointer) (string, bool) {
+	ref, isText := text(v)
+	target, ok := e.outline.Resolve(string(here), ref)
+	return target, isText && ok && e.outline.Exists(target)
+}
+
+// reach is the address that a place of the schema has in the document.
+func (e *embedding) reach(target string) string {
+	e.refers = true
+	return (&url.URL{Fragment: string(e.at) + target}).String()
 }

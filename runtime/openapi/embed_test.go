@@ -124,6 +124,32 @@ var embedded = []struct {
 			"l":{"$id":"list","type":"array","items":{"$dynamicRef":"#T"},"$defs":{"d":{"$dynamicAnchor":"T","not":true}}}}}`,
 		good: []string{`[1]`}, bad: []string{`1`}, lost: []string{`["1"]`},
 	},
+	{
+		name: "a nested union as Pydantic writes it, with a default tag",
+		schema: `{"type":"object","required":["main"],"properties":{"main":{
+			"discriminator":{"propertyName":"shape","mapping":{"circle":"#/$defs/Circle","square":{
+				"discriminator":{"propertyName":"color","mapping":{"blue":"#/$defs/Blue","red":"#/$defs/Red"}},"oneOf":[{"$ref":"#/$defs/Red"},{"$ref":"#/$defs/Blue"}]}}},
+			"oneOf":[{"$ref":"#/$defs/Circle"},{
+				"discriminator":{"propertyName":"color","mapping":{"blue":"#/$defs/Blue","red":"#/$defs/Red"}},"oneOf":[{"$ref":"#/$defs/Red"},{"$ref":"#/$defs/Blue"}]}]}},
+			"$defs":{
+				"Circle":{"type":"object","required":["r"],"properties":{"shape":{"type":"string","const":"circle","default":"circle"},"r":{"type":"number"}}},
+				"Red":{"type":"object","required":["shape","color"],"properties":{"shape":{"const":"square"},"color":{"const":"red"}}},
+				"Blue":{"type":"object","required":["shape","color"],"properties":{"shape":{"const":"square"},"color":{"const":"blue"}}}}}`,
+		good: []string{`{"main":{"shape":"circle","r":1}}`, `{"main":{"shape":"square","color":"blue"}}`},
+		bad:  []string{`{"main":{"r":1}}`, `{"main":{"shape":"oval"}}`, `{"main":{"shape":"square","color":"green"}}`, `{"main":{"shape":"square"}}`},
+	},
+	{
+		name: "what is required and has a default",
+		schema: `{"type":"object","required":["a","b","c","d"],"properties":{"a":{"$ref":"#/$defs/n"},"b":{"type":"integer","default":1},
+			"d":{"type":"integer"}},"allOf":[{"required":["b"],"properties":{"c":{"default":2}}}],"$defs":{"n":{"type":"integer","default":3}}}`,
+		good: []string{`{"d":1}`, `{"a":1,"b":2,"c":3,"d":4}`}, bad: []string{`{}`, `{"a":1,"b":2,"c":3}`, `{"a":"x","d":1}`},
+	},
+	{
+		name: "what is required, and filled in in one place only",
+		schema: `{"type":"object","properties":{"one":{"$ref":"#/$defs/m"},"two":{"anyOf":[{"$ref":"#/$defs/m"},{"required":["b"]}]}},
+			"$defs":{"m":{"type":"object","required":["a"],"properties":{"a":{"type":"integer","default":1}}}}}`,
+		good: []string{`{"one":{"a":1}}`, `{"two":{"b":1}}`}, bad: []string{`{"two":{}}`},
+	},
 	{name: "true", schema: `true`, good: []string{`1`, `{}`}},
 	{name: "false", schema: `false`, bad: []string{`1`, `{}`}},
 }
@@ -250,7 +276,7 @@ func TestEmbed(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, _, err := embedSchema(jsontext.Value(tc.schema), "/components/schemas/s")
+			got, _, err := embedSchema(jsontext.Value(tc.schema), "/components/schemas/s", true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -328,25 +354,37 @@ func TestAnswersMatchTheDocument(t *testing.T) {
 	}
 }
 
-// A mapping has references, too; a property that is called like the keyword has not.
+// A mapping has references to what is in the document, whatever Pydantic, which writes schemas in their place, or an author of
+// references into another document has written; a property that is called like the keyword has none.
 func TestDiscriminatorMappingMoves(t *testing.T) {
-	for name, tc := range map[string]struct{ schema, want string }{
-		"mapping": {
-			`{"discriminator":{"propertyName":"kind","mapping":{"a":"#/$defs/A","b":"other"}},"$defs":{"A":{}}}`,
-			`{"discriminator":{"propertyName":"kind","mapping":{"a":"#/components/schemas/s/$defs/A","b":"other"}},"$defs":{"A":{}}}`,
-		},
-		"no mapping": {`{"discriminator":{"propertyName":"$id"}}`, `{"discriminator":{"propertyName":"$id"}}`},
-		"property": {
-			`{"properties":{"discriminator":{"mapping":{"a":"#/$defs/A"}}},"$defs":{"A":{}}}`,
-			`{"properties":{"discriminator":{"mapping":{"a":"#/$defs/A"}}},"$defs":{"A":{}}}`,
-		},
+	const forms = `"oneOf":[{"$ref":"#/$defs/A"},{"oneOf":[{"$ref":"#/$defs/B"}]}],`
+	const defs = `"$defs":{"A":{"properties":{"kind":{"const":"a"}}},"B":{"required":["kind"],"properties":{"kind":{"const":"b"}}}}`
+	const at = "/components/schemas/s"
+	for name, tc := range map[string]struct{ mapping, want string }{
+		"references":       {`{"a":"#/$defs/A","b":"#/$defs/B"}`, `{"a":"#/components/schemas/s/$defs/A","b":"#/components/schemas/s/$defs/B"}`},
+		"a schema":         {`{"a":"#/$defs/A","b":{"oneOf":[{"$ref":"#/$defs/B"}]}}`, `{"a":"#/components/schemas/s/$defs/A","b":"#/components/schemas/s/oneOf/1"}`},
+		"another document": {`{"a":"#/components/schemas/A","b":"https://example.com/b.json"}`, `{"a":"#/components/schemas/s/$defs/A","b":"#/components/schemas/s/oneOf/1"}`},
+		"names":            {`{"a":"A","b":"B"}`, `{"a":"#/components/schemas/s/$defs/A","b":"#/components/schemas/s/oneOf/1"}`},
+		"of nothing":       {`{"a":"#/$defs/A","c":"#/$defs/C","d":{},"e":7}`, `{"a":"#/components/schemas/s/$defs/A"}`},
 	} {
-		got, _, err := embedSchema(jsontext.Value(tc.schema), "/components/schemas/s")
+		schema := `{"type":"object",` + forms + `"discriminator":{"propertyName":"kind","mapping":` + tc.mapping + `},` + defs + `}`
+		got, _, err := embedSchema(jsontext.Value(schema), at, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(tc.want, string(got)); diff != "" {
+		if diff := cmp.Diff(tc.want, memberAt(t, got, "/discriminator/mapping")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if diff := cmp.Diff(`["kind"]`, memberAt(t, got, "/required")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	for _, same := range []string{
+		`{"discriminator":{"propertyName":"$id"}}`,
+		`{"properties":{"discriminator":{"mapping":{"a":"#/$defs/A"}}},"$defs":{"A":{}}}`,
+	} {
+		if got, _, err := embedSchema(jsontext.Value(same), at, true); err != nil || string(got) != same {
+			t.Errorf("%s became %s (%v)", same, got, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/schema"
 )
 
 // parameter is a Parameter Object (OpenAPI 3.1.0, section 4.8.12). Its style is the default of its place.
@@ -44,7 +45,7 @@ func (d *document) parameterSchema(p *config.Parameter, name string) (jsontext.V
 	if len(p.Schema) == 0 {
 		return jsontext.Value(`{"type":"string"}`), nil
 	}
-	schema, refers, err := embedSchema(p.Schema, schemaPointer(name))
+	schema, refers, err := embedSchema(p.Schema, schemaPointer(name), false)
 	if err != nil || !refers {
 		return schema, err
 	}
@@ -57,10 +58,12 @@ func required(p *config.Parameter) (bool, error) {
 	if p.In == config.InPath {
 		return true, nil
 	}
-	schema, isObject, err := parse(p.Schema)
-	if !p.Required || !isObject || err != nil {
-		return p.Required, err
+	if !p.Required || len(p.Schema) == 0 {
+		return p.Required, nil
 	}
-	_, defaults := schema.find("default")
-	return !defaults, nil
+	compiled, err := schema.Compile(p.Schema)
+	if err != nil {
+		return false, fmt.Errorf("schema: %w", err)
+	}
+	return !compiled.HasDefault(""), nil
 }

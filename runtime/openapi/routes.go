@@ -93,7 +93,7 @@ func isParameter(segment string) bool {
 func (d *document) requestBody(r *config.Route, id string) (*requestBody, error) {
 	if r.Request != nil && len(r.Request.Schema) > 0 {
 		name := id + "_request"
-		return &requestBody{Required: true, Content: content(jsonType, schemaRef(name))}, d.define(name, r.Request.Schema)
+		return &requestBody{Required: true, Content: content(jsonType, schemaRef(name))}, d.define(name, r.Request.Schema, true)
 	}
 	if slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch}, r.Method) {
 		return &requestBody{Content: content(jsonType, anyJSON)}, nil

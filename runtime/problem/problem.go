@@ -29,7 +29,7 @@ type Error struct {
 // Violation is one thing wrong with a request, in the shape of FastAPI's 422 detail (since 0.100, with Pydantic 2).
 type Violation struct {
 	Type string `json:"type"` // Pydantic's error type, such as missing or string_too_short
-	Loc  []any  `json:"loc"`  // where: "body", "path", "query" or "header", then names (string), indexes (int) and Tags
+	Loc  []any  `json:"loc"`  // where: "body", "path", "query" or "header", then names (string), indexes (int), Tags and NumberTags
 	Msg  string `json:"msg"`  // for people
 	// Input is what was sent. It is nil unless the route asks for an echo: it may be a secret or a prompt.
 	Input *any           `json:"input,omitempty"`
@@ -39,6 +39,9 @@ type Violation struct {
 // Tag is a step of a Loc that the request does not have: it names which form of a value was meant, where a property of it
 // tells its forms apart.
 type Tag string
+
+// NumberTag is a Tag that is a number.
+type NumberTag int64
 
 // Error gives code and message only: the cause may quote what a client or an upstream sent, so a log that wants it
 // has to unwrap it on purpose.

@@ -135,7 +135,7 @@ func sentInPython(v any) string {
 	return python(v)
 }
 
-// python writes a value as Python's repr does, on which Pydantic's wording is built; arrays and objects as JSON.
+// python writes a value as Python's repr does, on which Pydantic's wording is built. Members come by their names.
 func python(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -147,11 +147,18 @@ func python(v any) string {
 		return "False"
 	case string:
 		return pythonText(v)
-	case []any, map[string]any:
-		text, err := json.Marshal(v)
-		if err == nil {
-			return string(text)
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = python(item)
 		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case map[string]any:
+		var members []string
+		for _, name := range sortedKeys(v) {
+			members = append(members, pythonText(name)+": "+python(v[name]))
+		}
+		return "{" + strings.Join(members, ", ") + "}"
 	}
 	return fmt.Sprint(v)
 }

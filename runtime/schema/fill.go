@@ -16,9 +16,8 @@ import (
 // schema before what that refers to, and siblings of $ref and allOf before what these lead to.
 //
 // What depends on the value is left alone: if, then, else, not, dependentSchemas, contains, unevaluatedProperties,
-// unevaluatedItems. Of anyOf and oneOf, a branch counts where it is clear that it is meant: the only one that is not null, as
-// in a nullable object, or, where each branch has the same property with a constant of its own, the one that the value's
-// property names. Defaults of the metaschema, which a schema may refer to, say what absence means and are not filled in.
+// unevaluatedItems. Of anyOf and oneOf, a branch counts where choice.go has it clear that it is meant. Defaults of the
+// metaschema, which a schema may refer to, say what absence means and are not filled in.
 type filler struct {
 	also    []*filler // for the same value
 	tagged  []tagged
@@ -45,12 +44,12 @@ type patternFiller struct {
 // tagged are branches that a property tells apart.
 type tagged struct {
 	property string
-	branches map[string]*filler
+	branches map[any]*filler // by the values of tags
 }
 
 // fillers makes one for each schema under which anything can be filled in: those with such a property, and, from these on
 // upwards, those that lead to them.
-func (g *graph) fillers() map[*jsonschema.Schema]*filler {
+func (g *graph) fillers(choices map[*jsonschema.Schema]*choice) map[*jsonschema.Schema]*filler {
 	all := make(map[*jsonschema.Schema]*filler)
 	above := make(map[*jsonschema.Schema][]*jsonschema.Schema)
 	var found []*jsonschema.Schema
@@ -75,14 +74,19 @@ func (g *graph) fillers() map[*jsonschema.Schema]*filler {
 	}
 	for s, f := range all {
 		f.connect(s, all)
+		f.choose(choices[s], all)
 	}
 	return all
 }
 
 // below lists the schemas through which connect leads on.
 func below(s *jsonschema.Schema) []*jsonschema.Schema {
-	out := slices.Concat(same(s), s.AnyOf, s.OneOf, s.PrefixItems)
-	out = slices.AppendSeq(out, maps.Values(s.Properties))
+	return slices.Concat(same(s), s.AnyOf, s.OneOf, inside(s))
+}
+
+// inside lists those for members and items.
+func inside(s *jsonschema.Schema) []*jsonschema.Schema {
+	out := slices.AppendSeq(slices.Clone(s.PrefixItems), maps.Values(s.Properties))
 	out = slices.AppendSeq(out, maps.Values(s.PatternProperties))
 	if sub, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
 		out = append(out, sub)
@@ -136,8 +140,6 @@ func (f *filler) connect(s *jsonschema.Schema, all map[*jsonschema.Schema]*fille
 	for _, also := range same(s) {
 		f.add(all[also])
 	}
-	f.union(s.AnyOf, all)
-	f.union(s.OneOf, all)
 	for _, name := range sortedKeys(s.Properties) {
 		m := memberFiller{name: name, filler: all[s.Properties[name]], fallback: defaultOf(s.Properties[name])}
 		if m.filler != nil || m.fallback != nil {
@@ -163,83 +165,23 @@ func (f *filler) add(also *filler) {
 	}
 }
 
-// union takes what is clear without a check.
-func (f *filler) union(branches []*jsonschema.Schema, all map[*jsonschema.Schema]*filler) {
-	meant := slices.DeleteFunc(slices.Clone(branches), isNull)
-	if len(meant) == 1 {
-		f.add(all[meant[0]])
+// choose takes of a union what is clear without a check.
+func (f *filler) choose(c *choice, all map[*jsonschema.Schema]*filler) {
+	if c == nil {
 		return
 	}
-	if property, values := tagOf(meant); property != "" {
-		t := tagged{property: property, branches: map[string]*filler{}}
-		for i, value := range values {
-			t.branches[value] = all[meant[i]]
-		}
-		f.tagged = append(f.tagged, t)
+	for _, branch := range c.always {
+		f.add(all[branch])
+	}
+	for _, u := range c.told {
+		f.tagged = append(f.tagged, u.filler(all))
 	}
 }
 
-func isNull(s *jsonschema.Schema) bool {
-	if s.Types != nil {
-		return slices.Equal(s.Types.ToStrings(), []string{"null"})
+func (u *union) filler(all map[*jsonschema.Schema]*filler) tagged {
+	t := tagged{property: u.property, branches: map[any]*filler{}}
+	for _, tag := range u.tags {
+		t.branches[tag.value] = all[u.branches[tag.branch]]
 	}
-	return s.Const != nil && *s.Const == nil
-}
-
-// tagOf finds the property of which each branch has another value, and those values, in the order of the branches.
-func tagOf(branches []*jsonschema.Schema) (property string, values []string) {
-	if len(branches) == 0 {
-		return "", nil
-	}
-	for _, name := range constants(branches[0]) {
-		values = values[:0]
-		for _, branch := range branches {
-			if value, ok := constant(branch, name); ok && !slices.Contains(values, value) {
-				values = append(values, value)
-			}
-		}
-		if len(values) == len(branches) {
-			return name, values
-		}
-	}
-	return "", nil
-}
-
-// constants lists the properties for which a branch has a text as the only value.
-func constants(branch *jsonschema.Schema) []string {
-	var names []string
-	for _, s := range referred(branch) {
-		for _, name := range sortedKeys(s.Properties) {
-			if _, ok := constant(s, name); ok {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
-}
-
-func constant(branch *jsonschema.Schema, name string) (string, bool) {
-	for _, s := range referred(branch) {
-		p := s.Properties[name]
-		switch {
-		case p == nil:
-		case p.Const != nil:
-			text, ok := (*p.Const).(string)
-			return text, ok
-		case p.Enum != nil && len(p.Enum.Values) == 1:
-			text, ok := p.Enum.Values[0].(string)
-			return text, ok
-		}
-	}
-	return "", false
-}
-
-// referred gives a schema and those that it refers to, a few steps far.
-func referred(s *jsonschema.Schema) []*jsonschema.Schema {
-	const far = 8
-	var out []*jsonschema.Schema
-	for ; s != nil && len(out) < far; s = s.Ref {
-		out = append(out, s)
-	}
-	return out
+	return t
 }

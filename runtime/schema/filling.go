@@ -138,8 +138,8 @@ func (f *filler) branches(in map[string]any) []*filler {
 	}
 	out := slices.Clone(f.also)
 	for _, t := range f.tagged {
-		tag, _ := in[t.property].(string)
-		if branch := t.branches[tag]; branch != nil {
+		tag, isTag := tagValue(in[t.property])
+		if branch := t.branches[tag]; isTag && branch != nil {
 			out = append(out, branch)
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-
-	"github.com/llmservice/llmservice/runtime/problem"
 )
 
 // place is where in a value something may be wrong, and what schemas there are for it.
@@ -49,7 +47,7 @@ func (p *place) include(s *jsonschema.Schema) {
 
 // below is the place that a step of a loc leads to.
 func (p *place) below(step any) *place {
-	if _, isTag := step.(problem.Tag); isTag {
+	if isTag(step) {
 		return p
 	}
 	if _, isIndex := step.(int); isIndex {

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -44,6 +45,11 @@ type Schema struct {
 	origins  origins
 	echo     bool
 	automata int
+
+	places    map[string]*jsonschema.Schema // by their pointers
+	choices   map[*jsonschema.Schema]*choice
+	presences sync.Once // of present, for which not all schemas are asked
+	present   map[presence]map[string]bool
 }
 
 // Automata is how many instructions the automata of all patterns have.
@@ -70,17 +76,19 @@ func Compile(raw []byte, options ...Option) (*Schema, error) {
 		return nil, err
 	}
 	graph.replaceRegexFormat()
+	unions := graph.unions(doc)
+	choices := graph.choices(unions)
 	rules := graph.rules(doc)
 	if err := checkPatterns(rules); err != nil {
 		return nil, err
 	}
-	fillers := graph.fillers()
+	fillers := graph.fillers(choices)
 	if err := checkDefaults(graph, rules, fillers); err != nil {
 		return nil, err
 	}
 	return &Schema{
-		compiled: compiled, root: rules[compiled], rules: rules, fill: fillers[compiled], origins: graph.origins(doc),
-		echo: set.echo, automata: all.size,
+		compiled: compiled, root: rules[compiled], rules: rules, fill: fillers[compiled], origins: graph.origins(unions),
+		echo: set.echo, automata: all.size, places: graph.places(), choices: choices,
 	}, nil
 }
 

@@ -4,8 +4,6 @@ import (
 	"bytes"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/llmservice/llmservice/runtime/problem"
 )
 
 // spot is a place in a text at or below which violations lie, and its position among the members of its object.
@@ -16,7 +14,7 @@ type spot struct {
 
 // along follows a step of a loc, which leads nowhere if it is a tag.
 func (s *spot) along(step any) *spot {
-	if _, isTag := step.(problem.Tag); isTag {
+	if isTag(step) {
 		return s
 	}
 	if s.next == nil {

@@ -106,7 +106,7 @@ func (f *finder) find(e *jsonschema.ValidationError) {
 	case *kind.AnyOf:
 		f.union(loc, value, e)
 	case *kind.OneOf:
-		if len(k.Subschemas) > 0 {
+		if len(k.Subschemas) > 0 && !f.untagged(value, e.SchemaURL) {
 			f.add(loc, "oneOf", nil)
 		} else {
 			f.union(loc, value, e)
@@ -116,7 +116,7 @@ func (f *finder) find(e *jsonschema.ValidationError) {
 	case *kind.Type:
 		f.wrongType(loc, value, k)
 	case *kind.Required:
-		f.missing(loc, k.Missing)
+		f.missing(loc, f.besideTag(loc, k.Missing))
 	case *kind.DependentRequired:
 		f.missing(loc, k.Missing)
 	case *kind.Dependency:
@@ -238,36 +238,59 @@ func distance(loc []any, branch []found) int {
 
 // union answers for the branch that a discriminator names, as Pydantic does, or else for the closest ones.
 func (f *finder) union(loc []any, value any, e *jsonschema.ValidationError) {
-	from := f.origins.at(e.SchemaURL)
+	u := f.origins.at(e.SchemaURL).union
 	object, isObject := value.(map[string]any)
-	if from.tags == nil || !isObject || len(e.Causes) != len(from.AnyOf)+len(from.OneOf) {
+	if u == nil || !isObject {
 		f.closest(loc, e.Causes)
 		return
 	}
-	ctx := map[string]any{"discriminator": "'" + from.property + "'"}
-	sent, found := object[from.property]
-	text, isText := sent.(string)
-	i := slices.IndexFunc(from.tags, func(t branchTag) bool { return t.tag == text })
+	sent, found := object[u.property]
+	tag, known := u.find(sent)
 	switch {
 	case !found:
-		f.add(loc, "tag:missing", ctx)
-	case !isText || i < 0:
-		f.wrongTag(loc, sent, from, ctx)
+		f.add(loc, "tag:missing", u.context())
+	case !known || tag.branch >= len(e.Causes):
+		f.wrongTag(loc, sent, u)
 	default:
 		sub := f.sub()
-		sub.find(e.Causes[from.tags[i].branch])
+		sub.find(e.Causes[tag.branch])
 		for _, v := range sub.found {
-			v.Loc = slices.Insert(slices.Clone(v.Loc), len(loc), any(problem.Tag(text)))
+			v.Loc = slices.Insert(slices.Clone(v.Loc), len(loc), tag.step())
 			f.found = append(f.found, v)
 		}
 	}
 }
 
+func (u *union) context() map[string]any {
+	return map[string]any{"discriminator": "'" + u.property + "'"}
+}
+
+// untagged says whether a value lacks what would tell the branches of a union apart.
+func (f *finder) untagged(value any, schema string) bool {
+	u := f.origins.at(schema).union
+	object, isObject := value.(map[string]any)
+	if u == nil || !isObject {
+		return false
+	}
+	_, found := object[u.property]
+	return !found
+}
+
+// besideTag tells of a missing tag, and gives the other names that are missing.
+func (f *finder) besideTag(loc []any, names []string) []string {
+	u := f.origins.at(f.schema).union
+	if u == nil || !slices.Contains(names, u.property) {
+		return names
+	}
+	f.add(loc, "tag:missing", u.context())
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == u.property })
+}
+
 // wrongTag repeats the tag only where inputs may be.
-func (f *finder) wrongTag(loc []any, sent any, from *origin, ctx map[string]any) {
-	quoted := make([]string, len(from.tags))
-	for i, t := range from.tags {
-		quoted[i] = python(t.tag)
+func (f *finder) wrongTag(loc []any, sent any, u *union) {
+	ctx, quoted := u.context(), make([]string, len(u.tags))
+	for i, t := range u.tags {
+		quoted[i] = python(t.value)
 	}
 	ctx["expected_tags"] = shorten(strings.Join(quoted, ", "), maxShownValues)
 	if !f.echo {
@@ -342,8 +365,8 @@ func compareStep(a, b any) int {
 }
 
 func nameOf(step any) string {
-	if t, isTag := step.(problem.Tag); isTag {
-		return string(t)
+	if isTag(step) {
+		return fmt.Sprint(step)
 	}
 	name, _ := step.(string)
 	return name

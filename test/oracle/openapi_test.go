@@ -98,6 +98,8 @@ func (n *normalizer) object(v map[string]any) map[string]any {
 			all[name] = sorted(member)
 		case "parameters":
 			all[name] = n.parameters(member)
+		case "default", "examples", "example":
+			all[name] = member // data, whatever it looks like
 		case "properties", "$defs", "responses", "content", "headers":
 			all[name] = n.named(member)
 		default:

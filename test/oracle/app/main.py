@@ -154,6 +154,72 @@ async def draw(drawing: Drawing) -> Drawing:
     return drawing
 
 
+class Disc(BaseModel):
+    shape: Literal["disc"] = "disc"
+    r: Annotated[float, Field(gt=0)]
+
+
+class Red(BaseModel):
+    shape: Literal["square"]
+    color: Literal["red"]
+    side: float
+
+
+class Blue(BaseModel):
+    shape: Literal["square"]
+    color: Literal["blue", "navy"] = "blue"
+    side: float
+    fill: bool = True
+
+
+Square = Annotated[Red | Blue, Field(discriminator="color")]
+Figure = Annotated[Disc | Square, Field(discriminator="shape")]
+
+
+class Figures(BaseModel):
+    main: Figure
+    others: list[Figure] = []
+    spare: Figure | None = None
+    only: Annotated[Disc, Field()] = Disc(r=1)
+
+
+# FastAPI's document knows no union in a union: /openapi.json would be 500 with this route in it.
+@app.post("/figures", summary="Tell forms of forms apart", include_in_schema=False)
+async def figures(value: Figures) -> Figures:
+    return value
+
+
+class Ping(BaseModel):
+    op: Literal[1]
+    text: str
+
+
+class Pong(BaseModel):
+    op: Literal[2, "two"]
+    text: str
+
+
+class Frame(BaseModel):
+    message: Annotated[Ping | Pong, Field(discriminator="op")]
+
+
+@app.post("/frames", summary="Tell forms apart by a number")
+async def frames(frame: Frame) -> Frame:
+    return frame
+
+
+class Card(BaseModel):
+    card: dict[str, Any] = {"$schema": "http://cards.example/card.json", "type": "Card", "body": [{"$ref": "#/nowhere"}]}
+    chart: Annotated[dict[str, Any], Field(examples=[{"$schema": "https://charts.example/v5.json", "mark": "bar"}])] = {}
+    rule: Annotated[dict[str, Any], Field(examples=[{"patternProperties": {"(?=x)": {"type": "string"}}}])] = {}
+    default: Annotated[str, Field(examples=["$ref"])] = "none"
+
+
+@app.post("/cards", summary="Take data that looks like a schema")
+async def cards(value: Card) -> Card:
+    return value
+
+
 class Mixed(BaseModel):
     either: int | list[int]
     maybe: int | None = None

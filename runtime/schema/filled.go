@@ -1,0 +1,165 @@
+package schema
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// What of a value is never absent has one answer: that of the fillers. Templates, documents and parameters ask here for it.
+
+// HasDefault says whether the schema at a pointer has a default, its own or that of what it refers to.
+func (s *Schema) HasDefault(pointer string) bool {
+	at := s.at(pointer)
+	return at != nil && hasDefault(at)
+}
+
+// Fills says whether defaults are filled in under a branch of an anyOf or oneOf at a pointer, in every value that
+// satisfies it.
+func (s *Schema) Fills(pointer, keyword string, branch int) bool {
+	at := s.at(pointer)
+	if at == nil {
+		return false
+	}
+	branches := at.AnyOf
+	if keyword == "oneOf" {
+		branches = at.OneOf
+	}
+	return branch < len(branches) && s.choices[at].surely(branches[branch])
+}
+
+// places are the schemas of the document by their pointers.
+func (g *graph) places() map[string]*jsonschema.Schema {
+	all := make(map[string]*jsonschema.Schema, len(g.nodes))
+	for _, n := range g.nodes {
+		if strings.HasPrefix(n.schema.Location, base) {
+			all[pointerOf(n.schema.Location)] = n.schema
+		}
+	}
+	return all
+}
+
+// at gives the schema at a pointer, which is nil for one that nothing leads to.
+func (s *Schema) at(pointer string) *jsonschema.Schema { return s.places[pointer] }
+
+// surely says whether defaults are filled in under a branch whenever that holds: it is meant in any case, or the property that
+// tells is required.
+func (c *choice) surely(branch *jsonschema.Schema) bool {
+	switch {
+	case c == nil:
+		return false
+	case slices.Contains(c.always, branch):
+		return true
+	}
+	return slices.ContainsFunc(c.told, func(u *union) bool { return u.required && slices.Contains(u.branches, branch) })
+}
+
+// requires says whether a schema has a property required, by itself or by what it refers to.
+func requires(s *jsonschema.Schema, property string, seen map[*jsonschema.Schema]bool) bool {
+	if seen[s] {
+		return false
+	}
+	seen[s] = true
+	if slices.Contains(s.Required, property) {
+		return true
+	}
+	return slices.ContainsFunc(same(s), func(also *jsonschema.Schema) bool { return requires(also, property, seen) })
+}
+
+// Filled lists, of the names that the schema at a pointer requires, those that a value has in any case once its defaults
+// have been filled in, wherever the schema applies.
+func (s *Schema) Filled(pointer string) []string {
+	at := s.at(pointer)
+	if at == nil {
+		return nil
+	}
+	s.presences.Do(func() {
+		s.present = map[presence]map[string]bool{}
+		s.visit(s.compiled, nil, true)
+	})
+	var names []string
+	for _, name := range at.Required {
+		filled, unfilled := s.present[presence{at, true}], s.present[presence{at, false}]
+		if (filled == nil || filled[name]) && (unfilled == nil || unfilled[name]) && (filled != nil || unfilled != nil) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// presence is a schema where defaults are filled in, or are not.
+type presence struct {
+	schema *jsonschema.Schema
+	filled bool
+}
+
+// visit notes the names that a value has in any case when a schema is applied to it: those that are known of the value
+// already, and those that the schema gives defaults for.
+func (s *Schema) visit(at *jsonschema.Schema, known map[string]bool, filled bool) {
+	names := maps.Clone(known)
+	if names == nil {
+		names = map[string]bool{}
+	}
+	if filled {
+		given(at, names, map[*jsonschema.Schema]bool{})
+	}
+	key := presence{at, filled}
+	before := s.present[key]
+	if before != nil {
+		maps.DeleteFunc(names, func(name string, _ bool) bool { return !before[name] })
+		if len(names) == len(before) {
+			return
+		}
+	}
+	s.present[key] = names
+	s.visitSame(at, names, filled)
+	for _, sub := range inside(at) {
+		s.visit(sub, nil, filled)
+	}
+	for _, sub := range unfilled(at) {
+		s.visit(sub, nil, false)
+	}
+}
+
+func (s *Schema) visitSame(at *jsonschema.Schema, names map[string]bool, filled bool) {
+	for _, also := range same(at) {
+		s.visit(also, names, filled)
+	}
+	c := s.choices[at]
+	for _, branch := range slices.Concat(at.AnyOf, at.OneOf) {
+		s.visit(branch, names, filled && c.surely(branch))
+	}
+}
+
+// given adds the properties for which a schema, or what it refers to, has a default.
+func given(s *jsonschema.Schema, names map[string]bool, seen map[*jsonschema.Schema]bool) {
+	if seen[s] {
+		return
+	}
+	seen[s] = true
+	for name, property := range s.Properties {
+		if hasDefault(property) {
+			names[name] = true
+		}
+	}
+	for _, also := range same(s) {
+		given(also, names, seen)
+	}
+}
+
+// unfilled lists the schemas that fillers do not lead to.
+func unfilled(s *jsonschema.Schema) []*jsonschema.Schema {
+	all := []*jsonschema.Schema{s.Not, s.If, s.Then, s.Else, s.Contains, s.PropertyNames, s.UnevaluatedItems, s.UnevaluatedProperties}
+	all = slices.AppendSeq(all, maps.Values(s.DependentSchemas))
+	for _, dependency := range s.Dependencies {
+		if sub, ok := dependency.(*jsonschema.Schema); ok {
+			all = append(all, sub)
+		}
+	}
+	if isDynamic(s.DynamicRef) {
+		all = append(all, s.DynamicRef.Ref)
+	}
+	return slices.DeleteFunc(all, func(sub *jsonschema.Schema) bool { return sub == nil })
+}
