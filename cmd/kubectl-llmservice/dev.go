@@ -26,6 +26,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/gateway"
+	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // dev serves a manifest on this machine, with the gateway that a cluster would run.
@@ -40,8 +41,9 @@ type dev struct {
 const devLong = `Serve an LLMService on this machine, without a cluster: the same gateway, reloaded on every save.
 
 The manifest is checked and its defaults are set as an API server would. A save that is wrong is
-reported, and the last good one goes on being served. A Secret is a directory below --secrets-dir,
-with a file for each key.`
+reported with the lines and columns of its mistakes, and the last good one goes on being served. So
+are values that YAML reads otherwise than they look, such as no. A Secret is a directory below
+--secrets-dir, with a file for each key; files that the manifest asks for and are not there are listed.`
 
 func devCommand() *cobra.Command {
 	d := &dev{}
@@ -74,10 +76,11 @@ func devCommand() *cobra.Command {
 }
 
 func (d *dev) run(ctx context.Context) error {
-	service, encoded, err := d.load(ctx)
+	read, err := d.load(ctx)
 	if err != nil {
 		return err
 	}
+	service, encoded := read.manifest.Service, read.encoded
 	dir, err := os.MkdirTemp("", "llmservice-dev-")
 	if err != nil {
 		return fmt.Errorf("make a directory for the config: %w", err)
@@ -101,6 +104,7 @@ func (d *dev) run(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("--admin-listen: %w", err), api.Close())
 	}
 	d.welcome(service, api.Addr(), admin.Addr())
+	d.warn(read)
 	parts, ctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return d.watch(ctx) })
 	parts.Go(func() error { return g.Run(ctx, api, admin) })
@@ -118,37 +122,44 @@ func (d *dev) gateway(service *v1alpha1.LLMService) (*gateway.Gateway, error) {
 	})
 }
 
-// load reads the manifest and returns the config that an operator would deliver.
-func (d *dev) load(ctx context.Context) (*v1alpha1.LLMService, []byte, error) {
-	service, contract, err := load(ctx, d.file, d.replaceEndpoints)
-	if err != nil {
-		return nil, nil, err
-	}
-	encoded, err := config.Encode(contract)
-	return service, encoded, err
+// loaded is a manifest that can be served.
+type loaded struct {
+	manifest *manifest.Manifest
+	config   *config.Config
+	encoded  []byte
 }
 
-// load reads a manifest as an API server would, and returns the valid config that is made of it and then adjusted.
-func load(ctx context.Context, file string, adjust func(*config.Config) error) (*v1alpha1.LLMService, *config.Config, error) {
+// load reads the manifest and makes the config of it that an operator would deliver.
+func (d *dev) load(ctx context.Context) (*loaded, error) {
+	read, err := load(ctx, d.file, d.replaceEndpoints)
+	if err != nil {
+		return nil, err
+	}
+	read.encoded, err = config.Encode(read.config)
+	return read, err
+}
+
+// load reads a manifest as an API server would, and makes the valid config of it, which is then adjusted.
+func load(ctx context.Context, file string, adjust func(*config.Config) error) (*loaded, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the manifest: %w", err)
+		return nil, fmt.Errorf("read the manifest: %w", err)
 	}
-	service, err := manifest.Load(ctx, raw)
+	read, err := manifest.Read(ctx, raw)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", file, err)
+		return nil, manifest.InFile(file, err)
 	}
-	contract, err := render.Contract(service)
+	contract, err := render.Contract(read.Service)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if err := adjust(contract); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if errs := config.Validate(contract); len(errs) > 0 {
-		return nil, nil, fmt.Errorf("%s: %w", file, inSpec(errs))
+		return nil, manifest.InFile(file, inSpec(read, errs))
 	}
-	return service, contract, nil
+	return &loaded{manifest: read, config: contract}, nil
 }
 
 func (d *dev) replaceEndpoints(c *config.Config) error {
@@ -169,13 +180,35 @@ func (d *dev) replaceEndpoints(c *config.Config) error {
 	return nil
 }
 
-// inSpec names the manifest's fields, of which the config's are a part.
-func inSpec(errs config.Errors) error {
-	all := make([]error, len(errs))
+// inSpec names the manifest's fields, of which the config's are a part, and says where they stand.
+func inSpec(read *manifest.Manifest, errs config.Errors) error {
+	all := make(manifest.Mistakes, len(errs))
 	for i := range errs {
-		all[i] = fmt.Errorf("spec.%w", errs[i])
+		all[i] = read.Locate("spec."+errs[i].Path, errs[i].Message)
 	}
-	return errors.Join(all...)
+	return all
+}
+
+// warn tells of what is served, but perhaps not as it is meant.
+func (d *dev) warn(read *loaded) {
+	if len(read.manifest.Doubtful) > 0 {
+		d.sayf("perhaps not as you mean it:\n%v", manifest.InFile(d.file, read.manifest.Doubtful))
+	}
+	for _, err := range missingSecrets(read.config, d.secretsDir) {
+		d.sayf("below %s: %v; calls that need it fail", d.secretsDir, err)
+	}
+}
+
+// missingSecrets says which of the files that upstreams need cannot be used, as a gateway would.
+func missingSecrets(c *config.Config, dir string) []error {
+	files := upstream.NewCredentials(dir)
+	var missing []error
+	for _, file := range c.SecretFiles() {
+		if _, err := files.Read(file.Path()); err != nil {
+			missing = append(missing, err)
+		}
+	}
+	return missing
 }
 
 // deliver replaces the config in one step, so that the gateway never reads half of one.
@@ -222,20 +255,21 @@ func (d *dev) watch(ctx context.Context) error {
 }
 
 func (d *dev) reload(ctx context.Context) {
-	_, encoded, err := d.load(ctx)
+	read, err := d.load(ctx)
 	if err == nil {
 		var served []byte
 		served, err = os.ReadFile(filepath.Join(d.configDir, config.CurrentKey))
-		if err == nil && bytes.Equal(served, encoded) {
+		if err == nil && bytes.Equal(served, read.encoded) {
 			return
 		}
-		err = d.deliver(encoded)
+		err = d.deliver(read.encoded)
 	}
 	if err != nil {
 		d.sayf("not reloaded, the last good manifest is served on:\n%v", err)
 		return
 	}
-	d.sayf("reloaded, revision %s", config.Revision(encoded))
+	d.sayf("reloaded, revision %s", config.Revision(read.encoded))
+	d.warn(read)
 }
 
 func (d *dev) sayf(format string, args ...any) {

@@ -157,6 +157,42 @@ func awaitAnswer(t *testing.T, url string, status int) {
 	t.Fatalf("%s: %s, want %d", url, last, status)
 }
 
+// TestDevWarns of what is served, but perhaps not as it is meant: Secrets that are not there, and what YAML reads otherwise.
+func TestDevWarns(t *testing.T) {
+	dir := t.TempDir()
+	file, secrets := filepath.Join(dir, "service.yaml"), filepath.Join(dir, "secrets")
+	save(t, file, strings.Replace(service, "body: {text:", "body: {country: no, text:", 1))
+	if err := os.MkdirAll(filepath.Join(secrets, "keys"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var out output
+	cmd := command()
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	cmd.SetArgs([]string{"dev", "-f", file, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--secrets-dir", secrets})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.ExecuteContext(ctx) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("ended with %v", err)
+		}
+	}()
+	out.await(t, `not as you mean it:\n\S+/service\.yaml:15:32: spec\.routes\[0\]\.response\.body\.country: no is read as the boolean false`)
+	out.await(t, `below \S+/secrets: read secret keys/openai: no such file or directory; calls that need it fail`)
+
+	if err := os.WriteFile(filepath.Join(secrets, "keys", "openai"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	save(t, file, strings.Replace(service, "body: {text:", `body: {"no": 1, text:`, 1))
+	out.await(t, `reloaded(?s).*read secret keys/openai: is empty`)
+	save(t, file, strings.Replace(service, "body: {text:", "body: {no: 1, text:", 1))
+	out.await(t, `not reloaded(?s).*service\.yaml:15:23: spec\.routes\[0\]\.response\.body\.no: the name no is read as a boolean`)
+	save(t, file, strings.Replace(service, "upstream: fast", "upstream: slow", 1))
+	out.await(t, `service\.yaml:14:45: spec\.routes\[0\]\.steps\[0\]\.chat\.upstream: there is no upstream "slow"`)
+}
+
 func TestDevRefuses(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good.yaml")
@@ -169,7 +205,7 @@ func TestDevRefuses(t *testing.T) {
 	}{
 		"no file":               {[]string{"dev"}, `"filename" not set`},
 		"a file that is not":    {[]string{"dev", "-f", filepath.Join(dir, "none.yaml")}, "no such file"},
-		"a bad manifest":        {[]string{"dev", "-f", bad}, "spec.upstreams[0].endpoints[0].url"},
+		"a bad manifest":        {[]string{"dev", "-f", bad}, "bad.yaml:9:23: spec.upstreams[0].endpoints[0].url"},
 		"an unknown upstream":   {[]string{"dev", "-f", good, "--endpoint", "slow=http://x"}, "there is no upstream slow"},
 		"an endpoint of no URL": {[]string{"dev", "-f", good, "--endpoint", "fast=x"}, "--endpoint fast"},
 		"a level of no name":    {[]string{"dev", "-f", good, "--log-level", "loud"}, "--log-level"},

@@ -64,10 +64,11 @@ func (e *explain) run(ctx context.Context, route string) error {
 	if e.output != "text" && e.output != "json" {
 		return fmt.Errorf("--output: %q, want text or json", e.output)
 	}
-	service, contract, err := load(ctx, e.file, func(*config.Config) error { return nil })
+	read, err := load(ctx, e.file, func(*config.Config) error { return nil })
 	if err != nil {
 		return err
 	}
+	service, contract := read.manifest.Service, read.config
 	maxStream, err := service.Spec.Runtime.MaxStreamDuration.Parse()
 	if err != nil {
 		return fmt.Errorf("spec.runtime.maxStreamDuration: %w", err)

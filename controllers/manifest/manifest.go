@@ -3,12 +3,11 @@
 package manifest
 
 import (
-	"bufio"
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"sync"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
@@ -21,8 +20,6 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/json"
-	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 
 	sigsyaml "sigs.k8s.io/yaml"
@@ -37,49 +34,83 @@ const Kind = "LLMService"
 // ErrNone says that there is no LLMService among the documents.
 var ErrNone = errors.New("there is no " + Kind)
 
-// Load returns the first LLMService among the YAML documents, as an API server would have stored it. Its errors name
-// the fields that an API server would have refused.
+// Manifest is an LLMService as an API server would have stored it, and where its fields stand in a file.
+type Manifest struct {
+	Service *v1alpha1.LLMService
+	// Doubtful are values that are likely to be meant otherwise than YAML reads them.
+	Doubtful Mistakes
+
+	document *document
+}
+
+// Load is Read without the places.
 func Load(ctx context.Context, documents []byte) (*v1alpha1.LLMService, error) {
-	reader := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(documents)))
-	for {
-		document, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			return nil, ErrNone
-		}
+	m, err := Read(ctx, documents)
+	if err != nil {
+		return nil, err
+	}
+	return m.Service, nil
+}
+
+// Read returns the first LLMService among the YAML documents. Its errors are ErrNone, or Mistakes, which name the fields
+// that an API server would have refused, and those whose names YAML has made booleans of, which no API server can tell.
+func Read(ctx context.Context, documents []byte) (*Manifest, error) {
+	for _, d := range split(documents) {
+		encoded, err := d.read()
 		if err != nil {
-			return nil, fmt.Errorf("read YAML: %w", err)
-		}
-		encoded, err := sigsyaml.YAMLToJSONStrict(document)
-		if err != nil {
-			return nil, fmt.Errorf("read YAML: %w", err)
+			return nil, err
 		}
 		var object map[string]any
 		// Kubernetes' own decoder: rules tell integers from other numbers.
-		if err := json.Unmarshal(encoded, &object); err != nil {
-			return nil, fmt.Errorf("read YAML: %w", err)
+		if err := json.Unmarshal(encoded, &object); len(encoded) > 0 && err != nil {
+			return nil, d.syntax(err)
 		}
 		if object["kind"] == Kind {
-			return decode(ctx, object)
+			return d.manifest(ctx, object)
 		}
 	}
+	return nil, ErrNone
 }
 
-func decode(ctx context.Context, object map[string]any) (*v1alpha1.LLMService, error) {
+// Locate gives what is wrong with a field its place.
+func (m *Manifest) Locate(path, message string) Mistake { return m.document.locate(path, message) }
+
+func (d *document) manifest(ctx context.Context, object map[string]any) (*Manifest, error) {
 	if got, want := object["apiVersion"], v1alpha1.GroupVersion.String(); got != want {
-		return nil, fmt.Errorf("apiVersion: %v, want %s", got, want)
+		return nil, Mistakes{d.locate("apiVersion", fmt.Sprintf("is %v, want %s", got, want))}
 	}
 	definition, err := loadDefinition()
 	if err != nil {
 		return nil, err
 	}
-	if err := definition.admit(ctx, object); err != nil {
-		return nil, err
+	w := &words{document: d}
+	w.walk(d.root, definition.structural, "")
+	if wrong := append(w.wrong, definition.admit(ctx, d, object)...); len(wrong) > 0 {
+		return nil, sorted(wrong.with(w.doubtful))
 	}
 	service := &v1alpha1.LLMService{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, service); err != nil {
-		return nil, fmt.Errorf("decode %s: %w", Kind, err)
+		return nil, Mistakes{{Message: fmt.Sprintf("decode %s: %v", Kind, err)}}.with(w.doubtful)
 	}
-	return service, nil
+	return &Manifest{Service: service, Doubtful: w.doubtful, document: d}, nil
+}
+
+// with adds to mistakes what is doubtful at the same places, for it is likely to be why.
+func (m Mistakes) with(doubtful Mistakes) Mistakes {
+	all := slices.Clone(m)
+	for i, mistake := range all {
+		for _, d := range doubtful {
+			if mistake.Line == d.Line && mistake.Column == d.Column || mistake.Line == 0 {
+				all[i].Message += "; " + d.Message
+			}
+		}
+	}
+	return all
+}
+
+func sorted(m Mistakes) Mistakes {
+	slices.SortStableFunc(m, func(a, b Mistake) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+	return m
 }
 
 // definition is what an API server makes of the CustomResourceDefinition.
@@ -112,12 +143,12 @@ var loadDefinition = sync.OnceValues(func() (*definition, error) {
 })
 
 // admit sets the defaults and refuses what an API server refuses.
-func (d *definition) admit(ctx context.Context, object map[string]any) error {
+func (d *definition) admit(ctx context.Context, at *document, object map[string]any) Mistakes {
 	track := structuralschema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}
 	unknown := pruning.PruneWithOptions(object, d.structural, true, track)
-	var errs []error
+	var errs Mistakes
 	for _, path := range unknown {
-		errs = append(errs, fmt.Errorf("%s: unknown field", path))
+		errs = append(errs, at.locateName(path, "unknown field"))
 	}
 	defaulting.PruneNonNullableNullsWithoutDefaults(object, d.structural)
 	defaulting.Default(object, d.structural)
@@ -127,13 +158,8 @@ func (d *definition) admit(ctx context.Context, object map[string]any) error {
 		broken, _ := d.rules.Validate(ctx, nil, d.structural, object, nil, celconfig.RuntimeCELCostBudget)
 		wrong = append(wrong, broken...)
 	}
-	return errors.Join(append(errs, plain(wrong)...)...)
-}
-
-func plain(wrong field.ErrorList) []error {
-	errs := make([]error, len(wrong))
-	for i := range wrong {
-		errs[i] = wrong[i]
+	for _, e := range wrong {
+		errs = append(errs, at.locate(e.Field, e.ErrorBody()))
 	}
 	return errs
 }

@@ -36,11 +36,11 @@ func TestLoadSetsDefaults(t *testing.T) {
 
 func TestLoadRefuses(t *testing.T) {
 	for name, tt := range map[string]struct{ manifest, want string }{
-		"an unknown field":    {strings.Replace(minimal, "{name: assistant, ups", "{name: assistant, nope: 1, ups", 1), "spec.models[0].nope: unknown field"},
-		"a rule's break":      {strings.Replace(minimal, "type: OpenAI, openAI: {model: m}, ", "type: OpenAI, ", 1), "spec.upstreams[0]"},
-		"a name given twice":  {minimal + "  - {name: assistant, upstreams: [fast]}\n", "spec.models[1]"},
-		"a pattern's break":   {strings.Replace(minimal, "name: fast", "name: FAST", 1), "spec.upstreams[0].name"},
-		"another version":     {strings.Replace(minimal, "v1alpha1", "v9", 1), "apiVersion: serving.llmservice.dev/v9, want"},
+		"an unknown field":    {strings.Replace(minimal, "{name: assistant, ups", "{name: assistant, nope: 1, ups", 1), "8:23: spec.models[0].nope: unknown field"},
+		"a rule's break":      {strings.Replace(minimal, "type: OpenAI, openAI: {model: m}, ", "type: OpenAI, ", 1), "6:5: spec.upstreams[0]"},
+		"a name given twice":  {minimal + "  - {name: assistant, upstreams: [fast]}\n", "9:5: spec.models[1]"},
+		"a pattern's break":   {strings.Replace(minimal, "name: fast", "name: FAST", 1), "6:12: spec.upstreams[0].name"},
+		"another version":     {strings.Replace(minimal, "v1alpha1", "v9", 1), "1:13: apiVersion: is serving.llmservice.dev/v9, want"},
 		"a key given twice":   {minimal + "  replicas: 1\n  replicas: 2\n", "replicas"},
 		"a key that is no ID": {strings.Replace(minimal, "assistant}", "Assistant_1}", 1), "DNS"},
 	} {

@@ -1,0 +1,57 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Mistake is something that is wrong with a manifest, or likely to be meant otherwise.
+type Mistake struct {
+	// Line and Column say where it stands in the file, both from 1; 0 where that is not known.
+	Line, Column int
+	// Path is the field, as in spec.routes[0].path; "" for none.
+	Path    string
+	Message string
+}
+
+// Error gives place, field and message: "12:5: spec.replicas: …".
+func (m Mistake) Error() string {
+	text := m.Message
+	if m.Path != "" {
+		text = m.Path + ": " + text
+	}
+	if m.Line > 0 {
+		text = fmt.Sprintf("%d:%d: %s", m.Line, m.Column, text)
+	}
+	return text
+}
+
+// Mistakes are all that is wrong with a manifest, from its first line on.
+type Mistakes []Mistake
+
+// Error has a line for each.
+func (m Mistakes) Error() string {
+	lines := make([]string, len(m))
+	for i := range m {
+		lines[i] = m[i].Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// InFile puts a file's name before an error of this package, and before each of its lines, so that editors find the place.
+func InFile(file string, err error) error {
+	all, ok := errors.AsType[Mistakes](err)
+	if !ok {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	lines := make([]error, len(all))
+	for i := range all {
+		separator := ": "
+		if all[i].Line > 0 {
+			separator = ":"
+		}
+		lines[i] = fmt.Errorf("%s%s%w", file, separator, all[i])
+	}
+	return errors.Join(lines...)
+}
