@@ -3,11 +3,14 @@ package schema
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/llmservice/llmservice/test/needs"
 )
 
 // suiteGroup is one schema of the official test suite, and what it accepts.
@@ -34,11 +37,8 @@ func suite(t *testing.T) string {
 		Error string `json:"Error"`
 	}
 	if err := errors.Join(err, json.Unmarshal(out, &module)); err != nil || module.Dir == "" {
-		const how = "the JSON Schema test suite is absent: run `go mod download` in runtime/schema/testdata/suite, with access to a module proxy (%v %s)"
-		if os.Getenv("CI") == "true" {
-			t.Fatalf(how, err, module.Error)
-		}
-		t.Skipf(how, err, module.Error)
+		const how = "the JSON Schema test suite is not there: run `make suite-deps`, with access to a module proxy (%v %s)"
+		needs.Missing(t, "suite", fmt.Sprintf(how, err, module.Error))
 	}
 	return filepath.Join(module.Dir, "testdata", "JSON-Schema-Test-Suite", "tests", "draft2020-12")
 }

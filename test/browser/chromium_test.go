@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -18,6 +17,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"go.uber.org/goleak"
+
+	"github.com/llmservice/llmservice/test/needs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,7 +29,7 @@ const patience = 90 * time.Second
 // programs are the names of Chromium: Debian's package of the browser without a window, then those of whole browsers.
 var programs = []string{"chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"}
 
-// chromium finds the browser. A developer may do without one, CI may not.
+// chromium finds the browser.
 func chromium(t *testing.T) string {
 	t.Helper()
 	for _, name := range programs {
@@ -36,11 +37,7 @@ func chromium(t *testing.T) string {
 			return path
 		}
 	}
-	missing := fmt.Sprintf("THE PAGES WERE NOT TESTED: there is none of %s here; `make deps` installs one", strings.Join(programs, ", "))
-	if os.Getenv("CI") != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
+	needs.Missing(t, "browser", fmt.Sprintf("there is none of %s here: run `make browser-deps`", strings.Join(programs, ", ")))
 	return ""
 }
 

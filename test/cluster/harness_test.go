@@ -26,7 +26,7 @@ type cluster struct {
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("a cluster needs root")
+		t.Fatal("a cluster needs root: run `make e2e` as root")
 	}
 	c := &cluster{program: filepath.Join(t.TempDir(), "cluster"), state: "/tmp/llmservice-k8s-test", netns: "llmservice-test"}
 	build(t, c.program, "./cmd/cluster")

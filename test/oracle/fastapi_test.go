@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/llmservice/llmservice/test/needs"
 )
 
 // interpreter is the Python that has requirements.txt installed, as `make oracle-deps` leaves it behind.
@@ -35,10 +38,7 @@ func interpreter(t *testing.T) string {
 	sum := sha256.Sum256(raw)
 	python := filepath.Join(cache, "oracle-"+hex.EncodeToString(sum[:])[:12], "bin", "python")
 	if _, err := os.Stat(python); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("the oracle's Python is missing, `make oracle-deps` installs it: %v", err)
-		}
-		t.Skipf("SKIPPED, NOTHING WAS COMPARED: the oracle's Python is missing, `make oracle-deps` installs it: %v", err)
+		needs.Missing(t, "oracle", fmt.Sprintf("there is no Python for the oracle: run `make oracle-deps` (%v)", err))
 	}
 	return python
 }
