@@ -137,7 +137,8 @@ func (h *httpCall) header(ctx context.Context, f *frame) (http.Header, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-			return nil, f.misfit(h.headers.Reads(name), "gives control characters for a header", fmt.Errorf("%s: has control characters", name))
+			cause := fmt.Errorf("%s: has control characters", name)
+			return nil, f.misfit(h.headers.Reads(name), "gives control characters for a header", cause)
 		}
 		header.Set(name, text)
 	}
