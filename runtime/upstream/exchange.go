@@ -82,7 +82,7 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 	}
 	defer func() { _ = answer.Body.Close() }() // what is lost by it is only the connection's reuse
 	if !want.status(answer.Status) {
-		return nil, rejected(a, answer)
+		return nil, rejected(ctx, a, answer)
 	}
 	if err := coded(answer.Header); err != nil {
 		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}

@@ -1,7 +1,7 @@
 package upstream
 
 import (
-	"io"
+	"context"
 	"slices"
 
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -15,25 +15,34 @@ var explained = []int{400, 404, 413, 422}
 // maxExplanation bounds what is read of an answer that explains, in bytes. One that is longer explains nothing.
 const maxExplanation = 64 << 10
 
+// explainedCopies is how often an explanation is held beside its text: errors stand within errors.
+const explainedCopies = 4
+
 // rejected is StatusFailure for an attempt whose caller may be told of a mistake in its own words. The body is read within
-// the attempt's time.
-func rejected(attempt *relay.Attempt, a *relay.Answer) relay.Failure {
+// the attempt's time and memory.
+func rejected(ctx context.Context, attempt *relay.Attempt, a *relay.Answer) relay.Failure {
 	f := StatusFailure(a)
 	if attempt.Explain == nil || !slices.Contains(explained, a.Status) {
 		return f
 	}
-	var body []byte
-	if coded(a.Header) == nil {
-		body = explanation(a.Body)
-	}
+	memory := memoryOf(attempt)
+	body := explanation(ctx, memory, a)
 	f.Said = attempt.Explain(body)
+	memory.Return(relay.Held(body) + explainedCopies*len(body))
 	return f
 }
 
-// explanation is nil where it is too long, or did not come whole.
-func explanation(body io.Reader) []byte {
-	text, err := io.ReadAll(io.LimitReader(body, maxExplanation+1))
-	if err != nil || len(text) > maxExplanation {
+// explanation is nil where it is too long or coded, or did not come whole.
+func explanation(ctx context.Context, memory relay.Memory, a *relay.Answer) []byte {
+	if coded(a.Header) != nil {
+		return nil
+	}
+	text, err := relay.ReadAll(ctx, memory, a.Body, a.Length, maxExplanation)
+	if err != nil {
+		return nil
+	}
+	if err := memory.Reserve(ctx, explainedCopies*len(text)); err != nil {
+		memory.Return(relay.Held(text))
 		return nil
 	}
 	return text

@@ -25,13 +25,19 @@ func refusing(t *testing.T, status int, h http.Header, body io.Reader, explain b
 			_, err := io.Copy(to, body)
 			_ = to.CloseWithError(err)
 		}()
-		return &relay.Answer{Status: status, Header: h, Body: from}, nil
+		return &relay.Answer{Status: status, Header: h, Body: from, Length: -1}, nil
+	})
+	memory := &strict{}
+	t.Cleanup(func() {
+		if memory.held != 0 {
+			t.Errorf("%d bytes are still reserved", memory.held)
+		}
 	})
 	once := func(after relay.Failure) (*relay.Attempt, relay.Failure) {
 		if after.Kind != relay.NoFailure {
 			return nil, after
 		}
-		a := &relay.Attempt{FirstToken: patience, Idle: patience, Total: patience, Release: func() {}}
+		a := &relay.Attempt{FirstToken: patience, Idle: patience, Total: patience, Memory: memory, Release: func() {}}
 		if explain {
 			a.Explain = func(body []byte) *problem.Said {
 				read = append(read, string(body))
@@ -111,6 +117,37 @@ func TestARefusalsBodyIsWaitedForWithinTheAttempt(t *testing.T) {
 		}
 	})
 }
+
+// strict admits what an explanation of the longest may need, and no more.
+type strict struct{ held int }
+
+func (s *strict) Reserve(_ context.Context, bytes int) error {
+	if s.held+bytes > (relay.Copies+explainedCopies)*(maxExplanation+1)+relay.Copies {
+		return relay.Failure{Kind: relay.FailedMemory}
+	}
+	s.held += bytes
+	return nil
+}
+
+func (s *strict) Return(bytes int) { s.held -= bytes }
+
+// Without room for it nobody is told what an upstream said, but the status stays.
+func TestARefusalWithoutMemoryIsToldAsOurs(t *testing.T) {
+	var read [][]byte
+	a := &relay.Attempt{Memory: full{}, Explain: func(body []byte) *problem.Said {
+		read = append(read, body)
+		return &problem.Said{}
+	}}
+	f := rejected(t.Context(), a, &relay.Answer{Status: 413, Body: io.NopCloser(strings.NewReader("x"))})
+	if told := Told(f); told.Status != 413 || len(read) != 1 || read[0] != nil {
+		t.Errorf("%+v, read %q", told, read)
+	}
+}
+
+type full struct{}
+
+func (full) Reserve(context.Context, int) error { return relay.Failure{Kind: relay.FailedMemory} }
+func (full) Return(int)                         {}
 
 type errReader struct{}
 

@@ -61,7 +61,7 @@ func (s *streaming) try(ctx context.Context, a *relay.Attempt, tap func() relay.
 	}
 	defer func() { _ = answer.Body.Close() }() // what is lost by it is only the connection's reuse
 	if !successful(answer.Status) {
-		return rejected(a, answer)
+		return rejected(ctx, a, answer)
 	}
 	if err := refusesToStream(answer.Status, answer.Header); err != nil {
 		return relay.Failure{Kind: relay.FailedMalformed, Err: err}

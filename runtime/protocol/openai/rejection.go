@@ -3,7 +3,6 @@ package openai
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -105,18 +104,20 @@ func (r Rejection) within(inner Rejection) Rejection {
 	return inner
 }
 
-// maxListed bounds the errors of a list that are told.
-const maxListed = 8
+// What is told of a list of errors, and of the steps that lead to a place in a request.
+const (
+	maxListed = 8
+	maxSteps  = 32
+)
 
 // firstOf reads a list of errors: the first, with the messages of those behind it.
 func firstOf(list jsontext.Value, nested int) Rejection {
-	var items []jsontext.Value
-	if nested == 0 || !read(list, &items) {
-		return Rejection{}
-	}
 	var first Rejection
 	var messages []string
-	for _, item := range items[:min(len(items), maxListed)] {
+	for _, item := range some(list, maxListed) {
+		if nested == 0 {
+			break
+		}
 		r := rejection(item, nested-1)
 		if r.Message == "" {
 			continue
@@ -132,26 +133,36 @@ func firstOf(list jsontext.Value, nested int) Rejection {
 
 // place writes a violation's location as OpenAI names parameters, such as messages[0].role.
 func place(loc jsontext.Value) string {
-	var steps []any
-	if loc.Kind() != '[' || !read(loc, &steps) {
-		return ""
-	}
 	var b strings.Builder
-	for i, step := range steps {
-		switch step := step.(type) {
-		case float64:
-			fmt.Fprintf(&b, "[%s]", strconv.FormatFloat(step, 'f', -1, 64))
-		case string:
-			if i == 0 && (step == "body" || step == "query" || step == "header") {
-				continue
-			}
-			if b.Len() > 0 {
-				b.WriteByte('.')
-			}
-			b.WriteString(step)
+	for i, step := range some(loc, maxSteps) {
+		switch name := words(step); {
+		case step.Kind() == '0':
+			fmt.Fprintf(&b, "[%s]", step)
+		case i == 0 && (name == "body" || name == "query" || name == "header"), name == "":
+		case b.Len() > 0:
+			b.WriteString("." + name)
+		default:
+			b.WriteString(name)
 		}
 	}
 	return b.String()
+}
+
+// some are the first items of a list, as far as they can be read.
+func some(list jsontext.Value, most int) []jsontext.Value {
+	var items []jsontext.Value
+	d := jsontext.NewDecoder(bytes.NewReader(list), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if open(d, '[', errNotArray) != nil {
+		return nil
+	}
+	for len(items) < most && d.PeekKind() != ']' {
+		item, err := d.ReadValue()
+		if err != nil {
+			break
+		}
+		items = append(items, item.Clone())
+	}
+	return items
 }
 
 // words is a string's text; empty for what is none.

@@ -34,6 +34,7 @@ func TestParseRejection(t *testing.T) {
 		"a message that is an object": {`{"message":{"detail":[{"msg":"m","loc":["body","n"]}]}}`, Rejection{Message: "n: m", Param: "n"}},
 		"a list":                      {`[{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}}]`, Rejection{Message: "m", Code: []byte("400")}},
 		"errors":                      {`{"errors":[{"message":"m","code":7003},{"message":"o"}]}`, Rejection{Message: "m; o", Code: []byte("7003")}},
+		"a long list":                 {`[` + strings.Repeat(`{"message":"m"},`, 20) + `1]`, Rejection{Message: strings.Repeat("m; ", maxListed-1) + "m"}},
 		"a problem":                   {`{"type":"about:blank","title":"t","detail":"m"}`, Rejection{Message: "m", Type: "about:blank"}},
 		"a title":                     {`{"title":"t"}`, Rejection{Message: "t"}},
 		"only text":                   {`"m"`, Rejection{Message: "m"}},
