@@ -9,7 +9,7 @@ import (
 const WorkersAuto = "Auto"
 
 // Runtime says how a replica runs. A change of workers, maxStreamDuration, resources or image replaces the pods; a
-// change of maxInFlight does not.
+// change of maxInFlight or requestBodyLimit does not.
 type Runtime struct {
 	// workers is how many requests compute at the same instant: an integer from 1 to 64, or Auto, which is the CPU
 	// limit rounded up, else the CPU request rounded up, and at least 2. Default: Auto.
@@ -26,6 +26,13 @@ type Runtime struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
 	MaxInFlight int32 `json:"maxInFlight,omitempty"`
+
+	// requestBodyLimit is how large the body of a request may be: a quantity of bytes from 1Ki to 16Mi. A larger one is
+	// answered 413. Default: 4Mi.
+	// +optional
+	// +kubebuilder:default="4Mi"
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('16Mi')) <= 0",message="requestBodyLimit must be a quantity from 1Ki to 16Mi"
+	RequestBodyLimit *resource.Quantity `json:"requestBodyLimit,omitempty"`
 
 	// maxStreamDuration is how long a stream may last, from 1s to 24h. The pods' grace period derives from it. Above
 	// 9m cluster-autoscaler gives up on a draining node sooner than the gateway does. Default: 5m.

@@ -991,6 +991,11 @@ func (in *Runtime) DeepCopyInto(out *Runtime) {
 		*out = new(intstr.IntOrString)
 		**out = **in
 	}
+	if in.RequestBodyLimit != nil {
+		in, out := &in.RequestBodyLimit, &out.RequestBodyLimit
+		x := (*in).DeepCopy()
+		*out = &x
+	}
 	if in.Resources != nil {
 		in, out := &in.Resources, &out.Resources
 		*out = new(Resources)

@@ -11,10 +11,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/llmservice/llmservice/cmd/internal/signals"
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/gateway"
 )
@@ -65,7 +64,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := signals.Context(context.Background())
 	defer stop()
 	var listeners net.ListenConfig
 	api, err := listeners.Listen(ctx, "tcp", f.listen)

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/llmservice/llmservice/runtime/config"
@@ -46,6 +50,54 @@ func TestLastWordsOutsideOfAContainer(t *testing.T) {
 	if err := lastWords(filepath.Join(t.TempDir(), "none"), config.Status{}); err != nil {
 		t.Error(err)
 	}
+}
+
+// asGateway has this test binary be the gateway.
+const asGateway = "LLMSERVICE_TEST_AS_GATEWAY"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asGateway) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// The first signal begins a drain, the second does not wait for its end.
+func TestASecondSignalEndsAtOnce(t *testing.T) {
+	for _, second := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0",
+			"--config-dir="+t.TempDir(), "--drain-delay=1h")
+		cmd.Env = append(os.Environ(), asGateway+"=1")
+		logs, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(logs)
+		await(t, lines, "config rejected")
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		await(t, lines, "draining")
+		_ = cmd.Process.Signal(second)
+		for lines.Scan() { // to the end of the process
+		}
+		err = cmd.Wait()
+		if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 128+int(second) {
+			t.Errorf("%s: %v", second, err)
+		}
+	}
+}
+
+func await(t *testing.T, lines *bufio.Scanner, text string) {
+	t.Helper()
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), text) {
+			return
+		}
+	}
+	t.Fatalf("the logs ended without %q", text)
 }
 
 func TestFlags(t *testing.T) {

@@ -4,10 +4,10 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/llmservice/llmservice/cmd/internal/signals"
 )
 
 func main() {
@@ -17,7 +17,7 @@ func main() {
 }
 
 func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := signals.Context(context.Background())
 	defer stop()
 	return command().ExecuteContext(ctx)
 }

@@ -9,9 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/llmservice/llmservice/cmd/internal/signals"
 	"github.com/llmservice/llmservice/controllers"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
@@ -117,7 +116,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := signals.Context(context.Background())
 	defer stop()
 	options, err := f.options(ctx, logger)
 	if err != nil {

@@ -18,6 +18,9 @@ func Contract(s *v1alpha1.LLMService) (*config.Config, error) {
 		Service: config.Service{Name: s.Name, Namespace: s.Namespace},
 		Runtime: config.Runtime{MaxInFlight: int(runtimeOf(s).MaxInFlight)},
 	}
+	if limit := runtimeOf(s).RequestBodyLimit; limit != nil {
+		c.Runtime.RequestBodyLimit = limit.Value()
+	}
 	for i := range s.Spec.Models {
 		model := &s.Spec.Models[i]
 		c.Models = append(c.Models, config.Model{Name: model.Name, Upstreams: model.Upstreams})

@@ -11,6 +11,7 @@ import (
 
 	contractjson "github.com/go-json-experiment/json" // as config.Encode writes it
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
@@ -104,7 +105,12 @@ func sameValue(a, b any) bool {
 	}
 	x, errX := time.ParseDuration(fmt.Sprint(a))
 	y, errY := time.ParseDuration(fmt.Sprint(b))
-	return errX == nil && errY == nil && x == y
+	if errX == nil && errY == nil && x == y {
+		return true
+	}
+	text, isText := b.(string)
+	quantity, err := resource.ParseQuantity(text)
+	return isText && err == nil && cmp.Equal(a, float64(quantity.Value()))
 }
 
 func TestContractNamesTheField(t *testing.T) {

@@ -36,8 +36,9 @@ type Runtime struct {
 	RequestBodyLimit int64 `json:"requestBodyLimit,omitzero"`
 }
 
-// The bounds of a request's body, in bytes. A schema is held against no more than the second.
+// The bounds of a request's body, in bytes. A schema is held against no more than the last.
 const (
+	MinRequestBodyLimit     = 1 << 10
 	DefaultRequestBodyLimit = 4 << 20
 	MaxRequestBodyLimit     = 16 << 20
 )

@@ -124,7 +124,7 @@ func TestValidate(t *testing.T) {
 		"service.name":        {func(c *Config) { c.Service.Name = "" }, "required"},
 		"runtime.maxInFlight": {func(c *Config) { c.Runtime.MaxInFlight = -1 }, "at least 1"},
 		"runtime.requestBodyLimit": {
-			func(c *Config) { c.Runtime.RequestBodyLimit = MaxRequestBodyLimit + 1 }, "16777217 bytes, want 1 to 16777216",
+			func(c *Config) { c.Runtime.RequestBodyLimit = MaxRequestBodyLimit + 1 }, "is 16777217 bytes, want 1024 to 16777216",
 		},
 		"upstreams[0].name": {func(c *Config) { c.Upstreams[0].Name = "" }, "required"},
 		"upstreams[1].name": {func(c *Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]) }, "another upstream"},

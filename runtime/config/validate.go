@@ -62,8 +62,8 @@ func (v *validator) service(c *Config) {
 	if c.Runtime.MaxInFlight < 0 {
 		v.addf("runtime.maxInFlight", "is %d, want at least 1, or 0 for what memory allows", c.Runtime.MaxInFlight)
 	}
-	if limit := c.Runtime.RequestBodyLimit; limit < 0 || limit > MaxRequestBodyLimit {
-		v.addf("runtime.requestBodyLimit", "is %d bytes, want 1 to %d", limit, MaxRequestBodyLimit)
+	if limit := c.Runtime.BodyLimit(); limit < MinRequestBodyLimit || limit > MaxRequestBodyLimit {
+		v.addf("runtime.requestBodyLimit", "is %d bytes, want %d to %d", limit, MinRequestBodyLimit, MaxRequestBodyLimit)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	goruntime "runtime"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/llmservice/llmservice/runtime/admin"
@@ -61,6 +62,8 @@ type Gateway struct {
 	pages       *openapi.Pages
 	drain       drain.State
 	store       store
+	rejections  remark
+	newWatcher  func() (*fsnotify.Watcher, error)
 }
 
 // New returns a gateway that has not read its config yet. It sets the process's parallelism (GOMAXPROCS).
@@ -81,6 +84,7 @@ func New(o Options) (*Gateway, error) {
 		credentials: upstream.NewCredentials(o.SecretsDir),
 		admission:   admission.New(o.Workers, cmp.Or(o.Memory, admission.Limit())),
 		pages:       openapi.NewPages(),
+		newWatcher:  fsnotify.NewWatcher,
 	}
 	g.metrics = metrics.New(metrics.Load{
 		InFlight: g.admission.InFlight, MaxInFlight: g.admission.Limit,
@@ -91,17 +95,16 @@ func New(o Options) (*Gateway, error) {
 }
 
 // Run serves the API on api and probes, status and metrics on adm until ctx ends; then it drains and returns. It
-// closes both listeners. A missing or bad config is no error: the gateway waits, not ready, for a good one.
+// closes both listeners. A missing or bad config is no error: the gateway waits, not ready, for a good one. A part that
+// fails ends the others, with a drain: nothing is left that works in half.
 func (g *Gateway) Run(ctx context.Context, api, adm net.Listener) error {
 	defer g.client.Close()
+	parts, ctx := errgroup.WithContext(ctx)
 	// The admin listener outlives the API's, so that a drain can be watched to its end.
 	adminCtx, stopAdmin := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAdmin()
-	watchCtx, stopWatch := context.WithCancel(ctx)
-	defer stopWatch()
 
-	var parts errgroup.Group
-	parts.Go(func() error { return g.watch(watchCtx) })
+	parts.Go(func() error { return g.watch(ctx) })
 	parts.Go(func() error {
 		return admin.New(admin.Options{
 			Status: g.Status, Ready: g.ready, Registry: g.metrics.Registry, Logger: g.logger,
@@ -110,7 +113,6 @@ func (g *Gateway) Run(ctx context.Context, api, adm net.Listener) error {
 	})
 	parts.Go(func() error {
 		defer stopAdmin()
-		defer stopWatch()
 		return g.serve(ctx, api)
 	})
 	return parts.Wait()

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	goruntime "runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,28 @@ func (r *replica) admin(path string) int {
 	}
 	_ = resp.Body.Close()
 	return resp.StatusCode
+}
+
+// The limit of bodies is the config's, and changes with it; a request is told the one that it began with.
+func TestTheLimitOfBodiesIsLive(t *testing.T) {
+	_, url := startMock(t, mockllm.Options{})
+	limited := func(limit int64) *config.Config {
+		c := assistant(url)
+		c.Runtime.RequestBodyLimit = limit
+		return c
+	}
+	r := start(t, limited(2000))
+	large := `{"question":"` + strings.Repeat("x", 3000) + `"}`
+	for _, limit := range []int64{2000, 10_000, 2500} {
+		next := encode(t, limited(limit))
+		r.write(config.CurrentKey, next)
+		r.await("the limit", func(s config.Status) bool { return s.Revision == config.Revision(next) })
+		resp := r.post("/answer", large)
+		told := text(t, resp)
+		if refused := limit < 3000; refused != (resp.StatusCode == 413) || refused != strings.Contains(told, strconv.FormatInt(limit, 10)) {
+			t.Errorf("limit %d: %d %s", limit, resp.StatusCode, told)
+		}
+	}
 }
 
 func TestDrainLetsStreamsEnd(t *testing.T) {

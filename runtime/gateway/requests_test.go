@@ -1,7 +1,10 @@
 package gateway
 
 import (
+	"bufio"
 	"encoding/json"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -194,5 +197,27 @@ func TestDocumentAndDocs(t *testing.T) {
 	}
 	if status, body := r.get("/docs"); status != 200 || !strings.Contains(body, "swagger") {
 		t.Errorf("docs: %d %s", status, body)
+	}
+}
+
+// What the head of a request says is enough to refuse it: no client sends a body to learn of that.
+func TestRefusalsNeedNoBody(t *testing.T) {
+	_, url := startMock(t, mockllm.Options{})
+	c := assistant(url)
+	c.Runtime.MaxInFlight = 1
+	r := start(t, c)
+	open := r.post("/stream", question(`{"tokens":5,"afterTokens":1,"fault":"Silence"}`))
+	defer func() { _ = open.Body.Close() }()
+	for path, want := range map[string]int{"/answer": 429, "/nope": 404, "/openapi.json": 405} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n", path)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || resp.StatusCode != want {
+			t.Errorf("%s: %v %v, want %d", path, resp, err, want)
+		}
+		_ = conn.Close()
 	}
 }

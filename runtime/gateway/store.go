@@ -38,14 +38,17 @@ func (s *store) status() config.Status {
 // the last good one. A config that is served already changes nothing.
 func (g *Gateway) Reload() {
 	rejected := g.serveFile(config.CurrentKey)
-	if rejected != nil && g.store.snapshot() == nil {
-		if worse := g.serveFile(config.LastGoodKey); worse != nil {
-			g.logger.Warn("no last good config to serve", "error", worse.Message)
-		}
-	}
 	if rejected != nil {
+		say := g.rejections.due(rejected.Revision + " " + rejected.Message)
+		if g.store.snapshot() == nil {
+			if worse := g.serveFile(config.LastGoodKey); worse != nil && say {
+				g.logger.Warn("no last good config to serve", "error", worse.Message)
+			}
+		}
 		g.metrics.Rejected()
-		g.logger.Error("config rejected", "revision", rejected.Revision, "error", rejected.Message)
+		if say {
+			g.logger.Error("config rejected", "revision", rejected.Revision, "error", rejected.Message)
+		}
 	}
 	g.store.mu.Lock()
 	defer g.store.mu.Unlock()

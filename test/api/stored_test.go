@@ -70,6 +70,7 @@ func TestDefaults(t *testing.T) {
 		"spec.routes[0].steps[4].forEach.maxParallel": int64(4),
 		"spec.runtime.workers":                        "Auto",
 		"spec.runtime.maxInFlight":                    nil, // the gateway knows its memory
+		"spec.runtime.requestBodyLimit":               "4Mi",
 		"spec.runtime.maxStreamDuration":              "5m",
 		"spec.scaling.minReplicas":                    int64(1),
 		"spec.replicas":                               int64(1),
