@@ -134,6 +134,10 @@ func (p *Parameter) parseScalar(w *Work, text string) (any, []problem.Violation,
 	return nil, p.answer(found, text), nil
 }
 
+// perItem is how many steps the reading of a text as a value counts for: it allocates, and may look at the text several
+// times.
+const perItem = 32
+
 // parseList checks the items that could be read together with the text of those that could not, so that one answer has
 // all that is wrong; what a check says of such an item's type is left out.
 func (p *Parameter) parseList(w *Work, values []string) (any, []problem.Violation, error) {
@@ -145,7 +149,7 @@ func (p *Parameter) parseList(w *Work, values []string) (any, []problem.Violatio
 		if items[i], sent[i] = item, text; item == nil {
 			items[i], unread[i] = text, true
 		}
-		if w.err != nil {
+		if !w.step(perItem) {
 			return nil, []problem.Violation{violation(append(slices.Clip(p.loc), i), "work", nil)}, w.interrupted()
 		}
 		for _, keyword := range failed[:min(len(failed), maxRanked-len(found))] {
