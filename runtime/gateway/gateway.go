@@ -66,7 +66,8 @@ type Gateway struct {
 	newWatcher  func() (*fsnotify.Watcher, error)
 }
 
-// New returns a gateway that has not read its config yet. It sets the process's parallelism (GOMAXPROCS).
+// New returns a gateway that has not read its config yet. It sets the process's parallelism (GOMAXPROCS),
+// and the output of package log's own logger.
 func New(o Options) (*Gateway, error) {
 	switch {
 	case o.Workers < 1:
@@ -77,6 +78,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, fmt.Errorf("drain delay: %s, want at least 0s", o.DrainDelay)
 	}
 	goruntime.GOMAXPROCS(o.Workers)
+	takeStandardLog(o.Logger)
 	g := &Gateway{
 		options:     o,
 		logger:      o.Logger,

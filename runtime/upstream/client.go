@@ -50,7 +50,8 @@ func NewClient() *Client {
 
 // Do makes the call. An error means that no response began; it is a relay.Failure where nothing was sent. A request to
 // which a connection of the pool gave no byte is sent once more on a fresh one: its server has most likely closed the
-// connection while the request was on its way.
+// connection while the request was on its way. No error, those of reading the body
+// included, repeats what an upstream has sent.
 func (c *Client) Do(ctx context.Context, call *relay.Call) (*relay.Answer, error) {
 	t := c.transports(call.Connect)
 	answer, trace, err := send(ctx, t.pooled, call)
@@ -67,14 +68,14 @@ func send(ctx context.Context, t *http.Transport, call *relay.Call) (*relay.Answ
 	progress := &trace{}
 	req, err := http.NewRequestWithContext(progress.in(ctx), call.Method, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
-		return nil, progress, fmt.Errorf("build upstream request: %w", err)
+		return nil, progress, fmt.Errorf("build upstream request: %w", plainly(err))
 	}
 	req.Header = call.Header
 	resp, err := t.RoundTrip(req) //nolint:bodyclose // the answer owns it
 	if err != nil {
-		return nil, progress, fmt.Errorf("call upstream: %w", err)
+		return nil, progress, fmt.Errorf("call upstream: %w", plainly(err))
 	}
-	return &relay.Answer{Status: resp.StatusCode, Header: resp.Header, Body: resp.Body, Length: resp.ContentLength}, progress, nil
+	return &relay.Answer{Status: resp.StatusCode, Header: resp.Header, Body: plainBody{resp.Body}, Length: resp.ContentLength}, progress, nil
 }
 
 // trace is how far a request has come. The transport's goroutines write it.

@@ -1,0 +1,171 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"syscall"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// transportError says what went wrong with a connection in words of our own. Those of net/http quote what came: status
+// lines, header fields, lengths and certificates; and an invalid URL, which may hold what a client has sent.
+type transportError struct {
+	text  string
+	cause error // for errors.Is and errors.As, never for logs
+}
+
+func (e *transportError) Error() string { return e.text }
+
+func (e *transportError) Unwrap() error { return e.cause }
+
+// plainly puts an error of a connection into words from a closed set. A failure, which a context may have ended with, says
+// what it is already.
+func plainly(err error) error {
+	if _, own := errors.AsType[relay.Failure](err); own {
+		return err
+	}
+	return &transportError{text: fault(err), cause: err}
+}
+
+// plainBody is an answer's body whose errors are in words of our own.
+type plainBody struct{ io.ReadCloser }
+
+// Read implements io.Reader.
+func (b plainBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // as io.Reader has it: a wrapped one is a body that broke off
+		err = plainly(err)
+	}
+	return n, err
+}
+
+func fault(err error) string {
+	for _, of := range []func(error) string{ended, named, refused, certified, spoken} {
+		if text := of(err); text != "" {
+			return text
+		}
+	}
+	return "the connection failed"
+}
+
+func ended(err error) string {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "the call was cancelled"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "there was no more time"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(err.Error(), "server closed idle connection"):
+		return "the connection ended too early"
+	}
+	return ""
+}
+
+func named(err error) string {
+	dns, ok := errors.AsType[*net.DNSError](err)
+	switch {
+	case !ok:
+		return ""
+	case dns.IsNotFound:
+		return "the host's name is not known"
+	case dns.IsTimeout:
+		return "the host's name was not resolved in time"
+	}
+	return "the host's name could not be resolved"
+}
+
+// refusals are what the system says of connections.
+var refusals = []struct {
+	cause error
+	text  string
+}{
+	{syscall.ECONNREFUSED, "the connection was refused"},
+	{syscall.ECONNRESET, "the connection was reset"},
+	{syscall.EPIPE, "the connection was closed while the request was being sent"},
+	{net.ErrClosed, "the connection was closed"},
+	{syscall.EHOSTUNREACH, "there is no route to the host"},
+	{syscall.ENETUNREACH, "there is no route to the host"},
+	{syscall.EMFILE, "this process has no more file descriptors"},
+	{syscall.ENFILE, "this machine has no more file descriptors"},
+	{syscall.EADDRNOTAVAIL, "this machine has no more ports"},
+}
+
+func refused(err error) string {
+	for _, r := range refusals {
+		if errors.Is(err, r.cause) {
+			return r.text
+		}
+	}
+	return ""
+}
+
+func certified(err error) string {
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return "TLS: the server does not speak it"
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "TLS: the server does not speak it"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "TLS: the certificate is of an authority that is not known"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "TLS: the certificate is for another name"
+	}
+	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
+		return "TLS: the certificate has expired or is not valid yet"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "TLS: the certificate is not valid"
+	}
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return "TLS: the server refused the handshake"
+	}
+	return ""
+}
+
+// phrases are what net/http and crypto/tls call their errors that have no type, in the order in which they are looked for.
+// What an upstream has sent follows them, and may at most decide which of our texts it is called by.
+var phrases = []struct{ theirs, ours string }{
+	{"TLS handshake timeout", "TLS: the handshake was not done in time"},
+	{"tls: ", "TLS: the handshake failed"},
+	{"x509: ", "TLS: the certificate is not valid"},
+	{"i/o timeout", "there was no more time"},
+	{"server response headers exceeded", "the head of the answer is too long"},
+	{"read limit of ", "the head of the answer is too long"},
+	{"1xx", "there were too many informational answers"},
+	{"invalid header", "the request has a header field that HTTP does not allow"},
+	{"malformed HTTP", "the head of the answer is malformed"},
+	{"Content-Length", "the head of the answer is malformed"},
+	{"ransfer", "the head of the answer is malformed"}, // encodings, of both spellings
+	{"railer", "the end of the answer is malformed"},
+	{"chunk", "the chunks of the answer are malformed"},
+	{"header line too long", "the chunks of the answer are malformed"},
+	{"transport connection broken", "the connection broke"},
+}
+
+func spoken(err error) string {
+	if _, ok := errors.AsType[*url.Error](err); ok {
+		return "the URL of the request is not valid"
+	}
+	if _, ok := errors.AsType[textproto.ProtocolError](err); ok {
+		return "the head of the answer is malformed"
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() && !strings.Contains(err.Error(), "TLS") {
+		return "there was no more time"
+	}
+	for _, p := range phrases {
+		if strings.Contains(err.Error(), p.theirs) {
+			return p.ours
+		}
+	}
+	return ""
+}
