@@ -49,7 +49,7 @@ func (b plainBody) Read(p []byte) (int, error) {
 }
 
 func fault(err error) string {
-	for _, of := range []func(error) string{ended, named, refused, certified, spoken} {
+	for _, of := range []func(error) string{ofTime, ofNames, ofSystem, ofTLS, ofHTTP} {
 		if text := of(err); text != "" {
 			return text
 		}
@@ -57,7 +57,7 @@ func fault(err error) string {
 	return "the connection failed"
 }
 
-func ended(err error) string {
+func ofTime(err error) string {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "the call was cancelled"
@@ -69,7 +69,7 @@ func ended(err error) string {
 	return ""
 }
 
-func named(err error) string {
+func ofNames(err error) string {
 	dns, ok := errors.AsType[*net.DNSError](err)
 	switch {
 	case !ok:
@@ -98,7 +98,7 @@ var refusals = []struct {
 	{syscall.EADDRNOTAVAIL, "this machine has no more ports"},
 }
 
-func refused(err error) string {
+func ofSystem(err error) string {
 	for _, r := range refusals {
 		if errors.Is(err, r.cause) {
 			return r.text
@@ -107,7 +107,7 @@ func refused(err error) string {
 	return ""
 }
 
-func certified(err error) string {
+func ofTLS(err error) string {
 	if errors.Is(err, http.ErrSchemeMismatch) {
 		return "TLS: the server does not speak it"
 	}
@@ -152,7 +152,7 @@ var phrases = []struct{ theirs, ours string }{
 	{"transport connection broken", "the connection broke"},
 }
 
-func spoken(err error) string {
+func ofHTTP(err error) string {
 	if _, ok := errors.AsType[*url.Error](err); ok {
 		return "the URL of the request is not valid"
 	}

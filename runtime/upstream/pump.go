@@ -12,7 +12,14 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-const readBuffer = relay.Piece
+const (
+	readBuffer = relay.Piece
+	// retained is how many bytes of buffer a stream may keep for its next events: a huge one must not hold its memory for as
+	// long as the stream lives.
+	retained = 64 << 10
+)
+
+var errNoEnd = errors.New("the stream ended before the mark of its end")
 
 var buffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
 
@@ -48,7 +55,7 @@ func (p *pump) run(ctx context.Context, body io.Reader) relay.Failure {
 		case feedErr != nil:
 			return relay.Failure{Kind: relay.FailedTooLarge, Err: feedErr}
 		case errors.Is(readErr, io.EOF):
-			return relay.Failure{Kind: relay.FailedTruncated, Err: io.ErrUnexpectedEOF}
+			return p.ended(ctx, parser)
 		case readErr != nil:
 			return relay.FailureOf(ctx, readErr, relay.FailedTruncated)
 		}
@@ -69,6 +76,19 @@ func (p *pump) fit(ctx context.Context, bytes int) error {
 		return nil
 	}
 	return p.memory.Fit(ctx, relay.Copies*bytes) //nolint:wrapcheck // it is a Failure already
+}
+
+// ended takes the end of a body. A mark of the end that lacks only its blank line is one; any other event that did not
+// arrive whole is dropped.
+func (p *pump) ended(ctx context.Context, parser *wire.Parser) relay.Failure {
+	if rest, some := parser.Rest(); some && rest.HasData {
+		p.frame = rest
+		if events, kind := p.tap.Frame(p.pending, &p.frame); kind == relay.Done {
+			p.pending = events
+			return p.send(ctx, relay.Done)
+		}
+	}
+	return relay.Failure{Kind: relay.FailedTruncated, Err: errNoEnd}
 }
 
 // batch is what one read brought.
@@ -125,7 +145,9 @@ func (p *pump) send(ctx context.Context, kind relay.Kind) relay.Failure {
 	}
 	p.handedOn = true
 	err := p.out.Send(p.pending, kind)
-	p.pending = p.pending[:0]
+	if p.pending = p.pending[:0]; cap(p.pending) > retained {
+		p.pending = nil
+	}
 	if err != nil {
 		return relay.FailureOf(ctx, err, relay.FailedClient)
 	}

@@ -9,13 +9,15 @@ import (
 )
 
 const (
-	// maxFrame bounds one event, in bytes.
-	maxFrame = 1 << 20
+	// maxFrame bounds one event, in bytes. A chunk may hold a whole image, as a whole answer may.
+	maxFrame = MaxWhole
 	// maxPreamble bounds what is kept back while no content has come, in bytes.
 	maxPreamble = 256 << 10
 	// afterDone is how long an upstream may take to end its answer after it said that it is done; the connection
 	// is reused where it does.
 	afterDone = 100 * time.Millisecond
+	// maxAfterDone is how many bytes that end may have.
+	maxAfterDone = 1 << 20
 )
 
 // Stream makes attempts until one yields content, sends that one's events to its end, and returns the zero failure
@@ -79,5 +81,5 @@ func (s *streaming) try(ctx context.Context, a *relay.Attempt, tap func() relay.
 func finish(body io.Reader, cancel context.CancelCauseFunc) {
 	impatience := time.AfterFunc(afterDone, func() { cancel(nil) })
 	defer impatience.Stop()
-	_, _ = io.CopyN(io.Discard, body, maxFrame) // how it ends no longer matters to anyone
+	_, _ = io.CopyN(io.Discard, body, maxAfterDone) // how it ends no longer matters to anyone
 }

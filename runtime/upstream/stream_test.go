@@ -179,6 +179,46 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// The mark of the end is one without its blank line, too: nothing of it is missing. Any other event is then dropped.
+func TestAnEndThatLacksItsBlankLine(t *testing.T) {
+	for body, want := range map[string]relay.FailureKind{
+		"data: c\n\ndata: d": relay.NoFailure, "data: c\n\ndata: d\n": relay.NoFailure, "data: c\n\ndata: d\r": relay.NoFailure,
+		"data: c\n\ndata: c": relay.FailedTruncated, "data: c\n\ndata: b": relay.FailedTruncated, "data: c\n\nid: d": relay.FailedTruncated,
+	} {
+		r := &run{firstTok: patience, idle: patience, bodies: []func(context.Context, io.Writer) error{
+			func(_ context.Context, w io.Writer) error {
+				_, err := io.WriteString(w, body)
+				return err
+			},
+		}}
+		if got := r.stream(t.Context()); got.Kind != want {
+			t.Errorf("%q: %v, want %s", body, got, want)
+		}
+		sent := []string{"content c"}
+		if want == relay.NoFailure {
+			sent = []string{"content c", "done d"}
+		}
+		if diff := cmp.Diff(sent, r.sent); diff != "" && len(r.sent) != 1 {
+			t.Errorf("%q: sent (-want +got):\n%s", body, diff)
+		}
+	}
+}
+
+// An event may be as large as a whole answer; its memory is not kept for the rest of the stream.
+func TestLargeEventsAreLetGoOf(t *testing.T) {
+	large := "c" + strings.Repeat("x", 8<<20)
+	r := &run{bodies: []func(context.Context, io.Writer) error{frames(large + " c d")}, firstTok: patience, idle: patience}
+	r.send = func(events []byte, _ relay.Kind) error {
+		if len(r.sent) > 1 && cap(events) > retained {
+			t.Errorf("%d bytes are held for %d", cap(events), len(events))
+		}
+		return nil
+	}
+	if f := r.stream(t.Context()); f.Kind != relay.NoFailure || len(r.sent[0]) < len(large) {
+		t.Errorf("failure %v after %d sends", f, len(r.sent))
+	}
+}
+
 // While the events are being taken, only whoever takes them can be the one that waits.
 func TestASlowReaderIsNotTheUpstreamsSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -23,8 +23,9 @@ var byteOrderMark = []byte("\xEF\xBB\xBF")
 
 // Parser cuts the bytes of an event stream into frames. It is incremental: how
 // the bytes were split over calls of Write changes nothing about the frames.
-// Its memory is bounded by the largest frame allowed plus the bytes of one
-// Write. It must not be used by several goroutines at once.
+// Its memory grows with the frame that is arriving, as [Parser.Buffered] says, and
+// is bounded by the largest frame allowed plus the bytes of one Write. It must
+// not be used by several goroutines at once.
 //
 // The loop around it:
 //
@@ -55,6 +56,7 @@ type Parser struct {
 	ended   bool // Finish was called
 
 	joined []byte // the data of a frame with several data lines
+	frames int    // found so far
 }
 
 // NewParser returns a parser that refuses frames of more than maxFrame bytes,
@@ -98,6 +100,23 @@ func (p *Parser) Partial() bool {
 // Buffered is how many bytes of memory the parser holds: for an unfinished frame,
 // and for the data of one that has several lines.
 func (p *Parser) Buffered() int { return cap(p.buf) + cap(p.joined) }
+
+// Rest returns the frame that was cut off at the end of the input, completed by
+// the line ends that it lacks, or false if there is none. The standard has such
+// a frame discarded (9.2.6): it is for a caller that can tell from its data that
+// nothing is missing. It is to be called once Next has returned false after
+// Finish, and the parser is then used up.
+func (p *Parser) Rest() (Frame, bool) {
+	if !p.ended || p.err != nil || p.rest == len(p.buf) {
+		return Frame{}, false
+	}
+	raw := p.buf[p.rest:]
+	if last := raw[len(raw)-1]; last != '\n' && last != '\r' {
+		raw = append(raw, '\n')
+	}
+	raw = append(raw, '\n')
+	return p.interpret(raw), true
+}
 
 // Next returns the next whole frame, or false when Write must be called first.
 // The frame is valid until the following call of Next or Write, and while the
@@ -191,6 +210,7 @@ func (p *Parser) scan() {
 		p.check(pos - start)
 		if p.err == nil {
 			p.ends = append(p.ends, pos)
+			p.frames++
 		}
 		start, line = pos, pos
 	}
@@ -200,7 +220,7 @@ func (p *Parser) scan() {
 
 func (p *Parser) check(size int) {
 	if p.err == nil && size > p.max {
-		p.err = fmt.Errorf("%w: over %d bytes", ErrFrameTooLarge, p.max)
+		p.err = fmt.Errorf("%w: frame %d has over %d bytes", ErrFrameTooLarge, p.frames+1, p.max)
 	}
 }
 
