@@ -52,7 +52,7 @@ var doneMarker = []byte("[DONE]")
 
 func (r *reader) read(f *wire.Frame) *delta {
 	d := &r.delta
-	*d = delta{text: d.text[:0], refusal: d.refusal[:0], toolCalls: d.toolCalls[:0]}
+	*d = delta{text: reused(d.text), refusal: reused(d.refusal), toolCalls: d.toolCalls[:0]}
 	if f.HasData || len(f.Event) > 0 {
 		r.chunks++
 	}
@@ -68,6 +68,16 @@ func (r *reader) read(f *wire.Frame) *delta {
 		r.data(f.Data, len(event) > 0 && string(event) != "message")
 	}
 	return d
+}
+
+// retained is how many bytes of buffer a stream may keep for its next events.
+const retained = 64 << 10
+
+func reused(buffer []byte) []byte {
+	if cap(buffer) > retained {
+		return nil
+	}
+	return buffer[:0]
 }
 
 var (

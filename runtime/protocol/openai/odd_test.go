@@ -333,7 +333,7 @@ func TestOddEmbeddings(t *testing.T) {
 // TestAMessageIsSentBackToStrictReaders: the next turn's server may refuse what this one wrote.
 func TestAMessageIsSentBackToStrictReaders(t *testing.T) {
 	got, err := ParseCompletion([]byte(`{"choices":[{"message":{"role":"assistant","content":"\ud83c","x":1,"x":[2.5,12345678901]}}]}`))
-	if want := (jsontext.Value(`{"content":"` + "\uFFFD" + `","role":"assistant","x":[2.5,12345678901]}`)); err != nil || string(got.Message) != string(want) {
+	if want := jsontext.Value(`{"content":"` + "\uFFFD" + `","role":"assistant","x":[2.5,12345678901]}`); err != nil || string(got.Message) != string(want) {
 		t.Errorf("%s, %v", got.Message, err)
 	}
 }

@@ -76,8 +76,8 @@ func settle(text []byte) []byte {
 // appendHalves appends what stands between the quotes of a valid JSON string, halves of pairs included.
 func appendHalves(dst, inner []byte) []byte {
 	for len(inner) > 0 {
-		size := 1
-		switch r, width := utf8.DecodeRune(inner); {
+		r, size := utf8.DecodeRune(inner)
+		switch {
 		case inner[0] == '\\' && inner[1] == 'u':
 			size = 6
 			dst = join(appendUnit(dst, hexadecimal(inner[2:6])), len(dst))
@@ -85,7 +85,6 @@ func appendHalves(dst, inner []byte) []byte {
 			size = 2
 			dst = append(dst, escaped(inner[1]))
 		default:
-			size = width
 			dst = utf8.AppendRune(dst, r)
 		}
 		inner = inner[size:]

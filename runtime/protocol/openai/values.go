@@ -24,6 +24,7 @@ func appendSaid(dst, value []byte) []byte {
 		return appendPart(dst, value)
 	case '0', 't', 'f':
 		return append(dst, value...)
+	default:
 	}
 	return dst
 }
@@ -61,14 +62,13 @@ func saidWord(value []byte) string {
 // appendArguments appends what a tool is to be called with. It ought to be a string of JSON; some servers send the JSON
 // itself, and nothing as an object or a list of nothing.
 func appendArguments(dst, value []byte) []byte {
-	switch jsontext.Value(value).Kind() {
-	case '{', '[':
-		if empty(value) {
-			return dst
-		}
-		return append(dst, value...)
+	switch kind := jsontext.Value(value).Kind(); {
+	case kind != '{' && kind != '[':
+		return appendSaid(dst, value)
+	case empty(value):
+		return dst
 	}
-	return appendSaid(dst, value)
+	return append(dst, value...)
 }
 
 // saidInteger reads a number from 0 up, also where it is a string, or has a fraction of nothing; anything else gives the
