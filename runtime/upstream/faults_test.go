@@ -123,7 +123,7 @@ func TestConnectionsThatFail(t *testing.T) {
 		c := NewClient()
 		_, err := c.Do(t.Context(), &relay.Call{Method: "POST", URL: url, Header: http.Header{}, Connect: 5 * time.Second})
 		c.Close()
-		if err == nil || !strings.HasPrefix(err.Error(), want) {
+		if err == nil || !strings.HasPrefix(strings.TrimPrefix(err.Error(), "connect: "), want) {
 			t.Errorf("%s: %v, want %s", url, err, want)
 		}
 	}
