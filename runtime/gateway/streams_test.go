@@ -92,7 +92,7 @@ func TestFaultsBecomeErrorEvents(t *testing.T) {
 		{"silent", `{"tokens":9,"afterTokens":3,"fault":"Silence"}`, "upstream_timeout"},
 		{"garbage", `{"tokens":9,"afterTokens":3,"fault":"Garbage"}`, "upstream_error"},
 		{"an error event", `{"tokens":9,"afterTokens":3,"fault":"ErrorEvent"}`, "upstream_error"},
-		{"a giant frame", `{"tokens":9,"afterTokens":3,"fault":"GiantFrame","giantBytes":3000000}`, "upstream_error"},
+		{"a giant frame", `{"tokens":9,"afterTokens":3,"fault":"GiantFrame","giantBytes":17000000}`, "upstream_error"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := assistant(url)
