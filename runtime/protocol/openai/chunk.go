@@ -135,12 +135,15 @@ func (r *reader) chunk(e *envelope) {
 	}
 }
 
+// maxChoices bounds the choices of a chunk that are looked at: as many as OpenAI's API lets a request ask for.
+const maxChoices = 128
+
 func (r *reader) choices(list []byte) {
 	if isNull(list) {
 		return
 	}
 	_ = elementsSaid(list, func(i int, at span) { // it has been read once already; what is not a list has no choices
-		if choice := at.of(list); choice[0] == '{' {
+		if choice := at.of(list); i < maxChoices && choice[0] == '{' {
 			r.chosen = true
 			r.choice(i, choice)
 		}
