@@ -59,7 +59,7 @@ func (v *validator) request(path string, r *Route) expr.Type {
 	if request == nil {
 		request = &Request{}
 	}
-	var options []schema.Option
+	options := []schema.Option{schema.DropRepeats()}
 	if request.AssertFormats {
 		options = append(options, schema.AssertFormats())
 	}

@@ -93,6 +93,20 @@ func TestInputWithoutASchema(t *testing.T) {
 	})
 }
 
+// What a client sends twice in a set is there once; what a route answers is held against the schema as it stands.
+func TestARequestsSetsAreSets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const set = `{"type":"array","items":{"type":"integer"},"uniqueItems":true}`
+		w := newWorld(t, settings{}, nil, `{"request":{"parameters":[{"name":"q","in":"Query","schema":`+set+`}],"schema":`+set+`},
+			"response":{"body":{"body":"${request.body}","q":"${request.params.?q.orValue([])}"}}}`)
+		w.wants(w.do(t.Context(), "/?q=1&q=2&q=1", `[3,3,1]`, nil), 200, `{"body":[3,1],"q":[1,2]}`)
+		w = newWorld(t, settings{}, nil, `{"request":{"schema":`+set+`},"response":{"body":"${request.body + request.body}","schema":`+set+`}}`)
+		if g := w.post(`[1]`); g.status != 502 {
+			t.Errorf("%d %s", g.status, g.body)
+		}
+	})
+}
+
 // A default that looks like a schema is filled in as it stands.
 func TestADefaultMayLookLikeASchema(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

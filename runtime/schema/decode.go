@@ -34,6 +34,8 @@ type document struct {
 	nodes int // values, at every level
 	bytes int
 	rough bool // holds json.Number where neither int64 nor float64 is exact
+
+	repeats repeats // of items that have been dropped
 }
 
 // settled gives the value with every number as int64 or float64.

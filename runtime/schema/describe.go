@@ -100,6 +100,10 @@ func fill(template string, ctx map[string]any) string {
 			b.WriteString(plural)
 			continue
 		}
+		if value, counted := ctx[name]; counted && value == nil { // which Pydantic has not counted to its end
+			b.WriteString("more")
+			continue
+		}
 		if n, isInt := ctx[name].(int); isInt && n == 1 {
 			plural = ""
 		} else {

@@ -27,6 +27,7 @@ type filler struct {
 	others  *filler
 	prefix  []*filler // each may be nil
 	items   *filler
+	isSet   bool // a list has each item once
 }
 
 // memberFiller is a property's; either part may be absent.
@@ -49,7 +50,7 @@ type tagged struct {
 
 // fillers makes one for each schema under which anything can be filled in: those with such a property, and, from these on
 // upwards, those that lead to them.
-func (g *graph) fillers(choices map[*jsonschema.Schema]*choice) map[*jsonschema.Schema]*filler {
+func (g *graph) fillers(choices map[*jsonschema.Schema]*choice, sets bool) map[*jsonschema.Schema]*filler {
 	all := make(map[*jsonschema.Schema]*filler)
 	above := make(map[*jsonschema.Schema][]*jsonschema.Schema)
 	var found []*jsonschema.Schema
@@ -60,7 +61,7 @@ func (g *graph) fillers(choices map[*jsonschema.Schema]*choice) map[*jsonschema.
 		for _, sub := range below(n.schema) {
 			above[sub] = append(above[sub], n.schema)
 		}
-		if slices.ContainsFunc(slices.Collect(maps.Values(n.schema.Properties)), hasDefault) {
+		if sets && n.schema.UniqueItems || slices.ContainsFunc(slices.Collect(maps.Values(n.schema.Properties)), hasDefault) {
 			found = append(found, n.schema)
 		}
 	}
@@ -75,6 +76,7 @@ func (g *graph) fillers(choices map[*jsonschema.Schema]*choice) map[*jsonschema.
 	for s, f := range all {
 		f.connect(s, all)
 		f.choose(choices[s], all)
+		f.isSet = sets && s.UniqueItems
 	}
 	return all
 }

@@ -163,6 +163,7 @@ func (f *filling) array(with *filler, in []any, level int) ([]any, bool, error) 
 		if changed {
 			if !own {
 				out, own = slices.Clone(in), true
+				f.doc.repeats.note(out, f.doc.repeats.of(in), &f.doc)
 			}
 			out[i] = v
 		}
@@ -173,6 +174,10 @@ func (f *filling) array(with *filler, in []any, level int) ([]any, bool, error) 
 			return nil, false, err
 		}
 		out, own = v, own || changed
+	}
+	if with.isSet {
+		kept, dropped, err := f.drop(out)
+		return kept, own || dropped, err
 	}
 	return out, own, nil
 }

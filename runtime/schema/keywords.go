@@ -33,6 +33,8 @@ var answers = map[string]answer{
 	"type:number":   {"float_type", "Input should be a valid number"},
 	"type:boolean":  {"bool_type", "Input should be a valid boolean"},
 	"type:array":    {"list_type", "Input should be a valid list"},
+	"type:tuple":    {"tuple_type", "Input should be a valid tuple"},
+	"type:set":      {"set_type", "Input should be a valid set"},
 	"type:object":   {"dict_type", "Input should be a valid dictionary"},
 	"type:model":    {"model_attributes_type", "Input should be a valid dictionary or object to extract fields from"},
 	"type:null":     {"none_required", "Input should be None"},

@@ -44,6 +44,7 @@ type Schema struct {
 	fill     *filler // nil where no default can be filled in
 	origins  origins
 	echo     bool
+	sets     bool
 	automata int
 
 	places    map[string]*jsonschema.Schema // by their pointers
@@ -82,13 +83,13 @@ func Compile(raw []byte, options ...Option) (*Schema, error) {
 	if err := checkPatterns(rules); err != nil {
 		return nil, err
 	}
-	fillers := graph.fillers(choices)
+	fillers := graph.fillers(choices, set.sets)
 	if err := checkDefaults(graph, rules, fillers); err != nil {
 		return nil, err
 	}
 	return &Schema{
 		compiled: compiled, root: rules[compiled], rules: rules, fill: fillers[compiled], origins: graph.origins(unions),
-		echo: set.echo, automata: all.size, places: graph.places(), choices: choices,
+		echo: set.echo, sets: set.sets, automata: all.size, places: graph.places(), choices: choices,
 	}, nil
 }
 
@@ -150,7 +151,8 @@ func (s *Schema) check(w *Work, doc document, text []byte, at []any) (any, []pro
 	ok := e.apply(s.root, doc.value, nil, nil, nil)
 	switch {
 	case w.err != nil:
-		return nil, []problem.Violation{refused(append(slices.Clip(at), loc(e.stop)...), w.err)}, w.interrupted()
+		stop := doc.repeats.places(doc.value, loc(e.stop), 0)[0]
+		return nil, []problem.Violation{refused(append(slices.Clip(at), stop...), w.err)}, w.interrupted()
 	case ok:
 		return doc.settled(), nil, nil
 	}

@@ -33,7 +33,7 @@ func (s *Schema) violations(spent *Work, doc document, text []byte, at []any) ([
 	e := evaluation{work: w, room: maxRanked}
 	var errs tally
 	e.apply(s.root, doc.value, nil, nil, &errs)
-	f := finder{root: doc.value, text: text, at: at, origins: s.origins, echo: s.echo}
+	f := finder{root: doc.value, text: text, at: at, origins: s.origins, echo: s.echo, sets: s.sets, repeats: doc.repeats}
 	found := f.all(s.compiled, &jsonschema.ValidationError{ErrorKind: &kind.Group{}, Causes: errs})
 	if len(found) == 0 { // nothing of it could be found again with the work that there was
 		found = []problem.Violation{unreadable(at, errWork.Error())}
@@ -54,6 +54,7 @@ func (f *finder) all(schema *jsonschema.Schema, err error) []problem.Violation {
 		return []problem.Violation{violation(f.at, "other", nil)}
 	}
 	f.find(e)
+	f.found = f.unfolded(f.found)
 	kept := told(f.sorted(schema))
 	out := make([]problem.Violation, len(kept))
 	for i := range kept {
@@ -80,6 +81,8 @@ type finder struct {
 	at      []any
 	origins origins
 	echo    bool
+	sets    bool
+	repeats repeats
 	found   []found
 	schema  string // that the error being translated is from
 }
@@ -93,7 +96,7 @@ func (f *finder) add(loc []any, keyword string, ctx map[string]any) {
 
 // sub is a finder for one of several branches.
 func (f *finder) sub() *finder {
-	return &finder{root: f.root, at: f.at, origins: f.origins, echo: f.echo}
+	return &finder{root: f.root, at: f.at, origins: f.origins, echo: f.echo, sets: f.sets}
 }
 
 func (f *finder) find(e *jsonschema.ValidationError) {
@@ -121,6 +124,12 @@ func (f *finder) find(e *jsonschema.ValidationError) {
 		f.missing(loc, k.Missing)
 	case *kind.Dependency:
 		f.missing(loc, k.Missing)
+	case *kind.MinItems:
+		f.tooShort(loc, k)
+	case *kind.MaxItems:
+		f.tooLong(loc, k.Want, k.Got)
+	case *kind.FalseSchema:
+		f.forbidden(loc, e)
 	case *kind.AdditionalProperties:
 		for _, name := range k.Properties {
 			f.add(append(slices.Clip(loc), clip(name)), "additionalProperties", nil)
@@ -158,7 +167,7 @@ func (f *finder) wrongType(loc []any, value any, k *kind.Type) {
 	default:
 		for _, want := range k.Want {
 			if want != "null" || len(k.Want) == 1 {
-				f.add(loc, mistyped(want, value, from), nil)
+				f.add(loc, mistyped(want, value, from, f.sets), nil)
 			}
 		}
 	}
@@ -169,13 +178,17 @@ func (f *finder) wrongType(loc []any, value any, k *kind.Type) {
 
 // mistyped gives the key in answers for a value that is not of the type wanted. A text that stands for no such value is
 // told so; one that does, which Pydantic would take for it, is of the wrong type here.
-func mistyped(want string, value any, from *origin) string {
+func mistyped(want string, value any, from *origin, sets bool) string {
 	text, isText := value.(string)
 	switch _, failed := coerce(want, text); {
 	case isText && failed == "parse:"+want:
 		return failed
 	case want == "object" && from.isModel():
 		return "type:model"
+	case want == "array" && from.PrefixItems != nil:
+		return "type:tuple"
+	case want == "array" && sets && from.UniqueItems:
+		return "type:set"
 	case want == "integer" && typeOf(value) == "number":
 		return "type:fraction"
 	case want == "boolean" && typeOf(value) == "integer":
@@ -234,75 +247,6 @@ func distance(loc []any, branch []found) int {
 		}
 	}
 	return far
-}
-
-// union answers for the branch that a discriminator names, as Pydantic does, or else for the closest ones.
-func (f *finder) union(loc []any, value any, e *jsonschema.ValidationError) {
-	u := f.origins.at(e.SchemaURL).union
-	object, isObject := value.(map[string]any)
-	if u == nil || !isObject {
-		f.closest(loc, e.Causes)
-		return
-	}
-	sent, found := object[u.property]
-	tag, known := u.find(sent)
-	switch {
-	case !found:
-		f.add(loc, "tag:missing", u.context())
-	case !known || tag.branch >= len(e.Causes):
-		f.wrongTag(loc, sent, u)
-	default:
-		sub := f.sub()
-		sub.find(e.Causes[tag.branch])
-		for _, v := range sub.found {
-			v.Loc = slices.Insert(slices.Clone(v.Loc), len(loc), tag.step())
-			f.found = append(f.found, v)
-		}
-	}
-}
-
-func (u *union) context() map[string]any {
-	return map[string]any{"discriminator": "'" + u.property + "'"}
-}
-
-// untagged says whether a value lacks what would tell the branches of a union apart.
-func (f *finder) untagged(value any, schema string) bool {
-	u := f.origins.at(schema).union
-	object, isObject := value.(map[string]any)
-	if u == nil || !isObject {
-		return false
-	}
-	_, found := object[u.property]
-	return !found
-}
-
-// besideTag tells of a missing tag, and gives the other names that are missing.
-func (f *finder) besideTag(loc []any, names []string) []string {
-	u := f.origins.at(f.schema).union
-	if u == nil || !slices.Contains(names, u.property) {
-		return names
-	}
-	f.add(loc, "tag:missing", u.context())
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == u.property })
-}
-
-// wrongTag repeats the tag only where inputs may be.
-func (f *finder) wrongTag(loc []any, sent any, u *union) {
-	ctx, quoted := u.context(), make([]string, len(u.tags))
-	for i, t := range u.tags {
-		quoted[i] = python(t.value)
-	}
-	ctx["expected_tags"] = shorten(strings.Join(quoted, ", "), maxShownValues)
-	if !f.echo {
-		f.add(loc, "tag:unknown", ctx)
-		return
-	}
-	text, isText := sent.(string)
-	if !isText {
-		text = sentInPython(sent)
-	}
-	ctx["tag"] = clip(text)
-	f.add(loc, "tag:wrong", ctx)
 }
 
 // locate turns steps into a loc: where the root is, then names, and indexes as numbers. Only the value tells the two apart.

@@ -220,6 +220,25 @@ async def cards(value: Card) -> Card:
     return value
 
 
+class Person(BaseModel):
+    name: str
+    age: Annotated[int, Field(ge=0)]
+
+
+class Lists(BaseModel):
+    pair: tuple[int, str] = (1, "a")
+    points: list[tuple[float, float]] = []
+    maybe: tuple[Person, int] | None = None
+    ids: set[int] = set()
+    few: Annotated[set[int], Field(min_length=2, max_length=3)] = {1, 2}
+    edges: set[tuple[int, int]] = set()
+
+
+@app.post("/lists", summary="Take tuples and sets")
+async def lists(value: Lists, codes: Annotated[set[int], Query()] = set()) -> dict[str, Any]:
+    return {"value": value, "codes": sorted(codes)}
+
+
 class Mixed(BaseModel):
     either: int | list[int]
     maybe: int | None = None
@@ -300,11 +319,6 @@ async def put_thing(
 @app.get("/missing/{thing_id}", summary="Find nothing")
 async def missing(thing_id: int) -> dict[str, int]:
     raise HTTPException(404, detail=f"There is no thing {thing_id}")
-
-
-class Person(BaseModel):
-    name: str
-    age: Annotated[int, Field(ge=0)]
 
 
 @app.post("/people", summary="Promise a person, whatever the body holds", response_model=Person)
