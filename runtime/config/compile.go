@@ -31,7 +31,7 @@ func (v *validator) template(
 		v.addf(path, "%v", err)
 		return expr.Dyn
 	}
-	compiled, err := compile(env)
+	compiled, err := checked(v, env, func() (*expr.Template, error) { return compile(env) })
 	if err != nil {
 		v.addExpr(path, err)
 		return expr.Dyn
@@ -75,12 +75,25 @@ func (v *validator) json(path string, raw []byte, at *place) *expr.Tree {
 		v.addf(path, "%v", err)
 		return nil
 	}
-	compiled, err := env.CompileTree(raw)
+	compiled, err := checked(v, env, func() (*expr.Tree, error) { return env.CompileTree(raw) })
 	if err != nil {
 		v.addExpr(path, err)
 		return nil
 	}
 	return compiled
+}
+
+// checked compiles what has expressions, as long as all before it have not taken too much: an operator checks those of many
+// tenants.
+func checked[T any](v *validator, env *expr.Env, compile func() (T, error)) (T, error) {
+	if v.expressions > MaxExpressions {
+		var none T
+		return none, fmt.Errorf("the expressions before it take more than %d checks together", MaxExpressions)
+	}
+	before := env.Checked()
+	compiled, err := compile()
+	v.expressions += env.Checked() - before
+	return compiled, err
 }
 
 // addExpr adds what is wrong with a template; within JSON the path leads on to the string at fault.

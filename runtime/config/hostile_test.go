@@ -59,3 +59,26 @@ func TestManySchemasWithTheSameNames(t *testing.T) {
 		t.Error(errs)
 	}
 }
+
+// TestExpressionsTakeLittleTogether: each of these is within the bounds of an expression, and the config within its own.
+func TestExpressionsTakeLittleTogether(t *testing.T) {
+	ordinary := strings.Repeat("[1].exists(x, x==1) && ", 300) + "true"
+	deep := "[" + strings.Repeat(strings.Repeat("[", 18)+"1"+strings.Repeat("]", 18)+",", 190) + "[]]"
+	for in, most := range map[string]int{ordinary: 0, deep: 54} {
+		c := withSchemas(55, `{}`)
+		for i := range c.Routes {
+			if c.Routes[i].Path != "/r0" && i > 0 {
+				c.Routes[i].Response.Body = fmt.Appendf(nil, "%q", "${"+in+"}")
+			}
+		}
+		errs := Validate(c)
+		if (len(errs) > 0) != (most > 0) || len(errs) > most {
+			t.Errorf("%.20s: %d errors, %.300v", in, len(errs), errs)
+		}
+		for _, e := range errs {
+			if !strings.Contains(e.Message, "take more than 500000 checks together") {
+				t.Error(e)
+			}
+		}
+	}
+}

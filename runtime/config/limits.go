@@ -17,4 +17,7 @@ const (
 	// MaxAutomata bounds the patterns of all schemas together, in instructions of their automata, of which each takes some
 	// tens of bytes.
 	MaxAutomata = 400_000
+	// MaxExpressions bounds the nodes of all expressions together, each times the levels of lists, maps and macros that it
+	// stands within. This many take about a second to check.
+	MaxExpressions = 500_000
 )

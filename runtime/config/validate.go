@@ -34,8 +34,10 @@ type validator struct {
 	program   *Program
 	upstreams map[string]*Upstream
 	functions map[string]*function
-	automata  int      // instructions of all patterns so far
-	calling   []string // the functions being read, outermost first
+	automata  int // instructions of all patterns so far
+	// expressions is what checking all expressions so far has taken.
+	expressions int
+	calling     []string // the functions being read, outermost first
 }
 
 func (v *validator) config(c *Config) {

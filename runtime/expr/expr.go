@@ -124,7 +124,7 @@ func (e *Env) program(p *part) error {
 	if issues.Err() != nil {
 		return e.firstIssue(p, issues.Errors(), nil)
 	}
-	nodes, err := measure(parsed.NativeRep().Expr())
+	nodes, err := e.measure(parsed.NativeRep().Expr())
 	if err != nil {
 		return &Error{Column: p.column, Message: err.Error()}
 	}

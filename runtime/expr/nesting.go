@@ -16,10 +16,14 @@ const (
 	maxChecks = 50_000
 )
 
+// Checked is what checking all expressions so far has taken: their nodes, each times the levels that it stands within.
+func (e *Env) Checked() int { return int(e.checked.Load()) }
+
 // measure says how many nodes an expression has, and refuses what is nested too deeply.
-func measure(e ast.Expr) (nodes int, err error) {
+func (e *Env) measure(root ast.Expr) (nodes int, err error) {
 	m := meter{}
-	m.add(e, 0)
+	m.add(root, 0)
+	e.checked.Add(int64(m.weight))
 	if m.deepest > maxNesting*inARow {
 		err = fmt.Errorf("lists, maps and macros stand more than %d levels within each other, or %d in a row",
 			maxNesting, maxNesting*inARow)
@@ -27,11 +31,12 @@ func measure(e ast.Expr) (nodes int, err error) {
 	return m.nodes, err
 }
 
-type meter struct{ nodes, deepest int }
+type meter struct{ nodes, deepest, weight int }
 
 // add counts a node at a level. The parser has bounded how deep nodes are.
 func (m *meter) add(e ast.Expr, level int) {
 	m.nodes++
+	m.weight += 1 + level/inARow
 	m.deepest = max(m.deepest, level)
 	switch e.Kind() { //nolint:exhaustive // the others hold nothing
 	case ast.ListKind, ast.MapKind, ast.StructKind:
