@@ -4,6 +4,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
 )
 
 // hugeVars has a text of half a megabyte, and lists.
@@ -50,6 +53,23 @@ func TestLongWorkIsRefusedBeforeItIsDone(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestOneCallIsBounded: what a call costs is charged when it has run, so it must not run at all. These would take minutes.
+func TestOneCallIsBounded(t *testing.T) {
+	text := types.String(strings.Repeat("a", 8<<20))
+	if v := matches(text, types.String(strings.Repeat("[a-z]{1,1000}", 9)+"@")); !types.IsError(v) {
+		t.Errorf("matches gives %v", v)
+	}
+	if err := guardSearch([]ref.Val{text, text[:4<<20] + "b"}); err == nil {
+		t.Error("a search is let through")
+	}
+	if err := guardAdd([]ref.Val{text, text + "a"}); err == nil {
+		t.Error("a text of more than 16 MiB is let through")
+	}
+	if err := guardAdd([]ref.Val{text, text}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -190,7 +190,11 @@ func sizeOf(re *syntax.Regexp) int {
 	case syntax.OpAlternate:
 		size += len(re.Sub)
 	case syntax.OpRepeat:
-		size = (size + 1) * max(re.Min+1, re.Max)
+		if re.Max < 0 {
+			size = size*max(re.Min, 1) + 1
+		} else {
+			size = size*re.Max + re.Max - re.Min
+		}
 	case syntax.OpNoMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText,
 		syntax.OpWordBoundary, syntax.OpNoWordBoundary, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
 		size = 1

@@ -122,9 +122,10 @@ func TestCompilingIsBounded(t *testing.T) {
 
 // TestMatchEndsWhenItsCallerSays so, and tells of all that it does.
 func TestMatchEndsWhenItsCallerSays(t *testing.T) {
-	stop, looks := errors.New("stop"), 0
+	stop, looks, told := errors.New("stop"), 0, 0
 	p := mustCompile(t, `[a-z]{1,1000}@`)
 	_, err := p.Match(strings.Repeat("a", 1<<20), func(steps int) error {
+		told += steps
 		if looks++; looks == 10 {
 			return stop
 		}
@@ -133,8 +134,8 @@ func TestMatchEndsWhenItsCallerSays(t *testing.T) {
 		}
 		return nil
 	})
-	if !errors.Is(err, stop) || looks != 10 {
-		t.Errorf("%v after %d looks", err, looks)
+	if !errors.Is(err, stop) || looks != 10 || told < 10*spendEvery {
+		t.Errorf("%v after %d looks and %d steps", err, looks, told)
 	}
 	total := 0
 	ok, err := mustCompile(t, `^[a-z]+$`).Match(strings.Repeat("a", 1000), func(steps int) error { total += steps; return nil })

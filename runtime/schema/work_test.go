@@ -131,6 +131,28 @@ func TestViolationsCostLittle(t *testing.T) {
 	}
 }
 
+// TestTooLongIsNotLookedInto, neither for the answer nor for what is told.
+func TestTooLongIsNotLookedInto(t *testing.T) {
+	list := make([]any, 1000)
+	for i := range list {
+		list[i] = strings.Repeat("a", 100)
+	}
+	for schema, value := range map[string]any{
+		`{"maxItems":20,"items":{"pattern":"[a-z]{1,1000}@"},"uniqueItems":true,"contains":{"pattern":"[a-z]{1,1000}@"}}`: list,
+		`{"maxLength":20,"pattern":"[a-z]{1,1000}@"}`: strings.Repeat("a", 1000),
+	} {
+		w := NewWork(t.Context())
+		e := evaluation{work: w, room: maxRanked}
+		var errs tally
+		if e.apply(mustCompile(t, schema).root, value, nil, nil, nil) || e.apply(mustCompile(t, schema).root, value, nil, nil, &errs) {
+			t.Errorf("%s: accepted", schema)
+		}
+		if len(errs) != 1 || w.matches != maxMatches || w.visits < maxVisits-50 {
+			t.Errorf("%s: %d errors, %d steps of matching, %d others", schema, len(errs), maxMatches-w.matches, maxVisits-w.visits)
+		}
+	}
+}
+
 // TestNumbersInEnumsAreLookedUp, and compared by what they are.
 func TestNumbersInEnumsAreLookedUp(t *testing.T) {
 	s := mustCompile(t, `{"items":{"enum":[`+strings.Repeat("7,", 3000)+`8, 1.50, 1e2, "a", [1.0], {"a":null}]}}`)
