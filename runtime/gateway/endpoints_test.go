@@ -80,6 +80,8 @@ func TestOneDeadEndpointOfTwo(t *testing.T) {
 // Two upstreams at one URL, as two models of a provider are, are two.
 func TestTheSecondUpstreamAtOneURLIsTried(t *testing.T) {
 	_, mock := startMock(t, mockllm.Options{})
+	client := &http.Client{Timeout: patience}
+	defer client.CloseIdleConnections()
 	var asked []string
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body := make([]byte, req.ContentLength)
@@ -93,7 +95,7 @@ func TestTheSecondUpstreamAtOneURLIsTried(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
-		resp, err := http.Post(mock+"/chat/completions", "application/json", strings.NewReader(string(body)))
+		resp, err := client.Post(mock+"/chat/completions", "application/json", strings.NewReader(string(body)))
 		if err != nil {
 			t.Error(err)
 			return
@@ -107,7 +109,6 @@ func TestTheSecondUpstreamAtOneURLIsTried(t *testing.T) {
 	if resp := r.post("/v1/chat/completions", completion(false, "{}")); resp.StatusCode != http.StatusOK {
 		t.Errorf("%d %s", resp.StatusCode, text(t, resp))
 	}
-	http.DefaultClient.CloseIdleConnections()
 	if diff := cmp.Diff([]string{"model-a", "model-b"}, asked); diff != "" {
 		t.Error(diff)
 	}

@@ -11,7 +11,7 @@ import (
 
 var (
 	refused   = relay.Failure{Kind: relay.FailedConnect, Unsent: true}
-	serverErr = relay.Failure{Kind: relay.FailedStatus, Status: 500}
+	broken500 = relay.Failure{Kind: relay.FailedStatus, Status: 500}
 )
 
 // A pause begins with the first call that got no answer, or the second answer in a row that was no good; each pause is
@@ -25,18 +25,18 @@ func TestPausesOfAnEndpointThatFails(t *testing.T) {
 		"a refused dial":                   {[]relay.Failure{refused}, time.Second},
 		"a second one":                     {[]relay.Failure{refused, refused}, 2 * time.Second},
 		"many":                             {[]relay.Failure{refused, refused, refused, refused, refused, refused, refused}, maxPause},
-		"one status":                       {[]relay.Failure{serverErr}, 0},
-		"a second status":                  {[]relay.Failure{serverErr, serverErr}, time.Second},
-		"a good answer between":            {[]relay.Failure{serverErr, well, serverErr}, 0},
+		"one status":                       {[]relay.Failure{broken500}, 0},
+		"a second status":                  {[]relay.Failure{broken500, broken500}, time.Second},
+		"a good answer between":            {[]relay.Failure{broken500, well, broken500}, 0},
 		"a good answer":                    {[]relay.Failure{refused, refused, well}, 0},
 		"a refusal of the request itself":  {[]relay.Failure{refused, {Kind: relay.FailedStatus, Status: 404}}, 0},
 		"silence, and an answer cut short": {[]relay.Failure{{Kind: relay.FailedFirstToken}, {Kind: relay.FailedTruncated}}, time.Second},
 		"clients that leave":               {[]relay.Failure{{Kind: relay.FailedClient}, {Kind: relay.FailedSuperseded}, {Kind: relay.FailedTimeout}}, 0},
 		"a wait that it asked for": {
-			[]relay.Failure{serverErr, {Kind: relay.FailedStatus, Status: 429, RetryAfter: 7 * time.Second}}, 7 * time.Second,
+			[]relay.Failure{broken500, {Kind: relay.FailedStatus, Status: 429, RetryAfter: 7 * time.Second}}, 7 * time.Second,
 		},
 		"a wait that nobody means": {
-			[]relay.Failure{serverErr, {Kind: relay.FailedStatus, Status: 429, RetryAfter: time.Hour}}, maxPause,
+			[]relay.Failure{broken500, {Kind: relay.FailedStatus, Status: 429, RetryAfter: time.Hour}}, maxPause,
 		},
 	} {
 		var h health
@@ -78,8 +78,10 @@ func TestOneCallFollowsAPause(t *testing.T) {
 		t.Errorf("%d calls at the end of the pause, want 1", chosen)
 	}
 	h.settle(relay.Failure{}, now)
-	if !h.choose(now) || !h.choose(now) {
-		t.Error("not fit after a good answer")
+	for range 2 {
+		if !h.choose(now) {
+			t.Error("not fit after a good answer")
+		}
 	}
 }
 
@@ -140,7 +142,7 @@ func TestUpstreamsAtOneURL(t *testing.T) {
 	}
 	next := p.Attempts()
 	var asked []string
-	for a, _ := next(relay.Failure{}); a != nil; a, _ = next(serverErr) {
+	for a, _ := next(relay.Failure{}); a != nil; a, _ = next(broken500) {
 		asked = append(asked, string(a.Call.Body))
 	}
 	if diff := cmp.Diff([]string{"small", "large"}, asked); diff != "" {

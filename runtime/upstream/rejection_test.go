@@ -15,14 +15,28 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
+// taken is a body that the attempts read in turns: the first may still do so when the second begins.
+type taken struct {
+	io.Reader
+
+	turn chan struct{} // unlike a mutex, it lets virtual time pass
+}
+
+func (b *taken) Read(p []byte) (int, error) {
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
+	return b.Reader.Read(p)
+}
+
 // refusing is an attempt of each kind at an upstream that answers so, with what was read of the answer.
 func refusing(t *testing.T, status int, h http.Header, body io.Reader, explain bool) (failures [2]relay.Failure, read []string) {
 	t.Helper()
+	shared := &taken{Reader: body, turn: make(chan struct{}, 1)}
 	client := clientFunc(func(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
 		from, to := io.Pipe()
 		context.AfterFunc(ctx, func() { _ = from.CloseWithError(context.Cause(ctx)) })
 		go func() {
-			_, err := io.Copy(to, body)
+			_, err := io.Copy(to, shared)
 			_ = to.CloseWithError(err)
 		}()
 		return &relay.Answer{Status: status, Header: h, Body: from, Length: -1}, nil

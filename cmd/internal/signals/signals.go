@@ -26,7 +26,7 @@ func Context(parent context.Context) (ctx context.Context, stop context.CancelFu
 		}
 		select {
 		case second := <-received:
-			os.Exit(exitStatus(second)) //nolint:revive // that is what the second signal is for
+			os.Exit(exitStatus(second))
 		case <-stopped:
 		}
 	}()

@@ -102,6 +102,7 @@ func TestAHalfClosedConnectionGetsNoAnswer(t *testing.T) {
 }
 
 func halfClosed(t *testing.T, url string) string {
+	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Error(err)
@@ -109,7 +110,7 @@ func halfClosed(t *testing.T, url string) string {
 	}
 	defer func() { _ = conn.Close() }()
 	_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
-	_ = conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // it was dialled as one
+	_ = conn.(*net.TCPConn).CloseWrite()
 	got, err := io.ReadAll(conn)
 	if err != nil {
 		t.Error(err)
@@ -130,6 +131,7 @@ func TestPlacesOfConnections(t *testing.T) {
 	})
 	const get = " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 	inBubble(t, p, func(o *Options) { o.Connections = func() int { return 2 } }, func(t *testing.T, v *virtual) {
+		t.Helper()
 		answer = make(chan struct{})
 		first := v.dial("POST /" + get)
 		reply(t, first)
@@ -189,6 +191,7 @@ func TestDrainWaitsForWhatIsInFlightAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, lengths(), nil, func(t *testing.T, v *virtual) {
+				t.Helper()
 				for range 20 {
 					conn := v.dial(tt.sent)
 					if tt.reads {
@@ -215,6 +218,7 @@ func TestDrainServesABodyThatComes(t *testing.T) {
 		}}
 	})
 	inBubble(t, p, nil, func(t *testing.T, v *virtual) {
+		t.Helper()
 		conn := v.dial("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab")
 		go v.drain()
 		time.Sleep(9 * time.Second)

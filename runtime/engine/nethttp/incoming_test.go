@@ -105,6 +105,7 @@ func TestRequestsThatNeverCome(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, lengths(), nil, func(t *testing.T, v *virtual) {
+				t.Helper()
 				var all sync.WaitGroup
 				defer all.Wait()
 				for range 20 {
@@ -140,6 +141,7 @@ func TestBodiesThatDrip(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, lengths(), nil, func(t *testing.T, v *virtual) {
+				t.Helper()
 				conn := v.dial(fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", tt.bytes))
 				var sender sync.WaitGroup
 				defer sender.Wait()
@@ -180,6 +182,7 @@ func TestRefusalsAreSeenByClientsThatSendFirst(t *testing.T) {
 
 // sendFirst sends all of a request, and only then reads the status of its answer.
 func sendFirst(t *testing.T, url, request string) string {
+	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Error(err)
