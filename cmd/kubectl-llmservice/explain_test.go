@@ -95,7 +95,7 @@ func TestExplainForPrograms(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &route); err != nil {
 		t.Fatal(err)
 	}
-	if route.Method != "POST" || route.Latency.Max != "2m0s" || route.Latency.By != "timeout" || route.Tokens.Max != 15000 ||
+	if route.Method != "POST" || route.Latency.Max != "2m0s" || route.Latency.By != "timeout" || route.Tokens.Max != 5000 ||
 		route.Calls.Min != 8 || route.Calls.Max != 40 || len(route.Functions) != 2 {
 		t.Errorf("got %+v", route)
 	}

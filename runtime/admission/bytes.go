@@ -174,6 +174,16 @@ func (b *Bytes) reserve(ctx context.Context, h *Hold, bytes int) error {
 		return relay.FailureOf(ctx, err, relay.FailedMemory)
 	}
 	b.refused.Add(1)
+	return b.inVain(w)
+}
+
+// inVain is why somebody waited for nothing: for others, or for what the request itself holds.
+func (b *Bytes) inVain(w *waiter) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if w.hold.held+w.bytes > b.total {
+		return relay.Failure{Kind: relay.FailedBudget, Err: errNever}
+	}
 	return busy()
 }
 
@@ -186,7 +196,7 @@ func (b *Bytes) ask(h *Hold, bytes int) (*waiter, error) {
 	switch {
 	case h.released:
 		return nil, relay.Failure{Kind: relay.FailedMemory, Err: errReleased}
-	case bytes > b.room(h)-h.held:
+	case bytes > b.room(h):
 		return nil, relay.Failure{Kind: relay.FailedTooLarge, Err: errNever}
 	case len(b.waiting) == 0 && b.grant(h, bytes):
 		return nil, nil //nolint:nilnil // nobody waits

@@ -138,11 +138,19 @@ func TestBytesThatNeverFit(t *testing.T) {
 		if err := h.Reserve(t.Context(), 768<<10); err != nil {
 			t.Errorf("all that a request may begin with: %v", err)
 		}
-		if err := h.Reserve(t.Context(), 256<<10+1); kind(err) != relay.FailedTooLarge {
+		if err := h.Reserve(t.Context(), 1<<20+1); kind(err) != relay.FailedTooLarge {
 			t.Errorf("more than there is: %v", err)
 		}
 		if time.Since(began) != 0 {
 			t.Error("it waited")
+		}
+		// It may give some back itself: another of its branches may.
+		if err := h.Reserve(t.Context(), 256<<10+1); kind(err) != relay.FailedBudget || time.Since(began) != maxWait {
+			t.Errorf("more than there is beside what it holds: %v after %s", err, time.Since(began))
+		}
+		time.AfterFunc(time.Second, func() { h.Return(1) })
+		if err := h.Reserve(t.Context(), 256<<10+1); err != nil {
+			t.Error(err)
 		}
 	})
 }

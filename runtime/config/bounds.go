@@ -24,8 +24,6 @@ type Cost struct {
 	Latency Latency `json:"latency"`
 	Calls   Calls   `json:"calls"`
 	Tokens  Tokens  `json:"tokens"`
-	// atOnce is how many calls of models may run at the same time.
-	atOnce int
 }
 
 // Latency is the time until the work ends.
@@ -135,8 +133,8 @@ func (s *survey) spendCalls(path string, budget int) {
 	}
 }
 
-// spendTokens holds what the route's models may write against its budget, which is looked at before each call: those
-// that run at once may each use what is left.
+// spendTokens holds what the route's models may write against its budget, of which each call reserves its part before it is
+// made.
 func (s *survey) spendTokens(budget int) {
 	tokens := &s.bounds.Tokens
 	if budget == 0 {
@@ -145,10 +143,7 @@ func (s *survey) spendTokens(budget int) {
 		}
 		return
 	}
-	if most := times(budget, s.bounds.atOnce); tokens.Max > most {
-		*tokens = Tokens{Max: most, By: "budget.maxTokens"}
-		if s.bounds.atOnce > 1 {
-			tokens.By = "budget.maxTokens, for each of the " + count(s.bounds.atOnce) + " calls that may run at once"
-		}
+	if tokens.Max > budget {
+		*tokens = Tokens{Max: budget, By: "budget.maxTokens"}
 	}
 }

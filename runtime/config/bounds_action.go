@@ -79,7 +79,6 @@ func (w walk) http(h *HTTPCall) Cost {
 func (w walk) completion(path, upstream string, parameters []byte, m mode) Cost {
 	u := w.upstream(upstream)
 	c := attempts(u, m)
-	c.atOnce = 1
 	limit, limited := completionLimit(parameters)
 	if w.budget.MaxTokens > 0 && (!limited || limit > w.budget.MaxTokens) {
 		limit, limited = w.budget.MaxTokens, true
@@ -128,7 +127,6 @@ func (w walk) agent(p *Part, a *Agent, m mode) {
 		tool.Latency = slower(tool.Latency, c.Latency)
 		tool.Calls.Max = max(tool.Calls.Max, c.Calls.Max)
 		tool.Tokens = Tokens{Max: max(tool.Tokens.Max, c.Tokens.Max), Unlimited: tool.Tokens.Unlimited || c.Tokens.Unlimited}
-		tool.atOnce = max(tool.atOnce, c.atOnce)
 	}
 	used := 0
 	if a.MaxTurns > 1 { // those of the last turn are not called
@@ -140,7 +138,6 @@ func (w walk) agent(p *Part, a *Agent, m mode) {
 	if w.budget.MaxCalls > 0 {
 		p.Calls.Max = min(p.Calls.Max, max(w.budget.MaxCalls, times(turn.Calls.Max, a.MaxTurns)))
 	}
-	p.atOnce = max(p.atOnce, times(tool.atOnce, a.MaxParallel))
 	p.Latency = p.Latency.plus(tool.Latency.times(rounds))
 	p.Latency.By = fmt.Sprintf("%d turns, with the %s rounds of tools that budget.maxCalls leaves", a.MaxTurns, count(rounds))
 	if m != whole {
@@ -183,7 +180,6 @@ func (w walk) forEach(p *Part, f *ForEach) {
 	p.Cost = one.repeated(f.MaxItems)
 	p.Latency = one.Latency.times(rounds)
 	p.Latency.By = fmt.Sprintf("%d items, %d at once", f.MaxItems, parallel)
-	p.atOnce = times(one.atOnce, min(parallel, f.MaxItems))
 }
 
 // fewest adds up the n smallest.

@@ -85,14 +85,6 @@ func (c Cost) then(o Cost) Cost {
 	c = c.spending(o)
 	c.Latency = c.Latency.plus(o.Latency)
 	c.Calls.Min = plus(c.Calls.Min, o.Calls.Min)
-	c.atOnce = max(c.atOnce, o.atOnce)
-	return c
-}
-
-// beside is work and other work at the same time.
-func (c Cost) beside(o Cost) Cost {
-	c = c.spending(o)
-	c.atOnce = plus(c.atOnce, o.atOnce)
 	return c
 }
 
@@ -109,7 +101,6 @@ func (c Cost) repeated(n int) Cost {
 		Latency: c.Latency.times(n),
 		Calls:   Calls{Max: times(c.Calls.Max, n)},
 		Tokens:  Tokens{Max: times(c.Tokens.Max, n), Unlimited: c.Tokens.Unlimited && n > 0},
-		atOnce:  c.atOnce,
 	}
 }
 

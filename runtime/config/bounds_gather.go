@@ -63,7 +63,7 @@ func (v *Vote) needs(branches int) int {
 func (p *Part) together() {
 	for i := range p.Parts {
 		part := &p.Parts[i]
-		p.Cost = p.beside(part.Cost)
+		p.Cost = p.spending(part.Cost)
 		p.endWith(part, part.Latency, "")
 	}
 }
@@ -91,7 +91,7 @@ func (w walk) first(p *Part, f *First) {
 			due = due || before.longerThan(delay)
 			starts[i] = starts[i-1].plus(before.within(delay, ""))
 		}
-		p.Cost = p.beside(part.Cost)
+		p.Cost = p.spending(part.Cost)
 		p.endWith(part, starts[i].plus(part.Latency), startedAfter(starts[i]))
 	}
 	if delay > 0 {
@@ -123,7 +123,6 @@ func (w walk) fallback(p *Part, f *Fallback, modes []mode) {
 			part.Latency = silent
 		}
 		p.Cost = p.spending(part.Cost)
-		p.atOnce = max(p.atOnce, part.atOnce)
 		p.endWith(part, starts[i].plus(part.Latency), startedAfter(starts[i]))
 		starts[i+1] = starts[i].plus(silent)
 	}

@@ -82,7 +82,7 @@ func TestBounds(t *testing.T) {
 		"a budget of tokens":       {"", step(strings.Replace(chatTwo, `"parameters":{"max_tokens":7}`, silence, 1)), `"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "20s 1-2 5"},
 		"a budget that is ample":   {"", step(chatOne), `"budget":{"maxCalls":9,"maxTokens":50,"maxBytes":1},`, "10s 1-1 7"},
 		"a budget of tokens for calls at once": {
-			"", gathered("All", "", chatOne, chatOne, getWeb), `"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "20s 3-4 10",
+			"", gathered("All", "", chatOne, chatOne, getWeb), `"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "20s 3-4 5",
 		},
 		"a budget of tokens for one call after the other": {
 			"", step(strings.Replace(chatOne, `"parameters":{"max_tokens":7}`, silence, 1)) + "," + step(chatOne),
@@ -116,7 +116,7 @@ func TestBounds(t *testing.T) {
 		"for each, within": {"", step(`"forEach":{"items":"${[]}","maxItems":7,"maxParallel":3,"do":{"timeout":"1s",` + chatOne + `}}`), "", "3s 0-7 49"},
 		"for each, at once": {
 			"", step(`"forEach":{"items":"${[]}","maxItems":7,"maxParallel":3,"do":{` + chatOne + `}}`),
-			`"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "30s 0-7 15",
+			`"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "30s 0-7 5",
 		},
 
 		"a stream":              {"", step(chatTwo), `"response":{"stream":"s"},`, "6s 1-2 14"},
@@ -144,7 +144,7 @@ func TestBounds(t *testing.T) {
 		"an agent's answer":     {lookup, agent("two", 1, 1, "lookup"), `"response":{"stream":"s"},"budget":{"maxCalls":1,"maxBytes":1},`, "6s 1-1 14"},
 		"an agent's last turn":  {lookup, agent("two", 2, 1, "lookup"), `"response":{"stream":"s"},"budget":{"maxCalls":1,"maxBytes":1},`, "10m0s 1-1 28"},
 		"tools at once": {
-			brisk, agent("one", 4, 3, "brisk"), `"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "1m0s 1-9 15",
+			brisk, agent("one", 4, 3, "brisk"), `"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "1m0s 1-9 5",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestBoundsOfParts(t *testing.T) {
 	c := bounded(t, "", step(chatTwo), `"budget":{"maxCalls":1,"maxTokens":5,"maxBytes":1},`)
 	want := Part{Path: "routes[0].steps[0]", Name: "s", Kind: "chat", Of: "two", Cost: Cost{
 		Latency: Latency{Max: Duration(20 * time.Second), By: "timeouts.total of two, 10s, at 2 endpoints in turn"},
-		Calls:   Calls{Min: 1, Max: 2}, Tokens: Tokens{Max: 10}, atOnce: 1,
+		Calls:   Calls{Min: 1, Max: 2}, Tokens: Tokens{Max: 10},
 	}}
 	if diff := cmp.Diff([]Part{want}, BoundsOf(c, &c.Routes[0]).Steps, cmp.AllowUnexported(Cost{})); diff != "" {
 		t.Error(diff)

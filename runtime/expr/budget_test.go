@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -112,6 +114,63 @@ func TestHelpersAreCharged(t *testing.T) {
 			}
 			if _, err := template.Value(t.Context(), vars, NewBudget(60_000, MaxOutput)); err != nil {
 				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestWorkIsReserved: of the evaluations that run at once, only the last may go over what there is.
+func TestWorkIsReserved(t *testing.T) {
+	const budget = MaxCost * 3 / 2
+	template := compile(t, "${request.body.list.map(x, request.body.list.map(y, 1)).size()}")
+	list := make([]any, 250)
+	var ran atomic.Int64
+	vars := func() map[string]any {
+		once := sync.OnceValue(func() any {
+			ran.Add(1)
+			return map[string]any{"body": map[string]any{"list": list}}
+		})
+		return map[string]any{"request": func() any { return once() }}
+	}
+	whole := NewBudget(MaxCost, MaxOutput)
+	if _, err := template.Value(t.Context(), vars(), whole); err != nil {
+		t.Fatal(err)
+	}
+	each := MaxCost - whole.cost.Unused()
+	ran.Store(0)
+	b := NewBudget(budget, MaxOutput)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { _, _ = template.Value(t.Context(), vars(), b) })
+	}
+	wg.Wait()
+	if most := int64(budget+MaxCost) / each; ran.Load() > most || ran.Load() == 0 {
+		t.Errorf("%d evaluations of %d ran, want at most %d", ran.Load(), each, most)
+	}
+}
+
+// TestWhatIsGivenIsAdmitted: the memory that a value takes is admitted, and why it is not is the error's cause.
+func TestWhatIsGivenIsAdmitted(t *testing.T) {
+	refused := errors.New("refused")
+	for name, tt := range map[string]struct {
+		in    string
+		least int
+	}{
+		"a text":    {"${request.path}", len("/answer")},
+		"a list":    {"${[1, 2, 3]}", 3 * 16},
+		"an object": {"${{'a': 1}}", 300},
+		"text":      {"at ${request.path}", len("/answer")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			b := NewBudget(MaxCost, MaxOutput)
+			b.Admit = func(_ context.Context, bytes int) error { asked += bytes; return nil }
+			if _, err := compile(t, tt.in).Value(t.Context(), testVars(), b); err != nil || asked < tt.least {
+				t.Errorf("%v; %d bytes were asked for, want %d", err, asked, tt.least)
+			}
+			b.Admit = func(context.Context, int) error { return refused }
+			if _, err := compile(t, tt.in).Value(t.Context(), testVars(), b); !errors.Is(err, refused) {
+				t.Errorf("got %v", err)
 			}
 		})
 	}

@@ -35,8 +35,8 @@ func (f *frame) ask(
 	ctx context.Context, u *upstream.Upstream, request *openai.Chat, tokens *outlet,
 ) (*openai.Completion, error) {
 	encoded := relay.Copies * request.Size()
-	if err := f.memory.Reserve(ctx, encoded); err != nil {
-		return nil, err //nolint:wrapcheck // it is a Failure already
+	if err := f.reserve(ctx, encoded); err != nil {
+		return nil, err
 	}
 	defer f.memory.Return(encoded)
 	plan := chatPlan(u, request)
@@ -127,7 +127,7 @@ func (f *frame) streamed(ctx context.Context, plan *upstream.Plan, tokens *outle
 		return nil, failure
 	}
 	done := kept.Completion()
-	return done, tokens.stream.note(ctx, f.memory, done.Text)
+	return done, tokens.stream.note(ctx, f.request, done.Text)
 }
 
 // collected is what is kept of a streamed answer.

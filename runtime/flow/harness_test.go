@@ -234,7 +234,10 @@ func (p *worldPolicy) Decide(ctx context.Context, r *relay.Request) relay.Verdic
 	return v
 }
 
-func (p *worldPolicy) Refuse(relay.Refusal) *relay.Reply {
+func (p *worldPolicy) Refuse(r relay.Refusal) *relay.Reply {
+	if r == relay.NoMemory {
+		return relay.Problem(problem.FastAPI, problem.Busy(time.Second))
+	}
 	return &relay.Reply{Status: 400}
 }
 

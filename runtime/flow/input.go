@@ -125,7 +125,11 @@ func (in *input) body(ctx context.Context, env *Environment, req *relay.Request)
 // admitDecoded admits what the body takes once it is decoded, beyond what was reserved for that when it was read.
 func admitDecoded(ctx context.Context, req *relay.Request) error {
 	spare := relay.Held(req.Body) - cap(req.Body)
-	return req.Memory.Reserve(ctx, schema.DecodedBytes(req.Body)-spare) //nolint:wrapcheck // it is a Failure already
+	err := req.Memory.Reserve(ctx, schema.DecodedBytes(req.Body)-spare)
+	if failedBy(err, relay.FailedTooLarge) {
+		return problem.New(problem.PayloadTooLarge).WithMessage("The request body holds more values than this replica has memory for.")
+	}
+	return err //nolint:wrapcheck // it is a Failure already
 }
 
 // hasContent says whether a body means anything where no schema asks for one (RFC 9110, sections 9.3.1 and 9.3.5).

@@ -66,8 +66,8 @@ func (o *output) run(ctx context.Context, f *frame, request *openai.Chat, ask as
 }
 
 func (o *output) check(ctx context.Context, f *frame, text string) (any, []problem.Violation, error) {
-	if err := f.memory.Reserve(ctx, schema.DecodedBytes([]byte(text))); err != nil {
-		return nil, nil, err //nolint:wrapcheck // it is a Failure already
+	if err := f.reserve(ctx, schema.DecodedBytes([]byte(text))); err != nil {
+		return nil, nil, err
 	}
 	return check(ctx, f.env, len(text), func() (any, []problem.Violation, error) {
 		return o.schema.CheckText(ctx, []byte(text), "output")
@@ -76,7 +76,7 @@ func (o *output) check(ctx context.Context, f *frame, text string) (any, []probl
 
 func (o *output) send(ctx context.Context, f *frame, done *openai.Completion, value any) (any, error) {
 	if f.tokens != nil {
-		if err := f.tokens.text(ctx, f.memory, done.Text); err != nil {
+		if err := f.tokens.text(ctx, f.request, done.Text); err != nil {
 			return nil, err
 		}
 	}

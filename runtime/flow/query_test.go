@@ -29,6 +29,7 @@ func TestParseQuery(t *testing.T) {
 	}
 }
 
+// Inverse of how clients write: whatever url.Values encodes is read back.
 func TestEveryEscapeIsAByte(t *testing.T) {
 	for b := range 128 { // the others are no text alone
 		for _, form := range []string{"%%%02x", "%%%02X"} {
@@ -45,7 +46,6 @@ func TestEveryEscapeIsAByte(t *testing.T) {
 	}
 }
 
-// Inverse of how clients write: whatever url.Values encodes is read back.
 func FuzzParseQuery(f *testing.F) {
 	f.Add("a=1&b=%20;+%zz")
 	f.Fuzz(func(t *testing.T, raw string) {

@@ -40,8 +40,8 @@ func (a *relayed) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.memory.Reserve(ctx, relay.Copies*request.Size()); err != nil {
-		return nil, err //nolint:wrapcheck // it is a Failure already
+	if err := f.reserve(ctx, relay.Copies*request.Size()); err != nil {
+		return nil, err
 	}
 	request.Stream, request.MaxTokens, request.IncludeUsage = true, left, left > 0
 	plan := chatPlan(a.chat.upstream, request)

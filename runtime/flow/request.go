@@ -30,8 +30,17 @@ func newRequest(r *Route, req *relay.Request, deadline time.Time) *request {
 		Route: r, budget: newBudget(r.budget), memory: req.Memory, body: len(req.Body), deadline: deadline,
 		work: expr.NewBudget(maxWork, r.budget.MaxBytes),
 	}
-	q.work.Admit = q.memory.Reserve
+	q.work.Admit = q.reserve
 	return q
+}
+
+// reserve admits memory for what the request makes itself. What the replica cannot hold at all is beyond its budget.
+func (q *request) reserve(ctx context.Context, bytes int) error {
+	err := q.memory.Reserve(ctx, bytes)
+	if failedBy(err, relay.FailedTooLarge) {
+		return relay.Failure{Kind: relay.FailedBudget, Err: err}
+	}
+	return err //nolint:wrapcheck // it is a Failure already
 }
 
 // left is the time until the deadline.
@@ -93,7 +102,7 @@ func (f *frame) json(ctx context.Context, t *expr.Tree) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encoded, f.memory.Reserve(ctx, cap(encoded))
+	return encoded, f.reserve(ctx, cap(encoded))
 }
 
 // weight is what expressions and checks may walk over, in bytes: the request's body, and the answers that were kept.

@@ -200,7 +200,11 @@ func (s *scripted) Do(ctx context.Context, call *relay.Call) (*relay.Answer, err
 		reply.status = 200
 	}
 	body := &scriptedBody{ctx: ctx, parts: slices.Clone(reply.parts), hang: reply.hang, end: end}
-	return &relay.Answer{Status: reply.status, Header: reply.header, Body: body}, nil
+	answer := &relay.Answer{Status: reply.status, Header: reply.header, Body: body}
+	if len(reply.parts) == 1 && !reply.hang {
+		answer.Length = int64(len(reply.parts[0].text))
+	}
+	return answer, nil
 }
 
 func (s *scripted) begin(call *relay.Call) (*asked, canned) {

@@ -29,14 +29,14 @@ type stream struct {
 }
 
 // note remembers text that was sent: that of all steps once more beside it.
-func (s *stream) note(ctx context.Context, memory relay.Memory, text string) error {
+func (s *stream) note(ctx context.Context, q *request, text string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.said == nil {
 		return nil
 	}
-	if err := memory.Reserve(ctx, relay.Copies*len(text)); err != nil {
-		return err //nolint:wrapcheck // it is a Failure already
+	if err := q.reserve(ctx, relay.Copies*len(text)); err != nil {
+		return err
 	}
 	s.said.WriteString(text)
 	return nil
@@ -90,12 +90,12 @@ func (o *outlet) Send(events []byte, kind relay.Kind) error {
 }
 
 // text sends a text at once.
-func (o *outlet) text(ctx context.Context, memory relay.Memory, text string) error {
+func (o *outlet) text(ctx context.Context, q *request, text string) error {
 	if text == "" {
 		return nil
 	}
 	own := o.written()
-	if err := o.stream.note(ctx, memory, text); err != nil {
+	if err := o.stream.note(ctx, q, text); err != nil {
 		return err
 	}
 	return own.Send(own.writer.Delta(nil, []byte(text)), relay.Content)

@@ -61,7 +61,7 @@ func finished(ctx context.Context, out relay.Sink, err error) relay.Failure {
 }
 
 func (s *streamed) run(ctx context.Context, f *frame, out relay.Sink) error {
-	held := hold{budget: f.budget, admit: func(bytes int) error { return f.memory.Reserve(ctx, bytes) }}
+	held := hold{budget: f.budget, admit: func(bytes int) error { return f.reserve(ctx, bytes) }}
 	f.stream = s.stream(out)
 	if s.held {
 		f.stream.sender = &held

@@ -19,7 +19,7 @@ func TestCallsThatTheRouteEndsAreNoFailures(t *testing.T) {
 	_, url := startMock(t, mockllm.Options{})
 	r := start(t, assistant(url))
 	for _, kind := range []relay.FailureKind{
-		relay.NoFailure, relay.FailedClient, relay.FailedSuperseded, relay.FailedBudget, relay.FailedSchema, relay.FailedStep,
+		relay.NoFailure, relay.FailedClient, relay.FailedSuperseded, relay.FailedBudget, relay.FailedMemory, relay.FailedSchema, relay.FailedStep,
 	} {
 		r.g.observe("a", relay.Failure{Kind: kind})
 	}
@@ -36,6 +36,7 @@ func TestCallsThatTheRouteEndsAreNoFailures(t *testing.T) {
 llmservice_upstream_attempts_total{failure="budget",upstream="a"} 1
 llmservice_upstream_attempts_total{failure="client_left",upstream="a"} 1
 llmservice_upstream_attempts_total{failure="idle_timeout",upstream="a"} 1
+llmservice_upstream_attempts_total{failure="memory",upstream="a"} 1
 llmservice_upstream_attempts_total{failure="none",upstream="a"} 1
 llmservice_upstream_attempts_total{failure="schema",upstream="a"} 1
 llmservice_upstream_attempts_total{failure="step",upstream="a"} 1

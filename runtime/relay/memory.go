@@ -9,7 +9,8 @@ import (
 // Memory is what one request may hold of its replica's memory. It may be used from many goroutines at once.
 type Memory interface {
 	// Reserve admits so many bytes before they are read or built. It waits for room, not for long and not beyond ctx. The
-	// error is a Failure: FailedMemory where there was no room in time, FailedTooLarge where there never can be.
+	// error is a Failure: FailedMemory where there was no room in time, FailedTooLarge where there never can be, and
+	// FailedBudget where the request itself holds too much for that.
 	Reserve(ctx context.Context, bytes int) error
 	// Return gives back so many of the bytes that were reserved. What is left is given back when the request ends.
 	Return(bytes int)

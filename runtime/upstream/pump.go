@@ -68,10 +68,14 @@ func (p *pump) run(ctx context.Context, body io.Reader) relay.Failure {
 	}
 }
 
+// usual is what an attempt holds of small events in any case, in bytes: those of one read, what another has left, and what is
+// to be sent. No stream of such events ends for want of memory.
+const usual = 4 * readBuffer
+
 // fit reserves memory for an event that does not come in one read, and for those that are kept back: the buffer beside
 // the one that it outgrows, or beside what is to be sent.
 func (p *pump) fit(ctx context.Context, bytes int) error {
-	if bytes <= 2*readBuffer {
+	if bytes <= usual {
 		p.memory.Empty()
 		return nil
 	}

@@ -212,9 +212,7 @@ func (s *stream) events(in *bufio.Reader) error {
 				return fmt.Errorf("event %q after %d tokens", line, s.tokens()-1)
 			}
 		} else if bytes.Contains(line, []byte("error")) || bytes.Contains(line, []byte("[DONE]")) {
-			said := string(bytes.TrimSpace(line))
-			more, _ := in.ReadSlice('\n') // an event that is named has its data on the next line
-			return fmt.Errorf("after %d events: %s %s", s.tokens(), said, bytes.TrimSpace(more))
+			return fmt.Errorf("after %d events: %s", s.tokens(), bytes.TrimSpace(line))
 		}
 	}
 }

@@ -20,7 +20,7 @@ const (
 	// longRest is the most of a body that is read after a refusal, in bytes, beyond the limit of bodies.
 	longRest = 16 << 20
 	// longRests is how many such bodies are read at once.
-	longRests = 256
+	longRests = 32
 	// restTimeout bounds the reading after a refusal, and restStall the time in which nothing more of it comes.
 	restTimeout = 5 * time.Second
 	restStall   = 2 * time.Second
@@ -122,7 +122,7 @@ func (b *incoming) discard() {
 	select {
 	case b.engine.rests <- struct{}{}:
 		defer func() { <-b.engine.rests }()
-		_, _ = io.CopyN(io.Discard, relay.Turns(b), b.limit+longRest-b.got) // the answer has been sent
+		_, _ = io.CopyN(io.Discard, b, b.limit+longRest-b.got) // the answer has been sent
 	default:
 	}
 }

@@ -1,0 +1,121 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// room is a memory of so many bytes.
+type room struct{ bytes, held, most int }
+
+func (r *room) Reserve(_ context.Context, bytes int) error {
+	if r.held+bytes > r.bytes {
+		return relay.Failure{Kind: relay.FailedMemory}
+	}
+	r.held += bytes
+	r.most = max(r.most, r.held)
+	return nil
+}
+
+func (r *room) Return(bytes int) { r.held -= bytes }
+
+// givenAnswer is a client that gives the same answer each time.
+type givenAnswer struct {
+	media, body string
+	calls       int
+}
+
+func (a *givenAnswer) Do(context.Context, *relay.Call) (*relay.Answer, error) {
+	a.calls++
+	return &relay.Answer{
+		Status: http.StatusOK, Header: http.Header{"Content-Type": {a.media}}, Body: io.NopCloser(strings.NewReader(a.body)),
+	}, nil
+}
+
+func plan(m relay.Memory, endpoints int) *Plan {
+	o := Options{Name: "a", Timeouts: Timeouts{patience, patience, patience, patience}}
+	for i := range endpoints {
+		o.Endpoints = append(o.Endpoints, &Endpoint{URL: fmt.Sprintf("http://a%d.test", i)})
+	}
+	return &Plan{
+		Upstreams: []*Upstream{New(o)}, Memory: m,
+		Body: func(*Upstream) ([]byte, error) { return []byte("{}"), nil },
+	}
+}
+
+// An answer for which there is no memory is not read any further, is not asked for once more, and leaves nothing reserved.
+func TestWholeAnswersAreReserved(t *testing.T) {
+	refused := errors.New("refused")
+	for name, tt := range map[string]struct {
+		body  int
+		room  int
+		keep  int // bytes; 0 is all
+		check error
+		want  relay.FailureKind
+		calls int
+	}{
+		"it fits":           {100_000, 1 << 20, 0, nil, relay.NoFailure, 1},
+		"no memory":         {100_000, 100_000, 0, nil, relay.FailedMemory, 1},
+		"beyond the budget": {100_000, 1 << 20, 50_000, nil, relay.FailedBudget, 1},
+		"not accepted":      {100_000, 1 << 20, 0, refused, relay.FailedMalformed, 2},
+		"small":             {100, 300_000, 0, nil, relay.NoFailure, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &room{bytes: tt.room}
+			client := &givenAnswer{media: "application/json", body: strings.Repeat("x", tt.body)}
+			kept := 0
+			answer, failure := Fetch(t.Context(), client, plan(m, 2).Attempts(), Expect{
+				Check: func(*Fetched) error { return tt.check },
+				Keep: func(bytes int) error {
+					if tt.keep > 0 && kept+bytes > tt.keep {
+						return relay.Failure{Kind: relay.FailedBudget}
+					}
+					kept += bytes
+					return nil
+				},
+				Drop: func(bytes int) { kept -= bytes },
+			}, nil)
+			if failure.Kind != tt.want || client.calls != tt.calls {
+				t.Errorf("%v after %d calls, want %q after %d", failure, client.calls, tt.want, tt.calls)
+			}
+			if answer != nil && (m.held != relay.Held(answer.Body) || kept != tt.body) || answer == nil && (m.held != 0 || kept != 0) {
+				t.Errorf("%d bytes are reserved, %d kept", m.held, kept)
+			}
+		})
+	}
+}
+
+// An event that takes many reads is reserved while it comes; streams of small events need no memory, however fast they come.
+func TestLargeEventsAreReserved(t *testing.T) {
+	event := func(bytes int) string { return "data: c" + strings.Repeat("x", bytes) + "\n\n" }
+	for name, tt := range map[string]struct {
+		body string
+		room int
+		want relay.FailureKind
+		most int // reserved at least
+	}{
+		"small events":             {strings.Repeat(event(1000), 1000) + "data: d\n\n", 0, relay.NoFailure, 0},
+		"events of a read":         {strings.Repeat(event(15_000), 100) + "data: d\n\n", 0, relay.NoFailure, 0},
+		"a large one":              {event(900_000) + event(10) + "data: d\n\n", 4 << 20, relay.NoFailure, 1_800_000},
+		"a large one, no memory":   {event(900_000) + event(10) + "data: d\n\n", 1 << 20, relay.FailedMemory, 0},
+		"several lines":            {"data: c\n" + strings.Repeat("data: xxxxxxx\n", 60_000) + "\ndata: d\n\n", 8 << 20, relay.NoFailure, 1_600_000},
+		"one that never ends":      {"data: c" + strings.Repeat("x", 900_000), 4 << 20, relay.FailedTruncated, 1_800_000},
+		"kept back, and no memory": {strings.Repeat("data: p"+strings.Repeat("x", 10_000)+"\n\n", 20) + "data: c\n\ndata: d\n\n", 50_000, relay.FailedMemory, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &room{bytes: tt.room}
+			client := &givenAnswer{media: "text/event-stream", body: tt.body}
+			failure := Stream(t.Context(), client, plan(m, 1).Attempts(), func() relay.Tap { return letterTap{} }, discard{}, nil)
+			if failure.Kind != tt.want || m.held != 0 || m.most < tt.most {
+				t.Errorf("%v, want %q; %d bytes are reserved, at most %d, want %d", failure, tt.want, m.held, m.most, tt.most)
+			}
+		})
+	}
+}
