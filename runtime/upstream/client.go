@@ -50,8 +50,8 @@ func NewClient() *Client {
 
 // Do makes the call. An error means that no response began; it is a relay.Failure where nothing was sent. A request to
 // which a connection of the pool gave no byte is sent once more on a fresh one: its server has most likely closed the
-// connection while the request was on its way. No error, those of reading the body
-// included, repeats what an upstream has sent.
+// connection while the request was on its way. No error, those of reading the body included, repeats what an upstream has
+// sent.
 func (c *Client) Do(ctx context.Context, call *relay.Call) (*relay.Answer, error) {
 	t := c.transports(call.Connect)
 	answer, trace, err := send(ctx, t.pooled, call)
@@ -75,7 +75,8 @@ func send(ctx context.Context, t *http.Transport, call *relay.Call) (*relay.Answ
 	if err != nil {
 		return nil, progress, fmt.Errorf("call upstream: %w", plainly(err))
 	}
-	return &relay.Answer{Status: resp.StatusCode, Header: resp.Header, Body: plainBody{resp.Body}, Length: resp.ContentLength}, progress, nil
+	answer := &relay.Answer{Status: resp.StatusCode, Header: resp.Header, Body: plainBody{resp.Body}, Length: resp.ContentLength}
+	return answer, progress, nil
 }
 
 // trace is how far a request has come. The transport's goroutines write it.

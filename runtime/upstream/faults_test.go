@@ -68,38 +68,38 @@ func (deaf) Frame(dst []byte, _ *wire.Frame) ([]byte, relay.Kind) { return dst, 
 // TestFaultsAreInOurOwnWords: net/http quotes what an upstream sends, which may hold keys and prompts.
 func TestFaultsAreInOurOwnWords(t *testing.T) {
 	const head, stream = "call upstream: the head of the answer is malformed", "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-	for answer, want := range map[string]string{
-		"MARK\r\n\r\n":                                                                           "connect: " + head,
-		"MARK 200 OK\r\n\r\n":                                                                    "connect: " + head,
-		"HTTP/1.1 MARK OK\r\n\r\n":                                                               "connect: " + head,
-		"HTTP/1.1 2MARK\r\n\r\n":                                                                 "connect: " + head,
-		"HTTP/MARK 200 OK\r\n\r\n":                                                               "connect: " + head,
-		"HTTP/1.1 200 OK\r\nMARK\r\n\r\n":                                                        "connect: " + head,
-		"HTTP/1.1 200 OK\r\n MARK: a\r\n\r\n":                                                    "connect: " + head,
-		"HTTP/1.1 200 OK\r\nA: MARK\x00\r\n\r\n":                                                 "connect: " + head,
-		"HTTP/1.1 200 OK\r\nContent-Length: MARK\r\n\r\n":                                        "connect: " + head,
-		"HTTP/1.1 200 OK\r\nContent-Length: 1MARK\r\n\r\n":                                       "connect: " + head,
-		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2MARK\r\n\r\n":                  "connect: " + head,
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: MARK\r\n\r\n":                                     "connect: " + head,
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: MARK\r\n\r\n":       "connect: " + head,
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Length, MARK\r\n\r\n": "connect: " + head,
-		"HTTP/1.1 200 OK\r\nA: MARK" + strings.Repeat("x", 80<<10) + "\r\n\r\n":                  "connect: call upstream: the head of the answer is too long",
-		strings.Repeat("HTTP/1.1 103 MARK\r\nA: MARK\r\n\r\n", 6000):                             "connect: call upstream: the head of the answer is too long",
-		"":             "connect: call upstream: the connection ended too early",
-		"HTTP/1.1 200": "connect: call upstream: the connection ended too early",
-		stream + "Content-Length: 99\r\n\r\nMARK":                                               "truncated: the connection ended too early",
-		stream + "Transfer-Encoding: chunked\r\n\r\nMARK\r\n":                                   "truncated: the chunks of the answer are malformed",
-		stream + "Transfer-Encoding: chunked\r\n\r\n1\r\nMARK\r\n":                              "truncated: the chunks of the answer are malformed",
-		stream + "Transfer-Encoding: chunked\r\n\r\n1;" + strings.Repeat("MARK", 2000) + "\r\n": "truncated: the chunks of the answer are malformed",
-		stream + "Transfer-Encoding: chunked\r\n\r\n4\r\nMARK\r\n0\r\nMARK\r\n\r\n":             "truncated: the head of the answer is malformed",
+	for _, tt := range []struct{ answer, want string }{
+		{"MARK\r\n\r\n", "connect: " + head},
+		{"MARK 200 OK\r\n\r\n", "connect: " + head},
+		{"HTTP/1.1 MARK OK\r\n\r\n", "connect: " + head},
+		{"HTTP/1.1 2MARK\r\n\r\n", "connect: " + head},
+		{"HTTP/MARK 200 OK\r\n\r\n", "connect: " + head},
+		{"HTTP/1.1 200 OK\r\nMARK\r\n\r\n", "connect: " + head},
+		{"HTTP/1.1 200 OK\r\n MARK: a\r\n\r\n", "connect: " + head},
+		{"HTTP/1.1 200 OK\r\nA: MARK\x00\r\n\r\n", "connect: " + head},
+		{"HTTP/1.1 200 OK\r\nContent-Length: MARK\r\n\r\n", "connect: " + head},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 1MARK\r\n\r\n", "connect: " + head},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2MARK\r\n\r\n", "connect: " + head},
+		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: MARK\r\n\r\n", "connect: " + head},
+		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: MARK\r\n\r\n", "connect: " + head},
+		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Length, MARK\r\n\r\n", "connect: " + head},
+		{"HTTP/1.1 200 OK\r\nA: MARK" + strings.Repeat("x", 80<<10) + "\r\n\r\n", "connect: call upstream: the head of the answer is too long"},
+		{strings.Repeat("HTTP/1.1 103 MARK\r\nA: MARK\r\n\r\n", 6000), "connect: call upstream: the head of the answer is too long"},
+		{"", "connect: call upstream: the connection ended too early"},
+		{"HTTP/1.1 200", "connect: call upstream: the connection ended too early"},
+		{stream + "Content-Length: 99\r\n\r\nMARK", "truncated: the connection ended too early"},
+		{stream + "Transfer-Encoding: chunked\r\n\r\nMARK\r\n", "truncated: the chunks of the answer are malformed"},
+		{stream + "Transfer-Encoding: chunked\r\n\r\n1\r\nMARK\r\n", "truncated: the chunks of the answer are malformed"},
+		{stream + "Transfer-Encoding: chunked\r\n\r\n1;" + strings.Repeat("MARK", 2000) + "\r\n", "truncated: the chunks of the answer are malformed"},
+		{stream + "Transfer-Encoding: chunked\r\n\r\n4\r\nMARK\r\n0\r\nMARK\r\n\r\n", "truncated: the head of the answer is malformed"},
 	} {
 		t.Run("", func(t *testing.T) {
 			c := NewClient()
 			defer c.Close()
-			whole, streamed := answers(t, c, says(t, func() string { return answer }))
+			whole, streamed := answers(t, c, says(t, func() string { return tt.answer }))
 			for way, f := range map[string]relay.Failure{"whole": whole, "streamed": streamed} {
-				if f.Error() != want {
-					t.Errorf("%.60q, %s: %v; want %s", answer, way, f, want)
+				if f.Error() != tt.want {
+					t.Errorf("%.60q, %s: %v; want %s", tt.answer, way, f, tt.want)
 				}
 			}
 		})

@@ -250,25 +250,25 @@ func TestTypedChunks(t *testing.T) {
 // TestTapSaysWhatIsBroken: which event, what and where, in words of our own.
 func TestTapSaysWhatIsBroken(t *testing.T) {
 	const good = ": hi\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"Tea\"}}]}\n\ndata:\n\n"
-	for stream, want := range map[string]string{
-		good + "data: {\"error\":{\"message\":\"MARK\"}}\n\n":                     "error_event: chunk 3: the upstream stated an error",
-		good + "data: {\"error\":\"MARK\",\"choices\":[{}]}\n\n":                  "error_event: chunk 3: the upstream stated an error",
-		good + "data: {\"error\":{\"code\":0}}\n\n":                               "error_event: chunk 3: the upstream stated an error",
-		good + "event: MARK\ndata: {\"error\":-1}\n\n":                            "error_event: chunk 3: the upstream stated an error",
-		good + "event: error\ndata: {\"message\":\"MARK\"}\n\n":                   "error_event: chunk 3: the upstream sent an event of the type error",
-		good + "event: error \n\n":                                                "error_event: chunk 3: the upstream sent an event of the type error",
-		good + "data: MARK\n\n":                                                   "malformed: chunk 3: it is not valid JSON at byte 0",
-		good + "data: {\"MARK\":1}MARK\n\n":                                       "malformed: chunk 3: it is not valid JSON",
-		good + "data: {\"choices\":[{\"delta\":{\"content\":\"MARK\n\n":           "malformed: chunk 3: it is not valid JSON at byte 37",
-		good + "data: [1,MARK]\n\n":                                               "malformed: chunk 3: it is not valid JSON",
-		good + "data: {" + strings.Repeat(`"model":"MARK",`, 17) + "\"a\":1}\n\n": "malformed: chunk 3: it names its model more than 16 times",
-		"data: {\"object\":\"MARK\",\"choices\":null}\n\ndata: [DONE]\n\n":        "malformed: chunk 2: the end came before any choice",
-		"data: [DONE]\n\n":                                                        "malformed: chunk 1: the end came before any choice",
+	for _, tt := range []struct{ stream, want string }{
+		{good + "data: {\"error\":{\"message\":\"MARK\"}}\n\n", "error_event: chunk 3: the upstream stated an error"},
+		{good + "data: {\"error\":\"MARK\",\"choices\":[{}]}\n\n", "error_event: chunk 3: the upstream stated an error"},
+		{good + "data: {\"error\":{\"code\":0}}\n\n", "error_event: chunk 3: the upstream stated an error"},
+		{good + "event: MARK\ndata: {\"error\":-1}\n\n", "error_event: chunk 3: the upstream stated an error"},
+		{good + "event: error\ndata: {\"message\":\"MARK\"}\n\n", "error_event: chunk 3: the upstream sent an event of the type error"},
+		{good + "event: error \n\n", "error_event: chunk 3: the upstream sent an event of the type error"},
+		{good + "data: MARK\n\n", "malformed: chunk 3: it is not valid JSON at byte 0"},
+		{good + "data: {\"MARK\":1}MARK\n\n", "malformed: chunk 3: it is not valid JSON"},
+		{good + "data: {\"choices\":[{\"delta\":{\"content\":\"MARK\n\n", "malformed: chunk 3: it is not valid JSON at byte 37"},
+		{good + "data: [1,MARK]\n\n", "malformed: chunk 3: it is not valid JSON"},
+		{good + "data: {" + strings.Repeat(`"model":"MARK",`, 17) + "\"a\":1}\n\n", "malformed: chunk 3: it names its model more than 16 times"},
+		{"data: {\"object\":\"MARK\",\"choices\":null}\n\ndata: [DONE]\n\n", "malformed: chunk 2: the end came before any choice"},
+		{"data: [DONE]\n\n", "malformed: chunk 1: the end came before any choice"},
 	} {
 		for _, tap := range []*Tap{NewTap("alias"), NewTapWith(TapOptions{Collector: NewCollector(roomOf(100))})} {
-			_, kinds := through(t, tap, stream)
-			if got := tap.Failure().Error(); kinds[len(kinds)-1] != relay.Broken || got != want {
-				t.Errorf("%q: %v, %s; want %s", stream, kinds, got, want)
+			_, kinds := through(t, tap, tt.stream)
+			if got := tap.Failure().Error(); kinds[len(kinds)-1] != relay.Broken || got != tt.want {
+				t.Errorf("%q: %v, %s; want %s", tt.stream, kinds, got, tt.want)
 			}
 		}
 	}
