@@ -52,8 +52,11 @@ func TestBudgets(t *testing.T) {
 		"bytes, of one answer":         {budgetOf(9, 0, 999, answering(`1`, get("x"))), map[string]upstreamFunc{"web": big}, 502, 1},
 		"bytes, all spent":             {budgetOf(9, 0, 1000, answering(`1`, get("x"), get("y"))), map[string]upstreamFunc{"web": big}, 502, 1},
 		"bytes, of two":                {budgetOf(9, 0, 1500, answering(`1`, get("x"), get("y"))), map[string]upstreamFunc{"web": big}, 502, 2},
-		"bytes, of a stream": {
-			budgetOf(9, 0, 30, streaming(`"stream":"x","format":"Text"`, step("x"))), map[string]upstreamFunc{"a": always(strings.Repeat("x", 40))}, 502, 1,
+		"bytes, of a stream that is checked": {
+			budgetOf(9, 0, 30, streaming(`"stream":"x","format":"Text","schema":{"type":"string"}`, step("x"))), map[string]upstreamFunc{"a": always(strings.Repeat("x", 40))}, 502, 1,
+		},
+		"bytes, of a stream that is passed on": {
+			budgetOf(9, 0, 30, streaming(`"stream":"x","format":"Text"`, step("x"))), map[string]upstreamFunc{"a": always(strings.Repeat("x", 40))}, 200, 1,
 		},
 		"bytes, of what is held": {
 			budgetOf(9, 0, 150, streaming(`"stream":"x","commit":"AfterValidation","schema":{"type":"string"}`, step("x"))), map[string]upstreamFunc{"a": always("some", "more")}, 502, 1,

@@ -119,6 +119,9 @@ func (f *frame) streamed(ctx context.Context, plan *upstream.Plan, tokens *outle
 	tap := func() relay.Tap {
 		kept.drop()
 		kept.Collector = openai.NewCollector(func(bytes int) error { return kept.keep(ctx, bytes) })
+		if tokens.unread {
+			kept.Forget()
+		}
 		return openai.NewTapWith(openai.TapOptions{Writer: tokens.writer, Collector: kept.Collector, HoldDone: true})
 	}
 	failure := upstream.Stream(ctx, f.env.Client, f.budget.counted(plan.Attempts()), tap, tokens, f.env.Observe)

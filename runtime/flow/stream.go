@@ -22,6 +22,9 @@ type stream struct {
 	// steps says that the progress of steps is told, not of tools only.
 	steps bool
 
+	// unread is the step whose text nobody reads once it has been sent, so that it is not kept; empty for none.
+	unread string
+
 	mu     sync.Mutex
 	begun  bool
 	writer openai.Writer    // of what was sent first
@@ -58,6 +61,8 @@ type outlet struct {
 	make   func() openai.Writer
 	// writer is nil where an upstream's chunks pass byte for byte.
 	writer openai.Writer
+	// unread says that nobody reads what was sent.
+	unread bool
 }
 
 // outlet is where the tokens of a step go; nil where they go nowhere.
@@ -69,7 +74,7 @@ func (f *frame) outlet(name string) *outlet {
 	if !wanted {
 		return nil
 	}
-	return &outlet{stream: f.stream, sender: f.stream.sender, make: writer, writer: writer()}
+	return &outlet{stream: f.stream, sender: f.stream.sender, make: writer, writer: writer(), unread: name == f.stream.unread}
 }
 
 // Send implements relay.Sender for upstream.Stream: what ends an upstream's stream does not end the answer.

@@ -68,6 +68,8 @@ func (s *streamed) run(ctx context.Context, f *frame, out relay.Sink) error {
 	}
 	if s.promise.schema != nil {
 		f.stream.said = &strings.Builder{}
+	} else if last, ok := f.steps[len(f.steps)-1].action.(*chat); ok && last.output == nil {
+		f.stream.unread = s.step // it is the last one
 	}
 	if err := run(ctx, f.steps, f); err != nil {
 		return err

@@ -23,6 +23,7 @@ type Collector struct {
 	finish  string
 	usage   jsontext.Value
 	err     error
+	forgets bool // all but finish and usage
 }
 
 type collectedCall struct {
@@ -34,6 +35,9 @@ type collectedCall struct {
 // NewCollector returns a collector that asks before it keeps bytes of text, refusal and tool calls. The error of keep is a
 // relay.Failure.
 func NewCollector(keep func(bytes int) error) *Collector { return &Collector{keep: keep} }
+
+// Forget makes the collector keep finish reason and usage alone, for an answer that nobody reads once it has been passed on.
+func (c *Collector) Forget() { c.forgets = true }
 
 // Err is why the collector keeps no more: of an answer with more than MaxToolCalls, or keep's error.
 func (c *Collector) Err() error { return c.err }
@@ -56,6 +60,9 @@ func (c *Collector) Completion() *Completion {
 func (c *collectedCall) said() string { return string(settle(bytes.Clone(c.arguments))) }
 
 func (c *Collector) add(d *delta) error {
+	if c.forgets {
+		d = &delta{finishReason: d.finishReason, usage: d.usage}
+	}
 	c.take(len(d.text) + len(d.refusal))
 	for i := range d.toolCalls {
 		part := &d.toolCalls[i]
