@@ -68,6 +68,15 @@ func TestPropertiesMayBeCalledLikeKeywords(t *testing.T) {
 // TestVocabularyIsTheCompilers: the compiler knows an anchor where the vocabulary says that schemas are, and nowhere else; and
 // what is wrong with a schema is seen there.
 func TestVocabularyIsTheCompilers(t *testing.T) {
+	for _, holder := range []string{ // of the draft's applicators, and of older ones
+		"$defs", "definitions", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "properties", "patternProperties",
+		"additionalProperties", "propertyNames", "unevaluatedProperties", "dependentSchemas", "dependencies", "prefixItems", "items",
+		"additionalItems", "contains", "unevaluatedItems", "contentSchema",
+	} {
+		if holds := Holding(holder); holds == HoldsNothing || holds == HoldsData {
+			t.Errorf("%s holds no schema", holder)
+		}
+	}
 	keywords := maps.Clone(vocabulary)
 	for _, unknown := range []string{"x-schema", "components", "title", "$comment", "unheardOf", "xml", "externalDocs"} {
 		keywords[unknown] = HoldsNothing
