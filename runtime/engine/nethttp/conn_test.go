@@ -228,3 +228,39 @@ func TestDrainServesABodyThatComes(t *testing.T) {
 		}
 	})
 }
+
+// A body that comes slowly, as it may while nobody is in a hurry, does not hold up a drain, and its client is told.
+func TestDrainDoesNotWaitForABodyThatDrips(t *testing.T) {
+	large := &largeBodies{lengths()}
+	inBubble(t, large, nil, func(t *testing.T, v *virtual) {
+		t.Helper()
+		conn := v.dial("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+		var both sync.WaitGroup
+		defer both.Wait()
+		both.Go(func() {
+			for range 60 { // a minute of bytes that are fast enough
+				if _, err := conn.Write(make([]byte, bodyRate)); err != nil {
+					return
+				}
+				time.Sleep(time.Second)
+			}
+		})
+		both.Go(func() {
+			if got, _ := rest(t, conn); !strings.HasPrefix(got, "HTTP/1.1 408") {
+				t.Errorf("got %q", got)
+			}
+		})
+		began := time.Now()
+		v.drain()
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("drained after %s", took)
+		}
+	})
+}
+
+// largeBodies is a policy that allows them.
+type largeBodies struct{ *fakePolicy }
+
+func (p *largeBodies) Admit(*relay.Head) (relay.Exchange, *relay.Reply) { return p, nil }
+
+func (p *largeBodies) BodyLimit() int64 { return 4 << 20 }
