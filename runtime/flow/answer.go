@@ -60,7 +60,7 @@ func body(ctx context.Context, f *frame, tree *expr.Tree, p *promise) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("response.body: %w", err)
 	}
-	return encoded, p.check(ctx, f, encoded)
+	return p.keep(ctx, f, encoded)
 }
 
 // promise is what a route's answers have to satisfy.
@@ -77,27 +77,36 @@ func wantsText(raw jsontext.Value) bool {
 	return len(raw) > 0 && json.Unmarshal(raw, &s) == nil && s.Type == "string"
 }
 
-// check says how an answer breaks its promise: in the log and the metric, not to the client.
-func (p *promise) check(ctx context.Context, f *frame, encoded []byte) error {
+// keep gives an answer as it has been promised, which is as it is to be sent: the schema's defaults are written out. How it
+// breaks its promise is said in the log and the metric, not to the client.
+func (p *promise) keep(ctx context.Context, f *frame, encoded []byte) ([]byte, error) {
 	if p.schema == nil {
-		return nil
+		return encoded, nil
+	}
+	sent, violations, err := check(ctx, f.env, len(encoded), func() (any, []problem.Violation, error) {
+		return p.schema.CheckAnswer(ctx, encoded, "response")
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer, _ := sent.([]byte)
+	return answer, f.keptPromise(violations)
+}
+
+// kept says how a streamed answer has broken its promise. Its text is judged as it was sent: nothing can be added to it.
+func (p *promise) kept(ctx context.Context, f *frame, text string) error {
+	encoded := []byte(text)
+	if p.text {
+		encoded, _ = jsontext.AppendQuote(nil, text) // what is not UTF-8 has been replaced
 	}
 	_, violations, err := check(ctx, f.env, len(encoded), func() (any, []problem.Violation, error) {
-		return p.schema.CheckText(ctx, encoded, "response")
+		violations, err := p.schema.CheckAsSent(ctx, encoded, "response")
+		return nil, violations, err
 	})
 	if err != nil {
 		return err
 	}
 	return f.keptPromise(violations)
-}
-
-// checkText is check for a streamed answer's text.
-func (p *promise) checkText(ctx context.Context, f *frame, text string) error {
-	encoded := []byte(text)
-	if p.text {
-		encoded, _ = jsontext.AppendQuote(nil, text) // what is not UTF-8 has been replaced
-	}
-	return p.check(ctx, f, encoded)
 }
 
 func (f *frame) keptPromise(violations []problem.Violation) error {

@@ -76,6 +76,11 @@ func (o *output) check(ctx context.Context, f *frame, text string) (any, []probl
 
 func (o *output) send(ctx context.Context, f *frame, done *openai.Completion, value any) (any, error) {
 	if f.tokens != nil {
+		text, err := o.written(ctx, f, done.Text)
+		if err != nil {
+			return nil, err
+		}
+		done.Text = text
 		if err := f.tokens.text(ctx, f.request, done.Text); err != nil {
 			return nil, err
 		}
@@ -83,6 +88,15 @@ func (o *output) send(ctx context.Context, f *frame, done *openai.Completion, va
 	result := completionValue(done)
 	result["output"] = value
 	return result, nil
+}
+
+// written is a valid answer with the defaults of its schema, which its value has, too.
+func (o *output) written(ctx context.Context, f *frame, text string) (string, error) {
+	sent, _, err := check(ctx, f.env, len(text), func() (any, []problem.Violation, error) {
+		return o.schema.CheckAnswer(ctx, []byte(text), "output")
+	})
+	written, _ := sent.([]byte)
+	return string(written), err
 }
 
 // unfenced takes away the fence of Markdown that models like to put around JSON.

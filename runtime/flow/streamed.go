@@ -91,7 +91,7 @@ func (s *streamed) keep(ctx context.Context, f *frame) error {
 	if s.promise.schema == nil {
 		return nil
 	}
-	return s.promise.checkText(ctx, f, f.stream.said.String())
+	return s.promise.kept(ctx, f, f.stream.said.String())
 }
 
 func (s *streamed) stream(out relay.Sender) *stream {

@@ -36,6 +36,7 @@ type document struct {
 	rough bool // holds json.Number where neither int64 nor float64 is exact
 
 	repeats repeats // of items that have been dropped
+	changed bool    // by defaults, or by what a set has twice
 }
 
 // settled gives the value with every number as int64 or float64.

@@ -18,7 +18,7 @@ func (f *filler) fillIn(doc *document, w *Work) error {
 	}
 	if changed {
 		*doc = pass.doc
-		doc.value = value
+		doc.value, doc.changed = value, true
 	}
 	return nil
 }

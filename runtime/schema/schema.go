@@ -126,41 +126,55 @@ func (s *Schema) value(w *Work, value any, at []any) (any, []problem.Violation, 
 }
 
 func (s *Schema) text(w *Work, text []byte, at []any) (any, []problem.Violation, error) {
+	doc, wrong, err := s.read(w, text, at)
+	if err != nil || len(wrong) > 0 {
+		return nil, wrong, err
+	}
+	return s.check(w, doc, text, at)
+}
+
+func (s *Schema) read(w *Work, text []byte, at []any) (document, []problem.Violation, error) {
 	doc, violation := read(w, text, at)
 	if err := w.interrupted(); err != nil {
-		return nil, nil, err
+		return document{}, nil, err
 	}
 	if violation != nil {
 		if s.echo {
 			violation.Input = echoOf(*violation)
 		}
-		return nil, []problem.Violation{*violation}, nil
+		return document{}, []problem.Violation{*violation}, nil
 	}
-	return s.check(w, doc, text, at)
+	return doc, nil, nil
 }
 
 func (s *Schema) check(w *Work, doc document, text []byte, at []any) (any, []problem.Violation, error) {
+	if wrong, err := s.judge(w, &doc, text, at, s.fill); err != nil || len(wrong) > 0 {
+		return nil, wrong, err
+	}
+	return doc.settled(), nil, nil
+}
+
+// judge says what is wrong with a document once it has been filled in.
+func (s *Schema) judge(w *Work, doc *document, text []byte, at []any, fill *filler) ([]problem.Violation, error) {
 	sent := doc.value
 	w.matches += matchesPerByte * doc.bytes
-	if s.fill != nil {
-		if err := s.fill.fillIn(&doc, w); err != nil {
-			return nil, []problem.Violation{refused(at, err)}, w.interrupted()
-		}
+	if err := fill.fillIn(doc, w); err != nil {
+		return []problem.Violation{refused(at, err)}, w.interrupted()
 	}
 	e := evaluation{work: w}
 	ok := e.apply(s.root, doc.value, nil, nil, nil)
 	switch {
 	case w.err != nil:
 		stop := doc.repeats.places(doc.value, loc(e.stop), 0)[0]
-		return nil, []problem.Violation{refused(append(slices.Clip(at), stop...), w.err)}, w.interrupted()
+		return []problem.Violation{refused(append(slices.Clip(at), stop...), w.err)}, w.interrupted()
 	case ok:
-		return doc.settled(), nil, nil
+		return nil, nil
 	}
-	found, err := s.violations(w, doc, text, at)
+	found, err := s.violations(w, *doc, text, at)
 	if s.echo {
 		echo(found, sent, len(at))
 	}
-	return nil, found, err
+	return found, err
 }
 
 // refused says what could not be checked: a pattern's text by its place.

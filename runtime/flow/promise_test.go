@@ -1,0 +1,40 @@
+package flow
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+// TestWhatIsCheckedIsSent: a default that only the check had seen would let an answer out that breaks its schema.
+func TestWhatIsCheckedIsSent(t *testing.T) {
+	const schema = `"schema":{"type":"object","required":["a","b"],"additionalProperties":false,"properties":{"a":{"type":"number"},"b":{"type":"string","default":"<x>"}}}`
+	chat := `{"name":"x",` + chatOf("a") + `}`
+	said := func(text string) map[string]upstreamFunc { return map[string]upstreamFunc{"a": always(text)} }
+	for name, tt := range map[string]struct {
+		script map[string]upstreamFunc
+		route  string
+		status int
+		want   string
+	}{
+		"whole":                             {nil, `{"response":{` + schema + `,"body":{"a":1.50}}}`, 200, `{"a":1.5,"b":"<x>"}`},
+		"whole, with nothing left out":      {nil, `{"response":{` + schema + `,"body":{"b":"y","a":1.50}}}`, 200, `{"b":"y","a":1.50}`},
+		"whole, with more left out":         {nil, `{"response":{` + schema + `,"body":{"b":"y"}}}`, 502, messageOf("response_invalid")},
+		"an event":                          {said("hi"), `{"steps":[` + chat + `],"response":{"events":{"steps":["x"]},` + schema + `,"body":{"a":2}}}`, 200, `event: result` + "\n" + `data: {"a":2,"b":"<x>"}`},
+		"a stream":                          {said(`{"a":1}`), streaming(`"stream":"x","format":"JSON",`+schema, chat), 200, messageOf("response_invalid")},
+		"a stream, held":                    {said(`{"a":1}`), streaming(`"stream":"x","commit":"AfterValidation",`+schema, chat), 502, messageOf("response_invalid")},
+		"a stream with nothing left out":    {said(`{"a":1,"b":"z"}`), streaming(`"stream":"x","format":"JSON",`+schema, chat), 200, "event: done"},
+		"an output that is streamed":        {said(`{"a":1}`), streaming(`"stream":"x","format":"Text",`+schema, `{"name":"x","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}],"output":{`+schema+`}}}`), 200, `data: {"a":1,"b":"<x>"}`},
+		"an output as a value":              {said(`{"a":1}`), answering(`["${steps.x.output}"]`, `{"name":"x","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}],"output":{`+schema+`}}}`), 200, `[{"a":1,"b":"<x>"}]`},
+		"a number that is kept as it stood": {nil, `{"response":{` + schema + `,"body":{"a":12345678901234567890.10}}}`, 200, `{"a":12345678901234567890.10,"b":"<x>"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{}, tt.script, tt.route)
+				if g := w.post(hi); g.status != tt.status || !strings.Contains(g.body, tt.want) {
+					t.Errorf("%d %s (%v), want %d %s; reports %q", g.status, g.body, g.err, tt.status, tt.want, w.reports)
+				}
+			})
+		})
+	}
+}
