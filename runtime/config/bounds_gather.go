@@ -29,7 +29,7 @@ func (w walk) gather(p *Part, g *Gather, m mode) {
 		p.Calls.Min = fewest(succeeding, 1)
 	case GatherVote:
 		p.together()
-		p.Calls.Min = fewest(succeeding, g.Vote.needs(len(g.Branches)))
+		p.Calls.Min = fewest(succeeding, g.Vote.Needed(len(g.Branches)))
 	default:
 		p.together()
 		for i := range g.Branches {
@@ -37,6 +37,9 @@ func (w walk) gather(p *Part, g *Gather, m mode) {
 				p.Calls.Min = plus(p.Calls.Min, p.Parts[i].Calls.Min)
 			}
 		}
+	}
+	if g.MayBeSkipped() {
+		p.Calls.Min = 0
 	}
 }
 
@@ -46,17 +49,6 @@ func (w walk) inBranch(path string, g *Gather) walk {
 		w.limit = w.limit.or(g.Fallback.FirstToken, path+".gather.fallback.firstToken")
 	}
 	return w
-}
-
-// needs is how many votes decide at least.
-func (v *Vote) needs(branches int) int {
-	switch {
-	case v == nil || v.Ties == TiesMostVotes:
-		return 1
-	case v.Quorum > 0:
-		return v.Quorum
-	}
-	return branches/2 + 1
 }
 
 // together is all parts at once.

@@ -102,7 +102,8 @@ func TestBounds(t *testing.T) {
 		"a hedge that is not waited for": {
 			"", gathered("First", `,"first":{"hedgeDelay":"4s"}`, chatOne+`,"timeout":"1s"`, chatOne), "", "11s 1-2 14",
 		},
-		"one branch has to run": {"", gathered("First", "", `"when":"${true}",`+chatOne, `"when":"${true}",`+chatOne), "", "10s 1-2 14"},
+		"one branch has to run": {"", gathered("First", "", `"when":"${true}",`+chatOne, chatOne), "", "10s 1-2 14"},
+		"all may be skipped":    {"", gathered("First", "", `"when":"${true}",`+chatOne, `"when":"${true}",`+chatOne), "", "10s 0-2 14"},
 		"fallback":              {"", gathered("Fallback", "", chatTwo, chatOne), "", "30s 1-3 21"},
 		"fallback, first token": {"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatTwo, chatOne, chatOne+`,"timeout":"1s"`), "", "5s 1-4 28"},
 		"vote":                  {"", gathered("Vote", `,"vote":{"key":"${1}","ties":"Fail"}`, chatOne, chatOne, chatTwo, chatTwo), "", "20s 3-6 42"},

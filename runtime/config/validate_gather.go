@@ -128,7 +128,7 @@ func (g *Gather) MayBeSkipped() bool {
 	case GatherFirst, GatherFallback:
 		return certain == 0
 	case GatherVote:
-		return g.Vote != nil && certain < g.Vote.Needed(len(g.Branches))
+		return certain < g.Vote.Needed(len(g.Branches))
 	}
 	return false
 }
@@ -136,7 +136,7 @@ func (g *Gather) MayBeSkipped() bool {
 // Needed is how many of so many branches have to vote for there to be a winner at all.
 func (v *Vote) Needed(branches int) int {
 	switch {
-	case v.Ties == TiesMostVotes:
+	case v == nil || v.Ties == TiesMostVotes:
 		return 1
 	case v.Quorum > 0:
 		return v.Quorum

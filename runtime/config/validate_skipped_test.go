@@ -39,6 +39,9 @@ func TestAGatherThatMayBeSkipped(t *testing.T) {
 			if _, errs := Compile(c); len(errs) > 0 {
 				t.Fatal(errs)
 			}
+			if least := BoundsOf(c, &c.Routes[1]).Calls.Min; (least == 0) != (tt.skipped || tt.gather.Strategy == GatherAll) {
+				t.Errorf("at least %d calls", least)
+			}
 			c.Routes[1].Response = &Response{Body: []byte(`"${steps.g}"`)}
 			_, errs := Compile(c)
 			if got := len(errs) == 1 && strings.Contains(errs[0].Message, ".orValue("); got != tt.skipped {

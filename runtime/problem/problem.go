@@ -125,11 +125,12 @@ func GoingAway(after time.Duration) *Error { return retry(Draining, after) }
 func NoEndpoint(after time.Duration) *Error { return retry(UpstreamUnavailable, after) }
 
 // FromUpstream turns the status of an upstream's unusable answer into ours. What is the client's to mend keeps its
-// status, so that its SDK does not try again in vain: 400, 413, 415 and 422. 429 and 503 keep theirs with Retry-After. The
+// status, so that its SDK does not try again in vain: 400, 413, 414, 415, 422 and 431, of which 414 and 431 say that a value is too
+// long for a path, a query or a header. 429 and 503 keep theirs with Retry-After. The
 // rest is 502, also 401, 403 and 404: the credentials and the address are the gateway's, not the client's.
 func FromUpstream(status int, after time.Duration) *Error {
 	switch status {
-	case 400, 413, 415, 422:
+	case 400, 413, 414, 415, 422, 431:
 		e := New(UpstreamRejected)
 		e.Status = status
 		return e

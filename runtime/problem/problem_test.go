@@ -131,6 +131,8 @@ func TestFromUpstream(t *testing.T) {
 		404: {502, UpstreamError, 0},
 		408: {504, UpstreamTimeout, 0},
 		413: {413, UpstreamRejected, 0},
+		414: {414, UpstreamRejected, 0},
+		431: {431, UpstreamRejected, 0},
 		422: {422, UpstreamRejected, 0},
 		429: {429, UpstreamOverloaded, time.Minute},
 		500: {502, UpstreamError, 0},
