@@ -60,7 +60,7 @@ func body(ctx context.Context, f *frame, tree *expr.Tree, p *promise) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("response.body: %w", err)
 	}
-	return p.keep(ctx, f, encoded)
+	return p.keep(ctx, f, tree, encoded)
 }
 
 // promise is what a route's answers have to satisfy.
@@ -79,7 +79,7 @@ func wantsText(raw jsontext.Value) bool {
 
 // keep gives an answer as it has been promised, which is as it is to be sent: the schema's defaults are written out. How it
 // breaks its promise is said in the log and the metric, not to the client.
-func (p *promise) keep(ctx context.Context, f *frame, encoded []byte) ([]byte, error) {
+func (p *promise) keep(ctx context.Context, f *frame, tree *expr.Tree, encoded []byte) ([]byte, error) {
 	if p.schema == nil {
 		return encoded, nil
 	}
@@ -88,6 +88,10 @@ func (p *promise) keep(ctx context.Context, f *frame, encoded []byte) ([]byte, e
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(violations) > 0 && violations[0].Type == problem.TypeJSONInvalid && tree != nil && !f.originOf(tree.Reads()).upstream {
+		// It was written as JSON: there is more of it, or it is deeper, than can be checked.
+		return nil, f.misfit(tree.Reads(), "makes an answer that is too large to be checked", invalid(violations))
 	}
 	answer, _ := sent.([]byte)
 	return answer, f.keptPromise(violations)

@@ -27,11 +27,18 @@ func TestWhatIsCheckedIsSent(t *testing.T) {
 		"an output that is streamed":        {said(`{"a":1}`), streaming(`"stream":"x","format":"Text",`+schema, `{"name":"x","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}],"output":{`+schema+`}}}`), 200, `data: {"a":1,"b":"<x>"}`},
 		"an output as a value":              {said(`{"a":1}`), answering(`["${steps.x.output}"]`, `{"name":"x","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}],"output":{`+schema+`}}}`), 200, `[{"a":1,"b":"<x>"}]`},
 		"a number that is kept as it stood": {nil, `{"response":{` + schema + `,"body":{"a":12345678901234567890.10}}}`, 200, `{"a":12345678901234567890.10,"b":"<x>"}`},
+		"what was sent, in an object more": {
+			nil, `{"response":{"schema":{"type":"object"},"body":{"is":["${request.body.q}"]}}}`, 422, `"loc":["body","q"]`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			request := hi
+			if tt.status == 422 {
+				request = `{"q":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `}`
+			}
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, settings{}, tt.script, tt.route)
-				if g := w.post(hi); g.status != tt.status || !strings.Contains(g.body, tt.want) {
+				if g := w.post(request); g.status != tt.status || !strings.Contains(g.body, tt.want) {
 					t.Errorf("%d %s (%v), want %d %s; reports %q", g.status, g.body, g.err, tt.status, tt.want, w.reports)
 				}
 			})
