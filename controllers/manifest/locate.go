@@ -65,26 +65,33 @@ func member(n *yaml.Node, path string, merges int) (key, value *yaml.Node, rest 
 			key, value, rest, ok = k, n.Content[i+1], left, true
 		}
 	}
-	if ok || merges == 0 {
-		return key, value, rest, ok
+	for _, from := range merged(n) {
+		if ok || merges == 0 {
+			break
+		}
+		key, value, rest, ok = member(from, path, merges-1)
 	}
+	return key, value, rest, ok
+}
+
+// merged are the mappings that a mapping takes members from, by the key <<.
+func merged(n *yaml.Node) []*yaml.Node {
+	var all []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value != "<<" {
 			continue
 		}
 		sources := []*yaml.Node{n.Content[i+1]}
-		if merged := resolved(n.Content[i+1]); merged != nil && merged.Kind == yaml.SequenceNode {
-			sources = merged.Content
+		if several := resolved(n.Content[i+1]); several != nil && several.Kind == yaml.SequenceNode {
+			sources = several.Content
 		}
 		for _, source := range sources {
 			if from := resolved(source); from != nil && from.Kind == yaml.MappingNode {
-				if key, value, rest, ok = member(from, path, merges-1); ok {
-					return key, value, rest, ok
-				}
+				all = append(all, from)
 			}
 		}
 	}
-	return nil, nil, "", false
+	return all
 }
 
 // begin says whether a path begins with a member's name, and what is left of it.

@@ -85,7 +85,7 @@ func (d *document) manifest(ctx context.Context, object map[string]any) (*Manife
 	}
 	w := &words{document: d}
 	w.walk(d.root, definition.structural, "")
-	if wrong := append(w.wrong, definition.admit(ctx, d, object)...); len(wrong) > 0 {
+	if wrong := slices.Concat(w.wrong, definition.admit(ctx, d, object)); len(wrong) > 0 {
 		return nil, sorted(wrong.with(w.doubtful))
 	}
 	service := &v1alpha1.LLMService{}

@@ -7,6 +7,8 @@ import (
 )
 
 // Mistake is something that is wrong with a manifest, or likely to be meant otherwise.
+//
+//nolint:errname // it is what is wrong, and perhaps only a warning
 type Mistake struct {
 	// Line and Column say where it stands in the file, both from 1; 0 where that is not known.
 	Line, Column int
@@ -28,6 +30,8 @@ func (m Mistake) Error() string {
 }
 
 // Mistakes are all that is wrong with a manifest, from its first line on.
+//
+//nolint:errname // likewise
 type Mistakes []Mistake
 
 // Error has a line for each.

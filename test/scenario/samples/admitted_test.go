@@ -46,7 +46,7 @@ func TestWhatSchemasAdmitIsNeverTheServersFault(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fmt.Printf("LLMSERVICE_SEED=%d\n", seed)
+	t.Logf("LLMSERVICE_SEED=%d", seed)
 	files := []string{"test/oracle/service.yaml", "controllers/render/testdata/full.yaml", "test/scenario/samples/testdata/edges.yaml"}
 	for _, s := range All() {
 		files = append(files, s.File())
@@ -129,13 +129,14 @@ func served(file, name string) string {
 func (a *admission) storm(t *testing.T, r *config.Route, seed uint64, deadline time.Time) {
 	t.Helper()
 	values := newValues(t, r, seed)
-	sent := 0
-	for ; sent < requestsToEach && (sent == 0 || time.Now().Before(deadline)); sent++ {
+	client := &http.Client{Timeout: within, Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for sent := 0; sent < requestsToEach && (sent == 0 || time.Now().Before(deadline)); sent++ {
 		req, body := values.request(t, a.url, r)
 		if req == nil {
 			continue
 		}
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := client.Do(req)
 		if err != nil {
 			t.Fatalf("%s %s: %v", req.Method, req.URL, err)
 		}
