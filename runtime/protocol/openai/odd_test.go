@@ -25,7 +25,7 @@ var oddities = map[string]struct {
 	"invalid UTF-8":             {"\"content\":\"Tea\xff\\n\"", Completion{Text: "Tea\uFFFD\n"}},
 	"Hangul":                    {`"content":"차 \ud83c"`, Completion{Text: "차 \uFFFD"}},
 	"parts": {
-		`"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"Tea"},{"type":"reference","reference_ids":[1]},{"text":" is","type":"text"}]`,
+		`"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"Tea"},{"type":"reasoning","text":"hm"},{"type":"reference","reference_ids":[1]},{"text":" is","type":"text"}]`,
 		Completion{Text: "Tea is"},
 	},
 	"parts of other shapes": {`"content":["Tea",1,null,{"type":"text"},{"type":"text","text":null},{"text":" is"},[{}]]`, Completion{Text: "Tea is"}},
