@@ -53,8 +53,8 @@ func parse(args []string) (*flags, error) {
 	f := &flags{namespace: os.Getenv(namespaceVariable)}
 	set := flag.NewFlagSet("manager", flag.ContinueOnError)
 	set.StringVar(&f.gateway.Image, "gateway-image", "", "image of gateways whose service names none (required)")
-	set.Func("allowed-gateway-image", "repository that a service may name an image of, besides that of --gateway-image; PREFIX/* for all below it; "+
-		"may be repeated", f.allowImage)
+	set.Func("allowed-gateway-image", "repository that a service may name an image of, besides that of --gateway-image; "+
+		"PREFIX/* for all below it; may be repeated", f.allowImage)
 	set.StringVar((*string)(&f.gateway.PullPolicy), "gateway-pull-policy", "",
 		"when nodes pull the gateway image: Always, IfNotPresent or Never; empty for Kubernetes' default")
 	set.StringVar(&f.gateway.LogLevel, "gateway-log-level", "", "least level that gateways log; empty for their default")
@@ -72,7 +72,8 @@ func parse(args []string) (*flags, error) {
 }
 
 func (f *flags) allowImage(repository string) error {
-	if name, _ := strings.CutSuffix(repository, "/*"); name == "" || strings.ContainsAny(name, "*@ ") || render.Repository(name) != name {
+	name, _ := strings.CutSuffix(repository, "/*")
+	if name == "" || strings.ContainsAny(name, "*@ ") || render.Repository(name) != name {
 		return errors.New("want a repository without tag and digest, or PREFIX/*")
 	}
 	f.gateway.AllowedImages = append(f.gateway.AllowedImages, repository)

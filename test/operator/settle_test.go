@@ -67,9 +67,10 @@ func TestProbesAnswerWithoutTheMetricsAPI(t *testing.T) {
 	s.stop()
 	s.probes = address
 	s.run(nil)
+	probe := &http.Client{Timeout: patience}
 	for _, path := range []string{"/healthz", "/readyz"} {
 		eventually(t, path, func() error {
-			response, err := http.Get("http://" + address + path)
+			response, err := probe.Get("http://" + address + path)
 			if err != nil {
 				return err
 			}
