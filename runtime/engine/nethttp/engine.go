@@ -157,7 +157,7 @@ func (e *Engine) shutdown(ctx context.Context, server *http.Server) error {
 			busy = time.Now()
 		case time.Since(busy) > lastWords+time.Second: // which is longer than any body may still take
 			cancel()
-			<-ended // it says that it was cancelled
+			<-ended //nolint:errcheck // it says only that it was cancelled
 			return nil
 		}
 	}
