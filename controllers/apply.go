@@ -37,7 +37,7 @@ type outcome struct {
 	scaledFrom *int32
 	// deployment is the Deployment as the API server answered its write; nil if it was not written.
 	deployment *appsv1.Deployment
-	// unpriced says why pods could not be told how dear they are: a hint to whoever deletes them, and no more.
+	// unpriced says why pods could not be told what their deletion costs, which is only a hint to the ReplicaSet.
 	unpriced error
 }
 

@@ -142,7 +142,7 @@ func compareCost(args []ref.Val) uint64 {
 }
 
 // size counts the values within a value, and the bytes of texts as CEL's cost does, up to a bound and a little more. What a
-// value holds twice counts twice, since whoever walks through it comes by twice.
+// value holds twice counts twice, since a walk through it comes by twice.
 func size(v ref.Val, most int) int {
 	n := 1
 	switch v := v.(type) {

@@ -105,7 +105,7 @@ func TestParametersThatAnExpressionCannotUse(t *testing.T) {
 	})
 }
 
-// TestAnswersThatAnExpressionCannotUse are no fault of the client's, who is told so; the log says what the manifest expects.
+// TestAnswersThatAnExpressionCannotUse are not the client's fault, which it is told; the log says what the manifest expects.
 func TestAnswersThatAnExpressionCannotUse(t *testing.T) {
 	web := `{"name":"x","http":{"upstream":"web","method":"GET","path":"/"}},`
 	for name, tt := range map[string]struct{ body, steps string }{

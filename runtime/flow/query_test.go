@@ -31,7 +31,7 @@ func TestParseQuery(t *testing.T) {
 
 // Inverse of how clients write: whatever url.Values encodes is read back.
 func TestEveryEscapeIsAByte(t *testing.T) {
-	for b := range 128 { // the others are no text alone
+	for b := range 128 { // the others are not text on their own
 		for _, form := range []string{"%%%02x", "%%%02X"} {
 			escaped := fmt.Sprintf(form, b)
 			if got := unescaped(escaped); got != string(rune(b)) {

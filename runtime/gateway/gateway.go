@@ -97,7 +97,7 @@ func New(o Options) (*Gateway, error) {
 }
 
 // Run serves the API on api and probes, status and metrics on adm until ctx ends; then it drains and returns. It
-// closes both listeners. A missing or bad config is no error: the gateway waits, not ready, for a good one. A part that
+// closes both listeners. A missing or bad config is not an error: the gateway waits, not ready, for a good one. A part that
 // fails ends the others, with a drain: nothing is left that works in half.
 func (g *Gateway) Run(ctx context.Context, api, adm net.Listener) error {
 	defer g.client.Close()

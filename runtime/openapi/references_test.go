@@ -17,7 +17,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
-// dead lists the references of a document that lead nowhere, and what stands in a mapping and is no reference.
+// dead lists the references of a document that lead nowhere, and what stands in a mapping and is not a reference.
 func dead(t *testing.T, document []byte) []string {
 	t.Helper()
 	r := references{}

@@ -2,7 +2,7 @@
 //
 // Package regexp runs in time that is linear in the text, times the size of the automaton, and looks at no deadline: a
 // pattern of twenty bytes and a text of a megabyte take minutes. Here the size of an automaton is reckoned before it is
-// made, the work of a match is counted while it goes on, and whoever wants the match may end it at any time.
+// made, the work of a match is counted while it goes on, and the caller may end it at any time.
 //
 // The syntax is RE2's, as package regexp has it, without look-ahead and back-references. Compile takes in addition what
 // ECMA-262 writes differently, since JSON Schema's patterns are in that dialect; see translate.go.

@@ -8,8 +8,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
-// CheckAnswer is CheckText for what is going to be sent, and gives the text to send: with defaults written out, as whoever
-// reads the schema takes them to be there, and without what a set has twice. Where nothing changes it is the text itself, byte
+// CheckAnswer is CheckText for what is going to be sent, and gives the text to send: with defaults written out, which readers
+// of the schema take to be there, and without what a set has twice. Where nothing changes it is the text itself, byte
 // for byte.
 func (s *Schema) CheckAnswer(ctx context.Context, text []byte, at ...any) ([]byte, []problem.Violation, error) {
 	w := NewWork(ctx)

@@ -99,7 +99,7 @@ func (o *Outline) name(pointer string, s *site) {
 	}
 }
 
-// follow adds what the references of a schema lead to, if that is no schema yet.
+// follow adds what the references of a schema lead to, if that is not a schema yet.
 func (o *Outline) follow(pointer string) {
 	for _, keyword := range references {
 		ref, isText := o.sites[pointer].schema[keyword].(string)

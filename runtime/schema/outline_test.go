@@ -44,7 +44,7 @@ func TestDataIsNotASchema(t *testing.T) {
 	}
 }
 
-// TestPropertiesMayBeCalledLikeKeywords: names of members are no keywords.
+// TestPropertiesMayBeCalledLikeKeywords: names of members are not keywords.
 func TestPropertiesMayBeCalledLikeKeywords(t *testing.T) {
 	names := slices.Concat(slices.Collect(maps.Keys(vocabulary)), []string{
 		"$schema", "$id", "$ref", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$vocabulary", "$comment",

@@ -79,7 +79,7 @@ func do(t *testing.T, c *Client, call *relay.Call) error {
 	return err
 }
 
-// A connection that its server closes as a request leaves is no failure of the server's: the request is sent once more
+// A connection that its server closes as a request leaves is not a failure of the server: the request is sent once more
 // on a fresh connection, unless it must not arrive twice.
 func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 	for _, method := range []string{"POST", "PUT", "DELETE", "GET"} {

@@ -1,6 +1,6 @@
 // Package admitted makes values that a JSON Schema may admit, with a liking for those at the edges: the least and the most, what
 // is absent, null or empty, texts that break lines, paths and headers, and numbers that fit no machine's. It reads the common
-// keywords and guesses at the rest, so that whoever uses a value has to ask the schema whether it admits it.
+// keywords and guesses at the rest, so the user of a value has to ask the schema whether it admits it.
 package admitted
 
 import (

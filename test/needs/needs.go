@@ -1,5 +1,5 @@
 // Package needs decides what becomes of a test whose machine lacks something: it fails and says what to run. Nobody finds out by
-// accident that nothing was tested; whoever means to do without says so.
+// accident that nothing was tested; to do without a suite takes a variable that says so.
 package needs
 
 import (

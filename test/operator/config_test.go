@@ -57,7 +57,7 @@ func TestABrokenSpecKeepsTheLastGoodConfig(t *testing.T) {
 }
 
 // A spec is accepted or refused as a whole: of a refused one, nothing reaches a child but the number of replicas, which
-// belongs to whoever scales.
+// belongs to scaling.
 func TestNothingOfARefusedSpecGoesOut(t *testing.T) {
 	s := start(t)
 	service := s.create("assistant", scaling(inFlight))

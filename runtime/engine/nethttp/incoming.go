@@ -89,7 +89,7 @@ func (b *incoming) read(ctx context.Context, x relay.Exchange) ([]byte, relay.Re
 	body, err := relay.ReadAll(ctx, x, relay.Turns(b), b.length, int(limit))
 	refusal := refusalOf(err)
 	if err != nil && refusal == relay.BodyUnreadable {
-		b.length = -1 // whatever comes now is no longer worth a connection
+		b.length = -1 // what comes now is not worth a connection any more
 	}
 	return body, refusal, err
 }

@@ -120,7 +120,7 @@ func TestChatBody(t *testing.T) {
 	}
 }
 
-// What the parameters say of the usage wins, and where that is no more than that none is wanted, nothing is sent.
+// What the parameters say of the usage wins, and if it says only that none is wanted, nothing is sent.
 func TestStreamOptions(t *testing.T) {
 	for parameters, want := range map[string]string{
 		`{}`:                      `{"include_usage":true}`,

@@ -262,7 +262,7 @@ async def tree(node: Node) -> Node:
 loose = APIRouter(strict_content_type=False)
 
 
-@loose.post("/loose", summary="Take a tree from whoever does not say that it is JSON")
+@loose.post("/loose", summary="Take a tree that does not say that it is JSON")
 async def loose_tree(node: Node) -> Node:
     return node
 
