@@ -20,12 +20,12 @@ import (
 // What is measured, and how. The gaps between the events of the paced streams are compared with those of the same streams
 // without an attack: calm windows come before each attack, so that both see the machine as it is at that time, and the
 // median of the last few calm windows' 99th percentiles is what an attack's 99th percentile is held against. It may be
-// most times as long, or floor longer where that is more: below that a scheduler's tick on a shared core is all that is
-// seen. An attack that seems to do harm is made again, and it does where two of three rounds say so: on a machine with
-// neighbours one round may be theirs. Kills, cuts and answers have no second chance.
+// most times as long, or floor longer where that is more: on two cores that gateway, model, clients and attackers share,
+// what is below that differs from run to run. An attack that seems to do harm is made again, and it does where two of
+// three rounds say so: on a machine with neighbours one round may be theirs. Kills, cuts and answers have no second chance.
 const (
 	most      = 2
-	floor     = 25 * time.Millisecond
+	floor     = 50 * time.Millisecond
 	calm      = 400 * time.Millisecond
 	calmKept  = 7
 	rounds    = 3

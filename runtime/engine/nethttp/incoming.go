@@ -20,7 +20,7 @@ const (
 	// longRest is the most of a body that is read after a refusal, in bytes, beyond the limit of bodies.
 	longRest = 16 << 20
 	// longRests is how many such bodies are read at once.
-	longRests = 32
+	longRests = 256
 	// restTimeout bounds the reading after a refusal, and restStall the time in which nothing more of it comes.
 	restTimeout = 5 * time.Second
 	restStall   = 2 * time.Second
@@ -116,13 +116,14 @@ func (b *incoming) discard() {
 	if b.expects {
 		b.stall = unasked
 	}
-	if _, err := io.CopyN(io.Discard, b, shortRest+1); err != nil {
+	rest := relay.Turns(b)
+	if _, err := io.CopyN(io.Discard, rest, shortRest+1); err != nil {
 		return
 	}
 	select {
 	case b.engine.rests <- struct{}{}:
 		defer func() { <-b.engine.rests }()
-		_, _ = io.CopyN(io.Discard, b, b.limit+longRest-b.got) // the answer has been sent
+		_, _ = io.CopyN(io.Discard, rest, b.limit+longRest-b.got) // the answer has been sent
 	default:
 	}
 }
