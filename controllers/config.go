@@ -92,7 +92,7 @@ func deliveredDocuments(seen *view) documents {
 	if seen.configMap == nil || !seen.owns(seen.configMap) {
 		return documents{}
 	}
-	known := render.ReadAccepted(seen.configMap.Annotations)
+	known := seen.accepted()
 	if known == nil {
 		return deliveredBefore(seen)
 	}
@@ -123,6 +123,14 @@ func deliveredBefore(seen *view) documents {
 		}
 	}
 	return result
+}
+
+// accepted is the record beside what was delivered; nil where there is none of ours.
+func (v *view) accepted() *render.Accepted {
+	if v.configMap == nil || !v.owns(v.configMap) {
+		return nil
+	}
+	return render.ReadAccepted(v.configMap.Annotations)
 }
 
 // delivered is a document of the ConfigMap, whatever it is.

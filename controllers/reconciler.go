@@ -93,10 +93,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // outdated says that the service was read as it was before the operator last wrote for it: after a restart, the API
 // server may answer from an old cache. What was decided from such a view would undo what has been done since.
 func (r *Reconciler) outdated(ctx context.Context, seen *view) (bool, error) {
-	if seen.configMap == nil || !seen.owns(seen.configMap) {
-		return false, nil
-	}
-	known := render.ReadAccepted(seen.configMap.Annotations)
+	known := seen.accepted()
 	if known == nil || known.Generation <= seen.service.Generation {
 		return false, nil
 	}
