@@ -3,7 +3,6 @@ package admission
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,14 +39,9 @@ type Bytes struct {
 	mu       sync.Mutex
 	total    int
 	reserved int
-	waiting  []*waiter // in their order
-}
-
-type waiter struct {
-	hold    *Hold
-	bytes   int
-	since   time.Time
-	granted chan struct{} // closed with the grant
+	ages     uint64    // the last that was given to a Hold
+	waiting  []*waiter // in the order of their requests' age
+	first    *waiter   // whom nobody passes: the oldest of a stalemate, until it has what it waits for
 }
 
 // SetTotal sets how many bytes may be reserved. Those that are stay.
@@ -55,7 +49,7 @@ func (b *Bytes) SetTotal(bytes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.total = bytes
-	b.serve()
+	b.settle()
 }
 
 // Total is how many bytes may be reserved.
@@ -91,8 +85,10 @@ type Hold struct {
 
 	small atomic.Int64 // bytes of Small that are used up; what is returned frees none of it
 	large atomic.Bool  // something was reserved beyond Small
+	more  atomic.Int64 // parts of the request that are at work, beyond the first
 
 	// Guarded by the mutex of bytes.
+	age      uint64 // the order in which requests first asked for more than Small; 0 before
 	held     int
 	released bool
 }
@@ -130,6 +126,17 @@ func (h *Hold) Return(bytes int) {
 	h.bytes.free(h, min(bytes, h.held))
 }
 
+// Branch implements relay.Memory.
+func (h *Hold) Branch(parts int) {
+	h.more.Add(int64(parts))
+	if parts >= 0 || !h.large.Load() {
+		return
+	}
+	h.bytes.mu.Lock()
+	defer h.bytes.mu.Unlock()
+	h.bytes.settle() // those that are left may all be waiting
+}
+
 // Release ends the request and gives everything back. It is called once; nothing can be reserved after it.
 func (h *Hold) Release() {
 	h.admission.inFlight.Add(-1)
@@ -140,6 +147,7 @@ func (h *Hold) Release() {
 	h.bytes.mu.Lock()
 	defer h.bytes.mu.Unlock()
 	h.released = true
+	h.bytes.dismiss(h)
 	h.bytes.free(h, h.held)
 }
 
@@ -147,69 +155,7 @@ func (h *Hold) Release() {
 func (b *Bytes) free(h *Hold, bytes int) {
 	h.held -= bytes
 	b.reserved -= bytes
-	b.serve()
-}
-
-func (b *Bytes) reserve(ctx context.Context, h *Hold, bytes int) error {
-	w, err := b.ask(h, bytes)
-	if err != nil {
-		b.refused.Add(1)
-		return err
-	}
-	if w == nil {
-		return nil
-	}
-	enough := time.NewTimer(maxWait)
-	defer enough.Stop()
-	select {
-	case <-w.granted:
-		return nil
-	case <-enough.C:
-	case <-ctx.Done():
-	}
-	if b.withdraw(w) {
-		return nil
-	}
-	if err := ctx.Err(); err != nil {
-		return relay.FailureOf(ctx, err, relay.FailedMemory)
-	}
-	b.refused.Add(1)
-	return b.inVain(w)
-}
-
-// inVain is why somebody waited for nothing: for others, or for what the request itself holds.
-func (b *Bytes) inVain(w *waiter) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if w.hold.held+w.bytes > b.total {
-		return relay.Failure{Kind: relay.FailedBudget, Err: errNever}
-	}
-	return busy()
-}
-
-func busy() error { return relay.Failure{Kind: relay.FailedMemory, Err: ErrBusy} }
-
-// ask reserves at once what it can; otherwise it returns who waits, or why nobody does.
-func (b *Bytes) ask(h *Hold, bytes int) (*waiter, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case h.released:
-		return nil, relay.Failure{Kind: relay.FailedMemory, Err: errReleased}
-	case bytes > b.room(h):
-		return nil, relay.Failure{Kind: relay.FailedTooLarge, Err: errNever}
-	case len(b.waiting) == 0 && b.grant(h, bytes):
-		return nil, nil //nolint:nilnil // nobody waits
-	case len(b.waiting) >= maxWaiting:
-		return nil, busy()
-	}
-	w := &waiter{hold: h, bytes: bytes, since: time.Now(), granted: make(chan struct{})}
-	b.waiting = append(b.waiting, w)
-	b.serve()
-	if w.isGranted() {
-		return nil, nil //nolint:nilnil // likewise
-	}
-	return w, nil
+	b.settle()
 }
 
 // room is how much of the total may be reserved in all once the hold has got more.
@@ -227,47 +173,4 @@ func (b *Bytes) grant(h *Hold, bytes int) bool {
 	b.reserved += bytes
 	h.held += bytes
 	return true
-}
-
-// serve grants what fits: first to those that hold something, since they give it back when they are done, then to the
-// others; each in their order, but for those that may pass.
-func (b *Bytes) serve() {
-	now := time.Now()
-	for _, holds := range []bool{true, false} {
-		for _, w := range b.waiting {
-			if (w.hold.held > 0) != holds || w.isGranted() {
-				continue
-			}
-			if b.grant(w.hold, w.bytes) {
-				close(w.granted)
-			} else if now.Sub(w.since) >= passing {
-				b.forget()
-				return
-			}
-		}
-	}
-	b.forget()
-}
-
-func (b *Bytes) forget() { b.waiting = slices.DeleteFunc(b.waiting, (*waiter).isGranted) }
-
-// withdraw ends a wait, and says whether it was granted after all.
-func (b *Bytes) withdraw(w *waiter) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if w.isGranted() {
-		return true
-	}
-	b.waiting = slices.DeleteFunc(b.waiting, func(other *waiter) bool { return other == w })
-	b.serve() // for those that it was in the way of
-	return false
-}
-
-func (w *waiter) isGranted() bool {
-	select {
-	case <-w.granted:
-		return true
-	default:
-		return false
-	}
 }

@@ -90,14 +90,21 @@ func TestBytesAreNeverExceeded(t *testing.T) {
 func TestBytesWaitIsBounded(t *testing.T) {
 	for name, tt := range map[string]struct {
 		timeout time.Duration // of the request
+		cause   relay.FailureKind
 		free    time.Duration // when the other gives back; 0 is never
 		want    relay.FailureKind
 		after   time.Duration
 	}{
-		"nobody gives back":       {time.Minute, 0, relay.FailedMemory, maxWait},
-		"somebody gives back":     {time.Minute, time.Second, relay.NoFailure, time.Second},
-		"the request's own end":   {time.Second, 0, relay.FailedClient, time.Second},
-		"back after it has ended": {time.Minute, 3 * time.Second, relay.FailedMemory, maxWait},
+		"nobody gives back":       {time.Minute, "", 0, relay.FailedMemory, maxWait},
+		"somebody gives back":     {time.Minute, "", time.Second, relay.NoFailure, time.Second},
+		"the request's own end":   {time.Second, "", 0, relay.FailedClient, time.Second},
+		"nobody wants it":         {time.Second, relay.FailedSuperseded, 0, relay.FailedSuperseded, time.Second},
+		"back after it has ended": {time.Minute, "", 3 * time.Second, relay.FailedMemory, maxWait},
+		// No upstream was slow, and no route: there was no memory.
+		"the end of an attempt":         {time.Second, relay.FailedTotal, 0, relay.FailedMemory, time.Second},
+		"before a stream's first token": {time.Second, relay.FailedFirstToken, 0, relay.FailedMemory, time.Second},
+		"in a stream":                   {time.Second, relay.FailedIdle, 0, relay.FailedMemory, time.Second},
+		"the end of a route":            {time.Second, relay.FailedTimeout, 0, relay.FailedMemory, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -109,7 +116,11 @@ func TestBytesWaitIsBounded(t *testing.T) {
 				if tt.free > 0 {
 					time.AfterFunc(tt.free, first.Release)
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), tt.timeout)
+				var cause error
+				if tt.cause != "" {
+					cause = relay.Failure{Kind: tt.cause}
+				}
+				ctx, cancel := context.WithTimeoutCause(t.Context(), tt.timeout, cause)
 				defer cancel()
 				began := time.Now()
 				err := second.Reserve(ctx, 500<<10)
@@ -144,9 +155,13 @@ func TestBytesThatNeverFit(t *testing.T) {
 		if time.Since(began) != 0 {
 			t.Error("it waited")
 		}
-		// It may give some back itself: another of its branches may.
-		if err := h.Reserve(t.Context(), 256<<10+1); kind(err) != relay.FailedBudget || time.Since(began) != maxWait {
+		if err := h.Reserve(t.Context(), 256<<10+1); kind(err) != relay.FailedBudget || time.Since(began) != 0 {
 			t.Errorf("more than there is beside what it holds: %v after %s", err, time.Since(began))
+		}
+		// Another of its branches may give some back.
+		h.Branch(1)
+		if err := h.Reserve(t.Context(), 256<<10+1); kind(err) != relay.FailedBudget || time.Since(began) != maxWait {
+			t.Errorf("the same beside another branch: %v after %s", err, time.Since(began))
 		}
 		time.AfterFunc(time.Second, func() { h.Return(1) })
 		if err := h.Reserve(t.Context(), 256<<10+1); err != nil {

@@ -26,14 +26,19 @@ type Budget struct {
 	Admit func(ctx context.Context, bytes int) error
 
 	cost  *allowance.Allowance
-	bytes atomic.Int64
+	bytes *atomic.Int64
 }
 
 // NewBudget allows so much cost, in CEL's units as MaxCost is, and so many bytes of output.
 func NewBudget(cost uint64, bytes int) *Budget {
-	b := &Budget{cost: allowance.New(int64(min(cost, 1<<62)))}
+	b := &Budget{cost: allowance.New(int64(min(cost, 1<<62))), bytes: &atomic.Int64{}}
 	b.bytes.Store(int64(bytes))
 	return b
+}
+
+// With is the same budget where memory is admitted in another way.
+func (b *Budget) With(admit func(ctx context.Context, bytes int) error) *Budget {
+	return &Budget{Admit: admit, cost: b.cost, bytes: b.bytes}
 }
 
 // ErrSpent is what an Error wraps where a bound was met: one of a single evaluation, or the request's.

@@ -123,9 +123,10 @@ func (d *dialogue) ask(ctx context.Context, request *openai.Chat, tokens *outlet
 // ends the others.
 func (d *dialogue) callAll(ctx context.Context, calls []openai.ToolCall) ([]openai.Message, error) {
 	beside := *d
-	beside.frame = d.frame.beside(min(d.parallel, len(calls)))
+	beside.frame = d.frame.parted().beside(min(d.parallel, len(calls)))
 	results, err := gather.Each(ctx, gather.EachOptions{Limit: d.parallel}, calls,
 		func(ctx context.Context, _ int, call openai.ToolCall) (toolResult, error) {
+			defer beside.frame.parts.begin()()
 			return beside.call(ctx, call)
 		})
 	tellPanics(d.frame, results)

@@ -37,10 +37,11 @@ func (e *forEach) run(ctx context.Context, f *frame) (any, error) {
 	if len(items) > e.maxItems {
 		return nil, e.tooMany(f, len(items))
 	}
-	inner := *f.beside(min(e.parallel, len(items)))
+	inner := *f.parted().beside(min(e.parallel, len(items)))
 	inner.name, inner.tokens = "", nil
 	results, err := gather.Each(ctx, gather.EachOptions{Limit: e.parallel}, items,
 		func(ctx context.Context, i int, item any) (any, error) {
+			defer inner.parts.begin()()
 			result, err := e.do.run(ctx, e.knowing(inner.with("item", item).with("index", int64(i)), f, []any{i}))
 			return result.value, err
 		})

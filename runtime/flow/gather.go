@@ -68,7 +68,12 @@ func (c *compiler) strategy(g *config.Gather) strategy {
 }
 
 func (g *gathered) run(ctx context.Context, f *frame) (any, error) {
-	return g.strategy.run(ctx, f, g.branches)
+	return g.strategy.run(ctx, f.parted(), g.branches)
+}
+
+func (b *branch) run(ctx context.Context, f *frame) (settled, error) {
+	defer f.parts.begin()()
+	return b.guarded.run(ctx, f)
 }
 
 // runs is how All and AllSettled call a branch. One that was skipped has neither a value nor an error.

@@ -62,7 +62,7 @@ func (h *httpCall) expects(status int) bool {
 }
 
 func (h *httpCall) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
-	path, err := evaluate(ctx, f, func() (string, error) { return h.path.Path(ctx, f.vars, f.work) })
+	path, err := evaluate(ctx, f, func(b *expr.Budget) (string, error) { return h.path.Path(ctx, f.vars, b) })
 	if err != nil {
 		return nil, fmt.Errorf("path: %w", err)
 	}

@@ -26,12 +26,10 @@ type request struct {
 }
 
 func newRequest(r *Route, req *relay.Request, deadline time.Time) *request {
-	q := &request{
+	return &request{
 		Route: r, budget: newBudget(r.budget), memory: req.Memory, body: len(req.Body), deadline: deadline,
 		work: expr.NewBudget(maxWork, r.budget.MaxBytes),
 	}
-	q.work.Admit = q.reserve
-	return q
 }
 
 // reserve admits memory for what the request makes itself. What the replica cannot hold at all is beyond its budget.
@@ -59,14 +57,23 @@ type frame struct {
 	// running are the steps of the list that runs, and known the variables beside them, for blame.
 	running []*step
 	known   *known
+	// parts counts what runs at once in the step around this; nil where nothing does.
+	parts *parts
 	// siblings is how many calls of models may run at once, one of the frame's among them; 0 is 1.
 	siblings int
 }
 
-// beside is the frame of one of so many parts that run at once.
-func (f *frame) beside(parts int) *frame {
+// beside is the frame of one of the parts of a step that run at once, of which so many may ask models.
+func (f *frame) beside(asking int) *frame {
 	inner := *f
-	inner.siblings = max(f.siblings, 1) * max(parts, 1)
+	inner.siblings = max(f.siblings, 1) * max(asking, 1)
+	return &inner
+}
+
+// parted is the frame of a step that runs several parts at once.
+func (f *frame) parted() *frame {
+	inner := *f
+	inner.parts = &parts{memory: f.memory}
 	return &inner
 }
 
@@ -80,25 +87,25 @@ func (f *frame) with(name string, value any) *frame {
 
 // text evaluates a template; nothing, where there is none.
 func (f *frame) text(ctx context.Context, t *expr.Template) (string, error) {
-	return evaluate(ctx, f, func() (string, error) { return t.Text(ctx, f.vars, f.work) })
+	return evaluate(ctx, f, func(b *expr.Budget) (string, error) { return t.Text(ctx, f.vars, b) })
 }
 
 func (f *frame) value(ctx context.Context, t *expr.Template) (any, error) {
-	return evaluate(ctx, f, func() (any, error) { return t.Value(ctx, f.vars, f.work) })
+	return evaluate(ctx, f, func(b *expr.Budget) (any, error) { return t.Value(ctx, f.vars, b) })
 }
 
 func (f *frame) tree(ctx context.Context, t *expr.Tree) (any, error) {
 	if t == nil {
 		return nil, nil //nolint:nilnil // null is a value like any other
 	}
-	return evaluate(ctx, f, func() (any, error) { return t.Value(ctx, f.vars, f.work) })
+	return evaluate(ctx, f, func(b *expr.Budget) (any, error) { return t.Value(ctx, f.vars, b) })
 }
 
 func (f *frame) json(ctx context.Context, t *expr.Tree) ([]byte, error) {
 	if t == nil {
 		return []byte("null"), nil
 	}
-	encoded, err := evaluate(ctx, f, func() ([]byte, error) { return t.JSON(ctx, f.vars, f.work) })
+	encoded, err := evaluate(ctx, f, func(b *expr.Budget) ([]byte, error) { return t.JSON(ctx, f.vars, b) })
 	if err != nil {
 		return nil, err
 	}
@@ -108,17 +115,23 @@ func (f *frame) json(ctx context.Context, t *expr.Tree) ([]byte, error) {
 // weight is what expressions and checks may walk over, in bytes: the request's body, and the answers that were kept.
 func (f *frame) weight() int { return f.body + f.budget.kept() }
 
-// evaluate admits the work of an expression, and says who is told if it fails.
-func evaluate[T any](ctx context.Context, f *frame, run func() (T, error)) (T, error) {
-	value, err := admitted(ctx, f.env, f.weight(), run)
+// evaluate admits the work of an expression, and says who is told if it fails. The memory of what it gives is waited for once
+// its worker is free again: those that hold memory may be waiting for a worker.
+func evaluate[T any](ctx context.Context, f *frame, run func(*expr.Budget) (T, error)) (T, error) {
+	given := 0
+	budget := f.work.With(func(_ context.Context, bytes int) error {
+		given += bytes
+		return nil
+	})
+	value, err := admitted(ctx, f.env, f.weight(), func() (T, error) { return run(budget) })
 	if err != nil {
-		err = f.blamed(err)
+		return value, f.blamed(err)
 	}
-	return value, err
+	return value, f.reserve(ctx, given)
 }
 
-// admitted does work on so many bytes, once that may be done. Such work never waits for other work of its kind, nor calls
-// anyone.
+// admitted does work on so many bytes, once that may be done. Such work never waits for other work of its kind, nor for
+// memory, nor calls anyone.
 func admitted[T any](ctx context.Context, env *Environment, size int, run func() (T, error)) (T, error) {
 	release, err := env.Heavy(ctx, size)
 	if err != nil {

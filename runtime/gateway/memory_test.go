@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/llmservice/llmservice/runtime/admission"
 	"github.com/llmservice/llmservice/runtime/config"
@@ -112,6 +114,33 @@ func TestBodiesThatNeverFit(t *testing.T) {
 	}
 	if status, _ := r.answered("/v1/chat/completions", strings.Repeat(" ", longest/2)); status != 400 {
 		t.Errorf("a body of %d bytes: %d", longest/2, status)
+	}
+	r.nothing()
+}
+
+// Each of twenty requests gets a part of the memory for an answer whose length nobody has said, and waits for more.
+func TestLongAnswersAtOnce(t *testing.T) {
+	const requests = 20
+	var asked sync.WaitGroup
+	asked.Add(requests)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `"`+strings.Repeat("x", 100<<10))
+		_ = http.NewResponseController(w).Flush()
+		asked.Done()
+		asked.Wait()
+		_, _ = io.WriteString(w, strings.Repeat("x", 1100<<10)+`"`)
+	}))
+	defer server.Close()
+	c := only(assistant("http://127.0.0.1:1"), &config.Response{Body: []byte(`"${size(steps.x.body)}"`)},
+		config.Step{Name: "x", Action: config.Action{HTTP: &config.HTTPCall{Upstream: "web", Method: "GET", Path: "/x"}}})
+	c.Upstreams = append(c.Upstreams, service("web", server.URL))
+	c.Upstreams[1].Timeouts.Total = config.Duration(2 * time.Second)
+	c.Routes[0].Budget.MaxBytes = 16 << 20
+	c.Runtime.MaxInFlight = 64
+	r := start(t, c, small)
+	if statuses := r.atOnce(requests, "/only", question("{}")); statuses[200] == 0 || statuses[200]+statuses[429] != requests {
+		t.Errorf("statuses %v\n%s", statuses, r.logs)
 	}
 	r.nothing()
 }

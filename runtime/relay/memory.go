@@ -8,12 +8,15 @@ import (
 
 // Memory is what one request may hold of its replica's memory. It may be used from many goroutines at once.
 type Memory interface {
-	// Reserve admits so many bytes before they are read or built. It waits for room, not for long and not beyond ctx. The
-	// error is a Failure: FailedMemory where there was no room in time, FailedTooLarge where there never can be, and
-	// FailedBudget where the request itself holds too much for that.
+	// Reserve admits so many bytes before they are read or built. It waits for room, not for long, not beyond ctx, and not
+	// for requests that wait themselves. The error is a Failure: FailedMemory where there was no room in time, FailedTooLarge
+	// where there never can be, and FailedBudget where the request itself holds too much for that.
 	Reserve(ctx context.Context, bytes int) error
 	// Return gives back so many of the bytes that were reserved. What is left is given back when the request ends.
 	Return(bytes int)
+	// Branch says that so many more parts of the request are at work at once than before, fewer where it is below 0. A new
+	// request is one part. One that waits for another of its request's is not at work.
+	Branch(parts int)
 }
 
 // Unlimited is memory without a bound.
@@ -23,6 +26,7 @@ type unlimited struct{}
 
 func (unlimited) Reserve(context.Context, int) error { return nil }
 func (unlimited) Return(int)                         {}
+func (unlimited) Branch(int)                         {}
 
 // Copies is how often a text is held at once while it is read: the buffer beside the smaller one that it has outgrown,
 // and later the text beside what was made of it.

@@ -29,6 +29,8 @@ func (c *counted) Reserve(_ context.Context, bytes int) error {
 
 func (c *counted) Return(bytes int) { c.held -= bytes }
 
+func (c *counted) Branch(int) {}
+
 func TestReadAll(t *testing.T) {
 	broken := errors.New("broken")
 	for name, tt := range map[string]struct {

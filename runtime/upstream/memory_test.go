@@ -26,6 +26,8 @@ func (r *room) Reserve(_ context.Context, bytes int) error {
 
 func (r *room) Return(bytes int) { r.held -= bytes }
 
+func (r *room) Branch(int) {}
+
 // givenAnswer is a client that gives the same answer each time.
 type givenAnswer struct {
 	media, body string

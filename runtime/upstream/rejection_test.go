@@ -145,6 +145,8 @@ func (s *strict) Reserve(_ context.Context, bytes int) error {
 
 func (s *strict) Return(bytes int) { s.held -= bytes }
 
+func (s *strict) Branch(int) {}
+
 // Without room for it nobody is told what an upstream said, but the status stays.
 func TestARefusalWithoutMemoryIsToldAsOurs(t *testing.T) {
 	var read [][]byte
@@ -162,6 +164,7 @@ type full struct{}
 
 func (full) Reserve(context.Context, int) error { return relay.Failure{Kind: relay.FailedMemory} }
 func (full) Return(int)                         {}
+func (full) Branch(int)                         {}
 
 type errReader struct{}
 
