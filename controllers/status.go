@@ -116,15 +116,24 @@ func setLastCut(status *v1alpha1.LLMServiceStatus, cut *load.Cut, now time.Time)
 	}
 	at := metav1.NewTime(cut.Time).Rfc3339Copy()
 	if status.Streams != nil && status.Streams.LastCut != nil {
-		last := status.Streams.LastCut
-		if !at.After(last.Time.Time) {
+		told, wait := toldOf(*status.Streams.LastCut, cut, at.Time, now)
+		switch {
+		case told:
 			return 0
-		}
-		if wait := cutInterval - now.Sub(last.Time.Time); wait > 0 {
+		case wait > 0:
 			return wait
 		}
 	}
 	count := int32(min(cut.Count, math.MaxInt32)) //nolint:gosec // bounded in the same line
 	status.Streams = &v1alpha1.StreamsStatus{LastCut: &v1alpha1.StreamCut{Time: at, Pod: cut.Pod, Count: count, Reason: cut.Reason}}
 	return 0
+}
+
+// toldOf says whether a cut was reported already, or how long it has to wait. A report from the future is of a leader
+// whose clock was ahead: its time says nothing of what came first.
+func toldOf(last v1alpha1.StreamCut, cut *load.Cut, at, now time.Time) (bool, time.Duration) {
+	if last.Time.After(now) {
+		return last.Pod == cut.Pod && last.Reason == cut.Reason && int64(last.Count) == cut.Count, 0
+	}
+	return !at.After(last.Time.Time), max(0, cutInterval-now.Sub(last.Time.Time))
 }

@@ -28,6 +28,11 @@ func TestLastCut(t *testing.T) {
 		{name: "nothing new", reported: reported(moment), want: "old"},
 		{name: "told already, to the second", reported: reported(moment), cut: cut(moment.Add(900 * time.Millisecond)), want: "old"},
 		{name: "one more within a minute has to wait", reported: reported(moment.Add(-20 * time.Second)), cut: cut(moment), want: "old", wantWait: 40 * time.Second},
+		{name: "one more after a report by a clock that was ahead", reported: reported(moment.Add(time.Hour)), cut: cut(moment), want: "new"},
+		{
+			name: "told already by a clock that was ahead", want: "new",
+			reported: &v1alpha1.StreamCut{Time: metav1.NewTime(moment.Add(time.Hour)), Pod: "new", Count: 2, Reason: "Lost"}, cut: cut(moment),
+		},
 		{name: "one more after a minute", reported: reported(moment.Add(-time.Minute)), cut: cut(moment), want: "new"},
 	}
 	for _, tt := range tests {
@@ -38,6 +43,9 @@ func TestLastCut(t *testing.T) {
 			}
 			wait := setLastCut(status, tt.cut, moment)
 			got := ""
+			if tt.reported != nil && tt.want == tt.reported.Pod && !status.Streams.LastCut.Time.Equal(&tt.reported.Time) {
+				t.Error("what was told is told again")
+			}
 			if last := lastCut(status); last != nil {
 				got = last.Pod
 			}

@@ -29,7 +29,20 @@ func TestFetch(t *testing.T) {
 		},
 		{name: "not found", answer: http.NotFound, wantErr: "HTTP 404, want 200"},
 		{name: "not JSON", answer: reply("<html>"), wantErr: "status of pod team-a/a"},
-		{name: "too long", answer: reply(`{"revision":"` + strings.Repeat("x", 2*maxStatusBytes) + `"}`), wantErr: "unexpected EOF"},
+		{name: "too long", answer: reply(`{"revision":"` + strings.Repeat("x", 2*maxStatusBytes) + `"}`), wantErr: "more than 65536 bytes"},
+		{name: "too many secrets", answer: reply(`{"secrets":[` + strings.Repeat("{},", maxSecrets) + `{}]}`), wantErr: "513 secrets, want at most 512"},
+		{
+			name:   "a long rejection is cut short",
+			answer: reply(`{"rejected":{"message":"` + strings.Repeat("x", 2*maxRejection) + `"}}`),
+			want:   config.Status{Rejected: &config.Rejection{Message: strings.Repeat("x", maxRejection) + " …"}},
+		},
+		{
+			name: "a long head",
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("X", strings.Repeat("x", 4*maxHeaderBytes))
+			},
+			wantErr: "headers exceeded",
+		},
 		{
 			name: "a redirect is not followed",
 			answer: func(w http.ResponseWriter, r *http.Request) {

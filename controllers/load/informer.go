@@ -8,9 +8,9 @@ import (
 var _ toolscache.ResourceEventHandler = (*Tracker)(nil)
 
 // OnAdd implements the informer's handler.
-func (t *Tracker) OnAdd(obj any, _ bool) {
+func (t *Tracker) OnAdd(obj any, listed bool) {
 	if pod, ok := obj.(*corev1.Pod); ok {
-		t.observe(pod)
+		t.observe(pod, listed)
 	}
 }
 
@@ -24,7 +24,7 @@ func (t *Tracker) OnUpdate(old, updated any) {
 	if okBefore && before.UID != pod.UID {
 		t.forget(before)
 	}
-	t.observe(pod)
+	t.observe(pod, false)
 }
 
 // OnDelete implements the informer's handler. Where the watch missed the deletion, the last known state must do.

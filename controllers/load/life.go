@@ -43,10 +43,22 @@ func finished(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
-func readySince(pod *corev1.Pod) time.Time {
+// readyFrom is when a pod became ready by our own clock, given what was known before; zero while it is not ready. What
+// the pod's object says is by the clock of its node, and counts only for a pod that was there before this process
+// looked, and not for the future: a node whose clock is ahead would else hide its pods.
+func readyFrom(pod *corev1.Pod, known time.Time, listed bool, now time.Time) time.Time {
 	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-			return condition.LastTransitionTime.Time
+		if condition.Type != corev1.PodReady || condition.Status != corev1.ConditionTrue {
+			continue
+		}
+		said := condition.LastTransitionTime.Time
+		switch {
+		case !known.IsZero():
+			return known
+		case listed && said.Before(now):
+			return said
+		default:
+			return now
 		}
 	}
 	return time.Time{}

@@ -11,10 +11,16 @@ var streamsCutTotal = registered(prometheus.NewCounterVec(prometheus.CounterOpts
 	Help: "Streams that a gateway had open and never ended, by the way it went. Counted by the leading manager.",
 }, []string{"namespace", "name", "reason"}))
 
-// registered adds a counter to those that the manager serves.
-func registered(counter *prometheus.CounterVec) *prometheus.CounterVec {
-	metrics.Registry.MustRegister(counter)
-	return counter
+var readingAge = registered(prometheus.NewHistogram(prometheus.HistogramOpts{
+	Name:    "llmservice_reading_age_seconds",
+	Help:    "How old what a gateway said of its load had become when it was read again.",
+	Buckets: []float64{1.1, 1.5, 2, 3, 5, 10, 30},
+}))
+
+// registered adds a metric to those that the manager serves.
+func registered[C prometheus.Collector](metric C) C {
+	metrics.Registry.MustRegister(metric)
+	return metric
 }
 
 // cutCounter counts cuts where this manager leads: every replica sees them, and sums over replicas shall be true.

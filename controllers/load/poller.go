@@ -15,16 +15,10 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
-const (
-	// interval is the age that a load figure may reach while all is well.
-	interval = time.Second
-	// timeout ends a poll within its interval, so that a pod that hangs never delays the next round.
-	timeout = 800 * time.Millisecond
-	// concurrency bounds the polls under way at once.
-	concurrency = 64
-)
+// step is how often the schedule is looked at.
+const step = 50 * time.Millisecond
 
-// Poller asks every tracked pod for its status, once a second.
+// Poller asks every tracked pod for its status, once a second, and those that fail less often.
 type Poller struct {
 	tracker *Tracker
 	pods    cache.Cache
@@ -75,14 +69,52 @@ func (p *Poller) Start(ctx context.Context) error {
 
 type fetchFunc func(context.Context, *corev1.Pod) (config.Status, error)
 
-// poll calls done after each round.
-func poll(ctx context.Context, tracker *Tracker, fetch fetchFunc, done func()) {
-	ticker := time.NewTicker(interval)
+// poll asks each pod in its turn until the context ends. It calls heard once all pods of the start were asked, and may
+// call it again.
+func poll(ctx context.Context, tracker *Tracker, fetch fetchFunc, heard func()) {
+	turns := newSchedule()
+	turns.follow(tracker.targets(), time.Now())
+	var lanes sync.WaitGroup
+	defer lanes.Wait()
+	for _, of := range []lane{quickLane, slowLane} {
+		lanes.Go(func() { pollLane(ctx, of, turns, tracker, fetch) })
+	}
+	every(ctx, step, func() {
+		turns.follow(tracker.targets(), time.Now())
+		if turns.heard() {
+			heard()
+		}
+		tracker.dropOldCuts()
+	})
+}
+
+// pollLane takes turns of its own: another lane that is full delays it not at all.
+func pollLane(ctx context.Context, of lane, turns *schedule, tracker *Tracker, fetch fetchFunc) {
+	var polls errgroup.Group
+	polls.SetLimit(of.slots)
+	every(ctx, step, func() {
+		for full := true; full && ctx.Err() == nil; {
+			due := turns.due(of, time.Now())
+			for _, target := range due {
+				polls.Go(func() error {
+					began := time.Now()
+					failed := pollOne(ctx, of.timeout, tracker, target, fetch) != nil
+					turns.settle(of, target, began, time.Now(), failed)
+					return nil
+				})
+			}
+			full = len(due) == of.slots
+		}
+	})
+	_ = polls.Wait() // it has no errors of its own
+}
+
+// every calls do now and then again and again, until the context ends.
+func every(ctx context.Context, pause time.Duration, do func()) {
+	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
-		pollAll(ctx, tracker, fetch)
-		done()
-		tracker.dropOldCuts()
+		do()
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
@@ -90,26 +122,15 @@ func poll(ctx context.Context, tracker *Tracker, fetch fetchFunc, done func()) {
 	}
 }
 
-func pollAll(ctx context.Context, tracker *Tracker, fetch fetchFunc) {
-	var polls errgroup.Group
-	polls.SetLimit(concurrency)
-	for _, target := range tracker.targets() {
-		polls.Go(func() error {
-			pollOne(ctx, tracker, target, fetch)
-			return nil
-		})
-	}
-	_ = polls.Wait()
-}
-
-func pollOne(ctx context.Context, tracker *Tracker, target target, fetch fetchFunc) {
+func pollOne(ctx context.Context, timeout time.Duration, tracker *Tracker, target target, fetch fetchFunc) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	status, err := fetch(ctx, target.pod)
 	if err != nil {
 		// A pod that starts or ends cannot be read for a while: that is no event worth more than a debug line.
 		log.FromContext(ctx).V(1).Info("Cannot read a gateway's status", "error", err.Error())
-		return
+		return err
 	}
 	tracker.record(target.uid, status)
+	return nil
 }

@@ -4,105 +4,220 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
+// polling polls until the test ends, and returns how often all pods of the start were said to have been asked.
+func polling(t *testing.T, tracker *Tracker, fetch fetchFunc) *atomic.Int64 {
+	t.Helper()
+	var heard atomic.Int64
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		poll(ctx, tracker, fetch, func() { heard.Add(1) })
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return &heard
+}
+
+func hang(ctx context.Context) (config.Status, error) {
+	<-ctx.Done()
+	return config.Status{}, ctx.Err()
+}
+
 func TestPollsEverySecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := newTestTracker(nil)
 		tracker.OnAdd(gatewayPod("a", running("1")), true)
 		var polls atomic.Int64
-		rounds := 0
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			poll(ctx, tracker, func(context.Context, *corev1.Pod) (config.Status, error) {
-				return config.Status{InFlight: polls.Add(1)}, nil
-			}, func() { rounds++ })
-		}()
+		polling(t, tracker, func(context.Context, *corev1.Pod) (config.Status, error) {
+			return config.Status{InFlight: polls.Add(1)}, nil
+		})
 		time.Sleep(3*interval + interval/2)
 		if got, ok := tracker.Snapshot(service).InFlight(); got != 4 || !ok {
 			t.Errorf("InFlight() = %d, %v; want the value of the fourth poll", got, ok)
 		}
-		cancel()
-		<-done
-		if rounds != 4 {
-			t.Errorf("told of %d rounds, want 4", rounds)
+	})
+}
+
+// Pods that hang, however many and since when, make no reading of another old.
+func TestPodsThatHangDelayNobody(t *testing.T) {
+	const oldest = 2 * time.Second
+	// settled is how long after it hung a pod may still have an old reading.
+	const settled = 3*time.Second + maxPause
+	tests := []struct {
+		name string
+		pods int
+		// hangs says whether a pod hangs after a time.
+		hangs func(i int, after time.Duration) bool
+	}{
+		{"from the start", 4000, func(i int, _ time.Duration) bool { return i%10 == 0 }},
+		{"from a moment on, all at once", 4000, func(i int, after time.Duration) bool { return i%10 == 0 && after > 4*time.Second }},
+		{"now and then", 1000, func(i int, after time.Duration) bool { return i%20 == int(after/(3*time.Second)) }},
+		{"half of them", 1000, func(i int, _ time.Duration) bool { return i%2 == 0 }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tracker := newTestTracker(nil)
+				for i := range tt.pods {
+					tracker.OnAdd(gatewayPod(strconv.Itoa(i), running("1")), true)
+				}
+				began := time.Now()
+				polling(t, tracker, func(ctx context.Context, pod *corev1.Pod) (config.Status, error) {
+					i, _ := strconv.Atoi(pod.Name)
+					if tt.hangs(i, time.Since(began)) {
+						return hang(ctx)
+					}
+					time.Sleep(10 * time.Millisecond) // so that a slot is good for a hundred polls a second
+					return config.Status{}, nil
+				})
+				hung := map[string]time.Time{}
+				for range 32 {
+					time.Sleep(250 * time.Millisecond)
+					synctest.Wait()
+					for _, pod := range tracker.Snapshot(service).Pods {
+						i, _ := strconv.Atoi(pod.Name)
+						if tt.hangs(i, time.Since(began)) {
+							hung[pod.Name] = time.Now()
+						}
+						last, ever := hung[pod.Name]
+						if age := time.Since(pod.Seen); age > oldest && time.Since(began) > oldest && (!ever || time.Since(last) > settled) {
+							t.Fatalf("after %v, pod %s was read %v ago", time.Since(began), pod.Name, age)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// What fails is asked less and less often, and soon again once it starts anew.
+func TestPodsThatFailAreAskedLessOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tracker := newTestTracker(nil)
+		pod := gatewayPod("a", running("1"))
+		tracker.OnAdd(pod, true)
+		began := time.Now()
+		var asked []float64
+		polling(t, tracker, func(context.Context, *corev1.Pod) (config.Status, error) {
+			asked = append(asked, math.Floor(time.Since(began).Seconds()))
+			return config.Status{}, errors.New("connection refused")
+		})
+		time.Sleep(14 * time.Second)
+		next := pod.DeepCopy()
+		next.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		tracker.OnUpdate(pod, next)
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		if diff := cmp.Diff([]float64{0, 1, 3, 7, 12, 14}, asked); diff != "" {
+			t.Errorf("asked after so many seconds (-want +got):\n%s", diff)
 		}
 	})
 }
 
-// A pod that hangs is given up within the interval: the others are read every second all the same.
-func TestAHangingPodDelaysNobody(t *testing.T) {
+// A gateway that is slow and answers is read every second, too.
+func TestSlowPodsAreRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := newTestTracker(nil)
-		for i := range 10 {
-			tracker.OnAdd(gatewayPod(fmt.Sprintf("ok-%d", i), running("1")), true)
-			tracker.OnAdd(gatewayPod(fmt.Sprintf("hangs-%d", i), running("1")), true)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			poll(ctx, tracker, func(ctx context.Context, pod *corev1.Pod) (config.Status, error) {
-				if pod.Name[:2] == "ok" {
-					return config.Status{InFlight: 1}, nil
-				}
-				<-ctx.Done()
+		tracker.OnAdd(gatewayPod("a", running("1")), true)
+		polling(t, tracker, func(ctx context.Context, _ *corev1.Pod) (config.Status, error) {
+			select {
+			case <-time.After(600 * time.Millisecond):
+				return config.Status{}, nil
+			case <-ctx.Done():
 				return config.Status{}, ctx.Err()
-			}, func() {})
-		}()
-		for range 5 {
-			time.Sleep(interval)
-			synctest.Wait()
-			for _, pod := range tracker.Snapshot(service).Pods {
-				if pod.Name[:2] == "ok" && time.Since(pod.Seen) > interval {
-					t.Fatalf("%s was read %v ago", pod.Name, time.Since(pod.Seen))
-				}
+			}
+		})
+		for range 40 {
+			time.Sleep(250 * time.Millisecond)
+			pod, _ := tracker.Snapshot(service).Pod("uid-a")
+			if time.Since(pod.Seen) > 2*time.Second && time.Since(pod.Seen) < time.Hour {
+				t.Fatalf("read %v ago", time.Since(pod.Seen))
 			}
 		}
-		cancel()
-		<-done
+		if pod, _ := tracker.Snapshot(service).Pod("uid-a"); pod.Seen.IsZero() {
+			t.Error("never read")
+		}
+	})
+}
+
+// Whoever acts on what gateways say waits for all that there were, and not for one that hangs or is gone.
+func TestHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tracker := newTestTracker(nil)
+		for _, name := range []string{"hangs", "gone", "answers"} {
+			tracker.OnAdd(gatewayPod(name, running("1")), true)
+		}
+		heard := polling(t, tracker, func(ctx context.Context, pod *corev1.Pod) (config.Status, error) {
+			switch pod.Name {
+			case "hangs":
+				return hang(ctx)
+			case "gone":
+				time.Sleep(time.Hour)
+			}
+			return config.Status{}, nil
+		})
+		time.Sleep(quickLane.timeout + slowLane.timeout + 10*step)
+		if heard.Load() != 0 {
+			t.Error("heard of all before one was asked")
+		}
+		tracker.OnDelete(gatewayPod("gone", running("1")))
+		time.Sleep(2 * step)
+		synctest.Wait()
+		if heard.Load() == 0 {
+			t.Error("still waiting for a pod that is gone")
+		}
+		time.Sleep(time.Hour)
 	})
 }
 
 func TestBoundsWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := newTestTracker(nil)
-		for i := range 3 * concurrency {
+		for i := range 4 * quickLane.slots {
 			tracker.OnAdd(gatewayPod(fmt.Sprint(i), running("1")), true)
 		}
 		var now, most atomic.Int64
-		pollAll(t.Context(), tracker, func(context.Context, *corev1.Pod) (config.Status, error) {
+		polling(t, tracker, func(ctx context.Context, _ *corev1.Pod) (config.Status, error) {
 			most.Store(max(most.Load(), now.Add(1)))
-			time.Sleep(time.Millisecond)
-			now.Add(-1)
-			return config.Status{}, nil
+			defer now.Add(-1)
+			return hang(ctx)
 		})
-		if got := most.Load(); got > concurrency {
-			t.Errorf("%d polls at once, want at most %d", got, concurrency)
+		time.Sleep(30 * time.Second)
+		if got, want := most.Load(), int64(quickLane.slots+slowLane.slots); got > want {
+			t.Errorf("%d polls at once, want at most %d", got, want)
 		}
 	})
 }
 
 func TestAFailedPollKeepsTheReading(t *testing.T) {
-	tracker := newTestTracker(nil)
-	tracker.OnAdd(gatewayPod("a", running("1")), true)
-	tracker.record("uid-a", config.Status{Revision: "r1"})
-	tracker.Subscribe(func(types.NamespacedName) { t.Error("notified of a failed poll") })
-	pollAll(t.Context(), tracker, func(context.Context, *corev1.Pod) (config.Status, error) {
-		return config.Status{}, errors.New("connection refused")
+	synctest.Test(t, func(t *testing.T) {
+		tracker := newTestTracker(nil)
+		tracker.OnAdd(gatewayPod("a", running("1")), true)
+		tracker.record("uid-a", config.Status{Revision: "r1"})
+		tracker.Subscribe(func(types.NamespacedName) { t.Error("notified of a failed poll") })
+		polling(t, tracker, func(context.Context, *corev1.Pod) (config.Status, error) {
+			return config.Status{}, errors.New("connection refused")
+		})
+		time.Sleep(time.Minute)
+		if pod, _ := tracker.Snapshot(service).Pod("uid-a"); pod.Status.Revision != "r1" {
+			t.Errorf("revision = %q, want the one read last", pod.Status.Revision)
+		}
 	})
-	if pod, _ := tracker.Snapshot(service).Pod("uid-a"); pod.Status.Revision != "r1" {
-		t.Errorf("revision = %q, want the one read last", pod.Status.Revision)
-	}
 }

@@ -18,7 +18,7 @@ type Pod struct {
 	Name string
 	// Terminating pods serve out their streams but are no capacity and take no new load.
 	Terminating bool
-	// ReadySince is when the pod became ready; zero while it is not.
+	// ReadySince is when the pod became ready, by this process's clock as far as it saw that; zero while it is not.
 	ReadySince time.Time
 	// Status is what the gateway's running container said last; zero before Seen is set.
 	Status config.Status
@@ -46,9 +46,9 @@ type Snapshot struct {
 
 // Pod returns what is known of the pod with this UID.
 func (s Snapshot) Pod(uid types.UID) (Pod, bool) {
-	for _, pod := range s.Pods {
-		if pod.UID == uid {
-			return pod, true
+	for i := range s.Pods {
+		if s.Pods[i].UID == uid {
+			return s.Pods[i], true
 		}
 	}
 	return Pod{}, false

@@ -42,6 +42,8 @@ type tracked struct {
 	container string
 	status    config.Status
 	seen      time.Time
+	// ready is when the pod became ready by this process's clock; zero while it is not.
+	ready time.Time
 }
 
 // NewTracker returns a Tracker of the selected pods. It counts cuts once leading is closed, so that of several
@@ -87,14 +89,14 @@ func (k *tracked) describe() Pod {
 		UID:         k.pod.UID,
 		Name:        k.pod.Name,
 		Terminating: k.pod.DeletionTimestamp != nil,
-		ReadySince:  readySince(k.pod),
+		ReadySince:  k.ready,
 		Status:      k.status,
 		Seen:        k.seen,
 	}
 }
 
-// observe takes in the latest state of a pod.
-func (t *Tracker) observe(pod *corev1.Pod) {
+// observe takes in the latest state of a pod; listed says that it was there before this process looked.
+func (t *Tracker) observe(pod *corev1.Pod, listed bool) {
 	service, ok := t.selection.Service(pod)
 	if !ok {
 		return
@@ -102,6 +104,7 @@ func (t *Tracker) observe(pod *corev1.Pod) {
 	t.mu.Lock()
 	known := t.track(service, pod)
 	known.pod = pod
+	known.ready = readyFrom(pod, known.ready, listed, time.Now())
 	cut := t.follow(known)
 	notify := t.notify
 	t.mu.Unlock()
@@ -112,7 +115,7 @@ func (t *Tracker) observe(pod *corev1.Pod) {
 
 // forget takes in the last state of a pod that is gone.
 func (t *Tracker) forget(pod *corev1.Pod) {
-	t.observe(pod)
+	t.observe(pod, false)
 	t.mu.Lock()
 	known, ok := t.pods[pod.UID]
 	if !ok {
@@ -181,19 +184,15 @@ func (t *Tracker) end(known *tracked, how *corev1.ContainerStateTerminated) bool
 	return true
 }
 
-// target is a pod that can be asked for its status.
-type target struct {
-	uid types.UID
-	pod *corev1.Pod
-}
-
+// targets are the pods that can be asked.
 func (t *Tracker) targets() []target {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	targets := make([]target, 0, len(t.pods))
 	for uid, known := range t.pods {
 		if known.pod.Status.PodIP != "" && !finished(known.pod) {
-			targets = append(targets, target{uid: uid, pod: known.pod})
+			now := life{ip: known.pod.Status.PodIP, container: known.container, ready: !known.ready.IsZero()}
+			targets = append(targets, target{uid: uid, pod: known.pod, life: now})
 		}
 	}
 	return targets
@@ -207,10 +206,14 @@ func (t *Tracker) record(uid types.UID, status config.Status) {
 		t.mu.Unlock()
 		return
 	}
-	changed := known.seen.IsZero() || !sameState(known.status, status)
-	known.status, known.seen = status, time.Now()
+	now, before := time.Now(), known.seen
+	changed := before.IsZero() || !sameState(known.status, status)
+	known.status, known.seen = status, now
 	notify := t.notify
 	t.mu.Unlock()
+	if !before.IsZero() {
+		readingAge.Observe(now.Sub(before).Seconds())
+	}
 	if changed {
 		notify(known.service)
 	}

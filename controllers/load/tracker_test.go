@@ -283,3 +283,43 @@ func TestARestartForgetsTheReading(t *testing.T) {
 		t.Errorf("pod = %+v, want unread", pod)
 	}
 }
+
+// Times of other clocks are compared with none of ours.
+func TestReadyByOurClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		readyAt := func(name string, at time.Time) *corev1.Pod {
+			pod := gatewayPod(name, running(name))
+			pod.Status.Conditions = []corev1.PodCondition{
+				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(at)},
+			}
+			return pod
+		}
+		tracker := newTestTracker(nil)
+		start := time.Now()
+		hour := time.Hour
+		ago := func(d time.Duration) time.Time { return start.Add(-d) }
+		tracker.OnAdd(readyAt("there before", ago(hour)), true)
+		tracker.OnAdd(readyAt("there before, ahead", ago(-hour)), true)
+		for _, name := range []string{"ahead", "behind"} {
+			tracker.OnAdd(gatewayPod(name, running(name)), false)
+		}
+		time.Sleep(time.Minute)
+		seen := time.Now()
+		tracker.OnUpdate(gatewayPod("ahead", running("ahead")), readyAt("ahead", ago(-hour)))
+		tracker.OnUpdate(gatewayPod("behind", running("behind")), readyAt("behind", ago(hour)))
+		time.Sleep(time.Minute)
+		tracker.OnUpdate(readyAt("ahead", ago(-hour)), readyAt("ahead", ago(-2*hour)))
+		want := map[string]time.Time{"there before": ago(hour), "there before, ahead": start, "ahead": seen, "behind": seen}
+		got := map[string]time.Time{}
+		for _, pod := range tracker.Snapshot(service).Pods {
+			got[pod.Name] = pod.ReadySince
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("ready since (-want +got):\n%s", diff)
+		}
+		tracker.OnUpdate(readyAt("ahead", ago(-2*hour)), gatewayPod("ahead", running("ahead")))
+		if pod, _ := tracker.Snapshot(service).Pod("uid-ahead"); !pod.ReadySince.IsZero() {
+			t.Error("a pod that is not ready any more has been since a time")
+		}
+	})
+}
