@@ -33,6 +33,8 @@ type facts struct {
 	scaling    *v1alpha1.Scaling
 	// metricsAPI says what keeps the HPA controller from reading in-flight; empty where nothing does.
 	metricsAPI string
+	// futile says which metric can never make the autoscaler add a replica; nil where all can.
+	futile *problem
 }
 
 // conditionsOf returns every condition that applies, without times. Reconciling and Stalled are there only while they
@@ -165,6 +167,8 @@ func (f facts) scalable() metav1.Condition {
 	switch {
 	case f.scaling == nil:
 		return scaling(metav1.ConditionFalse, v1alpha1.ReasonManual, "spec.scaling is absent: replicas stays as it was written")
+	case f.futile != nil:
+		return scaling(metav1.ConditionFalse, f.futile.reason, f.futile.message)
 	case f.metricsAPI != "" && usesInFlight(f.scaling):
 		message := f.metricsAPI
 		if len(f.scaling.Metrics) > 1 {

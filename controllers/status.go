@@ -75,6 +75,7 @@ func (r *Reconciler) factsOf(seen *view, documents documents, applied outcome, a
 		wanted:       seen.wantedReplicas(),
 		scaling:      documents.served(seen.service).Spec.Scaling,
 		metricsAPI:   r.metricsProblem(),
+		futile:       seen.futile(documents.served(seen.service)),
 	}
 	if facts.deployment = applied.deployment; facts.deployment == nil && seen.deployment != nil && seen.owns(seen.deployment) {
 		facts.deployment = seen.deployment

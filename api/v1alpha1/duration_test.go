@@ -31,14 +31,17 @@ func TestDurationParse(t *testing.T) {
 	}
 }
 
-// The pattern stands twice, since a marker cannot name a constant.
-func TestDurationPatternIsTheSchemas(t *testing.T) {
+// The patterns stand twice, since a marker cannot name a constant.
+func TestPatternsAreTheSchemas(t *testing.T) {
 	definition, err := os.ReadFile("../../config/crd/bases/serving.llmservice.dev_llmservices.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(definition), "pattern: "+DurationPattern+"\n") {
 		t.Errorf("the schema has no pattern %s", DurationPattern)
+	}
+	if !strings.Contains(string(definition), "rule: self.matches('"+ImagePattern+"')\n") {
+		t.Errorf("the schema has no rule for %s", ImagePattern)
 	}
 }
 

@@ -4,7 +4,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // LLMService describes an LLM service: what it calls, what it answers, and how it runs. The operator turns it into an
 // autoscaled Deployment of gateways. Its name is a DNS label of at most 50 characters that begins with a letter, since
-// its children and its host name derive from it.
+// its children and its host name derive from it, and not default or kubernetes, which Kubernetes' own objects are called.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=llmservices,scope=Namespaced,shortName=llms,categories=all
@@ -18,6 +18,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS label that begins with a letter, of at most 50 characters"
+// +kubebuilder:validation:XValidation:rule="!(self.metadata.name in ['default', 'kubernetes'])",message="metadata.name must not be default or kubernetes: Kubernetes has objects of these names, and the service's children could not have them"
 type LLMService struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -36,6 +37,9 @@ type LLMService struct {
 }
 
 // LLMServiceSpec is what the user wants.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.scaling) || !has(self.runtime) || !has(self.runtime.maxInFlight) || self.scaling.metrics.all(m, !has(m.averageValue) || m.averageValue < self.runtime.maxInFlight)",message="scaling.metrics: averageValue must be below runtime.maxInFlight, which a replica never exceeds: it would never scale up"
+// +kubebuilder:validation:XValidation:rule="!has(self.scaling) || !has(self.runtime) || !has(self.runtime.resources) || !has(self.runtime.resources.limits) || !has(self.runtime.resources.limits.cpu) || double(self.scaling.metrics.map(m, has(m.averageUtilization) ? m.averageUtilization : 0).max()) * quantity(string(has(self.runtime.resources.requests) && has(self.runtime.resources.requests.cpu) ? self.runtime.resources.requests.cpu : self.runtime.resources.limits.cpu)).asApproximateFloat() < quantity(string(self.runtime.resources.limits.cpu)).asApproximateFloat() * 100.0",message="scaling.metrics: averageUtilization must be below what runtime.resources.limits.cpu is in percent of requests.cpu (100 where only the limit is set): it would never scale up"
 type LLMServiceSpec struct {
 	// upstreams are the services that this one calls. At most 64.
 	// +optional

@@ -31,7 +31,7 @@ type Runtime struct {
 	// answered 413. Default: 4Mi.
 	// +optional
 	// +kubebuilder:default="4Mi"
-	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('16Mi')) <= 0",message="requestBodyLimit must be a quantity from 1Ki to 16Mi"
+	// +kubebuilder:validation:XValidation:rule="string(self).size() <= 32 && isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('16Mi')) <= 0",message="requestBodyLimit must be a quantity from 1Ki to 16Mi"
 	RequestBodyLimit *resource.Quantity `json:"requestBodyLimit,omitempty"`
 
 	// maxStreamDuration is how long a stream may last, from 1s to 24h. The pods' grace period derives from it. Above
@@ -45,17 +45,21 @@ type Runtime struct {
 	// +optional
 	Resources *Resources `json:"resources,omitempty"`
 
-	// image is the gateway's image, of at most 512 characters, from a repository that the operator allows: by default that of
-	// its own gateway image only. Default: the image that the operator was installed with.
+	// image is the gateway's image, of at most 512 characters: a name with a tag, a digest or both, such as
+	// registry.example.com/team/gateway:v1, from a repository that the operator allows: by default that of its own gateway
+	// image only. Default: the image that the operator was installed with.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9\[][-A-Za-z0-9._:/@\[\]]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(([0-9A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?([.][0-9A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?)*|[[][0-9A-Fa-f:]+[]])(:[0-9]{1,5})?/)?[0-9a-z]+(([.]|__?|-+)[0-9a-z]+)*(/[0-9a-z]+(([.]|__?|-+)[0-9a-z]+)*)*(:[0-9A-Z_a-z][-.0-9A-Z_a-z]{0,127})?(@(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}))?$')",message="image must be a name with a tag, a digest or both, such as registry.example.com/team/gateway:v1 or registry.example.com/team/gateway@sha256:DIGEST"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^.{1,255}(:[^/:@]*)?(@.*)?$') && !self.matches('^[0-9a-f]{64}$')",message="image must have a name of at most 255 characters, and not 64 hexadecimal digits alone, which are an image's ID"
 	Image string `json:"image,omitempty"`
 }
 
 // Resources are what the gateway container asks for, and what it may use at most.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.limits.cpu) || quantity(string(self.limits.cpu)).compareTo(quantity('10m')) >= 0",message="limits.cpu must be at least 10m"
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.limits.memory) || quantity(string(self.limits.memory)).compareTo(quantity('64Mi')) >= 0",message="limits.memory must be at least 64Mi, of which a gateway takes 40Mi for itself"
 // +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || !has(self.requests.cpu) || !has(self.limits.cpu) || quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0",message="requests.cpu must not exceed limits.cpu"
 // +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || !has(self.requests.memory) || !has(self.limits.memory) || quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0",message="requests.memory must not exceed limits.memory"
 type Resources struct {
@@ -63,20 +67,20 @@ type Resources struct {
 	// +optional
 	Requests *ResourceList `json:"requests,omitempty"`
 
-	// limits are what the container may use at most.
+	// limits are what the container may use at most: of cpu at least 10m, of memory at least 64Mi.
 	// +optional
 	Limits *ResourceList `json:"limits,omitempty"`
 }
 
 // ResourceList is an amount of each resource that a gateway uses.
 type ResourceList struct {
-	// cpu is a quantity of cores, such as 500m or 2.
+	// cpu is a quantity of cores from 1m to 1000, such as 500m or 2.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",message="must be a quantity that is not negative"
+	// +kubebuilder:validation:XValidation:rule="string(self).size() <= 32 && isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1m')) >= 0 && quantity(string(self)).compareTo(quantity('1k')) <= 0",message="cpu must be a quantity of cores from 1m to 1000, such as 500m or 2"
 	CPU *resource.Quantity `json:"cpu,omitempty"`
 
-	// memory is a quantity of bytes, such as 256Mi.
+	// memory is a quantity of bytes from 1Mi to 64Ti, such as 256Mi.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",message="must be a quantity that is not negative"
+	// +kubebuilder:validation:XValidation:rule="string(self).size() <= 32 && isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('64Ti')) <= 0",message="memory must be a quantity of bytes from 1Mi to 64Ti, such as 256Mi; m stands for a thousandth"
 	Memory *resource.Quantity `json:"memory,omitempty"`
 }

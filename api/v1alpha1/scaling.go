@@ -1,7 +1,5 @@
 package v1alpha1
 
-import autoscalingv2 "k8s.io/api/autoscaling/v2"
-
 // MetricType selects what a metric measures.
 //
 // +kubebuilder:validation:Enum=InFlight;CPU
@@ -41,13 +39,9 @@ type Scaling struct {
 	Metrics []Metric `json:"metrics,omitempty"`
 
 	// behavior limits how fast the number of replicas changes: exactly the behavior of a HorizontalPodAutoscaler
-	// (autoscaling/v2). At most 16 policies in each direction.
+	// (autoscaling/v2).
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="!has(self.scaleUp) || !has(self.scaleUp.tolerance) || isQuantity(string(self.scaleUp.tolerance))",message="scaleUp.tolerance must be a quantity"
-	// +kubebuilder:validation:XValidation:rule="!has(self.scaleDown) || !has(self.scaleDown.tolerance) || isQuantity(string(self.scaleDown.tolerance))",message="scaleDown.tolerance must be a quantity"
-	// +kubebuilder:validation:XValidation:rule="!has(self.scaleUp) || !has(self.scaleUp.policies) || size(self.scaleUp.policies) <= 16",message="scaleUp.policies must have at most 16 items"
-	// +kubebuilder:validation:XValidation:rule="!has(self.scaleDown) || !has(self.scaleDown.policies) || size(self.scaleDown.policies) <= 16",message="scaleDown.policies must have at most 16 items"
-	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
+	Behavior *ScalingBehavior `json:"behavior,omitempty"`
 }
 
 // Metric is one measure to scale on.
@@ -67,13 +61,15 @@ type Metric struct {
 	// +required
 	Type MetricType `json:"type,omitempty"`
 
-	// averageValue is how many requests in flight a replica shall have, from 1 to 100000. For InFlight.
+	// averageValue is how many requests in flight a replica shall have, from 1 to 100000, and fewer than a replica serves at
+	// once, or there is never a reason for another one. For InFlight.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
 	AverageValue int32 `json:"averageValue,omitempty"`
 
-	// averageUtilization is the CPU that a replica shall use, in percent of its CPU request, from 1 to 1000. For CPU.
+	// averageUtilization is the CPU that a replica shall use, in percent of its CPU request, from 1 to 1000, and less than its
+	// CPU limit allows. It takes runtime.resources.requests.cpu, or a LimitRange that sets it. For CPU.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000

@@ -4,7 +4,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // LLMServiceStatus is what the operator observed.
 type LLMServiceStatus struct {
-	// conditions say how the service is; conditions.go lists their types and reasons. At most 16.
+	// conditions say how the service is: Ready, ConfigValid, ConfigApplied, Available and Scaling, and Reconciling or Stalled
+	// while they are true. At most 16.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

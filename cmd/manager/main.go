@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/cmd/internal/signals"
 	"github.com/llmservice/llmservice/controllers"
 	"github.com/llmservice/llmservice/controllers/load"
@@ -86,6 +88,8 @@ func (f *flags) check(rest []string) error {
 		return fmt.Errorf("unexpected argument %q", rest[0])
 	case f.gateway.Image == "":
 		return errors.New("--gateway-image is required")
+	case !image.MatchString(f.gateway.Image):
+		return fmt.Errorf("--gateway-image is %q, want a name with a tag, a digest or both", f.gateway.Image)
 	case f.customMetricsPort < 0 || f.customMetricsPort > 65535:
 		return fmt.Errorf("--custom-metrics-port is %d, want 0 to 65535", f.customMetricsPort)
 	case f.customMetricsPort > 0 && f.customMetricsService == "":
@@ -93,10 +97,19 @@ func (f *flags) check(rest []string) error {
 	case f.namespace == "" && (f.leaderElect || f.customMetricsPort > 0):
 		return fmt.Errorf("%s is required with --leader-elect and with --custom-metrics-port other than 0", namespaceVariable)
 	}
-	return f.checkPullPolicy()
+	return f.checkGateway()
 }
 
-func (f *flags) checkPullPolicy() error {
+// image is what nodes can pull. Every gateway would fail with another one.
+var image = regexp.MustCompile(v1alpha1.ImagePattern)
+
+// checkGateway refuses what would keep every gateway from starting.
+func (f *flags) checkGateway() error {
+	if level := f.gateway.LogLevel; level != "" {
+		if err := new(slog.Level).UnmarshalText([]byte(level)); err != nil {
+			return fmt.Errorf("--gateway-log-level is %q, want debug, info, warn or error", level)
+		}
+	}
 	switch f.gateway.PullPolicy {
 	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
 		return nil

@@ -24,6 +24,8 @@ func TestFlags(t *testing.T) {
 		{name: "pull policy", args: image + " --custom-metrics-port=0 --gateway-pull-policy=Sometimes", wantErr: `--gateway-pull-policy is "Sometimes"`},
 		{name: "a tag", args: image + " --custom-metrics-port=0 --allowed-gateway-image=mirror/gateway:v1", wantErr: "want a repository without tag"},
 		{name: "anything", args: image + " --custom-metrics-port=0 --allowed-gateway-image=*", wantErr: "want a repository without tag"},
+		{name: "image", args: "--gateway-image=gateway::1 --custom-metrics-port=0", wantErr: `--gateway-image is "gateway::1"`},
+		{name: "level of gateways", args: image + " --custom-metrics-port=0 --gateway-log-level=loud", wantErr: `--gateway-log-level is "loud"`},
 		{name: "argument", args: image + " --custom-metrics-port=0 serve", wantErr: `unexpected argument "serve"`},
 		{name: "level", args: image + " --log-level=loud", wantErr: "log-level"},
 	}

@@ -232,7 +232,7 @@ func (t *Tracker) dropOldCuts() {
 
 // sameState compares what a reconciler acts upon, which excludes load.
 func sameState(a, b config.Status) bool {
-	return a.Revision == b.Revision && a.Source == b.Source && a.Draining == b.Draining &&
+	return a.Revision == b.Revision && a.Source == b.Source && a.Draining == b.Draining && a.MaxInFlight == b.MaxInFlight &&
 		sameRejection(a.Rejected, b.Rejected) && slices.Equal(a.Secrets, b.Secrets)
 }
 

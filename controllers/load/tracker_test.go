@@ -217,6 +217,7 @@ func TestNotifiesOnlyOfWhatIsActedUpon(t *testing.T) {
 		{name: "source", next: with(func(s *config.Status) { s.Source = "lastGood" }), want: 1},
 		{name: "rejection", next: with(func(s *config.Status) { s.Rejected = &config.Rejection{Revision: "r2"} }), want: 1},
 		{name: "draining", next: with(func(s *config.Status) { s.Draining = true }), want: 1},
+		{name: "how many requests there may be", next: with(func(s *config.Status) { s.MaxInFlight = 100 }), want: 1},
 		{name: "secret", next: with(func(s *config.Status) { s.Secrets = []config.SecretState{{Loaded: true}} }), want: 1},
 	}
 	for _, tt := range tests {

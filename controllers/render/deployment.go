@@ -105,7 +105,7 @@ func podSecurity() *accorev1.PodSecurityContextApplyConfiguration {
 
 func gatewayContainer(in Input, maxStream time.Duration) (*accorev1.ContainerApplyConfiguration, error) {
 	r := runtimeOf(in.Service)
-	n, err := workers(&r)
+	n, err := Workers(in.Service)
 	if err != nil {
 		return nil, err
 	}

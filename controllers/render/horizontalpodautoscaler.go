@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/json"
 	"fmt"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -35,12 +34,8 @@ func horizontalPodAutoscaler(s *v1alpha1.LLMService) (Child, error) {
 		}
 		spec.WithMetrics(metric)
 	}
-	if scaling.Behavior != nil {
-		behavior, err := scalingBehavior(scaling.Behavior)
-		if err != nil {
-			return Child{}, fmt.Errorf("spec.scaling.behavior: %w", err)
-		}
-		spec.WithBehavior(behavior)
+	if b := scaling.Behavior; b != nil {
+		spec.WithBehavior(scalingBehavior(b))
 	}
 	autoscaler := acautoscalingv2.HorizontalPodAutoscaler(s.Name, s.Namespace).WithSpec(spec)
 	child.Apply, child.meta = autoscaler, autoscaler.ObjectMetaApplyConfiguration
@@ -89,17 +84,29 @@ func cpuMetric(m *v1alpha1.Metric) *acautoscalingv2.MetricSpecApplyConfiguration
 				WithAverageUtilization(m.AverageUtilization)))
 }
 
-// Both types have the same JSON, by which the behavior passes unchanged, members of later versions included.
-func scalingBehavior(b *autoscalingv2.HorizontalPodAutoscalerBehavior) (
-	*acautoscalingv2.HorizontalPodAutoscalerBehaviorApplyConfiguration, error,
-) {
-	encoded, err := json.Marshal(b)
-	if err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
+func scalingBehavior(b *v1alpha1.ScalingBehavior) *acautoscalingv2.HorizontalPodAutoscalerBehaviorApplyConfiguration {
+	behavior := acautoscalingv2.HorizontalPodAutoscalerBehavior()
+	if b.ScaleUp != nil {
+		behavior.WithScaleUp(scalingRules(b.ScaleUp))
 	}
-	apply := acautoscalingv2.HorizontalPodAutoscalerBehavior()
-	if err := json.Unmarshal(encoded, apply); err != nil {
-		return nil, fmt.Errorf("decode: %w", err)
+	if b.ScaleDown != nil {
+		behavior.WithScaleDown(scalingRules(b.ScaleDown))
 	}
-	return apply, nil
+	return behavior
+}
+
+func scalingRules(r *v1alpha1.ScalingRules) *acautoscalingv2.HPAScalingRulesApplyConfiguration {
+	rules := acautoscalingv2.HPAScalingRules()
+	rules.StabilizationWindowSeconds = r.StabilizationWindowSeconds
+	rules.Tolerance = r.Tolerance
+	if r.SelectPolicy != "" {
+		rules.WithSelectPolicy(autoscalingv2.ScalingPolicySelect(r.SelectPolicy))
+	}
+	for _, p := range r.Policies {
+		rules.WithPolicies(acautoscalingv2.HPAScalingPolicy().
+			WithType(autoscalingv2.HPAScalingPolicyType(p.Type)).
+			WithValue(p.Value).
+			WithPeriodSeconds(p.PeriodSeconds))
+	}
+	return rules
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
@@ -37,11 +38,15 @@ func resourceList(l *v1alpha1.ResourceList) corev1.ResourceList {
 	if l == nil {
 		return list
 	}
-	if l.CPU != nil {
-		list[corev1.ResourceCPU] = *l.CPU
-	}
-	if l.Memory != nil {
-		list[corev1.ResourceMemory] = *l.Memory
+	wanted := map[corev1.ResourceName]*resource.Quantity{corev1.ResourceCPU: l.CPU, corev1.ResourceMemory: l.Memory}
+	for name, quantity := range wanted {
+		if quantity == nil {
+			continue
+		}
+		// As the API server would round it: what it changed would be taken for somebody's edit.
+		rounded := quantity.DeepCopy()
+		rounded.RoundUp(resource.Milli)
+		list[name] = rounded
 	}
 	return list
 }

@@ -15,8 +15,9 @@ const (
 	maxAutoWorkers = 64
 )
 
-// workers is how many requests a replica computes at the same instant.
-func workers(r *v1alpha1.Runtime) (int64, error) {
+// Workers is how many requests a replica computes at the same instant. It fails on what the API would have refused.
+func Workers(s *v1alpha1.LLMService) (int64, error) {
+	r := runtimeOf(s)
 	switch w := r.Workers; {
 	case w == nil, w.Type == intstr.String && w.StrVal == v1alpha1.WorkersAuto:
 		return autoWorkers(r.Resources), nil

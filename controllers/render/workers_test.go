@@ -32,7 +32,7 @@ func TestWorkers(t *testing.T) {
 		}}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := workers(&tt.runtime)
+			got, err := Workers(&v1alpha1.LLMService{Spec: v1alpha1.LLMServiceSpec{Runtime: &tt.runtime}})
 			if err != nil || got != tt.want {
 				t.Errorf("got %d, %v, want %d", got, err, tt.want)
 			}

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -154,4 +156,51 @@ func (s *system) awaitReadings(service *v1alpha1.LLMService, gateways map[string
 		}
 		return nil
 	})
+}
+
+// A CPU metric is in percent of the request that the pods have, whether the spec or a LimitRange gave it to them.
+func TestACPUMetricWithoutARequestIsTold(t *testing.T) {
+	s := start(t)
+	byCPU := scaling(v1alpha1.Metric{Name: "cpu", Type: v1alpha1.MetricCPU, AverageUtilization: 70})
+	without := s.create("without", byCPU)
+	s.fleet.pod(without, "without-a", s.fleet.awaitDelivery(without, ""))
+	if message := s.awaitCondition(without, v1alpha1.ConditionScaling, "False/CPURequestMissing"); !strings.Contains(message, "spec.runtime.resources.requests.cpu") {
+		t.Errorf("it says %q", message)
+	}
+	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "defaults"}}
+	limits.Spec.Limits = []corev1.LimitRangeItem{{
+		Type: corev1.LimitTypeContainer, DefaultRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")},
+	}}
+	if err := api.Create(t.Context(), limits); err != nil {
+		t.Fatal(err)
+	}
+	with := s.create("with", byCPU)
+	revision := s.fleet.awaitDelivery(with, "")
+	eventually(t, "a pod with the LimitRange's request", func() error {
+		s.fleet.pod(with, "with-a", revision)
+		var pod corev1.Pod
+		if err := api.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "with-a"}, &pod); err != nil {
+			return err
+		}
+		if pod.Spec.Containers[0].Resources.Requests.Cpu().IsZero() {
+			s.fleet.remove("with-a")
+			return errors.New("the LimitRange is not in force yet")
+		}
+		return nil
+	})
+	s.awaitCondition(with, v1alpha1.ConditionConfigApplied, "False/Pending")
+	s.awaitCondition(with, v1alpha1.ConditionScaling, "Unknown/Progressing")
+}
+
+// Gateways know how many requests their memory allows, and the operator does not.
+func TestATargetThatNoReplicaReachesIsTold(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant", scaling(inFlight))
+	a, b := s.up(service)
+	for _, gateway := range []*gateway{a, b} {
+		gateway.set(func(status *config.Status) { status.MaxInFlight = int64(inFlight.AverageValue) })
+	}
+	if message := s.awaitCondition(service, v1alpha1.ConditionScaling, "False/TargetOutOfReach"); !strings.Contains(message, "spec.scaling.metrics[streams].averageValue") {
+		t.Errorf("it says %q", message)
+	}
 }
