@@ -52,6 +52,7 @@ func Compile(c *Config) (*Program, Errors) {
 		program:   newProgram(c),
 		upstreams: map[string]*Upstream{},
 		functions: map[string]*function{},
+		known:     newKnown(),
 	}
 	v.config(c)
 	if len(v.errs) > 0 {

@@ -38,6 +38,8 @@ type validator struct {
 	// expressions is what checking all expressions so far has taken.
 	expressions int
 	calling     []string // the functions being read, outermost first
+	// known is what all checks of what is known before a request may take together.
+	known known
 }
 
 func (v *validator) config(c *Config) {

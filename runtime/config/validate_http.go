@@ -29,6 +29,9 @@ func (v *validator) http(path string, h *HTTPCall, at *place) expr.Type {
 	v.templates(path+".query", &h.Query, at)
 	v.headers(path+".headers", h.Headers)
 	v.templates(path+".headers", &h.Headers, at)
+	if t := v.program.Map(&h.Headers); t != nil {
+		v.noControls(path+".headers", t)
+	}
 	v.tree(path+".body", &h.Body, at)
 	for i, status := range h.AllowStatus {
 		v.between(indexed(path+".allowStatus", i), status, 300, 599)

@@ -44,6 +44,9 @@ func (v *validator) parameters(path string, raw *jsontext.Value, at *place, o *O
 	}
 	v.streamOptions(path+"."+streamOptions, members[streamOptions])
 	v.tree(path, raw, at)
+	if t := v.program.Tree(raw); t != nil {
+		v.parameterTypes(path, t)
+	}
 }
 
 const (

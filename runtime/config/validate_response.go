@@ -19,6 +19,9 @@ func (v *validator) response(path string, r *Route, end *place) {
 	}
 	v.tree(here+".body", &a.Body, end)
 	v.schema(here+".schema", &a.Schema)
+	if t := v.program.Tree(&a.Body); t != nil {
+		v.satisfies(here+".body", t.Known(v.known.constants), v.program.Schema(&a.Schema), here+".schema")
+	}
 	v.streamSettings(here, a)
 	switch {
 	case a.Stream != "":

@@ -6,9 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/schema"
 )
 
 var identifier = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
@@ -123,19 +122,28 @@ func (v *validator) action(path string, a *Action, at *place) expr.Type {
 	case a.HTTP != nil:
 		return v.http(path+".http", a.HTTP, at)
 	case a.Call != nil:
-		v.argument(path+".call.input", &a.Call.Input, at)
-		return v.called(path+".call.function", a.Call.Function)
+		return v.call(path+".call", a.Call, at)
 	default:
 		return v.agent(path+".agent", a.Agent, at)
 	}
 }
 
-// argument checks what a function is called with.
-func (v *validator) argument(path string, input *jsontext.Value, at *place) {
-	if *input != nil {
-		v.object(path, *input)
-		v.tree(path, input, at)
+func (v *validator) call(path string, c *Call, at *place) expr.Type {
+	var input any = map[string]any{}
+	if c.Input != nil {
+		members := v.object(path+".input", c.Input)
+		v.tree(path+".input", &c.Input, at)
+		input = schema.UnknownOf()
+		if t := v.program.Tree(&c.Input); t != nil && members != nil {
+			input = t.Known(v.known.constants)
+		}
 	}
+	before := len(v.errs)
+	result := v.called(path+".function", c.Function)
+	if f := v.functions[c.Function]; f != nil && len(v.errs) == before {
+		v.satisfies(path+".input", input, v.program.Schema(&f.config.Input), f.path+".input")
+	}
+	return result
 }
 
 func (v *validator) chat(path string, c *Chat, at *place) expr.Type {
@@ -173,6 +181,9 @@ func (v *validator) messages(path string, messages []Message, at *place) {
 			v.addf(here, "has history and a message of its own, want one of them")
 		case m.History != "":
 			v.expression(here+".history", &m.History, at, expr.List(expr.Dyn))
+			if t := v.program.Template(&m.History); t != nil {
+				v.history(here+".history", t)
+			}
 		default:
 			if !slices.Contains(roles, m.Role) {
 				v.addf(here+".role", "%q, want one of %s", m.Role, strings.Join(roles, ", "))
@@ -188,6 +199,9 @@ func (v *validator) embeddings(path string, e *Embeddings, at *place) expr.Type 
 		v.addf(path+".input", "is required")
 	}
 	v.text(path+".input", &e.Input, at)
+	if t := v.program.Template(&e.Input); t != nil {
+		v.texts(path+".input", t)
+	}
 	v.parameters(path+".parameters", &e.Parameters, at, nil)
 	v.encodingFormat(path+".parameters.encoding_format", e.Parameters)
 	return vectorsType
@@ -205,7 +219,11 @@ func (v *validator) agent(path string, a *Agent, at *place) expr.Type {
 		if slices.Contains(a.Tools[:i], name) {
 			v.addf(here, "%q is there already", name)
 		}
+		before := len(v.errs)
 		v.called(here, name)
+		if f := v.functions[name]; f != nil && len(v.errs) == before {
+			v.satisfies(here, schema.UnknownOf("object"), v.program.Schema(&f.config.Input), f.path+".input, of a tool an object,")
+		}
 	}
 	v.between(path+".maxTurns", a.MaxTurns, 1, MaxTurns)
 	v.between(path+".maxParallel", a.MaxParallel, 1, MaxParallel)
@@ -234,6 +252,7 @@ func (v *validator) answer(path string, r *Respond, at *place) expr.Type {
 func (v *validator) forEach(path string, f *ForEach, at *place) expr.Type {
 	items := v.expression(path+".items", &f.Items, at, expr.List(expr.Dyn))
 	v.between(path+".maxItems", f.MaxItems, 1, MaxItems)
+	v.fits(path+".items", f)
 	v.between(path+".maxParallel", f.MaxParallel, 1, MaxParallel)
 	inner := at.with("item", items.Element()).with("index", expr.Int)
 	inner.inRoute = false

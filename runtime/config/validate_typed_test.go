@@ -251,7 +251,7 @@ func TestFunctionsDoNotRecur(t *testing.T) {
 			c.Functions[0].Steps = append(c.Functions[0].Steps, Step{Name: "again", Action: Action{Call: &Call{Function: "summary"}}})
 		}, "functions[0].steps[1].call.function: functions may not call themselves: summary calls summary"},
 		"another that calls it": {func(c *Config) {
-			c.Functions[0].Steps = append(c.Functions[0].Steps, Step{Name: "again", Action: Action{Call: &Call{Function: "find"}}})
+			c.Functions[0].Steps = append(c.Functions[0].Steps, Step{Name: "again", Action: Action{Call: &Call{Function: "find", Input: []byte(`{"q":"x"}`)}}})
 		}, "summary calls find calls summary"},
 		"an agent's tool": {func(c *Config) {
 			agent := &Agent{Upstream: "fast", Messages: ask("x").Messages, Tools: []string{"summary"}, MaxTurns: 1, MaxParallel: 1}

@@ -45,6 +45,8 @@ type part struct {
 	tree    *ast.AST
 	vars    Vars
 	nothing bool // may be null, which has no text
+	// constant says that the expression reads no variable.
+	constant bool
 }
 
 // Compile reads a template. Every error is an *Error.
@@ -105,6 +107,9 @@ func (e *Env) CompileExpression(text string, want Type) (*Template, error) {
 		return nil, &Error{Column: t.parts[0].column, Message: fmt.Sprintf("gives %s, want %s", t.typ, want)}
 	}
 	t.want = want
+	if value, ok := t.Constant(nil); t.isConstant() && !ok {
+		return nil, &Error{Column: t.parts[0].column, Message: fmt.Sprintf("gives %T, want %s", value, want)}
+	}
 	return t, nil
 }
 
@@ -133,26 +138,62 @@ func (e *Env) program(p *part) error {
 		return e.firstIssue(p, errs.GetErrors(), tree)
 	}
 	out := tree.GetType(tree.Expr().ID())
-	if mentionsOptional(out) {
+	switch {
+	case mentionsOptional(out):
 		return &Error{Column: p.column, Message: "the value may be missing: end the expression with .orValue(…)"}
-	} else if out.Kind() == types.TypeKind {
+	case out.Kind() == types.TypeKind:
 		return &Error{Column: p.column, Message: "a type is not a value that can be put out"}
+	case hasOtherKeys(out):
+		return &Error{Column: p.column, Message: "gives a map whose keys are not strings, which JSON does not have"}
 	}
 	if err := e.substitute(tree, p); err != nil {
 		return err
 	}
-	*parsed.NativeRep() = *tree // cel.Env plans only what is its own
-	program, err := e.shared.cel.Program(parsed, e.shared.options...)
-	if err != nil {
-		return &Error{Column: p.column, Message: err.Error()}
-	}
-	p.program, p.typ, p.tree, p.vars = program, e.objects.output(out), tree, e.vars
+	p.typ, p.tree, p.vars = e.objects.output(out), tree, e.vars
 	p.nothing = (p.typ.kind == nullableKind || p.typ.kind == nullKind) && isRead(tree.Expr())
+	return e.plan(p)
+}
+
+// plan makes the program, and evaluates what is constant.
+func (e *Env) plan(p *part) error {
+	root := p.tree.Expr()
+	s := seeker{vars: e.vars}
+	reads, found := s.seek(root)
+	for _, n := range found {
+		if n != root {
+			if err := e.constantPart(p, n); err != nil {
+				return err
+			}
+		}
+	}
+	var err error
+	if p.program, err = e.shared.cel.PlanProgram(p.tree, e.shared.options...); err != nil {
+		return p.alwaysFails(root, explain(context.Background(), err))
+	}
+	if p.constant = reads.nothing(); !p.constant {
+		return nil
+	}
+	value, err := e.once(p)
+	if err != nil {
+		return p.alwaysFails(root, err)
+	}
+	p.nothing = p.nothing || value == nil
 	return nil
 }
 
 func mentionsOptional(t *types.Type) bool {
 	return isOptional(t) || slices.ContainsFunc(t.Parameters(), mentionsOptional)
+}
+
+// hasOtherKeys says whether a value has, or holds, a map whose keys are certainly not strings.
+func hasOtherKeys(t *types.Type) bool {
+	if t.Kind() == types.MapKind {
+		switch t.Parameters()[0].Kind() { //nolint:exhaustive // the others may be strings
+		case types.BoolKind, types.IntKind, types.UintKind, types.DoubleKind:
+			return true
+		}
+	}
+	return slices.ContainsFunc(t.Parameters(), hasOtherKeys)
 }
 
 // Value evaluates the template. A string that is one expression and nothing else keeps the expression's type: nil, bool,

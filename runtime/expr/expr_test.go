@@ -207,14 +207,14 @@ func TestEvaluationFails(t *testing.T) {
 		"wrong type":         {"${request.body.q + 1}", "wrong type"},
 		"int times double":   {"${request.body.n * 2.0}", "wrong type"},
 		"not a number":       {"${int(request.body.q)}", "converts a value that has no such form"},
-		"not a timestamp":    {"${timestamp(request.body.q)}", "cannot be evaluated"},
+		"not a timestamp":    {"${timestamp(request.body.q)}", "no such form"},
 		"division":           {"${request.body.n / 0}", "divides by zero"},
 		"remainder":          {"${request.body.n % 0}", "divides by zero"},
 		"overflow":           {"${request.body.n * 9223372036854775807}", "out of range"},
 		"infinity":           {"${request.body.f / 0.0}", "not a finite number"},
 		"optional in dyn":    {"${dyn(optional.of(request.body.q))}", ".orValue(…)"},
 		"value of none":      {"${request.body.?nope.value()}", "takes the value of an optional that has none"},
-		"keys not strings":   {"${{1: request.body.q}}", "keys are not strings"},
+		"keys not strings":   {"${{request.body.n: request.body.q}}", "keys are not strings"},
 		"type in dyn":        {"${dyn(type(request.body.q))}", "JSON does not have"},
 		"not UTF-8, in JSON": {"x${[request.body.bad]}", "not UTF-8"},
 		"bad format":         {"${request.body.q.substring(5, 1)}", "cannot be evaluated"},
@@ -319,7 +319,7 @@ func TestContextInterruptsEvaluation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = r.value(ctx, template.parts[0])
+	_, err = r.value(ctx, &template.parts[0])
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "was interrupted") {
 		t.Errorf("got %v, want an interrupt", err)
 	}

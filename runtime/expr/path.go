@@ -24,6 +24,13 @@ func (e *Env) CompilePath(text string) (*Template, error) {
 			return nil, &Error{Column: p.column + at, Message: wrong}
 		}
 	}
+	known := func(p *part) (string, bool, error) {
+		text, ok := p.fixed()
+		return text, ok, nil
+	}
+	if _, err := t.path(known); err != nil {
+		return nil, err //nolint:wrapcheck // it is an Error already
+	}
 	return t, nil
 }
 
@@ -56,26 +63,35 @@ func (t *Template) Path(ctx context.Context, vars map[string]any, b *Budget) (st
 	if err != nil {
 		return "", err
 	}
+	return t.path(func(p *part) (string, bool, error) {
+		text, err := r.part(ctx, p)
+		return text, true, err
+	})
+}
+
+// path puts the parts together. Of one that is not known yet, nothing is wrong with the segment that it is in.
+func (t *Template) path(textOf func(p *part) (text string, known bool, err error)) (string, error) {
 	var out strings.Builder
 	var last *part // the expression in the segment that is being written
 	segment := 0   // where it begins
+	all := true    // of its parts are known
 	for i := range t.parts {
 		p := &t.parts[i]
-		text, err := r.part(ctx, *p)
+		text, known, err := textOf(p)
 		if err != nil {
 			return "", err
 		}
-		if p.program != nil {
+		if all = all && known; p.program != nil {
 			last, text = p, url.PathEscape(text)
 		} else if slash := strings.IndexByte(text, '/'); slash >= 0 {
-			if last != nil && !isSegment(out.String()[segment:]+text[:slash]) {
+			if last != nil && all && !isSegment(out.String()[segment:]+text[:slash]) {
 				return "", last.failed(errSegment)
 			}
-			last, segment = nil, out.Len()+strings.LastIndexByte(text, '/')+1
+			last, segment, all = nil, out.Len()+strings.LastIndexByte(text, '/')+1, true
 		}
 		out.WriteString(text)
 	}
-	if last != nil && !isSegment(out.String()[segment:]) {
+	if last != nil && all && !isSegment(out.String()[segment:]) {
 		return "", last.failed(errSegment)
 	}
 	return out.String(), nil

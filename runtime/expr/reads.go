@@ -74,7 +74,7 @@ func add(all []Path, more ...Path) []Path {
 	return all
 }
 
-func (p part) reads() []Path {
+func (p *part) reads() []Path {
 	if p.tree == nil {
 		return nil
 	}
@@ -94,7 +94,7 @@ func find(e ast.Expr, id int64) (found ast.Expr) {
 }
 
 // readsAt gives what the part of the expression reads that failed; all of the expression, where that is not known.
-func (p part) readsAt(id int64) []Path {
+func (p *part) readsAt(id int64) []Path {
 	if p.tree == nil || id == 0 {
 		return p.reads()
 	}

@@ -42,7 +42,8 @@ func start(ctx context.Context, vars map[string]any, b *Budget) (*run, error) {
 
 func (r *run) text(ctx context.Context, t *Template) (string, error) {
 	var b strings.Builder
-	for _, p := range t.parts {
+	for i := range t.parts {
+		p := &t.parts[i]
 		text, err := r.part(ctx, p)
 		if err != nil {
 			return "", err
@@ -58,7 +59,7 @@ func (r *run) text(ctx context.Context, t *Template) (string, error) {
 }
 
 // part gives a part's text.
-func (r *run) part(ctx context.Context, p part) (string, error) {
+func (r *run) part(ctx context.Context, p *part) (string, error) {
 	if p.program == nil {
 		if err := r.spend(len(p.text)); err != nil {
 			return "", p.failed(err)
@@ -98,7 +99,7 @@ func asText(value any) (string, error) {
 
 // expression gives the value of a template that is one expression.
 func (r *run) expression(ctx context.Context, t *Template) (any, error) {
-	value, err := r.value(ctx, t.parts[0])
+	value, err := r.value(ctx, &t.parts[0])
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +109,7 @@ func (r *run) expression(ctx context.Context, t *Template) (any, error) {
 	return value, nil
 }
 
-func (r *run) value(ctx context.Context, p part) (any, error) {
+func (r *run) value(ctx context.Context, p *part) (any, error) {
 	out, err := r.eval(ctx, p)
 	if err != nil {
 		failed := p.failed(explain(ctx, err))
@@ -128,7 +129,7 @@ func (r *run) value(ctx context.Context, p part) (any, error) {
 	return value, nil
 }
 
-func (r *run) eval(ctx context.Context, p part) (out ref.Val, err error) {
+func (r *run) eval(ctx context.Context, p *part) (out ref.Val, err error) {
 	reserved, err := r.budget.reserve(ctx, r.cost)
 	if err != nil {
 		return nil, err
@@ -168,7 +169,7 @@ func isRefusal(err error) bool {
 }
 
 // failed names the expression.
-func (p part) failed(err error) *Error {
+func (p *part) failed(err error) *Error {
 	e := &Error{Column: p.column, Message: fmt.Sprintf("${%s} %v", p.text, err), Reason: err.Error(), Reads: p.reads()}
 	if p.program == nil {
 		e.Message = fmt.Sprintf("text %v", err)
@@ -198,6 +199,7 @@ var failures = []struct {
 	{"unsigned integer overflow", "gives a number that is out of range"},
 	{"range error", "gives a number that is out of range"},
 	{"type conversion error", "converts a value that has no such form"},
+	{"invalid RFC 3339 timestamp", "converts a value that has no such form"},
 	{"optional.none() dereference", "takes the value of an optional that has none"},
 }
 

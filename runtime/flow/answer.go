@@ -77,8 +77,8 @@ func wantsText(raw jsontext.Value) bool {
 	return len(raw) > 0 && json.Unmarshal(raw, &s) == nil && s.Type == "string"
 }
 
-// keep gives an answer as it has been promised, which is as it is to be sent: the schema's defaults are written out. How it
-// breaks its promise is said in the log and the metric, not to the client.
+// keep gives an answer as it has been promised, which is as it is to be sent: the schema's defaults are written out. How an
+// answer that an upstream has a part in breaks its promise is said in the log and the metric, not to the client.
 func (p *promise) keep(ctx context.Context, f *frame, tree *expr.Tree, encoded []byte) ([]byte, error) {
 	if p.schema == nil {
 		return encoded, nil
@@ -92,6 +92,13 @@ func (p *promise) keep(ctx context.Context, f *frame, tree *expr.Tree, encoded [
 	if len(violations) > 0 && violations[0].Type == problem.TypeJSONInvalid && tree != nil && !f.originOf(tree.Reads()).upstream {
 		// It was written as JSON: there is more of it, or it is deeper, than can be checked.
 		return nil, f.misfit(tree.Reads(), "makes an answer that is too large to be checked", invalid(violations))
+	}
+	if tree != nil && len(violations) > 0 {
+		// The client is told where the places at fault are made of its request alone: another request would do.
+		reads := readsAt(tree, violations)
+		if from := f.originOf(reads); !from.upstream && len(from.places) > 0 {
+			return nil, f.misfit(reads, "makes an answer that this route does not promise", invalid(violations))
+		}
 	}
 	answer, _ := sent.([]byte)
 	return answer, f.keptPromise(violations)

@@ -46,7 +46,7 @@ func TestValuesThatAnExpressionCannotUse(t *testing.T) {
 		"a set step's whole value":            {`"${10 / steps.s.n}"`, `{"name":"s","set":{"value":"${request.body}"}}`, `{}`, `["body","n"]`},
 		"a condition":                         {`1`, `{"name":"s","when":"${10 / request.body.n > 1}","set":{"value":1}}`, `{}`, `["body","n"]`},
 		"a function's input":                  {`1`, `{"name":"s","call":{"function":"inverse","input":{"of":"${request.body.n}"}}}`, `{}`, `["body","n"]`},
-		"a function's input, by its schema":   {`1`, `{"name":"s","call":{"function":"inverse","input":{"of":"${request.body.s}"}}}`, `{}`, `["body","s"]`},
+		"a function's input, by its schema":   {`1`, `{"name":"s","call":{"function":"inverse","input":{"of":"${request.body.any}"}}}`, `{"any":"x"}`, `["body","any"]`},
 		"a function's output":                 {`"${10 / steps.s}"`, `{"name":"s","call":{"function":"same","input":{"of":"${request.body.n}"}}}`, `{}`, `["body","n"]`},
 		"an item":                             {`1`, `{"name":"s","forEach":{"items":"${request.body.l}","maxItems":9,"maxParallel":1,"do":{"call":{"function":"inverse","input":{"of":"${item}"}}}}}`, `{"l":[1,0]}`, `["body","l",1]`},
 		"an item of a list that was made":     {`1`, `{"name":"s","forEach":{"items":"${request.body.l.map(i, i)}","maxItems":9,"maxParallel":1,"do":{"call":{"function":"inverse","input":{"of":"${item}"}}}}}`, `{"l":[1,0]}`, `["body","l"]`},
@@ -143,10 +143,31 @@ func TestAnswersThatAnExpressionCannotUse(t *testing.T) {
 	}
 }
 
-// A fault that nothing sent could avoid is the configuration's.
-func TestAnExpressionThatAlwaysFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, settings{}, nil, answering(`"${1 / (2 - 2)}"`))
-		w.refused(w.post(hi), 500, "internal")
-	})
+// TestAnswersThatARequestMakesBreakTheirPromise: the client is told, if it can send what does better.
+func TestAnswersThatARequestMakesBreakTheirPromise(t *testing.T) {
+	const promised = `"schema":{"type":"object","required":["n"],"properties":{"n":{"type":"integer","maximum":10},"l":{"type":"array","maxItems":2}}}`
+	script := map[string]upstreamFunc{"web": func(*asked) canned { return jsonOf(200, `{"n":99}`) }}
+	step := `"steps":[{"name":"s","http":{"upstream":"web","method":"GET","path":"/"}},{"name":"t","set":{"value":{"n":"${has(request.body.n) ? request.body.n : 1}"}}}],`
+	for name, tt := range map[string]struct{ body, request, loc string }{
+		"a number":                {`{"n":"${request.body.n}"}`, `{"n":11}`, `["body","n"]`},
+		"one of another type":     {`{"n":"${request.body.n}"}`, `{"n":"MARK"}`, `["body","n"]`},
+		"a list":                  {`{"n":1,"l":"${request.body.l}"}`, `{"l":[1,2,3]}`, `["body","l"]`},
+		"a member that is absent": {`"${request.body}"`, `{}`, `["body","n"]`},
+		"through a step":          {`{"n":"${steps.t.n}"}`, `{"n":11}`, `["body","n"]`},
+		"beside an upstream's":    {`{"n":"${request.body.n}","s":"${steps.s.body.n}"}`, `{"n":11}`, `["body","n"]`},
+		"an upstream's":           {`{"n":"${steps.s.body.n}","m":"${request.body.n}"}`, `{"n":11}`, ""},
+		"made of both":            {`{"n":"${steps.s.body.n + request.body.n}"}`, `{"n":11}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{}, script, `{`+step+`"response":{`+promised+`,"body":`+tt.body+`}}`)
+				if g := w.post(tt.request); tt.loc != "" {
+					w.blames(g, tt.loc)
+					return
+				} else if w.refused(g, 502, "response_invalid"); len(w.noted(&w.reports)) != 1 || len(w.noted(&w.invalid)) != 1 {
+					t.Errorf("reports %q, metric %q", w.reports, w.invalid)
+				}
+			})
+		})
+	}
 }

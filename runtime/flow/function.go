@@ -117,11 +117,16 @@ func (c *call) refused(f *frame, violations []problem.Violation) error {
 	if c.input == nil {
 		return invalid(violations)
 	}
+	return f.misfit(readsAt(c.input, violations), "gives what a function does not accept", invalid(violations))
+}
+
+// readsAt gives what a tree reads at the places of violations, whose locs begin with one step for the whole of it.
+func readsAt(tree *expr.Tree, violations []problem.Violation) []expr.Path {
 	var reads []expr.Path
 	for i := range violations {
-		reads = append(reads, c.input.Reads(steps(violations[i].Loc[1:])...)...)
+		reads = append(reads, tree.Reads(steps(violations[i].Loc[1:])...)...)
 	}
-	return f.misfit(reads, "gives what a function does not accept", invalid(violations))
+	return reads
 }
 
 // steps are those of a loc that lead through a value.

@@ -80,17 +80,17 @@ func TestStepsOfEveryKind(t *testing.T) {
 		},
 		{
 			name: "for each of none", status: 200,
-			route:   answering(`"${steps.s}"`, `{"name":"s","forEach":{"items":"${request.body.words}","maxItems":3,"maxParallel":2,"do":{"call":{"function":"double"}}}}`),
+			route:   answering(`"${steps.s}"`, `{"name":"s","forEach":{"items":"${request.body.words}","maxItems":3,"maxParallel":2,"do":{"call":{"function":"double","input":{"word":"${item}"}}}}}`),
 			request: `{"words":[]}`, want: `[]`,
 		},
 		{
 			name: "for each of too many", status: 422,
-			route:   answering(`"${steps.s}"`, `{"name":"s","forEach":{"items":"${request.body.words}","maxItems":3,"maxParallel":2,"do":{"call":{"function":"double"}}}}`),
+			route:   answering(`"${steps.s}"`, `{"name":"s","forEach":{"items":"${request.body.words}","maxItems":3,"maxParallel":2,"do":{"call":{"function":"double","input":{"word":"${item}"}}}}}`),
 			request: `{"words":["a","b","c","d"]}`, want: `["body","words"]`,
 		},
 		{
 			name: "for each of what is no list", status: 422,
-			route:   answering(`"${steps.s}"`, `{"name":"s","forEach":{"items":"${request.body.words}","maxItems":3,"maxParallel":2,"do":{"call":{"function":"double"}}}}`),
+			route:   answering(`"${steps.s}"`, `{"name":"s","forEach":{"items":"${request.body.words}","maxItems":3,"maxParallel":2,"do":{"call":{"function":"double","input":{"word":"${item}"}}}}}`),
 			request: `{"words":"abc"}`, want: `["body","words"]`,
 		},
 		{

@@ -210,7 +210,7 @@ func TestPromises(t *testing.T) {
 		begins, code   string
 	}{
 		{"whole, kept", `"body":"${steps.s.output}",` + schema, good, 200, `{"n":1}`, ""},
-		{"whole, broken", `"body":{"n":"${steps.s.text}"},` + schema, bad, 502, `{"detail":`, "response_invalid"},
+		{"whole, broken", `"body":"${steps.s.text.parseJson()}",` + schema, bad, 502, `{"detail":`, "response_invalid"},
 		{"streamed, kept", `"stream":"s","format":"JSON",` + schema, good, 200, "event: delta\ndata: {\"text\":\"{\\\"n\\\":\"}", ""},
 		{"streamed, broken", `"stream":"s","format":"JSON",` + schema, bad, 200, "event: delta\ndata: {\"text\":\"{\\\"n\\\":\"}", "response_invalid"},
 		{"chunks, broken", `"stream":"s",` + schema, bad, 200, roleOf() + contentOf(`{\"n\":`), "response_invalid"},
@@ -220,7 +220,7 @@ func TestPromises(t *testing.T) {
 		{"held, broken", `"stream":"s","commit":"AfterValidation",` + schema, bad, 502, `{"detail":`, "response_invalid"},
 		{"held, broken off", `"stream":"s","commit":"AfterValidation",` + schema, breaks, 502, `{"detail":`, "upstream_truncated"},
 		{"a result, kept", `"events":{},"body":{"n":1},` + schema, good, 200, "event: result\ndata: {\"n\":1}\n\n", ""},
-		{"a result, broken", `"events":{"steps":["s"]},"body":{"n":"${steps.s.text}"},` + schema, bad, 200, "event: s\n", "response_invalid"},
+		{"a result, broken", `"events":{"steps":["s"]},"body":"${steps.s.text.parseJson()}",` + schema, bad, 200, "event: s\n", "response_invalid"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

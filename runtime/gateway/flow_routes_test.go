@@ -78,7 +78,7 @@ func TestProducedTokensArriveOneByOne(t *testing.T) {
 func TestAnswersThatBreakTheirSchemaAreLoggedAndCounted(t *testing.T) {
 	_, url := startMock(t, mockllm.Options{})
 	for name, response := range map[string]*config.Response{
-		"whole":    {Body: []byte(`{"n":"${steps.answer.text}"}`)},
+		"whole":    {Body: []byte(`"${steps.answer.text.parseJson()}"`)},
 		"streamed": {Stream: "answer"},
 		"held":     {Stream: "answer", Commit: config.CommitAfterValidation},
 	} {

@@ -74,6 +74,9 @@ func (w *Work) equal(a, b any) bool {
 	if !w.step(1) {
 		return false
 	}
+	if w.partial && (w.isUnknown(a) || w.isUnknown(b)) {
+		return true
+	}
 	switch a := a.(type) {
 	case nil:
 		return b == nil
@@ -128,7 +131,7 @@ var seed = maphash.MakeSeed()
 
 // hash is equal for equal values. It is of use only while the work goes on.
 func (w *Work) hash(v any) uint64 {
-	if !w.step(1) {
+	if !w.step(1) || w.isUnknown(v) {
 		return 0
 	}
 	switch v := v.(type) {

@@ -62,6 +62,10 @@ func (e *evaluation) apply(r *rule, v any, in *scope, seen *marks, errs *tally) 
 		}
 		return !a.failed
 	}
+	if u, ok := a.work.unknown(v); ok {
+		a.unknown(u)
+		return !a.failed
+	}
 	if r.resource != nil && (in == nil || in.resource != r.resource) {
 		a.scope = &scope{r.resource, in}
 	}
@@ -185,7 +189,7 @@ func (a *application) resolved() *rule {
 
 func (a *application) combinations(v any) {
 	r := a.rule
-	if r.not != nil && !a.done() && a.apply(r.not, v, a.scope, nil, nil) && a.fails() {
+	if r.not != nil && !a.done() && a.isCertain(r.not, v) && a.fails() {
 		a.add(&kind.Not{})
 	}
 	for _, sub := range r.allOf {
@@ -200,10 +204,14 @@ func (a *application) combinations(v any) {
 	if r.ifs == nil || a.done() {
 		return
 	}
-	if a.same(r.ifs, v, nil) {
-		a.needs(r.then, v)
-	} else {
+	before := a.work.unknowns
+	switch ok := a.same(r.ifs, v, nil); {
+	case !ok:
 		a.needs(r.otherwise, v)
+	case a.work.unknowns == before:
+		a.needs(r.then, v)
+	case a.seen != nil:
+		a.seen.all = true
 	}
 }
 
@@ -223,12 +231,12 @@ func (a *application) any(v any) {
 }
 
 func (a *application) one(v any) {
-	matched := -1
+	matched, before := -1, a.work.unknowns
 	for i, branch := range a.rule.oneOf {
 		if !a.same(branch, v, nil) {
 			continue
 		}
-		if matched >= 0 {
+		if matched >= 0 && a.work.unknowns == before {
 			if a.fails() {
 				a.add(&kind.OneOf{Subschemas: []int{matched, i}})
 			}

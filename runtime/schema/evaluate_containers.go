@@ -203,7 +203,8 @@ func (a *application) array(list []any) {
 		a.contains(list)
 	}
 	if r.UniqueItems && !a.done() {
-		if i, j, repeated := a.work.duplicates(list); repeated && a.fails() {
+		before := a.work.unknowns
+		if i, j, repeated := a.work.duplicates(list); repeated && a.work.unknowns == before && a.fails() {
 			a.add(&kind.UniqueItems{Duplicates: [2]int{i, j}})
 		}
 	}
@@ -229,7 +230,7 @@ func (a *application) items(list []any) {
 }
 
 func (a *application) contains(list []any) {
-	r, matched := a.rule, 0
+	r, matched, before := a.rule, 0, a.work.unknowns
 	for i, v := range list {
 		if a.work.err != nil {
 			return
@@ -255,7 +256,7 @@ func (a *application) contains(list []any) {
 			a.add(&kind.Contains{})
 		}
 	}
-	if r.MaxContains != nil && matched > *r.MaxContains && a.fails() {
+	if r.MaxContains != nil && matched > *r.MaxContains && a.work.unknowns == before && a.fails() {
 		a.add(&kind.MaxContains{Got: counted(matched), Want: *r.MaxContains})
 	}
 }

@@ -70,7 +70,7 @@ func (f *filling) object(with *filler, in map[string]any, level int) (map[string
 	if err := f.others(with, in, &out, level); err != nil {
 		return nil, false, err
 	}
-	for _, also := range with.branches(in) {
+	for _, also := range with.branches(f.work, in) {
 		v, changed, err := f.object(also, out.members, level)
 		if err != nil {
 			return nil, false, err
@@ -132,12 +132,13 @@ func (f *filler) forName(w *Work, name string) []*filler {
 }
 
 // branches lists what else applies to an object.
-func (f *filler) branches(in map[string]any) []*filler {
+func (f *filler) branches(w *Work, in map[string]any) []*filler {
 	if len(f.tagged) == 0 {
 		return f.also
 	}
 	out := slices.Clone(f.also)
 	for _, t := range f.tagged {
+		w.unfilled = w.unfilled || w.isUnknown(in[t.property])
 		tag, isTag := tagValue(in[t.property])
 		if branch := t.branches[tag]; isTag && branch != nil {
 			out = append(out, branch)

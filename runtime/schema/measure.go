@@ -18,7 +18,7 @@ func (d *document) add(v any, level int) error {
 		return tooManyNodes(MaxBodyNodes)
 	}
 	switch v := v.(type) {
-	case nil, bool, int64:
+	case nil, bool, int64, Unknown:
 		return nil
 	case string:
 		return d.addBytes(len(v))

@@ -33,7 +33,11 @@ func (w *Work) distinct(list []any) (kept []any, positions [][]int) {
 
 // drop takes from a list what is there twice.
 func (f *filling) drop(list []any) (kept []any, dropped bool, err error) {
+	before := f.work.unknowns
 	kept, positions := f.work.distinct(list)
+	if f.work.unknowns > before {
+		kept = nil
+	}
 	if f.work.err != nil {
 		return nil, false, f.work.err
 	}

@@ -33,6 +33,10 @@ type Work struct {
 	errors  int
 	look    int   // visits until the next look at ctx
 	err     error // why nothing more may be done: errWork, errMatches, or the context's cause
+
+	partial  bool // values may hold an Unknown; see known.go
+	unknowns int  // how often one was taken for what satisfies a schema
+	unfilled bool // nobody knows which defaults would be filled in
 }
 
 var errMatches = errors.New("the patterns take too much work")
@@ -44,6 +48,9 @@ func NewWork(ctx context.Context) *Work {
 
 // again allows the same once more.
 func (w *Work) again(bytes int) *Work {
+	if w.partial { // all checks have one
+		return w
+	}
 	more := NewWork(w.ctx)
 	more.matches += matchesPerByte * bytes
 	return more
