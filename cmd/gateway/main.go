@@ -51,6 +51,7 @@ func parse(args []string) (*flags, error) {
 	if err := set.Parse(args); err != nil {
 		return nil, err
 	}
+	o.AutoWorkers = os.Getenv(config.WorkersVariable) == config.WorkersAuto
 	f.options.Logger = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: f.level}))
 	return f, nil
 }

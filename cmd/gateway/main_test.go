@@ -101,6 +101,12 @@ func await(t *testing.T, lines *bufio.Scanner, text string) {
 }
 
 func TestFlags(t *testing.T) {
+	for set, want := range map[string]bool{"": false, config.WorkersAuto: true, "2": false} {
+		t.Setenv(config.WorkersVariable, set)
+		if f, err := parse(nil); err != nil || f.options.AutoWorkers != want {
+			t.Errorf("%s=%s: auto %v (%v), want %v", config.WorkersVariable, set, f.options.AutoWorkers, err, want)
+		}
+	}
 	f, err := parse([]string{"--workers=3", "--max-stream-duration=90s", "--log-level=debug", "--profiling"})
 	if err != nil {
 		t.Fatal(err)

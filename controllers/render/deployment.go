@@ -2,7 +2,6 @@ package render
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -105,16 +104,9 @@ func podSecurity() *accorev1.PodSecurityContextApplyConfiguration {
 
 func gatewayContainer(in Input, maxStream time.Duration) (*accorev1.ContainerApplyConfiguration, error) {
 	r := runtimeOf(in.Service)
-	n, err := Workers(in.Service)
-	if err != nil {
-		return nil, err
-	}
 	container := accorev1.Container().
 		WithName(ContainerName).
 		WithImage(imageOf(in)).
-		WithArgs(
-			"--workers="+strconv.FormatInt(n, 10),
-			"--max-stream-duration="+maxStream.String()).
 		WithPorts(containerPort(portNameHTTP, config.Port), containerPort(portNameAdmin, config.AdminPort)).
 		WithTerminationMessagePath(config.TerminationLog).
 		WithTerminationMessagePolicy(corev1.TerminationMessageReadFile).
@@ -122,6 +114,10 @@ func gatewayContainer(in Input, maxStream time.Duration) (*accorev1.ContainerApp
 			WithAllowPrivilegeEscalation(false).
 			WithReadOnlyRootFilesystem(true).
 			WithCapabilities(accorev1.Capabilities().WithDrop("ALL")))
+	if err := addWorkers(container, in.Service); err != nil {
+		return nil, err
+	}
+	container.WithArgs("--max-stream-duration=" + maxStream.String())
 	if in.Gateway.PullPolicy != "" {
 		container.WithImagePullPolicy(in.Gateway.PullPolicy)
 	}

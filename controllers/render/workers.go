@@ -2,24 +2,20 @@ package render
 
 import (
 	"fmt"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
+	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
-)
-
-const (
-	// Fewer than two would let one heavy request hold up every other.
-	minAutoWorkers = 2
-	// More than the API's maximum would be refused if it were written down.
-	maxAutoWorkers = 64
+	"github.com/llmservice/llmservice/runtime/config"
 )
 
 // Workers is how many requests a replica computes at the same instant. It fails on what the API would have refused.
 func Workers(s *v1alpha1.LLMService) (int64, error) {
 	r := runtimeOf(s)
 	switch w := r.Workers; {
-	case w == nil, w.Type == intstr.String && w.StrVal == v1alpha1.WorkersAuto:
+	case isAuto(&r):
 		return autoWorkers(r.Resources), nil
 	case w.Type == intstr.Int:
 		return int64(w.IntVal), nil
@@ -28,13 +24,31 @@ func Workers(s *v1alpha1.LLMService) (int64, error) {
 	}
 }
 
+func isAuto(r *v1alpha1.Runtime) bool {
+	return r.Workers == nil || r.Workers.Type == intstr.String && r.Workers.StrVal == v1alpha1.WorkersAuto
+}
+
+// addWorkers says how many workers there are, and whether the container's own limit, which may be another than the
+// manifest's, goes before.
+func addWorkers(c *accorev1.ContainerApplyConfiguration, s *v1alpha1.LLMService) error {
+	n, err := Workers(s)
+	if err != nil {
+		return err
+	}
+	c.WithArgs("--workers=" + strconv.FormatInt(n, 10))
+	if r := runtimeOf(s); isAuto(&r) {
+		c.WithEnv(accorev1.EnvVar().WithName(config.WorkersVariable).WithValue(config.WorkersAuto))
+	}
+	return nil
+}
+
 // autoWorkers is the CPU limit rounded up, else the CPU request rounded up.
 func autoWorkers(r *v1alpha1.Resources) int64 {
 	resources := valueOf(r)
 	for _, list := range []*v1alpha1.ResourceList{resources.Limits, resources.Requests} {
 		if cpu := valueOf(list).CPU; cpu != nil {
-			return max(minAutoWorkers, min(maxAutoWorkers, cpu.Value())) // Value rounds up
+			return config.AutoWorkers(cpu.Value()) // Value rounds up
 		}
 	}
-	return minAutoWorkers
+	return config.AutoWorkers(0)
 }

@@ -3,10 +3,13 @@ package render
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/runtime/config"
 )
 
 func TestWorkers(t *testing.T) {
@@ -35,6 +38,33 @@ func TestWorkers(t *testing.T) {
 			got, err := Workers(&v1alpha1.LLMService{Spec: v1alpha1.LLMServiceSpec{Runtime: &tt.runtime}})
 			if err != nil || got != tt.want {
 				t.Errorf("got %d, %v, want %d", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// The container's own limit may be another than the manifest's: of a LimitRange, or of a VerticalPodAutoscaler.
+func TestAutoWorkersFollowTheContainer(t *testing.T) {
+	number, auto := intstr.FromInt32(5), intstr.FromString(v1alpha1.WorkersAuto)
+	for name, tt := range map[string]struct {
+		workers *intstr.IntOrString
+		want    map[string]string
+	}{
+		"a number": {&number, nil},
+		"auto":     {&auto, map[string]string{config.WorkersVariable: config.WorkersAuto}},
+		"unset":    {nil, map[string]string{config.WorkersVariable: config.WorkersAuto}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			container := accorev1.Container()
+			if err := addWorkers(container, &v1alpha1.LLMService{Spec: v1alpha1.LLMServiceSpec{Runtime: &v1alpha1.Runtime{Workers: tt.workers}}}); err != nil {
+				t.Fatal(err)
+			}
+			var got map[string]string
+			for _, variable := range container.Env {
+				got = map[string]string{*variable.Name: *variable.Value}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("environment (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -25,20 +25,33 @@ const (
 	someMemory = 1 << 30
 )
 
-// Limit is the memory that the process may use, in bytes: GOMEMLIMIT, else most of what its control group allows, else a
-// part of what the machine has. What it finds itself becomes the Go runtime's limit, so that garbage stays within it.
+// Limit is the memory that the process may use, in bytes: the least of GOMEMLIMIT and most of what its control group
+// allows, else a part of what the machine has. It becomes the Go runtime's limit, so that garbage stays within it.
 func Limit() int64 {
-	if set := debug.SetMemoryLimit(-1); set < math.MaxInt64 {
-		return set
-	}
-	limit := found(os.ReadFile)
+	limit := least(debug.SetMemoryLimit(-1), os.ReadFile)
 	debug.SetMemoryLimit(limit)
 	return limit
 }
 
-// found is the limit where none is set.
-func found(read func(string) ([]byte, error)) int64 {
+// least is the limit where GOMEMLIMIT is set to so many bytes, or to none at all, which is math.MaxInt64. What was set
+// is from the manifest, and the container may have been given less.
+func least(set int64, read func(string) ([]byte, error)) int64 {
 	machine := memTotal(read)
+	if group, limited := ofGroup(read, machine); limited {
+		return min(set, group)
+	}
+	switch {
+	case set < math.MaxInt64:
+		return set
+	case machine > 0:
+		return machine / 100 * machinePercent
+	default:
+		return someMemory
+	}
+}
+
+// ofGroup is most of what the control group allows; false where that is all of the machine's memory.
+func ofGroup(read func(string) ([]byte, error), machine int64) (int64, bool) {
 	for _, file := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
 		text, err := read(file)
 		if err != nil {
@@ -47,13 +60,10 @@ func found(read func(string) ([]byte, error)) int64 {
 		// Without a limit it is "max", or in version 1 more than any machine has.
 		limit, err := strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
 		if err == nil && limit > 0 && limit < cmp.Or(machine, math.MaxInt64>>1) {
-			return limit / 100 * cgroupPercent
+			return limit / 100 * cgroupPercent, true
 		}
 	}
-	if machine > 0 {
-		return machine / 100 * machinePercent
-	}
-	return someMemory
+	return 0, false
 }
 
 // memTotal is the machine's memory, in bytes; 0 where it cannot be read (proc_meminfo(5)).

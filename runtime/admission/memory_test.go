@@ -2,6 +2,7 @@ package admission
 
 import (
 	"io/fs"
+	"math"
 	"testing"
 )
 
@@ -29,10 +30,30 @@ func TestMemoryThatIsFound(t *testing.T) {
 				}
 				return nil, fs.ErrNotExist
 			}
-			if got := found(read); got != tt.want {
+			if got := least(math.MaxInt64, read); got != tt.want {
 				t.Errorf("%d, want %d", got, tt.want)
 			}
 		})
+	}
+}
+
+// A limit that was set for a container of another size does not go beyond the container.
+func TestMemoryThatIsSet(t *testing.T) {
+	read := func(file string) ([]byte, error) {
+		if file == "/sys/fs/cgroup/memory.max" {
+			return []byte("100000000\n"), nil
+		}
+		return nil, fs.ErrNotExist
+	}
+	none := func(string) ([]byte, error) { return nil, fs.ErrNotExist }
+	for _, tt := range []struct {
+		set  int64
+		read func(string) ([]byte, error)
+		want int64
+	}{{200_000_000, read, 90_000_000}, {50_000_000, read, 50_000_000}, {200_000_000, none, 200_000_000}} {
+		if got := least(tt.set, tt.read); got != tt.want {
+			t.Errorf("of %d bytes: %d, want %d", tt.set, got, tt.want)
+		}
 	}
 }
 

@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	goruntime "runtime"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/admin"
 	"github.com/llmservice/llmservice/runtime/admission"
+	"github.com/llmservice/llmservice/runtime/cgroup"
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/drain"
 	"github.com/llmservice/llmservice/runtime/engine/nethttp"
@@ -39,6 +42,10 @@ type Options struct {
 	ConfigDir, SecretsDir string
 	// Workers is how many requests compute at the same instant, at least 1.
 	Workers int
+	// AutoWorkers has the CPU quota of the process's control group go before Workers, where there is one.
+	AutoWorkers bool
+	// Root is the machine's file system, where the control group is read; nil is the real one.
+	Root fs.FS
 	// MaxStreamDuration bounds every stream and, with it, the drain.
 	MaxStreamDuration time.Duration
 	// DrainDelay is how long a gateway that was told to stop still accepts connections.
@@ -77,6 +84,7 @@ func New(o Options) (*Gateway, error) {
 	case o.DrainDelay < 0:
 		return nil, fmt.Errorf("drain delay: %s, want at least 0s", o.DrainDelay)
 	}
+	o.Workers = o.workers()
 	goruntime.GOMAXPROCS(o.Workers)
 	takeStandardLog(o.Logger)
 	g := &Gateway{
@@ -94,6 +102,22 @@ func New(o Options) (*Gateway, error) {
 		Refused: g.admission.Bytes.Refused,
 	})
 	return g, nil
+}
+
+// workers is how many the process has.
+func (o *Options) workers() int {
+	if !o.AutoWorkers {
+		return o.Workers
+	}
+	root := o.Root
+	if root == nil {
+		root = os.DirFS("/")
+	}
+	cpus, limited := cgroup.CPUs(root)
+	if !limited {
+		return o.Workers
+	}
+	return int(config.AutoWorkers(cpus))
 }
 
 // Run serves the API on api and probes, status and metrics on adm until ctx ends; then it drains and returns. It

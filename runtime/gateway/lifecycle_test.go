@@ -2,12 +2,14 @@ package gateway
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
@@ -225,5 +227,34 @@ func TestWorkersAreParallelism(t *testing.T) {
 		if _, err := New(o); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+// Auto is what the container may use, which need not be what its manifest said.
+func TestAutoWorkersAreTheControlGroups(t *testing.T) {
+	for name, tt := range map[string]struct {
+		auto  bool
+		quota string
+		want  int
+	}{
+		"a quota":       {true, "400000 100000\n", 4},
+		"a small quota": {true, "50000 100000\n", 2},
+		"a large quota": {true, "9900000 100000\n", 64},
+		"no quota":      {true, "max 100000\n", 3},
+		"a number":      {false, "400000 100000\n", 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := fstest.MapFS{"sys/fs/cgroup/cpu.max": {Data: []byte(tt.quota)}}
+			defer goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(0))
+			g, err := New(Options{
+				Workers: 3, AutoWorkers: tt.auto, Root: root, MaxStreamDuration: time.Second, Logger: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := goruntime.GOMAXPROCS(0); got != tt.want || g.options.Workers != tt.want {
+				t.Errorf("parallelism %d, %d accept loops; want %d", got, g.options.Workers, tt.want)
+			}
+		})
 	}
 }
