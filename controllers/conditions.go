@@ -178,10 +178,13 @@ func (f facts) scalable() metav1.Condition {
 	case f.autoscaler == nil:
 		return scaling(metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "There is no HorizontalPodAutoscaler yet")
 	}
-	active := false
+	active, unread := false, unreadMetrics(f.autoscaler)
 	for _, c := range f.autoscaler.Status.Conditions {
 		switch {
 		case c.Type == autoscalingv2.ScalingLimited:
+		case c.Type == autoscalingv2.ScalingActive && unread != "":
+			return scaling(metav1.ConditionFalse, v1alpha1.ReasonMetricUnreadable,
+				"The HorizontalPodAutoscaler cannot read "+unread+": on its other metrics alone, it scales up and never down")
 		case c.Status == corev1.ConditionFalse:
 			return scaling(metav1.ConditionFalse, c.Reason, c.Message)
 		case c.Type == autoscalingv2.ScalingActive && c.Status == corev1.ConditionTrue:

@@ -310,6 +310,56 @@ func TestOtherMetricsAloneNeverScaleDown(t *testing.T) {
 	}
 }
 
+// An autoscaler that cannot read one metric of several calls itself active, or not, by what the others ask for.
+func TestAMetricThatIsUnreadIsTold(t *testing.T) {
+	cpu := autoscalingv2.MetricSpec{
+		Type:              autoscalingv2.ContainerResourceMetricSourceType,
+		ContainerResource: &autoscalingv2.ContainerResourceMetricSource{Name: "cpu", Container: "gateway"},
+	}
+	inFlight := autoscalingv2.MetricSpec{
+		Type:   autoscalingv2.ObjectMetricSourceType,
+		Object: &autoscalingv2.ObjectMetricSource{Metric: autoscalingv2.MetricIdentifier{Name: "inflight"}},
+	}
+	read := func(kinds ...autoscalingv2.MetricSourceType) (statuses []autoscalingv2.MetricStatus) {
+		for _, kind := range kinds {
+			statuses = append(statuses, autoscalingv2.MetricStatus{Type: kind})
+		}
+		return statuses
+	}
+	const object, resource, unread = autoscalingv2.ObjectMetricSourceType, autoscalingv2.ContainerResourceMetricSourceType, ""
+	for name, tt := range map[string]struct {
+		read             []autoscalingv2.MetricStatus
+		able, active     corev1.ConditionStatus
+		reason, contains string
+	}{
+		"both":                  {read(object, resource), "True", "True", "Active", ""},
+		"one, and more wanted":  {read(object, unread), "True", "True", "MetricUnreadable", "cpu of container gateway"},
+		"one, and fewer wanted": {read(object, unread), "True", "False", "MetricUnreadable", "never down"},
+		"the other":             {read(unread, resource), "True", "True", "MetricUnreadable", "inflight"},
+		"none":                  {read(unread, unread), "True", "False", "FailedGetMetric", ""},
+		"of another spec":       {read(unread), "True", "True", "Active", ""},
+		"not able for another":  {read(object, unread), "False", "True", "FailedGetScale", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := steady()
+			scaled(v1alpha1.MetricInFlight)(&f)
+			f.autoscaler = &autoscalingv2.HorizontalPodAutoscaler{
+				Spec: autoscalingv2.HorizontalPodAutoscalerSpec{Metrics: []autoscalingv2.MetricSpec{inFlight, cpu}},
+				Status: autoscalingv2.HorizontalPodAutoscalerStatus{
+					CurrentMetrics: tt.read,
+					Conditions: []autoscalingv2.HorizontalPodAutoscalerCondition{
+						{Type: autoscalingv2.AbleToScale, Status: tt.able, Reason: "FailedGetScale"},
+						{Type: autoscalingv2.ScalingActive, Status: tt.active, Reason: "FailedGetMetric"},
+					},
+				},
+			}
+			if got := f.scalable(); got.Reason != tt.reason || !strings.Contains(got.Message, tt.contains) {
+				t.Errorf("%s: %q; want %s with %q", got.Reason, got.Message, tt.reason, tt.contains)
+			}
+		})
+	}
+}
+
 func TestMessagesAreBounded(t *testing.T) {
 	f := steady()
 	f.problem = &problem{"Invalid", strings.Repeat("ü", maxMessage)}

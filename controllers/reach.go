@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"math"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -83,20 +84,18 @@ func (v *view) futileCPU(s *v1alpha1.LLMService, m *v1alpha1.Metric, exceeding f
 
 // cpuOf is how many cores a pod's gateway asks for, and how many it can use: as many as it has workers, within its limit.
 func cpuOf(pod *corev1.Pod, s *v1alpha1.LLMService) (request, most float64) {
-	workers, err := render.Workers(s)
+	var limit float64
+	for i := range pod.Spec.Containers {
+		if container := &pod.Spec.Containers[i]; container.Name == render.ContainerName {
+			request, limit = cores(container.Resources.Requests), cores(container.Resources.Limits)
+		}
+	}
+	workers, err := render.WorkersWithin(s, int64(math.Ceil(limit)))
 	if err != nil {
 		return 0, 0 // the API refuses such a spec
 	}
-	most = float64(workers)
-	for i := range pod.Spec.Containers {
-		container := &pod.Spec.Containers[i]
-		if container.Name != render.ContainerName {
-			continue
-		}
-		request = cores(container.Resources.Requests)
-		if limit := cores(container.Resources.Limits); limit > 0 {
-			most = min(most, limit)
-		}
+	if most = float64(workers); limit > 0 {
+		most = min(most, limit)
 	}
 	return request, most
 }

@@ -70,6 +70,7 @@ func TestMetricsThatNeverScale(t *testing.T) {
 		"below the limit":           {metric: cpu(90), pods: []corev1.Pod{gatewayPod("a", "1", "1")}},
 		"more than the workers use": {metric: cpu(150), pods: []corev1.Pod{gatewayPod("a", "2", "")}, want: [2]string{"TargetOutOfReach", "workers"}},
 		"what the workers use":      {metric: cpu(150), pods: []corev1.Pod{gatewayPod("a", "1", "")}},
+		"workers of its own limit":  {metric: cpu(150), pods: []corev1.Pod{gatewayPod("a", "2", "4")}},
 		"one of two pods can":       {metric: cpu(95), pods: []corev1.Pod{gatewayPod("a", "1", "1"), gatewayPod("b", "1", "2")}},
 	}
 	for name, tt := range tests {

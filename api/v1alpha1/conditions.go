@@ -71,6 +71,8 @@ const (
 	ReasonActive = "Active"
 	// ReasonMetricsAPIUnavailable: another adapter serves custom.metrics.k8s.io, or nobody does.
 	ReasonMetricsAPIUnavailable = "MetricsAPIUnavailable"
+	// ReasonMetricUnreadable: the HorizontalPodAutoscaler reads some of its metrics and not others; it never scales down.
+	ReasonMetricUnreadable = "MetricUnreadable"
 	// ReasonTargetOutOfReach: a metric can never be so far above its target that replicas are added; the message names its field.
 	ReasonTargetOutOfReach = "TargetOutOfReach"
 	// ReasonCPURequestMissing: a CPU metric is in percent of the CPU request, and a replica has none.

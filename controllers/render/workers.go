@@ -28,6 +28,14 @@ func isAuto(r *v1alpha1.Runtime) bool {
 	return r.Workers == nil || r.Workers.Type == intstr.String && r.Workers.StrVal == v1alpha1.WorkersAuto
 }
 
+// WorkersWithin is how many workers a replica has whose container may use so many CPUs; 0 for any number.
+func WorkersWithin(s *v1alpha1.LLMService, cpus int64) (int64, error) {
+	if r := runtimeOf(s); cpus > 0 && isAuto(&r) {
+		return config.AutoWorkers(cpus), nil
+	}
+	return Workers(s)
+}
+
 // addWorkers says how many workers there are, and whether the container's own limit, which may be another than the
 // manifest's, goes before.
 func addWorkers(c *accorev1.ContainerApplyConfiguration, s *v1alpha1.LLMService) error {
