@@ -191,12 +191,33 @@ func inSpec(read *manifest.Manifest, errs config.Errors) error {
 
 // warn tells of what is served, but perhaps not as it is meant.
 func (d *dev) warn(read *loaded) {
-	if len(read.manifest.Doubtful) > 0 {
-		d.sayf("perhaps not as you mean it:\n%v", manifest.InFile(d.file, read.manifest.Doubtful))
+	for _, warning := range warnings(d.file, read.manifest) {
+		d.sayf("%s", warning)
 	}
 	for _, err := range missingSecrets(read.config, d.secretsDir) {
 		d.sayf("below %s: %v; calls that need it fail", d.secretsDir, err)
 	}
+}
+
+// maxNulls bounds how many nulls a warning lists: a schema of Pydantic's has one for each optional field.
+const maxNulls = 3
+
+// warnings tell of what a cluster may take otherwise than it is meant, or than it is served here.
+func warnings(file string, read *manifest.Manifest) []string {
+	var all []string
+	if len(read.Doubtful) > 0 {
+		all = append(all, fmt.Sprintf("perhaps not as you mean it:\n%v", manifest.InFile(file, read.Doubtful)))
+	}
+	if n := len(read.Nulls); n > 0 {
+		warning := fmt.Sprintf(
+			"kubectl apply leaves out what is null, and makes another service of it: apply with --server-side:\n%v",
+			manifest.InFile(file, read.Nulls[:min(n, maxNulls)]))
+		if n > maxNulls {
+			warning += fmt.Sprintf("\nand %d more", n-maxNulls)
+		}
+		all = append(all, warning)
+	}
+	return all
 }
 
 // missingSecrets says which of the files that upstreams need cannot be used, as a gateway would.

@@ -17,7 +17,7 @@ import (
 // explain tells what a route may take at worst.
 type explain struct {
 	file, output string
-	out          io.Writer
+	out, err     io.Writer
 }
 
 const explainLong = `Tell how long a request of a route may take at worst, how many calls of upstreams it may make, and how many
@@ -37,7 +37,7 @@ func explainCommand() *cobra.Command {
   kubectl llmservice explain -f assistant.yaml 'POST /answer' -o json`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			e.out = cmd.OutOrStdout()
+			e.out, e.err = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return e.run(cmd.Context(), strings.Join(args, " "))
 		},
 	}
@@ -67,6 +67,11 @@ func (e *explain) run(ctx context.Context, route string) error {
 	read, err := load(ctx, e.file, func(*config.Config) error { return nil })
 	if err != nil {
 		return err
+	}
+	for _, warning := range warnings(e.file, read.manifest) {
+		if _, err := fmt.Fprintln(e.err, warning); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
 	}
 	service, contract := read.manifest.Service, read.config
 	maxStream, err := service.Spec.Runtime.MaxStreamDuration.Parse()

@@ -19,10 +19,15 @@ const everyKind = "testdata/every-kind.yaml"
 
 func explainOutput(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	return explainInto(t, io.Discard, args...)
+}
+
+func explainInto(t *testing.T, stderr io.Writer, args ...string) (string, error) {
+	t.Helper()
 	var out bytes.Buffer
 	cmd := command()
 	cmd.SetOut(&out)
-	cmd.SetErr(io.Discard)
+	cmd.SetErr(stderr)
 	cmd.SetArgs(append([]string{"explain"}, args...))
 	err := cmd.ExecuteContext(t.Context())
 	return out.String(), err
@@ -64,6 +69,22 @@ func TestExplain(t *testing.T) {
 }
 
 // A program that reads the document finds its numbers: they are no text for people.
+// What a cluster may take otherwise than it is meant is told beside the answer, which programs read.
+func TestExplainWarns(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "service.yaml")
+	save(t, file, strings.Replace(service, "body: {text:", "body: {a: null, b: no, text:", 1))
+	var stderr bytes.Buffer
+	out, err := explainInto(t, &stderr, "-f", file, "-o", "json")
+	if err != nil || !json.Valid([]byte(out)) {
+		t.Errorf("got %s, %v", out, err)
+	}
+	for _, want := range []string{"--server-side:\n" + file + ":15:23: spec.routes[0].response.body.a: is null", "body.b: no is read as the boolean false"} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("%q does not say %q", stderr.String(), want)
+		}
+	}
+}
+
 func TestExplainForPrograms(t *testing.T) {
 	out, err := explainOutput(t, "-f", everyKind, "/whole", "-o", "json")
 	if err != nil {

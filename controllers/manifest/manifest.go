@@ -39,6 +39,9 @@ type Manifest struct {
 	Service *v1alpha1.LLMService
 	// Doubtful are values that are likely to be meant otherwise than YAML reads them.
 	Doubtful Mistakes
+	// Nulls are members that are null and that an API server stores. kubectl apply without --server-side leaves them out, and
+	// the service is another one.
+	Nulls Mistakes
 
 	document *document
 }
@@ -92,7 +95,7 @@ func (d *document) manifest(ctx context.Context, object map[string]any) (*Manife
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, service); err != nil {
 		return nil, Mistakes{{Message: fmt.Sprintf("decode %s: %v", Kind, err)}}.with(w.doubtful)
 	}
-	return &Manifest{Service: service, Doubtful: w.doubtful, document: d}, nil
+	return &Manifest{Service: service, Doubtful: w.doubtful, Nulls: w.nulls, document: d}, nil
 }
 
 // with adds to mistakes what is doubtful at the same places, for it is likely to be why.

@@ -38,6 +38,7 @@ type words struct {
 	document *document
 	wrong    Mistakes // names of members
 	doubtful Mistakes // values
+	nulls    Mistakes // values that one way of applying leaves out
 }
 
 func (w *words) walk(n *yaml.Node, s *structuralschema.Structural, path string) {
@@ -47,7 +48,9 @@ func (w *words) walk(n *yaml.Node, s *structuralschema.Structural, path string) 
 			key := n.Content[i]
 			here := join(path, key.Value)
 			w.name(key, here)
-			w.walk(n.Content[i+1], below(s, key.Value), here)
+			inner := below(s, key.Value)
+			w.null(key, n.Content[i+1], inner, here)
+			w.walk(n.Content[i+1], inner, here)
 		}
 	case yaml.SequenceNode:
 		for i, item := range n.Content {
@@ -81,6 +84,14 @@ func items(s *structuralschema.Structural) *structuralschema.Structural {
 
 // isPlain says whether a scalar has neither quotes nor a tag.
 func isPlain(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Style == 0 }
+
+// null tells of a member of a value of any form: of others the API server takes null for absent itself.
+func (w *words) null(key, value *yaml.Node, s *structuralschema.Structural, path string) {
+	if s != nil || resolved(value).ShortTag() != "!!null" || !strings.HasPrefix(path, "spec.") {
+		return
+	}
+	w.nulls = append(w.nulls, w.document.mistake(key, path, "is null"))
+}
 
 func (w *words) name(n *yaml.Node, path string) {
 	if !isPlain(n) {

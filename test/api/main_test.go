@@ -19,6 +19,8 @@ import (
 
 var (
 	restConfig *rest.Config
+	// kubeConfig is for kubectl, as an administrator.
+	kubeConfig []byte
 	// api decodes into Go types, as every typed client does.
 	api client.Client
 )
@@ -50,6 +52,7 @@ func withAPIServer(run func() int) (code int, err error) {
 			err = fmt.Errorf("stop kube-apiserver: %w", stopErr)
 		}
 	}()
+	kubeConfig = server.KubeConfig
 	// The API server warns of every field that a test has it drop.
 	restConfig.WarningHandler = rest.NoWarnings{}
 	scheme := runtime.NewScheme()
