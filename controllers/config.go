@@ -3,9 +3,11 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
 )
@@ -138,19 +140,25 @@ func (v *view) delivered(key string) render.Document {
 	return render.Document{Encoded: []byte(v.configMap.Data[key])}
 }
 
-// chooseLastGood keeps what a gateway has proved it can serve. A config that is replaced before any live gateway served
-// it has proved nothing, and neither has one that the operator did not report as its own.
+// chooseLastGood keeps what a gateway has proved it can serve. A config that is replaced before any gateway was seen to
+// serve it has proved nothing, and neither has one that the operator did not report as its own.
 func chooseLastGood(seen *view, delivered documents, current render.Document) render.Document {
 	replaced := delivered.current.Revision()
-	if replaced == "" || replaced == current.Revision() || replaced != reportedRevision(seen.service) {
+	if replaced == "" || replaced == current.Revision() || replaced != reportedRevision(seen.service) || !seen.served(replaced) {
 		return delivered.lastGood
 	}
-	for _, pod := range seen.load.Pods {
-		if !pod.Terminating && pod.Status.Revision == replaced {
-			return delivered.current
-		}
+	return delivered.current
+}
+
+// served says that a live gateway serves the revision, or that the status told of one: the gateway may have been replaced
+// since, and an operator that just started has read none yet.
+func (v *view) served(revision string) bool {
+	if known := v.service.Status.Config; known != nil && known.Revision == revision && known.Served {
+		return true
 	}
-	return delivered.lastGood
+	return slices.ContainsFunc(v.load.Pods, func(pod load.Pod) bool {
+		return !pod.Terminating && pod.Status.Revision == revision
+	})
 }
 
 func reportedRevision(service *v1alpha1.LLMService) string {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -177,38 +178,37 @@ func TestNoChildrenWithoutAConfig(t *testing.T) {
 	}
 }
 
-func TestOutdated(t *testing.T) {
+func TestOldViewsAreNotActedUpon(t *testing.T) {
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, corev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, tt := range map[string]struct {
-		seen, written, latest int64
-		want                  bool
+		latest func(*v1alpha1.LLMService, *corev1.ConfigMap)
+		want   error
 	}{
-		"as it was written":            {seen: 3, written: 3, latest: 3},
-		"newer":                        {seen: 4, written: 3, latest: 4},
-		"older":                        {seen: 2, written: 3, latest: 3, want: true},
-		"somebody edited the record":   {seen: 3, written: 99, latest: 3},
-		"edited, and older as well":    {seen: 2, written: 99, latest: 3, want: true},
-		"older, and deleted meanwhile": {seen: 2, written: 3, want: true},
+		"as it was seen":      {latest: func(*v1alpha1.LLMService, *corev1.ConfigMap) {}},
+		"older than was seen": {latest: func(s *v1alpha1.LLMService, _ *corev1.ConfigMap) { s.Generation = 1 }},
+		"changed since":       {latest: func(s *v1alpha1.LLMService, _ *corev1.ConfigMap) { s.Generation = 3 }, want: errOutdated},
+		"created anew":        {latest: func(s *v1alpha1.LLMService, _ *corev1.ConfigMap) { s.UID = "u2" }, want: errOutdated},
+		"being deleted": {latest: func(s *v1alpha1.LLMService, _ *corev1.ConfigMap) {
+			s.DeletionTimestamp, s.Finalizers = new(metav1.NewTime(moment)), []string{"example.com/wait"}
+		}, want: errOutdated},
+		"another ConfigMap": {latest: func(_ *v1alpha1.LLMService, c *corev1.ConfigMap) { c.ResourceVersion = "8" }, want: errOutdated},
+		"deleted":           {latest: func(s *v1alpha1.LLMService, _ *corev1.ConfigMap) { s.Name = "other" }, want: errOutdated},
+		"no ConfigMap":      {latest: func(_ *v1alpha1.LLMService, c *corev1.ConfigMap) { c.Name = "other" }, want: errOutdated},
 	} {
 		t.Run(name, func(t *testing.T) {
-			seen := &view{service: serviceWith("http://a.svc/v1")}
-			seen.service.Generation = tt.seen
-			seen.configMap = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-				OwnerReferences: []metav1.OwnerReference{{UID: "u1", Controller: new(true)}},
-				Annotations:     recordOf(t, render.Accepted{Generation: tt.written, Current: "r"}),
-			}}
-			server := fake.NewClientBuilder().WithScheme(scheme)
-			if tt.latest > 0 {
-				latest := serviceWith("http://a.svc/v1")
-				latest.Generation = tt.latest
-				server.WithObjects(latest)
-			}
-			got, err := (&Reconciler{Uncached: server.Build()}).outdated(t.Context(), seen)
-			if err != nil || got != tt.want {
-				t.Errorf("outdated() = %v, %v; want %v", got, err, tt.want)
+			seen := &view{service: serviceWith("http://a.svc/v1"), configMap: &corev1.ConfigMap{}}
+			seen.service.Generation = 2
+			seen.configMap.Namespace, seen.configMap.Name, seen.configMap.ResourceVersion = "team-a", "assistant-config-v1", "7"
+			service, configMap := seen.service.DeepCopy(), seen.configMap.DeepCopy()
+			tt.latest(service, configMap)
+			server := fake.NewClientBuilder().WithScheme(scheme).WithObjects(service, configMap).Build()
+			if err := (&Reconciler{Uncached: server}).confirm(t.Context(), seen); !errors.Is(err, tt.want) {
+				t.Errorf("confirm() = %v, want %v", err, tt.want)
 			}
 		})
 	}

@@ -35,6 +35,8 @@ type view struct {
 	autoscaler *autoscalingv2.HorizontalPodAutoscaler
 	pods       []corev1.Pod
 	load       load.Snapshot
+	// confirmed is set once the API server has said that the service is not newer than this.
+	confirmed bool
 }
 
 // observe fails with a NotFound error where there is no such service.

@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/controllers/servingcert"
@@ -69,17 +68,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if seen.service.DeletionTimestamp != nil {
 		return reconcile.Result{}, nil // the garbage collector takes the children
 	}
-	if stale, err := r.outdated(ctx, seen); stale || err != nil {
-		return reconcile.Result{RequeueAfter: staleRecheck}, err
-	}
 	documents := chooseDocuments(seen, r.Gateway)
 	children, err := r.render(seen, documents)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	applied := r.apply(ctx, seen, children)
-	if apierrors.IsConflict(applied.err) {
+	switch {
+	case apierrors.IsConflict(applied.err):
 		return reconcile.Result{}, applied.err // the view was too old to say anything of
+	case errors.Is(applied.err, errOutdated):
+		return reconcile.Result{RequeueAfter: staleRecheck}, nil
 	}
 	acknowledged := acknowledge(seen, documents.current)
 	nudged := r.nudge(ctx, seen, &acknowledged)
@@ -88,25 +87,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{RequeueAfter: soonest(applied.again(), acknowledged.again, nudged, reported)}, nil
-}
-
-// outdated says that the service was read as it was before the operator last wrote for it: after a restart, the API
-// server may answer from an old cache. What was decided from such a view would undo what has been done since.
-func (r *Reconciler) outdated(ctx context.Context, seen *view) (bool, error) {
-	known := seen.accepted()
-	if known == nil || known.Generation <= seen.service.Generation {
-		return false, nil
-	}
-	// The annotation may be somebody's edit. Who knows is the API server.
-	var latest v1alpha1.LLMService
-	err := r.Uncached.Get(ctx, client.ObjectKeyFromObject(seen.service), &latest)
-	switch {
-	case apierrors.IsNotFound(err):
-		return true, nil
-	case err != nil:
-		return false, fmt.Errorf("read %s again: %w", client.ObjectKeyFromObject(seen.service), err)
-	}
-	return latest.Generation > seen.service.Generation, nil
 }
 
 // render returns no children while there has been no valid config, for a gateway would have nothing to serve; and none

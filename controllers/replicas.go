@@ -43,11 +43,15 @@ func (r *Reconciler) applyDeployment(
 	return nil
 }
 
-// priceDeletions tells the ReplicaSets which pods to delete first: those with the fewest requests in flight. Only the
-// pods that may go are priced, below the zero of all others, so that the cost of scaling down by one does not grow with
-// the number of pods. Any one ReplicaSet may lose all that go, so each has as many priced. Every pod is tried; the
-// errors of all are returned.
+// priceDeletions tells the ReplicaSets which pods to delete first. Every pod is tried; the errors of all are returned.
 func (r *Reconciler) priceDeletions(ctx context.Context, seen *view, going int) error {
+	return r.annotateAll(ctx, corev1.PodDeletionCost, deletionPrices(seen, going))
+}
+
+// deletionPrices makes those pods cheap that have the fewest requests in flight. Only the pods that may go are priced,
+// below the zero of all others, so that the cost of scaling down by one does not grow with the number of pods. Any one
+// ReplicaSet may lose all that go, so each has as many priced.
+func deletionPrices(seen *view, going int) map[*corev1.Pod]string {
 	live := seen.livePods()
 	inFlight := make(map[*corev1.Pod]int64, len(live))
 	for _, pod := range live {
@@ -62,7 +66,7 @@ func (r *Reconciler) priceDeletions(ctx context.Context, seen *view, going int) 
 			}
 		}
 	}
-	return r.annotateAll(ctx, corev1.PodDeletionCost, prices)
+	return prices
 }
 
 // byReplicaSet groups the pods by the template that they were made from.

@@ -58,6 +58,11 @@ type ConfigStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Acknowledged int32 `json:"acknowledged,omitempty"`
+
+	// served is whether any replica has served the revision; replicas may have been replaced since. Only such a revision
+	// stays available as the last good one while the next is rolled out.
+	// +optional
+	Served bool `json:"served,omitempty"`
 }
 
 // StreamsStatus tells of streams. It is coarse, and written at most once a minute; live figures are metrics.

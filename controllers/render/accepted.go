@@ -14,9 +14,6 @@ const AcceptedAnnotation = v1alpha1.Group + "/accepted"
 // Accepted is what the operator keeps of the spec whose config is delivered, beside the config itself. While a later
 // spec is refused, all children are rendered from it: none of them gets a part of a spec that was refused.
 type Accepted struct {
-	// Generation is that of the LLMService that the ConfigMap was last written for, accepted or not. A view of the
-	// LLMService that is older than this must not be acted upon.
-	Generation int64 `json:"generation"`
 	// Current and LastGood are the revisions of the documents. What has another one was written by somebody else.
 	Current  string `json:"current"`
 	LastGood string `json:"lastGood,omitempty"`
@@ -47,8 +44,7 @@ func (a *Accepted) Over(s *v1alpha1.LLMService) *v1alpha1.LLMService {
 func acceptedOf(in Input) Accepted {
 	spec := &in.Service.Spec
 	return Accepted{
-		Generation: in.Service.Generation,
-		Current:    in.Current.Revision(), LastGood: in.LastGood.Revision(), Secrets: in.Current.Secrets,
+		Current: in.Current.Revision(), LastGood: in.LastGood.Revision(), Secrets: in.Current.Secrets,
 		Runtime: spec.Runtime, Scaling: spec.Scaling, Exposure: spec.Exposure,
 	}
 }

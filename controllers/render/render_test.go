@@ -102,7 +102,6 @@ func TestLastGoodKeepsPods(t *testing.T) {
 // While a spec is refused, everything is rendered as it was before.
 func TestAcceptedSpecIsKept(t *testing.T) {
 	in := input(t, service(t, everyField))
-	in.Service.Generation = 4
 	want := children(t, in)
 	documents, err := child(t, in, "ConfigMap").Unstructured()
 	if err != nil {
