@@ -162,7 +162,7 @@ func (p *protocol) decide(w *world) decision {
 	a := acknowledge(seen, documents.current)
 	status, _ := (&Reconciler{}).statusOf(seen, documents, outcome{}, a)
 	p.decisions[q] = decision{
-		current: p.of(documents.current), lastGood: p.of(documents.lastGood), acknowledged: uint8(a.acknowledged), //nolint:gosec // at most wide
+		current: p.of(documents.current), lastGood: p.of(documents.lastGood), acknowledged: uint8(a.acknowledged),
 		served: status.Config != nil && status.Config.Served,
 		ready:  meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady),
 	}

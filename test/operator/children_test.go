@@ -79,7 +79,7 @@ func TestBecomesReady(t *testing.T) {
 	want := v1alpha1.LLMServiceStatus{
 		ObservedGeneration: 1, Replicas: 2,
 		Selector: "app.kubernetes.io/instance=assistant,app.kubernetes.io/name=llmservice-gateway",
-		Config:   &v1alpha1.ConfigStatus{Revision: s.fleet.delivered(service), Acknowledged: 2},
+		Config:   &v1alpha1.ConfigStatus{Revision: s.fleet.delivered(service), Acknowledged: 2, Served: true},
 		URL:      "http://assistant." + s.namespace + ".svc:8000",
 	}
 	if diff := cmp.Diff(want, status); diff != "" {
