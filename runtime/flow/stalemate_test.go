@@ -10,14 +10,15 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
-// dripping answers with a JSON string of so many bytes, of which a tenth comes every 50 ms, and nobody has said how long it is.
-func dripping(bytes int) upstreamFunc {
+// dripping answers with a JSON string of so many bytes, of which a tenth comes every 50 ms, and nobody has said how long it is. Its end comes when
+// some more time has passed.
+func dripping(bytes int, end time.Duration) upstreamFunc {
 	return func(*asked) canned {
 		a := jsonOf(200, `"`)
 		for range 10 {
 			a.parts = append(a.parts, part{after: 50 * time.Millisecond, text: strings.Repeat("x", bytes/10)})
 		}
-		a.parts = append(a.parts, part{text: `"`})
+		a.parts = append(a.parts, part{after: end, text: `"`})
 		return a
 	}
 }
@@ -54,7 +55,7 @@ func TestRequestsDoNotWaitForEachOther(t *testing.T) {
 					if strings.HasSuffix(c.URL, "/kept") {
 						return jsonOf(200, `"`+strings.Repeat("x", 50<<10)+`"`)
 					}
-					return dripping(600 << 10)(c)
+					return dripping(600<<10, 0)(c)
 				}
 				w := newWorld(t, settings{memory: little, timeouts: short}, map[string]upstreamFunc{"a": collected, "web": web}, tt.route)
 				var wg sync.WaitGroup
@@ -96,12 +97,18 @@ func TestPartsOfARequestWaitForEachOther(t *testing.T) {
 		status int
 		after  time.Duration
 	}{
-		"it does":       {answering(`1`, each("900,600", "")), 200, time.Second},
-		"it never will": {answering(`1`, get("x", ""), each("900,900", "")), 502, time.Second},
+		"it does":       {answering(`1`, each("1,2", "")), 200, 2 * time.Second},
+		"it never will": {answering(`1`, get("x", ""), each("1,2", "")), 502, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, settings{memory: little}, map[string]upstreamFunc{"web": dripping(900 << 10)}, tt.route)
+				web := func(c *asked) canned {
+					if strings.HasSuffix(c.URL, "/2") {
+						return dripping(850<<10, 300*time.Millisecond)(c).in(200 * time.Millisecond)
+					}
+					return dripping(850<<10, 300*time.Millisecond)(c)
+				}
+				w := newWorld(t, settings{memory: little}, map[string]upstreamFunc{"web": web}, tt.route)
 				g := w.post(hi)
 				if g.status != tt.status || g.after > tt.after {
 					t.Errorf("%d %.200s after %s, want %d", g.status, g.body, g.after, tt.status)

@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"errors"
-	"io"
 )
 
 // Memory is what one request may hold of its replica's memory. It may be used from many goroutines at once.
@@ -27,69 +26,6 @@ type unlimited struct{}
 func (unlimited) Reserve(context.Context, int) error { return nil }
 func (unlimited) Return(int)                         {}
 func (unlimited) Branch(int)                         {}
-
-// Copies is how often a text is held at once while it is read: the buffer beside the smaller one that it has outgrown,
-// and later the text beside what was made of it.
-const Copies = 2
-
-// firstRead is the buffer for a text's first bytes. Whoever announces a long one and sends nothing holds no more.
-const firstRead = 4 << 10
-
-// ErrTooLong is a text that has more bytes than were allowed.
-var ErrTooLong = errors.New("has more bytes than are allowed")
-
-// ReadAll reads a text of at most limit bytes to its end. Announced is how long it is said to be, in bytes; below 1,
-// nobody has said. Of what it returns Held(text) is reserved; after an error, nothing. The error is ErrTooLong, a Failure
-// of the memory's, or the reader's own.
-func ReadAll(ctx context.Context, m Memory, r io.Reader, announced int64, limit int) ([]byte, error) {
-	if announced > int64(limit) {
-		return nil, ErrTooLong
-	}
-	longest := limit + 1 // one more byte shows that there is more
-	if announced > 0 {
-		longest = int(announced) + 1
-	}
-	text, err := enlarge(ctx, m, nil, min(longest, firstRead))
-	for err == nil {
-		if len(text) == cap(text) {
-			if text, err = enlarge(ctx, m, text, next(text, announced, longest, limit)); err != nil {
-				break
-			}
-		}
-		var n int
-		n, err = r.Read(text[len(text):cap(text)])
-		text = text[:len(text)+n]
-		if len(text) > limit {
-			err = ErrTooLong
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		return text, nil
-	}
-	m.Return(Held(text))
-	return nil, err //nolint:wrapcheck // callers tell whose it is
-}
-
-// next is the size of the buffer after one that is full: the whole, where it was announced, else twice as much.
-func next(text []byte, announced int64, longest, limit int) int {
-	if announced > 0 && cap(text) < longest {
-		return longest
-	}
-	return min(2*cap(text), limit+1)
-}
-
-// Held is what ReadAll has reserved for a text that it returned, in bytes.
-func Held(text []byte) int { return Copies * cap(text) }
-
-// enlarge returns the text in a buffer of so many bytes, or as it was with the error.
-func enlarge(ctx context.Context, m Memory, text []byte, size int) ([]byte, error) {
-	if err := m.Reserve(ctx, Copies*(size-cap(text))); err != nil {
-		return text, err //nolint:wrapcheck // it is a Failure already
-	}
-	larger := make([]byte, len(text), size)
-	copy(larger, text)
-	return larger, nil
-}
 
 // Meter reserves memory for what grows little by little, in steps, so that the memory is seldom asked. It must not be
 // used by several goroutines at once.

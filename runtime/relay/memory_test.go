@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -46,6 +47,10 @@ func TestReadAll(t *testing.T) {
 		"a short one":               {10, 10, 100, 1 << 20, nil, "", []int{22}},
 		"a short one, not told":     {10, -1, 1 << 20, 1 << 20, nil, "", []int{2 * firstRead}},
 		"a long one":                {100_000, 100_000, 1 << 20, 1 << 20, nil, "", []int{2 * firstRead, 2 * (100_001 - firstRead)}},
+		"many pieces, not told":     {700_000, -1, 1 << 20, 2 << 20, nil, "", pieces(700_000)},
+		"no room for a piece":       {700_000, -1, 1 << 20, 1 << 20, nil, FailedMemory, pieces(700_000)[:9]},
+		"pieces that break off":     {-700_000, -1, 1 << 20, 2 << 20, broken, "", pieces(700_000)},
+		"too many pieces":           {1<<20 + 1, -1, 1 << 20, 4 << 20, ErrTooLong, "", pieces(1<<20 + 1)},
 		"a long one, not told":      {10_000, -1, 1 << 20, 1 << 20, nil, "", []int{2 * firstRead, 2 * firstRead, 4 * firstRead}},
 		"at the limit":              {100, 100, 100, 1 << 20, nil, "", []int{202}},
 		"at the limit, not told":    {100, -1, 100, 1 << 20, nil, "", []int{202}},
@@ -59,7 +64,8 @@ func TestReadAll(t *testing.T) {
 		"one that breaks off later": {-50_000, 100_000, 1 << 20, 1 << 20, broken, "", []int{2 * firstRead, 2 * (100_001 - firstRead)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := io.Reader(strings.NewReader(strings.Repeat("x", max(tt.bytes, -tt.bytes))))
+			sent := strings.Repeat("0123456789a", max(tt.bytes, -tt.bytes)/11+1)[:max(tt.bytes, -tt.bytes)]
+			r := io.Reader(strings.NewReader(sent))
 			if tt.bytes < 0 {
 				r = io.MultiReader(r, iotest.ErrReader(broken))
 			}
@@ -69,7 +75,7 @@ func TestReadAll(t *testing.T) {
 			switch {
 			case tt.err != nil && !errors.Is(err, tt.err), failure.Kind != tt.kind:
 				t.Errorf("%v", err)
-			case err == nil && len(text) != tt.bytes, err != nil && text != nil:
+			case err == nil && string(text) != sent, err != nil && text != nil:
 				t.Errorf("%d bytes, %v", len(text), err)
 			}
 			if m.held != Held(text) {
@@ -79,6 +85,39 @@ func TestReadAll(t *testing.T) {
 				t.Errorf("reserved (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// pieces is what is asked for to read a long text of an unknown length within 1 MiB: twice the first, and then as much again
+// each time, until a piece is as long as one may be.
+func pieces(bytes int) []int {
+	asked, size := []int{2 * firstRead}, firstRead
+	for size < bytes+1 && size < 1<<20+1 {
+		more := min(size, longPiece, 1<<20+1-size)
+		asked, size = append(asked, 2*more), size+more
+	}
+	return asked
+}
+
+// Texts that are read at once get pieces that others have had, and nothing of theirs.
+func TestPiecesAreUsedAgain(t *testing.T) {
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			sent := strings.Repeat(string(rune('a'+i)), 2*longPiece+i*1000)
+			for range 20 {
+				text, err := ReadAll(t.Context(), Unlimited, strings.NewReader(sent), -1, 1<<20)
+				if err != nil || string(text) != sent {
+					t.Errorf("%d bytes, want %d; %v", len(text), len(sent), err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	whole, _ := ReadAll(t.Context(), Unlimited, strings.NewReader(strings.Repeat("x", 600_000)), -1, 1<<20)
+	other, _ := ReadAll(t.Context(), Unlimited, strings.NewReader(strings.Repeat("y", 600_000)), -1, 1<<20)
+	if strings.Contains(string(whole), "y") || strings.Contains(string(other), "x") {
+		t.Error("a text that was read has changed")
 	}
 }
 

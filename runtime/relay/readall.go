@@ -1,0 +1,142 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"io"
+	goruntime "runtime"
+	"sync"
+)
+
+// Copies is how often a text is held at once while it is read: the pieces that have come beside the whole that is made
+// of them, and later the text beside what was made of it.
+const Copies = 2
+
+const (
+	// firstRead is the buffer for a text's first bytes. Whoever announces a long one and sends nothing holds no more.
+	firstRead = 4 << 10
+	// longPiece is the size of the pieces in which a long text is read whose length nobody has said, in bytes: each is
+	// admitted when it is needed, and none has to be copied into a larger one.
+	longPiece = 256 << 10
+)
+
+// longPieces are those that are not in use, until the garbage collector wants them. Memory that is in place already need
+// neither be cleared nor be asked of the kernel for each text.
+var longPieces = sync.Pool{New: func() any { return new([longPiece]byte) }}
+
+// ErrTooLong is a text that has more bytes than were allowed.
+var ErrTooLong = errors.New("has more bytes than are allowed")
+
+// ReadAll reads a text of at most limit bytes to its end. Announced is how long it is said to be, in bytes; below 1,
+// nobody has said. Of what it returns Held(text) is reserved; after an error, nothing. The error is ErrTooLong, a Failure
+// of the memory's, or the reader's own.
+func ReadAll(ctx context.Context, m Memory, r io.Reader, announced int64, limit int) ([]byte, error) {
+	if announced > int64(limit) {
+		return nil, ErrTooLong
+	}
+	t := text{memory: m, limit: limit, longest: limit + 1} // one more byte shows that there is more
+	if announced > 0 {
+		t.longest = int(announced) + 1
+	}
+	t.announced = announced > 0
+	err := t.read(ctx, r)
+	if errors.Is(err, io.EOF) {
+		return t.whole(), nil
+	}
+	t.release()
+	m.Return(Copies * t.size)
+	return nil, err
+}
+
+// Held is what ReadAll has reserved for a text that it returned, in bytes.
+func Held(text []byte) int { return Copies * cap(text) }
+
+// text is one that is read.
+type text struct {
+	memory    Memory
+	limit     int
+	longest   int // how long it may get, as far as anybody has said
+	announced bool
+
+	full  [][]byte // pieces that are
+	last  []byte   // the one that is being filled
+	size  int      // of all pieces, in bytes
+	bytes int      // that have come
+}
+
+func (t *text) read(ctx context.Context, r io.Reader) error {
+	for {
+		if len(t.last) == cap(t.last) {
+			if err := t.enlarge(ctx); err != nil {
+				return err
+			}
+		}
+		n, err := r.Read(t.last[len(t.last):cap(t.last)])
+		t.last = t.last[:len(t.last)+n]
+		t.bytes += n
+		if t.bytes > t.limit {
+			return ErrTooLong
+		}
+		if err != nil {
+			return err //nolint:wrapcheck // callers tell whose it is
+		}
+	}
+}
+
+// enlarge makes room for more: the whole, where its length was announced, else as much again, but at most longPiece.
+func (t *text) enlarge(ctx context.Context) error {
+	more := min(t.longest, firstRead)
+	switch {
+	case t.size == 0:
+	case t.announced && t.size < t.longest:
+		more = t.longest - t.size
+	default:
+		more = min(t.size, longPiece, t.limit+1-t.size)
+	}
+	if err := t.memory.Reserve(ctx, Copies*more); err != nil {
+		return err //nolint:wrapcheck // it is a Failure already
+	}
+	if t.size > 0 && t.size < t.longest && t.announced {
+		t.last = append(make([]byte, 0, t.longest), t.last...)
+	} else {
+		if t.size > 0 {
+			t.full = append(t.full, t.last)
+		}
+		t.last = piece(more)
+	}
+	t.size += more
+	return nil
+}
+
+func piece(size int) []byte {
+	if size != longPiece {
+		return make([]byte, 0, size)
+	}
+	return longPieces.Get().(*[longPiece]byte)[:0] //nolint:forcetypeassert // the pool holds nothing else
+}
+
+// whole is the text in one piece. The copying takes turns with others: copying cannot be interrupted, and what stops all
+// goroutines for a moment, as the garbage collector does, waits for it.
+func (t *text) whole() []byte {
+	if len(t.full) == 0 {
+		return t.last
+	}
+	whole := make([]byte, 0, t.bytes)
+	for _, p := range append(t.full, t.last) {
+		whole = append(whole, p...)
+		goruntime.Gosched()
+	}
+	t.release()
+	t.memory.Return(Copies * (t.size - t.bytes))
+	return whole
+}
+
+// release lets others use the pieces.
+func (t *text) release() {
+	for _, p := range append(t.full, t.last) {
+		if cap(p) == longPiece {
+			longPieces.Put((*[longPiece]byte)(p[:longPiece]))
+		}
+	}
+	t.full, t.last = nil, nil
+}
