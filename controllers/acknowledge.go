@@ -16,15 +16,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/cached"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
-// NudgeAnnotation of a pod makes its kubelet look at the pod's volumes at once instead of at its next sync, which may
-// be a minute away. Its value is the revision and how often the pod has been nudged to it.
-const NudgeAnnotation = v1alpha1.Group + "/config-nudge"
+// NudgeAnnotation of a pod is how often its kubelet was reminded of a revision.
+const NudgeAnnotation = cached.NudgeAnnotation
 
 const (
 	// The nudge may overtake the kubelet's own watch of the ConfigMap and find the old one: it is repeated.

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/cached"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
@@ -42,7 +43,7 @@ type view struct {
 // observe fails with a NotFound error where there is no such service.
 func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName) (*view, error) {
 	var service v1alpha1.LLMService
-	if err := r.Client.Get(ctx, key, &service); err != nil {
+	if err := r.readService(ctx, key, &service); err != nil {
 		return nil, fmt.Errorf("read %s %s: %w", v1alpha1.Kind, key, err)
 	}
 	seen := &view{now: r.Now(), service: &service, load: r.Load(key)}
@@ -56,6 +57,15 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName) (*vi
 	// The cache lists in no order, and messages that name pods must not change with it.
 	slices.SortFunc(seen.pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return seen, r.observeChildren(ctx, seen)
+}
+
+// readService asks the API server for a service that is too large for the cache.
+func (r *Reconciler) readService(ctx context.Context, key types.NamespacedName, service *v1alpha1.LLMService) error {
+	if err := r.Client.Get(ctx, key, service); err != nil || !cached.Abridged(service) {
+		return err //nolint:wrapcheck // the caller names the service
+	}
+	*service = v1alpha1.LLMService{}
+	return r.Uncached.Get(ctx, key, service) //nolint:wrapcheck // the caller names the service
 }
 
 func (r *Reconciler) observeChildren(ctx context.Context, seen *view) error {
@@ -85,12 +95,20 @@ func (r *Reconciler) readDocuments(ctx context.Context, seen *view) error {
 	return readFrom(ctx, r.Uncached, seen, name, &seen.configMap)
 }
 
-// read sets child to the object of its kind and this name, and leaves it nil where there is none.
+// read sets child to the object of its kind and this name, and leaves it nil where there is none. Of a child of ours that is
+// too large for the cache it asks the API server; of what is not ours no more is needed than that.
 func read[T any, P interface {
 	*T
 	client.Object
 }](ctx context.Context, r *Reconciler, seen *view, name string, child *P) error {
-	return readFrom(ctx, r.Client, seen, name, child)
+	if err := readFrom(ctx, r.Client, seen, name, child); err != nil || *child == nil {
+		return err
+	}
+	if !cached.Abridged(*child) || !seen.owns(*child) {
+		return nil
+	}
+	*child = nil
+	return readFrom(ctx, r.Uncached, seen, name, child)
 }
 
 func readFrom[T any, P interface {
@@ -140,14 +158,6 @@ func (v *view) wantedReplicas() int32 {
 		return 1
 	}
 	return *v.service.Spec.Replicas
-}
-
-// liveReplicas is what our Deployment asks for; zero where there is none.
-func (v *view) liveReplicas() int32 {
-	if v.deployment == nil || !v.owns(v.deployment) || v.deployment.Spec.Replicas == nil {
-		return 0
-	}
-	return *v.deployment.Spec.Replicas
 }
 
 // lastCut is the latest cut of this service's streams: one that a deleted service of the same name suffered is not.

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/cached"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
 )
@@ -49,15 +50,15 @@ func NewScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// CacheOptions limit the caches to the operator's own objects, so that its memory grows with its work and not with the
-// cluster.
+// CacheOptions limit the caches to the operator's own objects, and to what it reads of them, so that its memory grows with
+// its work and not with the cluster.
 func CacheOptions() cache.Options {
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{render.LabelManagedBy: render.ManagedBy})}
 	byObject := map[client.Object]cache.ByObject{&corev1.Pod{}: ours}
 	for _, child := range childKinds() {
 		byObject[child] = ours
 	}
-	return cache.Options{ByObject: byObject, DefaultTransform: cache.TransformStripManagedFields()}
+	return cache.Options{ByObject: byObject, DefaultTransform: cached.Keep, NewInformer: cached.NewInformer}
 }
 
 func childKinds() []client.Object {
