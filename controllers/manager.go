@@ -50,6 +50,8 @@ type CustomMetrics struct {
 	Listener net.Listener
 	// Service is the one that leads to the managers, and that the APIServices name.
 	Service types.NamespacedName
+	// Replica is the name of this manager's pod, in the namespace of the Service; empty where it is not known.
+	Replica string
 	// Kubeconfig is the file that leads to the API server; empty within a cluster.
 	Kubeconfig string
 }
@@ -114,7 +116,7 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 
 func addMetricsAPI(manager ctrl.Manager, tracker *load.Tracker, options *CustomMetrics) (*servingcert.Publisher, error) {
 	client := servingcert.Client{Reader: manager.GetAPIReader(), Writer: manager.GetClient()}
-	publisher, err := servingcert.NewPublisher(client, options.Service, metricsapi.APIServices())
+	publisher, err := servingcert.NewPublisher(client, options.Replica, options.Service, metricsapi.APIServices())
 	if err != nil {
 		return nil, err
 	}

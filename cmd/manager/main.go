@@ -28,8 +28,8 @@ import (
 )
 
 const (
-	// namespaceVariable is set from the pod's own metadata.
-	namespaceVariable = "POD_NAMESPACE"
+	// These are set from the pod's own metadata.
+	namespaceVariable, podVariable = "POD_NAMESPACE", "POD_NAME"
 	// The API server shares itself out among its clients; these only bound what a mistake of ours can do.
 	clientQPS, clientBurst = 100, 200
 )
@@ -177,6 +177,7 @@ func (f *flags) options(ctx context.Context, logger logr.Logger) (controllers.Op
 	options.CustomMetrics = &controllers.CustomMetrics{
 		Listener:   listener,
 		Service:    types.NamespacedName{Namespace: f.namespace, Name: f.customMetricsService},
+		Replica:    os.Getenv(podVariable),
 		Kubeconfig: f.kubeconfig,
 	}
 	return options, nil

@@ -8,27 +8,55 @@ import (
 	"time"
 )
 
-// maxCertificates bounds a bundle: a replica that restarts over and over leaves a certificate each time.
-const maxCertificates = 8
+const (
+	// maxCertificates bounds a bundle; each of them has about 800 bytes.
+	maxCertificates = 16
+	// maxAsked bounds how many replicas are asked after where a bundle is full.
+	maxAsked = 64
+)
 
-// merge adds our certificates to a bundle. Those of other replicas stay, except what has expired, cannot be read, or
-// is older than the newest that fit. The result is the same bytes where nothing has to change.
-func merge(bundle []byte, ours [][]byte, now time.Time) []byte {
+// replicas tell certificates that are in use from those that their replica left behind.
+type replicas struct {
+	// own is the name of this one; empty where it is not known.
+	own string
+	// gone says that there is no replica of this name any more.
+	gone func(name string) bool
+}
+
+// merge adds our certificates to a bundle. What this replica left there before it restarted goes. Those of other replicas
+// stay, except what has expired, cannot be read, or does not fit: then those of replicas that are gone go first, and
+// the oldest next. The result is the same bytes where nothing has to change.
+func merge(bundle []byte, ours [][]byte, now time.Time, known replicas) []byte {
 	var others []*x509.Certificate
 	for _, certificate := range parse(bundle) {
-		if now.Before(certificate.NotAfter) && !containsPEM(ours, certificate) {
+		before := known.own != "" && replicaOf(certificate) == known.own
+		if now.Before(certificate.NotAfter) && !before && !containsPEM(ours, certificate) {
 			others = append(others, certificate)
 		}
 	}
-	slices.SortStableFunc(others, func(a, b *x509.Certificate) int { return b.NotBefore.Compare(a.NotBefore) })
-	others = others[:min(len(others), maxCertificates-len(ours))]
 	blocks := slices.Clone(ours)
-	for _, certificate := range others {
+	for _, certificate := range known.fit(others, maxCertificates-len(ours)) {
 		blocks = append(blocks, encode(certificate))
 	}
 	// The order says nothing, so every replica must arrive at the same one, or they would write in turns for ever.
 	slices.SortFunc(blocks, bytes.Compare)
 	return bytes.Join(slices.CompactFunc(blocks, bytes.Equal), nil)
+}
+
+// fit returns as many certificates as there is room for.
+func (r replicas) fit(certificates []*x509.Certificate, room int) []*x509.Certificate {
+	slices.SortStableFunc(certificates, func(a, b *x509.Certificate) int { return b.NotBefore.Compare(a.NotBefore) })
+	certificates = slices.CompactFunc(certificates, (*x509.Certificate).Equal)
+	if len(certificates) <= room {
+		return certificates
+	}
+	var inUse []*x509.Certificate
+	for _, certificate := range certificates[:min(len(certificates), maxAsked)] {
+		if name := replicaOf(certificate); name == "" || !r.gone(name) {
+			inUse = append(inUse, certificate)
+		}
+	}
+	return inUse[:min(len(inUse), room)]
 }
 
 func parse(bundle []byte) []*x509.Certificate {

@@ -34,9 +34,9 @@ type pair struct {
 	made        time.Time
 }
 
-// newPair makes a self-signed certificate for serving under these names. It is no CA: whoever holds the key can
-// prove to be this replica, and nothing else.
-func newPair(names []string, now time.Time) (*pair, error) {
+// newPair makes a self-signed certificate for serving under these names, in which the replica's own name stands as the
+// subject's serial number. It is no CA: whoever holds the key can prove to be this replica, and nothing else.
+func newPair(names []string, replica string, now time.Time) (*pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make serving key: %w", err)
@@ -47,7 +47,7 @@ func newPair(names []string, now time.Time) (*pair, error) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: names[0]},
+		Subject:      pkix.Name{CommonName: names[0], SerialNumber: replica},
 		DNSNames:     names,
 		NotBefore:    now.Add(-skew),
 		NotAfter:     now.Add(life),
@@ -70,3 +70,6 @@ func newPair(names []string, now time.Time) (*pair, error) {
 }
 
 func (p *pair) renewable(now time.Time) bool { return now.Sub(p.made) >= renewAfter }
+
+// replicaOf names the replica that a certificate is of; empty where it does not say.
+func replicaOf(certificate *x509.Certificate) string { return certificate.Subject.SerialNumber }

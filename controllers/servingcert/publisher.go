@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
@@ -37,6 +39,7 @@ type Client struct {
 // An APIService that names another Service belongs to another adapter and is left alone.
 type Publisher struct {
 	client      Client
+	replica     string
 	service     types.NamespacedName
 	apiServices []string
 	certificate *Certificate
@@ -57,10 +60,11 @@ type State struct {
 	Message string
 }
 
-// NewPublisher makes the first certificate, for the cluster name of the Service.
-func NewPublisher(c Client, service types.NamespacedName, apiServices []string) (*Publisher, error) {
-	p := &Publisher{client: c, service: service, apiServices: apiServices, certificate: &Certificate{}}
-	first, err := newPair(p.hostNames(), time.Now())
+// NewPublisher makes the first certificate, for the cluster name of the Service. Replica is the name of this manager's pod,
+// by which a restarted one finds what it left behind; empty where it is not known.
+func NewPublisher(c Client, replica string, service types.NamespacedName, apiServices []string) (*Publisher, error) {
+	p := &Publisher{client: c, replica: replica, service: service, apiServices: apiServices, certificate: &Certificate{}}
+	first, err := newPair(p.hostNames(), replica, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +140,7 @@ func (p *Publisher) pairs() (served, next *pair, err error) {
 	now := time.Now()
 	served = p.certificate.current()
 	if p.next == nil && served.renewable(now) {
-		p.next, err = newPair(p.hostNames(), now)
+		p.next, err = newPair(p.hostNames(), p.replica, now)
 	}
 	return served, p.next, err
 }
@@ -198,12 +202,20 @@ func (p *Publisher) tryPublishTo(ctx context.Context, name string, certificates 
 	if !p.isOurs(apiService.Spec.Service) {
 		return finding{foreign: foreignMessage(&apiService)}, false, nil
 	}
-	bundle := merge(apiService.Spec.CABundle, certificates, time.Now())
+	known := replicas{own: p.replica, gone: func(name string) bool { return p.gone(ctx, name) }}
+	bundle := merge(apiService.Spec.CABundle, certificates, time.Now(), known)
 	if bytes.Equal(bundle, apiService.Spec.CABundle) && !apiService.Spec.InsecureSkipTLSVerify {
 		return finding{ours: true}, false, nil
 	}
 	apiService.Spec.CABundle, apiService.Spec.InsecureSkipTLSVerify = bundle, false
 	return finding{ours: true}, true, p.client.Writer.Update(ctx, &apiService)
+}
+
+// gone says that no pod of this name stands beside this one. What cannot be read is not gone.
+func (p *Publisher) gone(ctx context.Context, name string) bool {
+	pod := &metav1.PartialObjectMetadata{}
+	pod.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))
+	return apierrors.IsNotFound(p.client.Reader.Get(ctx, client.ObjectKey{Namespace: p.service.Namespace, Name: name}, pod))
 }
 
 func (p *Publisher) isOurs(service *apiregistrationv1.ServiceReference) bool {

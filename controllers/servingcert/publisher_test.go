@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -44,7 +46,7 @@ type cluster struct {
 func newCluster(t *testing.T, objects ...client.Object) *cluster {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := apiregistrationv1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(apiregistrationv1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
 	c := &cluster{}
@@ -74,7 +76,7 @@ func (c *cluster) bundle(t *testing.T) []byte {
 
 func newTestPublisher(t *testing.T, c *cluster) *Publisher {
 	t.Helper()
-	p, err := NewPublisher(Client{Reader: c, Writer: c}, service, []string{firstAPIService, secondAPIService})
+	p, err := NewPublisher(Client{Reader: c, Writer: c}, "", service, []string{firstAPIService, secondAPIService})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,4 +251,39 @@ func TestPublishesBeforeItServes(t *testing.T) {
 			t.Error("the next certificate is not served after another check")
 		}
 	})
+}
+
+// Each start of a manager that crashes over and over publishes a certificate. None of them may cost a healthy manager its own,
+// whether the pod restarts or is replaced.
+func TestACrashLoopLeavesTheHealthyOneItsPlace(t *testing.T) {
+	for _, name := range []string{"its container restarts", "its pod is replaced"} {
+		t.Run(name, func(t *testing.T) {
+			healthyPod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: service.Namespace, Name: "healthy"}}
+			c := newCluster(t, apiService(firstAPIService, "metrics"), healthyPod)
+			healthy := start(t, c, "healthy")
+			for i := range 3 * maxCertificates {
+				replica := "crashing"
+				if name == "its pod is replaced" {
+					replica = fmt.Sprint("crashing-", i)
+				}
+				start(t, c, replica)
+			}
+			if !bytes.Contains(c.bundle(t), healthy.certificate.current().certificate) {
+				t.Error("the healthy manager's certificate was driven out")
+			}
+		})
+	}
+}
+
+// start publishes as a manager does that has just been started.
+func start(t *testing.T, c *cluster, replica string) *Publisher {
+	t.Helper()
+	p, err := NewPublisher(Client{Reader: c, Writer: c}, replica, service, []string{firstAPIService})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
