@@ -33,8 +33,6 @@ const (
 // outcome is what became of the children.
 type outcome struct {
 	err error
-	// scaledFrom is how many replicas the Deployment had, where that was changed.
-	scaledFrom *int32
 	// deployment is the Deployment as the API server answered its write; nil if it was not written.
 	deployment *appsv1.Deployment
 	// unpriced says why pods could not be told what their deletion costs, which is only a hint to the ReplicaSet.
@@ -55,6 +53,18 @@ func (e *leftoverError) Error() string {
 	return fmt.Sprintf("%s %s belongs to a deleted %s of this name; waiting for its removal", e.kind, e.name, v1alpha1.Kind)
 }
 
+// obstacle is that part of an error which tells of an object that has the name of a child and is not this service's; nil for
+// none.
+func obstacle(err error) error {
+	if foreign, ok := errors.AsType[*conflictError](err); ok {
+		return foreign
+	}
+	if orphan, ok := errors.AsType[*orphanError](err); ok {
+		return orphan
+	}
+	return nil
+}
+
 // retry is the error to be retried with backoff; nil where only time or somebody else can help, and where the namespace
 // is going away, with everything in it.
 func (o outcome) retry() error {
@@ -66,7 +76,7 @@ func (o outcome) retry() error {
 
 // again is how soon to look again at what only time or somebody else can change.
 func (o outcome) again() time.Duration {
-	if _, ok := errors.AsType[*conflictError](o.err); ok {
+	if obstacle(o.err) != nil {
 		return conflictRecheck
 	}
 	if _, ok := errors.AsType[*leftoverError](o.err); ok {
@@ -90,7 +100,7 @@ func (r *Reconciler) apply(ctx context.Context, seen *view, children []render.Ch
 
 func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.Child, result *outcome) error {
 	if child.Apply == nil {
-		return r.remove(ctx, seen, seen.child(child.Kind))
+		return r.remove(ctx, seen, child)
 	}
 	live, err := r.claim(ctx, seen, child)
 	if err != nil {
@@ -156,11 +166,13 @@ func (r *Reconciler) latest(ctx context.Context, key client.ObjectKey, object cl
 	return nil
 }
 
-// claim returns the live object of a child; nil where there is none. It never takes over what somebody else made.
+// claim returns the live object of a child; nil where there is none. It never takes over what somebody else made, but does
+// take what a service left behind that was deleted without its children.
 func (r *Reconciler) claim(ctx context.Context, seen *view, child *render.Child) (client.Object, error) {
 	live := seen.child(child.Kind)
-	if live == nil {
-		// The caches hold only what carries our label. Before the name is used, the API server is asked.
+	if live == nil || metav1.GetControllerOf(live) == nil {
+		// The caches hold only what carries our label, and no more than the identity of what nobody controls. Before the
+		// name is used, the API server is asked.
 		var err error
 		if live, err = r.readUncached(ctx, child); live == nil || err != nil {
 			return live, err
@@ -172,6 +184,8 @@ func (r *Reconciler) claim(ctx context.Context, seen *view, child *render.Child)
 		return live, nil
 	case owner != nil && owner.Kind == v1alpha1.Kind && owner.Name == seen.service.Name:
 		return nil, &leftoverError{child.Kind, child.Name}
+	case owner == nil && orphaned(live, seen.service):
+		return live, nil
 	default:
 		return nil, &conflictError{child.Kind, child.Name}
 	}
@@ -224,9 +238,9 @@ func (r *Reconciler) write(
 		return nil, err
 	}
 	result := rendered.DeepCopy()
-	if child.Kind == "ConfigMap" && live != nil {
-		// What it holds was decided from what it held. It comes before all that depends on the spec, so that a view that is
-		// too old gets no further than a conflict.
+	if live != nil && (child.Kind == "ConfigMap" || metav1.GetControllerOf(live) == nil) {
+		// What a ConfigMap holds was decided from what it held. It comes before all that depends on the spec, so that a view
+		// that is too old gets no further than a conflict. An orphan is adopted as it was seen, or looked at again.
 		result.SetUID(live.GetUID())
 		result.SetResourceVersion(live.GetResourceVersion())
 	}
@@ -235,6 +249,8 @@ func (r *Reconciler) write(
 	switch {
 	case err == nil && covers(result.Object, rendered.Object):
 		return result, nil
+	case live != nil && metav1.GetControllerOf(live) == nil && apierrors.IsForbidden(err):
+		return nil, &orphanError{child.Kind, child.Name, seen.service}
 	case err == nil, live != nil && apierrors.IsInvalid(err):
 		return r.replaceLists(ctx, seen, child, rendered)
 	default:
@@ -294,8 +310,17 @@ func withoutMetadata(object *unstructured.Unstructured) map[string]any {
 }
 
 // remove deletes our object as it was seen, and not one that took its name in the meantime.
-func (r *Reconciler) remove(ctx context.Context, seen *view, live client.Object) error {
-	if live == nil || !seen.owns(live) || live.GetDeletionTimestamp() != nil {
+func (r *Reconciler) remove(ctx context.Context, seen *view, child *render.Child) error {
+	live := seen.child(child.Kind)
+	if live == nil || live.GetDeletionTimestamp() != nil {
+		return nil
+	}
+	if metav1.GetControllerOf(live) == nil {
+		var err error
+		if live, err = r.readUncached(ctx, child); err != nil || live == nil || !orphaned(live, seen.service) {
+			return err
+		}
+	} else if !seen.owns(live) {
 		return nil
 	}
 	if err := r.confirm(ctx, seen); err != nil {

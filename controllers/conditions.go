@@ -214,8 +214,8 @@ func (f facts) stalled() (metav1.Condition, bool) {
 	if f.problem != nil {
 		return stalled(f.problem.reason, f.problem.message)
 	}
-	if conflict, ok := errors.AsType[*conflictError](f.applyErr); ok {
-		return stalled(v1alpha1.ReasonChildConflict, conflict.Error())
+	if obstacle := obstacle(f.applyErr); obstacle != nil {
+		return stalled(v1alpha1.ReasonChildConflict, obstacle.Error())
 	}
 	if refused(f.applyErr) {
 		return stalled(v1alpha1.ReasonApplyFailed, f.applyErr.Error())

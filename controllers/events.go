@@ -24,14 +24,26 @@ const (
 	EventStreamsCut    = "StreamsCut"
 )
 
-// tell emits an event for each transition between two statuses; what stays as it is was told before.
-func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus, applied outcome) {
-	emit := func(kind, reason, action, note string) {
-		if len(note) > maxNote {
-			note = strings.ToValidUTF8(note[:maxNote], "") + " …"
-		}
-		r.Events.Eventf(seen.service, nil, kind, reason, action, "%s", note)
+func (r *Reconciler) emit(seen *view, kind, reason, action, note string) {
+	if len(note) > maxNote {
+		note = strings.ToValidUTF8(note[:maxNote], "") + " …"
 	}
+	r.Events.Eventf(seen.service, nil, kind, reason, action, "%s", note)
+}
+
+// tellScaled emits an event for a change of the number of replicas, as soon as it was written: no status tells of it, and
+// once the Deployment has the number, nothing else does.
+func (r *Reconciler) tellScaled(seen *view, from, to int32) {
+	reason := EventScaledUp
+	if to < from {
+		reason = EventScaledDown
+	}
+	r.emit(seen, corev1.EventTypeNormal, reason, "Scale", fmt.Sprintf("From %d to %d replicas", from, to))
+}
+
+// tell emits an event for each transition between two statuses; what stays as it is was told before.
+func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus) {
+	emit := func(kind, reason, action, note string) { r.emit(seen, kind, reason, action, note) }
 	if message, ok := became(before, after, v1alpha1.ConditionConfigValid, v1alpha1.ReasonInvalid, v1alpha1.ReasonTooLarge); ok {
 		emit(corev1.EventTypeWarning, EventConfigInvalid, "Validate", message)
 	}
@@ -43,13 +55,6 @@ func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus, 
 	}
 	if message, ok := newlyApplied(before, after); ok {
 		emit(corev1.EventTypeNormal, EventConfigApplied, "Acknowledge", message)
-	}
-	if applied.scaledFrom != nil {
-		reason := EventScaledUp
-		if seen.wantedReplicas() < *applied.scaledFrom {
-			reason = EventScaledDown
-		}
-		emit(corev1.EventTypeNormal, reason, "Scale", fmt.Sprintf("From %d to %d replicas", *applied.scaledFrom, seen.wantedReplicas()))
 	}
 	if cut := lastCut(after); cut != nil && (lastCut(before) == nil || *lastCut(before) != *cut) {
 		emit(corev1.EventTypeWarning, EventStreamsCut, "Serve",

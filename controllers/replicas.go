@@ -21,7 +21,7 @@ import (
 func (r *Reconciler) applyDeployment(
 	ctx context.Context, seen *view, live client.Object, child *render.Child, result *outcome,
 ) error {
-	from, to := seen.liveReplicas(), seen.wantedReplicas()
+	from, to := replicasOf(live), seen.wantedReplicas()
 	if to < from {
 		// A pod that cannot be annotated must not hold up everybody else's change.
 		if result.unpriced = r.priceDeletions(ctx, seen, int(from-to)); result.unpriced != nil {
@@ -32,15 +32,25 @@ func (r *Reconciler) applyDeployment(
 	if err != nil {
 		return err
 	}
-	if seen.deployment != nil && to != from {
-		result.scaledFrom = &from
+	if live != nil && to != from {
+		r.tellScaled(seen, from, to)
 	}
 	result.deployment = &appsv1.Deployment{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(written.Object, result.deployment); err != nil {
 		return fmt.Errorf("decode the written Deployment: %w", err)
 	}
-	r.memories.of(seen).wrote(seen.deployment, result.deployment)
+	before, _ := live.(*appsv1.Deployment)
+	r.memories.of(seen).wrote(before, result.deployment)
 	return nil
+}
+
+// replicasOf is what a Deployment asks for; zero where there is none.
+func replicasOf(live client.Object) int32 {
+	deployment, ok := live.(*appsv1.Deployment)
+	if !ok || deployment == nil || deployment.Spec.Replicas == nil {
+		return 0
+	}
+	return *deployment.Spec.Replicas
 }
 
 // priceDeletions tells the ReplicaSets which pods to delete first. Every pod is tried; the errors of all are returned.

@@ -40,7 +40,7 @@ func (r *Reconciler) report(
 			return wait, fmt.Errorf("write the status of %s: %w", client.ObjectKeyFromObject(updated), err)
 		}
 	}
-	r.tell(seen, before, after, applied)
+	r.tell(seen, before, after)
 	return wait, nil
 }
 

@@ -69,6 +69,7 @@ func keepPod(pod *corev1.Pod) any {
 	pod.Spec = corev1.PodSpec{
 		NodeName:                      pod.Spec.NodeName,
 		TerminationGracePeriodSeconds: pod.Spec.TerminationGracePeriodSeconds,
+		Containers:                    gatewayOf(pod.Spec.Containers),
 	}
 	pod.Status = corev1.PodStatus{
 		Phase: pod.Status.Phase, PodIP: pod.Status.PodIP,

@@ -9,6 +9,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -160,11 +161,12 @@ func TestForeignAndLargeObjectsAreAbridged(t *testing.T) {
 func TestKeepsWhatIsReadOfAPod(t *testing.T) {
 	ready := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue}
 	gateway := corev1.ContainerStatus{Name: render.ContainerName, ContainerID: "c1", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: "{}"}}}
+	requests := corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")}}
 	pod := &corev1.Pod{
 		ObjectMeta: owned("assistant-abc"),
 		Spec: corev1.PodSpec{
 			NodeName: "n1", TerminationGracePeriodSeconds: new(int64(30)),
-			Containers: []corev1.Container{{Name: render.ContainerName, Image: large}},
+			Containers: []corev1.Container{{Name: "sidecar", Image: large}, {Name: render.ContainerName, Image: large, Resources: requests}},
 		},
 		Status: corev1.PodStatus{
 			Phase: corev1.PodRunning, PodIP: "10.0.0.2", Message: large,
@@ -175,7 +177,10 @@ func TestKeepsWhatIsReadOfAPod(t *testing.T) {
 	pod.Annotations["controller.kubernetes.io/pod-deletion-cost"] = "-1"
 	want := &corev1.Pod{
 		ObjectMeta: keptMetadata("assistant-abc"),
-		Spec:       corev1.PodSpec{NodeName: "n1", TerminationGracePeriodSeconds: new(int64(30))},
+		Spec: corev1.PodSpec{
+			NodeName: "n1", TerminationGracePeriodSeconds: new(int64(30)),
+			Containers: []corev1.Container{{Name: render.ContainerName, Resources: requests}},
+		},
 		Status: corev1.PodStatus{
 			Phase: corev1.PodRunning, PodIP: "10.0.0.2",
 			Conditions: []corev1.PodCondition{ready}, ContainerStatuses: []corev1.ContainerStatus{gateway},

@@ -77,3 +77,13 @@ func gatewaysOf(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 	}
 	return nil
 }
+
+// gatewayOf keeps what a LimitRange or an autoscaler may have given the gateway of resources.
+func gatewayOf(containers []corev1.Container) []corev1.Container {
+	for i := range containers {
+		if c := &containers[i]; c.Name == render.ContainerName {
+			return []corev1.Container{{Name: c.Name, Resources: c.Resources}}
+		}
+	}
+	return nil
+}

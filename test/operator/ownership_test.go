@@ -1,16 +1,22 @@
 package operator
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/render"
 )
 
 func TestNeverTakesOverAnObject(t *testing.T) {
@@ -94,5 +100,149 @@ func TestHoldsNoFinalizer(t *testing.T) {
 	}
 	if exists(t, client.ObjectKeyFromObject(service), service) {
 		t.Error("it is still there")
+	}
+}
+
+// kubectl delete --cascade=orphan leaves the children without a controller, and a service of the same name takes them over:
+// no pod is replaced. Where the API server wants the right to delete for that, a condition says what to do.
+func TestAdoptsWhatADeletedServiceLeftBehind(t *testing.T) {
+	for _, allowed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("may delete: %t", allowed), func(t *testing.T) {
+			s := start(t)
+			if allowed {
+				s.allowDeletion()
+			}
+			uids, before := s.orphan(s.create("assistant", scaling(inFlight)))
+			second := s.create("assistant")
+			if !allowed {
+				s.adoptByHand(second)
+			}
+			eventually(t, "adoption", func() error { return adopted(t, second, uids) })
+			var deployment appsv1.Deployment
+			if !exists(t, client.ObjectKeyFromObject(second), &deployment) {
+				t.Fatal("no Deployment")
+			}
+			if diff := cmp.Diff(before, deployment.Spec); diff != "" {
+				t.Errorf("what runs changed (-before +after):\n%s", diff)
+			}
+			s.fleet.rollOut(second)
+			s.awaitCondition(second, v1alpha1.ConditionReady, "True/Ready")
+			s.settle()
+		})
+	}
+}
+
+// orphan deletes a service that is up without its children, and restarts the operator. The test plays the garbage collector,
+// which removes the references first.
+func (s *system) orphan(service *v1alpha1.LLMService) (uids map[string]types.UID, deployment appsv1.DeploymentSpec) {
+	s.t.Helper()
+	s.up(service)
+	s.settle()
+	s.stop()
+	uids = map[string]types.UID{}
+	for kind, child := range children(service) {
+		edit(s.t, child, func() { child.SetOwnerReferences(nil) })
+		uids[kind] = child.GetUID()
+		if d, ok := child.(*appsv1.Deployment); ok {
+			deployment = d.Spec
+		}
+	}
+	if err := api.Delete(s.t.Context(), service); err != nil {
+		s.t.Fatal(err)
+	}
+	s.run(nil)
+	return uids, deployment
+}
+
+// adoptByHand does what the conditions say, child by child.
+func (s *system) adoptByHand(service *v1alpha1.LLMService) {
+	s.t.Helper()
+	for range 5 {
+		message := s.awaitCondition(service, v1alpha1.ConditionStalled, "True/ChildConflict")
+		for kind, child := range children(service) {
+			if !strings.HasPrefix(message, kind+" ") {
+				continue
+			}
+			var owner metav1.OwnerReference
+			_, told, _ := strings.Cut(message, "the ownerReference ")
+			if err := json.Unmarshal([]byte(told), &owner); err != nil {
+				s.t.Fatalf("%v: %s", err, message)
+			}
+			edit(s.t, child, func() { child.SetOwnerReferences([]metav1.OwnerReference{owner}) })
+			eventually(s.t, "another child", func() error {
+				if !exists(s.t, client.ObjectKeyFromObject(service), service) {
+					return fmt.Errorf("no service")
+				}
+				for _, c := range service.Status.Conditions {
+					if c.Type == v1alpha1.ConditionStalled && c.Message == message {
+						return fmt.Errorf("still %s", message)
+					}
+				}
+				return nil
+			})
+		}
+	}
+}
+
+// adopted says which child of the service is not the one with the UID.
+func adopted(t *testing.T, service *v1alpha1.LLMService, uids map[string]types.UID) error {
+	t.Helper()
+	for kind, child := range children(service) {
+		there := exists(t, client.ObjectKeyFromObject(child), child)
+		if kind == "HorizontalPodAutoscaler" {
+			if there {
+				return errors.New("the autoscaler still scales a service that wants none")
+			}
+			continue
+		}
+		if !there || child.GetUID() != uids[kind] || !metav1.IsControlledBy(child, service) {
+			return fmt.Errorf("the %s is not adopted", kind)
+		}
+	}
+	return nil
+}
+
+// allowDeletion gives the operator the right that some API servers want before an owner is set.
+func (s *system) allowDeletion() {
+	s.t.Helper()
+	role := &rbacv1.Role{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "delete"},
+		Rules: []rbacv1.PolicyRule{{
+			APIGroups: []string{"", "apps", "policy"}, Verbs: []string{"delete"},
+			Resources: []string{"serviceaccounts", "configmaps", "services", "deployments", "poddisruptionbudgets"},
+		}},
+	}
+	binding := &rbacv1.RoleBinding{
+		ObjectMeta: role.ObjectMeta,
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: installation, Name: account}},
+	}
+	for _, object := range []client.Object{role, binding} {
+		if err := api.Create(s.t.Context(), object); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// A label and an annotation make no orphan: whoever made the object, it was not this operator.
+func TestAdoptsNothingThatItDidNotMake(t *testing.T) {
+	s := start(t)
+	foreign := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: s.namespace, Name: "assistant",
+			Labels: map[string]string{
+				render.LabelManagedBy: render.ManagedBy, render.LabelName: render.GatewayName, render.LabelInstance: "assistant",
+			},
+			Annotations: map[string]string{render.AppliedHashAnnotation: "0000000000000000"},
+		},
+		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 5432}}},
+	}
+	if err := api.Create(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitCondition(s.create("assistant"), v1alpha1.ConditionStalled, "True/ChildConflict")
+	var now corev1.Service
+	if !exists(t, client.ObjectKeyFromObject(foreign), &now) || now.ResourceVersion != foreign.ResourceVersion {
+		t.Errorf("somebody else's Service was changed:\n%s", cmp.Diff(foreign, &now))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -203,4 +204,24 @@ func TestATargetThatNoReplicaReachesIsTold(t *testing.T) {
 	if message := s.awaitCondition(service, v1alpha1.ConditionScaling, "False/TargetOutOfReach"); !strings.Contains(message, "spec.scaling.metrics[streams].averageValue") {
 		t.Errorf("it says %q", message)
 	}
+}
+
+// Once the Deployment has the number, nothing else tells that it changed: the event must not wait for a status.
+func TestAScaleUpIsToldWhereTheStatusConflicts(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant")
+	s.up(service)
+	s.settle()
+	conflicts := true
+	s.refuse(func(r request) int {
+		if conflicts && r.method == http.MethodPut && strings.HasSuffix(r.path, "/status") {
+			conflicts = false
+			return http.StatusConflict
+		}
+		return 0
+	})
+	s.scale(service, 3)
+	s.awaitReplicas(service, 3)
+	s.fleet.rollOut(service)
+	s.awaitEvent(service, "ScaledUp")
 }
