@@ -55,7 +55,7 @@ type ScalingRules struct {
 	Tolerance *resource.Quantity `json:"tolerance,omitempty"`
 }
 
-// ScalingPolicy says how many replicas may be added or removed in a span of time.
+// A policy says how many replicas may be added or removed in a span of time.
 type ScalingPolicy struct {
 	// type is what value counts: Pods, or Percent of the replicas that there were when the span began.
 	// +required

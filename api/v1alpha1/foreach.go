@@ -31,7 +31,7 @@ type ForEach struct {
 //
 // +kubebuilder:validation:ExactlyOneOf=chat;embeddings;http;call;agent
 type ForEachCall struct {
-	// timeout bounds the call for one item.
+	// timeout bounds the call for one item, such as 5s. Without it the timeouts of what is around it do.
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 

@@ -23,7 +23,7 @@ type Function struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Input *JSON `json:"input,omitempty"`
 
-	// timeout bounds one call of the function. Without it the caller's timeouts do.
+	// timeout bounds one call of the function, such as 10s. Without it the caller's timeouts do.
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 

@@ -91,7 +91,7 @@ type Branch struct {
 	// +kubebuilder:validation:MaxLength=4096
 	When string `json:"when,omitempty"`
 
-	// timeout bounds the branch, within the timeouts of what is around it.
+	// timeout bounds the branch, such as 5s, within the timeouts of what is around it.
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 
@@ -104,14 +104,16 @@ type Branch struct {
 
 // First sets the strategy of that name.
 type First struct {
-	// hedgeDelay is how long a branch runs before the next one starts beside it. Without it all start at once.
+	// hedgeDelay is how long a branch runs before the next one starts beside it, such as 300ms. Without it all start
+	// at once.
 	// +optional
 	HedgeDelay Duration `json:"hedgeDelay,omitempty"`
 }
 
 // Fallback sets the strategy of that name.
 type Fallback struct {
-	// firstToken bounds the wait for a branch's first content event, or whole answer. Then the next branch is tried.
+	// firstToken bounds the wait for a branch's first content event, or whole answer, such as 2s. Then the next branch is
+	// tried. Without it the branch's own timeouts do.
 	// +optional
 	FirstToken Duration `json:"firstToken,omitempty"`
 }

@@ -1,6 +1,6 @@
 package v1alpha1
 
-// HTTPTemplate is a template for one value of a query or header. At most 8192 characters.
+// A template for one value of a query or header. At most 8192 characters.
 //
 // +kubebuilder:validation:MaxLength=8192
 type HTTPTemplate string
@@ -13,7 +13,7 @@ type HTTPCall struct {
 	// +kubebuilder:validation:MaxLength=63
 	Upstream string `json:"upstream,omitempty"`
 
-	// method is the HTTP method. Default: GET.
+	// method is the HTTP method: GET, POST, PUT, PATCH or DELETE. Default: GET.
 	// +optional
 	// +kubebuilder:default=GET
 	Method HTTPMethod `json:"method,omitempty"`

@@ -74,8 +74,8 @@ type Response struct {
 	// +optional
 	Commit StreamCommit `json:"commit,omitempty"`
 
-	// keepAlive is the silence after which a stream gets a comment. It makes the answer begin before the steps are done, so
-	// it goes neither with a step respond nor with AfterValidation. Without it there are no comments.
+	// keepAlive is the silence after which a stream gets a comment, such as 15s. It makes the answer begin before the steps are
+	// done, so it goes neither with a step respond nor with AfterValidation. Without it there are no comments.
 	// +optional
 	KeepAlive Duration `json:"keepAlive,omitempty"`
 }

@@ -26,7 +26,7 @@ type Route struct {
 	// +kubebuilder:validation:XValidation:rule="!['/v1', '/docs', '/redoc', '/openapi.json'].exists(p, self == p || self.startsWith(p + '/'))",message="/v1, /docs, /redoc and /openapi.json belong to the gateway"
 	Path string `json:"path,omitempty"`
 
-	// method is the HTTP method. Default: POST.
+	// method is the HTTP method: GET, POST, PUT, PATCH or DELETE. Default: POST.
 	// +optional
 	// +kubebuilder:default=POST
 	Method HTTPMethod `json:"method,omitempty"`

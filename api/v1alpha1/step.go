@@ -17,7 +17,7 @@ type Step struct {
 	Respond *Respond `json:"respond,omitempty"`
 }
 
-// FunctionStep is one piece of a function's work. Exactly one kind is set.
+// A step of a function is one piece of its work. Exactly one kind is set.
 //
 // +kubebuilder:validation:ExactlyOneOf=chat;embeddings;http;call;agent;gather;forEach;set
 type FunctionStep struct {
@@ -45,7 +45,7 @@ type StepBase struct {
 	// +kubebuilder:validation:MaxLength=4096
 	When string `json:"when,omitempty"`
 
-	// timeout bounds the step, within the timeouts of what is around it.
+	// timeout bounds the step, such as 5s, within the timeouts of what is around it.
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 
