@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"context"
 	"encoding/base64"
 	"math"
 	"net/url"
@@ -210,8 +211,9 @@ func toJSON(v ref.Val) ref.Val {
 
 // parseJSON reads JSON within the limits of a request body.
 func parseJSON(text string) ref.Val {
-	value, violations := schema.Decode([]byte(text))
-	if len(violations) > 0 {
+	// Its cost has been charged, and it takes turns with others.
+	value, violations, err := schema.Decode(context.Background(), []byte(text))
+	if len(violations) > 0 || err != nil {
 		return fail("parses text that is not JSON")
 	}
 	return types.DefaultTypeAdapter.NativeToValue(value)

@@ -91,7 +91,7 @@ func (d *dialogue) text(ctx context.Context, request *openai.Chat) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	return completionValue(done), nil
+	return completionValue(ctx, done), nil
 }
 
 // ask lets the model take turns until it calls no more tools. The tools of a last turn are not called: nobody would
@@ -187,7 +187,7 @@ func (d *dialogue) evaluate(ctx context.Context, call openai.ToolCall, entry map
 		}
 		return nil, map[string]any{"code": "unknown_tool", "message": "There are the tools " + strings.Join(names, ", ") + "."}, nil
 	}
-	input, mistake := arguments(call.Arguments)
+	input, mistake := arguments(ctx, call.Arguments)
 	if mistake != "" {
 		return nil, invalidArguments(mistake), nil
 	}
@@ -206,11 +206,11 @@ func (d *dialogue) evaluate(ctx context.Context, call openai.ToolCall, entry map
 // arguments reads what a model wants a tool called with, and says in words for the model what it got wrong. It is read as
 // leniently as an upstream's answer, which it is a part of. Models that call a tool without arguments write nothing, blanks
 // or null as well as an empty object.
-func arguments(text string) (any, string) {
+func arguments(ctx context.Context, text string) (any, string) {
 	if text = strings.TrimSpace(text); text == "" || text == "null" {
 		return map[string]any{}, ""
 	}
-	value, err := schema.DecodeLenient([]byte(text))
+	value, err := schema.DecodeLenient(ctx, []byte(text))
 	if err != nil {
 		return nil, fmt.Sprintf("The arguments are not valid JSON: %v. Write one JSON object.", err)
 	}

@@ -42,7 +42,7 @@ func (c *chat) run(ctx context.Context, f *frame) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return completionValue(done), nil
+		return completionValue(ctx, done), nil
 	}
 	var total bill
 	return c.output.run(ctx, f, request,
@@ -120,18 +120,19 @@ func (m *message) eval(ctx context.Context, f *frame) ([]openai.Message, error) 
 }
 
 // completionValue is what templates see of a completion.
-func completionValue(c *openai.Completion) map[string]any {
+func completionValue(ctx context.Context, c *openai.Completion) map[string]any {
 	return map[string]any{
-		"text": c.Text, "finishReason": c.FinishReason, "message": decoded(c.Message), "usage": decoded(c.Usage),
+		"text": c.Text, "finishReason": c.FinishReason, "message": decoded(ctx, c.Message), "usage": decoded(ctx, c.Usage),
 	}
 }
 
-// decoded is JSON that was parsed once already, as templates want it: an upstream's, so it is read as such.
-func decoded(raw []byte) any {
+// decoded is JSON that was parsed once already, as templates want it: an upstream's, so it is read as such. It is null once ctx
+// has ended.
+func decoded(ctx context.Context, raw []byte) any {
 	if raw == nil {
 		return nil
 	}
-	value, err := schema.DecodeLenient(raw)
+	value, err := schema.DecodeLenient(ctx, raw)
 	if err != nil {
 		return nil
 	}

@@ -66,7 +66,7 @@ const wholeCopies = 3
 func (f *frame) whole(ctx context.Context, plan *upstream.Plan) (*openai.Completion, error) {
 	var done *openai.Completion
 	_, err := f.fetch(ctx, plan, upstream.Expect{Check: func(a *upstream.Fetched) error {
-		return f.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) {
+		return f.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) { //nolint:contextcheck // it takes turns, and not long
 			done, err = openai.ParseCompletion(a.Body)
 			return err
 		})

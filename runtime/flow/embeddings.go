@@ -54,7 +54,7 @@ func (e *embeddings) run(ctx context.Context, f *frame) (any, error) {
 	}
 	var vectors *openai.Vectors
 	if _, err := f.fetch(ctx, plan, upstream.Expect{Check: func(a *upstream.Fetched) error {
-		return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
+		return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) { //nolint:contextcheck // it takes turns, and not long
 			vectors, err = openai.ParseEmbeddings(a.Body, len(texts))
 			return err
 		})
@@ -62,7 +62,7 @@ func (e *embeddings) run(ctx context.Context, f *frame) (any, error) {
 		return nil, err
 	}
 	used = vectors.Tokens
-	return map[string]any{"vectors": lists(vectors.Vectors), "usage": decoded(vectors.Usage)}, nil
+	return map[string]any{"vectors": lists(vectors.Vectors), "usage": decoded(ctx, vectors.Usage)}, nil
 }
 
 // texts are the input's: one, or a list of them.

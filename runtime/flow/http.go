@@ -46,7 +46,7 @@ func (h *httpCall) run(ctx context.Context, f *frame) (any, error) {
 	var body any
 	read := func(a *upstream.Fetched) error {
 		return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
-			body, err = admitted(ctx, f.env, len(a.Body), func() (any, error) { return content(a) })
+			body, err = admitted(ctx, f.env, len(a.Body), func() (any, error) { return content(ctx, a) })
 			return err
 		})
 	}
@@ -169,15 +169,15 @@ func plain(value any) (string, error) {
 // content is an answer's body: what JSON holds, else text. Where an answer says that it is JSON and cannot be read as such,
 // it is an error: templates that ask for its members would fail later, and others would pass it on as text. One that does
 // not say what it is may be either.
-func content(a *upstream.Fetched) (any, error) {
+func content(ctx context.Context, a *upstream.Fetched) (any, error) {
 	if len(a.Body) == 0 {
 		return nil, nil //nolint:nilnil // null is a value like any other
 	}
 	if media := upstream.MediaType(a.Header); media == "" || upstream.IsJSON(media) {
-		value, err := schema.DecodeLenient(a.Body)
+		value, err := schema.DecodeLenient(ctx, a.Body)
 		switch {
-		case err == nil:
-			return value, nil
+		case err == nil, ctx.Err() != nil:
+			return value, err //nolint:wrapcheck // it is why ctx has ended
 		case media != "":
 			return nil, fmt.Errorf("the answer is not JSON that can be read: %w", err)
 		}

@@ -117,8 +117,7 @@ func (in *input) body(ctx context.Context, env *Environment, req *relay.Request)
 		if in.schema != nil {
 			return in.schema.Check(ctx, req.Body)
 		}
-		value, violations := schema.Decode(req.Body)
-		return value, violations, nil
+		return schema.Decode(ctx, req.Body)
 	})
 }
 

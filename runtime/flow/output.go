@@ -85,7 +85,7 @@ func (o *output) send(ctx context.Context, f *frame, done *openai.Completion, va
 			return nil, err
 		}
 	}
-	result := completionValue(done)
+	result := completionValue(ctx, done)
 	result["output"] = value
 	return result, nil
 }

@@ -297,7 +297,7 @@ func TestAnswersMatchTheDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, violations := schema.Decode([]byte(`{"a":`))
+	_, violations, _ := schema.Decode(t.Context(), []byte(`{"a":`))
 	wrong := problem.Invalid(append(violations, problem.Violation{Type: "missing", Loc: []any{"body", 0, "q"}, Msg: "Field required"}))
 	list, err := openai.ModelList([]string{"assistant", "helper"})
 	if err != nil {

@@ -51,7 +51,7 @@ func TestDefaults(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			got, vs, _ := mustCompile(t, tt.schema).Check(t.Context(), []byte(tt.body))
-			want, _ := Decode([]byte(tt.want))
+			want, _, _ := Decode(t.Context(), []byte(tt.want))
 			if diff := cmp.Diff(want, got); diff != "" || vs != nil {
 				t.Error(diff, lines(t, vs))
 			}

@@ -59,7 +59,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		value, vs := Decode(text)
+		value, vs, _ := Decode(t.Context(), text)
 		if len(vs) > 0 {
 			return
 		}
@@ -70,7 +70,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
-		if _, vs := Decode(written); vs != nil {
+		if _, vs, _ := Decode(t.Context(), written); vs != nil {
 			t.Errorf("%q was written as %q, which is refused: %v", text, written, vs)
 		}
 		if doc, err := measure(value); err != nil || doc.rough {

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -21,8 +22,9 @@ var (
 // DecodeLenient reads what an upstream has answered. It gives values as Decode does, within the same limits, and takes
 // what Decode refuses but RFC 8259 leaves to its reader: the last of several members of one name counts, half of a
 // surrogate pair and invalid UTF-8 become U+FFFD, a byte order mark is skipped, and a number of any length becomes the
-// nearest float64. Its errors say what cannot be read and at which byte, and repeat nothing of the text.
-func DecodeLenient(text []byte) (any, error) {
+// nearest float64. Its errors say what cannot be read and at which byte, and repeat nothing of the text; but for the cause of
+// ctx, where that ends first.
+func DecodeLenient(ctx context.Context, text []byte) (any, error) {
 	if len(text) > MaxBodyBytes {
 		return nil, tooLong(MaxBodyBytes)
 	}
@@ -32,8 +34,11 @@ func DecodeLenient(text []byte) (any, error) {
 	}
 	d := decoderOf(json, limits{depth: MaxBodyDepth, nodes: MaxBodyNodes, keys: MaxObjectKeys}, leniently...)
 	defer d.free()
-	d.lenient = true
+	d.lenient, d.work = true, NewWork(ctx)
 	doc, fault := d.document()
+	if err := d.work.interrupted(); err != nil {
+		return nil, err
+	}
 	if fault != nil {
 		return nil, fmt.Errorf("%s at byte %d", fault.reason, int(fault.offset)+len(text)-len(json))
 	}

@@ -24,7 +24,7 @@ func TestDecodeLenient(t *testing.T) {
 		"scalars":              {" [null, true, \"\"] \n", []any{nil, true, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := DecodeLenient([]byte(tt.text))
+			got, err := DecodeLenient(t.Context(), []byte(tt.text))
 			if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
 				t.Error(diff, err)
 			}
@@ -45,7 +45,7 @@ func TestDecodeLenientSaysWhatItCannotRead(t *testing.T) {
 		"[\"secret\n\"]":                  "Invalid syntax at byte 8",
 		strings.Repeat(" ", 16<<20) + "1": "More than 16777216 bytes",
 	} {
-		value, err := DecodeLenient([]byte(text))
+		value, err := DecodeLenient(t.Context(), []byte(text))
 		if err == nil || err.Error() != want || value != nil {
 			t.Errorf("%.40q: %v, %v; want %s", text, value, err, want)
 		}
@@ -55,11 +55,11 @@ func TestDecodeLenientSaysWhatItCannotRead(t *testing.T) {
 // TestALenientDecoderIsStrictAgain: decoders are kept, and their next text may be a client's.
 func TestALenientDecoderIsStrictAgain(t *testing.T) {
 	for range 100 {
-		if _, err := DecodeLenient([]byte(`{"x":1,"x":1e-999}`)); err != nil {
+		if _, err := DecodeLenient(t.Context(), []byte(`{"x":1,"x":1e-999}`)); err != nil {
 			t.Fatal(err)
 		}
 		for _, text := range []string{`{"x":1,"x":2}`, `"\ud83c"`, `1e-999`} {
-			if _, violations := Decode([]byte(text)); len(violations) == 0 {
+			if _, violations, _ := Decode(t.Context(), []byte(text)); len(violations) == 0 {
 				t.Fatalf("%s was taken", text)
 			}
 		}

@@ -84,7 +84,7 @@ func TestSets(t *testing.T) {
 			}
 			var want any
 			if tt.value != "" {
-				want, _ = Decode([]byte(tt.value))
+				want, _, _ = Decode(t.Context(), []byte(tt.value))
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)

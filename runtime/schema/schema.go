@@ -199,13 +199,18 @@ const errWork = refusal("Too much work to validate")
 
 // Decode reads body within the limits of a body, for routes without a schema. Objects become map[string]any and arrays
 // []any. A number written without fraction and exponent becomes int64 where it fits; every other number becomes
-// float64, to the nearest where it must. Duplicate names and invalid UTF-8 are refused, as RFC 7493 asks.
-func Decode(body []byte) (any, []problem.Violation) {
-	doc, violation := read(nil, body, inBody)
-	if violation != nil {
-		return nil, []problem.Violation{*violation}
+// float64, to the nearest where it must. Duplicate names and invalid UTF-8 are refused, as RFC 7493 asks. The error is the
+// cause of ctx, where that ends first.
+func Decode(ctx context.Context, body []byte) (any, []problem.Violation, error) {
+	w := NewWork(ctx)
+	doc, violation := read(w, body, inBody)
+	if err := w.interrupted(); err != nil {
+		return nil, nil, err
 	}
-	return doc.settled(), nil
+	if violation != nil {
+		return nil, []problem.Violation{*violation}, nil
+	}
+	return doc.settled(), nil, nil
 }
 
 func read(w *Work, text []byte, at []any) (document, *problem.Violation) {

@@ -209,7 +209,7 @@ func TestValue(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" || vs != nil {
 				t.Error(diff, vs)
 			}
-			got, vs = Decode([]byte(tt.body))
+			got, vs, _ = Decode(t.Context(), []byte(tt.body))
 			if diff := cmp.Diff(tt.want, got); diff != "" || vs != nil {
 				t.Error("Decode:", diff, vs)
 			}
@@ -282,7 +282,7 @@ func TestUnreadable(t *testing.T) {
 			if diff := cmp.Diff(want, vs); diff != "" {
 				t.Error(diff)
 			}
-			if _, vs := Decode([]byte(tt.body)); !cmp.Equal(want, vs) {
+			if _, vs, _ := Decode(t.Context(), []byte(tt.body)); !cmp.Equal(want, vs) {
 				t.Errorf("Decode says %v", vs)
 			}
 		})
@@ -434,7 +434,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.SetBytes(int64(len(smallBody)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, vs := Decode([]byte(smallBody)); vs != nil {
+		if _, vs, _ := Decode(b.Context(), []byte(smallBody)); vs != nil {
 			b.Fatal(vs)
 		}
 	}

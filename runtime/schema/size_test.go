@@ -39,7 +39,7 @@ func TestDecodedBytesBoundWhatIsDecoded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			body := []byte(text)
 			before := live()
-			value, wrong := Decode(body)
+			value, wrong, _ := Decode(t.Context(), body)
 			took := live() - before
 			runtime.KeepAlive(value)
 			if len(wrong) > 0 {

@@ -56,6 +56,12 @@ func TestWorkEndsWithItsContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(gone)
+	if value, vs, err := Decode(ctx, []byte(numbers)); !errors.Is(err, gone) || value != nil || vs != nil {
+		t.Errorf("without a schema: %v, %d violations", err, len(vs))
+	}
+	if value, err := DecodeLenient(ctx, []byte(numbers)); !errors.Is(err, gone) || value != nil {
+		t.Errorf("leniently: %v", err)
+	}
 	p := mustParameter(t, `{"type":"string","pattern":"[a-z]{1,1000}@"}`, Query, true)
 	if _, _, err := p.Parse(NewWork(ctx), []string{strings.Repeat("a", 60_000)}); !errors.Is(err, gone) {
 		t.Errorf("a parameter: %v", err)
@@ -113,7 +119,7 @@ func TestViolationsCostLittle(t *testing.T) {
 				t.Fatal(err)
 			}
 			body := []byte(tt.body)
-			decoding := allocated(func() { Decode(body) })
+			decoding := allocated(func() { _, _, _ = Decode(t.Context(), body) })
 			used := allocated(func() {
 				_, vs, err := s.Check(t.Context(), body)
 				if err != nil || len(vs) != tt.violations {

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -127,7 +128,7 @@ func strict(value jsontext.Value) jsontext.Value {
 	if value.IsValid() {
 		return value.Clone()
 	}
-	decoded, err := schema.DecodeLenient(value)
+	decoded, err := schema.DecodeLenient(context.Background(), value) // of at most MaxBodyNodes, in turns with others
 	if err != nil {
 		return nil
 	}

@@ -86,7 +86,9 @@ func visitMembers(d *jsontext.Decoder, doc []byte, visit func(name []byte, value
 	if err := open(d, '{', errNotObject); err != nil {
 		return err
 	}
+	var t turns
 	for d.PeekKind() != '}' {
+		t.take()
 		name, err := next(d)
 		if err != nil {
 			return err
@@ -104,7 +106,9 @@ func visitElements(d *jsontext.Decoder, visit func(i int, value span)) error {
 	if err := open(d, '[', errNotArray); err != nil {
 		return err
 	}
+	var t turns
 	for i := 0; d.PeekKind() != ']'; i++ {
+		t.take()
 		value, err := next(d)
 		if err != nil {
 			return err
@@ -127,6 +131,9 @@ func open(d *jsontext.Decoder, want jsontext.Kind, otherwise error) error {
 
 // next is where the following value lies. The decoder's own slice is gone with its next read; the document is not.
 func next(d *jsontext.Decoder) (span, error) {
+	if kind := d.PeekKind(); (kind == '{' || kind == '[') && len(d.UnreadBuffer()) > much {
+		return nextOfMuch(d)
+	}
 	value, err := d.ReadValue()
 	if err != nil {
 		return span{}, fmt.Errorf("read JSON: %w", err)

@@ -1,0 +1,83 @@
+package openai
+
+import (
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/llmservice/llmservice/runtime/wire"
+)
+
+// An event or an answer of very many values is read in turns with others, on one worker that another goroutine wants, too.
+func TestManyValuesAreReadInTurns(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	many := func(value string) string { return strings.Repeat(value+",", 100_000) + value }
+	deltas := map[string]string{
+		"parts":     `{"content":[` + many(`{"type":"text","text":"x"}`) + `]}`,
+		"calls":     `{"tool_calls":[` + many(`{"id":"a","function":{"arguments":"x"}}`) + `]}`,
+		"members":   `{"content":"x",` + many(`"a":1`) + `}`,
+		"nested":    `{"content":"x","a":[` + many(`[[[[1]]]]`) + `]}`,
+		"elsewhere": `{"content":"x","logprobs":{"content":[[[` + many(`1`) + `]]]}}`,
+	}
+	docs := map[string]string{"choices": `{"choices":[` + many(`{}`) + `]}`, "usage": `{"choices":[{}],"usage":{"x":[` + many(`{}`) + `]}}`}
+	for name, delta := range deltas {
+		docs[name] = `{"choices":[{"index":0,"delta":` + delta + `,"message":` + delta + `}]}`
+	}
+	for name, doc := range docs {
+		for as, read := range map[string]func(){
+			"an event": func() {
+				NewTapWith(TapOptions{Collector: NewCollector(func(int) error { return nil })}).Frame(nil, &wire.Frame{Data: []byte(doc), HasData: true})
+			},
+			"an event that is relayed": func() { NewTap("alias").Frame(nil, &wire.Frame{Data: []byte(doc), HasData: true}) },
+			"an answer":                func() { _, _ = ParseCompletion([]byte(doc)) },
+			"a request":                func() { _, _ = ParseChatRequest([]byte(doc)) },
+		} {
+			if name == "members" && as == "a request" {
+				continue // a name that is given twice is refused at once
+			}
+			if turns := othersDuring(read); turns < 50 {
+				t.Errorf("%s, as %s: another goroutine had %d turns while 100000 values were read", name, as, turns)
+			}
+		}
+	}
+}
+
+// othersDuring is how many turns another goroutine has while something is done.
+func othersDuring(do func()) int64 {
+	var others atomic.Int64
+	var done atomic.Bool
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ; !done.Load(); runtime.Gosched() {
+			others.Add(1)
+		}
+	}()
+	do()
+	turns := others.Load()
+	done.Store(true)
+	<-ended
+	return turns
+}
+
+// What is read in turns is read as everything else is: where values begin and end, and what is wrong with them.
+func TestMuchIsReadAsLittleIs(t *testing.T) {
+	blanks := strings.Repeat(" ", much)
+	for _, value := range []string{
+		`{}`, `[]`, `[1,{"a":[]},"]"]`, `{"a":"}","b":{"c":[[]]}}`, `"text"`, `1.5`, `true`, `null`, `[1,]`, `{"a"}`, `[`, `{"a":1,"a":2}`, `{"a":{"b":1,"b":2}}`, `[[1,2],{"a":"]"},"]",[]]`, `[{"a":1,"a":2}]`, `[[1,]]`, `["\\",["\""]]`, strings.Repeat("[", 700) + strings.Repeat("]", 700), strings.Repeat(`{"a":[`, 100) + strings.Repeat("]}", 100),
+		"[\"\xff\"]",
+	} {
+		for _, visit := range []func([]byte, func([]byte, span)) error{members, membersSaid} {
+			read := func(doc string) (got []string, wrong bool) {
+				err := visit([]byte(doc), func(name []byte, at span) { got = append(got, string(name)+"="+string(at.of([]byte(doc)))) })
+				return got, err != nil
+			}
+			little, wrong := read(`{ "x" : ` + value + ` , "y": ` + value + `}`)
+			a, wrongA := read(`{ "x" : ` + value + ` , "y": ` + value + blanks + `}`)
+			if strings.Join(little, ";") != strings.Join(a, ";") || wrong != wrongA {
+				t.Errorf("%s: %q %t beside much, %q %t beside little", value, a, wrongA, little, wrong)
+			}
+		}
+	}
+}
