@@ -57,8 +57,11 @@ func isBound(err error) bool {
 	return ok && slices.Contains([]refusal{errCost, errOutput, errCostSpent, errOutputSpent}, reason)
 }
 
-// reserve takes the cost that an evaluation may have.
+// reserve takes the cost that an evaluation may have. No budget has no bound but the evaluation's own; likewise below.
 func (b *Budget) reserve(ctx context.Context, cost uint64) (int64, error) {
+	if b == nil {
+		return int64(min(cost, MaxCost)), nil
+	}
 	reserved, err := b.cost.Reserve(ctx, int64(min(cost, MaxCost)))
 	if errors.Is(err, allowance.ErrSpent) {
 		err = errCostSpent
@@ -68,21 +71,21 @@ func (b *Budget) reserve(ctx context.Context, cost uint64) (int64, error) {
 
 // settle puts the cost that an evaluation has had in the place of what was reserved.
 func (b *Budget) settle(reserved int64, cost uint64) error {
-	if !b.cost.Settle(reserved, int64(min(cost, 1<<32))) {
+	if b != nil && !b.cost.Settle(reserved, int64(min(cost, 1<<32))) {
 		return errCostSpent
 	}
 	return nil
 }
 
 func (b *Budget) admit(ctx context.Context, bytes int) error {
-	if b.Admit == nil || bytes == 0 {
+	if b == nil || b.Admit == nil || bytes == 0 {
 		return nil
 	}
 	return b.Admit(ctx, bytes)
 }
 
 func (b *Budget) spendBytes(n int) error {
-	if b.bytes.Add(-int64(n)) < 0 {
+	if b != nil && b.bytes.Add(-int64(n)) < 0 {
 		return errOutputSpent
 	}
 	return nil

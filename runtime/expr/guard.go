@@ -115,7 +115,7 @@ func guardSplit(args []ref.Val) error {
 
 // guardFormat lets pass what takes no more than MaxOutput as JSON; each argument is used once.
 func guardFormat(args []ref.Val) error {
-	r := &run{out: MaxOutput, budget: NewBudget(MaxCost, MaxOutput)}
+	r := &run{out: MaxOutput}
 	if _, err := r.plain(args[1]); errors.Is(err, errOutput) {
 		return errOutput
 	}

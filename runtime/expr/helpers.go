@@ -197,7 +197,7 @@ func truncate(text, most ref.Val) ref.Val {
 
 // toJSON gives compact JSON, as text does of what is not a string.
 func toJSON(v ref.Val) ref.Val {
-	r := &run{out: MaxOutput, budget: NewBudget(MaxCost, MaxOutput)}
+	r := &run{out: MaxOutput}
 	value, err := r.plain(v)
 	if err != nil {
 		return types.WrapErr(err)
@@ -249,7 +249,7 @@ func join(list, separator ref.Val) ref.Val {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(separator)
 	}
-	r := &run{out: MaxOutput, budget: NewBudget(MaxCost, MaxOutput)}
+	r := &run{out: MaxOutput}
 	var b strings.Builder
 	for it, first := items.Iterator(), true; it.HasNext() == types.True; first = false {
 		if !first {

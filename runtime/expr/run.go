@@ -23,7 +23,7 @@ type run struct {
 	cost   uint64
 	out    int
 	memory int     // bytes that the values take that were copied out of CEL, and were not admitted yet
-	budget *Budget // of the request
+	budget *Budget // of the request; nil where there is no other bound than these
 }
 
 func start(ctx context.Context, vars map[string]any, b *Budget) (*run, error) {
@@ -33,9 +33,6 @@ func start(ctx context.Context, vars map[string]any, b *Budget) (*run, error) {
 	activation, err := cel.NewActivation(vars)
 	if err != nil {
 		return nil, &Error{Column: 1, Message: "not evaluated: " + err.Error()}
-	}
-	if b == nil {
-		b = NewBudget(MaxCost, MaxOutput)
 	}
 	return &run{vars: activation, cost: MaxCost, out: MaxOutput, budget: b}, nil
 }
