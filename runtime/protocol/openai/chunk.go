@@ -108,7 +108,7 @@ func (r *reader) data(data []byte, typed bool) {
 	e := &r.envelope
 	err := e.read(data)
 	switch {
-	case typed && err != nil, errors.Is(err, errNotObject):
+	case err != nil && (typed || errors.Is(err, errNotObject)):
 	case err != nil:
 		r.fail(relay.FailedMalformed, err)
 		return
@@ -174,27 +174,38 @@ func (r *reader) members(given []byte, first bool) {
 	if isNull(given) {
 		return
 	}
-	var content, refusal, calls span
-	_ = membersSaid(given, func(name []byte, at span) {
-		if string(name) == "role" {
-			return
-		}
-		r.content = r.content || !empty(at.of(given))
-		switch string(name) {
-		case "content":
-			content = at
-		case "refusal":
-			refusal = at
-		case "tool_calls":
-			calls = at
-		}
-	})
+	var s said
+	_ = s.read(given) // what is not an object says nothing
+	r.content = r.content || s.any
 	if first {
 		d := &r.delta
-		d.text = r.heldText.append(d.text, content.of(given))
-		d.refusal = r.heldRefusal.append(d.refusal, refusal.of(given))
-		d.toolCalls = appendToolCalls(d.toolCalls, calls.of(given))
+		d.text = r.heldText.append(d.text, s.content.of(given))
+		d.refusal = r.heldRefusal.append(d.refusal, s.refusal.of(given))
+		d.toolCalls = appendToolCalls(d.toolCalls, s.calls.of(given))
 	}
+}
+
+// said is where the members of a message, or of a part of one, lie that the gateway itself uses.
+type said struct {
+	content, refusal, calls span
+	any                     bool // member but the role is there, and not empty
+}
+
+// read finds them. The error says that the message is not an object.
+func (s *said) read(message []byte) error {
+	return membersSaid(message, func(name []byte, at span) {
+		switch string(name) {
+		case "role":
+			return
+		case "content":
+			s.content = at
+		case "refusal":
+			s.refusal = at
+		case "tool_calls":
+			s.calls = at
+		}
+		s.any = s.any || !empty(at.of(message))
+	})
 }
 
 // append appends what a value says to the half that was kept back, and to it alone where it says something.

@@ -99,20 +99,10 @@ func (e *envelope) firstChoice(body []byte) ([]byte, error) {
 }
 
 func (c *Completion) readMessage(message []byte) {
-	var content, refusal, calls span
-	err := membersSaid(message, func(name []byte, at span) {
-		switch string(name) {
-		case "content":
-			content = at
-		case "refusal":
-			refusal = at
-		case "tool_calls":
-			calls = at
-		}
-	})
-	if err == nil {
-		c.Text, c.Refusal = saidText(content.of(message)), saidText(refusal.of(message))
-		for _, call := range appendToolCalls(nil, calls.of(message)) {
+	var s said
+	if err := s.read(message); err == nil {
+		c.Text, c.Refusal = saidText(s.content.of(message)), saidText(s.refusal.of(message))
+		for _, call := range appendToolCalls(nil, s.calls.of(message)) {
 			c.ToolCalls = append(c.ToolCalls, ToolCall{ID: call.id, Name: call.name, Arguments: string(settle(call.arguments))})
 		}
 		c.Message = strict(message)

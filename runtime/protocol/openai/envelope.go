@@ -32,7 +32,7 @@ func (e *envelope) read(doc []byte) error {
 		e.doc = blank(doc, len(byteOrderMark))
 	}
 	err := e.members()
-	if errors.Is(err, errNotJSON) {
+	if err != nil && errors.Is(err, errNotJSON) {
 		if numbers, some := withoutNaN(e.doc); some {
 			e.doc = numbers
 			err = e.members()
@@ -62,9 +62,11 @@ func (e *envelope) members() error {
 	switch {
 	case err == nil && len(e.models) > maxModels:
 		return errModels
+	case err == nil:
+		return nil
 	case errors.Is(err, errNotObject) && !jsontext.Value(e.doc).IsValid(allowDuplicates, allowInvalidUTF8):
 		return errNotJSON
-	case err == nil, errors.Is(err, errNotObject):
+	case errors.Is(err, errNotObject):
 		return err
 	}
 	return unreadable(err)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -36,7 +37,7 @@ var scanners = sync.Pool{New: func() any { return new(scanner) }}
 // the object, names given twice at any depth, and invalid UTF-8: it is for what clients send. A name is given as it stands,
 // escapes included.
 func members(doc []byte, visit func(name []byte, value span)) error {
-	return scan(doc, func(d *jsontext.Decoder) error { return visitMembers(d, doc, visit) })
+	return scan(doc, func(d *jsontext.Decoder) error { return visitMembers(d, doc, false, visit) })
 }
 
 // elements does the same for an array.
@@ -48,13 +49,14 @@ func elements(doc []byte, visit func(i int, value span)) error {
 var (
 	allowDuplicates  = jsontext.AllowDuplicateNames(true)
 	allowInvalidUTF8 = jsontext.AllowInvalidUTF8(true)
+
+	lenient = json.JoinOptions(allowDuplicates, allowInvalidUTF8)
 )
 
 // membersSaid is members for what an upstream answers: of several members of one name each is visited, so that the last
 // counts, text may be any bytes, and a name is given without its escapes.
 func membersSaid(doc []byte, visit func(name []byte, value span)) error {
-	plainly := func(name []byte, value span) { visit(plain(name), value) }
-	return scan(doc, func(d *jsontext.Decoder) error { return visitMembers(d, doc, plainly) }, allowDuplicates, allowInvalidUTF8)
+	return scan(doc, func(d *jsontext.Decoder) error { return visitMembers(d, doc, true, visit) }, lenient)
 }
 
 // plain reads a name's escapes, which are rare and cost a copy.
@@ -67,7 +69,7 @@ func plain(name []byte) []byte {
 
 // elementsSaid is elements for what an upstream answers.
 func elementsSaid(doc []byte, visit func(i int, value span)) error {
-	return scan(doc, func(d *jsontext.Decoder) error { return visitElements(d, visit) }, allowDuplicates, allowInvalidUTF8)
+	return scan(doc, func(d *jsontext.Decoder) error { return visitElements(d, visit) }, lenient)
 }
 
 func scan(doc []byte, read func(*jsontext.Decoder) error, options ...jsontext.Options) error {
@@ -82,14 +84,15 @@ func scan(doc []byte, read func(*jsontext.Decoder) error, options ...jsontext.Op
 	return atEnd(&s.decoder)
 }
 
-func visitMembers(d *jsontext.Decoder, doc []byte, visit func(name []byte, value span)) error {
+// visitMembers gives the names plain, or as they stand.
+func visitMembers(d *jsontext.Decoder, doc []byte, plainly bool, visit func(name []byte, value span)) error {
 	if err := open(d, '{', errNotObject); err != nil {
 		return err
 	}
 	var t turns
 	for d.PeekKind() != '}' {
 		t.take()
-		name, err := next(d)
+		at, err := next(d)
 		if err != nil {
 			return err
 		}
@@ -97,7 +100,11 @@ func visitMembers(d *jsontext.Decoder, doc []byte, visit func(name []byte, value
 		if err != nil {
 			return err
 		}
-		visit(doc[name.start+1:name.end-1], value)
+		name := doc[at.start+1 : at.end-1]
+		if plainly {
+			name = plain(name)
+		}
+		visit(name, value)
 	}
 	return closed(d)
 }

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -117,7 +118,10 @@ func (t *Tap) edit(dst []byte, f *wire.Frame) []byte {
 	at := 0
 	for _, model := range t.reader.envelope.models {
 		begin := f.InRaw(model.start)
-		end := f.InRaw(model.end-1) + 1
+		end := begin + model.end - model.start
+		if bytes.IndexByte(f.Data[model.start:model.end], '\n') >= 0 { // it is over several lines, which a text is not
+			end = f.InRaw(model.end-1) + 1
+		}
 		dst = append(append(dst, f.Raw[at:begin]...), t.alias...)
 		at = end
 	}

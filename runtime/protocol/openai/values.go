@@ -53,7 +53,7 @@ func saidText(value []byte) string { return string(settle(appendSaid(nil, value)
 
 // saidWord is the text of a value that is not made of parts, such as an id.
 func saidWord(value []byte) string {
-	if kind := jsontext.Value(value).Kind(); kind == '[' || kind == '{' {
+	if kind := jsontext.Value(value).Kind(); kind == '[' || kind == '{' || kind == 'n' {
 		return ""
 	}
 	return saidText(value)
