@@ -54,7 +54,7 @@ func (e *embeddings) run(ctx context.Context, f *frame) (any, error) {
 	}
 	var vectors *openai.Vectors
 	if _, err := f.fetch(ctx, plan, upstream.Expect{Check: func(a *upstream.Fetched) error {
-		return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) { //nolint:contextcheck // it takes turns, and not long
+		return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) { //nolint:contextcheck // it takes turns
 			vectors, err = openai.ParseEmbeddings(a.Body, len(texts))
 			return err
 		})

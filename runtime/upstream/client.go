@@ -7,10 +7,8 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,17 +33,18 @@ const (
 // Client is the pooled HTTP/1.1 client of a process. It follows no redirect, uses no proxy, and asks for no
 // compression, so that bytes pass as they are. Its pools outlive any config: a reload keeps connections.
 type Client struct {
-	mu       sync.Mutex
-	dials    map[time.Duration]*transports
-	sessions tls.ClientSessionCache
+	pooled *http.Transport
+	fresh  *http.Transport // uses each connection once
 }
-
-// transports dial within one bound.
-type transports struct{ pooled, fresh *http.Transport }
 
 // NewClient returns a client without connections.
 func NewClient() *Client {
-	return &Client{dials: map[time.Duration]*transports{}, sessions: tls.NewLRUClientSessionCache(tlsSessions)}
+	return newClient(&tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions), MinVersion: tls.VersionTLS12})
+}
+
+func newClient(secured *tls.Config) *Client {
+	d := dialer{tls: secured}
+	return &Client{pooled: d.transport(maxIdlePerHost), fresh: d.transport(-1)}
 }
 
 // Do makes the call. An error means that no response began; it is a relay.Failure where nothing was sent. A request to
@@ -53,10 +52,9 @@ func NewClient() *Client {
 // connection while the request was on its way. No error, those of reading the body included, repeats what an upstream has
 // sent.
 func (c *Client) Do(ctx context.Context, call *relay.Call) (*relay.Answer, error) {
-	t := c.transports(call.Connect)
-	answer, trace, err := send(ctx, t.pooled, call)
+	answer, trace, err := send(ctx, c.pooled, call)
 	if err != nil && ctx.Err() == nil && trace.again(call) {
-		answer, trace, err = send(ctx, t.fresh, call)
+		answer, trace, err = send(ctx, c.fresh, call)
 	}
 	if err != nil && ctx.Err() == nil && !trace.connected.Load() {
 		return nil, relay.Failure{Kind: relay.FailedConnect, Unsent: true, Err: err}
@@ -66,7 +64,7 @@ func (c *Client) Do(ctx context.Context, call *relay.Call) (*relay.Answer, error
 
 func send(ctx context.Context, t *http.Transport, call *relay.Call) (*relay.Answer, *trace, error) {
 	progress := &trace{}
-	req, err := http.NewRequestWithContext(progress.in(ctx), call.Method, call.URL, bytes.NewReader(call.Body))
+	req, err := http.NewRequestWithContext(progress.in(within(ctx, call.Connect)), call.Method, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
 		return nil, progress, fmt.Errorf("build upstream request: %w", plainly(err))
 	}
@@ -104,39 +102,4 @@ func (t *trace) again(call *relay.Call) bool {
 }
 
 // Close drops the idle connections.
-func (c *Client) Close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, t := range c.dials {
-		t.pooled.CloseIdleConnections()
-	}
-}
-
-// A transport bounds dialling for all of its calls alike, so there is a pair for each bound in use.
-func (c *Client) transports(connect time.Duration) *transports {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	t, ok := c.dials[connect]
-	if !ok {
-		t = &transports{pooled: c.newTransport(connect, maxIdlePerHost), fresh: c.newTransport(connect, -1)}
-		c.dials[connect] = t
-	}
-	return t
-}
-
-// newTransport returns a transport that keeps so many idle connections to a host; with a negative number it uses each
-// for one request.
-func (c *Client) newTransport(connect time.Duration, idle int) *http.Transport {
-	dialer := &net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{ClientSessionCache: c.sessions, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    connect,
-		DisableCompression:     true,
-		MaxIdleConnsPerHost:    idle,
-		IdleConnTimeout:        idleConnTimeout,
-		MaxResponseHeaderBytes: maxResponseHeader,
-		ReadBufferSize:         upstreamReadBuffer,
-		WriteBufferSize:        upstreamWriteBuffer,
-	}
-}
+func (c *Client) Close() { c.pooled.CloseIdleConnections() }

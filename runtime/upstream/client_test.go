@@ -155,7 +155,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 
 // Servers close idle connections after 5s and more; ours are not used for as long.
 func TestIdleConnectionsAreClosedBeforeTheirServersDo(t *testing.T) {
-	if got := NewClient().transports(time.Second).pooled.IdleConnTimeout; got >= 5*time.Second {
+	if got := NewClient().pooled.IdleConnTimeout; got >= 5*time.Second {
 		t.Errorf("idle connections are kept for %s", got)
 	}
 }

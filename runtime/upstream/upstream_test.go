@@ -213,9 +213,6 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 func TestConnectIsBounded(t *testing.T) {
 	c := NewClient()
 	defer c.Close()
-	if a, b := c.transports(time.Second), c.transports(time.Second); a != b {
-		t.Error("connections are not shared between calls of one bound")
-	}
 	_, err := c.Do(t.Context(), &relay.Call{Method: "POST", URL: "http://127.0.0.1:1", Header: http.Header{}, Connect: time.Second})
 	if f, ok := errors.AsType[relay.Failure](err); !ok || f.Kind != relay.FailedConnect || !f.Unsent {
 		t.Errorf("a closed port: %v, want a failure to connect that says that nothing was sent", err)
