@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 func runAll(m *testing.M) (code int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	defer hurrySession()()
 	f, err := newField(ctx)
 	if err != nil {
 		return told(err)
