@@ -36,10 +36,9 @@ func (d documents) served(service *v1alpha1.LLMService) *v1alpha1.LLMService {
 // problem says why a spec cannot be served.
 type problem struct{ reason, message string }
 
-// chooseDocuments takes the spec's config where it is valid, and what is delivered already otherwise.
-func chooseDocuments(seen *view, gateway render.Gateway) documents {
+// chooseDocuments takes the spec's config where it is valid, and what is delivered already where there is a problem with it.
+func chooseDocuments(seen *view, current render.Document, problem *problem) documents {
 	delivered := deliveredDocuments(seen)
-	current, problem := documentOf(seen.service, gateway)
 	if problem != nil {
 		delivered.problem = problem
 		return delivered
@@ -47,33 +46,29 @@ func chooseDocuments(seen *view, gateway render.Gateway) documents {
 	return documents{current: current, lastGood: chooseLastGood(seen, delivered, current), accepted: seen.service}
 }
 
-func documentOf(service *v1alpha1.LLMService, gateway render.Gateway) (render.Document, *problem) {
-	if err := gateway.CheckImage(service); err != nil {
-		return render.Document{}, &problem{v1alpha1.ReasonInvalid, "spec." + err.Error()}
-	}
-	encoded, decoded, problem := configOf(service)
-	if problem != nil {
-		return render.Document{}, problem
-	}
-	return render.NewDocument(encoded, decoded), nil
+// translation is a spec as the gateways read it, not compiled yet.
+type translation struct {
+	config   *config.Config
+	document render.Document
 }
 
-func configOf(service *v1alpha1.LLMService) ([]byte, *config.Config, *problem) {
+// translate does what takes little, whatever the spec.
+func translate(service *v1alpha1.LLMService, gateway render.Gateway) (translation, *problem) {
+	if err := gateway.CheckImage(service); err != nil {
+		return translation{}, &problem{v1alpha1.ReasonInvalid, "spec." + err.Error()}
+	}
 	contract, err := render.Contract(service)
 	if err != nil {
-		return nil, nil, &problem{v1alpha1.ReasonInvalid, err.Error()}
-	}
-	if errs := config.Validate(contract); len(errs) > 0 {
-		return nil, nil, &problem{v1alpha1.ReasonInvalid, describe(errs)}
+		return translation{}, &problem{v1alpha1.ReasonInvalid, err.Error()}
 	}
 	encoded, err := config.Encode(contract)
 	if tooLarge, ok := errors.AsType[*config.TooLargeError](err); ok {
-		return nil, nil, &problem{v1alpha1.ReasonTooLarge, "spec: " + tooLarge.Error()}
+		return translation{}, &problem{v1alpha1.ReasonTooLarge, "spec: " + tooLarge.Error()}
 	}
 	if err != nil {
-		return nil, nil, &problem{v1alpha1.ReasonInvalid, "spec: " + err.Error()}
+		return translation{}, &problem{v1alpha1.ReasonInvalid, "spec: " + err.Error()}
 	}
-	return encoded, contract, nil
+	return translation{contract, render.NewDocument(encoded, contract)}, nil
 }
 
 // describe names the fields of the LLMService: they have the contract's paths, below spec.

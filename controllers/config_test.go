@@ -39,11 +39,11 @@ func serviceWith(url string) *v1alpha1.LLMService {
 
 func encoded(t *testing.T, url string) string {
 	t.Helper()
-	document, _, problem := configOf(serviceWith(url))
+	document, problem := documentOf(serviceWith(url), render.Gateway{Image: "gateway:test"})
 	if problem != nil {
 		t.Fatal(problem.message)
 	}
-	return string(document)
+	return string(document.Encoded)
 }
 
 func revision(document string) string { return render.Document{Encoded: []byte(document)}.Revision() }
@@ -125,7 +125,7 @@ func TestDocuments(t *testing.T) {
 					seen.configMap.OwnerReferences = []metav1.OwnerReference{{UID: "u1", Controller: new(true)}}
 				}
 			}
-			got := chooseDocuments(seen, render.Gateway{Image: "gateway:test"})
+			got := chosen(seen, render.Gateway{Image: "gateway:test"})
 			wantImage := "" // the spec's own
 			if tt.wantProblem != "" && !tt.unrecorded {
 				wantImage = "accepted"
@@ -152,11 +152,11 @@ func TestDocuments(t *testing.T) {
 func TestForeignImagesAreRefused(t *testing.T) {
 	seen := &view{service: serviceWith("http://a.svc/v1")}
 	seen.service.Spec.Runtime.Image = "elsewhere.example.com/gateway:v1"
-	got := chooseDocuments(seen, render.Gateway{Image: "gateway:test"})
+	got := chosen(seen, render.Gateway{Image: "gateway:test"})
 	if got.problem == nil || got.problem.reason != v1alpha1.ReasonInvalid || !strings.HasPrefix(got.problem.message, "spec.runtime.image: ") {
 		t.Errorf("problem = %+v, want spec.runtime.image to be invalid", got.problem)
 	}
-	if got = chooseDocuments(seen, render.Gateway{Image: "gateway:test", AllowedImages: []string{"elsewhere.example.com/*"}}); got.problem != nil {
+	if got = chosen(seen, render.Gateway{Image: "gateway:test", AllowedImages: []string{"elsewhere.example.com/*"}}); got.problem != nil {
 		t.Errorf("problem = %+v, want none", got.problem)
 	}
 }
@@ -242,4 +242,19 @@ func TestTemplateGeneration(t *testing.T) {
 			t.Errorf("%s: %d, want %d", step.name, got, step.want)
 		}
 	}
+}
+
+// documentOf is the config of a service, and what is wrong with it.
+func documentOf(service *v1alpha1.LLMService, gateway render.Gateway) (render.Document, *problem) {
+	translated, problem := translate(service, gateway)
+	if problem == nil {
+		problem = compiled(config.Validate, translated.config)
+	}
+	return translated.document, problem
+}
+
+// chosen are the documents for a service as it was seen.
+func chosen(seen *view, gateway render.Gateway) documents {
+	current, problem := documentOf(seen.service, gateway)
+	return chooseDocuments(seen, current, problem)
 }

@@ -44,7 +44,8 @@ func (r *Reconciler) tellScaled(seen *view, from, to int32) {
 // tell emits an event for each transition between two statuses; what stays as it is was told before.
 func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus) {
 	emit := func(kind, reason, action, note string) { r.emit(seen, kind, reason, action, note) }
-	if message, ok := became(before, after, v1alpha1.ConditionConfigValid, v1alpha1.ReasonInvalid, v1alpha1.ReasonTooLarge); ok {
+	if message, ok := became(before, after, v1alpha1.ConditionConfigValid,
+		v1alpha1.ReasonInvalid, v1alpha1.ReasonTooLarge, v1alpha1.ReasonTooSlow, v1alpha1.ReasonCompileDied); ok {
 		emit(corev1.EventTypeWarning, EventConfigInvalid, "Validate", message)
 	}
 	if message, ok := became(before, after, v1alpha1.ConditionStalled, v1alpha1.ReasonChildConflict); ok {

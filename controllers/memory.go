@@ -29,6 +29,8 @@ type memory struct {
 	// deployment is the one that template is about: the generation in which its pods' template was last written.
 	deployment types.UID
 	template   int64
+	// judged is what came of compiling the spec last; its revision is empty before that.
+	judged judgement
 }
 
 // nudge is how often a pod was reminded of a revision, and when it will be again.

@@ -158,7 +158,7 @@ func (p *protocol) decide(w *world) decision {
 		return known
 	}
 	seen := p.view(q)
-	documents := chooseDocuments(seen, render.Gateway{Image: "gateway:test"})
+	documents := chosen(seen, render.Gateway{Image: "gateway:test"})
 	a := acknowledge(seen, documents.current)
 	status, _ := (&Reconciler{}).statusOf(seen, documents, outcome{}, a)
 	p.decisions[q] = decision{

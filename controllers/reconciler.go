@@ -40,6 +40,7 @@ type Reconciler struct {
 	Now func() time.Time
 
 	memories memories
+	compiles compiles
 }
 
 // +kubebuilder:rbac:groups=serving.llmservice.dev,resources=llmservices,verbs=get;list;watch
@@ -68,7 +69,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if seen.service.DeletionTimestamp != nil {
 		return reconcile.Result{}, nil // the garbage collector takes the children
 	}
-	documents := chooseDocuments(seen, r.Gateway)
+	judged, wait, err := r.judge(ctx, seen)
+	if wait > 0 || err != nil {
+		return reconcile.Result{RequeueAfter: wait}, err
+	}
+	documents := chooseDocuments(seen, judged.document, judged.problem)
 	children, err := r.render(seen, documents)
 	if err != nil {
 		return reconcile.Result{}, err

@@ -57,6 +57,9 @@ func (r *Reconciler) statusOf(
 	if a.revision != "" {
 		status.Config = &v1alpha1.ConfigStatus{Revision: a.revision, Acknowledged: a.acknowledged, Served: seen.served(a.revision)}
 	}
+	if !documents.problem.lasts() {
+		status.Compiling = nil
+	}
 	facts := r.factsOf(seen, documents, applied, a)
 	status.Replicas = 0
 	if facts.deployment != nil {

@@ -35,6 +35,10 @@ const (
 	ReasonInvalid = "Invalid"
 	// ReasonTooLarge: the spec is larger than a ConfigMap can carry.
 	ReasonTooLarge = "TooLarge"
+	// ReasonTooSlow: the spec takes longer to compile than the operator gives it.
+	ReasonTooSlow = "TooSlow"
+	// ReasonCompileDied: the operator ended while it compiled this spec, twice, and does not try it again before it is changed.
+	ReasonCompileDied = "CompileDied"
 )
 
 // The reasons of ConditionConfigApplied.

@@ -35,6 +35,11 @@ type LLMServiceStatus struct {
 	// +optional
 	Config *ConfigStatus `json:"config,omitempty"`
 
+	// compiling marks a spec that takes long to compile before it is compiled: one during which the operator ends is not
+	// tried over and over. It is absent otherwise.
+	// +optional
+	Compiling *Compiling `json:"compiling,omitempty"`
+
 	// streams tells of streams that were cut.
 	// +optional
 	Streams *StreamsStatus `json:"streams,omitempty"`
@@ -63,6 +68,20 @@ type ConfigStatus struct {
 	// stays available as the last good one while the next is rolled out.
 	// +optional
 	Served bool `json:"served,omitempty"`
+}
+
+// Compiling marks a spec that is being compiled, or during whose compilation the operator ended.
+type Compiling struct {
+	// revision names the configuration.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Revision string `json:"revision,omitempty"`
+
+	// attempts is how often it was begun without an end.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Attempts int32 `json:"attempts,omitempty"`
 }
 
 // StreamsStatus tells of streams. It is coarse, and written at most once a minute; live figures are metrics.
