@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,7 +23,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
-// NudgeAnnotation of a pod is how often its kubelet was reminded of a revision.
+// NudgeAnnotation of a pod is how often its kubelet was reminded of a revision, or of a secret.
 const NudgeAnnotation = cached.NudgeAnnotation
 
 const (
@@ -31,6 +32,8 @@ const (
 	maxNudgePause   = 30 * time.Second
 	// By then the kubelet has synced of itself many times over: it is not the kubelet that is in the way.
 	maxNudges = 20
+	// nudgesAtOnce bounds what one reconcile sends: the status is not to wait for a thousand pods.
+	nudgesAtOnce = 64
 	// A pod that just became ready is read within this time.
 	readGrace = 5 * time.Second
 )
@@ -44,10 +47,21 @@ type acknowledgement struct {
 	behind []*corev1.Pod
 	// rejected and missing say, pod by pod, why a gateway does not serve the revision, and which secrets it lacks.
 	rejected, missing []string
+	// refused says which upstreams refuse their key, each once.
+	refused []string
+	// keyless are the pods that serve the revision and lack a secret, or have one that is refused: their kubelet may not
+	// have seen the latest.
+	keyless []reminder
 	// unreminded says why pods that are behind could not be reminded of the revision.
 	unreminded error
 	// again is when a pod that is not read yet will count; zero where there is none.
 	again time.Duration
+}
+
+// reminder is what a pod is reminded of: a revision, or what ails its secrets.
+type reminder struct {
+	pod *corev1.Pod
+	of  string
 }
 
 // acknowledge compares what the gateways serve with the current config. A pod that starts does not count before it
@@ -65,7 +79,7 @@ func acknowledge(seen *view, current render.Document) acknowledgement {
 		case known.Status.Revision == result.revision:
 			result.replicas++
 			result.acknowledged++
-			result.countSecrets(known)
+			result.countSecrets(pod, known)
 		default:
 			result.replicas++
 			result.countBehind(pod, known)
@@ -94,35 +108,65 @@ func (a *acknowledgement) countBehind(pod *corev1.Pod, known load.Pod) {
 	a.behind = append(a.behind, pod)
 }
 
-func (a *acknowledgement) countSecrets(pod load.Pod) {
-	for _, secret := range pod.Status.Secrets {
+func (a *acknowledgement) countSecrets(pod *corev1.Pod, known load.Pod) {
+	of := ""
+	for _, secret := range known.Status.Secrets {
 		if !secret.Loaded {
-			a.missing = append(a.missing, fmt.Sprintf("pod %s: key %q of Secret %q", pod.Name, secret.Key, secret.Secret))
+			a.missing = append(a.missing, fmt.Sprintf("pod %s: key %q of Secret %q", known.Name, secret.Key, secret.Secret))
+			of = "missing"
 		}
+	}
+	for _, key := range known.Status.RefusedKeys {
+		refused := fmt.Sprintf("upstream %q refuses key %q of Secret %q", key.Upstream, key.Key, key.Secret)
+		if at, told := slices.BinarySearch(a.refused, refused); !told {
+			a.refused = slices.Insert(a.refused, at, refused)
+		}
+		of = "refused-" + strconv.FormatInt(key.Since.Unix(), 36) // each is a reason of its own to look again
+	}
+	if of != "" {
+		a.keyless = append(a.keyless, reminder{pod, of})
 	}
 }
 
-// nudge reminds the pods that are behind, each in its own rhythm, and returns when the next one is due. It waits
-// until the ConfigMap was seen to hold the revision: before that there is nothing to find. A pod that refuses to be
-// reminded is told of and tried again in the same rhythm: the kubelet will find the revision by itself.
+// nudge reminds the pods that are behind, and those whose secrets may be, each in its own rhythm, and returns when the next
+// one is due. For a revision it waits until the ConfigMap was seen to hold it: before that there is nothing to find. A pod
+// that refuses to be reminded is told of and tried again in the same rhythm: the kubelet will look by itself.
 func (r *Reconciler) nudge(ctx context.Context, seen *view, a *acknowledgement) time.Duration {
 	memory := r.memories.of(seen)
 	due := map[types.UID]nudge{}
 	var wait time.Duration
 	var errs []error
-	if delivered(seen, a.revision) {
-		for _, pod := range a.behind {
-			next := r.nudgePod(ctx, seen, pod, memory.nudges[pod.UID], a.revision)
-			errs = append(errs, next.failed)
-			due[pod.UID] = next
-			if next.count < maxNudges {
-				wait = soonest(wait, max(next.next.Sub(seen.now), time.Millisecond))
-			}
+	sent := 0
+	for _, reminder := range a.reminders(seen) {
+		uid := reminder.pod.UID
+		known := memory.nudges[uid]
+		if sent == nudgesAtOnce {
+			due[uid], wait = known, soonest(wait, time.Millisecond)
+			continue
+		}
+		next := r.nudgePod(ctx, seen, reminder.pod, known, reminder.of)
+		if next.count != known.count || next.revision != known.revision {
+			sent++
+		}
+		due[uid] = next
+		errs = append(errs, next.failed)
+		if next.count < maxNudges {
+			wait = soonest(wait, max(next.next.Sub(seen.now), time.Millisecond))
 		}
 	}
 	memory.nudges = due
 	a.unreminded = errors.Join(errs...)
 	return wait
+}
+
+func (a *acknowledgement) reminders(seen *view) []reminder {
+	all := slices.Clone(a.keyless)
+	if delivered(seen, a.revision) {
+		for _, pod := range a.behind {
+			all = append(all, reminder{pod, a.revision})
+		}
+	}
+	return all
 }
 
 func delivered(seen *view, revision string) bool {

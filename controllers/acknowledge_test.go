@@ -28,6 +28,8 @@ func pod(name string) corev1.Pod {
 	return corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, UID: types.UID(name)}}
 }
 
+var refusedKey = config.RefusedKey{Upstream: "fast", SecretFile: config.SecretFile{Secret: "s", Key: "k"}, Since: time.Unix(36, 0)}
+
 func TestAcknowledge(t *testing.T) {
 	document := render.Document{Encoded: []byte("{}")}
 	revision := document.Revision()
@@ -36,6 +38,7 @@ func TestAcknowledge(t *testing.T) {
 		Replicas, Acknowledged int32
 		Behind                 []string
 		Rejected, Missing      string
+		Refused, Keyless       string
 		Again                  time.Duration
 	}
 	tests := []struct {
@@ -69,7 +72,15 @@ func TestAcknowledge(t *testing.T) {
 			pods: map[string]load.Pod{"a": read(config.Status{Revision: revision, Secrets: []config.SecretState{
 				{SecretFile: config.SecretFile{Secret: "s", Key: "k"}}, {SecretFile: config.SecretFile{Secret: "t", Key: "k"}, Loaded: true},
 			}})},
-			want: summary{Replicas: 1, Acknowledged: 1, Missing: `pod a: key "k" of Secret "s"`},
+			want: summary{Replicas: 1, Acknowledged: 1, Missing: `pod a: key "k" of Secret "s"`, Keyless: "a:missing"},
+		},
+		{
+			name: "a key is refused",
+			pods: map[string]load.Pod{
+				"a": read(config.Status{Revision: revision, RefusedKeys: []config.RefusedKey{refusedKey}}),
+				"b": read(config.Status{Revision: revision, RefusedKeys: []config.RefusedKey{refusedKey}}),
+			},
+			want: summary{Replicas: 2, Acknowledged: 2, Refused: `upstream "fast" refuses key "k" of Secret "s"`, Keyless: "a:refused-10,b:refused-10"},
 		},
 		{name: "a pod that starts does not count", pods: map[string]load.Pod{"a": {}}},
 		{
@@ -97,7 +108,15 @@ func TestAcknowledge(t *testing.T) {
 			gone.DeletionTimestamp, done.Status.Phase = &metav1.Time{Time: moment}, corev1.PodFailed
 			seen.pods = append(seen.pods, gone, done)
 			a := acknowledge(seen, document)
-			got := summary{a.replicas, a.acknowledged, nil, strings.Join(a.rejected, ";"), strings.Join(a.missing, ";"), a.again}
+			got := summary{
+				Replicas: a.replicas, Acknowledged: a.acknowledged, Again: a.again,
+				Rejected: strings.Join(a.rejected, ";"), Missing: strings.Join(a.missing, ";"), Refused: strings.Join(a.refused, ";"),
+			}
+			var keyless []string
+			for _, reminder := range a.keyless {
+				keyless = append(keyless, reminder.pod.Name+":"+reminder.of)
+			}
+			got.Keyless = strings.Join(keyless, ",")
 			for _, pod := range a.behind {
 				got.Behind = append(got.Behind, pod.Name)
 			}
@@ -185,6 +204,21 @@ func TestNudges(t *testing.T) {
 		{name: "goes on counting after a restart", annotation: revision + ".3", change: func(*nudging) {}, want: revision + ".4"},
 		{name: "begins again with a revision", annotation: "older.7", change: func(*nudging) {}, want: revision + ".0"},
 		{name: "does not believe any number", annotation: revision + ".-5", change: func(*nudging) {}, want: revision + ".0"},
+		{name: "of a refused key", change: func(n *nudging) { n.a.behind, n.a.keyless = nil, []reminder{{&n.seen.pods[0], "refused-x"}} }, want: "refused-x.0"},
+		{
+			name: "of a refused key, whatever the ConfigMap holds", want: "refused-x.0",
+			change: func(n *nudging) {
+				n.seen.configMap, n.a.behind, n.a.keyless = nil, nil, []reminder{{&n.seen.pods[0], "refused-x"}}
+			},
+		},
+		{
+			name: "goes on counting for a refused key", annotation: "refused-x.3", want: "refused-x.4",
+			change: func(n *nudging) { n.a.behind, n.a.keyless = nil, []reminder{{&n.seen.pods[0], "refused-x"}} },
+		},
+		{
+			name: "not again for a refused key once it was often enough", annotation: "refused-x.19",
+			change: func(n *nudging) { n.a.behind, n.a.keyless = nil, []reminder{{&n.seen.pods[0], "refused-x"}} },
+		},
 		{name: "none is behind", change: func(n *nudging) { n.a.behind = nil }},
 	}
 	for _, tt := range tests {
@@ -224,5 +258,25 @@ func TestNudgeThatIsRefusedIsToldAndBounded(t *testing.T) {
 	}
 	if tried != maxNudges {
 		t.Errorf("tried %d times, want %d", tried, maxNudges)
+	}
+}
+
+// A thousand pods do not keep a reconcile, and the status with it, for long.
+func TestNudgesAFewPodsAtOnce(t *testing.T) {
+	n := newNudging(t, "")
+	n.a.behind = nil
+	const pods = 2*nudgesAtOnce + 1
+	for i := range pods {
+		lacking := pod(fmt.Sprint(i))
+		n.a.keyless = append(n.a.keyless, reminder{&lacking, "missing"})
+	}
+	for i, want := range []int{nudgesAtOnce, 2 * nudgesAtOnce, pods, pods} {
+		wait := n.nudge(t.Context(), n.seen, &n.a)
+		if len(n.patches) != want {
+			t.Errorf("after %d: %d nudges, want %d", i, len(n.patches), want)
+		}
+		if soon := wait < firstNudgePause; soon != (want < pods) {
+			t.Errorf("after %d nudges the next are due in %v", want, wait)
+		}
 	}
 }

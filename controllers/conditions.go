@@ -84,6 +84,8 @@ func (f facts) configApplied() metav1.Condition {
 			"%d of %d replicas serve revision %s%s", a.acknowledged, a.replicas, a.revision, but(a.unreminded))
 	case len(a.missing) > 0:
 		return applied(metav1.ConditionFalse, v1alpha1.ReasonSecretMissing, "Not there: %s", strings.Join(a.missing, "; "))
+	case len(a.refused) > 0:
+		return applied(metav1.ConditionFalse, v1alpha1.ReasonKeyRefused, "By 401 or 403, %s", strings.Join(a.refused, "; "))
 	default:
 		return applied(metav1.ConditionTrue, v1alpha1.ReasonAcknowledged, "Every replica serves revision %s", a.revision)
 	}

@@ -92,6 +92,11 @@ func TestConditions(t *testing.T) {
 			want:   "Ready=False/SecretMissing ConfigValid=True/Valid ConfigApplied=False/SecretMissing Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
 		},
 		{
+			name:   "a key is refused",
+			change: func(f *facts) { f.acknowledged.refused = []string{`upstream "fast" refuses key "k" of Secret "s"`} },
+			want:   "Ready=False/KeyRefused ConfigValid=True/Valid ConfigApplied=False/KeyRefused Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
+		},
+		{
 			name: "scaling up is no roll-out",
 			change: func(f *facts) {
 				f.wanted, f.deployment.Generation, f.deployment.Status.AvailableReplicas = 4, 5, 1
@@ -293,6 +298,21 @@ func TestReplicaFailureIsOneEvent(t *testing.T) {
 	}{{well, well, false}, {well, first, true}, {first, later, false}, {later, well, false}} {
 		if _, got := newlyHindered(tt.before, tt.after); got != tt.want {
 			t.Errorf("%q then %q: told = %v, want %v", tt.before.Conditions[0].Message, tt.after.Conditions[0].Message, got, tt.want)
+		}
+	}
+}
+
+func TestSecretsAreToldOfOnce(t *testing.T) {
+	status := func(reason, message string) *v1alpha1.LLMServiceStatus {
+		return &v1alpha1.LLMServiceStatus{Conditions: []metav1.Condition{{Type: v1alpha1.ConditionConfigApplied, Reason: reason, Message: message}}}
+	}
+	well, one := status("Acknowledged", ""), status("KeyRefused", "one")
+	for _, tt := range []struct {
+		before, after *v1alpha1.LLMServiceStatus
+		want          bool
+	}{{well, well, false}, {well, one, true}, {one, status("KeyRefused", "two"), false}, {one, well, false}, {&v1alpha1.LLMServiceStatus{}, one, true}} {
+		if _, got := newly(tt.before, tt.after, v1alpha1.ConditionConfigApplied, v1alpha1.ReasonKeyRefused); got != tt.want {
+			t.Errorf("%+v then %+v: told = %v, want %v", tt.before.Conditions, tt.after.Conditions, got, tt.want)
 		}
 	}
 }

@@ -17,6 +17,8 @@ const maxNote = 1000
 const (
 	EventConfigInvalid = "ConfigInvalid"
 	EventConfigApplied = "ConfigApplied"
+	EventSecretMissing = "SecretMissing"
+	EventKeyRefused    = "KeyRefused"
 	EventChildConflict = "ChildConflict"
 	EventReplicaFailed = "ReplicaFailed"
 	EventScaledUp      = "ScaledUp"
@@ -48,6 +50,13 @@ func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus) 
 		v1alpha1.ReasonInvalid, v1alpha1.ReasonTooLarge, v1alpha1.ReasonTooSlow, v1alpha1.ReasonCompileDied); ok {
 		emit(corev1.EventTypeWarning, EventConfigInvalid, "Validate", message)
 	}
+	for reason, event := range map[string]string{
+		v1alpha1.ReasonSecretMissing: EventSecretMissing, v1alpha1.ReasonKeyRefused: EventKeyRefused,
+	} {
+		if message, ok := newly(before, after, v1alpha1.ConditionConfigApplied, reason); ok {
+			emit(corev1.EventTypeWarning, event, "Acknowledge", message)
+		}
+	}
 	if message, ok := became(before, after, v1alpha1.ConditionStalled, v1alpha1.ReasonChildConflict); ok {
 		emit(corev1.EventTypeWarning, EventChildConflict, "Apply", message)
 	}
@@ -76,6 +85,16 @@ func became(before, after *v1alpha1.LLMServiceStatus, kind string, reasons ...st
 		}
 	}
 	return "", false
+}
+
+// newly returns a condition's message where it has a reason that it did not have: that its words change, as the pods that
+// they name do, is told of in the status alone.
+func newly(before, after *v1alpha1.LLMServiceStatus, kind, reason string) (string, bool) {
+	now, old := meta.FindStatusCondition(after.Conditions, kind), meta.FindStatusCondition(before.Conditions, kind)
+	if now == nil || now.Reason != reason || old != nil && old.Reason == reason {
+		return "", false
+	}
+	return now.Message, true
 }
 
 // newlyHindered says that replicas cannot be created any more, which was told of only once: figures in the message change.

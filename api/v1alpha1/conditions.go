@@ -53,6 +53,8 @@ const (
 	ReasonNoConfig = "NoConfig"
 	// ReasonSecretMissing: some replica lacks a Secret, or the key of one, that the configuration names.
 	ReasonSecretMissing = "SecretMissing"
+	// ReasonKeyRefused: some replica has an upstream that refuses the key that it is sent, and has not accepted it since.
+	ReasonKeyRefused = "KeyRefused"
 )
 
 // The reasons of ConditionAvailable.

@@ -100,10 +100,17 @@ func keepChild(object client.Object) any {
 	case *appsv1.Deployment:
 		return bound(child, ours, &appsv1.Deployment{TypeMeta: child.TypeMeta, ObjectMeta: identity(child)})
 	case *autoscalingv2.HorizontalPodAutoscaler:
-		child.Status.CurrentMetrics = nil
+		keepMetricTypes(child.Status.CurrentMetrics)
 		return bound(child, ours, &autoscalingv2.HorizontalPodAutoscaler{TypeMeta: child.TypeMeta, ObjectMeta: identity(child)})
 	default:
 		return object
+	}
+}
+
+// keepMetricTypes keeps which metrics were read: those that were not have no type.
+func keepMetricTypes(metrics []autoscalingv2.MetricStatus) {
+	for i := range metrics {
+		metrics[i] = autoscalingv2.MetricStatus{Type: metrics[i].Type}
 	}
 }
 

@@ -77,10 +77,14 @@ func TestKeepsWhatIsReadOfAChild(t *testing.T) {
 			"HorizontalPodAutoscaler",
 			&autoscalingv2.HorizontalPodAutoscaler{
 				ObjectMeta: owned("assistant"),
-				Status:     autoscalingv2.HorizontalPodAutoscalerStatus{CurrentMetrics: []autoscalingv2.MetricStatus{{Type: "Object"}}, DesiredReplicas: 3},
+				Status:     autoscalingv2.HorizontalPodAutoscalerStatus{CurrentMetrics: []autoscalingv2.MetricStatus{
+					{Type: "Object", Object: &autoscalingv2.ObjectMetricStatus{Metric: autoscalingv2.MetricIdentifier{Name: "m"}}}, {},
+				}, DesiredReplicas: 3},
 			},
 			&autoscalingv2.HorizontalPodAutoscaler{
-				ObjectMeta: keptMetadata("assistant"), Status: autoscalingv2.HorizontalPodAutoscalerStatus{DesiredReplicas: 3},
+				ObjectMeta: keptMetadata("assistant"), Status: autoscalingv2.HorizontalPodAutoscalerStatus{
+					CurrentMetrics: []autoscalingv2.MetricStatus{{Type: "Object"}, {}}, DesiredReplicas: 3,
+				},
 			},
 		},
 	}

@@ -91,8 +91,9 @@ func readStatus(body io.Reader) (config.Status, error) {
 	if err := json.Unmarshal(encoded, &status); err != nil {
 		return status, fmt.Errorf("decode it: %w", err)
 	}
-	if len(status.Secrets) > maxSecrets {
-		return status, fmt.Errorf("%d secrets, want at most %d", len(status.Secrets), maxSecrets)
+	if len(status.Secrets) > maxSecrets || len(status.RefusedKeys) > maxSecrets {
+		return status, fmt.Errorf("%d secrets and %d refused keys, want at most %d of each",
+			len(status.Secrets), len(status.RefusedKeys), maxSecrets)
 	}
 	if r := status.Rejected; r != nil && len(r.Message) > maxRejection {
 		r.Message = strings.Clone(strings.ToValidUTF8(r.Message[:maxRejection], "")) + " …"

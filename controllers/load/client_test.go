@@ -30,7 +30,8 @@ func TestFetch(t *testing.T) {
 		{name: "not found", answer: http.NotFound, wantErr: "HTTP 404, want 200"},
 		{name: "not JSON", answer: reply("<html>"), wantErr: "status of pod team-a/a"},
 		{name: "too long", answer: reply(`{"revision":"` + strings.Repeat("x", 2*maxStatusBytes) + `"}`), wantErr: "more than 65536 bytes"},
-		{name: "too many secrets", answer: reply(`{"secrets":[` + strings.Repeat("{},", maxSecrets) + `{}]}`), wantErr: "513 secrets, want at most 512"},
+		{name: "too many secrets", answer: reply(`{"secrets":[` + strings.Repeat("{},", maxSecrets) + `{}]}`), wantErr: "513 secrets and 0 refused keys, want at most 512"},
+		{name: "too many refusals", answer: reply(`{"refusedKeys":[` + strings.Repeat("{},", maxSecrets) + `{}]}`), wantErr: "0 secrets and 513 refused keys"},
 		{
 			name:   "a long rejection is cut short",
 			answer: reply(`{"rejected":{"message":"` + strings.Repeat("x", 2*maxRejection) + `"}}`),

@@ -233,7 +233,17 @@ func (t *Tracker) dropOldCuts() {
 // sameState compares what a reconciler acts upon, which excludes load.
 func sameState(a, b config.Status) bool {
 	return a.Revision == b.Revision && a.Source == b.Source && a.Draining == b.Draining && a.MaxInFlight == b.MaxInFlight &&
-		sameRejection(a.Rejected, b.Rejected) && slices.Equal(a.Secrets, b.Secrets)
+		sameRejection(a.Rejected, b.Rejected) && slices.EqualFunc(a.Secrets, b.Secrets, sameSecret) &&
+		slices.EqualFunc(a.RefusedKeys, b.RefusedKeys, sameRefusal)
+}
+
+// sameSecret leaves out when the secret changed: nothing is done about a rotation that has arrived.
+func sameSecret(a, b config.SecretState) bool {
+	return a.SecretFile == b.SecretFile && a.Loaded == b.Loaded
+}
+
+func sameRefusal(a, b config.RefusedKey) bool {
+	return a.Upstream == b.Upstream && a.SecretFile == b.SecretFile && a.Since.Equal(b.Since)
 }
 
 func sameRejection(a, b *config.Rejection) bool {

@@ -201,7 +201,7 @@ func TestCutsAreForgotten(t *testing.T) {
 }
 
 func TestNotifiesOnlyOfWhatIsActedUpon(t *testing.T) {
-	base := config.Status{Version: "v1", Revision: "r1", Source: "current"}
+	base := config.Status{Version: "v1", Revision: "r1", Source: "current", Secrets: []config.SecretState{{}}}
 	with := func(change func(*config.Status)) config.Status {
 		status := base
 		change(&status)
@@ -218,6 +218,8 @@ func TestNotifiesOnlyOfWhatIsActedUpon(t *testing.T) {
 		{name: "rejection", next: with(func(s *config.Status) { s.Rejected = &config.Rejection{Revision: "r2"} }), want: 1},
 		{name: "draining", next: with(func(s *config.Status) { s.Draining = true }), want: 1},
 		{name: "how many requests there may be", next: with(func(s *config.Status) { s.MaxInFlight = 100 }), want: 1},
+		{name: "when a secret changed", next: with(func(s *config.Status) { s.Secrets = []config.SecretState{{Modified: time.Now(), Since: time.Now()}} })},
+		{name: "refused key", next: with(func(s *config.Status) { s.RefusedKeys = []config.RefusedKey{{Upstream: "u"}} }), want: 1},
 		{name: "secret", next: with(func(s *config.Status) { s.Secrets = []config.SecretState{{Loaded: true}} }), want: 1},
 	}
 	for _, tt := range tests {

@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // Status is what a gateway says of itself: as JSON at StatusPath of its admin listener while it runs, and as its
 // container's termination message when it ends. It holds figures and names, never a secret, prompt or body.
 type Status struct {
@@ -19,6 +21,8 @@ type Status struct {
 	Memory      Memory        `json:"memory"`
 	Streams     Streams       `json:"streams"`
 	Secrets     []SecretState `json:"secrets,omitempty"`
+	// RefusedKeys are those that their upstreams refuse, by 401 or 403.
+	RefusedKeys []RefusedKey `json:"refusedKeys,omitempty"`
 }
 
 // Memory is what requests may reserve for large bodies and answers, and have reserved now, in bytes.
@@ -51,6 +55,17 @@ type Streams struct {
 type SecretState struct {
 	SecretFile
 	Loaded bool `json:"loaded"`
+	// Modified is when the file was written, and Since when the gateway first read what it uses now: a rotated key is live
+	// from then on. Both are absent while the file is not loaded.
+	Modified time.Time `json:"modified,omitzero"`
+	Since    time.Time `json:"since,omitzero"`
+}
+
+// RefusedKey says that an upstream has refused a key, as it is now, since a time, and has not accepted it in between.
+type RefusedKey struct {
+	Upstream string `json:"upstream"`
+	SecretFile
+	Since time.Time `json:"since"`
 }
 
 // Where the gateway's listeners and files are: the operator renders what the gateway's defaults say.

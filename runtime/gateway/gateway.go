@@ -189,10 +189,26 @@ func (g *Gateway) Status() config.Status {
 	}
 	status.Streams = g.metrics.Streams()
 	if s := g.store.snapshot(); s != nil {
-		for _, file := range s.secrets {
-			state := config.SecretState{SecretFile: file, Loaded: g.credentials.Loaded(file.Path())}
-			status.Secrets = append(status.Secrets, state)
-		}
+		status.Secrets, status.RefusedKeys = g.statesOf(s)
 	}
 	return status
+}
+
+// statesOf says what is known of the secrets of a config. An upstream's key is looked at anew first: one that has been
+// rotated is another, and not refused.
+func (g *Gateway) statesOf(s *snapshot) (states []config.SecretState, refused []config.RefusedKey) {
+	for _, file := range s.secrets {
+		state := config.SecretState{SecretFile: file}
+		if times, loaded := g.credentials.Changed(file.Path()); loaded {
+			state.Loaded, state.Modified, state.Since = true, times.Modified.UTC(), times.Since.UTC()
+		}
+		states = append(states, state)
+	}
+	for _, key := range s.keys {
+		if since, ok := g.credentials.Refused(key.Upstream, key.Path()); ok {
+			key.Since = since.UTC()
+			refused = append(refused, key)
+		}
+	}
+	return states, refused
 }

@@ -21,6 +21,8 @@ type snapshot struct {
 	bodyLimit   int64 // of a request, in bytes
 	table       route.Table[serves]
 	secrets     []config.SecretFile
+	// keys says which upstream uses which secret.
+	keys []config.RefusedKey
 }
 
 // serves is what answers the requests of one route.
@@ -34,7 +36,8 @@ type serves struct {
 func (g *Gateway) compile(p *config.Program, revision string) (*snapshot, error) {
 	c := p.Config
 	s := &snapshot{
-		revision: revision, maxInFlight: c.Runtime.MaxInFlight, bodyLimit: c.Runtime.BodyLimit(), secrets: c.SecretFiles(),
+		revision: revision, maxInFlight: c.Runtime.MaxInFlight, bodyLimit: c.Runtime.BodyLimit(),
+		secrets: c.SecretFiles(), keys: keysOf(c),
 	}
 	upstreams := g.upstreams(c)
 	env := &flow.Environment{
@@ -112,6 +115,17 @@ func (s *snapshot) addDocument(c *config.Config) error {
 	}
 	decide := always(relay.JSON(document))
 	return s.table.Add("GET", openapi.DocumentPath, serves{name: openapi.DocumentPath, decide: decide})
+}
+
+// keysOf says which upstream uses which secret, in the order of the config.
+func keysOf(c *config.Config) []config.RefusedKey {
+	var keys []config.RefusedKey
+	for i := range c.Upstreams {
+		if u := &c.Upstreams[i]; u.Auth != nil && u.Auth.Bearer != nil {
+			keys = append(keys, config.RefusedKey{Upstream: u.Name, SecretFile: *u.Auth.Bearer})
+		}
+	}
+	return keys
 }
 
 // endpointKeys are those of the endpoints that the config names.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -78,6 +79,9 @@ func (g *Gateway) serveFile(key string) *config.Rejection {
 	}
 	g.serveSnapshot(compiled, key)
 	g.endpoints.Retain(endpointKeys(parsed.Config))
+	g.credentials.Retain(func(upstream, path string) bool {
+		return slices.ContainsFunc(compiled.keys, func(k config.RefusedKey) bool { return k.Upstream == upstream && k.Path() == path })
+	})
 	return nil
 }
 

@@ -254,6 +254,43 @@ func TestRoutesBoundTheWaitForContent(t *testing.T) {
 	}
 }
 
+// A key that one upstream refuses says nothing of another's, and is told until it is rotated.
+func TestRefusedKeys(t *testing.T) {
+	_, strict := startMock(t, mockllm.Options{APIKey: "k2"})
+	_, other := startMock(t, mockllm.Options{})
+	c := assistant(strict, other)
+	file := config.SecretFile{Secret: "keys", Key: "openai"}
+	c.Upstreams[0].Auth = &config.Auth{Bearer: &file}
+	secrets := filepath.Join(t.TempDir(), "secrets")
+	key := filepath.Join(secrets, "keys", "openai")
+	if err := os.MkdirAll(filepath.Dir(key), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write := func(value string) {
+		t.Helper()
+		if err := os.WriteFile(key, []byte(value), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("k1")
+	r := start(t, c, func(o *Options) { o.SecretsDir = secrets })
+	for _, stream := range []string{"false", "true"} {
+		resp := r.post("/v1/chat/completions", `{"model":"assistant","stream":`+stream+`,"messages":[{"role":"user","content":"{}"}]}`)
+		if body := text(t, resp); resp.StatusCode != 200 {
+			t.Errorf("stream %s: %d %s", stream, resp.StatusCode, body)
+		}
+	}
+	status := r.g.Status()
+	if len(status.RefusedKeys) != 1 || status.RefusedKeys[0].Upstream != "a" || status.RefusedKeys[0].SecretFile != file {
+		t.Errorf("refused keys %+v", status.RefusedKeys)
+	}
+	if said := fmt.Sprintf("%+v", status) + r.logs.String(); strings.Contains(said, "k1") {
+		t.Error("the key is in the status or the logs")
+	}
+	write("k2")
+	r.await("the rotated key", func(s config.Status) bool { return len(s.RefusedKeys) == 0 })
+}
+
 func TestCredentials(t *testing.T) {
 	const key = "sk-very-secret"
 	mock, url := startMock(t, mockllm.Options{APIKey: key})
@@ -277,6 +314,9 @@ func TestCredentials(t *testing.T) {
 		}
 	}
 	r.await("the secret is loaded", func(s config.Status) bool { return s.Secrets[0].Loaded })
+	if s := r.g.Status().Secrets[0]; s.Since.IsZero() || s.Modified.IsZero() || s.Since.Location() != time.UTC {
+		t.Errorf("nobody can tell when it changed: %+v", s)
+	}
 	if resp := r.post("/answer", question("{}")); resp.StatusCode != 200 {
 		t.Errorf("with the secret: %d %s", resp.StatusCode, text(t, resp))
 	}

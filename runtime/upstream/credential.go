@@ -22,6 +22,8 @@ type Credentials struct {
 	dir string
 	mu  sync.Mutex
 	all map[string]cachedSecret
+	// verdicts are what upstreams think of the keys that they were sent.
+	verdicts map[keyed]verdict
 }
 
 type cachedSecret struct {
@@ -30,11 +32,20 @@ type cachedSecret struct {
 	read  time.Time
 	// before is the value that a rotation has replaced: calls that were made with it may be in flight.
 	before string
+	times  Times
+}
+
+// Times say when a secret was last seen to change.
+type Times struct {
+	// Modified is when its file was written.
+	Modified time.Time
+	// Since is when the value now in use was first read.
+	Since time.Time
 }
 
 // NewCredentials returns the credentials below dir.
 func NewCredentials(dir string) *Credentials {
-	return &Credentials{dir: dir, all: map[string]cachedSecret{}}
+	return &Credentials{dir: dir, all: map[string]cachedSecret{}, verdicts: map[keyed]verdict{}}
 }
 
 // Read returns the secret in the file at path below the directory, without surrounding white space. Its errors
@@ -45,12 +56,27 @@ func (c *Credentials) Read(path string) (string, error) {
 	if cached, ok := c.all[path]; ok && time.Since(cached.read) < credentialTTL {
 		return cached.value, cached.err
 	}
-	value, err := readSecret(filepath.Join(c.dir, filepath.FromSlash(path)))
+	value, modified, err := readSecret(filepath.Join(c.dir, filepath.FromSlash(path)))
 	if err != nil {
 		err = fmt.Errorf("read secret %s: %w", path, err)
 	}
-	c.all[path] = cachedSecret{value: value, err: err, read: time.Now(), before: c.all[path].replacedBy(value)}
+	known, now := c.all[path], time.Now()
+	times := Times{Modified: modified, Since: known.times.Since}
+	if value != known.value || times.Since.IsZero() {
+		times.Since = now
+	}
+	c.all[path] = cachedSecret{value: value, err: err, read: now, before: known.replacedBy(value), times: times}
 	return value, err
+}
+
+// Changed says when the secret last changed; false where it cannot be read.
+func (c *Credentials) Changed(path string) (Times, bool) {
+	if _, err := c.Read(path); err != nil {
+		return Times{}, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all[path].times, true
 }
 
 func (s cachedSecret) replacedBy(value string) string {
@@ -81,24 +107,25 @@ func (c *Credentials) Loaded(path string) bool {
 	return err == nil
 }
 
-func readSecret(file string) (string, error) {
+// readSecret returns what is in a file, and when it was written.
+func readSecret(file string) (string, time.Time, error) {
 	info, err := os.Stat(file)
 	if err != nil {
-		return "", errors.Unwrap(err) // the path is named by the caller, relative to the directory
+		return "", time.Time{}, errors.Unwrap(err) // the path is named by the caller, relative to the directory
 	}
 	if info.Size() > maxCredential {
-		return "", fmt.Errorf("has %d bytes, allowed are %d", info.Size(), maxCredential)
+		return "", time.Time{}, fmt.Errorf("has %d bytes, allowed are %d", info.Size(), maxCredential)
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return "", errors.Unwrap(err)
+		return "", time.Time{}, errors.Unwrap(err)
 	}
 	value := strings.TrimSpace(string(raw))
 	if value == "" {
-		return "", errors.New("is empty")
+		return "", time.Time{}, errors.New("is empty")
 	}
 	if strings.ContainsAny(value, "\r\n\x00") {
-		return "", errors.New("has more than one line")
+		return "", time.Time{}, errors.New("has more than one line")
 	}
-	return value, nil
+	return value, info.ModTime(), nil
 }

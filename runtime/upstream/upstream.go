@@ -76,6 +76,9 @@ func (p *Plan) Attempts() relay.Next {
 		if after.Kind != relay.NoFailure && (p.Once && !after.Unsent || !Retryable(after)) {
 			return nil, after
 		}
+		if unauthorized(after) && len(rest) > 0 {
+			rest = rest[1:] // the other endpoints get the same key
+		}
 		for len(rest) > 0 {
 			endpoint := rest[0].balancer.pick(tried, time.Now())
 			if endpoint == nil {
@@ -101,7 +104,7 @@ func Retryable(f relay.Failure) bool {
 		relay.FailedMalformed, relay.FailedEvent, relay.FailedCredential:
 		return true
 	case relay.FailedStatus:
-		return f.Status == http.StatusTooManyRequests || f.Status >= 500
+		return f.Status == http.StatusTooManyRequests || f.Status >= 500 || unauthorized(f)
 	default:
 		return false
 	}
@@ -122,12 +125,18 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure)
 		delete(header, "Content-Type") // some servers then refuse the empty body as broken JSON
 	}
 	maps.Copy(header, p.Header)
+	settle := func(f relay.Failure) { e.health.settle(f, time.Now()) }
 	if u.SecretPath != "" {
 		token, err := u.credentials.Read(u.SecretPath)
 		if err != nil {
 			return nil, relay.Failure{Kind: relay.FailedCredential, Err: err}
 		}
 		header["Authorization"] = []string{"Bearer " + token}
+		settle = func(f relay.Failure) {
+			now := time.Now()
+			e.health.settle(f, now)
+			u.credentials.settle(keyed{u.Name, u.SecretPath}, token, f, now)
+		}
 	}
 	e.inFlight.Add(1)
 	return &relay.Attempt{
@@ -139,7 +148,7 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure)
 		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total, Explain: p.Explain,
 		Memory:  p.Memory,
 		Release: func() { e.inFlight.Add(-1) },
-		Settle:  func(f relay.Failure) { e.health.settle(f, time.Now()) },
+		Settle:  settle,
 	}, relay.Failure{}
 }
 

@@ -236,6 +236,25 @@ func TestMissingSecret(t *testing.T) {
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 }
 
+// A key that was rotated is with the pod in seconds once its upstream refuses the old one, and until then that is told.
+func TestARefusedKey(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant")
+	a, _ := s.up(service)
+	since := time.Unix(36, 0)
+	key := config.RefusedKey{Upstream: "fast", SecretFile: config.SecretFile{Secret: "keys", Key: "openai"}, Since: since}
+	a.set(func(status *config.Status) { status.RefusedKeys = []config.RefusedKey{key} })
+	message := s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/KeyRefused")
+	if want := `By 401 or 403, upstream "fast" refuses key "openai" of Secret "keys"`; message != want {
+		t.Errorf("message %q, want %q", message, want)
+	}
+	s.awaitNudge("assistant-a", "refused-10.1")
+	a.set(func(status *config.Status) { status.RefusedKeys = nil })
+	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
+	s.settle()
+	s.silent(t)
+}
+
 // kubectl wait reads the first status that names the new generation: it must not be Ready before the new template was
 // looked at by anybody.
 func TestReadyNeverPrecedesARollout(t *testing.T) {
