@@ -1,0 +1,110 @@
+// Package apiserver runs a real kube-apiserver for tests, with the CRD installed and a user who has the rights that config/
+// gives the operator, and no more. There is no kubelet and no controller-manager.
+package apiserver
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/llmservice/llmservice/controllers"
+)
+
+// Server is an API server that runs.
+type Server struct {
+	// Admin may do everything, Operator what config/ allows. Neither limits how fast it asks.
+	Admin, Operator *rest.Config
+	// Kubeconfig is the Operator's, as a file has it.
+	Kubeconfig []byte
+	// Client is the Admin's, without a cache.
+	Client client.Client
+
+	environment *envtest.Environment
+}
+
+// Start runs an API server that reads the manifests below root, the repository's. Configure may be nil; it sets the
+// server's flags.
+func Start(root string, configure func(*envtest.Arguments) error) (_ *Server, err error) {
+	assets, err := assetsDirectory()
+	if err != nil {
+		return nil, err
+	}
+	environment := &envtest.Environment{
+		BinaryAssetsDirectory: assets,
+		CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+	}
+	if configure != nil {
+		if err := configure(environment.ControlPlane.GetAPIServer().Configure()); err != nil {
+			return nil, err
+		}
+	}
+	s := &Server{environment: environment}
+	if s.Admin, err = environment.Start(); err != nil {
+		return nil, fmt.Errorf("start kube-apiserver and etcd of %s: %w", assets, err)
+	}
+	if err := s.connect(root); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// Stop ends the server, and etcd with it.
+func (s *Server) Stop() error {
+	if err := s.environment.Stop(); err != nil {
+		return fmt.Errorf("stop kube-apiserver and etcd: %w", err)
+	}
+	return nil
+}
+
+// Restart ends the API server and starts it again before the same etcd, at the same address.
+func (s *Server) Restart() error {
+	server := s.environment.ControlPlane.GetAPIServer()
+	if err := errors.Join(server.Stop(), server.Start()); err != nil {
+		return fmt.Errorf("restart kube-apiserver: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) connect(root string) error {
+	s.Admin.WarningHandler = rest.NoWarnings{}
+	s.Admin.QPS = -1
+	operator, err := s.environment.AddUser(account(), nil)
+	if err != nil {
+		return fmt.Errorf("add a user: %w", err)
+	}
+	s.Operator = operator.Config()
+	s.Operator.QPS = -1
+	if s.Kubeconfig, err = operator.KubeConfig(); err != nil {
+		return fmt.Errorf("write a kubeconfig: %w", err)
+	}
+	scheme, err := controllers.NewScheme()
+	if err != nil {
+		return fmt.Errorf("know the kinds: %w", err)
+	}
+	if s.Client, err = client.New(s.Admin, client.Options{Scheme: scheme}); err != nil {
+		return fmt.Errorf("build client: %w", err)
+	}
+	return s.grant(root)
+}
+
+// assetsDirectory finds kube-apiserver and etcd where KUBEBUILDER_ASSETS says, or else where test/cluster builds them.
+func assetsDirectory() (string, error) {
+	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
+		return dir, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find the cache: %w", err)
+	}
+	built, err := filepath.Glob(filepath.Join(cache, "llmservice", "k8s-*", "kube-apiserver"))
+	if err != nil || len(built) == 0 {
+		return "", errors.New("no kube-apiserver: set KUBEBUILDER_ASSETS, or run `make assets` once")
+	}
+	return filepath.Dir(built[len(built)-1]), nil
+}
