@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -32,7 +33,10 @@ const (
 
 // outcome is what became of the children.
 type outcome struct {
+	// err is why children are not as they were rendered.
 	err error
+	// undelivered says that the config that was rendered is not the one in the ConfigMap.
+	undelivered bool
 	// deployment is the Deployment as the API server answered its write; nil if it was not written.
 	deployment *appsv1.Deployment
 	// unpriced says why pods could not be told what their deletion costs, which is only a hint to the ReplicaSet.
@@ -68,34 +72,72 @@ func obstacle(err error) error {
 // retry is the error to be retried with backoff; nil where only time or somebody else can help, and where the namespace
 // is going away, with everything in it.
 func (o outcome) retry() error {
-	if o.again() > 0 || apierrors.HasStatusCause(o.err, corev1.NamespaceTerminatingCause) {
-		return nil
-	}
-	return o.err
+	return errors.Join(slices.DeleteFunc(each(o.err), func(err error) bool {
+		return waitFor(err) > 0 || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
+	})...)
 }
 
 // again is how soon to look again at what only time or somebody else can change.
 func (o outcome) again() time.Duration {
-	if obstacle(o.err) != nil {
+	var wait time.Duration
+	for _, err := range each(o.err) {
+		wait = soonest(wait, waitFor(err))
+	}
+	return wait
+}
+
+func waitFor(err error) time.Duration {
+	if obstacle(err) != nil {
 		return conflictRecheck
 	}
-	if _, ok := errors.AsType[*leftoverError](o.err); ok {
+	if _, ok := errors.AsType[*leftoverError](err); ok {
 		return leftoverRecheck
 	}
 	return 0
 }
 
-// apply makes the children match what was rendered, in order, up to the first that cannot be: what comes later
-// needs what comes before.
+// each lists the errors that were joined.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return slices.Clone(joined.Unwrap())
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
+// apply makes the children match what was rendered, in order. One that cannot be holds up those that need it, and no
+// other; where the view was too old, none that follows is written.
 func (r *Reconciler) apply(ctx context.Context, seen *view, children []render.Child) outcome {
-	var result outcome
+	result := outcome{undelivered: len(children) > 0}
+	var errs []error
 	for i := range children {
-		if err := r.applyChild(ctx, seen, &children[i], &result); err != nil {
-			result.err = fmt.Errorf("apply %s %s: %w", children[i].Kind, children[i].NamespacedName, err)
-			break
+		child := &children[i]
+		if err := r.applyChild(ctx, seen, child, &result); err != nil {
+			err = fmt.Errorf("apply %s %s: %w", child.Kind, child.NamespacedName, err)
+			if outdated(err) {
+				return outcome{err: err}
+			}
+			if errs = append(errs, err); needed(seen, child) {
+				break
+			}
+		}
+		if child.Kind == "ConfigMap" {
+			result.undelivered = false
 		}
 	}
+	result.err = errors.Join(errs...)
 	return result
+}
+
+// outdated says that what a reconcile goes by is no longer so: the view was too old to say anything of.
+func outdated(err error) bool { return apierrors.IsConflict(err) || errors.Is(err, errOutdated) }
+
+// needed says that no other child may be written before this one was: all are to be of the spec that the ConfigMap tells
+// of, and pods need an account of the service's own.
+func needed(seen *view, child *render.Child) bool {
+	return child.Kind == "ConfigMap" || child.Kind == "ServiceAccount" && !seen.owns(seen.child(child.Kind))
 }
 
 func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.Child, result *outcome) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,5 +34,34 @@ func TestWhatIsRetried(t *testing.T) {
 		if (o.retry() != nil) != tt.retry || (o.again() > 0) != tt.again {
 			t.Errorf("%s: retry %v, again %s", name, o.retry(), o.again())
 		}
+	}
+}
+
+// TestOneErrorOfSeveral: what only time can change is not retried with backoff, and everything else is.
+func TestOneErrorOfSeveral(t *testing.T) {
+	conflict, leftover := &conflictError{kind: "Service", name: "a"}, &leftoverError{kind: "Service", name: "a"}
+	failed := errors.New("failed")
+	tests := []struct {
+		name  string
+		err   error
+		retry bool
+		again time.Duration
+	}{
+		{"none", nil, false, 0},
+		{"failed", errors.Join(failed), true, 0},
+		{"conflict", errors.Join(fmt.Errorf("apply: %w", conflict)), false, conflictRecheck},
+		{"leftover before conflict", errors.Join(conflict, leftover), false, leftoverRecheck},
+		{"failed beside conflict", errors.Join(conflict, failed), true, conflictRecheck},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			result := outcome{err: tt.err}
+			if got := result.retry(); (got != nil) != tt.retry || (tt.retry && !errors.Is(got, failed)) {
+				t.Errorf("retry() = %v, want an error: %v", got, tt.retry)
+			}
+			if got := result.again(); got != tt.again {
+				t.Errorf("again() = %v, want %v", got, tt.again)
+			}
+		})
 	}
 }

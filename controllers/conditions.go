@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -21,6 +22,8 @@ const maxMessage = 2048
 type facts struct {
 	problem  *problem
 	applyErr error
+	// undelivered says that the spec's config could not be put where gateways find it.
+	undelivered bool
 	// unpriced says why pods could not be priced before a scale-down.
 	unpriced     error
 	acknowledged acknowledgement
@@ -75,6 +78,8 @@ func (f facts) configApplied() metav1.Condition {
 	}
 	a := f.acknowledged
 	switch {
+	case f.undelivered:
+		return applied(metav1.ConditionFalse, v1alpha1.ReasonApplyFailed, "%s", inOneLine(f.applyErr))
 	case a.revision == "":
 		return applied(metav1.ConditionFalse, v1alpha1.ReasonNoConfig, "There has been no valid configuration yet")
 	case len(a.rejected) > 0:
@@ -220,7 +225,7 @@ func (f facts) stalled() (metav1.Condition, bool) {
 		return stalled(v1alpha1.ReasonChildConflict, obstacle.Error())
 	}
 	if refused(f.applyErr) {
-		return stalled(v1alpha1.ReasonApplyFailed, f.applyErr.Error())
+		return stalled(v1alpha1.ReasonApplyFailed, inOneLine(f.applyErr))
 	}
 	if f.deployment != nil && deadlineExceeded(f.deployment) {
 		progress := deploymentCondition(f.deployment, appsv1.DeploymentProgressing)
@@ -231,7 +236,14 @@ func (f facts) stalled() (metav1.Condition, bool) {
 
 // refused says that the API server will not take a child as it is; what passes with time is no reason to stall.
 func refused(err error) bool {
-	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)
+	return slices.ContainsFunc(each(err), func(err error) bool {
+		return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)
+	})
+}
+
+// inOneLine is the text of errors that were joined.
+func inOneLine(err error) string {
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
 // ready is the first of its parts that is not as it should be.
@@ -258,7 +270,7 @@ func (f facts) unapplied() metav1.Condition {
 	if _, waiting := errors.AsType[*leftoverError](f.applyErr); waiting {
 		reason = v1alpha1.ReasonProgressing
 	}
-	return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, f.applyErr.Error())
+	return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, inOneLine(f.applyErr))
 }
 
 // rolling says that replicas of an older template are being replaced, or that nobody has looked at the latest one yet. A

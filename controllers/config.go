@@ -33,6 +33,12 @@ func (d documents) served(service *v1alpha1.LLMService) *v1alpha1.LLMService {
 	return d.accepted
 }
 
+// because says why it is not the spec's; the problem may be nil.
+func (d documents) because(problem *problem) documents {
+	d.problem = problem
+	return d
+}
+
 // problem says why a spec cannot be served.
 type problem struct{ reason, message string }
 
@@ -40,8 +46,7 @@ type problem struct{ reason, message string }
 func chooseDocuments(seen *view, current render.Document, problem *problem) documents {
 	delivered := deliveredDocuments(seen)
 	if problem != nil {
-		delivered.problem = problem
-		return delivered
+		return delivered.because(problem)
 	}
 	return documents{current: current, lastGood: chooseLastGood(seen, delivered, current), accepted: seen.service}
 }

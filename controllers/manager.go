@@ -42,6 +42,8 @@ type Options struct {
 	// PodAddress is where a pod's admin listener is; load.PodAddress but in tests.
 	PodAddress func(*corev1.Pod) string
 	Logger     logr.Logger
+	// Now is the reconciler's clock; time.Now where it is nil.
+	Now func() time.Time
 }
 
 // CustomMetrics says where the metrics API is served.
@@ -75,6 +77,9 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		Gateway:  options.Gateway,
 		Events:   manager.GetEventRecorder(FieldOwner),
 		Now:      time.Now,
+	}
+	if options.Now != nil {
+		reconciler.Now = options.Now
 	}
 	if options.CustomMetrics != nil {
 		publisher, err := addMetricsAPI(manager, tracker, options.CustomMetrics)

@@ -85,6 +85,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	case errors.Is(applied.err, errOutdated):
 		return reconcile.Result{RequeueAfter: staleRecheck}, nil
 	}
+	if applied.undelivered {
+		documents = deliveredDocuments(seen).because(documents.problem)
+	}
 	acknowledged := acknowledge(seen, documents.current)
 	nudged := r.nudge(ctx, seen, &acknowledged)
 	reported, reportErr := r.report(ctx, seen, documents, applied, acknowledged)

@@ -31,10 +31,10 @@ func (r *Reconciler) report(
 		updated := seen.service.DeepCopy()
 		updated.Status = *after
 		// An update carries the resource version: a status that is derived from an old view is refused. The newer view
-		// is on its way then, or the object's end, and comes as an event.
+		// is on its way then, or the object's end, and comes as an event; unless it was somebody else who refused it.
 		err := r.Client.Status().Update(ctx, updated, client.FieldOwner(FieldOwner))
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-			return wait, nil
+			return soonest(wait, staleRecheck), nil
 		}
 		if err != nil {
 			return wait, fmt.Errorf("write the status of %s: %w", client.ObjectKeyFromObject(updated), err)
@@ -73,6 +73,7 @@ func (r *Reconciler) factsOf(seen *view, documents documents, applied outcome, a
 	facts := facts{
 		problem:      documents.problem,
 		applyErr:     applied.err,
+		undelivered:  applied.undelivered,
 		unpriced:     applied.unpriced,
 		acknowledged: a,
 		wanted:       seen.wantedReplicas(),

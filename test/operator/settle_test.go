@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,6 +105,87 @@ func TestAWriteThatFailsIsTold(t *testing.T) {
 	}
 	s.refuse(nil)
 	s.awaitCondition(service, v1alpha1.ConditionReady, "False/Progressing")
+	s.fleet.rollOut(service)
+	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
+}
+
+// A status that was refused is written again, also where nothing else has changed.
+func TestAStatusThatWasRefusedIsWrittenAgain(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant")
+	s.up(service)
+	s.settle()
+	var refusals atomic.Int32
+	s.refuse(func(r request) int {
+		if strings.HasSuffix(r.path, "/status") && refusals.Add(1) == 1 {
+			return http.StatusConflict
+		}
+		return 0
+	})
+	s.edit(service, broken)
+	s.awaitCondition(service, v1alpha1.ConditionReady, "False/Invalid")
+	if refusals.Load() < 2 {
+		t.Errorf("%d writes of the status: none was refused", refusals.Load())
+	}
+}
+
+// A config that could not be delivered is not told of as if it had been, and what gateways serve becomes the last good one.
+func TestAConfigThatCannotBeDelivered(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant")
+	s.up(service)
+	s.settle()
+	first := s.fleet.delivered(service)
+	s.refuse(func(r request) int {
+		if strings.Contains(r.path, "/configmaps/") {
+			return http.StatusForbidden
+		}
+		return 0
+	})
+	s.edit(service, model("m2"))
+	if message := s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/ApplyFailed"); !strings.Contains(message, "refused by the test") {
+		t.Errorf("ConfigApplied says %q, and not why", message)
+	}
+	s.awaitCondition(service, v1alpha1.ConditionStalled, "True/ApplyFailed")
+	if got := service.Status.Config; got == nil || got.Revision != first {
+		t.Errorf("status.config is %+v, and %s is delivered", got, first)
+	}
+	s.refuse(nil)
+	s.fleet.awaitDelivery(service, first)
+	if _, lastGood := s.fleet.documents(service); lastGood != first {
+		t.Errorf("last good is %q, want %s, which every gateway serves", lastGood, first)
+	}
+}
+
+// A child that cannot be written holds up those that need it, and no other.
+func TestAChildThatCannotBeWrittenHoldsUpNoOther(t *testing.T) {
+	s := start(t)
+	s.refuse(func(r request) int {
+		switch {
+		case strings.Contains(r.path, "/poddisruptionbudgets/"):
+			return http.StatusForbidden
+		case strings.Contains(r.path, "/services/"):
+			return http.StatusInternalServerError
+		default:
+			return 0
+		}
+	})
+	service := s.create("assistant")
+	revision := s.fleet.awaitDelivery(service, "")
+	s.fleet.pod(service, "assistant-a", revision)
+	s.fleet.pod(service, "assistant-b", revision)
+	s.fleet.rollOut(service)
+	s.scale(service, 3)
+	s.awaitReplicas(service, 3)
+	for _, kind := range []string{"PodDisruptionBudget", "Service"} {
+		eventually(t, "word of the "+kind, func() error {
+			if message := s.awaitCondition(service, v1alpha1.ConditionReady, "False/ApplyFailed"); !strings.Contains(message, kind) {
+				return fmt.Errorf("Ready says %q", message)
+			}
+			return nil
+		})
+	}
+	s.refuse(nil)
 	s.fleet.rollOut(service)
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 }
