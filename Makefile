@@ -206,6 +206,15 @@ e2e-service: $(TOOLS)/gotestsum cluster-deps k8s images
 	@mkdir -p $(REPORTS)
 	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/e2e.json -- -tags e2e -count=1 -timeout 18m ./test/e2e/...
 
+# Every script under every fault, which takes about an hour; test-go plays some, chosen at random. LLMSERVICE_FAULTS, a regular
+# expression over SCRIPT/FAULT, chooses.
+SOAK ?= .
+.PHONY: soak
+soak: $(TOOLS)/gotestsum assets ## Play every script of test/faults under every fault.
+	@mkdir -p $(REPORTS)
+	KUBEBUILDER_ASSETS=$$($(CLUSTER) assets) LLMSERVICE_FAULTS='$(SOAK)' \
+	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/soak.json -- -count=1 -timeout 4h ./test/faults
+
 .PHONY: test-summary
 test-summary: $(TOOLS)/gotestsum
 	@$(TOOLS)/gotestsum --format none --hide-summary=skipped,output --raw-command -- cat $(REPORTS)/*.json

@@ -1,0 +1,78 @@
+package faults
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// target is what a request is about.
+type target struct {
+	// kind is that of the object, or the plural of one that the operator owns none of; empty for discovery.
+	kind string
+	// name is empty for a list, a watch and a creation.
+	name        string
+	subresource string
+}
+
+// kinds are those that the operator watches, by their plurals.
+var kinds = map[string]string{
+	"llmservices": "LLMService", "pods": "Pod", "serviceaccounts": "ServiceAccount", "configmaps": "ConfigMap", "services": "Service",
+	"poddisruptionbudgets": "PodDisruptionBudget", "deployments": "Deployment", "horizontalpodautoscalers": "HorizontalPodAutoscaler",
+}
+
+// childKinds are those that a service has, in the order in which they are written.
+var childKinds = []string{"ServiceAccount", "ConfigMap", "Service", "PodDisruptionBudget", "Deployment", "HorizontalPodAutoscaler"}
+
+func (t target) watched() bool {
+	return slices.Contains(childKinds, t.kind) || t.kind == "LLMService" || t.kind == "Pod"
+}
+
+func (t target) child() bool { return slices.Contains(childKinds, t.kind) }
+
+// split cuts the path of an API request into what stands before the namespace and what stands after it.
+func split(path string) (prefix string, rest []string) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	head := 3 // apis/GROUP/VERSION
+	if parts[0] == "api" {
+		head = 2
+	}
+	if len(parts) <= head {
+		return path, nil
+	}
+	prefix, rest = "/"+strings.Join(parts[:head], "/"), parts[head:]
+	if rest[0] == "namespaces" && len(rest) > 2 {
+		rest = rest[2:]
+	}
+	return prefix, rest
+}
+
+func targetOf(sent *http.Request) target {
+	_, rest := split(sent.URL.Path)
+	if len(rest) == 0 {
+		return target{}
+	}
+	result := target{kind: rest[0]}
+	if kind, ok := kinds[rest[0]]; ok {
+		result.kind = kind
+	}
+	if len(rest) > 1 {
+		result.name = rest[1]
+	}
+	if len(rest) > 2 {
+		result.subresource = rest[2]
+	}
+	return result
+}
+
+// scoped narrows lists and watches to one namespace, so that the operators of many runs share an API server and see
+// nothing of each other.
+func scoped(sent *http.Request, namespace string) *http.Request {
+	prefix, rest := split(sent.URL.Path)
+	if sent.Method != http.MethodGet || len(rest) != 1 || kinds[rest[0]] == "" || strings.Contains(sent.URL.Path, "/namespaces/") {
+		return sent
+	}
+	sent = sent.Clone(sent.Context())
+	sent.URL.Path = prefix + "/namespaces/" + namespace + "/" + rest[0]
+	return sent
+}
