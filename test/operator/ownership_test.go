@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
-	"github.com/llmservice/llmservice/test/apiserver"
 	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/test/apiserver"
 )
 
 func TestNeverTakesOverAnObject(t *testing.T) {
@@ -216,7 +216,7 @@ func (s *system) allowDeletion() {
 	binding := &rbacv1.RoleBinding{
 		ObjectMeta: role.ObjectMeta,
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: apiserver.Namespace, Name: account}},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: apiserver.Namespace, Name: apiserver.ServiceAccount}},
 	}
 	for _, object := range []client.Object{role, binding} {
 		if err := api.Create(s.t.Context(), object); err != nil {
