@@ -120,6 +120,12 @@ func TestReferencesMakeSchemas(t *testing.T) {
 		"never loaded":  {`{"$defs":{"a":{"$ref":"https://example.com/x.json"}}}`, "/$defs/a/$ref", "another document"},
 		"a default":     {`{"properties":{"a":{"default":{"type":"string"}},"b":{"$ref":"#/properties/a/default"}}}`, "/properties/b/$ref", "data"},
 		"an example":    {`{"examples":[{"a":{}}],"items":{"$ref":"#/examples/0/a"}}`, "/items/$ref", "data"},
+		"a default that looks like a schema": {
+			`{"properties":{"a":{"default":{"$schema":"http://charts.example/v5.json"}},"b":{"$ref":"#/properties/a/default"}}}`, "/properties/b/$ref", "data",
+		},
+		"an example behind another": {
+			`{"properties":{"a":{"examples":[{"$ref":"#/nowhere"}]},"b":{"$ref":"#/properties/a/examples/0"}}}`, "/properties/b/$ref", "data",
+		},
 		"a property that is called default": {
 			`{"properties":{"default":{"type":"string"},"b":{"$ref":"#/properties/default"}}}`, "", "",
 		},

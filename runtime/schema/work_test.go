@@ -242,13 +242,47 @@ func TestUniqueItems(t *testing.T) {
 			}
 		}
 	}
-	w := NewWork(t.Context())
-	var list []any
-	for i := range 100_000 {
-		a := fmt.Sprintf("%05d", i)
-		list = append(list, []any{a, "b"}, []any{a + "\x04b"})
+}
+
+// TestNoHashChains: values that are alike in any one way, of which none is there twice, take steps that are linear in them: all are
+// told apart without being compared.
+func TestNoHashChains(t *testing.T) {
+	bits := func(i int) []any {
+		list := make([]any, 14)
+		for b := range list {
+			list[b] = i&(1<<b) != 0
+		}
+		return list
 	}
-	if _, _, found := w.duplicates(list); found || w.err != nil || w.visits < maxVisits/2 {
-		t.Errorf("found %v, %v, %d steps are left", found, w.err, w.visits)
+	for name, item := range map[string]func(i int) any{
+		"texts of one length":       func(i int) any { return fmt.Sprintf("%05d", i) },
+		"texts in two pieces":       func(i int) any { return []any{fmt.Sprintf("%05d", i/2) + strings.Repeat("\x04b", i%2), "b"}[:2-i%2] },
+		"whole numbers":             func(i int) any { return int64(i) },
+		"fractions":                 func(i int) any { return float64(i) + 0.5 },
+		"lists of one length":       func(i int) any { return []any{int64(i), int64(1)} },
+		"the same in another order": func(i int) any { return []any{int64(i / 2 * (1 - i%2)), int64(i / 2 * (i % 2)), "x", int64(i)} },
+		"lists of booleans":         func(i int) any { return bits(i) },
+		"lists in lists":            func(i int) any { return []any{[]any{[]any{int64(i)}}} },
+		"objects of the same names": func(i int) any { return map[string]any{"a": int64(i), "b": nil} },
+		"objects of other names":    func(i int) any { return map[string]any{fmt.Sprintf("%05d", i): int64(1)} },
+		"values under other names":  func(i int) any { return map[string]any{"a": int64(i / 2), "b": int64(i/2 + i%2*7919)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			list := make([]any, 1<<14)
+			for i := range list {
+				list[i] = item(i)
+			}
+			w := NewWork(t.Context())
+			_, _, found := w.duplicates(list)
+			taken := maxVisits - w.visits
+			if found || w.err != nil || taken < len(list) || taken > 20*len(list) {
+				t.Errorf("found %v, %v, %d steps", found, w.err, taken)
+			}
+			w = NewWork(t.Context())
+			kept, _ := w.distinct(append(list, list[0]))
+			if taken := maxVisits - w.visits; len(kept) != len(list) || w.err != nil || taken > 50*len(list) {
+				t.Errorf("dropped: %d are kept, %v, %d steps", len(kept), w.err, taken)
+			}
+		})
 	}
 }
