@@ -65,7 +65,8 @@ func (j judgement) with(document render.Document) judgement {
 
 func diedOf(revision string) *problem {
 	return &problem{v1alpha1.ReasonCompileDied, fmt.Sprintf(
-		"spec: the operator ended %d times while it compiled revision %s, and does not try it again; change the spec", maxDeaths, revision)}
+		"spec: the operator ended %d times while it compiled revision %s, and does not try it again; change the spec",
+		maxDeaths, revision)}
 }
 
 // deaths is how often the operator ended while it compiled the revision.

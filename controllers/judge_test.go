@@ -269,4 +269,3 @@ func TestFewSpecsAreCompiledAtOnce(t *testing.T) {
 		t.Errorf("where there is room again, it waits %v", wait)
 	}
 }
-

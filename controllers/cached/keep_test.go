@@ -77,7 +77,7 @@ func TestKeepsWhatIsReadOfAChild(t *testing.T) {
 			"HorizontalPodAutoscaler",
 			&autoscalingv2.HorizontalPodAutoscaler{
 				ObjectMeta: owned("assistant"),
-				Status:     autoscalingv2.HorizontalPodAutoscalerStatus{CurrentMetrics: []autoscalingv2.MetricStatus{
+				Status: autoscalingv2.HorizontalPodAutoscalerStatus{CurrentMetrics: []autoscalingv2.MetricStatus{
 					{Type: "Object", Object: &autoscalingv2.ObjectMetricStatus{Metric: autoscalingv2.MetricIdentifier{Name: "m"}}}, {},
 				}, DesiredReplicas: 3},
 			},
