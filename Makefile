@@ -207,12 +207,12 @@ e2e-service: $(TOOLS)/gotestsum cluster-deps k8s images
 	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/e2e.json -- -tags e2e -count=1 -timeout 18m ./test/e2e/...
 
 # Every script under every fault, which takes about an hour; test-go plays some, chosen at random. LLMSERVICE_FAULTS, a regular
-# expression over SCRIPT/FAULT, chooses.
+# expression over SCRIPT/FAULT, chooses there; SOAK here.
 SOAK ?= .
 .PHONY: soak
-soak: $(TOOLS)/gotestsum assets ## Play every script of test/faults under every fault.
+soak: $(TOOLS)/gotestsum assets ## Play every script of test/faults under every fault, and write docs/reliability.md.
 	@mkdir -p $(REPORTS)
-	KUBEBUILDER_ASSETS=$$($(CLUSTER) assets) LLMSERVICE_FAULTS='$(SOAK)' \
+	KUBEBUILDER_ASSETS=$$($(CLUSTER) assets) LLMSERVICE_FAULTS='$(SOAK)' LLMSERVICE_FAULTS_REPORT=$(CURDIR)/docs/reliability.md \
 	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/soak.json -- -count=1 -timeout 4h ./test/faults
 
 .PHONY: test-summary

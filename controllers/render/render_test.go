@@ -190,6 +190,11 @@ const everyField = "every-field"
 
 func service(t *testing.T, name string) *v1alpha1.LLMService {
 	t.Helper()
+	return loaded(t, text(t, name))
+}
+
+func text(t *testing.T, name string) []byte {
+	t.Helper()
 	file := filepath.Join("testdata", name+".yaml")
 	if name == everyField {
 		file = filepath.Join("..", "..", "test", "api", "testdata", name+".yaml")
@@ -198,6 +203,11 @@ func service(t *testing.T, name string) *v1alpha1.LLMService {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return text
+}
+
+func loaded(t *testing.T, text []byte) *v1alpha1.LLMService {
+	t.Helper()
 	s, err := manifest.Load(t.Context(), text)
 	if err != nil {
 		t.Fatal(err)

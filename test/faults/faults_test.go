@@ -137,6 +137,7 @@ func TestFaults(t *testing.T) {
 			for _, f := range c.of(s, faults(s, undisturbed.writes)) {
 				t.Run(f.name, func(t *testing.T) {
 					t.Parallel()
+					count(t, s.name)
 					compare(t, f.make(), undisturbed, c.seed, s)
 				})
 			}

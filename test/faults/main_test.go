@@ -44,5 +44,9 @@ func withAPIServer(run func() int) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
 	api = server.Client
-	return run(), nil
+	code = run()
+	if path := os.Getenv(Report); path != "" {
+		err = writeReport(path)
+	}
+	return code, err
 }
