@@ -327,6 +327,9 @@ func (r *run) awaitStep() {
 		}
 		if time.Now().After(deadline) {
 			r.notef("not waiting any longer: %s", why)
+			if !r.fault.blocks() {
+				r.t.Errorf("a step was not through after %v: %s", patience, why)
+			}
 			r.state.Lock()
 			r.hasty = true
 			r.state.Unlock()
