@@ -88,6 +88,7 @@ var tally struct {
 
 // count takes in how a run ended.
 func count(t *testing.T, script string) {
+	t.Helper()
 	t.Cleanup(func() {
 		tally.Lock()
 		defer tally.Unlock()
@@ -101,7 +102,7 @@ func count(t *testing.T, script string) {
 	})
 }
 
-// write writes the page, with the figures of what was played.
+// writeReport writes the page, with the figures of what was played.
 func writeReport(path string) error {
 	tally.Lock()
 	defer tally.Unlock()
