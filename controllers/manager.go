@@ -25,8 +25,15 @@ import (
 // The leader tells of its election.
 // +kubebuilder:rbac:groups="",resources=events,namespace=system,verbs=create;patch
 
+// Another Lease, of another namespace, is what installations compete for (see controllers/claim).
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=kube-system,verbs=create
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=kube-system,resourceNames=llmservice-operator,verbs=get;update
+
 // leaseName is the Lease that managers compete for.
 const leaseName = "llmservice-manager"
+
+// cacheSyncTimeout is how long a manager tries to read what it reconciles before it ends.
+const cacheSyncTimeout = 24 * time.Hour
 
 // Options are what a manager is told.
 type Options struct {
@@ -37,6 +44,9 @@ type Options struct {
 	// LeaderElection lets several replicas run, of which one reconciles. Their Lease is in Namespace.
 	LeaderElection bool
 	Namespace      string
+	// Installation tells this installation from others in the cluster, of which one reconciles: NAMESPACE/NAME. It takes
+	// LeaderElection. Their Lease is in ClaimNamespace, the same for all of them.
+	Installation, ClaimNamespace string
 	// CustomMetrics serves the metrics API; nil for not at all.
 	CustomMetrics *CustomMetrics
 	// PodAddress is where a pod's admin listener is; load.PodAddress but in tests.
@@ -96,24 +106,34 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	election, err := newElection(config, scheme, options)
+	if err != nil {
+		return nil, err
+	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Cache:  CacheOptions(),
 		Logger: options.Logger,
 		// Tests run one operator after another in one process.
-		Controller:                    ctrlconfig.Controller{SkipNameValidation: new(true)},
-		HealthProbeBindAddress:        options.ProbeAddress,
-		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress},
-		LeaderElection:                options.LeaderElection,
-		LeaderElectionID:              leaseName,
-		LeaderElectionNamespace:       options.Namespace,
-		LeaderElectionReleaseOnCancel: true,
+		Controller: ctrlconfig.Controller{
+			SkipNameValidation: new(true),
+			// A kind that cannot be read keeps this manager from reconciling, and not from serving the metrics API.
+			CacheSyncTimeout: cacheSyncTimeout,
+		},
+		HealthProbeBindAddress:              options.ProbeAddress,
+		Metrics:                             metricsserver.Options{BindAddress: options.MetricsAddress},
+		LeaderElection:                      options.LeaderElection,
+		LeaderElectionResourceLockInterface: election.lock,
+		LeaderElectionReleaseOnCancel:       true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
+	election.events.from(manager)
 	// Both from the first: a path without a check is answered 404, and the pod would never be ready.
-	if err := errors.Join(manager.AddHealthzCheck("ping", healthz.Ping), manager.AddReadyzCheck("ping", healthz.Ping)); err != nil {
+	err = errors.Join(
+		manager.AddHealthzCheck("ping", healthz.Ping), manager.AddReadyzCheck("ping", healthz.Ping), election.addTo(manager))
+	if err != nil {
 		return nil, fmt.Errorf("set up probes: %w", err)
 	}
 	return manager, nil

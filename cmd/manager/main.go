@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -30,6 +32,8 @@ import (
 const (
 	// These are set from the pod's own metadata.
 	namespaceVariable, podVariable = "POD_NAMESPACE", "POD_NAME"
+	// memoryVariable is the container's memory limit in bytes.
+	memoryVariable = "MEMORY_LIMIT"
 	// The API server shares itself out among its clients; these only bound what a mistake of ours can do.
 	clientQPS, clientBurst = 100, 200
 )
@@ -46,6 +50,7 @@ type flags struct {
 	leaderElect                  bool
 	customMetricsPort            int
 	customMetricsService         string
+	installation, claimNamespace string
 	kubeconfig, namespace        string
 	level                        slog.Level
 	gateway                      render.Gateway
@@ -63,6 +68,9 @@ func parse(args []string) (*flags, error) {
 	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 for none")
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "let one of several managers reconcile; needs "+namespaceVariable)
+	set.StringVar(&f.installation, "installation", "llmservice-manager",
+		"with "+namespaceVariable+", the name of this installation; of several, the first reconciles while it is there")
+	set.StringVar(&f.claimNamespace, "claim-namespace", "kube-system", "namespace of the Lease that installations compete for with --leader-elect")
 	set.IntVar(&f.customMetricsPort, "custom-metrics-port", 6443, "port of custom.metrics.k8s.io; 0 for none")
 	set.StringVar(&f.customMetricsService, "custom-metrics-service", "", "Service in "+namespaceVariable+" that leads to that port")
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "file that leads to the API server; empty within a cluster")
@@ -94,6 +102,8 @@ func (f *flags) check(rest []string) error {
 		return fmt.Errorf("--custom-metrics-port is %d, want 0 to 65535", f.customMetricsPort)
 	case f.customMetricsPort > 0 && f.customMetricsService == "":
 		return errors.New("--custom-metrics-service is required with --custom-metrics-port other than 0")
+	case f.leaderElect && (f.installation == "" || f.claimNamespace == ""):
+		return errors.New("--installation and --claim-namespace are required with --leader-elect")
 	case f.namespace == "" && (f.leaderElect || f.customMetricsPort > 0):
 		return fmt.Errorf("%s is required with --leader-elect and with --custom-metrics-port other than 0", namespaceVariable)
 	}
@@ -126,6 +136,7 @@ func run(args []string) error {
 	logger := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: f.level}))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
+	limitMemory(os.Getenv(memoryVariable))
 	config, err := restConfig(f.kubeconfig)
 	if err != nil {
 		return err
@@ -141,6 +152,15 @@ func run(args []string) error {
 		return err
 	}
 	return manager.Start(ctx)
+}
+
+// limitMemory has the garbage collector work harder before the kernel's limit of so many bytes is reached: a manager that is killed
+// takes the metrics API with it. GOMEMLIMIT, where it is set, rules instead.
+func limitMemory(bytes string) {
+	limit, err := strconv.ParseInt(bytes, 10, 64)
+	if err == nil && limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit / 10 * 9)
+	}
 }
 
 func restConfig(kubeconfig string) (*rest.Config, error) {
@@ -164,6 +184,8 @@ func (f *flags) options(ctx context.Context, logger logr.Logger) (controllers.Op
 		MetricsAddress: f.metricsAddress,
 		LeaderElection: f.leaderElect,
 		Namespace:      f.namespace,
+		Installation:   f.namespace + "/" + f.installation,
+		ClaimNamespace: f.claimNamespace,
 		PodAddress:     load.PodAddress,
 		Logger:         logger,
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -20,6 +21,7 @@ func TestFlags(t *testing.T) {
 		{name: "no Service", args: image, namespace: "llmservice-system", wantErr: "--custom-metrics-service is required"},
 		{name: "no namespace for the Lease", args: image + " --leader-elect --custom-metrics-port=0", wantErr: "POD_NAMESPACE is required"},
 		{name: "no namespace for the Service", args: image + " --custom-metrics-service=metrics", wantErr: "POD_NAMESPACE is required"},
+		{name: "no installation", args: image + " --leader-elect --installation= --custom-metrics-port=0", namespace: "llmservice-system", wantErr: "--installation and --claim-namespace are required"},
 		{name: "port", args: image + " --custom-metrics-port=70000", wantErr: "--custom-metrics-port is 70000, want 0 to 65535"},
 		{name: "pull policy", args: image + " --custom-metrics-port=0 --gateway-pull-policy=Sometimes", wantErr: `--gateway-pull-policy is "Sometimes"`},
 		{name: "a tag", args: image + " --custom-metrics-port=0 --allowed-gateway-image=mirror/gateway:v1", wantErr: "want a repository without tag"},
@@ -53,5 +55,28 @@ func TestAllowedImages(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"mirror:5000/gateway", "mirror/team-a/*"}, f.gateway.AllowedImages); diff != "" {
 		t.Errorf("allowed images (-want +got):\n%s", diff)
+	}
+}
+
+func TestMemoryIsLimitedBelowTheContainers(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	for _, tt := range []struct {
+		name, limit, own string
+		want             int64
+	}{
+		{name: "of the container", limit: "536870912", want: 483183819},
+		{name: "none", want: before},
+		{name: "no number", limit: "512Mi", want: before},
+		{name: "set by hand", limit: "536870912", own: "1GiB", want: before},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			debug.SetMemoryLimit(before)
+			t.Setenv("GOMEMLIMIT", tt.own)
+			limitMemory(tt.limit)
+			if got := debug.SetMemoryLimit(-1); got != tt.want {
+				t.Errorf("limit %d, want %d", got, tt.want)
+			}
+		})
 	}
 }

@@ -1,0 +1,185 @@
+package claim
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+)
+
+// cluster is an API server that counts writes and may be away.
+type cluster struct {
+	client.Client
+
+	writes int
+	down   bool
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := coordinationv1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	c := &cluster{}
+	c.Client = fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
+		Get: func(ctx context.Context, next client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			if c.down {
+				return errors.New("connection refused")
+			}
+			return next.Get(ctx, key, object, options...)
+		},
+		Create: func(ctx context.Context, next client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			c.writes++
+			return next.Create(ctx, object, options...)
+		},
+		Update: func(ctx context.Context, next client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+			c.writes++
+			return next.Update(ctx, object, options...)
+		},
+	}).Build()
+	return c
+}
+
+func (c *cluster) claimOf(holder string) *Claim { return New(c, "kube-system", holder, logr.Discard()) }
+
+// held says whose the claim is by the error of another; empty for nobody else's.
+func held(err error) string {
+	if other, ok := errors.AsType[*HeldError](err); ok {
+		return other.Holder
+	}
+	return ""
+}
+
+// Whichever installation was first reconciles, for as long as it is there.
+func TestTheSecondInstallationStaysOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		first, second := c.claimOf("a/manager"), c.claimOf("b/manager")
+		for range 100 {
+			if err := first.Hold(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := second.Hold(t.Context()); held(err) != "a/manager" {
+				t.Fatalf("the second was told %v", err)
+			}
+			if first.Ready(nil) != nil || held(second.Ready(nil)) != "a/manager" {
+				t.Fatalf("ready: %v and %v", first.Ready(nil), second.Ready(nil))
+			}
+			time.Sleep(2 * time.Second)
+		}
+		if most := int(200*time.Second/renewEvery) + 1; c.writes > most {
+			t.Errorf("%d writes in 200 s, want at most %d", c.writes, most)
+		}
+	})
+}
+
+// Replicas of one installation follow each other at once, also in the middle of the other's wait.
+func TestReplicasShareTheClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		other := c.claimOf("b/manager")
+		for range 10 {
+			replica := c.claimOf("a/manager")
+			if err := replica.Hold(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := other.Hold(t.Context()); held(err) != "a/manager" {
+				t.Fatalf("the other was told %v", err)
+			}
+			time.Sleep(expiry - time.Second)
+		}
+	})
+}
+
+func TestTakesOverFromWhatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		first, second, third := c.claimOf("a/manager"), c.claimOf("b/manager"), c.claimOf("c/manager")
+		if err := first.Hold(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range int(expiry / time.Second) {
+			if held(second.Hold(t.Context())) == "" || held(third.Hold(t.Context())) == "" {
+				t.Fatal("taken over too soon")
+			}
+			time.Sleep(time.Second)
+		}
+		if err := second.Hold(t.Context()); err != nil {
+			t.Fatalf("not taken over: %v", err)
+		}
+		if err := third.Hold(t.Context()); held(err) != "b/manager" {
+			t.Errorf("the third was told %v", err)
+		}
+		if err := first.Hold(t.Context()); held(err) != "b/manager" {
+			t.Errorf("the first, back again, was told %v", err)
+		}
+	})
+}
+
+// An API server that is away for a moment takes the claim from nobody.
+func TestKeepsTheClaimWhileTheAPIServerIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		first := c.claimOf("a/manager")
+		if err := first.Hold(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.down = true
+		time.Sleep(tolerance - time.Second)
+		if err := first.Hold(t.Context()); err != nil {
+			t.Errorf("lost at once: %v", err)
+		}
+		time.Sleep(2 * time.Second)
+		if err := first.Hold(t.Context()); err == nil {
+			t.Error("still held when another installation may take over soon")
+		}
+	})
+}
+
+// lock is the one among managers of one installation.
+type lock struct {
+	resourcelock.Interface
+
+	written []string
+}
+
+func (l *lock) Identity() string { return "me" }
+
+func (l *lock) Create(_ context.Context, record resourcelock.LeaderElectionRecord) error {
+	l.written = append(l.written, record.HolderIdentity)
+	return nil
+}
+
+func (l *lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.Create(ctx, record)
+}
+
+func TestNobodyLeadsWithoutTheClaim(t *testing.T) {
+	c := newCluster(t)
+	if err := c.claimOf("a/manager").Hold(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	inner := &lock{}
+	second := Lock{Interface: inner, Claim: c.claimOf("b/manager")}
+	mine := resourcelock.LeaderElectionRecord{HolderIdentity: "me"}
+	if held(second.Create(t.Context(), mine)) == "" || held(second.Update(t.Context(), mine)) == "" || len(inner.written) > 0 {
+		t.Errorf("leads without the claim: %q", inner.written)
+	}
+	if err := second.Update(t.Context(), resourcelock.LeaderElectionRecord{}); err != nil || len(inner.written) != 1 {
+		t.Errorf("cannot give up the lock: %v", err)
+	}
+	first := Lock{Interface: inner, Claim: c.claimOf("a/manager")}
+	if err := errors.Join(first.Create(t.Context(), mine), first.Update(t.Context(), mine)); err != nil || len(inner.written) != 3 {
+		t.Errorf("does not lead with the claim: %v", err)
+	}
+}
