@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -279,7 +280,7 @@ func TestNoHashChains(t *testing.T) {
 				t.Errorf("found %v, %v, %d steps", found, w.err, taken)
 			}
 			w = NewWork(t.Context())
-			kept, _ := w.distinct(append(list, list[0]))
+			kept, _ := w.distinct(slices.Concat(list, list[:1]))
 			if taken := maxVisits - w.visits; len(kept) != len(list) || w.err != nil || taken > 50*len(list) {
 				t.Errorf("dropped: %d are kept, %v, %d steps", len(kept), w.err, taken)
 			}
