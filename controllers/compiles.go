@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -103,11 +104,31 @@ func (c *compiles) compile(contract *config.Config, log logr.Logger) (result *pr
 			result = &problem{v1alpha1.ReasonInvalid, "spec: the compiler failed; the operator's log says where"}
 		}
 	}()
-	validate := c.validate
-	if validate == nil {
-		validate = config.Validate
+	if c.validate != nil {
+		return compiled(c.validate, contract)
 	}
-	return compiled(validate, contract)
+	return compileWithin(compileDeadline, contract)
+}
+
+// compileWithin gives the room back soon after the time is over, when nobody waits for the result any more.
+func compileWithin(most time.Duration, contract *config.Config) (result *problem) {
+	ctx, cancel := context.WithTimeout(context.Background(), most)
+	defer cancel()
+	validate := func(contract *config.Config) config.Errors {
+		errs, err := config.ValidateWithin(ctx, contract)
+		if err != nil {
+			result = tooSlow()
+		}
+		return errs
+	}
+	if wrong := compiled(validate, contract); wrong != nil {
+		return wrong
+	}
+	return result
+}
+
+func tooSlow() *problem {
+	return &problem{v1alpha1.ReasonTooSlow, fmt.Sprintf("spec: takes more than %v to compile", compileDeadline)}
 }
 
 // compiled says what is wrong with a config.

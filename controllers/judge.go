@@ -114,7 +114,7 @@ func (r *Reconciler) await(ctx context.Context, seen *view, done <-chan *problem
 				log.FromContext(ctx).Error(err, "A slow spec is compiled without a mark")
 			}
 		case <-deadline.C:
-			return &problem{v1alpha1.ReasonTooSlow, fmt.Sprintf("spec: takes more than %v to compile", compileDeadline)}, nil
+			return tooSlow(), nil
 		case <-ctx.Done():
 			return nil, fmt.Errorf("compile the spec of %s: %w", client.ObjectKeyFromObject(seen.service), ctx.Err())
 		}

@@ -86,6 +86,10 @@ func (v *validator) json(path string, raw []byte, at *place) *expr.Tree {
 // checked compiles what has expressions, as long as all before it have not taken too much: an operator checks those of many
 // tenants.
 func checked[T any](v *validator, env *expr.Env, compile func() (T, error)) (T, error) {
+	if err := v.ctx.Err(); err != nil {
+		var none T
+		return none, err //nolint:wrapcheck // nobody is told of it: see compile
+	}
 	if v.expressions > MaxExpressions {
 		var none T
 		return none, fmt.Errorf("the expressions before it take more than %d checks together", MaxExpressions)
@@ -130,6 +134,9 @@ func (v *validator) schema(path string, field *jsontext.Value, options ...schema
 
 // affords says whether another schema may be compiled: tenants' patterns cost the operator memory and time, too.
 func (v *validator) affords(path string) bool {
+	if v.ctx.Err() != nil {
+		return false
+	}
 	if v.automata > MaxAutomata {
 		v.addf(path, "the patterns before it take more than %d instructions together", MaxAutomata)
 	}

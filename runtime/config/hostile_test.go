@@ -1,6 +1,8 @@
 package config
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -79,6 +81,33 @@ func TestExpressionsTakeLittleTogether(t *testing.T) {
 			if !strings.Contains(e.Message, "take more than 500000 checks together") {
 				t.Error(e)
 			}
+		}
+	}
+}
+
+// TestChecksEndWithTheirContext: nothing is compiled once nobody waits for it, and nothing is said of the config.
+func TestChecksEndWithTheirContext(t *testing.T) {
+	gone := errors.New("the operator ends")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	pattern := `{"type":"string","pattern":"[a-z]{1,900}@"}`
+	expressions := valid()
+	expressions.Routes[0].Response = &Response{Body: []byte(`"${1 + 1}"`)}
+	for name, c := range map[string]*Config{
+		"valid": valid(), "wrong": {Version: Version}, "schemas": withSchemas(3, pattern), "expressions": expressions,
+	} {
+		v := &validator{
+			ctx: ctx, program: newProgram(c), upstreams: map[string]*Upstream{}, functions: map[string]*function{}, known: newKnown(ctx),
+		}
+		v.config(c)
+		if n := len(v.program.schemas) + len(v.program.templates) + len(v.program.trees) + len(v.program.parameters); n > 0 || v.automata > 0 || v.expressions > 0 {
+			t.Errorf("%s: %d fields were compiled", name, n)
+		}
+		if errs, err := ValidateWithin(ctx, c); !errors.Is(err, gone) || errs != nil {
+			t.Errorf("%s: %v, %v", name, errs, err)
+		}
+		if errs, err := ValidateWithin(t.Context(), c); err != nil || (len(errs) > 0) != (name == "wrong") {
+			t.Errorf("%s, with time: %v, %v", name, errs, err)
 		}
 	}
 }

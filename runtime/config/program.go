@@ -1,6 +1,9 @@
 package config
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/expr"
@@ -48,17 +51,28 @@ func (p *Program) Parameter(field *Parameter) *schema.Parameter { return p.param
 // Compile prepares a config for being served, or returns everything that is wrong with it, in the order of its
 // fields. The program refers to c, which must not change any more.
 func Compile(c *Config) (*Program, Errors) {
+	program, errs, _ := compile(context.Background(), c) // which does not end
+	return program, errs
+}
+
+// compile ends with ctx, whose cause is then its error: what is left then is skipped, and what was found wrong until then is
+// not all. It looks at ctx before each schema and each template, of which none takes long.
+func compile(ctx context.Context, c *Config) (*Program, Errors, error) {
 	v := &validator{
+		ctx:       ctx,
 		program:   newProgram(c),
 		upstreams: map[string]*Upstream{},
 		functions: map[string]*function{},
-		known:     newKnown(),
+		known:     newKnown(ctx),
 	}
-	v.config(c)
-	if len(v.errs) > 0 {
-		return nil, v.errs
+	v.config(c) //nolint:contextcheck // a single schema takes no long time
+	switch {
+	case ctx.Err() != nil:
+		return nil, nil, fmt.Errorf("check the config: %w", context.Cause(ctx))
+	case len(v.errs) > 0:
+		return nil, v.errs, nil
 	}
-	return v.program, nil
+	return v.program, nil, nil
 }
 
 // Validate returns everything that is wrong with the config, in the order of its fields; nil where it can be
@@ -66,4 +80,11 @@ func Compile(c *Config) (*Program, Errors) {
 func Validate(c *Config) Errors {
 	_, errs := Compile(c)
 	return errs
+}
+
+// ValidateWithin is Validate for who checks the configs of many: it stops soon after ctx has ended, with its cause as the
+// error, and says nothing of the config then.
+func ValidateWithin(ctx context.Context, c *Config) (Errors, error) {
+	_, errs, err := compile(ctx, c)
+	return errs, err
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -30,6 +31,7 @@ func (e Errors) Error() string {
 
 // validator collects errors, compiles what it reads, and knows the names that fields may refer to.
 type validator struct {
+	ctx       context.Context //nolint:containedctx // it lives for one call
 	errs      Errors
 	program   *Program
 	upstreams map[string]*Upstream

@@ -19,8 +19,8 @@ type known struct {
 	constants *expr.Budget
 }
 
-func newKnown() known {
-	return known{schema.NewWork(context.Background()), expr.NewBudget(expr.MaxCost, expr.MaxOutput)}
+func newKnown(ctx context.Context) known {
+	return known{schema.NewWork(ctx), expr.NewBudget(expr.MaxCost, expr.MaxOutput)}
 }
 
 // satisfies checks what is known of a value before any request against what it has to satisfy.
