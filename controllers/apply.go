@@ -267,7 +267,8 @@ func (r *Reconciler) differs(seen *view, live client.Object, child *render.Child
 	if covers(have, rendered.Object) {
 		return false, nil
 	}
-	return !r.memories.of(seen).rewritten(child.Kind, writtenAs(live, child)), nil
+	as, err := writtenAs(live, child)
+	return !r.memories.of(seen).rewritten(child.Kind, as), err
 }
 
 // write applies a child and, where applying cannot, replaces the lists that somebody else added to. It returns the object
@@ -322,9 +323,30 @@ func (r *Reconciler) replaceLists(
 	}
 	if !covers(object.Object, withoutMetadata(rendered)) {
 		log.FromContext(ctx).Info("Admission rewrites what is applied; leaving it", "kind", child.Kind, "name", child.Name)
-		r.memories.of(seen).rewrite(child.Kind, writtenAs(object, child))
+		return object, r.remember(seen, object, child)
 	}
 	return object, nil
+}
+
+// remember keeps how an object looked after admission rewrote it, in the form in which caches give it.
+func (r *Reconciler) remember(seen *view, object *unstructured.Unstructured, child *render.Child) error {
+	typed, err := r.Client.Scheme().New(child.GroupVersionKind)
+	if err != nil {
+		return fmt.Errorf("unknown kind: %w", err)
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, typed); err != nil {
+		return fmt.Errorf("decode the written object: %w", err)
+	}
+	live, ok := typed.(client.Object)
+	if !ok {
+		return fmt.Errorf("%T is not an object", typed)
+	}
+	as, err := writtenAs(live, child)
+	if err != nil {
+		return err
+	}
+	r.memories.of(seen).rewrite(child.Kind, as)
+	return nil
 }
 
 func (r *Reconciler) ownAsApplier(ctx context.Context, object *unstructured.Unstructured) error {

@@ -1,12 +1,15 @@
 package controllers
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -88,12 +91,39 @@ func (m *memory) rewritten(kind, as string) bool { return m.written[kind] == as 
 
 func (m *memory) rewrite(kind, as string) { m.written[kind] = as }
 
-// writtenAs identifies a child's rendering and the live object's content: its generation, or its resource version
-// where the kind has no generations.
-func writtenAs(live client.Object, child *render.Child) string {
-	version := live.GetResourceVersion()
-	if generation := live.GetGeneration(); generation > 0 {
-		version = fmt.Sprint(generation)
+// writtenAs identifies a child's rendering, and what the live object has where something was rendered. Versions and generations
+// would not do: a status changes the one, and not every API server has the other for every kind.
+func writtenAs(live client.Object, child *render.Child) (string, error) {
+	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	if err != nil {
+		return "", fmt.Errorf("encode the live object: %w", err)
 	}
-	return fmt.Sprintf("%s/%s/%s", live.GetUID(), version, child.Hash)
+	rendered, err := child.Unstructured()
+	if err != nil {
+		return "", err
+	}
+	shared, _ := rendered.Object["metadata"].(map[string]any)
+	delete(shared, "ownerReferences") // a list that others add to, of which caches keep our entry alone
+	delete(rendered.Object, "apiVersion")
+	delete(rendered.Object, "kind")
+	encoded, err := json.Marshal(projected(have, rendered.Object))
+	if err != nil {
+		return "", fmt.Errorf("encode the live object: %w", err)
+	}
+	return fmt.Sprintf("%s/%x/%s", live.GetUID(), sha256.Sum256(encoded), child.Hash), nil
+}
+
+// projected is what a live object has where something was rendered. Lists are taken whole.
+func projected(live, rendered map[string]any) map[string]any {
+	part := map[string]any{}
+	for key, want := range rendered {
+		got := live[key]
+		if inner, ok := want.(map[string]any); ok {
+			if have, ok := got.(map[string]any); ok {
+				got = projected(have, inner)
+			}
+		}
+		part[key] = got
+	}
+	return part
 }

@@ -1,0 +1,78 @@
+package controllers
+
+import (
+	"testing"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/render"
+)
+
+// Where admission caps maxReplicas, the autoscaler differs from its rendering for good. On API servers that give it no generation,
+// each of its status updates must not look like somebody's edit.
+func TestAStatusIsNoEdit(t *testing.T) {
+	service := serviceWith("http://model.test/v1")
+	service.Spec.Scaling = &v1alpha1.Scaling{
+		MinReplicas: 1, MaxReplicas: 20, Metrics: []v1alpha1.Metric{{Name: "streams", Type: v1alpha1.MetricInFlight, AverageValue: 10}},
+	}
+	document, problem := documentOf(service, render.Gateway{Image: "gateway:test"})
+	if problem != nil {
+		t.Fatal(problem.message)
+	}
+	children, err := render.Children(render.Input{Service: service, Current: document, Replicas: 1, Gateway: render.Gateway{Image: "gateway:test"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := &children[len(children)-1]
+	rendered, err := child.Unstructured()
+	if err != nil {
+		t.Fatal(err)
+	}
+	capped := &autoscalingv2.HorizontalPodAutoscaler{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(rendered.Object, capped); err != nil {
+		t.Fatal(err)
+	}
+	capped.UID, capped.ResourceVersion, capped.Spec.MaxReplicas = "h1", "1", 5
+	written := asWritten(t, capped, child)
+	tests := []struct {
+		name   string
+		change func(*autoscalingv2.HorizontalPodAutoscaler)
+		edit   bool
+	}{
+		{name: "nothing", change: func(*autoscalingv2.HorizontalPodAutoscaler) {}},
+		{name: "a status", change: func(h *autoscalingv2.HorizontalPodAutoscaler) {
+			h.ResourceVersion, h.Status.DesiredReplicas = "2", 3
+			h.Status.Conditions = []autoscalingv2.HorizontalPodAutoscalerCondition{{Type: autoscalingv2.ScalingActive, Status: corev1.ConditionTrue}}
+		}},
+		{name: "somebody's annotation", change: func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Annotations["theirs"] = "x" }},
+		{name: "what a cache leaves out", change: func(h *autoscalingv2.HorizontalPodAutoscaler) {
+			h.OwnerReferences = append(h.OwnerReferences, metav1.OwnerReference{Name: "theirs"})
+		}},
+		{name: "a rendered field", edit: true, change: func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Spec.MaxReplicas = 50 }},
+		{name: "a rendered list", edit: true, change: func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Spec.Metrics = nil }},
+		{name: "a rendered label", edit: true, change: func(h *autoscalingv2.HorizontalPodAutoscaler) { delete(h.Labels, render.LabelManagedBy) }},
+		{name: "another object", edit: true, change: func(h *autoscalingv2.HorizontalPodAutoscaler) { h.UID = "h2" }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			live := capped.DeepCopy()
+			tt.change(live)
+			if got := asWritten(t, live, child) != written; got != tt.edit {
+				t.Errorf("taken for an edit: %t", got)
+			}
+		})
+	}
+}
+
+func asWritten(t *testing.T, live *autoscalingv2.HorizontalPodAutoscaler, child *render.Child) string {
+	t.Helper()
+	as, err := writtenAs(live, child)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return as
+}
