@@ -110,9 +110,12 @@ func (c *compiles) compile(contract *config.Config, log logr.Logger) (result *pr
 	return compileWithin(compileDeadline, contract)
 }
 
+// detached is the context of compilers: they end with their time, and not with the reconcile that began them.
+var detached = context.Background()
+
 // compileWithin gives the room back soon after the time is over, when nobody waits for the result any more.
 func compileWithin(most time.Duration, contract *config.Config) (result *problem) {
-	ctx, cancel := context.WithTimeout(context.Background(), most)
+	ctx, cancel := context.WithTimeout(detached, most)
 	defer cancel()
 	validate := func(contract *config.Config) config.Errors {
 		errs, err := config.ValidateWithin(ctx, contract)

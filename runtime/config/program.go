@@ -51,9 +51,12 @@ func (p *Program) Parameter(field *Parameter) *schema.Parameter { return p.param
 // Compile prepares a config for being served, or returns everything that is wrong with it, in the order of its
 // fields. The program refers to c, which must not change any more.
 func Compile(c *Config) (*Program, Errors) {
-	program, errs, _ := compile(context.Background(), c) // which does not end
+	program, errs, _ := compile(endless, c)
 	return program, errs
 }
+
+// endless is for who waits for the result, however long it takes: a gateway that loads its one config.
+var endless = context.Background()
 
 // compile ends with ctx, whose cause is then its error: what is left then is skipped, and what was found wrong until then is
 // not all. It looks at ctx before each schema and each template, of which none takes long.
