@@ -10,6 +10,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/render"
 )
 
 // Only what trying again can mend is tried again with backoff.
@@ -63,5 +66,42 @@ func TestOneErrorOfSeveral(t *testing.T) {
 				t.Errorf("again() = %v, want %v", got, tt.again)
 			}
 		})
+	}
+}
+
+// TestWhatOthersNeed: nothing follows a ConfigMap that could not be written, nor an account that is not the service's own.
+func TestWhatOthersNeed(t *testing.T) {
+	service := serviceWith("http://a.svc/v1")
+	ours := &corev1.ServiceAccount{}
+	ours.OwnerReferences = []metav1.OwnerReference{{UID: service.UID, Controller: new(true)}}
+	for name, tt := range map[string]struct {
+		kind    string
+		account *corev1.ServiceAccount
+		want    bool
+	}{
+		"the config":            {kind: "ConfigMap", account: ours, want: true},
+		"no account":            {kind: "ServiceAccount", want: true},
+		"somebody's account":    {kind: "ServiceAccount", account: &corev1.ServiceAccount{}, want: true},
+		"an account as it was":  {kind: "ServiceAccount", account: ours},
+		"the Service":           {kind: "Service", account: ours},
+		"a disruption's budget": {kind: "PodDisruptionBudget", account: ours},
+	} {
+		t.Run(name, func(t *testing.T) {
+			child := render.Child{GroupVersionKind: schema.GroupVersionKind{Kind: tt.kind}}
+			if got := needed(&view{service: service, account: tt.account}, &child); got != tt.want {
+				t.Errorf("needed() = %v", got)
+			}
+		})
+	}
+}
+
+// TestAnUndeliveredConfigIsNotApplied: gateways that serve what was delivered before do not serve the spec.
+func TestAnUndeliveredConfigIsNotApplied(t *testing.T) {
+	f := facts{
+		undelivered: true, applyErr: errors.Join(errors.New("one"), errors.New("two")),
+		acknowledged: acknowledgement{revision: "r", replicas: 1, acknowledged: 1},
+	}
+	if got := f.configApplied(); got.Status != metav1.ConditionFalse || got.Reason != v1alpha1.ReasonApplyFailed || got.Message != "one; two" {
+		t.Errorf("ConfigApplied is %+v", got)
 	}
 }

@@ -62,15 +62,6 @@ func (s *Server) Stop() error {
 	return nil
 }
 
-// Restart ends the API server and starts it again before the same etcd, at the same address.
-func (s *Server) Restart() error {
-	server := s.environment.ControlPlane.GetAPIServer()
-	if err := errors.Join(server.Stop(), server.Start()); err != nil {
-		return fmt.Errorf("restart kube-apiserver: %w", err)
-	}
-	return nil
-}
-
 func (s *Server) connect(root string) error {
 	s.Admin.WarningHandler = rest.NoWarnings{}
 	s.Admin.QPS = -1

@@ -7,6 +7,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
 )
 
 // fault is what goes wrong between an operator and the API server, from the start of a script until it is healed.
@@ -294,21 +298,33 @@ func (f unwritable) meanwhile(r *run) {
 	if f.kind == "Pod" || !r.wrote(f.kind) {
 		return // to annotate a pod is a hint; and what was never to be written failed nobody
 	}
-	for _, service := range r.services() {
-		var told []string
-		for _, c := range service.Status.Conditions {
-			if strings.Contains(c.Message, unwritableWords) {
-				told = append(told, c.Type)
-			}
-			if c.Type == "Ready" && c.Status == "True" && c.ObservedGeneration == service.Generation {
-				r.brokef("Ready of generation %d, of which no %s could be written", service.Generation, f.kind)
-			}
+	for deadline := time.Now().Add(patience); ; time.Sleep(asking) {
+		why := f.untold(r)
+		if why == "" {
+			return
 		}
-		if len(told) == 0 {
-			conditions, _ := json.Marshal(service.Status.Conditions)
-			r.brokef("no condition of %s says why the %s cannot be written: %s", service.Name, f.kind, conditions)
+		if time.Now().After(deadline) {
+			r.brokef("%s", why)
+			return
 		}
 	}
+}
+
+// untold is what no condition says of the writes that fail; empty where all is told.
+func (f unwritable) untold(r *run) string {
+	for _, service := range r.services() {
+		told := false
+		for _, c := range service.Status.Conditions {
+			told = told || strings.Contains(c.Message, unwritableWords)
+		}
+		// What is not needed any more is not written any more.
+		ready := meta.IsStatusConditionTrue(service.Status.Conditions, v1alpha1.ConditionReady)
+		if !told && !ready {
+			conditions, _ := json.Marshal(service.Status.Conditions)
+			return "no condition of " + service.Name + " says why the " + f.kind + " cannot be written: " + string(conditions)
+		}
+	}
+	return ""
 }
 
 // killed ends the operator again and again, at any moment.

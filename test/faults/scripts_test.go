@@ -19,6 +19,8 @@ type script struct {
 	name  string
 	about string
 	steps []step
+	// loose says that people delete what tells of the last good config: what it is then depends on when.
+	loose bool
 }
 
 type step struct {
@@ -92,32 +94,32 @@ var documents = config.ConfigMapName(name)
 
 // scripts are all that is played.
 var scripts = []script{
-	{"configure", "create, then change the config twice", []step{
+	{name: "configure", about: "create, then change the config twice", steps: []step{
 		creates(), does("change the config", model("m2")), does("change the config again", model("m3")),
 	}},
-	{"roll", "create, then change what replaces pods", []step{
+	{name: "roll", about: "create, then change what replaces pods", steps: []step{
 		creates(), does("change the image", image("gateway:v2")),
 		does("change grace and config", longest("1m"), model("m2")), does("change the config", model("m3")),
 	}},
-	{"scale", "create, scale up and down", []step{creates(), scales(5), scales(2), does("change the config", model("m2"))}},
-	{"break", "break the spec in every part, scale, and repair it", []step{
+	{name: "scale", about: "create, scale up and down", steps: []step{creates(), scales(5), scales(2), does("change the config", model("m2"))}},
+	{name: "break", about: "break the spec in every part, scale, and repair it", steps: []step{
 		creates(autoscaled(1, 5)), does("change the config", model("m2")),
 		does("break", broken, model("m3"), image("gateway:v2"), longest("1m"), port(8888), autoscaled(2, 9)),
 		scales(3), does("repair", repaired),
 	}},
-	{"secret", "rename a Secret, then change the config", []step{
+	{name: "secret", about: "rename a Secret, then change the config", steps: []step{
 		creates(secret("first")), does("rename the Secret", secret("second")),
 		does("change the config", model("m2")), does("change the config again", model("m3")),
 	}},
-	{"autoscale", "scale by an autoscaler, change it, remove it, and add it again", []step{
+	{name: "autoscale", about: "scale by an autoscaler, change it, remove it, and add it again", steps: []step{
 		creates(autoscaled(3, 5)), does("raise the bounds", autoscaled(4, 6)), does("remove the autoscaler", manual),
 		scales(2), does("add the autoscaler", autoscaled(3, 3)),
 	}},
-	{"recreate", "delete a service and create another of its name", []step{
+	{name: "recreate", about: "delete a service and create another of its name", steps: []step{
 		creates(model("m1"), autoscaled(1, 5)), does("change the config", model("m2")),
 		removes("LLMService", name), creates(model("m3"), image("gateway:v2")),
 	}},
-	{"by hand", "edit and delete children by hand", []step{
+	{name: "by hand", loose: true, about: "edit and delete children by hand", steps: []step{
 		creates(autoscaled(1, 5)), does("change the config", model("m2")),
 		edits("Deployment", name, func(o client.Object) {
 			d := o.(*appsv1.Deployment)
@@ -131,27 +133,27 @@ var scripts = []script{
 		removes("Service", name), removes("HorizontalPodAutoscaler", name), removes("ServiceAccount", name), removes("ConfigMap", documents),
 		does("change the config", model("m3")), removes("Deployment", name),
 	}},
-	{"foreign", "an object of somebody else has a child's name, until it is removed", []step{
+	{name: "foreign", about: "an object of somebody else has a child's name, until it is removed", steps: []step{
 		{"take the name", func(r *run) { r.foreign() }},
 		creates(), does("change the config", model("m2")), scales(3),
 		removes("Service", name), does("look again", func(s *v1alpha1.LLMService) { s.Annotations = map[string]string{"look": "again"} }),
 	}},
-	{"stricter", "the operator is replaced by one that refuses an image that it allowed", []step{
+	{name: "stricter", about: "the operator is replaced by one that refuses an image that it allowed", steps: []step{
 		{"allow", func(r *run) { r.release("elsewhere/gateway") }},
 		creates(image("elsewhere/gateway:v1")), does("change the config", model("m2")),
 		{"refuse", func(r *run) { r.release() }},
 		scales(3),
 		does("use an image that is allowed", image("gateway:v2")),
 	}},
-	{"image", "an image is asked for that is not allowed", []step{
+	{name: "image", about: "an image is asked for that is not allowed", steps: []step{
 		creates(), does("steal", image("thief/gateway:v1"), model("m2")), scales(3), does("repair", image(""), model("m3")),
 	}},
-	{"cut", "a replica is lost with its streams, and the service is created again", []step{
+	{name: "cut", about: "a replica is lost with its streams, and the service is created again", steps: []step{
 		creates(),
 		{"lose a replica", func(r *run) { r.lose() }},
 		removes("LLMService", name), creates(model("m2")),
 	}},
-	{"hurry", "many changes that do not wait for each other", []step{
+	{name: "hurry", about: "many changes that do not wait for each other", steps: []step{
 		{"all at once", func(r *run) {
 			r.create(name)
 			for _, c := range [][]changes{
@@ -161,7 +163,10 @@ var scripts = []script{
 			}
 		}},
 	}},
-	{"two services", "two services of one namespace", []step{
+	{name: "namespace", about: "delete the namespace, with a child, the service and the rest following one by one", steps: []step{
+		creates(), {"delete the namespace", func(r *run) { r.leave() }}, removes("Service", name), scales(1), removes("LLMService", name),
+	}},
+	{name: "two services", about: "two services of one namespace", steps: []step{
 		creates(), {"create another", func(r *run) { r.create("second", model("m7")) }}, does("change the config", model("m2")), scales(3),
 	}},
 }
@@ -173,6 +178,13 @@ func (r *run) foreign() {
 			ObjectMeta: metav1.ObjectMeta{Namespace: r.namespace, Name: name},
 			Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 5432}}},
 		})
+	})
+}
+
+// leave deletes the namespace. Nobody empties it here, but nothing can be created in it any more.
+func (r *run) leave() {
+	r.does("delete the namespace", func() error {
+		return api.Delete(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.namespace}})
 	})
 }
 
