@@ -224,6 +224,10 @@ bench: ## Run the Go benchmarks, and what bench/ measures; on an idle machine.
 	go test -run '^$$' -bench . -benchmem ./runtime/...
 	go run ./bench/isolation
 
+.PHONY: bench-operator
+bench-operator: assets ## Measure the operator with thousands of services and pods before a real API server; an hour at most, on an idle machine.
+	KUBEBUILDER_ASSETS=$$($(CLUSTER) assets) go run ./bench/operator $(BENCH_OPERATOR_FLAGS)
+
 ##@ Run
 
 .PHONY: dev

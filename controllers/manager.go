@@ -35,6 +35,15 @@ const leaseName = "llmservice-manager"
 // cacheSyncTimeout is how long a manager tries to read what it reconciles before it ends.
 const cacheSyncTimeout = 24 * time.Hour
 
+// A leader that was killed is followed by another within leaseDuration and two of its tries, one that finds the last renewal
+// and one that finds the lease at its end: less than 10 s. A leader gives up first, renewDeadline after it last reached the
+// API server.
+const (
+	leaseDuration = 6 * time.Second
+	renewDeadline = 4 * time.Second
+	retryPeriod   = 500 * time.Millisecond
+)
+
 // Options are what a manager is told.
 type Options struct {
 	// Gateway is what every gateway runs.
@@ -77,8 +86,8 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	}
 	tracker := load.NewTracker(GatewayPods(), manager.Elected())
 	poller := load.NewPoller(tracker, manager.GetCache(), options.PodAddress)
-	if err := manager.Add(poller); err != nil {
-		return nil, fmt.Errorf("add the poller: %w", err)
+	if err := errors.Join(manager.Add(poller), manager.Add(standby{manager.GetCache()})); err != nil {
+		return nil, fmt.Errorf("add what runs in every replica: %w", err)
 	}
 	reconciler := &Reconciler{
 		Client:   manager.GetClient(),
@@ -125,6 +134,9 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		LeaderElection:                      options.LeaderElection,
 		LeaderElectionResourceLockInterface: election.lock,
 		LeaderElectionReleaseOnCancel:       true,
+		LeaseDuration:                       new(leaseDuration),
+		RenewDeadline:                       new(renewDeadline),
+		RetryPeriod:                         new(retryPeriod),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up the manager: %w", err)

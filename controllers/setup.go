@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -125,3 +126,20 @@ func (n news) Start(_ context.Context, queue workqueue.TypedRateLimitingInterfac
 
 // WaitForSync implements source.SyncingSource: no reconcile begins before it.
 func (n news) WaitForSync(ctx context.Context) error { return n.poller.WaitForSync(ctx) }
+
+// standby fills the caches of a manager that does not lead: who follows a leader begins at once. It waits for nothing, so
+// that a kind that cannot be read holds up nothing else.
+type standby struct{ caches cache.Cache }
+
+// NeedLeaderElection says that every manager replica does.
+func (standby) NeedLeaderElection() bool { return false }
+
+// Start has each kind read that the reconciler reads.
+func (s standby) Start(ctx context.Context) error {
+	for _, kind := range append(childKinds(), &v1alpha1.LLMService{}, &corev1.Pod{}) {
+		if _, err := s.caches.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
+			log.FromContext(ctx).V(1).Info("Cannot fill a cache yet", "kind", fmt.Sprintf("%T", kind), "error", err.Error())
+		}
+	}
+	return nil
+}

@@ -35,7 +35,7 @@ const (
 	// memoryVariable is the container's memory limit in bytes.
 	memoryVariable = "MEMORY_LIMIT"
 	// The API server shares itself out among its clients; these only bound what a mistake of ours can do.
-	clientQPS, clientBurst = 100, 200
+	clientQPS, clientBurst = 500, 1000
 )
 
 func main() {
