@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
@@ -12,6 +13,11 @@ import (
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/cmd/options"
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 )
+
+// requestTimeout bounds the answer to a question, which is in memory, and with it how long the server waits for its connections
+// when it is told to stop. The library's own minute is longer than the manager's grace period: where the API server connected
+// at that moment, the manager ended with an error, half a minute later.
+const requestTimeout = 10 * time.Second
 
 // Server serves the metrics over TLS. Who asks is told by the API server in front of it (delegated authentication),
 // which also says whether they may (delegated authorization).
@@ -55,6 +61,7 @@ func (s *Server) build() (*apiserver.CustomMetricsAdapterServer, error) {
 		return nil, fmt.Errorf("configure: %w", err)
 	}
 	serving.GenericConfig.SecureServing.Cert = s.Certificate
+	serving.GenericConfig.RequestTimeout = requestTimeout
 	server, err := adapter.Server()
 	if err != nil {
 		return nil, fmt.Errorf("compose: %w", err)

@@ -30,7 +30,7 @@ type Server struct {
 // Start runs an API server that reads the manifests below root, the repository's. Configure may be nil; it sets the
 // server's flags.
 func Start(root string, configure func(*envtest.Arguments) error) (_ *Server, err error) {
-	assets, err := assetsDirectory()
+	assets, err := Assets()
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +84,8 @@ func (s *Server) connect(root string) error {
 	return s.grant(root)
 }
 
-// assetsDirectory finds kube-apiserver and etcd where KUBEBUILDER_ASSETS says, or else where test/cluster builds them.
-func assetsDirectory() (string, error) {
+// Assets finds kube-apiserver and etcd where KUBEBUILDER_ASSETS says, or else where test/cluster builds them.
+func Assets() (string, error) {
 	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
 		return dir, nil
 	}

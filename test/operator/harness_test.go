@@ -111,12 +111,19 @@ type system struct {
 // start runs an operator until the test ends, in a namespace of its own.
 func start(t *testing.T) *system {
 	t.Helper()
+	s := alone(t)
+	s.run(nil)
+	return s
+}
+
+// alone is a namespace without an operator.
+func alone(t *testing.T) *system {
+	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	if err := api.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
 	s := &system{t: t, namespace: namespace.Name, fleet: newFleet(t, namespace.Name)}
-	s.run(nil)
 	t.Cleanup(s.clear)
 	return s
 }

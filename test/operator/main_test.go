@@ -3,6 +3,7 @@
 package operator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -47,5 +48,6 @@ func withAPIServer(run func() int) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
 	restConfig, managerConfig, kubeconfig, api = server.Admin, server.Operator, server.Kubeconfig, server.Client
+	defer func() { err = errors.Join(err, os.RemoveAll(cmp.Or(buildDir, certificates))) }()
 	return run(), nil
 }

@@ -136,8 +136,15 @@ func (s *system) aggregate(name string) net.Listener {
 		s.t.Fatal(err)
 	}
 	port := int32(listener.Addr().(*net.TCPAddr).Port)
+	s.register(s.namespace, name, port)
+	return listener
+}
+
+// register makes a Service that leads to a port on loopback, and the APIServices that name it, until the test ends.
+func (s *system) register(namespace, name string, port int32) {
+	s.t.Helper()
 	front := &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: corev1.ServiceSpec{
 			Type: corev1.ServiceTypeExternalName, ExternalName: "localhost", Ports: []corev1.ServicePort{{Port: port}},
 		},
@@ -145,13 +152,18 @@ func (s *system) aggregate(name string) net.Listener {
 	if err := api.Create(s.t.Context(), front); err != nil {
 		s.t.Fatal(err)
 	}
+	s.t.Cleanup(func() {
+		if err := api.Delete(context.Background(), front); err != nil {
+			s.t.Error(err)
+		}
+	})
 	for _, apiService := range metricsapi.APIServices() {
 		version, group, _ := strings.Cut(apiService, ".")
 		registration := &apiregistrationv1.APIService{
 			ObjectMeta: metav1.ObjectMeta{Name: apiService},
 			Spec: apiregistrationv1.APIServiceSpec{
 				Group: group, Version: version, GroupPriorityMinimum: 100, VersionPriority: 100,
-				Service: &apiregistrationv1.ServiceReference{Namespace: s.namespace, Name: name, Port: &port},
+				Service: &apiregistrationv1.ServiceReference{Namespace: namespace, Name: name, Port: &port},
 			},
 		}
 		if err := api.Create(s.t.Context(), registration); err != nil {
@@ -163,7 +175,6 @@ func (s *system) aggregate(name string) net.Listener {
 			}
 		})
 	}
-	return listener
 }
 
 func (s *system) runWithMetrics(listener net.Listener) {
