@@ -37,7 +37,8 @@ func newElection(config *rest.Config, scheme *runtime.Scheme, options Options) (
 		return result, fmt.Errorf("name this manager: %w", err)
 	}
 	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, options.Namespace, leaseName,
-		resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID()), EventRecorder: result.events}, config, 2*lockTimeout)
+		resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID()), EventRecorder: result.events},
+		config, 2*lockTimeout)
 	if err != nil {
 		return result, fmt.Errorf("set up the leader's election: %w", err)
 	}

@@ -19,7 +19,8 @@ type orphanError struct {
 
 func (e *orphanError) Error() string {
 	return fmt.Sprintf("%s %s was left behind by a deleted %s of this name, and the operator may not take it over; "+
-		`delete it, or give it the ownerReference {"apiVersion":%q,"kind":%q,"name":%q,"uid":%q,"controller":true,"blockOwnerDeletion":true}`,
+		`delete it, or give it the ownerReference `+
+		`{"apiVersion":%q,"kind":%q,"name":%q,"uid":%q,"controller":true,"blockOwnerDeletion":true}`,
 		e.kind, e.name, v1alpha1.Kind, v1alpha1.GroupVersion, v1alpha1.Kind, e.service.Name, e.service.UID)
 }
 

@@ -70,7 +70,8 @@ func parse(args []string) (*flags, error) {
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "let one of several managers reconcile; needs "+namespaceVariable)
 	set.StringVar(&f.installation, "installation", "llmservice-manager",
 		"with "+namespaceVariable+", the name of this installation; of several, the first reconciles while it is there")
-	set.StringVar(&f.claimNamespace, "claim-namespace", "kube-system", "namespace of the Lease that installations compete for with --leader-elect")
+	set.StringVar(&f.claimNamespace, "claim-namespace", "kube-system",
+		"namespace of the Lease that installations compete for with --leader-elect")
 	set.IntVar(&f.customMetricsPort, "custom-metrics-port", 6443, "port of custom.metrics.k8s.io; 0 for none")
 	set.StringVar(&f.customMetricsService, "custom-metrics-service", "", "Service in "+namespaceVariable+" that leads to that port")
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "file that leads to the API server; empty within a cluster")

@@ -63,7 +63,8 @@ type heldByOther struct{ holder, version string }
 type HeldError struct{ Holder string }
 
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("the installation %s reconciles this cluster; this one stays out, and takes over %v after that one has gone", e.Holder, expiry)
+	return fmt.Sprintf("the installation %s reconciles this cluster; this one stays out, and takes over %v after that one has gone",
+		e.Holder, expiry)
 }
 
 // New returns the claim of the installation holder, NAMESPACE/NAME, to the Lease in the namespace.
