@@ -91,7 +91,9 @@ func (r *Reconciler) compile(ctx context.Context, seen *view, translated transla
 			return nil, 0, err
 		}
 	}
-	problem, err := r.await(ctx, seen, r.compiles.run(namespace, translated.config, log.FromContext(ctx)), func() error {
+	//nolint:contextcheck // a compiler ends with its time, and not with the reconcile that began it
+	done := r.compiles.run(namespace, translated.config, log.FromContext(ctx))
+	problem, err := r.await(ctx, seen, done, func() error {
 		if marked {
 			return nil
 		}
