@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -183,13 +184,15 @@ func lastOfEach(held []event) []event {
 type oldView struct {
 	nothing
 
-	at   int
-	seen *atomic.Pointer[string]
-	on   *atomic.Bool
+	at int
+	// kinds are those that are old; all, where there are none.
+	kinds []string
+	seen  *atomic.Pointer[string]
+	on    *atomic.Bool
 }
 
-func newOldView(at int) fault {
-	return oldView{at: at, seen: new(atomic.Pointer[string]), on: new(atomic.Bool)}
+func newOldView(at int, kinds ...string) fault {
+	return oldView{at: at, kinds: kinds, seen: new(atomic.Pointer[string]), on: new(atomic.Bool)}
 }
 
 func (f oldView) step(r *run, n int) {
@@ -206,17 +209,19 @@ func (f oldView) step(r *run, n int) {
 
 func (oldView) blocks() bool { return true }
 
-func (f oldView) old(r *run) bool { return f.on.Load() && !r.healed.Load() }
+func (f oldView) old(r *run, kind string) bool {
+	return f.on.Load() && !r.healed.Load() && (len(f.kinds) == 0 || slices.Contains(f.kinds, kind))
+}
 
-func (f oldView) refuseWatch(r *run, _ target, sent *http.Request) *http.Response {
-	if f.old(r) && sent.URL.Query().Get("sendInitialEvents") != "" {
+func (f oldView) refuseWatch(r *run, of target, sent *http.Request) *http.Response {
+	if f.old(r, of.kind) && sent.URL.Query().Get("sendInitialEvents") != "" {
 		return refusal(http.StatusUnprocessableEntity, "list instead")
 	}
 	return nil
 }
 
 func (f oldView) read(r *run, of target, sent *http.Request, pass send) (*http.Response, error) {
-	if !f.old(r) || of.name != "" {
+	if !f.old(r, of.kind) || of.name != "" {
 		return pass()
 	}
 	query := sent.URL.Query()
@@ -228,7 +233,7 @@ func (f oldView) read(r *run, of target, sent *http.Request, pass send) (*http.R
 }
 
 func (f oldView) event(r *run, s *stream, e event) {
-	if f.old(r) {
+	if f.old(r, s.kind) {
 		s.held = append(s.held, e)
 		return
 	}
@@ -237,7 +242,7 @@ func (f oldView) event(r *run, s *stream, e event) {
 }
 
 func (f oldView) tick(r *run, s *stream) {
-	if !f.old(r) {
+	if !f.old(r, s.kind) {
 		s.flush()
 	}
 }

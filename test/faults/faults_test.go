@@ -60,6 +60,7 @@ func faults(s script, writes int) []named {
 	}
 	for at := 1; at < len(s.steps)-1; at++ {
 		add("old view", func() fault { return newOldView(at) }, "old view of step %d", at)
+		add("old view", func() fault { return newOldView(at, "LLMService", "ConfigMap") }, "old view of step %d, of specs alone", at)
 	}
 	return all
 }

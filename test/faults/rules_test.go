@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
-	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
@@ -84,7 +83,9 @@ func (u *rules) specOf(s *v1alpha1.LLMService) spec {
 	if scaling := s.Spec.Scaling; scaling != nil {
 		autoscaler, least = fmt.Sprintf("%d to %d", scaling.MinReplicas, scaling.MaxReplicas), scaling.MinReplicas
 	}
-	allowed := (&render.Gateway{Image: u.run.gateway.Image, AllowedImages: u.run.gateway.AllowedImages}).CheckImage(s) == nil
+	repository, _, _ := strings.Cut(image, ":")
+	own, _, _ := strings.Cut(u.run.gateway.Image, ":")
+	allowed := repository == own || slices.Contains(u.run.gateway.AllowedImages, repository)
 	return spec{
 		accepted: allowed && s.Spec.Models[0].Upstreams[0] == s.Spec.Upstreams[0].Name,
 		least:    least,
