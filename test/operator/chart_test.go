@@ -93,7 +93,7 @@ func TestEachValueOfTheChart(t *testing.T) {
 func startChart(t *testing.T, args []string, rendered string) {
 	t.Helper()
 	p := startProcess(t, args...)
-	for _, document := range strings.Split(rendered, "\n---") {
+	for document := range strings.SplitSeq(rendered, "\n---") {
 		var registration apiregistrationv1.APIService
 		if err := sigsyaml.Unmarshal([]byte(document), &registration); err != nil {
 			t.Fatal(err)
@@ -127,7 +127,7 @@ func helmTemplate(t *testing.T, args ...string) string {
 // argsOf are the manager's in its Deployment.
 func argsOf(t *testing.T, rendered string) []string {
 	t.Helper()
-	for _, document := range strings.Split(rendered, "\n---") {
+	for document := range strings.SplitSeq(rendered, "\n---") {
 		var deployment appsv1.Deployment
 		if err := sigsyaml.Unmarshal([]byte(document), &deployment); err == nil && deployment.Kind == "Deployment" {
 			return deployment.Spec.Template.Spec.Containers[0].Args

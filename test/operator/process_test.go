@@ -151,7 +151,7 @@ func get(port int, path string) (status int, body string) {
 	if err != nil {
 		return 0, err.Error()
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := (&http.Client{Timeout: patience}).Do(request)
 	if err != nil {
 		return 0, err.Error()
 	}
