@@ -100,7 +100,7 @@ func (m *matrix) try(edits ...fieldEdit) {
 		if !editable(object, e) {
 			return
 		}
-		put(object, e.path, e.value)
+		put(object, e.path, copied(e.value)) // another edit may change what it holds
 	}
 	if err := m.update(object); err != nil {
 		m.refused++
@@ -123,6 +123,25 @@ func (m *matrix) try(edits ...fieldEdit) {
 	if children, _ := m.render(edits); !reflect.DeepEqual(children, m.children) {
 		m.t.Errorf("%v taken back: the children are others than before", edits)
 	}
+}
+
+// copied shares no map and no list with the value.
+func copied(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		members := make(map[string]any, len(value))
+		for name, member := range value {
+			members[name] = copied(member)
+		}
+		return members
+	case []any:
+		items := make([]any, len(value))
+		for i, item := range value {
+			items[i] = copied(item)
+		}
+		return items
+	}
+	return value
 }
 
 // editable says whether the way to the field is still there: another edit may have removed it.
