@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -212,10 +213,9 @@ func TestAScaleUpIsToldWhereTheStatusConflicts(t *testing.T) {
 	service := s.create("assistant")
 	s.up(service)
 	s.settle()
-	conflicts := true
+	var conflicted atomic.Bool
 	s.refuse(func(r request) int {
-		if conflicts && r.method == http.MethodPut && strings.HasSuffix(r.path, "/status") {
-			conflicts = false
+		if r.method == http.MethodPut && strings.HasSuffix(r.path, "/status") && !conflicted.Swap(true) {
 			return http.StatusConflict
 		}
 		return 0
