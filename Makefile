@@ -210,10 +210,13 @@ e2e-service: $(TOOLS)/gotestsum cluster-deps k8s images
 # expression over SCRIPT/FAULT, chooses there; SOAK here.
 SOAK ?= .
 .PHONY: soak
-soak: $(TOOLS)/gotestsum assets ## Play every script of test/faults under every fault, and write docs/reliability.md.
+soak: $(TOOLS)/gotestsum assets ## Play every script under every fault, write docs/reliability.md; then look at more states of the protocol, and at every edit of a field.
 	@mkdir -p $(REPORTS)
 	KUBEBUILDER_ASSETS=$$($(CLUSTER) assets) LLMSERVICE_FAULTS='$(SOAK)' LLMSERVICE_FAULTS_REPORT=$(CURDIR)/docs/reliability.md \
 	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/soak.json -- -count=1 -timeout 4h ./test/faults
+	KUBEBUILDER_ASSETS=$$($(CLUSTER) assets) LLMSERVICE_SOAK=1 LLMSERVICE_EDITS=all \
+	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/soak-states.json -- -count=1 -timeout 2h \
+		-run 'TestProtocol|TestEveryFieldIsRefusedOrReportedOrServed' ./controllers ./test/api
 
 .PHONY: test-summary
 test-summary: $(TOOLS)/gotestsum
