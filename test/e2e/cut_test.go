@@ -47,8 +47,16 @@ func TestKilledGatewayIsCounted(t *testing.T) {
 		}
 		return err
 	}))(t)
-	status := must(f.Get(ctx))(t).Status.Streams
-	if status == nil || status.LastCut == nil || status.LastCut.Pod != pods[0].Name || status.LastCut.Count != clients {
-		t.Errorf("status.streams is %+v, want %d of pod %s", status, clients, pods[0].Name)
-	}
+	// The counter comes first, the status with the next reconcile.
+	must(scenario.Await(ctx, scenario.ReadyWithin, "the status tells of the cut streams", func(ctx context.Context) error {
+		service, err := f.Get(ctx)
+		if err != nil {
+			return err
+		}
+		told := service.Status.Streams
+		if told == nil || told.LastCut == nil || told.LastCut.Pod != pods[0].Name || told.LastCut.Count != clients {
+			return fmt.Errorf("status.streams is %+v, want %d of pod %s", told, clients, pods[0].Name)
+		}
+		return nil
+	}))(t)
 }
