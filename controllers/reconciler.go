@@ -73,7 +73,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if wait > 0 || err != nil {
 		return reconcile.Result{RequeueAfter: wait}, err
 	}
-	//nolint:contextcheck // what was delivered was valid once, and is read after an upgrade alone
 	documents := chooseDocuments(seen, judged.document, judged.problem)
 	children, err := r.render(seen, documents)
 	if err != nil {
@@ -87,7 +86,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{RequeueAfter: staleRecheck}, nil
 	}
 	if applied.undelivered {
-		//nolint:contextcheck // likewise
 		documents = deliveredDocuments(seen).because(documents.problem)
 	}
 	acknowledged := acknowledge(seen, documents.current)
