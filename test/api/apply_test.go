@@ -18,6 +18,7 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/manifest"
+	"github.com/llmservice/llmservice/test/apiserver"
 )
 
 // A schema as Pydantic writes an optional field, and nulls wherever else a manifest may have them.
@@ -71,7 +72,7 @@ func (u user) save(text string) {
 // kubectl runs it with the file, and returns its status. A difference is no failure of kubectl diff.
 func (u user) kubectl(args ...string) int {
 	u.t.Helper()
-	assets, err := assetsDirectory()
+	assets, err := apiserver.Assets()
 	if err != nil {
 		u.t.Fatal(err)
 	}

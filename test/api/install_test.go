@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/llmservice/llmservice/test/apiserver"
 )
 
 // The API server takes every object of the installation as it stands. test/manifests shows that the chart's are the same.
@@ -62,7 +64,7 @@ func managerPodIsRestricted(t *testing.T, object *unstructured.Unstructured) {
 // installation lists what kustomize renders, with the Namespace first.
 func installation(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
-	assets, err := assetsDirectory()
+	assets, err := apiserver.Assets()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/test/apiserver"
 )
 
 var (
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 }
 
 func withAPIServer(run func() int) (code int, err error) {
-	assets, err := assetsDirectory()
+	assets, err := apiserver.Assets()
 	if err != nil {
 		return 0, err
 	}
@@ -63,20 +64,4 @@ func withAPIServer(run func() int) (code int, err error) {
 		return 0, fmt.Errorf("build client: %w", err)
 	}
 	return run(), nil
-}
-
-// assetsDirectory finds kube-apiserver and etcd where KUBEBUILDER_ASSETS says, or else where test/cluster builds them.
-func assetsDirectory() (string, error) {
-	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
-		return dir, nil
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find the cache: %w", err)
-	}
-	built, err := filepath.Glob(filepath.Join(cache, "llmservice", "k8s-*", "kube-apiserver"))
-	if err != nil || len(built) == 0 {
-		return "", fmt.Errorf("no kube-apiserver: set KUBEBUILDER_ASSETS, or run test/cluster once")
-	}
-	return filepath.Dir(built[len(built)-1]), nil
 }

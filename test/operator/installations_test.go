@@ -65,14 +65,12 @@ func (r *recorder) note(write request) int {
 	return 0
 }
 
-// allowLeases lets the operator elect a leader in the namespace.
-func (s *system) allowLeases(namespace string) {
+// allow gives the operator a right in the namespace.
+func (s *system) allow(namespace string, rule rbacv1.PolicyRule) {
 	s.t.Helper()
 	role := &rbacv1.Role{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "leases"},
-		Rules: []rbacv1.PolicyRule{{
-			APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create", "get", "update"},
-		}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "more"},
+		Rules:      []rbacv1.PolicyRule{rule},
 	}
 	binding := &rbacv1.RoleBinding{
 		ObjectMeta: role.ObjectMeta,
@@ -84,6 +82,14 @@ func (s *system) allowLeases(namespace string) {
 			s.t.Fatal(err)
 		}
 	}
+}
+
+// allowLeases lets the operator elect a leader in the namespace.
+func (s *system) allowLeases(namespace string) {
+	s.t.Helper()
+	s.allow(namespace, rbacv1.PolicyRule{
+		APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create", "get", "update"},
+	})
 }
 
 // Two installations with different images would write each Deployment in turns for ever.

@@ -17,7 +17,6 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/test/apiserver"
 )
 
 func TestNeverTakesOverAnObject(t *testing.T) {
@@ -206,23 +205,10 @@ func adopted(t *testing.T, service *v1alpha1.LLMService, uids map[string]types.U
 // allowDeletion gives the operator the right that some API servers want before an owner is set.
 func (s *system) allowDeletion() {
 	s.t.Helper()
-	role := &rbacv1.Role{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "delete"},
-		Rules: []rbacv1.PolicyRule{{
-			APIGroups: []string{"", "apps", "policy"}, Verbs: []string{"delete"},
-			Resources: []string{"serviceaccounts", "configmaps", "services", "deployments", "poddisruptionbudgets"},
-		}},
-	}
-	binding := &rbacv1.RoleBinding{
-		ObjectMeta: role.ObjectMeta,
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: apiserver.Namespace, Name: apiserver.ServiceAccount}},
-	}
-	for _, object := range []client.Object{role, binding} {
-		if err := api.Create(s.t.Context(), object); err != nil {
-			s.t.Fatal(err)
-		}
-	}
+	s.allow(s.namespace, rbacv1.PolicyRule{
+		APIGroups: []string{"", "apps", "policy"}, Verbs: []string{"delete"},
+		Resources: []string{"serviceaccounts", "configmaps", "services", "deployments", "poddisruptionbudgets"},
+	})
 }
 
 // A label and an annotation make no orphan: whoever made the object, it was not this operator.
