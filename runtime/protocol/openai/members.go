@@ -206,9 +206,15 @@ func quote(s string) []byte {
 
 // tooDeep says whether arrays and objects of the valid document nest deeper than the limit.
 func tooDeep(doc []byte, limit int) bool {
+	_, deep := nesting(doc, limit)
+	return deep
+}
+
+// nesting follows the list or object with which a text begins: until its end, or until it nests deeper than the limit.
+func nesting(text []byte, limit int) (ends, deep bool) {
 	depth, inString := 0, false
-	for i := 0; i < len(doc); i++ {
-		switch c := doc[i]; {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
 		case inString && c == '\\':
 			i++
 		case c == '"':
@@ -216,11 +222,13 @@ func tooDeep(doc []byte, limit int) bool {
 		case inString:
 		case c == '{' || c == '[':
 			if depth++; depth > limit {
-				return true
+				return false, true
 			}
 		case c == '}' || c == ']':
-			depth--
+			if depth--; depth == 0 {
+				return true, false
+			}
 		}
 	}
-	return false
+	return false, false
 }

@@ -58,22 +58,6 @@ const shortBytes = 512
 
 // short says whether the list or object with which a text begins ends soon.
 func short(text []byte) bool {
-	depth, inString := 0, false
-	text = text[:min(len(text), shortBytes)]
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			if depth--; depth == 0 {
-				return true
-			}
-		}
-	}
-	return false
+	ends, _ := nesting(text[:min(len(text), shortBytes)], shortBytes)
+	return ends
 }
