@@ -69,24 +69,14 @@ func (v *validator) noControls(path string, headers *expr.Tree) {
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
-// texts checks what an embeddings step is asked about.
-func (v *validator) texts(path string, t *expr.Template) {
-	s, err := textsSchema()
+// satisfiesOurs checks what is known of a value against a schema of the gateway's own.
+func (v *validator) satisfiesOurs(path string, known any, ours func() (*schema.Schema, error), of string) {
+	s, err := ours()
 	if err != nil {
 		v.addf(path, "%v", err)
 		return
 	}
-	v.satisfies(path, t.Known(v.known.constants), s, "An embeddings step")
-}
-
-// history checks messages that are the same for all requests.
-func (v *validator) history(path string, t *expr.Template) {
-	s, err := messagesSchema()
-	if err != nil {
-		v.addf(path, "%v", err)
-		return
-	}
-	v.satisfies(path, t.Known(v.known.constants), s, "A list of messages")
+	v.satisfies(path, known, s, of)
 }
 
 // fits checks the length of a list that is the same for all requests.
@@ -101,21 +91,12 @@ func (v *validator) fits(path string, f *ForEach) {
 	}
 }
 
-// parameterTypes checks the members that have one type in all APIs of the kind. Others are the upstream's to judge.
-func (v *validator) parameterTypes(path string, t *expr.Tree) {
-	s, err := parametersSchema()
-	if err != nil {
-		v.addf(path, "%v", err)
-		return
-	}
-	v.satisfies(path, t.Known(v.known.constants), s, "OpenAI's API")
-}
-
 func compiled(raw string) func() (*schema.Schema, error) {
 	return sync.OnceValues(func() (*schema.Schema, error) { return schema.Compile([]byte(raw)) })
 }
 
 var (
+	// textsSchema is what an embeddings step is asked about.
 	textsSchema = compiled(`{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"string"}}]}`)
 
 	// messagesSchema is what the gateway itself asks of messages.
@@ -130,6 +111,7 @@ var (
 		"$defs":{"content":{"anyOf":[{"type":"string"},
 			{"type":"array","items":{"type":"object","required":["type"],"properties":{"type":{"type":"string"}}}}]}}}`)
 
+	// parametersSchema has the members that have one type in all APIs of the kind. Others are the upstream's to judge.
 	parametersSchema = compiled(`{"type":"object","properties":{
 		"temperature":{"type":["number","null"]},"top_p":{"type":["number","null"]},
 		"presence_penalty":{"type":["number","null"]},"frequency_penalty":{"type":["number","null"]},

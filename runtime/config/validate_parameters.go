@@ -45,7 +45,7 @@ func (v *validator) parameters(path string, raw *jsontext.Value, at *place, o *O
 	v.streamOptions(path+"."+streamOptions, members[streamOptions])
 	v.tree(path, raw, at)
 	if t := v.program.Tree(raw); t != nil {
-		v.parameterTypes(path, t)
+		v.satisfiesOurs(path, t.Known(v.known.constants), parametersSchema, "OpenAI's API")
 	}
 }
 

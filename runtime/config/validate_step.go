@@ -182,7 +182,7 @@ func (v *validator) messages(path string, messages []Message, at *place) {
 		case m.History != "":
 			v.expression(here+".history", &m.History, at, expr.List(expr.Dyn))
 			if t := v.program.Template(&m.History); t != nil {
-				v.history(here+".history", t)
+				v.satisfiesOurs(here+".history", t.Known(v.known.constants), messagesSchema, "A list of messages")
 			}
 		default:
 			if !slices.Contains(roles, m.Role) {
@@ -200,7 +200,7 @@ func (v *validator) embeddings(path string, e *Embeddings, at *place) expr.Type 
 	}
 	v.text(path+".input", &e.Input, at)
 	if t := v.program.Template(&e.Input); t != nil {
-		v.texts(path+".input", t)
+		v.satisfiesOurs(path+".input", t.Known(v.known.constants), textsSchema, "An embeddings step")
 	}
 	v.parameters(path+".parameters", &e.Parameters, at, nil)
 	v.encodingFormat(path+".parameters.encoding_format", e.Parameters)
