@@ -131,7 +131,7 @@ func (r *Reconciler) apply(ctx context.Context, seen *view, children []render.Ch
 	return result
 }
 
-// outdated says that what a reconcile goes by is no longer so: the view was too old to say anything of.
+// outdated says that the view was too old to act on, or to report from.
 func outdated(err error) bool { return apierrors.IsConflict(err) || errors.Is(err, errOutdated) }
 
 // needed says that no other child may be written before this one was: all are to be of the spec that the ConfigMap tells
@@ -234,18 +234,27 @@ func (r *Reconciler) claim(ctx context.Context, seen *view, child *render.Child)
 }
 
 func (r *Reconciler) readUncached(ctx context.Context, child *render.Child) (client.Object, error) {
-	object, err := r.Client.Scheme().New(child.GroupVersionKind)
+	live, err := r.empty(child)
 	if err != nil {
-		return nil, fmt.Errorf("unknown kind: %w", err)
-	}
-	live, ok := object.(client.Object)
-	if !ok {
-		return nil, fmt.Errorf("%T is not an object", object)
+		return nil, err
 	}
 	if err := r.Uncached.Get(ctx, child.NamespacedName, live); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
 	return live, nil
+}
+
+// empty is an object of a child's type.
+func (r *Reconciler) empty(child *render.Child) (client.Object, error) {
+	typed, err := r.Client.Scheme().New(child.GroupVersionKind)
+	if err != nil {
+		return nil, fmt.Errorf("unknown kind: %w", err)
+	}
+	object, ok := typed.(client.Object)
+	if !ok {
+		return nil, fmt.Errorf("%T is not an object", typed)
+	}
+	return object, nil
 }
 
 // differs says whether a child has to be written. Where admission rewrote what was written last, writing it again
@@ -330,16 +339,12 @@ func (r *Reconciler) replaceLists(
 
 // remember keeps how an object looked after admission rewrote it, in the form in which caches give it.
 func (r *Reconciler) remember(seen *view, object *unstructured.Unstructured, child *render.Child) error {
-	typed, err := r.Client.Scheme().New(child.GroupVersionKind)
+	live, err := r.empty(child)
 	if err != nil {
-		return fmt.Errorf("unknown kind: %w", err)
+		return err
 	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, typed); err != nil {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, live); err != nil {
 		return fmt.Errorf("decode the written object: %w", err)
-	}
-	live, ok := typed.(client.Object)
-	if !ok {
-		return fmt.Errorf("%T is not an object", typed)
 	}
 	as, err := writtenAs(live, child)
 	if err != nil {
