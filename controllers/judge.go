@@ -34,7 +34,7 @@ func (p *problem) lasts() bool {
 	return p != nil && (p.reason == v1alpha1.ReasonCompileDied || p.reason == v1alpha1.ReasonTooSlow)
 }
 
-// judge compiles the spec, unless it did so before. Where there is no room for that now, it returns how soon to look again:
+// judge compiles the spec, unless it did so before. If others take up all the room, it returns how soon to look again:
 // until then nothing is known of the spec, and nothing changes.
 func (r *Reconciler) judge(ctx context.Context, seen *view) (judgement, time.Duration, error) {
 	translated, problem := translate(seen.service, r.Gateway)

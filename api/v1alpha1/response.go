@@ -75,7 +75,7 @@ type Response struct {
 	Commit StreamCommit `json:"commit,omitempty"`
 
 	// keepAlive is the silence after which a stream gets a comment, such as 15s. It makes the answer begin before the steps are
-	// done, so it goes neither with a step respond nor with AfterValidation. Without it there are no comments.
+	// done, so it cannot be used with a respond step or with AfterValidation. If it is not set, no comments are sent.
 	// +optional
 	KeepAlive Duration `json:"keepAlive,omitempty"`
 }

@@ -3,7 +3,7 @@
 // soon another manager follows one that was killed, and how old the readings of many pods get while some hang.
 //
 // The manager is a process of its own, built from this tree; the gateways are this process, at addresses of the loopback
-// network, on the port that a pod's admin listener has. There is no kubelet and no controller-manager. It prints each figure
+// network, on the port that a pod's admin listener has. Neither a kubelet nor a controller-manager runs. It prints each figure
 // with what it may be at most, and fails where one is worse.
 package main
 

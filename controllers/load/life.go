@@ -45,7 +45,7 @@ func finished(pod *corev1.Pod) bool {
 
 // readyFrom is when a pod became ready by our own clock, given what was known before; zero while it is not ready. What
 // the pod's object says is by the clock of its node, and counts only for a pod that was there before this process
-// looked, and not for the future: a node whose clock is ahead would else hide its pods.
+// looked, and not for the future: a node whose clock is ahead would otherwise hide its pods.
 func readyFrom(pod *corev1.Pod, known time.Time, listed bool, now time.Time) time.Time {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type != corev1.PodReady || condition.Status != corev1.ConditionTrue {

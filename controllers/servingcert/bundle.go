@@ -19,7 +19,7 @@ const (
 type replicas struct {
 	// own is the name of this one; empty where it is not known.
 	own string
-	// gone says that there is no replica of this name any more.
+	// gone says that no replica of this name is left.
 	gone func(name string) bool
 }
 
