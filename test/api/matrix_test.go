@@ -146,7 +146,11 @@ func copied(value any) any {
 
 // editable says whether the way to the field is still there: another edit may have removed it.
 func editable(object *unstructured.Unstructured, e fieldEdit) bool {
-	around, _ := cutLast(e.path)
+	around, last := cutLast(e.path)
+	if list, ok := at(object, around).([]any); ok {
+		i, err := strconv.Atoi(last)
+		return err == nil && i < len(list)
+	}
 	return at(object, around) != nil
 }
 

@@ -123,7 +123,7 @@ func putAt(in any, steps []string, value any) any {
 	return members
 }
 
-// at returns what put would replace.
+// at returns what put would replace: nil where the way ends before.
 func at(object *unstructured.Unstructured, path string) any {
 	var value any = object.Object
 	for _, step := range step.FindAllString(path, -1) {
@@ -132,6 +132,9 @@ func at(object *unstructured.Unstructured, path string) any {
 			i, err := strconv.Atoi(step)
 			if err != nil {
 				panic("not an index: " + step)
+			}
+			if i >= len(in) {
+				return nil
 			}
 			value = in[i]
 		case map[string]any:
