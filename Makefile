@@ -162,17 +162,20 @@ test: test-go test-cluster ## Run the unit, API and gateway suites under the rac
 comma := ,
 NEEDS := $(filter-out $(subst $(comma), ,$(LLMSERVICE_TEST_WITHOUT)),browser oracle suite)
 
+# Tests that draw print their seed, which repeats a run here; it is that of the order of tests, too. .ci/run sets one for each commit.
+SHUFFLE := $(or $(LLMSERVICE_SEED),on)
+
 # test/e2e has the build tag e2e, which keeps it out of here: it wants a cluster.
 .PHONY: test-go
 test-go: $(TOOLS)/gotestsum assets $(NEEDS:%=%-deps)
 	@mkdir -p $(REPORTS)
 	KUBEBUILDER_ASSETS=$$($(CLUSTER) assets) \
-	$(TOOLS)/gotestsum --jsonfile $(REPORTS)/go.json -- -race -shuffle=on -timeout 15m ./...
+	$(TOOLS)/gotestsum --jsonfile $(REPORTS)/go.json -- -race -shuffle=$(SHUFFLE) -timeout 15m ./...
 
 .PHONY: test-cluster
 test-cluster: $(TOOLS)/gotestsum
 	@mkdir -p $(REPORTS)
-	cd test/cluster && $(TOOLS)/gotestsum --jsonfile $(CURDIR)/$(REPORTS)/cluster.json -- -race -shuffle=on -timeout 15m ./...
+	cd test/cluster && $(TOOLS)/gotestsum --jsonfile $(CURDIR)/$(REPORTS)/cluster.json -- -race -shuffle=$(SHUFFLE) -timeout 15m ./...
 
 # Each target's seeds and corpus run in test-go already; this looks for more.
 FUZZ_SECONDS ?= 3

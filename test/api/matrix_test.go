@@ -19,29 +19,20 @@ import (
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/test/seed"
 )
 
 const (
-	// seedVariable repeats a run.
-	seedVariable = "LLMSERVICE_SEED"
 	// editsVariable is how many edits are drawn, or all; pairsVariable how many pairs of them.
 	editsVariable, pairsVariable = "LLMSERVICE_EDITS", "LLMSERVICE_PAIRS"
 	// What is drawn unless these say otherwise takes half a minute; all takes some minutes.
 	fewEdits, fewPairs = 600, 300
 )
 
-// draw returns a source of numbers with a seed that is told.
+// draw returns a source of numbers with a seed that is printed.
 func draw(t *testing.T) *rand.Rand {
 	t.Helper()
-	seed := rand.Uint64()
-	if text := os.Getenv(seedVariable); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("%s: %v", seedVariable, err)
-		}
-	}
-	t.Logf("%s=%d repeats this run", seedVariable, seed)
-	return rand.New(rand.NewPCG(seed, 0))
+	return rand.New(rand.NewPCG(seed.Of(t), 0))
 }
 
 // howMany is what a variable says, or else some. All of them is most.

@@ -7,19 +7,16 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/test/seed"
 )
 
-// What to play: Only is a regular expression over SCRIPT/FAULT, of which all that match are played; Seed repeats what a run
-// before it chose.
-const (
-	Only = "LLMSERVICE_FAULTS"
-	Seed = "LLMSERVICE_FAULTS_SEED"
-)
+// Only is a regular expression over SCRIPT/FAULT, of which all that match are played.
+const Only = "LLMSERVICE_FAULTS"
 
 // Where nothing says which, so many scripts are chosen at random, and so many faults for each.
 const someScripts, someFaults = 3, 4
@@ -76,13 +73,7 @@ type choice struct {
 
 func chosen(t *testing.T) choice {
 	t.Helper()
-	c := choice{seed: uint64(time.Now().UnixNano())}
-	if text := os.Getenv(Seed); text != "" {
-		var err error
-		if c.seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("%s: %v", Seed, err)
-		}
-	}
+	c := choice{seed: seed.Of(t)}
 	if text := os.Getenv(Only); text != "" {
 		c.only = regexp.MustCompile(text)
 	}
@@ -123,7 +114,6 @@ func (c choice) of(s script, all []named) []named {
 // TestFaults plays each script undisturbed and then under its faults, and compares.
 func TestFaults(t *testing.T) {
 	c := chosen(t)
-	t.Logf("%s=%d plays the same again", Seed, c.seed)
 	for _, s := range scripts {
 		if !c.has(s) {
 			continue

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/test/seed"
 )
 
 // Report is where the page about all this is written, with the figures of the runs that were played; empty for nowhere.
@@ -21,7 +23,7 @@ const page = `# Reliability
 
 The operator is tested against a real API server while something goes wrong between the two. ` + "`make soak`" + ` plays each script
 below under each fault, every write and every kind, and writes this page; ` + "`make test`" + ` plays a share that is chosen at random, and
-prints the seed that plays the same again (` + "`" + Seed + "`" + `; ` + "`" + Only + "`" + `, a regular expression over SCRIPT/FAULT,
+prints the seed that plays the same again (` + "`" + seed.Variable + "`" + `; ` + "`" + Only + "`" + `, a regular expression over SCRIPT/FAULT,
 chooses oneself). The faults are below the operator's caches. There is no kubelet and no controller-manager: the suite plays the
 Deployment controller, the kubelets, the gateways, an autoscaler and the garbage collector.
 

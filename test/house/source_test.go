@@ -51,6 +51,30 @@ func isSleep(sel *ast.SelectorExpr) bool {
 	return ok && pkg.Name == "time" && sel.Sel.Name == "Sleep"
 }
 
+// TestWhatIsDrawnHasASeed refuses numbers of Go's own source in tests: what fails with them is not seen again.
+func TestWhatIsDrawnHasASeed(t *testing.T) {
+	for _, f := range sources(t) {
+		tests := strings.HasSuffix(f.path, "_test.go") || strings.HasPrefix(f.path, "test/")
+		if !tests || filepath.Dir(f.path) == "test/seed" || !f.imports("math/rand/v2") && !f.imports("math/rand") {
+			continue
+		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok && isUnseeded(sel) {
+				t.Errorf("%s: rand.%s draws what no seed repeats: take one from test/seed, or a constant", f.position(sel), sel.Sel.Name)
+			}
+			return true
+		})
+	}
+}
+
+// isUnseeded says whether a function of math/rand is called for its own source: those that make a source begin with New, and the
+// names of types are no calls.
+func isUnseeded(sel *ast.SelectorExpr) bool {
+	pkg, ok := sel.X.(*ast.Ident)
+	seeded := strings.HasPrefix(sel.Sel.Name, "New") || slices.Contains([]string{"Rand", "Source", "PCG", "ChaCha8", "Zipf"}, sel.Sel.Name)
+	return ok && pkg.Name == "rand" && !seeded
+}
+
 // source is a parsed Go file of this repository, of whatever module and build tags.
 type source struct {
 	*ast.File

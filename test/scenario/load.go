@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/llmservice/llmservice/test/scenario/streams"
@@ -35,8 +34,8 @@ func (s *Service) Stream(ctx context.Context, n int) (*Load, error) {
 		return nil, err
 	}
 	ask := Ask(url)
-	crowd := streams.Gather(ctx, streams.NewClient(), n, func(int, int) streams.Call {
-		tokens := minTokens + rand.IntN(maxTokens-minTokens+1) // spread, not secrecy
+	crowd := streams.Gather(ctx, streams.NewClient(), n, func(client, round int) streams.Call {
+		tokens := minTokens + (7*client+11*round)%(maxTokens-minTokens+1) // spread, and the same each time
 		return ask(streams.Script{Tokens: tokens, Pace: pace})
 	})
 	return &Load{crowd, s}, nil

@@ -28,6 +28,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/test/admitted"
 	"github.com/llmservice/llmservice/test/mockllm"
+	"github.com/llmservice/llmservice/test/seed"
 )
 
 const (
@@ -37,16 +38,9 @@ const (
 )
 
 // TestWhatSchemasAdmitIsNeverTheServersFault sends to each route of the samples, and of the manifests of other tests, what its
-// schemas admit: nothing of it may make the gateway answer with a 5xx. LLMSERVICE_SEED repeats a run.
+// schemas admit: nothing of it may make the gateway answer with a 5xx.
 func TestWhatSchemasAdmitIsNeverTheServersFault(t *testing.T) {
-	seed := rand.Uint64()
-	if text := os.Getenv("LLMSERVICE_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("LLMSERVICE_SEED=%d", seed)
+	seed := seed.Of(t)
 	files := []string{"test/oracle/service.yaml", "controllers/render/testdata/full.yaml", "test/scenario/samples/testdata/edges.yaml"}
 	for _, s := range All() {
 		files = append(files, s.File())
