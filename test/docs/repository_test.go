@@ -105,13 +105,13 @@ func parsed(t *testing.T, dir string, tests bool) []*ast.File {
 	return files
 }
 
-// TestMapOfTheRepository looks for each path of the README's map, and for each top-level directory in it.
+// TestMapOfTheRepository looks for each path of the map in docs/development.md, and for each top-level directory in it.
 func TestMapOfTheRepository(t *testing.T) {
 	mapped := map[string]bool{}
-	for _, row := range table(t, "README.md", "path", "what is there") {
+	for _, row := range table(t, "docs/development.md", "path", "what is there") {
 		for _, path := range codes(row[0]) {
 			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
-				t.Errorf("README.md: %v", err)
+				t.Errorf("docs/development.md: %v", err)
 			}
 			top, _, _ := strings.Cut(path, "/")
 			mapped[top] = true
@@ -119,7 +119,7 @@ func TestMapOfTheRepository(t *testing.T) {
 	}
 	for _, dir := range []string{"api", "charts", "cmd", "config", "controllers", "runtime", "test"} {
 		if !mapped[dir] {
-			t.Errorf("README.md: the map lacks %s", dir)
+			t.Errorf("docs/development.md: the map lacks %s", dir)
 		}
 	}
 }
