@@ -37,7 +37,7 @@ func FromSchema(raw []byte, defaults Defaults) (Type, error) {
 		return Dyn, fmt.Errorf("types of a schema: %w", err)
 	}
 	s := &schemaTypes{root: root, refs: map[reference]Type{}, defaults: defaults}
-	return s.of(root, place{filled: defaults != nil}), nil
+	return s.of(root, schemaPlace{filled: defaults != nil}), nil
 }
 
 type schemaTypes struct {
@@ -46,8 +46,8 @@ type schemaTypes struct {
 	defaults Defaults
 }
 
-// place is where in the document a schema stands, how it was come to, and whether its values get defaults.
-type place struct {
+// schemaPlace is where in the document a schema stands, how it was come to, and whether its values get defaults.
+type schemaPlace struct {
 	pointer string
 	depth   int
 	filled  bool
@@ -58,15 +58,15 @@ type reference struct {
 	filled bool
 }
 
-func (p place) below(steps ...string) place {
+func (p schemaPlace) below(steps ...string) schemaPlace {
 	at := jsontext.Pointer(p.pointer)
 	for _, step := range steps {
 		at = at.AppendToken(step)
 	}
-	return place{string(at), p.depth + 1, p.filled}
+	return schemaPlace{string(at), p.depth + 1, p.filled}
 }
 
-func (s *schemaTypes) of(node any, at place) Type {
+func (s *schemaTypes) of(node any, at schemaPlace) Type {
 	schema, ok := node.(map[string]any)
 	if _, foreign := schema["$id"]; !ok || at.depth > maxTypeDepth || foreign && at.depth > 0 {
 		return Dyn // true, false, or a document of its own, within which references mean others
@@ -88,7 +88,7 @@ func (s *schemaTypes) of(node any, at place) Type {
 	return t
 }
 
-func (s *schemaTypes) anyOf(parts []any, keyword string, at place) Type {
+func (s *schemaTypes) anyOf(parts []any, keyword string, at schemaPlace) Type {
 	types := make([]Type, len(parts))
 	for i, part := range parts {
 		branch := at.below(keyword, strconv.Itoa(i))
@@ -99,7 +99,7 @@ func (s *schemaTypes) anyOf(parts []any, keyword string, at place) Type {
 }
 
 // ref follows a reference.
-func (s *schemaTypes) ref(ref string, at place) Type {
+func (s *schemaTypes) ref(ref string, at schemaPlace) Type {
 	key := reference{ref, at.filled}
 	if t, ok := s.refs[key]; ok {
 		return t
@@ -109,7 +109,7 @@ func (s *schemaTypes) ref(ref string, at place) Type {
 		return Dyn
 	}
 	s.refs[key] = Dyn
-	s.refs[key] = s.of(node, place{pointer, at.depth + 1, at.filled})
+	s.refs[key] = s.of(node, schemaPlace{pointer, at.depth + 1, at.filled})
 	return s.refs[key]
 }
 
@@ -138,7 +138,7 @@ func (s *schemaTypes) find(ref string) (node any, pointer string, ok bool) {
 }
 
 // own gives the type that a schema's keywords say themselves.
-func (s *schemaTypes) own(schema map[string]any, at place) Type {
+func (s *schemaTypes) own(schema map[string]any, at schemaPlace) Type {
 	names := typeNames(schema)
 	if len(names) == 0 {
 		return valuesType(schema)
@@ -171,7 +171,7 @@ func typeNames(schema map[string]any) []string {
 	return nil
 }
 
-func (s *schemaTypes) named(name string, schema map[string]any, at place) Type {
+func (s *schemaTypes) named(name string, schema map[string]any, at schemaPlace) Type {
 	switch name {
 	case "null":
 		return Null
@@ -194,7 +194,7 @@ func (s *schemaTypes) named(name string, schema map[string]any, at place) Type {
 	return Dyn
 }
 
-func (s *schemaTypes) object(schema map[string]any, at place) Type {
+func (s *schemaTypes) object(schema map[string]any, at schemaPlace) Type {
 	properties, _ := schema["properties"].(map[string]any)
 	required, _ := schema["required"].([]any)
 	fields := make(map[string]Type, len(properties))

@@ -65,7 +65,7 @@ type dialogue struct {
 	history []any // of tool calls
 }
 
-func (a *agent) run(ctx context.Context, f *frame) (any, error) {
+func (a *agent) perform(ctx context.Context, f *frame) (any, error) {
 	request, err := a.prompt.request(ctx, f)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (a *agent) run(ctx context.Context, f *frame) (any, error) {
 	d := &dialogue{agent: a, frame: f, history: []any{}}
 	var result any
 	if a.output != nil {
-		result, err = a.output.run(ctx, f, request, d.ask)
+		result, err = a.output.askUntilValid(ctx, f, request, d.ask)
 	} else {
 		result, err = d.text(ctx, request)
 	}
@@ -199,7 +199,7 @@ func (d *dialogue) evaluate(ctx context.Context, call openai.ToolCall, entry map
 	if len(violations) > 0 {
 		return nil, invalidArguments(repairArguments(violations)), nil
 	}
-	value, err := function.run(ctx, d.frame, checked, func([]any) origin { return origin{upstream: true} })
+	value, err := function.invoke(ctx, d.frame, checked, func([]any) origin { return origin{upstream: true} })
 	return value, nil, err
 }
 
@@ -227,7 +227,7 @@ func invalidArguments(message string) map[string]any {
 func repairArguments(violations []problem.Violation) string {
 	texts := make([]string, 0, maxTold)
 	for _, v := range violations[:min(len(violations), maxTold)] {
-		texts = append(texts, fmt.Sprintf("at %s: %s", place(v.Loc), v.Msg))
+		texts = append(texts, fmt.Sprintf("at %s: %s", dotted(v.Loc), v.Msg))
 	}
 	return strings.Join(texts, "; ")
 }

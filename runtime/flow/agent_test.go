@@ -380,7 +380,7 @@ func TestProgressWithinFunctionsIsNotTold(t *testing.T) {
 
 func TestPlacesAreThoseOfTheModelsAnswer(t *testing.T) {
 	loc := []any{"output", "shapes", 1, problem.Tag("circle"), "radius"}
-	if got, want := place(loc), "output.shapes.1.radius"; got != want {
+	if got, want := dotted(loc), "output.shapes.1.radius"; got != want {
 		t.Errorf("place %q, want %q", got, want)
 	}
 }

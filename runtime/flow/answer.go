@@ -19,27 +19,27 @@ func (c *compiler) answer(r *config.Route, compiled *Route) answer {
 	body := c.program.Tree(&r.Response.Body)
 	switch {
 	case r.Response.Events != nil:
-		return &named{config: r.Response.Events, body: body, promise: kept, keepAlive: r.Response.KeepAlive.Std()}
+		return &eventStream{config: r.Response.Events, body: body, promise: kept, keepAlive: r.Response.KeepAlive.Std()}
 	case r.Response.Stream == "":
-		return &whole{body: body, promise: kept}
+		return &wholeAnswer{body: body, promise: kept}
 	}
-	if only := compiled.relayed(r.Response); only != nil {
-		return &relayed{chat: only, keepAlive: r.Response.KeepAlive.Std()}
+	if only := compiled.relayedChat(r.Response); only != nil {
+		return &relayedStream{chat: only, keepAlive: r.Response.KeepAlive.Std()}
 	}
-	return newStreamed(r.Response, kept)
+	return newTokenStream(r.Response, kept)
 }
 
-// whole answers with one JSON value.
-type whole struct {
+// wholeAnswer answers with one JSON value.
+type wholeAnswer struct {
 	body    *expr.Tree
 	promise promise
 }
 
-func (w *whole) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
+func (w *wholeAnswer) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
 	return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply {
 		ctx, cancel := context.WithDeadlineCause(ctx, q.deadline, relay.Failure{Kind: relay.FailedTimeout})
 		defer cancel()
-		body, err := w.run(ctx, &frame{request: q, vars: vars})
+		body, err := w.produce(ctx, &frame{request: q, vars: vars})
 		if err != nil {
 			return q.refuse(because(ctx, err))
 		}
@@ -47,8 +47,8 @@ func (w *whole) verdict(_ context.Context, q *request, vars map[string]any) rela
 	}}
 }
 
-func (w *whole) run(ctx context.Context, f *frame) ([]byte, error) {
-	if err := run(ctx, f.steps, f); err != nil {
+func (w *wholeAnswer) produce(ctx context.Context, f *frame) ([]byte, error) {
+	if err := runSteps(ctx, f.steps, f); err != nil {
 		return nil, err
 	}
 	return body(ctx, f, w.body, &w.promise)

@@ -32,7 +32,7 @@ func (c *compiler) chat(s *config.Chat) (action, error) {
 	}, nil
 }
 
-func (c *chat) run(ctx context.Context, f *frame) (any, error) {
+func (c *chat) perform(ctx context.Context, f *frame) (any, error) {
 	request, err := c.prompt.request(ctx, f)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (c *chat) run(ctx context.Context, f *frame) (any, error) {
 		return completionValue(ctx, done), nil
 	}
 	var total bill
-	return c.output.run(ctx, f, request,
+	return c.output.askUntilValid(ctx, f, request,
 		func(ctx context.Context, request *openai.Chat, tokens *outlet) (*openai.Completion, error) {
 			done, err := f.complete(ctx, c.upstream, request, tokens)
 			if err == nil {

@@ -42,9 +42,9 @@ func (f *frame) ask(
 	plan := chatPlan(u, request)
 	plan.Memory = f.memory
 	if tokens != nil {
-		return f.streamed(ctx, plan, tokens)
+		return f.completeStreamed(ctx, plan, tokens)
 	}
-	return f.whole(ctx, plan)
+	return f.completeWhole(ctx, plan)
 }
 
 func chatPlan(u *upstream.Upstream, request *openai.Chat) *upstream.Plan {
@@ -63,7 +63,7 @@ func chatPlan(u *upstream.Upstream, request *openai.Chat) *upstream.Plan {
 // wholeCopies is how often a model's whole answer is held: as it came, as text, and as what templates see of the message.
 const wholeCopies = 3
 
-func (f *frame) whole(ctx context.Context, plan *upstream.Plan) (*openai.Completion, error) {
+func (f *frame) completeWhole(ctx context.Context, plan *upstream.Plan) (*openai.Completion, error) {
 	var done *openai.Completion
 	_, err := f.fetch(ctx, plan, upstream.Expect{Check: func(a *upstream.Fetched) error {
 		return f.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) { //nolint:contextcheck // it takes turns, and not long
@@ -111,7 +111,7 @@ func (f *frame) replace(ctx context.Context, text []byte, size int, build func()
 // templates see of that.
 const collectedCopies = 4
 
-func (f *frame) streamed(ctx context.Context, plan *upstream.Plan, tokens *outlet) (*openai.Completion, error) {
+func (f *frame) completeStreamed(ctx context.Context, plan *upstream.Plan, tokens *outlet) (*openai.Completion, error) {
 	if err := f.budget.open(); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (c *compiler) embeddings(e *config.Embeddings) (action, error) {
 	}, nil
 }
 
-func (e *embeddings) run(ctx context.Context, f *frame) (any, error) {
+func (e *embeddings) perform(ctx context.Context, f *frame) (any, error) {
 	texts, err := e.texts(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("embeddings.input: %w", err)

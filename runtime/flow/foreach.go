@@ -29,7 +29,7 @@ func (c *compiler) forEach(f *config.ForEach) (action, error) {
 	}, nil
 }
 
-func (e *forEach) run(ctx context.Context, f *frame) (any, error) {
+func (e *forEach) perform(ctx context.Context, f *frame) (any, error) {
 	items, err := f.list(ctx, e.items)
 	if err != nil {
 		return nil, fmt.Errorf("forEach.items: %w", err)
@@ -42,7 +42,7 @@ func (e *forEach) run(ctx context.Context, f *frame) (any, error) {
 	results, err := gather.Each(ctx, gather.EachOptions{Limit: e.parallel}, items,
 		func(ctx context.Context, i int, item any) (any, error) {
 			defer inner.parts.begin()()
-			result, err := e.do.run(ctx, e.knowing(inner.with("item", item).with("index", int64(i)), f, []any{i}))
+			result, err := e.do.runGuarded(ctx, e.knowing(inner.with("item", item).with("index", int64(i)), f, []any{i}))
 			return result.value, err
 		})
 	tellPanics(f, results)

@@ -57,8 +57,8 @@ func (fn *function) check(ctx context.Context, f *frame, input any) (any, []prob
 	})
 }
 
-// run calls the function with an input that was checked, and of which somebody knows where it comes from.
-func (fn *function) run(ctx context.Context, f *frame, input any, from func(below []any) origin) (any, error) {
+// invoke calls the function with an input that was checked, and of which somebody knows where it comes from.
+func (fn *function) invoke(ctx context.Context, f *frame, input any, from func(below []any) origin) (any, error) {
 	ctx, cancel := within(ctx, fn.timeout)
 	defer cancel()
 	inner := &frame{request: f.request, vars: map[string]any{"input": input}, inFunction: true, siblings: f.siblings}
@@ -70,7 +70,7 @@ func (fn *function) run(ctx context.Context, f *frame, input any, from func(belo
 }
 
 func (fn *function) result(ctx context.Context, f *frame) (any, error) {
-	if err := run(ctx, fn.steps, f); err != nil {
+	if err := runSteps(ctx, fn.steps, f); err != nil {
 		return nil, err
 	}
 	output, err := f.tree(ctx, fn.output)
@@ -94,7 +94,7 @@ func (c *compiler) call(s *config.Call) (action, error) {
 	return &call{function: f, input: c.program.Tree(&s.Input)}, nil
 }
 
-func (c *call) run(ctx context.Context, f *frame) (any, error) {
+func (c *call) perform(ctx context.Context, f *frame) (any, error) {
 	var input any = map[string]any{}
 	if c.input != nil {
 		var err error
@@ -109,7 +109,7 @@ func (c *call) run(ctx context.Context, f *frame) (any, error) {
 	if len(violations) > 0 {
 		return nil, fmt.Errorf("call.input: %w", c.refused(f, violations))
 	}
-	return c.function.run(ctx, f, input, c.inputOrigin(f))
+	return c.function.invoke(ctx, f, input, c.inputOrigin(f))
 }
 
 // refused says who is told that the function cannot be called with its input.

@@ -20,7 +20,7 @@ type branch struct {
 
 // strategy makes one value of what the branches give.
 type strategy interface {
-	run(ctx context.Context, f *frame, branches []*branch) (any, error)
+	combine(ctx context.Context, f *frame, branches []*branch) (any, error)
 }
 
 // gathered is a gather step, compiled.
@@ -67,22 +67,22 @@ func (c *compiler) strategy(g *config.Gather) strategy {
 	return nil
 }
 
-func (g *gathered) run(ctx context.Context, f *frame) (any, error) {
-	return g.strategy.run(ctx, f.parted(), g.branches)
+func (g *gathered) perform(ctx context.Context, f *frame) (any, error) {
+	return g.strategy.combine(ctx, f.parted(), g.branches)
 }
 
-func (b *branch) run(ctx context.Context, f *frame) (settled, error) {
+func (b *branch) runBranch(ctx context.Context, f *frame) (settled, error) {
 	defer f.parts.begin()()
-	return b.guarded.run(ctx, f)
+	return b.runGuarded(ctx, f)
 }
 
 // runs is how All and AllSettled call a branch. One that was skipped has neither a value nor an error.
 func (b *branch) runs(f *frame) func(context.Context) (settled, error) {
-	return func(ctx context.Context) (settled, error) { return b.run(ctx, b.frame(f)) }
+	return func(ctx context.Context) (settled, error) { return b.runBranch(ctx, b.frame(f)) }
 }
 
 // frame is what the branch sees.
-func (b *branch) frame(f *frame) *frame { return f.branch(b.name).beside(b.asking) }
+func (b *branch) frame(f *frame) *frame { return f.ofBranch(b.name).beside(b.asking) }
 
 func asBranches(f *frame, branches []*branch) []gather.Branch[settled] {
 	calls := make([]gather.Branch[settled], len(branches))
@@ -94,7 +94,7 @@ func asBranches(f *frame, branches []*branch) []gather.Branch[settled] {
 
 // wins is how a branch is called of which one counts: one that was skipped has lost.
 func (b *branch) wins(ctx context.Context, f *frame) (any, error) {
-	result, err := b.run(ctx, f)
+	result, err := b.runBranch(ctx, f)
 	if err == nil && !result.ran {
 		err = errSkipped
 	}

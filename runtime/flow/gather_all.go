@@ -9,7 +9,7 @@ import (
 // all wants every required branch's value; the first failure ends the rest.
 type all struct{}
 
-func (all) run(ctx context.Context, f *frame, branches []*branch) (any, error) {
+func (all) combine(ctx context.Context, f *frame, branches []*branch) (any, error) {
 	results, err := gather.All(ctx, 0, asBranches(f, branches))
 	tellPanics(f, results)
 	if err != nil {
@@ -32,7 +32,7 @@ func valuesOf(branches []*branch, results []gather.Result[settled]) map[string]a
 // allSettled lets every branch come to its end, and tells of the errors beside the values.
 type allSettled struct{}
 
-func (allSettled) run(ctx context.Context, f *frame, branches []*branch) (any, error) {
+func (allSettled) combine(ctx context.Context, f *frame, branches []*branch) (any, error) {
 	results, err := gather.AllSettled(ctx, 0, asBranches(f, branches))
 	tellPanics(f, results)
 	if err != nil {

@@ -18,7 +18,7 @@ func newFirst(c *config.First) first {
 	return first{hedgeDelay: c.HedgeDelay.Std()}
 }
 
-func (s first) run(ctx context.Context, f *frame, branches []*branch) (any, error) {
+func (s first) combine(ctx context.Context, f *frame, branches []*branch) (any, error) {
 	outcome, err := gather.First(ctx, s.hedgeDelay, contenders(f, branches))
 	tellPanics(f, outcome.Results)
 	return winner(branches, outcome, err)
@@ -34,7 +34,7 @@ func newFallback(c *config.Fallback) fallback {
 	return fallback{firstToken: c.FirstToken.Std()}
 }
 
-func (s fallback) run(ctx context.Context, f *frame, branches []*branch) (any, error) {
+func (s fallback) combine(ctx context.Context, f *frame, branches []*branch) (any, error) {
 	outcome, err := gather.Fallback(ctx, s.firstToken, contenders(f, branches))
 	tellPanics(f, outcome.Results)
 	return winner(branches, outcome, err)

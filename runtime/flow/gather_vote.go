@@ -26,7 +26,7 @@ func (c *compiler) newVote(v *config.Vote, branches int) strategy {
 	}
 }
 
-func (s vote) run(ctx context.Context, f *frame, branches []*branch) (any, error) {
+func (s vote) combine(ctx context.Context, f *frame, branches []*branch) (any, error) {
 	voters := make([]gather.Voter[any], len(branches))
 	for i, b := range branches {
 		voters[i] = gather.Voter[any]{Name: b.name, Run: func(ctx context.Context) (any, error) {

@@ -38,7 +38,7 @@ func (c *compiler) http(h *config.HTTPCall) (action, error) {
 	}, nil
 }
 
-func (h *httpCall) run(ctx context.Context, f *frame) (any, error) {
+func (h *httpCall) perform(ctx context.Context, f *frame) (any, error) {
 	plan, err := h.plan(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("http.%w", err)

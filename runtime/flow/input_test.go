@@ -70,7 +70,7 @@ func TestInputIsRefusedAtOnce(t *testing.T) {
 				}
 				var have []string
 				for _, d := range detail.Detail {
-					have = append(have, place(d.Loc)+" "+d.Type)
+					have = append(have, dotted(d.Loc)+" "+d.Type)
 				}
 				if diff := cmp.Diff(tt.want, have); diff != "" {
 					t.Error(diff)

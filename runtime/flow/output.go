@@ -39,9 +39,9 @@ func wanted(o *config.Output) *openai.Output {
 // asker asks a model; an agent asks it several times.
 type asker func(ctx context.Context, request *openai.Chat, tokens *outlet) (*openai.Completion, error)
 
-// run asks until the answer satisfies the schema, and tells the model each time what was wrong. Nothing is streamed
+// askUntilValid asks until the answer satisfies the schema, and tells the model each time what was wrong. Nothing is streamed
 // before: what is sent cannot be taken back.
-func (o *output) run(ctx context.Context, f *frame, request *openai.Chat, ask asker) (any, error) {
+func (o *output) askUntilValid(ctx context.Context, f *frame, request *openai.Chat, ask asker) (any, error) {
 	request.Output = o.asked
 	for repaired := 0; ; repaired++ {
 		done, err := ask(ctx, request, nil)
@@ -122,14 +122,14 @@ func repair(violations []problem.Violation) string {
 	var b strings.Builder
 	b.WriteString("Your answer does not satisfy the JSON schema that was asked for:\n")
 	for _, v := range violations[:min(len(violations), maxTold)] {
-		fmt.Fprintf(&b, "- at %s: %s\n", place(v.Loc), v.Msg)
+		fmt.Fprintf(&b, "- at %s: %s\n", dotted(v.Loc), v.Msg)
 	}
 	b.WriteString("Answer again with the corrected JSON value only.")
 	return b.String()
 }
 
-// place names a place in what the model wrote, where forms of a value have no names.
-func place(loc []any) string {
+// dotted names a place in what the model wrote, where forms of a value have no names.
+func dotted(loc []any) string {
 	parts := make([]string, 0, len(loc))
 	for _, step := range loc {
 		switch step.(type) {

@@ -117,13 +117,13 @@ func (f *frame) weight() int { return f.body + f.budget.kept() }
 
 // evaluate admits the work of an expression, and says who is told if it fails. The memory of what it gives is waited for once
 // its worker is free again: those that hold memory may be waiting for a worker.
-func evaluate[T any](ctx context.Context, f *frame, run func(*expr.Budget) (T, error)) (T, error) {
+func evaluate[T any](ctx context.Context, f *frame, work func(*expr.Budget) (T, error)) (T, error) {
 	given := 0
 	budget := f.work.With(func(_ context.Context, bytes int) error {
 		given += bytes
 		return nil
 	})
-	value, err := admitted(ctx, f.env, f.weight(), func() (T, error) { return run(budget) })
+	value, err := admitted(ctx, f.env, f.weight(), func() (T, error) { return work(budget) })
 	if err != nil {
 		return value, f.blamed(err)
 	}
@@ -132,14 +132,14 @@ func evaluate[T any](ctx context.Context, f *frame, run func(*expr.Budget) (T, e
 
 // admitted does work on so many bytes, once that may be done. Such work never waits for other work of its kind, nor for
 // memory, nor calls anyone.
-func admitted[T any](ctx context.Context, env *Environment, size int, run func() (T, error)) (T, error) {
+func admitted[T any](ctx context.Context, env *Environment, size int, work func() (T, error)) (T, error) {
 	release, err := env.Heavy(ctx, size)
 	if err != nil {
 		var none T
 		return none, err //nolint:wrapcheck // it says what was waited for
 	}
 	defer release()
-	return run()
+	return work()
 }
 
 // checked is what a schema makes of a value.
@@ -150,10 +150,10 @@ type checked struct {
 
 // check admits the check of so many bytes, which ends when ctx does.
 func check(
-	ctx context.Context, env *Environment, size int, run func() (any, []problem.Violation, error),
+	ctx context.Context, env *Environment, size int, work func() (any, []problem.Violation, error),
 ) (any, []problem.Violation, error) {
 	done, err := admitted(ctx, env, size, func() (c checked, err error) {
-		c.value, c.violations, err = run()
+		c.value, c.violations, err = work()
 		return c, err
 	})
 	return done.value, done.violations, err

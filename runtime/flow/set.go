@@ -13,7 +13,7 @@ import (
 // set names a value.
 type set struct{ value *expr.Tree }
 
-func (s *set) run(ctx context.Context, f *frame) (any, error) {
+func (s *set) perform(ctx context.Context, f *frame) (any, error) {
 	value, err := f.tree(ctx, s.value)
 	if err != nil {
 		return nil, fmt.Errorf("set.value: %w", err)
@@ -31,7 +31,7 @@ func (c *compiler) respond(r *config.Respond) *respond {
 	return &respond{status: r.Status, body: c.program.Tree(&r.Body)}
 }
 
-func (r *respond) run(ctx context.Context, f *frame) (any, error) {
+func (r *respond) perform(ctx context.Context, f *frame) (any, error) {
 	reply := &relay.Reply{Status: r.status, Header: http.Header{}}
 	if r.body != nil {
 		body, err := f.json(ctx, r.body)

@@ -13,7 +13,7 @@ import (
 
 // action is the work of a step.
 type action interface {
-	run(ctx context.Context, f *frame) (any, error)
+	perform(ctx context.Context, f *frame) (any, error)
 }
 
 // guarded is work with what steps, branches and the items of a forEach have around it alike.
@@ -31,7 +31,7 @@ type settled struct {
 	ran bool
 }
 
-func (g *guarded) run(ctx context.Context, f *frame) (settled, error) {
+func (g *guarded) runGuarded(ctx context.Context, f *frame) (settled, error) {
 	wanted, err := g.wanted(ctx, f)
 	if err != nil || !wanted {
 		if err == nil {
@@ -77,7 +77,7 @@ func (g *guarded) wanted(ctx context.Context, f *frame) (bool, error) {
 func (g *guarded) attempt(ctx context.Context, f *frame) (any, error) {
 	ctx, cancel := within(ctx, g.timeout)
 	defer cancel()
-	value, err := g.action.run(ctx, f)
+	value, err := g.action.perform(ctx, f)
 	return value, because(ctx, err)
 }
 
@@ -95,12 +95,12 @@ type step struct {
 	guarded
 }
 
-// run runs the steps in order; their values are added to the frame's.
-func run(ctx context.Context, steps []*step, f *frame) error {
+// runSteps runs the steps in order; their values are added to the frame's.
+func runSteps(ctx context.Context, steps []*step, f *frame) error {
 	values := map[string]any{}
 	f.vars["steps"], f.running = values, steps
 	for _, s := range steps {
-		result, err := s.run(ctx, f.named(s.name))
+		result, err := s.runGuarded(ctx, f.ofStep(s.name))
 		if err != nil {
 			return fmt.Errorf("step %s: %w", s.name, err)
 		}
@@ -132,7 +132,7 @@ func (o *onError) settle(ctx context.Context, f *frame, failed error) (settled, 
 	f = f.with("error", f.errorValue(failed))
 	switch {
 	case o.respond != nil:
-		_, err := o.respond.run(ctx, f)
+		_, err := o.respond.perform(ctx, f)
 		if ended, ok := answered(err); ok {
 			ended.instead = failed
 		}

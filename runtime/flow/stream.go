@@ -65,8 +65,8 @@ type outlet struct {
 	unread bool
 }
 
-// outlet is where the tokens of a step go; nil where they go nowhere.
-func (f *frame) outlet(name string) *outlet {
+// outletOf is where the tokens of a step go; nil where they go nowhere.
+func (f *frame) outletOf(name string) *outlet {
 	if f.stream == nil {
 		return nil
 	}
@@ -122,11 +122,11 @@ func (o *outlet) contested(commit func() bool) *outlet {
 		return nil
 	}
 	return &outlet{
-		stream: o.stream, sender: &contested{Sender: o.sender, commit: commit}, make: o.make, writer: o.make(),
+		stream: o.stream, sender: &contestedSender{Sender: o.sender, commit: commit}, make: o.make, writer: o.make(),
 	}
 }
 
-type contested struct {
+type contestedSender struct {
 	relay.Sender
 
 	commit func() bool
@@ -134,7 +134,7 @@ type contested struct {
 }
 
 // Send implements relay.Sender.
-func (c *contested) Send(events []byte, kind relay.Kind) error {
+func (c *contestedSender) Send(events []byte, kind relay.Kind) error {
 	if kind == relay.Content && !c.won {
 		if c.won = c.commit(); !c.won {
 			return relay.Failure{Kind: relay.FailedSuperseded}
@@ -143,22 +143,22 @@ func (c *contested) Send(events []byte, kind relay.Kind) error {
 	return c.Sender.Send(events, kind) //nolint:wrapcheck // it is a Failure already
 }
 
-// named is the frame of one of the frame's steps.
-func (f *frame) named(step string) *frame {
+// ofStep is the frame of one of the frame's steps.
+func (f *frame) ofStep(step string) *frame {
 	inner := *f
 	if !f.inFunction {
-		inner.name, inner.tokens = step, f.outlet(step)
+		inner.name, inner.tokens = step, f.outletOf(step)
 	}
 	return &inner
 }
 
-// branch is the frame of one of a gather's branches.
-func (f *frame) branch(name string) *frame {
+// ofBranch is the frame of one of a gather's branches.
+func (f *frame) ofBranch(name string) *frame {
 	inner := *f
 	inner.tokens = nil
 	if !f.inFunction {
 		inner.name = f.name + "." + name
-		inner.tokens = f.outlet(inner.name)
+		inner.tokens = f.outletOf(inner.name)
 	}
 	return &inner
 }

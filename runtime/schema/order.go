@@ -7,16 +7,16 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// place is where in a value something may be wrong, and what schemas there are for it.
-type place struct {
+// valuePlace is where in a value something may be wrong, and what schemas there are for it.
+type valuePlace struct {
 	schemas  []*jsonschema.Schema
 	required map[string]int // positions
-	next     map[any]*place
+	next     map[any]*valuePlace
 	work     *int // that is left for all places together
 }
 
-func newPlace(schemas []*jsonschema.Schema, work *int) *place {
-	p := &place{required: map[string]int{}, next: map[any]*place{}, work: work}
+func newValuePlace(schemas []*jsonschema.Schema, work *int) *valuePlace {
+	p := &valuePlace{required: map[string]int{}, next: map[any]*valuePlace{}, work: work}
 	for _, s := range schemas {
 		p.include(s)
 	}
@@ -24,7 +24,7 @@ func newPlace(schemas []*jsonschema.Schema, work *int) *place {
 }
 
 // include takes a schema with all that it applies, or may apply, to the same value.
-func (p *place) include(s *jsonschema.Schema) {
+func (p *valuePlace) include(s *jsonschema.Schema) {
 	if s == nil {
 		return
 	}
@@ -46,7 +46,7 @@ func (p *place) include(s *jsonschema.Schema) {
 }
 
 // below is the place that a step of a loc leads to.
-func (p *place) below(step any) *place {
+func (p *valuePlace) below(step any) *valuePlace {
 	if isTag(step) {
 		return p
 	}
@@ -54,12 +54,12 @@ func (p *place) below(step any) *place {
 		step = 0 // of items, all are alike
 	}
 	if p.next[step] == nil {
-		p.next[step] = newPlace(p.members(step), p.work)
+		p.next[step] = newValuePlace(p.members(step), p.work)
 	}
 	return p.next[step]
 }
 
-func (p *place) members(step any) []*jsonschema.Schema {
+func (p *valuePlace) members(step any) []*jsonschema.Schema {
 	var all []*jsonschema.Schema
 	name, isName := step.(string)
 	for _, s := range p.schemas {
@@ -85,7 +85,7 @@ const (
 	forbidden = unordered + MaxObjectKeys
 )
 
-func (p *place) rank(step any) int {
+func (p *valuePlace) rank(step any) int {
 	name, isName := step.(string)
 	if !isName {
 		return 0
@@ -114,7 +114,7 @@ func (f *finder) sorted(root *jsonschema.Schema) []found {
 	if root != nil && len(all) <= maxRanked {
 		slices.SortFunc(all, func(a, b found) int { return compare(a.Violation, b.Violation) })
 		work := maxOrderWork // ends at the same violation each time
-		top := newPlace([]*jsonschema.Schema{root}, &work)
+		top := newValuePlace([]*jsonschema.Schema{root}, &work)
 		for i := range all {
 			all[i].ranks = ranks(top, &all[i], prefix)
 		}
@@ -129,7 +129,7 @@ func (f *finder) sorted(root *jsonschema.Schema) []found {
 	return slices.CompactFunc(all, func(a, b found) bool { return compare(a.Violation, b.Violation) == 0 })
 }
 
-func ranks(at *place, v *found, prefix int) []int {
+func ranks(at *valuePlace, v *found, prefix int) []int {
 	steps := v.steps(prefix)
 	out := make([]int, len(steps))
 	for i, step := range steps {

@@ -11,18 +11,18 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// named answers with events that have names: several steps' tokens, progress, and a result.
-type named struct {
+// eventStream answers with events that have names: several steps' tokens, progress, and a result.
+type eventStream struct {
 	config    *config.Events
 	body      *expr.Tree // nil for no result
 	promise   promise
 	keepAlive time.Duration
 }
 
-func (n *named) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
+func (n *eventStream) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
 	return relay.Verdict{Stream: &relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
-			return finished(ctx, out, n.run(ctx, &frame{request: q, vars: vars}, out))
+			return finished(ctx, out, n.sendEvents(ctx, &frame{request: q, vars: vars}, out))
 		},
 		Refuse:  func(f relay.Failure) *relay.Reply { return q.refuse(f) },
 		Abort:   func(f relay.Failure) []byte { return format.Events{}.Error(nil, q.problem(f)) },
@@ -30,9 +30,9 @@ func (n *named) verdict(_ context.Context, q *request, vars map[string]any) rela
 	}}
 }
 
-func (n *named) run(ctx context.Context, f *frame, out relay.Sink) error {
+func (n *eventStream) sendEvents(ctx context.Context, f *frame, out relay.Sink) error {
 	f.stream = n.stream(out)
-	if err := run(ctx, f.steps, f); err != nil {
+	if err := runSteps(ctx, f.steps, f); err != nil {
 		return err
 	}
 	if n.body != nil {
@@ -47,7 +47,7 @@ func (n *named) run(ctx context.Context, f *frame, out relay.Sink) error {
 	return out.Send(format.Events{}.Done(nil, usage(f.budget.used())), relay.Done) //nolint:wrapcheck // it is a Failure already
 }
 
-func (n *named) stream(out relay.Sender) *stream {
+func (n *eventStream) stream(out relay.Sender) *stream {
 	st := &stream{sender: out, writers: map[string]func() openai.Writer{}, steps: n.config.Progress}
 	if n.config.Progress {
 		st.progress = func(data []byte) []byte { return format.Events{}.Progress(nil, data) }

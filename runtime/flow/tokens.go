@@ -17,8 +17,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// streamed answers with the tokens of one step.
-type streamed struct {
+// tokenStream answers with the tokens of one step.
+type tokenStream struct {
 	step      string
 	format    string
 	promise   promise
@@ -26,17 +26,17 @@ type streamed struct {
 	keepAlive time.Duration
 }
 
-func newStreamed(r *config.Response, p promise) *streamed {
-	return &streamed{
+func newTokenStream(r *config.Response, p promise) *tokenStream {
+	return &tokenStream{
 		step: r.Stream, format: r.Format, promise: p, held: r.Commit == config.CommitAfterValidation,
 		keepAlive: r.KeepAlive.Std(),
 	}
 }
 
-func (s *streamed) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
+func (s *tokenStream) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
 	return relay.Verdict{Stream: &relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
-			return finished(ctx, out, s.run(ctx, &frame{request: q, vars: vars}, out))
+			return finished(ctx, out, s.sendTokens(ctx, &frame{request: q, vars: vars}, out))
 		},
 		Refuse:  func(f relay.Failure) *relay.Reply { return q.refuse(f) },
 		Abort:   func(f relay.Failure) []byte { return s.fail(q.problem(f)) },
@@ -60,7 +60,7 @@ func finished(ctx context.Context, out relay.Sink, err error) relay.Failure {
 	return failureOf(because(ctx, err))
 }
 
-func (s *streamed) run(ctx context.Context, f *frame, out relay.Sink) error {
+func (s *tokenStream) sendTokens(ctx context.Context, f *frame, out relay.Sink) error {
 	held := hold{budget: f.budget, admit: func(bytes int) error { return f.reserve(ctx, bytes) }}
 	f.stream = s.stream(out)
 	if s.held {
@@ -71,7 +71,7 @@ func (s *streamed) run(ctx context.Context, f *frame, out relay.Sink) error {
 	} else if last, ok := f.steps[len(f.steps)-1].action.(*chat); ok && last.output == nil {
 		f.stream.unread = s.step // it is the last one
 	}
-	if err := run(ctx, f.steps, f); err != nil {
+	if err := runSteps(ctx, f.steps, f); err != nil {
 		return err
 	}
 	if err := s.keep(ctx, f); err != nil {
@@ -87,14 +87,14 @@ func (s *streamed) run(ctx context.Context, f *frame, out relay.Sink) error {
 }
 
 // keep holds what was sent to its promise: of an agent, that is the text of all its turns.
-func (s *streamed) keep(ctx context.Context, f *frame) error {
+func (s *tokenStream) keep(ctx context.Context, f *frame) error {
 	if s.promise.schema == nil {
 		return nil
 	}
 	return s.promise.kept(ctx, f, f.stream.said.String())
 }
 
-func (s *streamed) stream(out relay.Sender) *stream {
+func (s *tokenStream) stream(out relay.Sender) *stream {
 	st := &stream{sender: out, writers: map[string]func() openai.Writer{}}
 	switch s.format {
 	case config.FormatText:
@@ -112,7 +112,7 @@ func (s *streamed) stream(out relay.Sender) *stream {
 	return st
 }
 
-func (s *streamed) done(st *stream, done *openai.Completion) []byte {
+func (s *tokenStream) done(st *stream, done *openai.Completion) []byte {
 	switch {
 	case !st.begun:
 		return st.own().Done(nil, done.FinishReason, done.Usage)
@@ -122,7 +122,7 @@ func (s *streamed) done(st *stream, done *openai.Completion) []byte {
 	return st.writer.Done(nil, done.FinishReason, done.Usage)
 }
 
-func (s *streamed) fail(e *problem.Error) []byte {
+func (s *tokenStream) fail(e *problem.Error) []byte {
 	switch s.format {
 	case config.FormatText, config.FormatJSON:
 		return format.JSON{}.Error(nil, e)

@@ -11,14 +11,14 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// relayed hands on the chunks of a route's only step as they come: the engine need not ask anyone about them.
-type relayed struct {
+// relayedStream hands on the chunks of a route's only step as they come: the engine need not ask anyone about them.
+type relayedStream struct {
 	chat      *chat
 	keepAlive time.Duration
 }
 
-// relayed returns the chat whose stream is the whole answer, with nothing before, around or after it; nil for others.
-func (r *Route) relayed(response *config.Response) *chat {
+// relayedChat returns the chat whose stream is the whole answer, with nothing before, around or after it; nil for others.
+func (r *Route) relayedChat(response *config.Response) *chat {
 	if len(r.steps) != 1 || len(response.Schema) > 0 || response.Format != "" && response.Format != config.FormatOpenAI {
 		return nil
 	}
@@ -31,7 +31,7 @@ func (r *Route) relayed(response *config.Response) *chat {
 }
 
 // plan says what to ask of the upstream.
-func (a *relayed) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
+func (a *relayedStream) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
 	request, err := a.chat.prompt.request(ctx, f)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (a *relayed) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
 	return plan, nil
 }
 
-func (a *relayed) verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict {
+func (a *relayedStream) verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict {
 	vars["steps"] = map[string]any{}
 	plan, err := a.plan(ctx, &frame{request: q, vars: vars})
 	if err != nil {
