@@ -43,6 +43,8 @@ type recorder struct {
 	writes []request
 	// refuses says with which status a request is answered that must not reach the API server; 0 lets it pass.
 	refuses func(request) int
+	// interrupt answers any request in the API server's place, or returns nil; it is nil where nothing does.
+	interrupt func(*http.Request) *http.Response
 }
 
 // refuse answers requests in the API server's place from now on; nil ends that.
@@ -62,6 +64,11 @@ func refused(sent *http.Request, status int) *http.Response {
 }
 
 func (r *recorder) RoundTrip(sent *http.Request) (*http.Response, error) {
+	if r.interrupt != nil {
+		if response := r.interrupt(sent); response != nil {
+			return response, nil
+		}
+	}
 	if sent.Method != http.MethodGet {
 		var body []byte
 		if sent.Body != nil {
@@ -106,6 +113,9 @@ type system struct {
 	stop      func()
 	// probes is where the operator answers its probes; empty for nowhere.
 	probes string
+	// interrupt and options are those of the operators that are run from now on; both may be nil.
+	interrupt func(*http.Request) *http.Response
+	options   func(*controllers.Options)
 }
 
 // start runs an operator until the test ends, in a namespace of its own.
@@ -131,20 +141,24 @@ func alone(t *testing.T) *system {
 // run starts an operator; the one before it must have been stopped.
 func (s *system) run(customMetrics *controllers.CustomMetrics) {
 	s.t.Helper()
-	s.recorder = &recorder{}
+	s.recorder = &recorder{interrupt: s.interrupt}
 	config := rest.CopyConfig(managerConfig)
 	config.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
 		s.next = next
 		return s.recorder
 	}
-	manager, err := controllers.NewManager(config, controllers.Options{
+	options := controllers.Options{
 		Gateway:        render.Gateway{Image: "gateway:test"},
 		ProbeAddress:   cmp.Or(s.probes, "0"),
 		MetricsAddress: "0",
 		CustomMetrics:  customMetrics,
 		PodAddress:     s.fleet.address,
 		Logger:         testr.New(s.t),
-	})
+	}
+	if s.options != nil {
+		s.options(&options)
+	}
+	manager, err := controllers.NewManager(config, options)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -58,30 +57,10 @@ func TestRestartWritesNothing(t *testing.T) {
 
 // A pod becomes ready by these, whatever the manager serves besides.
 func TestProbesAnswerWithoutTheMetricsAPI(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_ = listener.Close()
-	s := start(t)
-	s.stop()
-	s.probes = address
+	s := alone(t)
+	s.probes = fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	s.run(nil)
-	probe := &http.Client{Timeout: patience}
-	for _, path := range []string{"/healthz", "/readyz"} {
-		eventually(t, path, func() error {
-			response, err := probe.Get("http://" + address + path)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = response.Body.Close() }()
-			if response.StatusCode != http.StatusOK {
-				return fmt.Errorf("status %d", response.StatusCode)
-			}
-			return nil
-		})
-	}
+	s.checkProbes()
 }
 
 // What cannot be written is told: the service does not serve its spec, whatever the cluster says of what is there.
