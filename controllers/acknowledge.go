@@ -20,7 +20,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/cached"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // NudgeAnnotation of a pod is how often its kubelet was reminded of a revision, or of a secret.
@@ -171,7 +171,7 @@ func (a *acknowledgement) reminders(seen *view) []reminder {
 
 func delivered(seen *view, revision string) bool {
 	return seen.configMap != nil && seen.owns(seen.configMap) &&
-		config.Revision([]byte(seen.configMap.Data[config.CurrentKey])) == revision
+		delivery.Revision([]byte(seen.configMap.Data[delivery.CurrentKey])) == revision
 }
 
 // nudgePod nudges where that is due, and returns the pod's state after it.

@@ -20,6 +20,8 @@ import (
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 var moment = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -28,12 +30,12 @@ func pod(name string) corev1.Pod {
 	return corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, UID: types.UID(name)}}
 }
 
-var refusedKey = config.RefusedKey{Upstream: "fast", SecretFile: config.SecretFile{Secret: "s", Key: "k"}, Since: time.Unix(36, 0)}
+var refusedKey = report.RefusedKey{Upstream: "fast", SecretFile: config.SecretFile{Secret: "s", Key: "k"}, Since: time.Unix(36, 0)}
 
 func TestAcknowledge(t *testing.T) {
 	document := render.Document{Encoded: []byte("{}")}
 	revision := document.Revision()
-	read := func(status config.Status) load.Pod { return load.Pod{Seen: moment, Status: status} }
+	read := func(status report.Status) load.Pod { return load.Pod{Seen: moment, Status: status} }
 	type summary struct {
 		Replicas, Acknowledged int32
 		Behind                 []string
@@ -49,27 +51,27 @@ func TestAcknowledge(t *testing.T) {
 		{name: "no pods"},
 		{
 			name: "all serve it",
-			pods: map[string]load.Pod{"a": read(config.Status{Revision: revision}), "b": read(config.Status{Revision: revision})},
+			pods: map[string]load.Pod{"a": read(report.Status{Revision: revision}), "b": read(report.Status{Revision: revision})},
 			want: summary{Replicas: 2, Acknowledged: 2},
 		},
 		{
 			name: "one is behind",
-			pods: map[string]load.Pod{"a": read(config.Status{Revision: revision}), "b": read(config.Status{Revision: "old"})},
+			pods: map[string]load.Pod{"a": read(report.Status{Revision: revision}), "b": read(report.Status{Revision: "old"})},
 			want: summary{Replicas: 2, Acknowledged: 1, Behind: []string{"b"}},
 		},
 		{
 			name: "one rejects it, and needs no nudge",
-			pods: map[string]load.Pod{"a": read(config.Status{Revision: "old", Rejected: &config.Rejection{Revision: revision, Message: "no"}})},
+			pods: map[string]load.Pod{"a": read(report.Status{Revision: "old", Rejected: &report.Rejection{Revision: revision, Message: "no"}})},
 			want: summary{Replicas: 1, Rejected: "pod a: no"},
 		},
 		{
 			name: "one rejected another revision",
-			pods: map[string]load.Pod{"a": read(config.Status{Revision: "old", Rejected: &config.Rejection{Revision: "other"}})},
+			pods: map[string]load.Pod{"a": read(report.Status{Revision: "old", Rejected: &report.Rejection{Revision: "other"}})},
 			want: summary{Replicas: 1, Behind: []string{"a"}},
 		},
 		{
 			name: "a secret is missing",
-			pods: map[string]load.Pod{"a": read(config.Status{Revision: revision, Secrets: []config.SecretState{
+			pods: map[string]load.Pod{"a": read(report.Status{Revision: revision, Secrets: []report.SecretState{
 				{SecretFile: config.SecretFile{Secret: "s", Key: "k"}}, {SecretFile: config.SecretFile{Secret: "t", Key: "k"}, Loaded: true},
 			}})},
 			want: summary{Replicas: 1, Acknowledged: 1, Missing: `pod a: key "k" of Secret "s"`, Keyless: "a:missing"},
@@ -77,8 +79,8 @@ func TestAcknowledge(t *testing.T) {
 		{
 			name: "a key is refused",
 			pods: map[string]load.Pod{
-				"a": read(config.Status{Revision: revision, RefusedKeys: []config.RefusedKey{refusedKey}}),
-				"b": read(config.Status{Revision: revision, RefusedKeys: []config.RefusedKey{refusedKey}}),
+				"a": read(report.Status{Revision: revision, RefusedKeys: []report.RefusedKey{refusedKey}}),
+				"b": read(report.Status{Revision: revision, RefusedKeys: []report.RefusedKey{refusedKey}}),
 			},
 			want: summary{Replicas: 2, Acknowledged: 2, Refused: `upstream "fast" refuses key "k" of Secret "s"`, Keyless: "a:refused-10,b:refused-10"},
 		},
@@ -145,9 +147,9 @@ func newNudging(t *testing.T, annotation string) *nudging {
 	n.seen = &view{now: moment, service: serviceWith("http://a.svc/v1"), pods: []corev1.Pod{live}}
 	n.seen.configMap = &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{UID: "u1", Controller: new(true)}}},
-		Data:       map[string]string{config.CurrentKey: "new"},
+		Data:       map[string]string{delivery.CurrentKey: "new"},
 	}
-	n.a = acknowledgement{revision: config.Revision([]byte("new")), behind: []*corev1.Pod{&n.seen.pods[0]}}
+	n.a = acknowledgement{revision: delivery.Revision([]byte("new")), behind: []*corev1.Pod{&n.seen.pods[0]}}
 	n.Reconciler = &Reconciler{Client: interceptor.NewClient(fake.NewFakeClient(), interceptor.Funcs{
 		Patch: func(_ context.Context, _ client.WithWatch, object client.Object, patch client.Patch, _ ...client.PatchOption) error {
 			data, err := patch.Data(object)
@@ -192,14 +194,14 @@ func TestNudgesWithBackoff(t *testing.T) {
 }
 
 func TestNudges(t *testing.T) {
-	revision := config.Revision([]byte("new"))
+	revision := delivery.Revision([]byte("new"))
 	tests := []struct {
 		name, annotation string
 		change           func(*nudging)
 		want             string
 	}{
 		{name: "at once", change: func(*nudging) {}, want: revision + ".0"},
-		{name: "not before the ConfigMap was seen to hold the revision", change: func(n *nudging) { n.seen.configMap.Data[config.CurrentKey] = "old" }},
+		{name: "not before the ConfigMap was seen to hold the revision", change: func(n *nudging) { n.seen.configMap.Data[delivery.CurrentKey] = "old" }},
 		{name: "not for somebody else's ConfigMap", change: func(n *nudging) { n.seen.configMap.OwnerReferences = nil }},
 		{name: "goes on counting after a restart", annotation: revision + ".3", change: func(*nudging) {}, want: revision + ".4"},
 		{name: "begins again with a revision", annotation: "older.7", change: func(*nudging) {}, want: revision + ".0"},

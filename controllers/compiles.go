@@ -11,6 +11,7 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 )
 
 const (
@@ -31,7 +32,7 @@ const (
 
 // compiles shares out the compiling of specs among namespaces. Its zero value is ready.
 type compiles struct {
-	// validate is config.Validate but in tests.
+	// validate is program.Validate but in tests.
 	validate func(*config.Config) config.Errors
 
 	mu         sync.Mutex
@@ -118,7 +119,7 @@ func compileWithin(most time.Duration, contract *config.Config) (result *problem
 	ctx, cancel := context.WithTimeout(detached, most)
 	defer cancel()
 	validate := func(contract *config.Config) config.Errors {
-		errs, err := config.ValidateWithin(ctx, contract)
+		errs, err := program.ValidateWithin(ctx, contract)
 		if err != nil {
 			result = tooSlow()
 		}

@@ -10,6 +10,8 @@ import (
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/program"
 )
 
 // maxFieldErrors bounds how many errors a message lists: the rest is found once these are corrected.
@@ -99,10 +101,10 @@ func deliveredDocuments(seen *view) documents {
 		return deliveredBefore(seen)
 	}
 	result := documents{accepted: known.Over(seen.service)}
-	if document := seen.delivered(config.LastGoodKey); document.Revision() == known.LastGood {
+	if document := seen.delivered(delivery.LastGoodKey); document.Revision() == known.LastGood {
 		result.lastGood = document
 	}
-	if document := seen.delivered(config.CurrentKey); document.Revision() == known.Current {
+	if document := seen.delivered(delivery.CurrentKey); document.Revision() == known.Current {
 		document.Secrets = known.Secrets
 		result.current = document
 		return result
@@ -116,11 +118,11 @@ func deliveredDocuments(seen *view) documents {
 // deliveredBefore takes over from a release that kept no record of what it accepted.
 func deliveredBefore(seen *view) documents {
 	var result documents
-	if document := seen.delivered(config.CurrentKey); document.Revision() == reportedRevision(seen.service) {
+	if document := seen.delivered(delivery.CurrentKey); document.Revision() == reportedRevision(seen.service) {
 		result.current = document
 	}
-	if document := seen.delivered(config.LastGoodKey); document.Revision() != "" {
-		if _, err := config.Load(document.Encoded); err == nil {
+	if document := seen.delivered(delivery.LastGoodKey); document.Revision() != "" {
+		if _, err := program.Load(document.Encoded); err == nil {
 			result.lastGood = document
 		}
 	}

@@ -19,6 +19,9 @@ import (
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // serviceWith returns a service whose only upstream is at this URL.
@@ -107,14 +110,14 @@ func TestDocuments(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			seen := &view{service: serviceWith(tt.spec)}
 			if tt.reported != "" {
-				seen.service.Status.Config = &v1alpha1.ConfigStatus{Revision: config.Revision([]byte(tt.reported))}
+				seen.service.Status.Config = &v1alpha1.ConfigStatus{Revision: delivery.Revision([]byte(tt.reported))}
 			}
 			seen.load.Pods = []load.Pod{
-				{Status: config.Status{Revision: config.Revision([]byte(tt.served))}},
-				{Terminating: true, Status: config.Status{Revision: config.Revision([]byte(tt.liveCurrent))}},
+				{Status: report.Status{Revision: delivery.Revision([]byte(tt.served))}},
+				{Terminating: true, Status: report.Status{Revision: delivery.Revision([]byte(tt.liveCurrent))}},
 			}
 			if tt.liveCurrent != "" {
-				seen.configMap = &corev1.ConfigMap{Data: map[string]string{config.CurrentKey: tt.liveCurrent, config.LastGoodKey: tt.liveLast}}
+				seen.configMap = &corev1.ConfigMap{Data: map[string]string{delivery.CurrentKey: tt.liveCurrent, delivery.LastGoodKey: tt.liveLast}}
 				if !tt.unrecorded {
 					seen.configMap.Annotations = recordOf(t, render.Accepted{
 						Current:  revision(cmp.Or(tt.recorded, tt.liveCurrent)),
@@ -248,7 +251,7 @@ func TestTemplateGeneration(t *testing.T) {
 func documentOf(service *v1alpha1.LLMService, gateway render.Gateway) (render.Document, *problem) {
 	translated, problem := translate(service, gateway)
 	if problem == nil {
-		problem = compiled(config.Validate, translated.config)
+		problem = compiled(program.Validate, translated.config)
 	}
 	return translated.document, problem
 }

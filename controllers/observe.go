@@ -20,7 +20,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/cached"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // view is one service and what belongs to it, as the caches and the gateways showed it at one moment. A child is nil
@@ -88,7 +88,7 @@ func (r *Reconciler) observeChildren(ctx context.Context, seen *view) error {
 // readDocuments asks the API server where the cache has no ConfigMap: what was delivered decides what is delivered next,
 // and a cache that lags must not make that lost.
 func (r *Reconciler) readDocuments(ctx context.Context, seen *view) error {
-	name := config.ConfigMapName(seen.service.Name)
+	name := delivery.ConfigMapName(seen.service.Name)
 	if err := read(ctx, r, seen, name, &seen.configMap); err != nil || seen.configMap != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // TestPodsThatEndAreNotLive: a pod that terminates serves out its streams. It is not waited for, not reminded of a config, and
@@ -27,7 +27,7 @@ func TestPodsThatEndAreNotLive(t *testing.T) {
 			for name, revision := range map[string]string{"a": document.Revision(), "ended": "old"} {
 				seen.pods = append(seen.pods, pod(name))
 				seen.load.Pods = append(seen.load.Pods, load.Pod{
-					UID: pod(name).UID, Seen: moment, Terminating: name == "ended", Status: config.Status{Revision: revision},
+					UID: pod(name).UID, Seen: moment, Terminating: name == "ended", Status: report.Status{Revision: revision},
 				})
 			}
 			at := slices.IndexFunc(seen.pods, func(p corev1.Pod) bool { return p.Name == "ended" })

@@ -16,7 +16,7 @@ import (
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // The protocol between operator, API server and gateways is checked here in every state that edits, lagging watches,
@@ -180,7 +180,7 @@ func (p *protocol) view(q question) *view {
 	if q.delivered {
 		current, lastGood := p.documents[q.current], p.documents[q.lastGood]
 		v.configMap = &corev1.ConfigMap{Data: map[string]string{
-			config.CurrentKey: string(current.Encoded), config.LastGoodKey: string(lastGood.Encoded),
+			delivery.CurrentKey: string(current.Encoded), delivery.LastGoodKey: string(lastGood.Encoded),
 		}}
 		v.configMap.OwnerReferences = owners
 		v.configMap.Annotations = recordOf(p.t, render.Accepted{Current: current.Revision(), LastGood: lastGood.Revision()})

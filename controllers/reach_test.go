@@ -11,7 +11,7 @@ import (
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // gatewayPod asks for so much CPU, and may use so much; empty for nothing.
@@ -39,7 +39,7 @@ func TestMetricsThatNeverScale(t *testing.T) {
 	cpu := func(target int32) v1alpha1.Metric {
 		return v1alpha1.Metric{Name: "cpu", Type: v1alpha1.MetricCPU, AverageUtilization: target}
 	}
-	serving := func(most int64) load.Pod { return load.Pod{Status: config.Status{MaxInFlight: most}} }
+	serving := func(most int64) load.Pod { return load.Pod{Status: report.Status{MaxInFlight: most}} }
 	going := serving(1000)
 	going.Terminating = true
 	deleted := gatewayPod("deleted", "", "")

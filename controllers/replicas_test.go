@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/llmservice/llmservice/controllers/load"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // TestScaleDownTakesTheIdlest goes through every load of three pods, and every way in which an earlier scale-down may have
@@ -65,7 +65,7 @@ func fleetOf(loads []int64) *view {
 func setLoads(seen *view, loads []int64) {
 	seen.load.Pods = nil
 	for i := range seen.pods {
-		seen.load.Pods = append(seen.load.Pods, load.Pod{UID: seen.pods[i].UID, Seen: moment, Status: config.Status{InFlight: loads[i]}})
+		seen.load.Pods = append(seen.load.Pods, load.Pod{UID: seen.pods[i].UID, Seen: moment, Status: report.Status{InFlight: loads[i]}})
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
 
@@ -85,10 +87,10 @@ func (b *bed) writeConfig() error {
 	if err != nil {
 		return err //nolint:wrapcheck // it says what failed
 	}
-	if _, err := config.Load(encoded); err != nil {
+	if _, err := program.Load(encoded); err != nil {
 		return fmt.Errorf("the config of this benchmark: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(b.dir, config.CurrentKey), encoded, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(b.dir, delivery.CurrentKey), encoded, 0o600); err != nil {
 		return fmt.Errorf("write the config: %w", err)
 	}
 	return nil

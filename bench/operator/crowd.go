@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 const (
@@ -71,7 +71,7 @@ func (b *bed) crowd(ctx context.Context, s settings) error {
 
 // serveGateways answers for all gateways; those whose address ends in a multiple of hangs never do.
 func serveGateways(ctx context.Context) (*http.Server, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", fmt.Sprintf(":%d", config.AdminPort))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", fmt.Sprintf(":%d", delivery.AdminPort))
 	if err != nil {
 		return nil, fmt.Errorf("listen for the gateways: %w", err)
 	}

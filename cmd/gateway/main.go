@@ -14,7 +14,8 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/cmd/internal/signals"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/gateway"
 )
 
@@ -35,23 +36,23 @@ type flags struct {
 func parse(args []string) (*flags, error) {
 	f := &flags{}
 	set := flag.NewFlagSet("gateway", flag.ContinueOnError)
-	set.StringVar(&f.listen, "listen", fmt.Sprintf(":%d", config.Port), "address of the API")
-	set.StringVar(&f.adminListen, "admin-listen", fmt.Sprintf(":%d", config.AdminPort),
+	set.StringVar(&f.listen, "listen", fmt.Sprintf(":%d", delivery.Port), "address of the API")
+	set.StringVar(&f.adminListen, "admin-listen", fmt.Sprintf(":%d", delivery.AdminPort),
 		"address of probes, status and metrics")
-	set.StringVar(&f.terminationLog, "termination-log", config.TerminationLog,
+	set.StringVar(&f.terminationLog, "termination-log", report.TerminationLog,
 		"file for the last status; not written where it does not exist")
 	set.TextVar(&f.level, "log-level", slog.LevelInfo, "least level logged: debug, info, warn or error")
 	o := &f.options
-	set.StringVar(&o.ConfigDir, "config-dir", config.Dir, "directory with the files current and lastGood")
-	set.StringVar(&o.SecretsDir, "secrets-dir", config.SecretsDir, "directory with one directory for each Secret")
+	set.StringVar(&o.ConfigDir, "config-dir", delivery.Dir, "directory with the files current and lastGood")
+	set.StringVar(&o.SecretsDir, "secrets-dir", delivery.SecretsDir, "directory with one directory for each Secret")
 	set.IntVar(&o.Workers, "workers", 2, "how many requests compute at the same instant")
 	set.DurationVar(&o.MaxStreamDuration, "max-stream-duration", 5*time.Minute, "bound of a stream, and of the drain")
-	set.DurationVar(&o.DrainDelay, "drain-delay", config.DrainDelay, "how long to accept connections while draining")
+	set.DurationVar(&o.DrainDelay, "drain-delay", delivery.DrainDelay, "how long to accept connections while draining")
 	set.BoolVar(&o.Profiling, "profiling", false, "serve profiles below /debug/pprof/ on the admin address")
 	if err := set.Parse(args); err != nil {
 		return nil, err
 	}
-	o.AutoWorkers = os.Getenv(config.WorkersVariable) == config.WorkersAuto
+	o.AutoWorkers = os.Getenv(delivery.WorkersVariable) == delivery.WorkersAuto
 	f.options.Logger = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: f.level}))
 	return f, nil
 }
@@ -81,7 +82,7 @@ func run(args []string) error {
 
 // lastWords leaves the final status where the kubelet reads it: it tells the operator that the streams of a replica
 // that is gone have all ended. The kubelet keeps 4096 bytes, so what may be long and no longer matters is left out.
-func lastWords(file string, status config.Status) error {
+func lastWords(file string, status report.Status) error {
 	status.Secrets, status.RefusedKeys, status.Rejected = nil, nil, nil
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_TRUNC, 0)
 	if errors.Is(err, os.ErrNotExist) {

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // The kubelet cuts a termination message at this many bytes.
@@ -24,11 +26,11 @@ func TestLastWordsFitTheKubelet(t *testing.T) {
 		t.Fatal(err)
 	}
 	long := strings.Repeat("x", 253)
-	status := config.Status{
-		Version: config.Version, Revision: "0123456789ab", Source: config.CurrentKey, Draining: true,
-		Streams:  config.Streams{Opened: 5, Done: 4, Failed: 1},
-		Secrets:  slices.Repeat([]config.SecretState{{SecretFile: config.SecretFile{Secret: long, Key: long}}}, 32),
-		Rejected: &config.Rejection{Revision: "x", Message: strings.Repeat("x", kubeletKeeps)},
+	status := report.Status{
+		Version: config.Version, Revision: "0123456789ab", Source: delivery.CurrentKey, Draining: true,
+		Streams:  report.Streams{Opened: 5, Done: 4, Failed: 1},
+		Secrets:  slices.Repeat([]report.SecretState{{SecretFile: config.SecretFile{Secret: long, Key: long}}}, 32),
+		Rejected: &report.Rejection{Revision: "x", Message: strings.Repeat("x", kubeletKeeps)},
 	}
 	if err := lastWords(file, status); err != nil {
 		t.Fatal(err)
@@ -37,7 +39,7 @@ func TestLastWordsFitTheKubelet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var read config.Status
+	var read report.Status
 	if err := json.Unmarshal(words, &read); err != nil || len(words) > kubeletKeeps {
 		t.Fatalf("%d bytes: %v", len(words), err)
 	}
@@ -47,7 +49,7 @@ func TestLastWordsFitTheKubelet(t *testing.T) {
 }
 
 func TestLastWordsOutsideOfAContainer(t *testing.T) {
-	if err := lastWords(filepath.Join(t.TempDir(), "none"), config.Status{}); err != nil {
+	if err := lastWords(filepath.Join(t.TempDir(), "none"), report.Status{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -101,17 +103,17 @@ func await(t *testing.T, lines *bufio.Scanner, text string) {
 }
 
 func TestFlags(t *testing.T) {
-	for set, want := range map[string]bool{"": false, config.WorkersAuto: true, "2": false} {
-		t.Setenv(config.WorkersVariable, set)
+	for set, want := range map[string]bool{"": false, delivery.WorkersAuto: true, "2": false} {
+		t.Setenv(delivery.WorkersVariable, set)
 		if f, err := parse(nil); err != nil || f.options.AutoWorkers != want {
-			t.Errorf("%s=%s: auto %v (%v), want %v", config.WorkersVariable, set, f.options.AutoWorkers, err, want)
+			t.Errorf("%s=%s: auto %v (%v), want %v", delivery.WorkersVariable, set, f.options.AutoWorkers, err, want)
 		}
 	}
 	f, err := parse([]string{"--workers=3", "--max-stream-duration=90s", "--log-level=debug", "--profiling"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.options.Workers != 3 || f.options.MaxStreamDuration.Seconds() != 90 || !f.options.Profiling || f.options.ConfigDir != config.Dir {
+	if f.options.Workers != 3 || f.options.MaxStreamDuration.Seconds() != 90 || !f.options.Profiling || f.options.ConfigDir != delivery.Dir {
 		t.Errorf("%+v", f.options)
 	}
 	for _, bad := range [][]string{{"--workers=many"}, {"--log-level=loud"}, {"--nope"}} {

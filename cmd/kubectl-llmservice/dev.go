@@ -25,6 +25,9 @@ import (
 	"github.com/llmservice/llmservice/controllers/manifest"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/gateway"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -156,7 +159,7 @@ func load(ctx context.Context, file string, adjust func(*config.Config) error) (
 	if err := adjust(contract); err != nil {
 		return nil, err
 	}
-	if errs := config.Validate(contract); len(errs) > 0 {
+	if errs := program.Validate(contract); len(errs) > 0 {
 		return nil, manifest.InFile(file, inSpec(read, errs))
 	}
 	return &loaded{manifest: read, config: contract}, nil
@@ -238,7 +241,7 @@ func (d *dev) deliver(encoded []byte) error {
 	if err := os.WriteFile(next, encoded, 0o600); err != nil {
 		return fmt.Errorf("deliver the config: %w", err)
 	}
-	if err := os.Rename(next, filepath.Join(d.configDir, config.CurrentKey)); err != nil {
+	if err := os.Rename(next, filepath.Join(d.configDir, delivery.CurrentKey)); err != nil {
 		return fmt.Errorf("deliver the config: %w", err)
 	}
 	return nil
@@ -279,7 +282,7 @@ func (d *dev) reload(ctx context.Context) {
 	read, err := d.load(ctx)
 	if err == nil {
 		var served []byte
-		served, err = os.ReadFile(filepath.Join(d.configDir, config.CurrentKey))
+		served, err = os.ReadFile(filepath.Join(d.configDir, delivery.CurrentKey))
 		if err == nil && bytes.Equal(served, read.encoded) {
 			return
 		}
@@ -289,7 +292,7 @@ func (d *dev) reload(ctx context.Context) {
 		d.sayf("not reloaded, the last good manifest is served on:\n%v", err)
 		return
 	}
-	d.sayf("reloaded, revision %s", config.Revision(read.encoded))
+	d.sayf("reloaded, revision %s", delivery.Revision(read.encoded))
 	d.warn(read)
 }
 
@@ -306,6 +309,6 @@ func (d *dev) welcome(service *v1alpha1.LLMService, api, admin net.Addr) {
 		d.sayf("  OpenAI http://%s/v1", api)
 	}
 	d.sayf("  docs   http://%s/docs", api)
-	d.sayf("  status http://%s%s", admin, config.StatusPath)
+	d.sayf("  status http://%s%s", admin, report.StatusPath)
 	d.sayf("reloading on every save of %s; Ctrl-C ends", d.file)
 }

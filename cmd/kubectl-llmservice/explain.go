@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/bounds"
 )
 
 // explain tells what a route may take at worst.
@@ -57,7 +58,7 @@ type explained struct {
 	Summary string `json:"summary,omitempty"`
 	// MaxStreamDuration bounds a stream as a whole; 0 for whole answers.
 	MaxStreamDuration config.Duration `json:"maxStreamDuration,omitzero"`
-	config.Bounds
+	bounds.Bounds
 }
 
 func (e *explain) run(ctx context.Context, route string) error {
@@ -107,7 +108,7 @@ func (e *explain) print(value any, text func() error) error {
 
 func explainRoute(c *config.Config, i int, maxStream time.Duration) *explained {
 	r := &c.Routes[i]
-	x := &explained{Method: r.Method, Path: r.Path, Summary: r.Summary, Bounds: config.BoundsOf(c, r)}
+	x := &explained{Method: r.Method, Path: r.Path, Summary: r.Summary, Bounds: bounds.Of(c, r)}
 	if x.Streamed {
 		x.limitStream(fmt.Sprintf("routes[%d]", i), r, config.Duration(maxStream))
 	}
@@ -118,7 +119,7 @@ func explainRoute(c *config.Config, i int, maxStream time.Duration) *explained {
 func (x *explained) limitStream(path string, r *config.Route, most config.Duration) {
 	x.MaxStreamDuration = most
 	if x.Latency.Max > most {
-		x.Latency = config.Latency{Max: most, By: "runtime.maxStreamDuration"}
+		x.Latency = bounds.Latency{Max: most, By: "runtime.maxStreamDuration"}
 	}
 	for _, field := range []struct {
 		path string

@@ -8,10 +8,11 @@ import (
 	"text/tabwriter"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/bounds"
 )
 
 // brief is a duration as manifests have it.
-func brief(d config.Duration) string { return config.Latency{Max: d}.String() }
+func brief(d config.Duration) string { return bounds.Latency{Max: d}.String() }
 
 // table aligns the cells of its rows.
 type table struct{ *tabwriter.Writer }
@@ -77,7 +78,7 @@ func within(amount, by string) string {
 	return amount + " (" + by + ")"
 }
 
-func (t table) parts(depth int, parts []config.Part) {
+func (t table) parts(depth int, parts []bounds.Part) {
 	for i := range parts {
 		p := &parts[i]
 		t.row(strings.Repeat("  ", depth)+p.Name, strings.TrimSpace(p.Kind+" "+p.Of),
@@ -86,14 +87,14 @@ func (t table) parts(depth int, parts []config.Part) {
 	}
 }
 
-func calls(c config.Calls) string {
+func calls(c bounds.Calls) string {
 	if c.Min == c.Max {
 		return strconv.Itoa(c.Max)
 	}
 	return fmt.Sprintf("%d to %d", c.Min, c.Max)
 }
 
-func tokens(t config.Tokens) string {
+func tokens(t bounds.Tokens) string {
 	if t.Unlimited {
 		return "unlimited"
 	}

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 const (
@@ -134,7 +134,7 @@ func controlled(object client.Object) bool {
 		return false
 	}
 	_, isConfig := object.(*corev1.ConfigMap)
-	return object.GetName() == owner.Name || isConfig && object.GetName() == config.ConfigMapName(owner.Name)
+	return object.GetName() == owner.Name || isConfig && object.GetName() == delivery.ConfigMapName(owner.Name)
 }
 
 // identity is what is kept of an object that is not ours or too large: whose it is, so that a conflict can be told of.

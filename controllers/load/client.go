@@ -13,7 +13,8 @@ import (
 	"github.com/go-json-experiment/json"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // What is read of one answer, and kept of it, is bounded: the pod is a tenant's, and there may be thousands.
@@ -30,7 +31,7 @@ const (
 
 // PodAddress is the host and port of a pod's admin listener.
 func PodAddress(pod *corev1.Pod) string {
-	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(config.AdminPort))
+	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(delivery.AdminPort))
 }
 
 // statusClient asks a gateway for its status, over a connection that it keeps.
@@ -56,9 +57,9 @@ func newStatusClient(address func(*corev1.Pod) string) *statusClient {
 }
 
 // fetch reads the pod's status. Members that this build does not know are ignored: a gateway may be a release ahead.
-func (c *statusClient) fetch(ctx context.Context, pod *corev1.Pod) (config.Status, error) {
-	var status config.Status
-	url := "http://" + c.address(pod) + config.StatusPath
+func (c *statusClient) fetch(ctx context.Context, pod *corev1.Pod) (report.Status, error) {
+	var status report.Status
+	url := "http://" + c.address(pod) + report.StatusPath
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return status, fmt.Errorf("status of pod %s/%s: %w", pod.Namespace, pod.Name, err)
@@ -72,15 +73,15 @@ func (c *statusClient) fetch(ctx context.Context, pod *corev1.Pod) (config.Statu
 		return status, fmt.Errorf("status of pod %s/%s: HTTP %d, want 200", pod.Namespace, pod.Name, response.StatusCode)
 	}
 	if status, err = readStatus(response.Body); err != nil {
-		return config.Status{}, fmt.Errorf("status of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		return report.Status{}, fmt.Errorf("status of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
 	return status, nil
 }
 
 // readStatus decodes an answer once all of it is there: what is decoded takes many times its bytes, and must not be held
 // by one that sends the rest slowly.
-func readStatus(body io.Reader) (config.Status, error) {
-	var status config.Status
+func readStatus(body io.Reader) (report.Status, error) {
+	var status report.Status
 	encoded, err := io.ReadAll(io.LimitReader(body, maxStatusBytes+1))
 	if err != nil {
 		return status, fmt.Errorf("read it: %w", err)

@@ -12,20 +12,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 func TestFetch(t *testing.T) {
 	tests := []struct {
 		name    string
 		answer  http.HandlerFunc
-		want    config.Status
+		want    report.Status
 		wantErr string
 	}{
 		{
 			name:   "a status, with members of a later release",
 			answer: reply(`{"version":"v1","revision":"r1","inFlight":3,"streams":{"open":2,"paused":1},"future":{}}`),
-			want:   config.Status{Version: "v1", Revision: "r1", InFlight: 3, Streams: config.Streams{Open: 2}},
+			want:   report.Status{Version: "v1", Revision: "r1", InFlight: 3, Streams: report.Streams{Open: 2}},
 		},
 		{name: "not found", answer: http.NotFound, wantErr: "HTTP 404, want 200"},
 		{name: "not JSON", answer: reply("<html>"), wantErr: "status of pod team-a/a"},
@@ -35,7 +35,7 @@ func TestFetch(t *testing.T) {
 		{
 			name:   "a long rejection is cut short",
 			answer: reply(`{"rejected":{"message":"` + strings.Repeat("x", 2*maxRejection) + `"}}`),
-			want:   config.Status{Rejected: &config.Rejection{Message: strings.Repeat("x", maxRejection) + " …"}},
+			want:   report.Status{Rejected: &report.Rejection{Message: strings.Repeat("x", maxRejection) + " …"}},
 		},
 		{
 			name: "a long head",
@@ -71,7 +71,7 @@ func TestFetch(t *testing.T) {
 
 func reply(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != config.StatusPath {
+		if r.URL.Path != report.StatusPath {
 			http.NotFound(w, r)
 			return
 		}

@@ -4,7 +4,7 @@ import (
 	"github.com/go-json-experiment/json"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // Why streams were cut.
@@ -25,7 +25,7 @@ const exitKilled = 128 + 9
 
 // streamsCut counts the streams that a container had open and never ended. A gateway that leaves in order writes a
 // last status; of any other, the streams open at the last poll are the best that is known.
-func streamsCut(end *corev1.ContainerStateTerminated, polled config.Status) (int64, string) {
+func streamsCut(end *corev1.ContainerStateTerminated, polled report.Status) (int64, string) {
 	if end == nil {
 		return polled.Streams.Open, ReasonLost
 	}
@@ -36,8 +36,8 @@ func streamsCut(end *corev1.ContainerStateTerminated, polled config.Status) (int
 	return polled.Streams.Open, endReason(end)
 }
 
-func lastWord(end *corev1.ContainerStateTerminated) (config.Status, bool) {
-	var last config.Status
+func lastWord(end *corev1.ContainerStateTerminated) (report.Status, bool) {
+	var last report.Status
 	if end.ExitCode != 0 || end.Message == "" {
 		return last, false
 	}

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // step is how often the schedule is looked at.
@@ -67,7 +67,7 @@ func (p *Poller) Start(ctx context.Context) error {
 	return nil
 }
 
-type fetchFunc func(context.Context, *corev1.Pod) (config.Status, error)
+type fetchFunc func(context.Context, *corev1.Pod) (report.Status, error)
 
 // poll asks each pod in its turn until the context ends. It calls heard once all pods of the start were asked, and may
 // call it again.

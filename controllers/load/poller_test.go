@@ -15,7 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // polling polls until the test ends, and returns how often all pods of the start were said to have been asked.
@@ -35,9 +35,9 @@ func polling(t *testing.T, tracker *Tracker, fetch fetchFunc) *atomic.Int64 {
 	return &heard
 }
 
-func hang(ctx context.Context) (config.Status, error) {
+func hang(ctx context.Context) (report.Status, error) {
 	<-ctx.Done()
-	return config.Status{}, ctx.Err()
+	return report.Status{}, ctx.Err()
 }
 
 func TestPollsEverySecond(t *testing.T) {
@@ -45,8 +45,8 @@ func TestPollsEverySecond(t *testing.T) {
 		tracker := newTestTracker(nil)
 		tracker.OnAdd(gatewayPod("a", running("1")), true)
 		var polls atomic.Int64
-		polling(t, tracker, func(context.Context, *corev1.Pod) (config.Status, error) {
-			return config.Status{InFlight: polls.Add(1)}, nil
+		polling(t, tracker, func(context.Context, *corev1.Pod) (report.Status, error) {
+			return report.Status{InFlight: polls.Add(1)}, nil
 		})
 		time.Sleep(3*interval + interval/2)
 		if got, ok := tracker.Snapshot(service).InFlight(); got != 4 || !ok {
@@ -79,13 +79,13 @@ func TestPodsThatHangDelayNobody(t *testing.T) {
 					tracker.OnAdd(gatewayPod(strconv.Itoa(i), running("1")), true)
 				}
 				began := time.Now()
-				polling(t, tracker, func(ctx context.Context, pod *corev1.Pod) (config.Status, error) {
+				polling(t, tracker, func(ctx context.Context, pod *corev1.Pod) (report.Status, error) {
 					i, _ := strconv.Atoi(pod.Name)
 					if tt.hangs(i, time.Since(began)) {
 						return hang(ctx)
 					}
 					time.Sleep(10 * time.Millisecond) // so that a slot is good for a hundred polls a second
-					return config.Status{}, nil
+					return report.Status{}, nil
 				})
 				hung := map[string]time.Time{}
 				for range 32 {
@@ -115,9 +115,9 @@ func TestPodsThatFailAreAskedLessOften(t *testing.T) {
 		tracker.OnAdd(pod, true)
 		began := time.Now()
 		var asked []float64
-		polling(t, tracker, func(context.Context, *corev1.Pod) (config.Status, error) {
+		polling(t, tracker, func(context.Context, *corev1.Pod) (report.Status, error) {
 			asked = append(asked, math.Floor(time.Since(began).Seconds()))
-			return config.Status{}, errors.New("connection refused")
+			return report.Status{}, errors.New("connection refused")
 		})
 		time.Sleep(14 * time.Second)
 		next := pod.DeepCopy()
@@ -136,12 +136,12 @@ func TestSlowPodsAreRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := newTestTracker(nil)
 		tracker.OnAdd(gatewayPod("a", running("1")), true)
-		polling(t, tracker, func(ctx context.Context, _ *corev1.Pod) (config.Status, error) {
+		polling(t, tracker, func(ctx context.Context, _ *corev1.Pod) (report.Status, error) {
 			select {
 			case <-time.After(600 * time.Millisecond):
-				return config.Status{}, nil
+				return report.Status{}, nil
 			case <-ctx.Done():
-				return config.Status{}, ctx.Err()
+				return report.Status{}, ctx.Err()
 			}
 		})
 		for range 40 {
@@ -164,14 +164,14 @@ func TestHeard(t *testing.T) {
 		for _, name := range []string{"hangs", "gone", "answers"} {
 			tracker.OnAdd(gatewayPod(name, running("1")), true)
 		}
-		heard := polling(t, tracker, func(ctx context.Context, pod *corev1.Pod) (config.Status, error) {
+		heard := polling(t, tracker, func(ctx context.Context, pod *corev1.Pod) (report.Status, error) {
 			switch pod.Name {
 			case "hangs":
 				return hang(ctx)
 			case "gone":
 				time.Sleep(time.Hour)
 			}
-			return config.Status{}, nil
+			return report.Status{}, nil
 		})
 		time.Sleep(quickLane.timeout + slowLane.timeout + 10*step)
 		if heard.Load() != 0 {
@@ -194,7 +194,7 @@ func TestBoundsWhatIsUnderWay(t *testing.T) {
 			tracker.OnAdd(gatewayPod(fmt.Sprint(i), running("1")), true)
 		}
 		var now, most atomic.Int64
-		polling(t, tracker, func(ctx context.Context, _ *corev1.Pod) (config.Status, error) {
+		polling(t, tracker, func(ctx context.Context, _ *corev1.Pod) (report.Status, error) {
 			most.Store(max(most.Load(), now.Add(1)))
 			defer now.Add(-1)
 			return hang(ctx)
@@ -210,10 +210,10 @@ func TestAFailedPollKeepsTheReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := newTestTracker(nil)
 		tracker.OnAdd(gatewayPod("a", running("1")), true)
-		tracker.record("uid-a", config.Status{Revision: "r1"})
+		tracker.record("uid-a", report.Status{Revision: "r1"})
 		tracker.Subscribe(func(types.NamespacedName) { t.Error("notified of a failed poll") })
-		polling(t, tracker, func(context.Context, *corev1.Pod) (config.Status, error) {
-			return config.Status{}, errors.New("connection refused")
+		polling(t, tracker, func(context.Context, *corev1.Pod) (report.Status, error) {
+			return report.Status{}, errors.New("connection refused")
 		})
 		time.Sleep(time.Minute)
 		if pod, _ := tracker.Snapshot(service).Pod("uid-a"); pod.Status.Revision != "r1" {

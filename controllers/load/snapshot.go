@@ -5,7 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // Fresh is how long a reading counts after it was taken. It outlives a few lost polls, so that a hiccup of the
@@ -21,7 +21,7 @@ type Pod struct {
 	// ReadySince is when the pod became ready, by this process's clock as far as it saw that; zero while it is not.
 	ReadySince time.Time
 	// Status is what the gateway's running container said last; zero before Seen is set.
-	Status config.Status
+	Status report.Status
 	// Seen is when Status was read; zero while the running container could not be read yet.
 	Seen time.Time
 }

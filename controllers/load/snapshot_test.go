@@ -6,13 +6,13 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 func TestInFlight(t *testing.T) {
 	now := time.Now()
 	read := func(inFlight int64, age time.Duration) Pod {
-		return Pod{ReadySince: now.Add(-time.Hour), Seen: now.Add(-age), Status: config.Status{InFlight: inFlight}}
+		return Pod{ReadySince: now.Add(-time.Hour), Seen: now.Add(-age), Status: report.Status{InFlight: inFlight}}
 	}
 	unread := func(readyFor time.Duration) Pod { return Pod{ReadySince: now.Add(-readyFor)} }
 	terminating := func(p Pod) Pod {
@@ -51,7 +51,7 @@ func TestInFlight(t *testing.T) {
 func TestInFlightOf(t *testing.T) {
 	now := time.Now()
 	pod := func(uid string, inFlight int64, seen time.Time) Pod {
-		return Pod{UID: types.UID(uid), ReadySince: now.Add(-time.Hour), Seen: seen, Status: config.Status{InFlight: inFlight}}
+		return Pod{UID: types.UID(uid), ReadySince: now.Add(-time.Hour), Seen: seen, Status: report.Status{InFlight: inFlight}}
 	}
 	s := Snapshot{Taken: now, Pods: []Pod{pod("idle", 0, now), pod("busy", 5, now), pod("stale", 100, now.Add(-Fresh-1)), pod("unread", 0, time.Time{})}}
 	for uid, want := range map[types.UID]int64{"idle": 0, "busy": 5, "stale": 3, "unread": 3, "unknown": 3} {

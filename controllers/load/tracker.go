@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // cutMemory is how long a cut is offered to the reconciler, which is told of it at once.
@@ -40,7 +40,7 @@ type tracked struct {
 	pod     *corev1.Pod
 	// container is the ID of the container that status is about; empty while none runs.
 	container string
-	status    config.Status
+	status    report.Status
 	seen      time.Time
 	// ready is when the pod became ready by this process's clock; zero while it is not.
 	ready time.Time
@@ -173,7 +173,7 @@ func (t *Tracker) follow(known *tracked) bool {
 // end closes the life of the container that was running, and says whether it left streams without an end.
 func (t *Tracker) end(known *tracked, how *corev1.ContainerStateTerminated) bool {
 	count, reason := streamsCut(how, known.status)
-	known.container, known.status, known.seen = "", config.Status{}, time.Time{}
+	known.container, known.status, known.seen = "", report.Status{}, time.Time{}
 	if count == 0 {
 		return false
 	}
@@ -199,7 +199,7 @@ func (t *Tracker) targets() []target {
 }
 
 // record keeps what a pod just said of itself. A pod that went in the meantime is left out.
-func (t *Tracker) record(uid types.UID, status config.Status) {
+func (t *Tracker) record(uid types.UID, status report.Status) {
 	t.mu.Lock()
 	known, ok := t.pods[uid]
 	if !ok {
@@ -231,22 +231,22 @@ func (t *Tracker) dropOldCuts() {
 }
 
 // sameState compares what a reconciler acts upon, which excludes load.
-func sameState(a, b config.Status) bool {
+func sameState(a, b report.Status) bool {
 	return a.Revision == b.Revision && a.Source == b.Source && a.Draining == b.Draining && a.MaxInFlight == b.MaxInFlight &&
 		sameRejection(a.Rejected, b.Rejected) && slices.EqualFunc(a.Secrets, b.Secrets, sameSecret) &&
 		slices.EqualFunc(a.RefusedKeys, b.RefusedKeys, sameRefusal)
 }
 
 // sameSecret leaves out when the secret changed: nothing is done about a rotation that has arrived.
-func sameSecret(a, b config.SecretState) bool {
+func sameSecret(a, b report.SecretState) bool {
 	return a.SecretFile == b.SecretFile && a.Loaded == b.Loaded
 }
 
-func sameRefusal(a, b config.RefusedKey) bool {
+func sameRefusal(a, b report.RefusedKey) bool {
 	return a.Upstream == b.Upstream && a.SecretFile == b.SecretFile && a.Since.Equal(b.Since)
 }
 
-func sameRejection(a, b *config.Rejection) bool {
+func sameRejection(a, b *report.Rejection) bool {
 	if a == nil || b == nil {
 		return a == b
 	}

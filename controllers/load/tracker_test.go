@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 var service = types.NamespacedName{Namespace: "team-a", Name: "assistant"}
@@ -57,10 +57,10 @@ func restarted(id string, end corev1.ContainerStateTerminated) corev1.ContainerS
 const lastWords = `{"version":"v1","streams":{"opened":9,"open":2,"done":5,"failed":1,"cancelled":1}}`
 
 func TestStreamsCut(t *testing.T) {
-	open := config.Status{Streams: config.Streams{Opened: 7, Open: 4, Done: 3}}
+	open := report.Status{Streams: report.Streams{Opened: 7, Open: 4, Done: 3}}
 	tests := []struct {
 		name   string
-		polled config.Status
+		polled report.Status
 		// after is what the pod's object says next; nil means that the pod is gone.
 		after []*corev1.Pod
 		want  *Cut
@@ -172,7 +172,7 @@ func TestOnlyTheLeaderCounts(t *testing.T) {
 	tracker := newTestTracker(leading)
 	lose := func(name string) {
 		tracker.OnAdd(gatewayPod(name, running(name)), false)
-		tracker.record(types.UID("uid-"+name), config.Status{Streams: config.Streams{Open: 1}})
+		tracker.record(types.UID("uid-"+name), report.Status{Streams: report.Streams{Open: 1}})
 		tracker.OnDelete(gatewayPod(name, running(name)))
 	}
 	lose("before")
@@ -190,7 +190,7 @@ func TestCutsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := newTestTracker(nil)
 		tracker.OnAdd(gatewayPod("a", running("1")), false)
-		tracker.record("uid-a", config.Status{Streams: config.Streams{Open: 1}})
+		tracker.record("uid-a", report.Status{Streams: report.Streams{Open: 1}})
 		tracker.OnDelete(gatewayPod("a", running("1")))
 		time.Sleep(cutMemory)
 		tracker.dropOldCuts()
@@ -201,26 +201,26 @@ func TestCutsAreForgotten(t *testing.T) {
 }
 
 func TestNotifiesOnlyOfWhatIsActedUpon(t *testing.T) {
-	base := config.Status{Version: "v1", Revision: "r1", Source: "current", Secrets: []config.SecretState{{}}}
-	with := func(change func(*config.Status)) config.Status {
+	base := report.Status{Version: "v1", Revision: "r1", Source: "current", Secrets: []report.SecretState{{}}}
+	with := func(change func(*report.Status)) report.Status {
 		status := base
 		change(&status)
 		return status
 	}
 	tests := []struct {
 		name string
-		next config.Status
+		next report.Status
 		want int
 	}{
-		{name: "load", next: with(func(s *config.Status) { s.InFlight, s.Streams.Open, s.Streams.Opened = 9, 9, 9 })},
-		{name: "revision", next: with(func(s *config.Status) { s.Revision = "r2" }), want: 1},
-		{name: "source", next: with(func(s *config.Status) { s.Source = "lastGood" }), want: 1},
-		{name: "rejection", next: with(func(s *config.Status) { s.Rejected = &config.Rejection{Revision: "r2"} }), want: 1},
-		{name: "draining", next: with(func(s *config.Status) { s.Draining = true }), want: 1},
-		{name: "how many requests there may be", next: with(func(s *config.Status) { s.MaxInFlight = 100 }), want: 1},
-		{name: "when a secret changed", next: with(func(s *config.Status) { s.Secrets = []config.SecretState{{Modified: time.Now(), Since: time.Now()}} })},
-		{name: "refused key", next: with(func(s *config.Status) { s.RefusedKeys = []config.RefusedKey{{Upstream: "u"}} }), want: 1},
-		{name: "secret", next: with(func(s *config.Status) { s.Secrets = []config.SecretState{{Loaded: true}} }), want: 1},
+		{name: "load", next: with(func(s *report.Status) { s.InFlight, s.Streams.Open, s.Streams.Opened = 9, 9, 9 })},
+		{name: "revision", next: with(func(s *report.Status) { s.Revision = "r2" }), want: 1},
+		{name: "source", next: with(func(s *report.Status) { s.Source = "lastGood" }), want: 1},
+		{name: "rejection", next: with(func(s *report.Status) { s.Rejected = &report.Rejection{Revision: "r2"} }), want: 1},
+		{name: "draining", next: with(func(s *report.Status) { s.Draining = true }), want: 1},
+		{name: "how many requests there may be", next: with(func(s *report.Status) { s.MaxInFlight = 100 }), want: 1},
+		{name: "when a secret changed", next: with(func(s *report.Status) { s.Secrets = []report.SecretState{{Modified: time.Now(), Since: time.Now()}} })},
+		{name: "refused key", next: with(func(s *report.Status) { s.RefusedKeys = []report.RefusedKey{{Upstream: "u"}} }), want: 1},
+		{name: "secret", next: with(func(s *report.Status) { s.Secrets = []report.SecretState{{Loaded: true}} }), want: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestFollowsPods(t *testing.T) {
 	}
 
 	// A pod of the same name and another UID is another pod: nothing is carried over.
-	tracker.record("uid-a", config.Status{Revision: "r1"})
+	tracker.record("uid-a", report.Status{Revision: "r1"})
 	successor := gatewayPod("a", running("a2"))
 	successor.UID = "uid-a2"
 	tracker.OnUpdate(gatewayPod("a", running("a")), successor)
@@ -280,7 +280,7 @@ func TestFollowsPods(t *testing.T) {
 func TestARestartForgetsTheReading(t *testing.T) {
 	tracker := newTestTracker(nil)
 	tracker.OnAdd(gatewayPod("a", running("1")), false)
-	tracker.record("uid-a", config.Status{Revision: "r1"})
+	tracker.record("uid-a", report.Status{Revision: "r1"})
 	tracker.OnUpdate(gatewayPod("a", running("1")), gatewayPod("a", restarted("2", corev1.ContainerStateTerminated{ContainerID: "1", ExitCode: 1})))
 	if pod, _ := tracker.Snapshot(service).Pod("uid-a"); pod.Status.Revision != "" || !pod.Seen.IsZero() {
 		t.Errorf("pod = %+v, want unread", pod)

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 )
 
 const minimal = `apiVersion: serving.llmservice.dev/v1alpha1
@@ -81,7 +81,7 @@ func TestSamplesAreServable(t *testing.T) {
 			t.Errorf("%s: %v", sample, err)
 			continue
 		}
-		if errs := config.Validate(contract); len(errs) > 0 {
+		if errs := program.Validate(contract); len(errs) > 0 {
 			t.Errorf("%s: %v", sample, errs)
 		}
 		served++

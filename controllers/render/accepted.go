@@ -5,6 +5,7 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // AcceptedAnnotation of the ConfigMap holds, as JSON, what an Accepted has. It is written together with the documents, so
@@ -66,5 +67,5 @@ func (d Document) Revision() string {
 	if len(d.Encoded) == 0 {
 		return ""
 	}
-	return config.Revision(d.Encoded)
+	return delivery.Revision(d.Encoded)
 }

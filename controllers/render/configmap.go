@@ -7,13 +7,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 func configMap(in Input) (Child, error) {
-	name := config.ConfigMapName(in.Service.Name)
+	name := delivery.ConfigMapName(in.Service.Name)
 	documents := accorev1.ConfigMap(name, in.Service.Namespace)
-	for key, document := range map[string]Document{config.CurrentKey: in.Current, config.LastGoodKey: in.LastGood} {
+	for key, document := range map[string]Document{delivery.CurrentKey: in.Current, delivery.LastGoodKey: in.LastGood} {
 		if len(document.Encoded) > 0 {
 			documents.WithData(map[string]string{key: string(document.Encoded)})
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // Contract returns what gateways need to know of a service. Its members have the paths that they have in the spec, so
-// that "spec." before the path of an error of config.Validate names the service's field. Contract does not validate;
+// that "spec." before the path of an error of program.Validate names the service's field. Contract does not validate;
 // it fails on a duration that the API would have refused.
 func Contract(s *v1alpha1.LLMService) (*config.Config, error) {
 	c := &config.Config{

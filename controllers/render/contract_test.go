@@ -15,14 +15,14 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 )
 
 func TestContract(t *testing.T) {
 	for _, name := range []string{"minimal", "full", everyField} {
 		t.Run(name, func(t *testing.T) {
 			encoded := document(t, service(t, name)).Encoded
-			if _, err := config.Load(encoded); err != nil {
+			if _, err := program.Load(encoded); err != nil {
 				t.Errorf("a gateway refuses it: %v", err)
 			}
 			golden(t, name+".config.json", append(encoded, '\n'))

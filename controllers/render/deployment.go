@@ -11,7 +11,8 @@ import (
 	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	acmetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // ContainerName is the name of the container that a gateway runs in.
@@ -74,7 +75,7 @@ func podTemplate(in Input) (*accorev1.PodTemplateSpecApplyConfiguration, error) 
 		WithServiceAccountName(in.Service.Name).
 		WithAutomountServiceAccountToken(false).
 		WithEnableServiceLinks(false).
-		WithTerminationGracePeriodSeconds(wholeSeconds(config.GracePeriod(maxStream))).
+		WithTerminationGracePeriodSeconds(wholeSeconds(delivery.GracePeriod(maxStream))).
 		WithSecurityContext(podSecurity()).
 		WithTopologySpreadConstraints(spreadOverNodes(in)).
 		WithContainers(container)
@@ -107,8 +108,8 @@ func gatewayContainer(in Input, maxStream time.Duration) (*accorev1.ContainerApp
 	container := accorev1.Container().
 		WithName(ContainerName).
 		WithImage(imageOf(in)).
-		WithPorts(containerPort(portNameHTTP, config.Port), containerPort(portNameAdmin, config.AdminPort)).
-		WithTerminationMessagePath(config.TerminationLog).
+		WithPorts(containerPort(portNameHTTP, delivery.Port), containerPort(portNameAdmin, delivery.AdminPort)).
+		WithTerminationMessagePath(report.TerminationLog).
 		WithTerminationMessagePolicy(corev1.TerminationMessageReadFile).
 		WithSecurityContext(accorev1.SecurityContext().
 			WithAllowPrivilegeEscalation(false).

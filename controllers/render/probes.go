@@ -5,7 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 const (
@@ -20,9 +20,9 @@ func containerPort(name string, port int32) *accorev1.ContainerPortApplyConfigur
 // addProbes makes readiness quick, since a replica that cannot serve should get no requests, and liveness slow, since
 // a restart cuts every stream of a replica that is only busy.
 func addProbes(c *accorev1.ContainerApplyConfiguration) {
-	c.WithStartupProbe(probe(config.LivePath).WithPeriodSeconds(1).WithTimeoutSeconds(1).WithFailureThreshold(60)).
-		WithReadinessProbe(probe(config.ReadyPath).WithPeriodSeconds(1).WithTimeoutSeconds(1).WithFailureThreshold(2)).
-		WithLivenessProbe(probe(config.LivePath).WithPeriodSeconds(10).WithTimeoutSeconds(10).WithFailureThreshold(6))
+	c.WithStartupProbe(probe(report.LivePath).WithPeriodSeconds(1).WithTimeoutSeconds(1).WithFailureThreshold(60)).
+		WithReadinessProbe(probe(report.ReadyPath).WithPeriodSeconds(1).WithTimeoutSeconds(1).WithFailureThreshold(2)).
+		WithLivenessProbe(probe(report.LivePath).WithPeriodSeconds(10).WithTimeoutSeconds(10).WithFailureThreshold(6))
 }
 
 func probe(path string) *accorev1.ProbeApplyConfiguration {

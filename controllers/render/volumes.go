@@ -8,6 +8,7 @@ import (
 	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 const (
@@ -26,7 +27,7 @@ type mountedVolume struct {
 // volumesOf lists the config's volume and one for each Secret that the current config names. The last good one must not
 // count: once it is replaced, the pods would lose a volume, and a change of the config alone would replace them all.
 func volumesOf(in Input) []mountedVolume {
-	volumes := []mountedVolume{configMapVolume(config.ConfigMapName(in.Service.Name))}
+	volumes := []mountedVolume{configMapVolume(delivery.ConfigMapName(in.Service.Name))}
 	for _, name := range in.Current.Secrets {
 		volumes = append(volumes, secretVolume(name))
 	}
@@ -38,7 +39,7 @@ func configMapVolume(name string) mountedVolume {
 	return mountedVolume{
 		volume: accorev1.Volume().WithName(configVolume).
 			WithConfigMap(accorev1.ConfigMapVolumeSource().WithName(name).WithDefaultMode(configMode)),
-		mount: readOnlyMount(configVolume, config.Dir),
+		mount: readOnlyMount(configVolume, delivery.Dir),
 	}
 }
 
@@ -49,7 +50,7 @@ func secretVolume(secret string) mountedVolume {
 	return mountedVolume{
 		volume: accorev1.Volume().WithName(name).
 			WithSecret(accorev1.SecretVolumeSource().WithSecretName(secret).WithOptional(true).WithDefaultMode(secretMode)),
-		mount: readOnlyMount(name, path.Join(config.SecretsDir, secret)),
+		mount: readOnlyMount(name, path.Join(delivery.SecretsDir, secret)),
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // Workers is how many requests a replica computes at the same instant. It fails on what the API would have refused.
@@ -31,7 +31,7 @@ func isAuto(r *v1alpha1.Runtime) bool {
 // WorkersWithin is how many workers a replica has whose container may use so many CPUs; 0 for any number.
 func WorkersWithin(s *v1alpha1.LLMService, cpus int64) (int64, error) {
 	if r := runtimeOf(s); cpus > 0 && isAuto(&r) {
-		return config.AutoWorkers(cpus), nil
+		return delivery.AutoWorkers(cpus), nil
 	}
 	return Workers(s)
 }
@@ -45,7 +45,7 @@ func addWorkers(c *accorev1.ContainerApplyConfiguration, s *v1alpha1.LLMService)
 	}
 	c.WithArgs("--workers=" + strconv.FormatInt(n, 10))
 	if r := runtimeOf(s); isAuto(&r) {
-		c.WithEnv(accorev1.EnvVar().WithName(config.WorkersVariable).WithValue(config.WorkersAuto))
+		c.WithEnv(accorev1.EnvVar().WithName(delivery.WorkersVariable).WithValue(delivery.WorkersAuto))
 	}
 	return nil
 }
@@ -55,8 +55,8 @@ func autoWorkers(r *v1alpha1.Resources) int64 {
 	resources := valueOf(r)
 	for _, list := range []*v1alpha1.ResourceList{resources.Limits, resources.Requests} {
 		if cpu := valueOf(list).CPU; cpu != nil {
-			return config.AutoWorkers(cpu.Value()) // Value rounds up
+			return delivery.AutoWorkers(cpu.Value()) // Value rounds up
 		}
 	}
-	return config.AutoWorkers(0)
+	return delivery.AutoWorkers(0)
 }

@@ -9,7 +9,7 @@ import (
 	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 func TestWorkers(t *testing.T) {
@@ -51,8 +51,8 @@ func TestAutoWorkersFollowTheContainer(t *testing.T) {
 		want    map[string]string
 	}{
 		"a number": {&number, nil},
-		"auto":     {&auto, map[string]string{config.WorkersVariable: config.WorkersAuto}},
-		"unset":    {nil, map[string]string{config.WorkersVariable: config.WorkersAuto}},
+		"auto":     {&auto, map[string]string{delivery.WorkersVariable: delivery.WorkersAuto}},
+		"unset":    {nil, map[string]string{delivery.WorkersVariable: delivery.WorkersAuto}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			container := accorev1.Container()

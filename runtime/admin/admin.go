@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 const (
@@ -35,8 +35,8 @@ const (
 
 // Options are what the listener tells of. All but Profiling are required.
 type Options struct {
-	// Status is what the gateway says of itself, at config.StatusPath.
-	Status func() config.Status
+	// Status is what the gateway says of itself, at report.StatusPath.
+	Status func() report.Status
 	// Ready says why the gateway should not be sent requests; nil where it should.
 	Ready    func() error
 	Registry *prometheus.Registry
@@ -57,10 +57,10 @@ func New(o Options) *Server {
 	s := &Server{options: o}
 	errorLog := slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+config.LivePath, live)
-	mux.HandleFunc("GET "+config.ReadyPath, s.ready)
-	mux.HandleFunc("GET "+config.StatusPath, s.status)
-	mux.Handle("GET "+config.MetricsPath, promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{
+	mux.HandleFunc("GET "+report.LivePath, live)
+	mux.HandleFunc("GET "+report.ReadyPath, s.ready)
+	mux.HandleFunc("GET "+report.StatusPath, s.status)
+	mux.Handle("GET "+report.MetricsPath, promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{
 		ErrorLog: errorLog, EnableOpenMetrics: true, CoalesceGather: true, Timeout: gatherTimeout,
 	}))
 	if o.Profiling {

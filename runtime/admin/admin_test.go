@@ -23,6 +23,8 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/admin"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/metrics"
 )
 
@@ -33,7 +35,7 @@ var client = &http.Client{Timeout: 10 * time.Second}
 // gateway stands for the process that the listener tells of.
 type gateway struct {
 	notReady atomic.Pointer[error]
-	status   config.Status
+	status   report.Status
 	registry *prometheus.Registry
 }
 
@@ -41,7 +43,7 @@ func (g *gateway) unready(err error) { g.notReady.Store(&err) }
 
 func (g *gateway) options() admin.Options {
 	return admin.Options{
-		Status: func() config.Status { return g.status },
+		Status: func() report.Status { return g.status },
 		Ready: func() error {
 			if err := g.notReady.Load(); err != nil {
 				return *err
@@ -112,17 +114,17 @@ func TestPaths(t *testing.T) {
 		status       int
 		allow        string
 	}{
-		{"GET", config.LivePath, 200, ""},
-		{"HEAD", config.LivePath, 200, ""},
-		{"GET", config.ReadyPath, 200, ""},
-		{"GET", config.StatusPath, 200, ""},
-		{"GET", config.MetricsPath, 200, ""},
-		{"POST", config.LivePath, 405, "GET, HEAD"},
-		{"PUT", config.ReadyPath, 405, "GET, HEAD"},
-		{"DELETE", config.StatusPath, 405, "GET, HEAD"},
-		{"POST", config.MetricsPath, 405, "GET, HEAD"},
+		{"GET", report.LivePath, 200, ""},
+		{"HEAD", report.LivePath, 200, ""},
+		{"GET", report.ReadyPath, 200, ""},
+		{"GET", report.StatusPath, 200, ""},
+		{"GET", report.MetricsPath, 200, ""},
+		{"POST", report.LivePath, 405, "GET, HEAD"},
+		{"PUT", report.ReadyPath, 405, "GET, HEAD"},
+		{"DELETE", report.StatusPath, 405, "GET, HEAD"},
+		{"POST", report.MetricsPath, 405, "GET, HEAD"},
 		{"GET", "/", 404, ""},
-		{"GET", config.StatusPath + "/", 404, ""},
+		{"GET", report.StatusPath + "/", 404, ""},
 		{"GET", "/debug/pprof/", 404, ""},
 		{"GET", "/debug/pprof/heap", 404, ""},
 		{"GET", "/debug/vars", 404, ""},
@@ -152,31 +154,31 @@ func TestReadyFollowsTheGateway(t *testing.T) {
 		{errors.Join(errors.New("one"), errors.New("two")), 503, "one; two\n"},
 	} {
 		g.unready(tc.err)
-		if got := do(t, "GET", base+config.ReadyPath, ""); got.status != tc.status || got.body != tc.body {
+		if got := do(t, "GET", base+report.ReadyPath, ""); got.status != tc.status || got.body != tc.body {
 			t.Errorf("%v: got %d %q, want %d %q", tc.err, got.status, got.body, tc.status, tc.body)
 		}
-		if got := do(t, "GET", base+config.LivePath, ""); got.status != 200 || got.body != "ok\n" {
+		if got := do(t, "GET", base+report.LivePath, ""); got.status != 200 || got.body != "ok\n" {
 			t.Errorf("%v: live got %d %q; a gateway that is not ready is not to be killed", tc.err, got.status, got.body)
 		}
 	}
 }
 
 func TestStatusIsTheContracts(t *testing.T) {
-	want := config.Status{
-		Version: config.Version, Revision: "9f2c", Source: config.LastGoodKey, Draining: true, InFlight: 3,
-		Rejected: &config.Rejection{Revision: "aa", Message: "routes[0].path: <&>"},
-		Streams:  config.Streams{Opened: 7, Open: 2, Done: 3, Failed: 1, Cancelled: 1},
-		Secrets:  []config.SecretState{{SecretFile: config.SecretFile{Secret: "s", Key: "k"}, Loaded: true}},
+	want := report.Status{
+		Version: config.Version, Revision: "9f2c", Source: delivery.LastGoodKey, Draining: true, InFlight: 3,
+		Rejected: &report.Rejection{Revision: "aa", Message: "routes[0].path: <&>"},
+		Streams:  report.Streams{Opened: 7, Open: 2, Done: 3, Failed: 1, Cancelled: 1},
+		Secrets:  []report.SecretState{{SecretFile: config.SecretFile{Secret: "s", Key: "k"}, Loaded: true}},
 	}
 	g := &gateway{registry: prometheus.NewRegistry(), status: want}
-	got := do(t, "GET", start(t, g.options())+config.StatusPath, "")
+	got := do(t, "GET", start(t, g.options())+report.StatusPath, "")
 	if media := got.header.Get("Content-Type"); media != "application/json" {
 		t.Errorf("Content-Type %q", media)
 	}
 	if cache := got.header.Get("Cache-Control"); cache != "no-store" {
 		t.Errorf("Cache-Control %q", cache)
 	}
-	var read config.Status
+	var read report.Status
 	if err := json.Unmarshal([]byte(got.body), &read, json.RejectUnknownMembers(true)); err != nil {
 		t.Fatalf("%v in %s", err, got.body)
 	}
@@ -194,7 +196,7 @@ func TestScrape(t *testing.T) {
 	g := &gateway{registry: m.Registry}
 	base := start(t, g.options())
 
-	text := do(t, "GET", base+config.MetricsPath, "text/plain;version=0.0.4")
+	text := do(t, "GET", base+report.MetricsPath, "text/plain;version=0.0.4")
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(text.body))
 	if err != nil {
@@ -212,7 +214,7 @@ func TestScrape(t *testing.T) {
 		t.Errorf("promlint: %s: %s", p.Metric, p.Text)
 	}
 
-	open := do(t, "GET", base+config.MetricsPath, "application/openmetrics-text;version=1.0.0")
+	open := do(t, "GET", base+report.MetricsPath, "application/openmetrics-text;version=1.0.0")
 	if media := open.header.Get("Content-Type"); !strings.HasPrefix(media, "application/openmetrics-text; version=1.0.0") {
 		t.Errorf("Content-Type %q, want OpenMetrics", media)
 	}
@@ -238,10 +240,10 @@ func TestStopIsGraceful(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	g := &gateway{registry: prometheus.NewRegistry()}
 	o := g.options()
-	o.Status = func() config.Status {
+	o.Status = func() report.Status {
 		close(entered)
 		<-leave
-		return config.Status{Revision: "9f2c"}
+		return report.Status{Revision: "9f2c"}
 	}
 	l := listen(t)
 	ctx, stop := context.WithCancel(t.Context())
@@ -253,7 +255,7 @@ func TestStopIsGraceful(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	if _, err := io.WriteString(conn, "GET "+config.StatusPath+" HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "GET "+report.StatusPath+" HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	<-entered

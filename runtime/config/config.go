@@ -1,8 +1,11 @@
 // Package config is the contract between the operator, which writes it, and the gateway, which reads it.
 //
 // The document is JSON, versioned by Version. Its member names equal those of the LLMService spec, so that an
-// error's path names the same field on both sides: both call Validate. Secrets are never in it, only the paths
-// of files that the kubelet mounts.
+// error's path names the same field on both sides. Secrets are never in it, only the paths of files that the kubelet
+// mounts.
+//
+// The packages below know this one, and it knows none of them: delivery is how the document reaches a gateway, report what the
+// gateway says back, program compiles the document, and bounds is the worst case of a route.
 package config
 
 import "cmp"

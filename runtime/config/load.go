@@ -9,6 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// MaxBytes bounds one encoded config: a ConfigMap holds two of them, and 1 MiB in all.
+const MaxBytes = 450 << 10
+
 // ErrVersion marks a document of another contract version.
 var ErrVersion = errors.New("unsupported config version")
 
@@ -32,9 +35,9 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("the config has %d bytes, allowed are %d", e.Bytes, MaxBytes)
 }
 
-// Load decodes and compiles a config. It refuses another version (ErrVersion), unknown members, members given
-// twice, trailing data, and whatever Validate refuses (Errors).
-func Load(encoded []byte) (*Program, error) {
+// Decode reads a config. It refuses another version (ErrVersion), unknown members, members given twice, and trailing data;
+// whether what it reads makes sense is for the compiler to say.
+func Decode(encoded []byte) (*Config, error) {
 	if err := checkVersion(encoded); err != nil {
 		return nil, err
 	}
@@ -42,11 +45,7 @@ func Load(encoded []byte) (*Program, error) {
 	if err := json.Unmarshal(encoded, &c, json.RejectUnknownMembers(true)); err != nil {
 		return nil, fmt.Errorf("decode config: %w", err)
 	}
-	program, errs := Compile(&c)
-	if len(errs) > 0 {
-		return nil, errs
-	}
-	return program, nil
+	return &c, nil
 }
 
 // The version is read first and leniently: a newer document has members that this build does not know, and

@@ -2,6 +2,12 @@ package config
 
 import "github.com/go-json-experiment/json/jsontext"
 
+// Methods are those that a route, and an http step, may have.
+var Methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
+
+// Reserved paths belong to the gateway itself, with everything below them.
+var Reserved = []string{"/v1", "/docs", "/redoc", "/openapi.json"}
+
 // Route is one typed endpoint of the service.
 type Route struct {
 	// Path may have segments such as {id}, each the place of a parameter.

@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // compiler turns a program's steps into what can be run.
 type compiler struct {
-	program   *config.Program
+	program   *program.Program
 	env       *Environment
 	functions map[string]*function
 }

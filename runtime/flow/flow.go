@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -45,7 +46,7 @@ type Route struct {
 }
 
 // Compile prepares the routes of a program, in their order.
-func Compile(p *config.Program, env *Environment) ([]*Route, error) {
+func Compile(p *program.Program, env *Environment) ([]*Route, error) {
 	c := &compiler{program: p, env: env, functions: map[string]*function{}}
 	if err := c.addFunctions(); err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/admission"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/engine/nethttp"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
@@ -83,7 +84,7 @@ func newWorld(t *testing.T, s settings, script map[string]upstreamFunc, routes .
 	return w
 }
 
-func compiled(t *testing.T, s settings, routes ...string) *config.Program {
+func compiled(t *testing.T, s settings, routes ...string) *program.Program {
 	t.Helper()
 	c := &config.Config{
 		Version: config.Version, Service: config.Service{Name: "test"}, Runtime: config.Runtime{MaxInFlight: 100},
@@ -116,7 +117,7 @@ func compiled(t *testing.T, s settings, routes ...string) *config.Program {
 		mustUnmarshal(t, text, &r)
 		c.Routes = append(c.Routes, r)
 	}
-	p, errs := config.Compile(c)
+	p, errs := program.Compile(c)
 	if len(errs) > 0 {
 		t.Fatalf("compile: %v", errs)
 	}
@@ -132,7 +133,7 @@ func mustUnmarshal(t *testing.T, text string, into any) {
 
 const maxStreamDuration = 5 * time.Minute
 
-func (w *world) serve(p *config.Program, ups map[string]*upstream.Upstream) {
+func (w *world) serve(p *program.Program, ups map[string]*upstream.Upstream) {
 	w.admission = admission.New(2, cmp.Or(w.memory, 1<<30))
 	w.admission.SetLimit(100)
 	env := &Environment{

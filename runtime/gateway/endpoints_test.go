@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/upstream"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
@@ -122,8 +124,8 @@ func TestEndpointsSurviveAReload(t *testing.T) {
 	before := r.g.endpoints.Get(key)
 	next := assistant(url)
 	next.Runtime.MaxInFlight = 7
-	r.write(config.CurrentKey, encode(t, next))
-	r.await("the new revision", func(s config.Status) bool { return s.Revision == config.Revision(encode(t, next)) })
+	r.write(delivery.CurrentKey, encode(t, next))
+	r.await("the new revision", func(s report.Status) bool { return s.Revision == delivery.Revision(encode(t, next)) })
 	if r.g.endpoints.Get(key) != before {
 		t.Error("the endpoint's state is new")
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // refusal is how an upstream answers.
@@ -65,7 +66,7 @@ func refusedBy(t *testing.T, u *refuser) (*replica, *refuser) {
 			t.Fatal(err)
 		}
 	}
-	r.await("the keys are there", func(s config.Status) bool {
+	r.await("the keys are there", func(s report.Status) bool {
 		return len(s.Secrets) == 2 && s.Secrets[0].Loaded && s.Secrets[1].Loaded
 	})
 	return r, second

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
 
@@ -127,7 +128,7 @@ func TestAgentsAndTheirTools(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(secret, "web"), []byte("sk-web"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.await("the credential is loaded", func(s config.Status) bool { return s.Secrets[0].Loaded })
+	r.await("the credential is loaded", func(s report.Status) bool { return s.Secrets[0].Loaded })
 	resp := r.post("/only", question(`{"turns":[{"toolCalls":[{"name":"look","arguments":{"q":"cats"}},{"name":"look","arguments":{"q":"dogs"}}]},{"text":"Found:","echoRole":"tool"}]}`))
 	body := text(t, resp)
 	for _, want := range []string{"Document 1 is about cats.", "Document 1 is about dogs.", `"tool":"look"`, `"state":"succeeded"`, "event: result\ndata: 2\n\n"} {
@@ -157,7 +158,7 @@ func TestWhatRoutesDoIsCancelledWithTheClient(t *testing.T) {
 	}}
 	r := start(t, only(c, &config.Response{Body: []byte(`"${steps.all}"`)}, each))
 	r.leave(mock, "/only", question("{}"), 3)
-	r.await("nothing is in flight", func(s config.Status) bool { return s.InFlight == 0 })
+	r.await("nothing is in flight", func(s report.Status) bool { return s.InFlight == 0 })
 	if logs := r.logs.String(); strings.Contains(logs, "request failed") {
 		t.Errorf("a client that left is logged as a fault: %s", logs)
 	}

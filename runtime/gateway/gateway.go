@@ -21,6 +21,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/admission"
 	"github.com/llmservice/llmservice/runtime/cgroup"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/drain"
 	"github.com/llmservice/llmservice/runtime/engine/nethttp"
 	"github.com/llmservice/llmservice/runtime/metrics"
@@ -38,7 +40,7 @@ const (
 
 // Options are what a gateway is told once, at its start. What may change while it runs is in the config.
 type Options struct {
-	// ConfigDir holds the files config.CurrentKey and config.LastGoodKey, SecretsDir one directory per Secret.
+	// ConfigDir holds the files delivery.CurrentKey and delivery.LastGoodKey, SecretsDir one directory per Secret.
 	ConfigDir, SecretsDir string
 	// Workers is how many requests compute at the same instant, at least 1.
 	Workers int
@@ -117,7 +119,7 @@ func (o *Options) workers() int {
 	if !limited {
 		return o.Workers
 	}
-	return int(config.AutoWorkers(cpus))
+	return int(delivery.AutoWorkers(cpus))
 }
 
 // Run serves the API on api and probes, status and metrics on adm until ctx ends; then it drains and returns. It
@@ -179,12 +181,12 @@ func (g *Gateway) ready() error {
 }
 
 // Status is what the gateway says of itself.
-func (g *Gateway) Status() config.Status {
+func (g *Gateway) Status() report.Status {
 	status := g.store.status()
 	status.Version = config.Version
 	status.Draining = g.drain.Draining()
 	status.InFlight, status.MaxInFlight = g.admission.InFlight(), g.admission.Limit()
-	status.Memory = config.Memory{
+	status.Memory = report.Memory{
 		Budget: int64(g.admission.Bytes.Total()), Reserved: g.admission.Bytes.Reserved(), Refused: g.admission.Bytes.Refused(),
 	}
 	status.Streams = g.metrics.Streams()
@@ -196,9 +198,9 @@ func (g *Gateway) Status() config.Status {
 
 // statesOf says what is known of the secrets of a config. An upstream's key is looked at anew first: one that has been
 // rotated is another, and not refused.
-func (g *Gateway) statesOf(s *snapshot) (states []config.SecretState, refused []config.RefusedKey) {
+func (g *Gateway) statesOf(s *snapshot) (states []report.SecretState, refused []report.RefusedKey) {
 	for _, file := range s.secrets {
-		state := config.SecretState{SecretFile: file}
+		state := report.SecretState{SecretFile: file}
 		if times, loaded := g.credentials.Changed(file.Path()); loaded {
 			state.Loaded, state.Modified, state.Since = true, times.Modified.UTC(), times.Since.UTC()
 		}

@@ -21,6 +21,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
 
@@ -126,7 +128,7 @@ func start(t testing.TB, c *config.Config, options ...option) *replica {
 	t.Helper()
 	r := &replica{t: t, dir: t.TempDir(), client: &http.Client{Transport: &http.Transport{}}, logs: &lockedBuffer{}}
 	if c != nil {
-		r.write(config.CurrentKey, encode(t, c))
+		r.write(delivery.CurrentKey, encode(t, c))
 	}
 	o := Options{
 		ConfigDir: r.dir, SecretsDir: filepath.Join(r.dir, "secrets"), Workers: 2, MaxStreamDuration: patience,
@@ -142,7 +144,7 @@ func start(t testing.TB, c *config.Config, options ...option) *replica {
 	r.g = g
 	r.run()
 	if c != nil {
-		r.await("a config is served", func(s config.Status) bool { return s.Revision != "" })
+		r.await("a config is served", func(s report.Status) bool { return s.Revision != "" })
 	}
 	return r
 }
@@ -193,7 +195,7 @@ func (r *replica) write(key string, content []byte) {
 }
 
 // await waits until the status says what the test needs.
-func (r *replica) await(what string, ok func(config.Status) bool) {
+func (r *replica) await(what string, ok func(report.Status) bool) {
 	r.t.Helper()
 	deadline := time.Now().Add(patience)
 	for !ok(r.g.Status()) {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
 
@@ -33,9 +35,9 @@ func TestReloadInPlace(t *testing.T) {
 
 	next := prompt(url, "new prompt")
 	next.Routes[0].Path = "/renamed"
-	r.write(config.CurrentKey, encode(t, next))
-	want := config.Revision(encode(t, next))
-	r.await("the new revision", func(s config.Status) bool { return s.Revision == want && want != before })
+	r.write(delivery.CurrentKey, encode(t, next))
+	want := delivery.Revision(encode(t, next))
+	r.await("the new revision", func(s report.Status) bool { return s.Revision == want && want != before })
 
 	if resp := r.post("/answer", question("{}")); resp.StatusCode != 200 {
 		t.Fatalf("status %d", resp.StatusCode)
@@ -59,37 +61,37 @@ func TestABadConfigChangesNothing(t *testing.T) {
 		"an unknown field": `{"version":"v1","service":{"name":"x"},"runtime":{"maxInFlight":1},"nope":1}`,
 		"a bad reference":  strings.Replace(string(encode(t, assistant(url))), `"upstream":"a"`, `"upstream":"z"`, 1),
 	} {
-		r.write(config.CurrentKey, []byte(bad))
-		want := config.Revision([]byte(bad))
-		r.await(name+" is rejected", func(s config.Status) bool { return s.Rejected != nil && s.Rejected.Revision == want })
-		if s := r.g.Status(); s.Revision != before || s.Source != config.CurrentKey {
+		r.write(delivery.CurrentKey, []byte(bad))
+		want := delivery.Revision([]byte(bad))
+		r.await(name+" is rejected", func(s report.Status) bool { return s.Rejected != nil && s.Rejected.Revision == want })
+		if s := r.g.Status(); s.Revision != before || s.Source != delivery.CurrentKey {
 			t.Errorf("%s: serves %s of %s", name, s.Revision, s.Source)
 		}
 		if resp := r.post("/answer", question("{}")); resp.StatusCode != 200 {
 			t.Errorf("%s: status %d", name, resp.StatusCode)
 		}
 	}
-	r.write(config.CurrentKey, encode(t, assistant(url)))
-	r.await("the rejection is gone", func(s config.Status) bool { return s.Rejected == nil })
+	r.write(delivery.CurrentKey, encode(t, assistant(url)))
+	r.await("the rejection is gone", func(s report.Status) bool { return s.Rejected == nil })
 }
 
 func TestANewReplicaServesTheLastGoodConfig(t *testing.T) {
 	_, url := startMock(t, mockllm.Options{})
 	r := start(t, nil)
-	if status := r.admin(config.ReadyPath); status != 503 {
+	if status := r.admin(report.ReadyPath); status != 503 {
 		t.Errorf("ready without a config: %d", status)
 	}
 	if resp := r.post("/answer", question("{}")); resp.StatusCode != 503 {
 		t.Errorf("without a config: %d", resp.StatusCode)
 	}
 	good := encode(t, assistant(url))
-	r.write(config.LastGoodKey, good)
-	r.write(config.CurrentKey, []byte(`{"version":"v2"}`))
-	r.await("the last good config", func(s config.Status) bool { return s.Source == config.LastGoodKey && s.Rejected != nil })
-	if got, want := r.g.Status().Revision, config.Revision(good); got != want {
+	r.write(delivery.LastGoodKey, good)
+	r.write(delivery.CurrentKey, []byte(`{"version":"v2"}`))
+	r.await("the last good config", func(s report.Status) bool { return s.Source == delivery.LastGoodKey && s.Rejected != nil })
+	if got, want := r.g.Status().Revision, delivery.Revision(good); got != want {
 		t.Errorf("serves %s, want %s", got, want)
 	}
-	if status := r.admin(config.ReadyPath); status != 200 {
+	if status := r.admin(report.ReadyPath); status != 200 {
 		t.Errorf("ready: %d", status)
 	}
 }
@@ -103,7 +105,7 @@ func TestReloadAsTheKubeletWrites(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, config.CurrentKey), content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, delivery.CurrentKey), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		link := filepath.Join(r.dir, "..data_tmp")
@@ -116,12 +118,12 @@ func TestReloadAsTheKubeletWrites(t *testing.T) {
 	}
 	first, second := encode(t, prompt(url, "one")), encode(t, prompt(url, "two"))
 	publish("..1", first)
-	if err := os.Symlink(filepath.Join("..data", config.CurrentKey), filepath.Join(r.dir, config.CurrentKey)); err != nil {
+	if err := os.Symlink(filepath.Join("..data", delivery.CurrentKey), filepath.Join(r.dir, delivery.CurrentKey)); err != nil {
 		t.Fatal(err)
 	}
-	r.await("the first", func(s config.Status) bool { return s.Revision == config.Revision(first) })
+	r.await("the first", func(s report.Status) bool { return s.Revision == delivery.Revision(first) })
 	publish("..2", second)
-	r.await("the second", func(s config.Status) bool { return s.Revision == config.Revision(second) })
+	r.await("the second", func(s report.Status) bool { return s.Revision == delivery.Revision(second) })
 }
 
 func (r *replica) admin(path string) int {
@@ -146,8 +148,8 @@ func TestTheLimitOfBodiesIsLive(t *testing.T) {
 	large := `{"question":"` + strings.Repeat("x", 3000) + `"}`
 	for _, limit := range []int64{2000, 10_000, 2500} {
 		next := encode(t, limited(limit))
-		r.write(config.CurrentKey, next)
-		r.await("the limit", func(s config.Status) bool { return s.Revision == config.Revision(next) })
+		r.write(delivery.CurrentKey, next)
+		r.await("the limit", func(s report.Status) bool { return s.Revision == delivery.Revision(next) })
 		resp := r.post("/answer", large)
 		told := text(t, resp)
 		if refused := limit < 3000; refused != (resp.StatusCode == 413) || refused != strings.Contains(told, strconv.FormatInt(limit, 10)) {
@@ -161,11 +163,11 @@ func TestDrainLetsStreamsEnd(t *testing.T) {
 	r := start(t, assistant(url), func(o *Options) { o.DrainDelay = 500 * time.Millisecond })
 	open := r.post("/stream", question(`{"tokens":50,"tokenDelay":"20ms"}`))
 	r.begin()
-	r.await("draining", func(s config.Status) bool { return s.Draining })
-	if status := r.admin(config.ReadyPath); status != 503 {
+	r.await("draining", func(s report.Status) bool { return s.Draining })
+	if status := r.admin(report.ReadyPath); status != 503 {
 		t.Errorf("ready while draining: %d", status)
 	}
-	if status := r.admin(config.LivePath); status != 200 {
+	if status := r.admin(report.LivePath); status != 200 {
 		t.Errorf("live while draining: %d", status)
 	}
 	late := r.post("/answer", question("{}"))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/admission"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
 
@@ -58,7 +59,7 @@ func (r *replica) answered(path, body string) (status int, wrong string) {
 // nothing says that a replica at rest holds nothing.
 func (r *replica) nothing() {
 	r.t.Helper()
-	r.await("all memory is given back", func(s config.Status) bool { return s.InFlight == 0 && s.Memory.Reserved == 0 })
+	r.await("all memory is given back", func(s report.Status) bool { return s.InFlight == 0 && s.Memory.Reserved == 0 })
 }
 
 // Sixty large bodies at once, beside which small requests pass: a few are held at a time, and the rest waits or is refused.

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
@@ -77,12 +78,12 @@ func TestProducedStreamsAreCounted(t *testing.T) {
 	v := r.g.counted("/own", relay.Verdict{Stream: &relay.Stream{
 		Run: func(context.Context, relay.Sink) relay.Failure { return relay.Failure{} },
 	}})
-	open := func() config.Streams { return r.g.Status().Streams }
-	if got, want := open(), (config.Streams{Opened: 1, Open: 1}); got != want {
+	open := func() report.Streams { return r.g.Status().Streams }
+	if got, want := open(), (report.Streams{Opened: 1, Open: 1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	v.Done(relay.Outcome{Result: relay.StreamFailed, Failure: relay.Failure{Kind: relay.FailedBudget}})
-	if got, want := open(), (config.Streams{Opened: 1, Failed: 1}); got != want {
+	if got, want := open(), (report.Streams{Opened: 1, Failed: 1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/flow"
 	"github.com/llmservice/llmservice/runtime/openapi"
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -22,7 +24,7 @@ type snapshot struct {
 	table       route.Table[serves]
 	secrets     []config.SecretFile
 	// keys says which upstream uses which secret.
-	keys []config.RefusedKey
+	keys []report.RefusedKey
 }
 
 // serves is what answers the requests of one route.
@@ -32,8 +34,8 @@ type serves struct {
 	decide decider
 }
 
-// compile makes a snapshot of a config that config.Load accepted.
-func (g *Gateway) compile(p *config.Program, revision string) (*snapshot, error) {
+// compile makes a snapshot of a config that program.Load accepted.
+func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error) {
 	c := p.Config
 	s := &snapshot{
 		revision: revision, maxInFlight: c.Runtime.MaxInFlight, bodyLimit: c.Runtime.BodyLimit(),
@@ -118,11 +120,11 @@ func (s *snapshot) addDocument(c *config.Config) error {
 }
 
 // keysOf says which upstream uses which secret, in the order of the config.
-func keysOf(c *config.Config) []config.RefusedKey {
-	var keys []config.RefusedKey
+func keysOf(c *config.Config) []report.RefusedKey {
+	var keys []report.RefusedKey
 	for i := range c.Upstreams {
 		if u := &c.Upstreams[i]; u.Auth != nil && u.Auth.Bearer != nil {
-			keys = append(keys, config.RefusedKey{Upstream: u.Name, SecretFile: *u.Auth.Bearer})
+			keys = append(keys, report.RefusedKey{Upstream: u.Name, SecretFile: *u.Auth.Bearer})
 		}
 	}
 	return keys

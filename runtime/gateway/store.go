@@ -10,7 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // store holds the snapshot being served, and what is to be said of the configs that were read.
@@ -19,16 +21,16 @@ type store struct {
 
 	mu       sync.Mutex
 	source   string
-	rejected *config.Rejection
+	rejected *report.Rejection
 }
 
 // snapshot is the one being served; nil while none could be loaded.
 func (s *store) snapshot() *snapshot { return s.serving.Load() }
 
-func (s *store) status() config.Status {
+func (s *store) status() report.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status := config.Status{Source: s.source, Rejected: s.rejected}
+	status := report.Status{Source: s.source, Rejected: s.rejected}
 	if serving := s.snapshot(); serving != nil {
 		status.Revision = serving.revision
 	}
@@ -38,11 +40,11 @@ func (s *store) status() config.Status {
 // Reload reads the config directory and serves what it can: the current config, else what is served already, else
 // the last good one. A config that is served already changes nothing.
 func (g *Gateway) Reload() {
-	rejected := g.serveFile(config.CurrentKey)
+	rejected := g.serveFile(delivery.CurrentKey)
 	if rejected != nil {
 		say := g.rejections.due(rejected.Revision + " " + rejected.Message)
 		if g.store.snapshot() == nil {
-			if worse := g.serveFile(config.LastGoodKey); worse != nil && say {
+			if worse := g.serveFile(delivery.LastGoodKey); worse != nil && say {
 				g.logger.Warn("no last good config to serve", "error", worse.Message)
 			}
 		}
@@ -57,30 +59,30 @@ func (g *Gateway) Reload() {
 }
 
 // serveFile serves the config in a file, or says why it cannot.
-func (g *Gateway) serveFile(key string) *config.Rejection {
+func (g *Gateway) serveFile(key string) *report.Rejection {
 	encoded, err := os.ReadFile(filepath.Join(g.options.ConfigDir, key))
 	if errors.Is(err, fs.ErrNotExist) {
-		return &config.Rejection{Message: fmt.Sprintf("there is no config %q", key)}
+		return &report.Rejection{Message: fmt.Sprintf("there is no config %q", key)}
 	}
 	if err != nil {
-		return &config.Rejection{Message: err.Error()}
+		return &report.Rejection{Message: err.Error()}
 	}
-	revision := config.Revision(encoded)
+	revision := delivery.Revision(encoded)
 	if serving := g.store.snapshot(); serving != nil && serving.revision == revision {
 		return nil
 	}
-	parsed, err := config.Load(encoded)
+	parsed, err := program.Load(encoded)
 	if err != nil {
-		return &config.Rejection{Revision: revision, Message: err.Error()}
+		return &report.Rejection{Revision: revision, Message: err.Error()}
 	}
 	compiled, err := g.compile(parsed, revision)
 	if err != nil {
-		return &config.Rejection{Revision: revision, Message: err.Error()}
+		return &report.Rejection{Revision: revision, Message: err.Error()}
 	}
 	g.serveSnapshot(compiled, key)
 	g.endpoints.Retain(endpointKeys(parsed.Config))
 	g.credentials.Retain(func(upstream, path string) bool {
-		return slices.ContainsFunc(compiled.keys, func(k config.RefusedKey) bool { return k.Upstream == upstream && k.Path() == path })
+		return slices.ContainsFunc(compiled.keys, func(k report.RefusedKey) bool { return k.Upstream == upstream && k.Path() == path })
 	})
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
 
@@ -79,7 +80,7 @@ func TestStreamsEndAsTheProtocolSays(t *testing.T) {
 			t.Errorf("a chunk under the upstream's name: %s", c)
 		}
 	}
-	r.await("the stream is counted", func(s config.Status) bool { return s.Streams.Done == 1 && s.Streams.Open == 0 && s.InFlight == 0 })
+	r.await("the stream is counted", func(s report.Status) bool { return s.Streams.Done == 1 && s.Streams.Open == 0 && s.InFlight == 0 })
 }
 
 // A fault after the first token is an error event, whatever the fault: never a second [DONE], never a bare end.
@@ -221,7 +222,7 @@ func TestUpstreamsAreCancelledWithTheClient(t *testing.T) {
 			mock, url := startMock(t, mockllm.Options{})
 			r := start(t, assistant(url))
 			r.leave(mock, tt.path, tt.body, 1)
-			r.await("nothing is in flight", func(s config.Status) bool { return s.InFlight == 0 && s.Streams.Open == 0 })
+			r.await("nothing is in flight", func(s report.Status) bool { return s.InFlight == 0 && s.Streams.Open == 0 })
 		})
 	}
 }
@@ -288,7 +289,7 @@ func TestRefusedKeys(t *testing.T) {
 		t.Error("the key is in the status or the logs")
 	}
 	write("k2")
-	r.await("the rotated key", func(s config.Status) bool { return len(s.RefusedKeys) == 0 })
+	r.await("the rotated key", func(s report.Status) bool { return len(s.RefusedKeys) == 0 })
 }
 
 func TestCredentials(t *testing.T) {
@@ -300,7 +301,7 @@ func TestCredentials(t *testing.T) {
 	if resp := r.post("/answer", question("{}")); resp.StatusCode != 503 {
 		t.Errorf("without the secret: %d %s", resp.StatusCode, text(t, resp))
 	}
-	want := []config.SecretState{{SecretFile: config.SecretFile{Secret: "keys", Key: "openai"}}}
+	want := []report.SecretState{{SecretFile: config.SecretFile{Secret: "keys", Key: "openai"}}}
 	if diff := cmp.Diff(want, r.g.Status().Secrets); diff != "" {
 		t.Error(diff)
 	}
@@ -313,7 +314,7 @@ func TestCredentials(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r.await("the secret is loaded", func(s config.Status) bool { return s.Secrets[0].Loaded })
+	r.await("the secret is loaded", func(s report.Status) bool { return s.Secrets[0].Loaded })
 	if s := r.g.Status().Secrets[0]; s.Since.IsZero() || s.Modified.IsZero() || s.Since.Location() != time.UTC {
 		t.Errorf("nobody can tell when it changed: %+v", s)
 	}

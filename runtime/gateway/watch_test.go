@@ -15,7 +15,8 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
 
@@ -42,7 +43,7 @@ func TestConfigsAreReadWithoutAWatch(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, config.CurrentKey), good, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, delivery.CurrentKey), good, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(unwatched)
@@ -67,10 +68,10 @@ func TestAConfigDirectoryThatAppears(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, config.CurrentKey), content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, delivery.CurrentKey), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r.await(text, func(s config.Status) bool { return s.Revision == config.Revision(content) })
+		r.await(text, func(s report.Status) bool { return s.Revision == delivery.Revision(content) })
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
@@ -92,8 +93,8 @@ func TestWritesDoNotPostponeAReloadForEver(t *testing.T) {
 		}
 	})
 	next := encode(t, prompt(url, "two"))
-	r.write(config.CurrentKey, next)
-	r.await("the new config", func(s config.Status) bool { return s.Revision == config.Revision(next) })
+	r.write(delivery.CurrentKey, next)
+	r.await("the new config", func(s report.Status) bool { return s.Revision == delivery.Revision(next) })
 }
 
 // The wait for quiet is short, and bounded from the first change on.

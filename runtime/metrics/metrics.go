@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -142,8 +142,8 @@ func (m *Metrics) InvalidAnswer(route string) { m.invalid.WithLabelValues(route)
 
 // Streams reports the counts of streams. What ended is read before what began, so that no reader sees more ended
 // than begun.
-func (m *Metrics) Streams() config.Streams {
-	s := config.Streams{Done: m.done.Load(), Failed: m.failed.Load(), Cancelled: m.cancelled.Load()}
+func (m *Metrics) Streams() report.Streams {
+	s := report.Streams{Done: m.done.Load(), Failed: m.failed.Load(), Cancelled: m.cancelled.Load()}
 	s.Opened = m.opened.Load()
 	s.Open = s.Opened - s.Done - s.Failed - s.Cancelled
 	return s

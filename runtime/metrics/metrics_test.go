@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -20,7 +20,7 @@ func TestStreamsAddUp(t *testing.T) {
 	for _, r := range []relay.Result{relay.StreamDone, relay.StreamDone, relay.Replied, relay.StreamFailed, relay.ClientLeft} {
 		m.StreamEnded("/chat", relay.Outcome{Result: r})
 	}
-	want := config.Streams{Opened: 6, Open: 1, Done: 3, Failed: 1, Cancelled: 1}
+	want := report.Streams{Opened: 6, Open: 1, Done: 3, Failed: 1, Cancelled: 1}
 	if diff := cmp.Diff(want, m.Streams()); diff != "" {
 		t.Error(diff)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // Version is the release of the OpenAPI Specification that documents follow.
@@ -63,7 +64,7 @@ func Build(c *config.Config) ([]byte, error) {
 	}
 	d := &document{
 		OpenAPI: Version,
-		Info:    info{Title: c.Service.Name, Version: config.Revision(encoded)},
+		Info:    info{Title: c.Service.Name, Version: delivery.Revision(encoded)},
 		part:    part{Paths: members[pathItem]{}},
 	}
 	if len(c.Routes)+len(c.Models) > 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 var update = flag.Bool("update", false, "write testdata/document.json anew")
@@ -239,7 +240,7 @@ func TestDocumentGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The version is that of the config, whose form may change without a change of the document.
-	got := jsontext.Value(bytes.Replace(build(t, c), []byte(config.Revision(encoded)), []byte("REVISION"), 1))
+	got := jsontext.Value(bytes.Replace(build(t, c), []byte(delivery.Revision(encoded)), []byte("REVISION"), 1))
 	if err := got.Indent(jsontext.WithIndent("  ")); err != nil {
 		t.Fatal(err)
 	}
@@ -284,8 +285,8 @@ func TestInfo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Info.Title != "assistant" || d.Info.Version != config.Revision(encoded) {
-		t.Errorf("title %q, version %q; want assistant, %s", d.Info.Title, d.Info.Version, config.Revision(encoded))
+	if d.Info.Title != "assistant" || d.Info.Version != delivery.Revision(encoded) {
+		t.Errorf("title %q, version %q; want assistant, %s", d.Info.Title, d.Info.Version, delivery.Revision(encoded))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/schema"
 )
@@ -172,7 +173,7 @@ func TestDataIsDataToEveryWalk(t *testing.T) {
 					Response: &config.Response{Body: jsontext.Value(`"${request.body}"`), Schema: text},
 				}},
 			}
-			if errs := config.Validate(c); errs != nil {
+			if errs := program.Validate(c); errs != nil {
 				t.Fatal(errs)
 			}
 			document := build(t, c)

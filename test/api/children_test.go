@@ -17,6 +17,7 @@ import (
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 )
 
 func TestSamples(t *testing.T) {
@@ -138,7 +139,7 @@ func children(t *testing.T, service *v1alpha1.LLMService) []render.Child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if errs := config.Validate(contract); len(errs) > 0 {
+	if errs := program.Validate(contract); len(errs) > 0 {
 		t.Fatal(errs)
 	}
 	encoded, err := config.Encode(contract)

@@ -19,6 +19,7 @@ import (
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/test/seed"
 )
 
@@ -194,7 +195,7 @@ func (m *matrix) render(of any) (children map[string]string, problem string) {
 		m.t.Errorf("%v: the API accepts what cannot be translated: %v", of, err)
 		return nil, ""
 	}
-	if errs := config.Validate(contract); len(errs) > 0 {
+	if errs := program.Validate(contract); len(errs) > 0 {
 		return nil, errs[0].Path + ": " + errs[0].Message
 	}
 	encoded, err := config.Encode(contract)

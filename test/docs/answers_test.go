@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -79,7 +79,7 @@ func TestRetries(t *testing.T) {
 func TestStatusExample(t *testing.T) {
 	text := read(t, "docs/operations.md")
 	shown := fenceAfter(t, text, "`/metrics` | Prometheus metrics")
-	var status config.Status
+	var status report.Status
 	decoder := json.NewDecoder(strings.NewReader(shown))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&status); err != nil {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // constants evaluates the constants of a package from its source, unexported ones too.
@@ -118,7 +118,7 @@ func set(list []string) []string { return slices.Compact(slices.Sorted(slices.Va
 func keys(m map[string]any) []string { return slices.Collect(maps.Keys(m)) }
 
 func adminPaths() []string {
-	return []string{config.LivePath, config.ReadyPath, config.StatusPath, config.MetricsPath}
+	return []string{report.LivePath, report.ReadyPath, report.StatusPath, report.MetricsPath}
 }
 
 func jsonOf(t *testing.T, text []byte) any {

@@ -12,6 +12,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/manifest"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -66,5 +67,5 @@ func answering(t *testing.T, expression string) (*config.Config, config.Errors) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, config.Validate(c)
+	return c, program.Validate(c)
 }

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/llmservice/llmservice/runtime/admission"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // TestLimits compares every row of docs/limits.md with the constant that it names.
@@ -87,11 +87,11 @@ func TestDrainFigures(t *testing.T) {
 
 func drainRows() []string {
 	const longest = time.Hour
-	beyond := config.GracePeriod(longest) - longest
+	beyond := delivery.GracePeriod(longest) - longest
 	return []string{
-		fmt.Sprintf("| %s | no more connections are accepted.", config.DrainDelay),
-		fmt.Sprintf("| %s + `maxStreamDuration` | what is left ends", config.DrainDelay),
+		fmt.Sprintf("| %s | no more connections are accepted.", delivery.DrainDelay),
+		fmt.Sprintf("| %s + `maxStreamDuration` | what is left ends", delivery.DrainDelay),
 		fmt.Sprintf("| %s + `maxStreamDuration` | the pod's `terminationGracePeriodSeconds`", beyond),
-		fmt.Sprintf("For the default of 5m the grace period is %.0fs.", config.GracePeriod(5*time.Minute).Seconds()),
+		fmt.Sprintf("For the default of 5m the grace period is %.0fs.", delivery.GracePeriod(5*time.Minute).Seconds()),
 	}
 }

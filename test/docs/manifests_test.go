@@ -16,6 +16,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/manifest"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/flow"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -127,7 +128,7 @@ func contract(t *testing.T, page, text string) *config.Config {
 	if err != nil {
 		t.Fatalf("%s: %v", page, err)
 	}
-	if errs := config.Validate(c); len(errs) > 0 {
+	if errs := program.Validate(c); len(errs) > 0 {
 		t.Errorf("%s: %v", page, errs)
 	}
 	return c
@@ -155,7 +156,7 @@ func TestExampleOf422(t *testing.T) {
 // answerOf asks the first route of a config, of which it wants a whole answer without a call of an upstream.
 func answerOf(t *testing.T, c *config.Config, r *relay.Request) *relay.Reply {
 	t.Helper()
-	program, errs := config.Compile(c)
+	program, errs := program.Compile(c)
 	if errs != nil {
 		t.Fatal(errs)
 	}

@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/test/scenario"
 )
 
@@ -31,7 +31,7 @@ func children(f *fixture) []client.Object {
 		o.SetNamespace(f.namespace)
 		o.SetName(f.Name())
 	}
-	objects[1].SetName(config.ConfigMapName(f.Name()))
+	objects[1].SetName(delivery.ConfigMapName(f.Name()))
 	return objects
 }
 

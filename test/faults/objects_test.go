@@ -20,6 +20,8 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // gateway answers for its status on loopback.
@@ -27,11 +29,11 @@ type gateway struct {
 	server *httptest.Server
 
 	mu     sync.Mutex
-	status config.Status
+	status report.Status
 }
 
 func newGateway(revision string) *gateway {
-	g := &gateway{status: config.Status{Version: config.Version, Revision: revision, Source: config.CurrentKey}}
+	g := &gateway{status: report.Status{Version: config.Version, Revision: revision, Source: delivery.CurrentKey}}
 	g.server = httptest.NewServer(g)
 	return g
 }
@@ -49,10 +51,10 @@ func (g *gateway) revision() string {
 }
 
 func (g *gateway) serve(revision string) {
-	g.set(func(s *config.Status) { s.Revision = revision })
+	g.set(func(s *report.Status) { s.Revision = revision })
 }
 
-func (g *gateway) set(change func(*config.Status)) {
+func (g *gateway) set(change func(*report.Status)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	change(&g.status)

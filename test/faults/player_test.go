@@ -23,7 +23,7 @@ import (
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers"
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // kubeletSync is when a kubelet finds a changed ConfigMap without being nudged.
@@ -143,11 +143,11 @@ func (r *run) observe(ctx context.Context) (*cluster, error) {
 
 // revision is that of the current config of a service; empty where there is none.
 func (c *cluster) revision(service string) string {
-	documents := c.documents[config.ConfigMapName(service)]
-	if documents == nil || documents.Data[config.CurrentKey] == "" {
+	documents := c.documents[delivery.ConfigMapName(service)]
+	if documents == nil || documents.Data[delivery.CurrentKey] == "" {
 		return ""
 	}
-	return config.Revision([]byte(documents.Data[config.CurrentKey]))
+	return delivery.Revision([]byte(documents.Data[delivery.CurrentKey]))
 }
 
 // loadConfigs has gateways serve what their kubelets have found.

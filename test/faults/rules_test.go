@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // rules are what must hold at every write, whatever goes wrong. They are used with the run's mu held.
@@ -71,7 +71,7 @@ func (u *rules) specOf(s *v1alpha1.LLMService) spec {
 			image = s.Spec.Runtime.Image
 		}
 		longest, _ := s.Spec.Runtime.MaxStreamDuration.Parse()
-		grace = int64(config.GracePeriod(longest).Seconds())
+		grace = int64(delivery.GracePeriod(longest).Seconds())
 	}
 	if s.Spec.Exposure != nil && s.Spec.Exposure.Service != nil {
 		port = s.Spec.Exposure.Service.Port
@@ -104,7 +104,7 @@ var modelName = regexp.MustCompile(`"model":"(m\d+)"`)
 func partOf(object client.Object) (string, bool) {
 	switch o := object.(type) {
 	case *corev1.ConfigMap:
-		if m := modelName.FindStringSubmatch(o.Data[config.CurrentKey]); m != nil {
+		if m := modelName.FindStringSubmatch(o.Data[delivery.CurrentKey]); m != nil {
 			return m[1], true
 		}
 		return "", true
@@ -269,7 +269,7 @@ func (u *rules) checkGeneration(w *write, is client.Object, owner types.UID) {
 	}
 	if w.kind != "ConfigMap" {
 		// The documents come first: what follows belongs to the spec that they are of.
-		if documents, ok := u.run.get("ConfigMap", config.ConfigMapName(w.name)).(*corev1.ConfigMap); ok && metav1.IsControlledBy(documents, ownerOf(is)) {
+		if documents, ok := u.run.get("ConfigMap", delivery.ConfigMapName(w.name)).(*corev1.ConfigMap); ok && metav1.IsControlledBy(documents, ownerOf(is)) {
 			delivered, _ := partOf(documents)
 			both := slices.DeleteFunc(u.of(owner, "ConfigMap", delivered), func(g int64) bool { return !slices.Contains(candidates, g) })
 			if len(both) == 0 && !u.edited[documents.UID] {
@@ -305,11 +305,11 @@ func (u *rules) checkTemplate(w *write, was, is *appsv1.Deployment) {
 
 // checkLastGood: it is what a gateway has served, and it is not lost.
 func (u *rules) checkLastGood(w *write, was, is *corev1.ConfigMap, service string, hand bool) {
-	good := is.Data[config.LastGoodKey]
+	good := is.Data[delivery.LastGoodKey]
 	switch {
-	case good != "" && !u.loaded[service][config.Revision([]byte(good))]:
+	case good != "" && !u.loaded[service][delivery.Revision([]byte(good))]:
 		u.run.brokef("%s: no gateway has served what is called the last good config", w)
-	case good == "" && was != nil && was.UID == is.UID && was.Data[config.LastGoodKey] != "" && !hand:
+	case good == "" && was != nil && was.UID == is.UID && was.Data[delivery.LastGoodKey] != "" && !hand:
 		u.run.brokef("%s: the last good config is lost", w)
 	}
 }
@@ -360,7 +360,7 @@ func (u *rules) unproved(c *cluster, service *v1alpha1.LLMService, generation in
 	for _, kind := range []string{"ConfigMap", "Service", "Deployment", "HorizontalPodAutoscaler"} {
 		name := service.Name
 		if kind == "ConfigMap" {
-			name = config.ConfigMapName(name)
+			name = delivery.ConfigMapName(name)
 		}
 		object, part := u.run.get(kind, name), ""
 		if object != nil && metav1.IsControlledBy(object, service) {

@@ -11,7 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // script is what people do, step by step; each step waits for the one before as far as the fault lets it.
@@ -90,7 +91,7 @@ func broken(s *v1alpha1.LLMService) { s.Spec.Models[0].Upstreams = []string{"now
 
 func repaired(s *v1alpha1.LLMService) { s.Spec.Models[0].Upstreams = []string{"fast"} }
 
-var documents = config.ConfigMapName(name)
+var documents = delivery.ConfigMapName(name)
 
 // scripts are all that is played.
 var scripts = []script{
@@ -125,7 +126,7 @@ var scripts = []script{
 			d := o.(*appsv1.Deployment)
 			d.Spec.Replicas, d.Spec.Paused, d.Spec.Template.Spec.Containers[0].Image = new(int32(7)), true, "other"
 		}),
-		edits("ConfigMap", documents, func(o client.Object) { o.(*corev1.ConfigMap).Data[config.CurrentKey] = "{}" }),
+		edits("ConfigMap", documents, func(o client.Object) { o.(*corev1.ConfigMap).Data[delivery.CurrentKey] = "{}" }),
 		edits("Service", name, func(o client.Object) { o.(*corev1.Service).Spec.Ports[0].Port = 81 }),
 		edits("PodDisruptionBudget", name, func(o client.Object) {
 			o.(*policyv1.PodDisruptionBudget).Spec.MaxUnavailable = new(intstr.FromInt32(2))
@@ -213,7 +214,7 @@ func (r *run) lose() {
 		}
 		for i := range c.pods {
 			if g := r.player.gateway(c.pods[i].Name); g != nil {
-				g.set(func(s *config.Status) { s.Streams = config.Streams{Opened: 5, Open: 3, Done: 2} })
+				g.set(func(s *report.Status) { s.Streams = report.Streams{Opened: 5, Open: 3, Done: 2} })
 			}
 		}
 		return nil

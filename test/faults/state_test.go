@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // end is how a run ended: what there is, and what it took.
@@ -40,7 +40,7 @@ func (r *run) result() end {
 	for i := range services {
 		objects["LLMService "+services[i].Name] = r.normal(&services[i])
 		latest := regexp.MustCompile(fmt.Sprintf(`(observedGeneration": |\\"generation\\":)%d\b`, services[i].Generation))
-		for _, object := range []string{"LLMService " + services[i].Name, "ConfigMap " + config.ConfigMapName(services[i].Name)} {
+		for _, object := range []string{"LLMService " + services[i].Name, "ConfigMap " + delivery.ConfigMapName(services[i].Name)} {
 			// How many there were depends on what autoscalers did.
 			objects[object] = latest.ReplaceAllString(objects[object], "${1}LATEST")
 		}
@@ -60,7 +60,7 @@ func (r *run) nameRevisions(objects map[string]string) {
 	for _, documents := range c.documents {
 		for key, document := range documents.Data {
 			for object := range objects {
-				objects[object] = strings.ReplaceAll(objects[object], config.Revision([]byte(document)), "REVISION-OF-"+documents.Name+"-"+key)
+				objects[object] = strings.ReplaceAll(objects[object], delivery.Revision([]byte(document)), "REVISION-OF-"+documents.Name+"-"+key)
 			}
 		}
 	}
@@ -104,7 +104,7 @@ func (r *run) normal(object client.Object) string {
 	return times.ReplaceAllString(result, `"TIME"`)
 }
 
-var lastGood = regexp.MustCompile(`(?m)^ *"` + config.LastGoodKey + `":.*\n|\\"lastGood\\":\\"[^"]*\\",|,\n( *"` + config.LastGoodKey + `":[^\n]*)`)
+var lastGood = regexp.MustCompile(`(?m)^ *"` + delivery.LastGoodKey + `":.*\n|\\"lastGood\\":\\"[^"]*\\",|,\n( *"` + delivery.LastGoodKey + `":[^\n]*)`)
 
 // lastGoodless leaves out what depends on what gateways had the time to serve.
 func lastGoodless(objects map[string]string) map[string]string {

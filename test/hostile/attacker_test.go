@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// report is what an attacker saw.
-type report struct {
+// findings is what an attacker saw.
+type findings struct {
 	// Outcomes counts the answers, by status or by what was wrong.
 	Outcomes map[string]int `json:"outcomes"`
 	// Wrong are examples of answers that are not clear ones.
@@ -27,7 +27,7 @@ type report struct {
 	Slowest time.Duration `json:"slowest"`
 }
 
-func (r report) String() string {
+func (r findings) String() string {
 	var parts []string
 	for _, outcome := range slices.Sorted(maps.Keys(r.Outcomes)) {
 		parts = append(parts, fmt.Sprintf("%d× %s", r.Outcomes[outcome], outcome))
@@ -72,12 +72,12 @@ type assault struct {
 	messages [][]byte
 
 	mu     sync.Mutex
-	report report
+	report findings
 }
 
 // attackOn makes an attack, and says when it begins: the making of bodies takes time, too.
-func attackOn(address string, a *attack, out io.Writer) report {
-	s := &assault{attack: a, address: address, report: report{Outcomes: map[string]int{}}}
+func attackOn(address string, a *attack, out io.Writer) findings {
+	s := &assault{attack: a, address: address, report: findings{Outcomes: map[string]int{}}}
 	if a.requests != nil {
 		s.messages = a.requests()
 	}
@@ -121,11 +121,11 @@ func (s *assault) count(o outcome) {
 }
 
 // order makes the companion attack a gateway, and tells when that has begun.
-func (c *companion) order(address, name string, begun func()) (report, error) {
+func (c *companion) order(address, name string, begun func()) (findings, error) {
 	if _, err := fmt.Fprintf(c.in, "%s %s\n", address, name); err != nil {
-		return report{}, fmt.Errorf("order an attack: %w", err)
+		return findings{}, fmt.Errorf("order an attack: %w", err)
 	}
-	var r report
+	var r findings
 	if _, err := c.line(time.Minute); err != nil {
 		return r, fmt.Errorf("the attack does not begin: %w", err)
 	}

@@ -132,7 +132,7 @@ func (f *field) suffer(t *testing.T, a *attack) {
 
 // result is one attack, seen from all sides.
 type result struct {
-	report       report
+	report       findings
 	memory       memory
 	limit        int64
 	alone, under time.Duration

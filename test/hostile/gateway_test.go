@@ -26,6 +26,9 @@ import (
 	"github.com/llmservice/llmservice/controllers/manifest"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // gateway is the program under attack, in its control group.
@@ -89,14 +92,14 @@ func (i *installation) writeConfig(service *v1alpha1.LLMService, paced, hostile 
 		at := strings.Replace(u.Endpoints[0].URL, "hostile.invalid", hostile, 1)
 		u.Endpoints = []config.Endpoint{{URL: strings.Replace(at, "model.invalid", paced, 1)}}
 	}
-	if errs := config.Validate(contract); len(errs) > 0 {
+	if errs := program.Validate(contract); len(errs) > 0 {
 		return fmt.Errorf("the manifest: %w", errs)
 	}
 	encoded, err := config.Encode(contract)
 	if err != nil {
 		return fmt.Errorf("the manifest: %w", err)
 	}
-	return os.WriteFile(filepath.Join(i.dir, config.CurrentKey), encoded, 0o600)
+	return os.WriteFile(filepath.Join(i.dir, delivery.CurrentKey), encoded, 0o600)
 }
 
 // readContainer takes from the rendered Deployment what a kubelet would.
@@ -188,7 +191,7 @@ var operator = &http.Client{Timeout: 2 * time.Second}
 func (g *gateway) ready(ctx context.Context) error {
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		status, err := g.get(ctx, config.ReadyPath, io.Discard)
+		status, err := g.get(ctx, report.ReadyPath, io.Discard)
 		switch {
 		case err == nil && status == http.StatusOK:
 			return nil
@@ -219,10 +222,10 @@ func (g *gateway) get(ctx context.Context, path string, into io.Writer) (status 
 // atRest says whether nothing but the paced streams is being served.
 func (g *gateway) atRest(ctx context.Context) error {
 	var text bytes.Buffer
-	if status, err := g.get(ctx, config.StatusPath, &text); err != nil || status != http.StatusOK {
+	if status, err := g.get(ctx, report.StatusPath, &text); err != nil || status != http.StatusOK {
 		return fmt.Errorf("ask the admin listener: status %d, %w", status, err)
 	}
-	var said config.Status
+	var said report.Status
 	if err := json.Unmarshal(text.Bytes(), &said); err != nil {
 		return fmt.Errorf("read the gateway's status: %w", err)
 	}

@@ -25,7 +25,14 @@ var reach = []struct {
 	{
 		from:  "./runtime/...",
 		never: []string{"k8s.io/", "sigs.k8s.io/", module + "api/", module + "controllers", module + "cmd/"},
-		why:   "operator code enters runtime/ through runtime/config alone",
+		why:   "operator code enters runtime/ through runtime/config, and what is below it, alone",
+	},
+	{
+		from: "./runtime/config/...",
+		never: []string{
+			module + "runtime/flow", module + "runtime/gateway", module + "runtime/relay", module + "runtime/engine", module + "runtime/upstream",
+		},
+		why: "a config is compiled by the operator, too, which runs nothing of it",
 	},
 	{
 		from:   "./api/...",

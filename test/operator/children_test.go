@@ -17,13 +17,13 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // children lists every child of a service, empty but for its name.
 func children(service *v1alpha1.LLMService) map[string]client.Object {
 	name := metav1.ObjectMeta{Namespace: service.Namespace, Name: service.Name}
-	documents := metav1.ObjectMeta{Namespace: service.Namespace, Name: config.ConfigMapName(service.Name)}
+	documents := metav1.ObjectMeta{Namespace: service.Namespace, Name: delivery.ConfigMapName(service.Name)}
 	return map[string]client.Object{
 		"ServiceAccount":          &corev1.ServiceAccount{ObjectMeta: name},
 		"ConfigMap":               &corev1.ConfigMap{ObjectMeta: documents},
@@ -100,7 +100,7 @@ func TestRestoresWhatWasChangedByHand(t *testing.T) {
 	}{
 		{"value", "ServiceAccount", func(o client.Object) { o.(*corev1.ServiceAccount).AutomountServiceAccountToken = new(true) }},
 		{"label of the caches", "ServiceAccount", func(o client.Object) { o.SetLabels(nil) }},
-		{"document", "ConfigMap", func(o client.Object) { o.(*corev1.ConfigMap).Data[config.CurrentKey] = "{}" }},
+		{"document", "ConfigMap", func(o client.Object) { o.(*corev1.ConfigMap).Data[delivery.CurrentKey] = "{}" }},
 		{"port", "Service", func(o client.Object) { o.(*corev1.Service).Spec.Ports[0].Port = 81 }},
 		{"key of a selector", "Service", func(o client.Object) { o.(*corev1.Service).Spec.Selector["by"] = "hand" }},
 		{"budget", "PodDisruptionBudget", func(o client.Object) {

@@ -18,6 +18,7 @@ import (
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // broken names an upstream that there is not: the API lets it pass, the config's validation does not.
@@ -193,8 +194,8 @@ func TestAcknowledgement(t *testing.T) {
 		t.Errorf("message %q, want %q", message, want)
 	}
 
-	b.set(func(status *config.Status) {
-		status.Rejected = &config.Rejection{Revision: second, Message: "cannot compile"}
+	b.set(func(status *report.Status) {
+		status.Rejected = &report.Rejection{Revision: second, Message: "cannot compile"}
 	})
 	message = s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/Rejected")
 	if want := "pod assistant-b: cannot compile"; message != want {
@@ -227,12 +228,12 @@ func TestMissingSecret(t *testing.T) {
 	service := s.create("assistant")
 	a, _ := s.up(service)
 	file := config.SecretFile{Secret: "keys", Key: "openai"}
-	a.set(func(status *config.Status) { status.Secrets = []config.SecretState{{SecretFile: file}} })
+	a.set(func(status *report.Status) { status.Secrets = []report.SecretState{{SecretFile: file}} })
 	message := s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/SecretMissing")
 	if want := `Not there: pod assistant-a: key "openai" of Secret "keys"`; message != want {
 		t.Errorf("message %q, want %q", message, want)
 	}
-	a.set(func(status *config.Status) { status.Secrets = []config.SecretState{{SecretFile: file, Loaded: true}} })
+	a.set(func(status *report.Status) { status.Secrets = []report.SecretState{{SecretFile: file, Loaded: true}} })
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 }
 
@@ -242,14 +243,14 @@ func TestARefusedKey(t *testing.T) {
 	service := s.create("assistant")
 	a, _ := s.up(service)
 	since := time.Unix(36, 0)
-	key := config.RefusedKey{Upstream: "fast", SecretFile: config.SecretFile{Secret: "keys", Key: "openai"}, Since: since}
-	a.set(func(status *config.Status) { status.RefusedKeys = []config.RefusedKey{key} })
+	key := report.RefusedKey{Upstream: "fast", SecretFile: config.SecretFile{Secret: "keys", Key: "openai"}, Since: since}
+	a.set(func(status *report.Status) { status.RefusedKeys = []report.RefusedKey{key} })
 	message := s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/KeyRefused")
 	if want := `By 401 or 403, upstream "fast" refuses key "openai" of Secret "keys"`; message != want {
 		t.Errorf("message %q, want %q", message, want)
 	}
 	s.awaitNudge("assistant-a", "refused-10.1")
-	a.set(func(status *config.Status) { status.RefusedKeys = nil })
+	a.set(func(status *report.Status) { status.RefusedKeys = nil })
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 	s.settle()
 	s.silent(t)

@@ -18,6 +18,8 @@ import (
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // fleet plays the Deployment controller, the kubelet and the gateways of a namespace.
@@ -34,7 +36,7 @@ type gateway struct {
 	server *httptest.Server
 
 	mu     sync.Mutex
-	status config.Status
+	status report.Status
 	// slow is how long an answer takes.
 	slow time.Duration
 }
@@ -64,7 +66,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(g.status)
 }
 
-func (g *gateway) set(change func(*config.Status)) {
+func (g *gateway) set(change func(*report.Status)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	change(&g.status)
@@ -79,13 +81,13 @@ func (g *gateway) slowDown() {
 
 // serves has the gateway serve a revision.
 func (g *gateway) serves(revision string) {
-	g.set(func(s *config.Status) { s.Revision, s.Source, s.Rejected = revision, config.CurrentKey, nil })
+	g.set(func(s *report.Status) { s.Revision, s.Source, s.Rejected = revision, delivery.CurrentKey, nil })
 }
 
 // pod starts a gateway that serves a revision, in a pod that is ready.
 func (f *fleet) pod(service *v1alpha1.LLMService, name, revision string) *gateway {
 	f.t.Helper()
-	g := &gateway{status: config.Status{Version: config.Version, Revision: revision, Source: config.CurrentKey}}
+	g := &gateway{status: report.Status{Version: config.Version, Revision: revision, Source: delivery.CurrentKey}}
 	g.server = httptest.NewServer(g)
 	f.t.Cleanup(g.server.Close)
 	f.mu.Lock()
@@ -153,7 +155,7 @@ func (f *fleet) delivered(service *v1alpha1.LLMService) string {
 func (f *fleet) documents(service *v1alpha1.LLMService) (current, lastGood string) {
 	f.t.Helper()
 	var configMap corev1.ConfigMap
-	key := client.ObjectKey{Namespace: f.namespace, Name: config.ConfigMapName(service.Name)}
+	key := client.ObjectKey{Namespace: f.namespace, Name: delivery.ConfigMapName(service.Name)}
 	if !exists(f.t, key, &configMap) {
 		return "", ""
 	}
@@ -161,9 +163,9 @@ func (f *fleet) documents(service *v1alpha1.LLMService) (current, lastGood strin
 		if encoded == "" {
 			return ""
 		}
-		return config.Revision([]byte(encoded))
+		return delivery.Revision([]byte(encoded))
 	}
-	return name(configMap.Data[config.CurrentKey]), name(configMap.Data[config.LastGoodKey])
+	return name(configMap.Data[delivery.CurrentKey]), name(configMap.Data[delivery.LastGoodKey])
 }
 
 // awaitDelivery waits until the ConfigMap holds another revision than this one, and returns it.

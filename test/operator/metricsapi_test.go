@@ -28,7 +28,7 @@ import (
 	"github.com/llmservice/llmservice/controllers"
 	"github.com/llmservice/llmservice/controllers/metricsapi"
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // The whole way of the HPA controller: discovery, the API server's proxy, our certificate, who asks and whether they
@@ -41,8 +41,8 @@ func TestInFlightReachesTheAutoscaler(t *testing.T) {
 	service := s.create("assistant", scaling(inFlight), func(l *v1alpha1.LLMService) { l.Labels = map[string]string{"team": "a"} })
 	idle := s.create("idle")
 	a, b := s.up(service)
-	a.set(func(status *config.Status) { status.InFlight = 5 })
-	b.set(func(status *config.Status) { status.InFlight = 37 })
+	a.set(func(status *report.Status) { status.InFlight = 5 })
+	b.set(func(status *report.Status) { status.InFlight = 37 })
 
 	var namespaced custom_metrics.MetricsInterface
 	kind := v1alpha1.GroupVersion.WithKind(v1alpha1.Kind).GroupKind()

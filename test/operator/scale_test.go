@@ -19,6 +19,7 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 func TestShrinksByTheIdlest(t *testing.T) {
@@ -30,7 +31,7 @@ func TestShrinksByTheIdlest(t *testing.T) {
 	s.fleet.rollOut(service)
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 	for gateway, inFlight := range map[*gateway]int64{a: 5, b: 0, c: 2} {
-		gateway.set(func(status *config.Status) { status.InFlight = inFlight })
+		gateway.set(func(status *report.Status) { status.InFlight = inFlight })
 	}
 	s.awaitReadings(service, map[string]*gateway{"assistant-a": a, "assistant-b": b, "assistant-c": c})
 	s.settle()
@@ -119,7 +120,7 @@ func TestReportsCutStreams(t *testing.T) {
 	s := start(t)
 	service := s.create("assistant")
 	a, _ := s.up(service)
-	a.set(func(status *config.Status) { status.Streams = config.Streams{Opened: 5, Open: 3, Done: 2} })
+	a.set(func(status *report.Status) { status.Streams = report.Streams{Opened: 5, Open: 3, Done: 2} })
 	s.awaitReadings(service, map[string]*gateway{"assistant-a": a})
 	s.fleet.remove("assistant-a")
 	eventually(t, "status.streams.lastCut", func() error {
@@ -145,8 +146,8 @@ func TestReportsCutStreams(t *testing.T) {
 func (s *system) awaitReadings(service *v1alpha1.LLMService, gateways map[string]*gateway) {
 	s.t.Helper()
 	for _, gateway := range gateways {
-		gateway.set(func(status *config.Status) {
-			status.Secrets = []config.SecretState{{SecretFile: config.SecretFile{Secret: "keys", Key: "none"}}}
+		gateway.set(func(status *report.Status) {
+			status.Secrets = []report.SecretState{{SecretFile: config.SecretFile{Secret: "keys", Key: "none"}}}
 		})
 	}
 	eventually(s.t, "readings of every gateway", func() error {
@@ -200,7 +201,7 @@ func TestATargetThatNoReplicaReachesIsTold(t *testing.T) {
 	service := s.create("assistant", scaling(inFlight))
 	a, b := s.up(service)
 	for _, gateway := range []*gateway{a, b} {
-		gateway.set(func(status *config.Status) { status.MaxInFlight = int64(inFlight.AverageValue) })
+		gateway.set(func(status *report.Status) { status.MaxInFlight = int64(inFlight.AverageValue) })
 	}
 	if message := s.awaitCondition(service, v1alpha1.ConditionScaling, "False/TargetOutOfReach"); !strings.Contains(message, "spec.scaling.metrics[streams].averageValue") {
 		t.Errorf("it says %q", message)

@@ -18,7 +18,7 @@ import (
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers"
 	"github.com/llmservice/llmservice/controllers/render"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/test/apiserver"
 )
 
@@ -124,7 +124,7 @@ func TestTheMetricsAPIOutlivesReconciling(t *testing.T) {
 				return nil
 			})
 			for _, n := range []int64{7, 42} {
-				gateway.set(func(status *config.Status) { status.InFlight = n })
+				gateway.set(func(status *report.Status) { status.InFlight = n })
 				s.awaitInFlight(service, n)
 				s.checkProbes()
 			}

@@ -15,6 +15,8 @@ import (
 	"github.com/llmservice/llmservice/controllers/manifest"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/gateway"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
@@ -37,7 +39,7 @@ func startModel(t *testing.T) string {
 func startGateway(t *testing.T, modelURL string) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, config.CurrentKey), contract(t, modelURL), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, delivery.CurrentKey), contract(t, modelURL), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	g, err := gateway.New(gateway.Options{
@@ -80,7 +82,7 @@ func contract(t *testing.T, modelURL string) []byte {
 	for i := range c.Upstreams {
 		c.Upstreams[i].Endpoints = []config.Endpoint{{URL: modelURL}}
 	}
-	if errs := config.Validate(c); len(errs) > 0 {
+	if errs := program.Validate(c); len(errs) > 0 {
 		t.Fatalf("service.yaml: %v", errs)
 	}
 	encoded, err := config.Encode(c)

@@ -16,7 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // Pods are the service's pods, those that end included, in the order of their names.
@@ -74,10 +75,10 @@ func (s *Service) AwaitReplicas(
 }
 
 // Status asks a gateway what it says of itself.
-func Status(ctx context.Context, pod *corev1.Pod) (config.Status, error) {
-	var status config.Status
-	address := net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(config.AdminPort))
-	if err := getJSON(ctx, "http://"+address+config.StatusPath, &status); err != nil {
+func Status(ctx context.Context, pod *corev1.Pod) (report.Status, error) {
+	var status report.Status
+	address := net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(delivery.AdminPort))
+	if err := getJSON(ctx, "http://"+address+report.StatusPath, &status); err != nil {
 		return status, fmt.Errorf("status of pod %s: %w", pod.Name, err)
 	}
 	return status, nil

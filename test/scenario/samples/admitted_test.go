@@ -24,6 +24,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/manifest"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/gateway"
 	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/test/admitted"
@@ -99,7 +100,7 @@ func admitting(t *testing.T, file string, seed uint64) *admission {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, config.CurrentKey), encoded)
+	write(t, filepath.Join(dir, delivery.CurrentKey), encoded)
 	g, err := gateway.New(gateway.Options{
 		ConfigDir: dir, SecretsDir: t.TempDir(), Workers: 2, MaxStreamDuration: within, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})

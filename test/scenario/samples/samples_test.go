@@ -19,6 +19,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/manifest"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/gateway"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
@@ -99,7 +100,7 @@ func serve(t *testing.T, s Sample) *Place {
 		upstream.Close()
 	})
 	configs, secrets := t.TempDir(), t.TempDir()
-	write(t, filepath.Join(configs, config.CurrentKey), contract(t, s, upstream.URL))
+	write(t, filepath.Join(configs, delivery.CurrentKey), contract(t, s, upstream.URL))
 	if err := os.Mkdir(filepath.Join(secrets, SecretName), 0o700); err != nil {
 		t.Fatal(err)
 	}

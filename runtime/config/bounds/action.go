@@ -1,0 +1,195 @@
+package bounds
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+func (w walk) action(p *Part, a *config.Action, m mode) {
+	switch {
+	case a.Chat != nil:
+		p.Kind, p.Of = "chat", a.Chat.Upstream
+		p.Cost = w.chat(p.Path+".chat", a.Chat, m)
+	case a.Embeddings != nil:
+		p.Kind, p.Of = "embeddings", a.Embeddings.Upstream
+		p.Cost = attempts(w.upstream(p.Of), whole)
+	case a.HTTP != nil:
+		p.Kind, p.Of = "http", a.HTTP.Upstream
+		p.Cost = w.http(a.HTTP)
+	case a.Call != nil:
+		p.Kind, p.Of = "call", a.Call.Function
+		p.Cost = w.function(p.Of)
+		p.Latency.By = "function " + p.Of
+	case a.Agent != nil:
+		p.Kind, p.Of = "agent", a.Agent.Upstream
+		w.agent(p, a.Agent, m)
+	}
+}
+
+func (s *survey) upstream(name string) *config.Upstream {
+	for i := range s.config.Upstreams {
+		if s.config.Upstreams[i].Name == name {
+			return &s.config.Upstreams[i]
+		}
+	}
+	return &config.Upstream{} // Validate refuses it
+}
+
+// attempts is one call of an upstream, whose endpoints are each tried once.
+func attempts(u *config.Upstream, m mode) Cost {
+	n := len(u.Endpoints)
+	c := Cost{Calls: Calls{Min: 1, Max: n}}
+	switch m {
+	case whole:
+		c.Latency = Latency{Max: u.Timeouts.Total}.times(n)
+		c.Latency.By = tried(u, "total", u.Timeouts.Total)
+	case untilContent:
+		c.Latency = Latency{Max: u.Timeouts.FirstToken}.times(n)
+		c.Latency.By = tried(u, "firstToken", u.Timeouts.FirstToken)
+	case toTheEnd:
+		c.Latency = Latency{Unlimited: true, By: fmt.Sprintf("streamed: only timeouts.idle of %s, %s", u.Name, short(u.Timeouts.Idle))}
+	}
+	return c
+}
+
+func tried(u *config.Upstream, timeout string, d config.Duration) string {
+	by := fmt.Sprintf("timeouts.%s of %s, %s", timeout, u.Name, short(d))
+	if n := len(u.Endpoints); n > 1 {
+		by += fmt.Sprintf(", at %d endpoints in turn", n)
+	}
+	return by
+}
+
+// http calls are sent once where repeating them might do something twice (RFC 9110, section 9.2.2). An endpoint that
+// cannot be reached is sent nothing, and another is tried.
+func (w walk) http(h *config.HTTPCall) Cost {
+	u := w.upstream(h.Upstream)
+	c := attempts(u, whole)
+	if others := len(u.Endpoints) - 1; others > 0 && (h.Method == http.MethodPost || h.Method == http.MethodPatch) {
+		dial := min(2*u.Timeouts.Connect, u.Timeouts.Total) // for the connection, and for TLS
+		c.Latency = Latency{Max: dial}.times(others).plus(Latency{Max: u.Timeouts.Total})
+		c.Latency.By = fmt.Sprintf("timeouts.total of %s, %s, after endpoints that cannot be reached within timeouts.connect, %s",
+			u.Name, short(u.Timeouts.Total), short(u.Timeouts.Connect))
+	}
+	return c
+}
+
+// completion is one answer of a model. An attempt that fails may have been written, and charged for, to its end.
+func (w walk) completion(path, upstream string, parameters []byte, m mode) Cost {
+	u := w.upstream(upstream)
+	c := attempts(u, m)
+	limit, limited := completionLimit(parameters)
+	if w.budget.MaxTokens > 0 && (!limited || limit > w.budget.MaxTokens) {
+		limit, limited = w.budget.MaxTokens, true
+	}
+	if !limited {
+		w.boundless = append(w.boundless, path+".parameters")
+		c.Tokens.Unlimited = true
+		return c
+	}
+	c.Tokens.Max = times(limit, c.Calls.Max)
+	return c
+}
+
+func (w walk) chat(path string, c *config.Chat, m mode) Cost {
+	if c.Output == nil {
+		return w.completion(path, c.Upstream, c.Parameters, m)
+	}
+	// Nothing is streamed before it satisfies the schema.
+	once := w.completion(path, c.Upstream, c.Parameters, whole)
+	all := once.repeated(1 + c.Output.RepairAttempts)
+	all.Calls.Min = once.Calls.Min
+	all.Latency.By = once.Latency.By
+	if n := c.Output.RepairAttempts; n > 0 {
+		all.Latency.By += fmt.Sprintf(", and output.repairAttempts %d", n)
+	}
+	return all
+}
+
+// agent is a model's turns with rounds of tools between them. A model may ask for any number of tools at once; those that
+// take time call upstreams, of which budget.maxCalls leaves only so many.
+func (w walk) agent(p *Part, a *config.Agent, m mode) {
+	path := p.Path + ".agent"
+	if a.Output != nil {
+		m = whole
+	} else if m == untilContent && a.MaxTurns > 1 {
+		m = toTheEnd // content may come with the last turn only
+	}
+	turn := w.completion(path, a.Upstream, a.Parameters, m)
+	p.Parts = append(p.Parts, Part{
+		Path: path, Name: fmt.Sprintf("each of %d turns", a.MaxTurns), Kind: "chat", Of: a.Upstream, Cost: turn,
+	})
+	var tool Cost // the worst in each respect
+	for i, name := range a.Tools {
+		c := w.function(name)
+		p.Parts = append(p.Parts, Part{Path: config.Item(path+".tools", i), Name: name, Kind: "tool", Cost: c})
+		tool.Latency = slower(tool.Latency, c.Latency)
+		tool.Calls.Max = max(tool.Calls.Max, c.Calls.Max)
+		tool.Tokens = Tokens{Max: max(tool.Tokens.Max, c.Tokens.Max), Unlimited: tool.Tokens.Unlimited || c.Tokens.Unlimited}
+	}
+	used := 0
+	if a.MaxTurns > 1 { // those of the last turn are not called
+		used = w.toolsUsed(&tool)
+	}
+	rounds := roundsOf(used, a.MaxTurns-1, a.MaxParallel)
+	p.Cost = turn.repeated(a.MaxTurns).spending(tool.repeated(used))
+	p.Calls.Min = 1
+	if w.budget.MaxCalls > 0 {
+		p.Calls.Max = min(p.Calls.Max, max(w.budget.MaxCalls, times(turn.Calls.Max, a.MaxTurns)))
+	}
+	p.Latency = p.Latency.plus(tool.Latency.times(rounds))
+	p.Latency.By = fmt.Sprintf("%d turns, with the %s rounds of tools that budget.maxCalls leaves", a.MaxTurns, count(rounds))
+	if m != whole {
+		p.Latency.By = turn.Latency.By
+	}
+}
+
+// toolsUsed is how many calls of tools can take time.
+func (w walk) toolsUsed(tool *Cost) int {
+	switch {
+	case tool.Calls.Max == 0:
+		return 0
+	case w.budget.MaxCalls == 0:
+		return many
+	}
+	return max(0, w.budget.MaxCalls-1) // the first turn takes one
+}
+
+// roundsOf is how many rounds n calls of tools can take after so many turns, some at once: each turn's last round may
+// have one call alone.
+func roundsOf(n, turns, parallel int) int {
+	parallel = max(1, parallel)
+	return min(n, (n+turns*(parallel-1))/parallel)
+}
+
+func slower(a, b Latency) Latency {
+	if a.Unlimited || !b.longerThan(a.Max) {
+		return a
+	}
+	return b
+}
+
+func (w walk) forEach(p *Part, f *config.ForEach) {
+	parallel := max(1, f.MaxParallel)
+	one := Part{Path: p.Path + ".forEach.do", Name: fmt.Sprintf("each of %d items", f.MaxItems)}
+	w.action(&one, &f.Do.Action, whole)
+	w.guard(&one, "", f.Do.Timeout, f.Do.OnError, whole)
+	rounds := (f.MaxItems + parallel - 1) / parallel
+	p.Kind, p.Parts = "forEach", []Part{one}
+	p.Cost = one.repeated(f.MaxItems)
+	p.Latency = one.Latency.times(rounds)
+	p.Latency.By = fmt.Sprintf("%d items, %d at once", f.MaxItems, parallel)
+}
+
+// fewest adds up the n smallest.
+func fewest(counts []int, n int) int {
+	slices.Sort(counts)
+	sum := 0
+	for _, c := range counts[:min(n, len(counts))] {
+		sum = plus(sum, c)
+	}
+	return sum
+}

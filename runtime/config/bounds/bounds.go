@@ -1,0 +1,155 @@
+// Package bounds is the worst-case analysis of a config: how long a request of a route may take, how many calls it may make,
+// and how many tokens it may have written.
+package bounds
+
+import (
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// Bounds is the worst case of one request of a route, as its fields bound it. What the gateway itself does, such as
+// evaluating templates, is not among it.
+type Bounds struct {
+	// Cost is the whole request's. Where the answer is streamed, its latency is that of the first content.
+	Cost
+	// CallsBy is budget.maxCalls where that is what bounds the calls.
+	CallsBy string `json:"callsBy,omitempty"`
+	// Streamed says that the answer is a stream.
+	Streamed bool `json:"streamed"`
+	// Bytes is budget.maxBytes.
+	Bytes int `json:"bytes"`
+	// Steps are the route's.
+	Steps []Part `json:"steps"`
+	// Functions are those that the steps reach, each once: its cost is that of one call.
+	Functions []Part `json:"functions,omitempty"`
+	// Warnings are settings that have no effect, and what is not bounded.
+	Warnings config.Errors `json:"warnings,omitempty"`
+}
+
+// Cost bounds a piece of work.
+type Cost struct {
+	Latency Latency `json:"latency"`
+	Calls   Calls   `json:"calls"`
+	Tokens  Tokens  `json:"tokens"`
+}
+
+// Latency is the time until the work ends.
+type Latency struct {
+	// Max is meaningless where Unlimited is set.
+	Max config.Duration `json:"max"`
+	// Unlimited says that nothing within the work bounds it.
+	Unlimited bool `json:"unlimited,omitzero"`
+	// By says what bounds it.
+	By string `json:"by,omitempty"`
+}
+
+// Calls counts calls of upstreams, each endpoint tried as one, as budget.maxCalls does.
+type Calls struct {
+	// Min is how many a successful answer needs at least.
+	Min int `json:"min"`
+	// Max is how many there may be.
+	Max int `json:"max"`
+}
+
+// Tokens counts what models may write. The prompts come on top of it: how long they are is up to the request.
+type Tokens struct {
+	// Max is the sum of what has a limit.
+	Max int `json:"max"`
+	// Unlimited says that there is something besides that has none.
+	Unlimited bool `json:"unlimited,omitzero"`
+	// By says what bounds it; empty for the sum of its parts.
+	By string `json:"by,omitempty"`
+}
+
+// Part is a step, a function, or a part of one.
+type Part struct {
+	// Path is the field, as in a FieldError.
+	Path string `json:"path"`
+	Name string `json:"name"`
+	// Kind is the member that is set, such as chat, or "gather First".
+	Kind string `json:"kind"`
+	// Of is the upstream or function that is called.
+	Of string `json:"of,omitempty"`
+
+	Cost
+
+	Parts []Part `json:"parts,omitempty"`
+}
+
+// Of returns the worst case of a route of a config that Validate accepts.
+func Of(c *config.Config, r *config.Route) Bounds {
+	return newSurvey(c, &r.Budget).route(routePath(c, r), r).bounds
+}
+
+func routePath(c *config.Config, r *config.Route) string {
+	for i := range c.Routes {
+		if &c.Routes[i] == r {
+			return config.Item("routes", i)
+		}
+	}
+	return "route"
+}
+
+// survey walks through a route and the functions that it calls.
+type survey struct {
+	config *config.Config
+	budget *config.Budget
+	bounds Bounds
+	// unmeetable are settings that can never be met.
+	unmeetable config.Errors
+	functions  map[string]int // the place of each in bounds.Functions
+	entered    map[string]bool
+	boundless  []string // paths of model calls without a limit of tokens
+}
+
+func newSurvey(c *config.Config, b *config.Budget) *survey {
+	return &survey{config: c, budget: b, functions: map[string]int{}, entered: map[string]bool{}}
+}
+
+func (s *survey) warnf(path, format string, args ...any) {
+	s.bounds.Warnings = append(s.bounds.Warnings, config.FieldErrorf(path, format, args...))
+}
+
+// route surveys a whole route.
+func (s *survey) route(path string, r *config.Route) *survey {
+	b := &s.bounds
+	b.Streamed = r.Response != nil && (r.Response.Stream != "" || r.Response.Events != nil)
+	b.Bytes = r.Budget.MaxBytes
+	w := walk{survey: s, limit: limit{r.Timeout, path + ".timeout"}, response: r.Response}
+	b.Steps, b.Cost = w.steps(path+".steps", r.Steps)
+	b.Latency.By = "its steps"
+	b.Latency = b.Latency.within(r.Timeout, "timeout")
+	s.spendCalls(path+".budget.maxCalls", r.Budget.MaxCalls)
+	s.spendTokens(r.Budget.MaxTokens)
+	return s
+}
+
+// spendCalls holds what the route may call against its budget.
+func (s *survey) spendCalls(path string, budget int) {
+	calls := &s.bounds.Calls
+	switch {
+	case budget < 1:
+	case calls.Min > budget:
+		s.unmeetable = append(s.unmeetable,
+			config.FieldErrorf(path, "is %d, but each successful answer takes at least %s calls", budget, count(calls.Min)))
+	case calls.Max > budget:
+		s.warnf(path, "is %d, and the steps may make more calls: then the request fails", budget)
+	}
+	if budget > 0 && calls.Max >= budget {
+		calls.Max, s.bounds.CallsBy = budget, "budget.maxCalls"
+	}
+}
+
+// spendTokens holds what the route's models may write against its budget, of which each call reserves its part before it is
+// made.
+func (s *survey) spendTokens(budget int) {
+	tokens := &s.bounds.Tokens
+	if budget == 0 {
+		for _, path := range s.boundless {
+			s.warnf(path, "sets no max_tokens or max_completion_tokens, and the route no budget.maxTokens: its tokens are not bounded")
+		}
+		return
+	}
+	if tokens.Max > budget {
+		*tokens = Tokens{Max: budget, By: "budget.maxTokens"}
+	}
+}

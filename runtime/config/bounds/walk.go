@@ -1,0 +1,155 @@
+package bounds
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// walk is a survey at some place of a route or function.
+type walk struct {
+	*survey
+
+	// limit is what ends the work around.
+	limit limit
+	// response is the route's; nil in functions, which stream nothing.
+	response *config.Response
+}
+
+// limit is a timeout and the field that sets it. The zero limit never comes.
+type limit struct {
+	after config.Duration
+	path  string
+}
+
+func (l limit) or(after config.Duration, path string) limit {
+	if after > 0 && (l.after <= 0 || after < l.after) {
+		return limit{after, path}
+	}
+	return l
+}
+
+// endsBy says whether the limit comes at the latest when d has passed since the work around it began.
+func (l limit) endsBy(d config.Duration) bool { return l.after > 0 && d >= l.after }
+
+// mode says how a model's answer is taken, and with that which of the upstream's timeouts bound it.
+type mode int
+
+const (
+	// whole answers have timeouts.total.
+	whole mode = iota
+	// untilContent is a stream of which only the first content is waited for: timeouts.firstToken.
+	untilContent
+	// toTheEnd is a stream of which the whole is waited for: it ends with the route, or with its own step's timeout.
+	toTheEnd
+)
+
+// mode is how the tokens of a step, or of a gather's branch as GATHER.BRANCH, are taken.
+func (w walk) mode(name string) mode {
+	switch r := w.response; {
+	case r == nil:
+		return whole
+	case r.Stream == name && r.Commit == config.CommitAfterValidation:
+		return toTheEnd
+	case r.Stream == name:
+		return untilContent
+	case r.Events != nil && slices.ContainsFunc(r.Events.Steps, func(s string) bool {
+		return s == name || strings.HasPrefix(s, name+".")
+	}):
+		return toTheEnd
+	}
+	return whole
+}
+
+// steps are done in order.
+func (w walk) steps(path string, steps []config.Step) ([]Part, Cost) {
+	var total Cost
+	least := many // calls until an answer that is a success
+	parts := make([]Part, 0, len(steps))
+	for i := range steps {
+		s, here := &steps[i], config.Item(path, i)
+		part := w.step(here, s)
+		if succeeds(s.Respond) || s.OnError != nil && succeeds(s.OnError.Respond) {
+			least = min(least, total.Calls.Min)
+		}
+		total = total.then(part.Cost)
+		parts = append(parts, part)
+		if w.response != nil && w.response.Events != nil && w.mode(s.Name) == toTheEnd {
+			w.limit = limit{} // a route's timeout lasts until the first content
+		}
+		if s.Respond != nil && s.When == "" && i+1 < len(steps) {
+			w.warnf(config.Item(path, i+1), "never runs: %s has answered before", s.Name)
+			break
+		}
+	}
+	total.Calls.Min = min(least, total.Calls.Min)
+	return parts, total
+}
+
+func succeeds(r *config.Respond) bool { return r != nil && r.Status < http.StatusBadRequest }
+
+func (w walk) step(path string, s *config.Step) Part {
+	p, m := Part{Path: path, Name: s.Name}, w.mode(s.Name)
+	inner := w
+	if m == toTheEnd && s.Gather != nil && !s.Gather.Races() {
+		inner.limit = limit{} // lifted by the content of one branch for the others
+	}
+	inner.limit = inner.limit.or(s.Timeout, path+".timeout")
+	switch {
+	case s.Gather != nil:
+		inner.gather(&p, s.Gather, m)
+	case s.ForEach != nil:
+		inner.forEach(&p, s.ForEach)
+	case s.Set != nil:
+		p.Kind = "set"
+	case s.Respond != nil:
+		p.Kind = "respond"
+	default:
+		inner.action(&p, &s.Action, m)
+	}
+	w.guard(&p, s.When, s.Timeout, s.OnError, m)
+	return p
+}
+
+// guard applies what steps, branches and the items of a forEach have around their work.
+func (w walk) guard(p *Part, when string, timeout config.Duration, o *config.OnError, m mode) {
+	if timeout > 0 && m == whole {
+		w.checkTimeout(p, timeout)
+	}
+	p.Latency = p.Latency.within(timeout, "timeout")
+	if when != "" || o != nil && o.Respond == nil {
+		p.Calls.Min = 0
+	}
+}
+
+// A timeout without effect is no error: it may be there for the day on which another is changed.
+func (w walk) checkTimeout(p *Part, timeout config.Duration) {
+	switch {
+	case w.limit.endsBy(timeout):
+		w.warnf(p.Path+".timeout", "is %s and never comes: %s ends it after %s", short(timeout), w.limit.path, short(w.limit.after))
+	case !p.Latency.Unlimited && p.Latency.Max < timeout:
+		w.warnf(p.Path+".timeout", "is %s and never comes: what it bounds takes at most %s", short(timeout), p.Latency)
+	}
+}
+
+// function is one call of a function, wherever it is called from.
+func (s *survey) function(name string) Cost {
+	if i, done := s.functions[name]; done {
+		return s.bounds.Functions[i].Cost
+	}
+	i := slices.IndexFunc(s.config.Functions, func(f config.Function) bool { return f.Name == name })
+	if i < 0 || s.entered[name] {
+		return Cost{} // Validate refuses it
+	}
+	s.entered[name] = true
+	f, p := &s.config.Functions[i], Part{Path: config.Item("functions", i), Name: name, Kind: "function"}
+	w := walk{survey: s, limit: limit{f.Timeout, p.Path + ".timeout"}}
+	p.Parts, p.Cost = w.steps(p.Path+".steps", f.Steps)
+	p.Latency.By = "its steps"
+	walk{survey: s}.guard(&p, "", f.Timeout, nil, whole)
+	s.functions[name] = len(s.bounds.Functions)
+	s.bounds.Functions = append(s.bounds.Functions, p)
+	return p.Cost
+}

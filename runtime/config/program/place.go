@@ -1,0 +1,86 @@
+package program
+
+import (
+	"maps"
+
+	"github.com/llmservice/llmservice/runtime/expr"
+)
+
+// place is a point in a route or function: what templates there can refer to, and what may stand there.
+type place struct {
+	// vars are the variables without steps.
+	vars  expr.Vars
+	steps map[string]expr.Type
+	// inRoute says that a step here may answer the request.
+	inRoute bool
+
+	env *expr.Env // made when first asked for
+}
+
+func (p *place) environment() (*expr.Env, error) {
+	if p.env == nil {
+		vars := maps.Clone(p.vars)
+		vars["steps"] = expr.Object(p.steps)
+		env, err := expr.NewEnv(vars)
+		if err != nil {
+			return nil, err //nolint:wrapcheck // the field's path is the context
+		}
+		p.env = env
+	}
+	return p.env, nil
+}
+
+// after is the place behind a step.
+func (p *place) after(name string, t expr.Type) *place {
+	steps := maps.Clone(p.steps)
+	if steps == nil {
+		steps = map[string]expr.Type{}
+	}
+	steps[name] = t
+	return &place{vars: p.vars, steps: steps, inRoute: p.inRoute}
+}
+
+// with is the place with one more variable.
+func (p *place) with(name string, t expr.Type) *place {
+	vars := maps.Clone(p.vars)
+	vars[name] = t
+	return &place{vars: vars, steps: p.steps, inRoute: p.inRoute}
+}
+
+// failed is the place in which an error is handled.
+func (p *place) failed() *place { return p.with("error", errorType) }
+
+// The types of what steps give.
+var (
+	errorType = expr.Object(map[string]expr.Type{"code": expr.String, "message": expr.String})
+
+	completionFields = map[string]expr.Type{
+		"text": expr.String, "message": expr.Dyn, "finishReason": expr.String, "usage": expr.Dyn,
+	}
+	toolCallType = expr.Open(map[string]expr.Type{"name": expr.String})
+	vectorsType  = expr.Object(map[string]expr.Type{"vectors": expr.List(expr.List(expr.Double)), "usage": expr.Dyn})
+	httpType     = expr.Object(map[string]expr.Type{
+		"status": expr.Int, "headers": expr.Map(expr.String), "body": expr.Dyn,
+	})
+)
+
+// requestType is what a route's templates see of the request.
+func requestType(params map[string]expr.Type, body expr.Type) expr.Type {
+	return expr.Object(map[string]expr.Type{
+		"method": expr.String, "path": expr.String, "headers": expr.Map(expr.String),
+		"params": expr.Object(params), "body": body,
+	})
+}
+
+// common is the type that all have, else the dynamic one.
+func common(types []expr.Type) expr.Type {
+	if len(types) == 0 {
+		return expr.Dyn
+	}
+	for _, t := range types[1:] {
+		if !t.Equal(types[0]) {
+			return expr.Dyn
+		}
+	}
+	return types[0]
+}

@@ -1,0 +1,174 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/bounds"
+)
+
+// validator collects errors, compiles what it reads, and knows the names that fields may refer to.
+type validator struct {
+	ctx       context.Context //nolint:containedctx // it lives for one call
+	errs      config.Errors
+	program   *Program
+	upstreams map[string]*config.Upstream
+	functions map[string]*function
+	automata  int // instructions of all patterns so far
+	// expressions is what checking all expressions so far has taken.
+	expressions int
+	calling     []string // the functions being read, outermost first
+	// known is what all checks of what is known before a request may take together.
+	known known
+}
+
+func (v *validator) config(c *config.Config) {
+	v.service(c)
+	for i := range c.Upstreams {
+		v.upstream(config.Item("upstreams", i), &c.Upstreams[i])
+	}
+	v.models(c.Models)
+	v.allFunctions(c.Functions)
+	v.routes(c.Routes)
+	if len(v.errs) == 0 {
+		v.errs = bounds.Unmeetable(c)
+	}
+}
+
+func (v *validator) addf(path, format string, args ...any) {
+	v.errs = append(v.errs, config.FieldErrorf(path, format, args...))
+}
+
+func (v *validator) service(c *config.Config) {
+	if c.Service.Name == "" {
+		v.addf("service.name", "is required")
+	}
+	if c.Runtime.MaxInFlight < 0 {
+		v.addf("runtime.maxInFlight", "is %d, want at least 1, or 0 for what memory allows", c.Runtime.MaxInFlight)
+	}
+	if limit := c.Runtime.BodyLimit(); limit < config.MinRequestBodyLimit || limit > config.MaxRequestBodyLimit {
+		v.addf("runtime.requestBodyLimit", "is %d bytes, want %d to %d", limit, config.MinRequestBodyLimit, config.MaxRequestBodyLimit)
+	}
+}
+
+func (v *validator) upstream(path string, u *config.Upstream) {
+	switch {
+	case u.Name == "":
+		v.addf(path+".name", "is required")
+	case v.upstreams[u.Name] != nil:
+		v.addf(path+".name", "%q is the name of another upstream", u.Name)
+	}
+	v.upstreams[u.Name] = u
+	v.protocol(path, u)
+	if len(u.Endpoints) == 0 {
+		v.addf(path+".endpoints", "is empty, want at least one endpoint")
+	}
+	for i, e := range u.Endpoints {
+		v.endpoint(fmt.Sprintf("%s.endpoints[%d].url", path, i), e.URL)
+	}
+	v.auth(path+".auth", u.Auth)
+	v.timeouts(path+".timeouts", &u.Timeouts)
+}
+
+func (v *validator) protocol(path string, u *config.Upstream) {
+	switch {
+	case u.OpenAI == nil && u.HTTP == nil:
+		v.addf(path, "has no protocol, want one of openAI and http")
+	case u.OpenAI != nil && u.HTTP != nil:
+		v.addf(path, "has both openAI and http, want one of them")
+	case u.OpenAI != nil && u.OpenAI.Model == "":
+		v.addf(path+".openAI.model", "is required")
+	}
+}
+
+func (v *validator) endpoint(path, raw string) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		v.addf(path, "is not a URL; want for example http://model.team.svc:8000/v1")
+	case u.Scheme != "http" && u.Scheme != "https":
+		v.addf(path, "has the scheme %q, want http or https", u.Scheme)
+	case u.Hostname() == "":
+		v.addf(path, "%q has no host", raw)
+	case u.User != nil:
+		v.addf(path, "holds user information; credentials belong to auth")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		v.addf(path, "has a query or fragment; want a base URL, to which paths are appended")
+	}
+}
+
+// A name must not lead out of the secrets directory. The characters are those that Kubernetes allows in the names
+// of Secrets and their keys.
+var secretPart = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
+
+func (v *validator) auth(path string, a *config.Auth) {
+	if a == nil {
+		return
+	}
+	if a.Bearer == nil {
+		v.addf(path+".bearer", "is required")
+		return
+	}
+	for _, part := range []struct{ name, value string }{{"secret", a.Bearer.Secret}, {"key", a.Bearer.Key}} {
+		if !secretPart.MatchString(part.value) || strings.HasPrefix(part.value, "..") {
+			v.addf(path+".bearer."+part.name, "%q is not the name of a Secret's %s", part.value, part.name)
+		}
+	}
+}
+
+func (v *validator) timeouts(path string, t *config.Timeouts) {
+	v.positive(path+".connect", t.Connect)
+	v.positive(path+".firstToken", t.FirstToken)
+	v.positive(path+".idle", t.Idle)
+	v.positive(path+".total", t.Total)
+}
+
+func (v *validator) positive(path string, d config.Duration) {
+	if d <= 0 {
+		v.addf(path, "is %s, want more than 0s", d.Std())
+	}
+}
+
+func (v *validator) models(models []config.Model) {
+	names := map[string]bool{}
+	for i, m := range models {
+		path := fmt.Sprintf("models[%d]", i)
+		switch {
+		case m.Name == "":
+			v.addf(path+".name", "is required")
+		case names[m.Name]:
+			v.addf(path+".name", "%q is the name of another model", m.Name)
+		}
+		names[m.Name] = true
+		if len(m.Upstreams) == 0 {
+			v.addf(path+".upstreams", "is empty, want at least one upstream")
+		}
+		for j, name := range m.Upstreams {
+			v.modelUpstream(fmt.Sprintf("%s.upstreams[%d]", path, j), name)
+		}
+	}
+}
+
+// modelUpstream checks the name of an upstream that is asked for completions or embeddings.
+func (v *validator) modelUpstream(path, name string) {
+	switch u := v.upstreams[name]; {
+	case u == nil:
+		v.addf(path, "there is no upstream %q", name)
+	case u.OpenAI == nil:
+		v.addf(path, "the upstream %q is a plain HTTP service, want one with a model", name)
+	}
+}
+
+// httpUpstream checks the name of an upstream that http steps call.
+func (v *validator) httpUpstream(path, name string) {
+	switch u := v.upstreams[name]; {
+	case u == nil:
+		v.addf(path, "there is no upstream %q", name)
+	case u.HTTP == nil:
+		v.addf(path, "the upstream %q has a model, want a plain HTTP service", name)
+	}
+}

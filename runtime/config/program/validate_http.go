@@ -1,0 +1,52 @@
+package program
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/expr"
+)
+
+// A field name of HTTP (RFC 9110, section 5.6.2).
+var fieldName = regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,128}$")
+
+// ownHeaders are set by the gateway, or would change what a request is (RFC 9110, section 7.6.1).
+var ownHeaders = []string{
+	"accept-encoding", "connection", "content-length", "host", "keep-alive", "proxy-authorization", "proxy-connection",
+	"te", "trailer", "transfer-encoding", "upgrade",
+}
+
+func (v *validator) http(path string, h *config.HTTPCall, at *place) expr.Type {
+	v.httpUpstream(path+".upstream", h.Upstream)
+	if !slices.Contains(config.Methods, h.Method) {
+		v.addf(path+".method", "%q, want one of %s", h.Method, strings.Join(config.Methods, ", "))
+	}
+	v.template(path+".path", &h.Path, at, func(env *expr.Env) (*expr.Template, error) { return env.CompilePath(h.Path) })
+	v.templates(path+".query", &h.Query, at)
+	v.headers(path+".headers", h.Headers)
+	v.templates(path+".headers", &h.Headers, at)
+	if t := v.program.Map(&h.Headers); t != nil {
+		v.noControls(path+".headers", t)
+	}
+	v.tree(path+".body", &h.Body, at)
+	for i, status := range h.AllowStatus {
+		v.between(config.Item(path+".allowStatus", i), status, 300, 599)
+	}
+	return httpType
+}
+
+func (v *validator) headers(path string, headers map[string]string) {
+	for name := range headers {
+		lower := strings.ToLower(name)
+		switch {
+		case !fieldName.MatchString(name):
+			v.addf(path+"."+name, "is not the name of a header")
+		case lower == "authorization":
+			v.addf(path+"."+name, "may not be set here; credentials belong to the upstream's auth")
+		case slices.Contains(ownHeaders, lower):
+			v.addf(path+"."+name, "may not be set here, the gateway sets it")
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package program
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+func (v *validator) response(path string, r *config.Route, end *place) {
+	here, a := path+".response", r.Response
+	switch {
+	case a == nil || (a.Stream == "" && a.Body == nil && a.Events == nil):
+		v.addf(here, "want one of stream, body and events")
+		return
+	case a.Stream != "" && (a.Body != nil || a.Events != nil):
+		v.addf(here, "has stream and more, want one of stream, body and events")
+	}
+	if len(r.Steps) == 0 && a.Body == nil {
+		v.addf(path+".steps", "is empty, want at least one step")
+	}
+	v.tree(here+".body", &a.Body, end)
+	v.schema(here+".schema", &a.Schema)
+	if t := v.program.Tree(&a.Body); t != nil {
+		v.satisfies(here+".body", t.Known(v.known.constants), v.program.Schema(&a.Schema), here+".schema")
+	}
+	v.streamSettings(here, a)
+	switch {
+	case a.Stream != "":
+		v.streamed(path, r)
+	case a.Events != nil:
+		v.events(path, r)
+	}
+}
+
+var (
+	formats = []string{config.FormatOpenAI, config.FormatText, config.FormatJSON}
+	commits = []string{config.CommitImmediately, config.CommitAfterValidation}
+)
+
+// streamSettings checks what has a use for streams only.
+func (v *validator) streamSettings(path string, a *config.Response) {
+	if a.Format != "" && (a.Stream == "" || !slices.Contains(formats, a.Format)) {
+		v.addf(path+".format", "%q, want one of %s, and only with stream", a.Format, strings.Join(formats, ", "))
+	}
+	switch {
+	case a.Commit == "":
+	case a.Stream == "" || !slices.Contains(commits, a.Commit):
+		v.addf(path+".commit", "%q, want one of %s, and only with stream", a.Commit, strings.Join(commits, ", "))
+	case a.Commit == config.CommitAfterValidation && a.Schema == nil:
+		v.addf(path+".commit", "%s needs a schema", a.Commit)
+	case a.Commit == config.CommitAfterValidation && a.KeepAlive != 0:
+		v.addf(path+".keepAlive", "would begin the answer before it has been validated")
+	}
+	if a.Schema != nil && a.Events != nil && a.Body == nil {
+		v.addf(path+".schema", "has nothing to check, want a body")
+	}
+	v.notNegative(path+".keepAlive", a.KeepAlive)
+	if a.KeepAlive > 0 && a.Stream == "" && a.Events == nil {
+		v.addf(path+".keepAlive", "is for streams, want stream or events")
+	}
+}
+
+// streamed checks the step whose tokens are the answer: the last one, with nothing to replace what was sent.
+func (v *validator) streamed(path string, r *config.Route) {
+	i := slices.IndexFunc(r.Steps, func(s config.Step) bool { return s.Name == r.Response.Stream })
+	if i < 0 {
+		v.addf(path+".response.stream", "there is no step %q", r.Response.Stream)
+		return
+	}
+	s, here := &r.Steps[i], config.Item(path+".steps", i)
+	raced := s.Gather != nil && s.Gather.Races() && allComplete(s.Gather)
+	switch {
+	case i != len(r.Steps)-1:
+		v.addf(path+".response.stream", "%q is not the last step; what follows it could not change the answer", s.Name)
+	case !completes(&s.Action) && !raced:
+		v.addf(path+".response.stream",
+			"%q gives no tokens, want a chat, an agent, or a gather of these with the strategy First or Fallback", s.Name)
+	case s.When != "":
+		v.addf(here+".when", "would leave nothing to stream")
+	case raced && s.Gather.MayBeSkipped():
+		v.addf(here+".gather.branches", "may all be skipped, which would leave nothing to stream; want one without when")
+	case s.OnError != nil && s.OnError.Respond == nil:
+		v.addf(here+".onError", "would leave nothing to stream, want respond")
+	}
+	if r.Response.KeepAlive > 0 {
+		v.noAnswers(path, r.Steps, 0, "keepAlive")
+	}
+}
+
+// noAnswers refuses steps that answer with a status of their own where the stream has begun before them.
+func (v *validator) noAnswers(path string, steps []config.Step, from int, because string) {
+	for i := from; i < len(steps); i++ {
+		if s := &steps[i]; s.Respond != nil || s.OnError != nil && s.OnError.Respond != nil {
+			v.addf(config.Item(path+".steps", i), "may answer with a status of its own, but %s begins the answer before", because)
+		}
+	}
+}
+
+// ownEvents are the names of events that the gateway itself sends.
+var ownEvents = []string{"progress", "result", "done", "error"}
+
+func (v *validator) events(path string, r *config.Route) {
+	here, e := path+".response.events", r.Response.Events
+	if len(e.Steps) == 0 && !e.Progress && r.Response.Body == nil {
+		v.addf(here, "is empty, want steps, progress, or a body beside it")
+	}
+	first := len(r.Steps)
+	for i, name := range e.Steps {
+		at := config.Item(here+".steps", i)
+		switch step, ok := source(r.Steps, name); {
+		case slices.Contains(e.Steps[:i], name):
+			v.addf(at, "%q is there already", name)
+		case slices.Contains(ownEvents, name):
+			v.addf(at, "%q is the name of the gateway's own event", name)
+		case !ok:
+			v.addf(at, "%q is no chat or agent step, nor a gather's branch of these as GATHER.BRANCH", name)
+		default:
+			first = min(first, step)
+		}
+	}
+	switch {
+	case e.Progress:
+		v.noAnswers(path, r.Steps, 0, "progress")
+	case r.Response.KeepAlive > 0:
+		v.noAnswers(path, r.Steps, 0, "keepAlive")
+	default:
+		v.noAnswers(path, r.Steps, first, "a streamed step")
+	}
+}
+
+// source finds the step that has the tokens of a name: a step, or a gather's branch.
+func source(steps []config.Step, name string) (int, bool) {
+	step, branch, within := strings.Cut(name, ".")
+	i := slices.IndexFunc(steps, func(s config.Step) bool { return s.Name == step })
+	switch {
+	case i < 0:
+		return 0, false
+	case !within:
+		return i, completes(&steps[i].Action)
+	case steps[i].Gather == nil:
+		return 0, false
+	}
+	return i, slices.ContainsFunc(steps[i].Gather.Branches, func(b config.Branch) bool {
+		return b.Name == branch && completes(&b.Action)
+	})
+}

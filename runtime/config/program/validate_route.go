@@ -1,0 +1,147 @@
+package program
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/route"
+	"github.com/llmservice/llmservice/runtime/schema"
+)
+
+func (v *validator) routes(routes []config.Route) {
+	var table route.Table[int]
+	for i := range routes {
+		path, r := config.Item("routes", i), &routes[i]
+		v.route(path, r)
+		// The gateway's own table: what it would refuse, nobody may deliver.
+		if err := table.Add(r.Method, r.Path, i); err != nil {
+			v.addf(path+".path", "%v", err)
+		}
+	}
+}
+
+func (v *validator) route(path string, r *config.Route) {
+	for _, reserved := range config.Reserved {
+		if r.Path == reserved || strings.HasPrefix(r.Path, reserved+"/") {
+			v.addf(path+".path", "%s belongs to the gateway", reserved)
+		}
+	}
+	if !slices.Contains(config.Methods, r.Method) {
+		v.addf(path+".method", "%q, want one of %s", r.Method, strings.Join(config.Methods, ", "))
+	}
+	v.positive(path+".timeout", r.Timeout)
+	v.budget(path+".budget", &r.Budget)
+	begin := &place{vars: expr.Vars{"request": v.request(path, r)}, inRoute: true}
+	end := v.steps(path+".steps", r.Steps, begin)
+	v.response(path, r, end)
+	v.countable(path, r)
+}
+
+func (v *validator) budget(path string, b *config.Budget) {
+	if b.MaxCalls < 1 {
+		v.addf(path+".maxCalls", "is %d, want at least 1", b.MaxCalls)
+	}
+	if b.MaxBytes < 1 {
+		v.addf(path+".maxBytes", "is %d, want at least 1", b.MaxBytes)
+	}
+	if b.MaxTokens < 0 {
+		v.addf(path+".maxTokens", "is %d, want at least 1", b.MaxTokens)
+	}
+}
+
+// request reads what a route accepts, and returns the type that templates see.
+func (v *validator) request(path string, r *config.Route) expr.Type {
+	request := r.Request
+	if request == nil {
+		request = &config.Request{}
+	}
+	options := []schema.Option{schema.DropRepeats()}
+	if request.AssertFormats {
+		options = append(options, schema.AssertFormats())
+	}
+	if request.EchoInput {
+		options = append(options, schema.EchoInputs())
+	}
+	path += ".request"
+	params := map[string]expr.Type{}
+	names := map[string]bool{}
+	for i := range request.Parameters {
+		p, here := &request.Parameters[i], config.Item(path+".parameters", i)
+		if lower := strings.ToLower(p.Name); names[lower] {
+			v.addf(here+".name", "%q is the name of another parameter", p.Name)
+		} else {
+			names[lower] = true
+		}
+		params[p.Name] = v.parameter(here, p, options)
+	}
+	v.segments(path+".parameters", r.Path, request.Parameters)
+	return requestType(params, v.schema(path+".schema", &request.Schema, options...))
+}
+
+var places = []string{config.InPath, config.InQuery, config.InHeader}
+
+var parameterPlaces = map[string]schema.Place{
+	config.InPath: schema.Path, config.InQuery: schema.Query, config.InHeader: schema.Header,
+}
+
+func (v *validator) parameter(path string, p *config.Parameter, options []schema.Option) expr.Type {
+	switch {
+	case !slices.Contains(places, p.In):
+		v.addf(path+".in", "%q, want one of %s", p.In, strings.Join(places, ", "))
+	case p.In == config.InPath && !identifier.MatchString(p.Name):
+		v.addf(path+".name", "%q is no name, want a letter, then letters, digits and underscores", p.Name)
+	case p.In == config.InHeader && !fieldName.MatchString(p.Name):
+		v.addf(path+".name", "%q is not the name of a header", p.Name)
+	case p.Name == "":
+		v.addf(path+".name", "is required")
+	}
+	raw := p.Schema
+	if raw == nil {
+		raw = []byte(`{"type":"string"}`)
+	}
+	name := p.Name
+	if p.In == config.InHeader {
+		name = strings.ToLower(name) // as the violations of other frameworks have it
+	}
+	if !v.affords(path + ".schema") {
+		return expr.Dyn
+	}
+	compiled, err := schema.CompileParameter(raw, parameterPlaces[p.In], name, p.Required, options...)
+	if err != nil {
+		v.broken(path+".schema", err)
+		return expr.Dyn
+	}
+	v.automata += compiled.Automata()
+	v.program.parameters[p] = compiled
+	t, err := expr.FromSchema(raw, nil) // no text is an object, whose properties could have defaults
+	if err != nil {
+		v.addf(path+".schema", "%v", err)
+	}
+	if p.In == config.InPath || p.Required || compiled.HasDefault() {
+		return t
+	}
+	return expr.Optional(t)
+}
+
+// segments checks that the path's parameters and those that are described are the same.
+func (v *validator) segments(path, template string, parameters []config.Parameter) {
+	named, err := route.Parameters(template)
+	if err != nil {
+		return // which the table of routes will say
+	}
+	for i := range parameters {
+		if p := &parameters[i]; p.In == config.InPath {
+			at := slices.Index(named, p.Name)
+			if at < 0 {
+				v.addf(config.Item(path, i)+".name", "the path has no segment {%s}", p.Name)
+				continue
+			}
+			named = slices.Delete(named, at, at+1)
+		}
+	}
+	for _, name := range named {
+		v.addf(path, "the path's {%s} is missing, want {name: %s, in: Path}", name, name)
+	}
+}

@@ -1,0 +1,319 @@
+package program
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// typed is a config with one of everything that a route may be made of.
+func typed() *config.Config {
+	c := valid()
+	c.Upstreams = append(c.Upstreams, config.Upstream{
+		Name: "search", HTTP: &config.HTTP{}, Endpoints: []config.Endpoint{{URL: "http://search"}}, Timeouts: c.Upstreams[0].Timeouts,
+	})
+	c.Functions = []config.Function{
+		{
+			Name: "summary", Input: []byte(`{"type":"object","properties":{"text":{"type":"string"}},"required":["text"]}`),
+			Steps:  []config.Step{{Name: "short", Action: config.Action{Chat: ask("${input.text}")}}},
+			Output: []byte(`"${steps.short.text}"`),
+		},
+		{
+			Name: "find", Timeout: config.Duration(time.Second),
+			Input: []byte(`{"type":"object","properties":{"q":{"type":"string"},"n":{"type":"integer","default":3}},"required":["q"]}`),
+			Steps: []config.Step{
+				{Name: "hits", Action: config.Action{HTTP: &config.HTTPCall{
+					Upstream: "search", Method: "GET", Path: "/find/${input.q}", Query: map[string]string{"n": "${input.n}"},
+					Headers: map[string]string{"X-Why": "rag"}, AllowStatus: []int{404},
+				}}},
+				{Name: "short", Action: config.Action{Call: &config.Call{Function: "summary", Input: []byte(`{"text":"${steps.hits.body.json()}"}`)}}},
+			},
+			Output: []byte(`{"hits":"${steps.hits.status}","text":"${steps.short}"}`),
+		},
+	}
+	c.Routes = append(c.Routes, config.Route{
+		Path: "/ask/{id}", Method: "POST", Timeout: config.Duration(time.Minute), Budget: config.Budget{MaxCalls: 99, MaxBytes: 1 << 20},
+		Request: &config.Request{
+			Parameters: []config.Parameter{
+				{Name: "id", In: config.InPath, Schema: []byte(`{"type":"integer"}`)},
+				{Name: "q", In: config.InQuery, Schema: []byte(`{"type":"string"}`)},
+				{Name: "X-Tenant", In: config.InHeader, Required: true},
+			},
+			Schema: []byte(`{"type":"object","properties":{"topic":{"type":"string"},"texts":{"type":"array","items":{"type":"string"}},"tone":{"type":"string"}},"required":["topic","texts"]}`),
+		},
+		Steps: []config.Step{
+			{Name: "vectors", Action: config.Action{Embeddings: &config.Embeddings{Upstream: "fast", Input: "${request.body.texts}"}}},
+			{Name: "each", ForEach: &config.ForEach{
+				Items: "${request.body.texts}", MaxItems: 8, MaxParallel: 2,
+				Do: config.Do{Action: config.Action{Call: &config.Call{Function: "summary", Input: []byte(`{"text":"${item} ${index}"}`)}}},
+			}},
+			{Name: "both", Gather: &config.Gather{Strategy: config.GatherAllSettled, Branches: []config.Branch{
+				{Name: "found", Action: config.Action{Call: &config.Call{Function: "find", Input: []byte(`{"q":"${request.body.topic}"}`)}}},
+				{Name: "guess", When: "${request.params.id > 3}", Action: config.Action{Chat: ask("${request.params.q.orValue('?')}")}},
+			}}},
+			{Name: "verdict", Gather: &config.Gather{
+				Strategy: config.GatherVote, Vote: &config.Vote{Key: "${result.text}", Ties: config.TiesMostVotes},
+				Branches: []config.Branch{
+					{Name: "a", Action: config.Action{Chat: ask("a")}}, {Name: "b", Action: config.Action{Chat: ask("b")}},
+				},
+			}},
+			{Name: "note", Set: &config.Set{Value: []byte(`{"n":"${request.params.id + 1}","all":"${steps.each}"}`)}},
+			{
+				Name: "agent", When: "${steps.note.n > 1}", OnError: &config.OnError{Value: []byte(`null`)},
+				Action: config.Action{Agent: &config.Agent{
+					Upstream: "fast", Messages: []config.Message{{Role: "user", Content: "${steps.both.found.?text.orValue('')}"}},
+					Tools: []string{"find"}, MaxTurns: 2, MaxParallel: 2,
+				}},
+			},
+			{Name: "enough", When: "${request.body.topic == ''}", Respond: &config.Respond{Status: 204}},
+			{Name: "last", Action: config.Action{Chat: &config.Chat{
+				Upstream: "fast", Messages: []config.Message{{History: "${request.body.texts.map(t, {'role': 'user', 'content': t})}"}},
+				Output: &config.Output{Schema: []byte(`{"type":"object","properties":{"ok":{"type":"boolean"}},"required":["ok"]}`)},
+			}}},
+		},
+		Response: &config.Response{Body: []byte(`{"ok":"${steps.last.output.ok}","tenant":"${request.params['X-Tenant']}"}`)},
+	})
+	return c
+}
+
+func ask(text string) *config.Chat {
+	return &config.Chat{Upstream: "fast", Messages: []config.Message{{Role: "user", Content: text}}}
+}
+
+func TestTypedRoutesAreAccepted(t *testing.T) {
+	c := typed()
+	p, errs := Compile(c)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	r := &c.Routes[1]
+	if p.Template(&r.Steps[5].When) == nil || p.Schema(&r.Request.Schema) == nil || p.Parameter(&r.Request.Parameters[0]) == nil ||
+		p.Map(&c.Functions[1].Steps[0].HTTP.Query) == nil || p.Template(&r.Steps[0].When) != nil {
+		t.Error("what was compiled is not found again")
+	}
+}
+
+// refused are changes of a typed config, by the path of the one error that each is answered with.
+func TestTypedRoutesAreRefused(t *testing.T) {
+	route := func(change func(r *config.Route)) func(*config.Config) {
+		return func(c *config.Config) { change(&c.Routes[1]) }
+	}
+	step := func(i int, change func(s *config.Step)) func(*config.Config) {
+		return func(c *config.Config) { change(&c.Routes[1].Steps[i]) }
+	}
+	for _, tt := range []struct {
+		path   string
+		change func(*config.Config)
+		want   string
+	}{
+		{"upstreams[1]", func(c *config.Config) { c.Upstreams[1].OpenAI = &config.OpenAI{Model: "m"} }, "both openAI and http"},
+		{"models[0].upstreams[0]", func(c *config.Config) { c.Models[0].Upstreams[0] = "search" }, "plain HTTP service"},
+		{"routes[1].path", route(func(r *config.Route) { r.Path = "/ask/{id}/{a}x" }), "text without braces"},
+		{"routes[1].path", route(func(r *config.Route) { r.Path = "/ask/{id}/{id}" }), "twice"},
+		{"routes[2].path", func(c *config.Config) {
+			second := c.Routes[1]
+			second.Path, second.Request = "/ask/{other}", &config.Request{Parameters: []config.Parameter{{Name: "other", In: config.InPath}}}
+			second.Steps, second.Response = nil, &config.Response{Body: []byte(`1`)}
+			c.Routes = append(c.Routes, second)
+		}, "another route's"},
+		{"routes[2].path", func(c *config.Config) {
+			second := c.Routes[1]
+			second.Method, second.Path, second.Request = "GET", "/ask/{other}", &config.Request{Parameters: []config.Parameter{{Name: "other", In: config.InPath}}}
+			second.Steps, second.Response = nil, &config.Response{Body: []byte(`1`)}
+			c.Routes = append(c.Routes, second)
+		}, "same paths"},
+		{"routes[1].budget.maxCalls", route(func(r *config.Route) { r.Budget.MaxCalls = 0 }), "at least 1"},
+		{"routes[1].budget.maxBytes", route(func(r *config.Route) { r.Budget.MaxBytes = 0 }), "at least 1"},
+		{"routes[1].budget.maxTokens", route(func(r *config.Route) { r.Budget.MaxTokens = -1 }), "at least 1"},
+		{"routes[1].request.parameters[1].in", route(func(r *config.Route) { r.Request.Parameters[1].In = "Cookie" }), "Path, Query, Header"},
+		{"routes[1].request.parameters[3].name", route(func(r *config.Route) {
+			r.Request.Parameters = append(r.Request.Parameters, config.Parameter{Name: "x-tenant", In: config.InHeader})
+		}), "another parameter"},
+		{"routes[1].request.parameters[3].name", route(func(r *config.Route) {
+			r.Request.Parameters = append(r.Request.Parameters, config.Parameter{Name: "more", In: config.InPath})
+		}), "no segment {more}"},
+		{"routes[1].request.parameters[3].name", route(func(r *config.Route) {
+			r.Request.Parameters = append(r.Request.Parameters, config.Parameter{Name: "a b", In: config.InHeader})
+		}), "name of a header"},
+		{"routes[1].request.parameters[1].schema", route(func(r *config.Route) { r.Request.Parameters[1].Schema = []byte(`{"type":"object"}`) }), "object"},
+		{"routes[1].request.parameters", route(func(r *config.Route) { r.Path = "/ask/{id}/{more}" }), "want {name: more, in: Path}"},
+		{"routes[1].steps[6].name", step(6, func(s *config.Step) { s.Name = "vectors" }), "another step"},
+		{"routes[1].steps[0].name", step(0, func(s *config.Step) { s.Name = "a-b" }), "is no name"},
+		{"routes[1].steps[0]", step(0, func(s *config.Step) { s.Set = &config.Set{Value: []byte(`1`)} }), "has embeddings and set"},
+		{"routes[1].steps[0].timeout", step(0, func(s *config.Step) { s.Timeout = -1 }), "more than 0s"},
+		{"routes[1].steps[0].embeddings.upstream", step(0, func(s *config.Step) { s.Embeddings.Upstream = "search" }), "plain HTTP service"},
+		{"routes[1].steps[0].embeddings.input", step(0, func(s *config.Step) { s.Embeddings.Input = "${request.nope}" }), "body"},
+		{"routes[1].steps[5].when", step(5, func(s *config.Step) { s.When = "${steps.note.n}" }), "bool"},
+		{"routes[1].steps[5].when", step(5, func(s *config.Step) { s.When = "steps.note.n > 1" }), "${"},
+		{"routes[1].steps[5].onError", step(5, func(s *config.Step) { s.OnError.Continue = &config.Continue{} }), "continue and value"},
+		{"routes[1].steps[5].onError", step(5, func(s *config.Step) { s.OnError = &config.OnError{} }), "want one of"},
+		{"routes[1].steps[5].onError.value", step(5, func(s *config.Step) { s.OnError.Value = []byte(`"${error.nope}"`) }), "code, message"},
+		{"routes[1].steps[5].agent.tools[0]", step(5, func(s *config.Step) { s.Agent.Tools[0] = "nope" }), "no function"},
+		{"routes[1].steps[5].agent.tools[1]", step(5, func(s *config.Step) { s.Agent.Tools = []string{"find", "find"} }), "already"},
+		{"routes[1].steps[5].agent.tools", step(5, func(s *config.Step) { s.Agent.Tools = nil }), "at least one"},
+		{"routes[1].steps[5].agent.maxTurns", step(5, func(s *config.Step) { s.Agent.MaxTurns = config.MaxTurns + 1 }), "from 1 to"},
+		{"routes[1].steps[5].agent.maxParallel", step(5, func(s *config.Step) { s.Agent.MaxParallel = 0 }), "from 1 to"},
+		{"routes[1].steps[5].agent.messages[0].content", step(5, func(s *config.Step) { s.Agent.Messages[0].Content = "${steps.both.found}" }), "orValue"},
+		{"routes[1].steps[1].forEach.items", step(1, func(s *config.Step) { s.ForEach.Items = "${request.body.topic}" }), "list"},
+		{"routes[1].steps[1].forEach.maxItems", step(1, func(s *config.Step) { s.ForEach.MaxItems = config.MaxItems + 1 }), "from 1 to"},
+		{"routes[1].steps[1].forEach.maxParallel", step(1, func(s *config.Step) { s.ForEach.MaxParallel = 0 }), "from 1 to"},
+		{"routes[1].steps[1].forEach.do", step(1, func(s *config.Step) { s.ForEach.Do.Action = config.Action{} }), "no kind"},
+		{"routes[1].steps[1].forEach.do.onError.respond", step(1, func(s *config.Step) {
+			s.ForEach.Do.OnError = &config.OnError{Respond: &config.Respond{Status: 200}}
+		}), "route's steps only"},
+		{"routes[1].steps[2].gather.strategy", step(2, func(s *config.Step) { s.Gather.Strategy = "Any" }), "AllSettled"},
+		{"routes[1].steps[2].gather.first", step(2, func(s *config.Step) { s.Gather.First = &config.First{} }), "no use"},
+		{"routes[1].steps[2].gather.branches", step(2, func(s *config.Step) { s.Gather.Branches = s.Gather.Branches[:1] }), "from 2 to"},
+		{"routes[1].steps[3].gather.branches", step(3, func(s *config.Step) {
+			s.Gather.Strategy, s.Gather.Vote = config.GatherFirst, nil
+			for i := range config.MaxRacers - 1 {
+				s.Gather.Branches = append(s.Gather.Branches, config.Branch{Name: "more" + string(rune('a'+i)), Action: config.Action{Chat: ask("x")}})
+			}
+		}), "from 2 to 8"},
+		{"routes[1].steps[2].gather.branches[1].name", step(2, func(s *config.Step) { s.Gather.Branches[1].Name = "errors" }), "what went wrong"},
+		{"routes[1].steps[2].gather.branches[1]", step(2, func(s *config.Step) { s.Gather.Branches[1].Action = config.Action{} }), "no kind"},
+		{"routes[1].steps[3].gather.branches[0].required", step(3, func(s *config.Step) { s.Gather.Branches[0].Required = new(bool) }), "no use"},
+		{"routes[1].steps[3].gather.branches[0].onError", step(3, func(s *config.Step) { s.Gather.Branches[0].OnError = &config.OnError{Continue: &config.Continue{}} }), "no use"},
+		{"routes[1].steps[3].gather.vote.key", step(3, func(s *config.Step) { s.Gather.Vote.Key = "${result.nope}" }), "finishReason"},
+		{"routes[1].steps[3].gather.vote.quorum", step(3, func(s *config.Step) { s.Gather.Vote.Quorum = 3 }), "from 1 to 2"},
+		{"routes[1].steps[3].gather.vote.ties", step(3, func(s *config.Step) { s.Gather.Vote.Ties = "Coin" }), "MostVotes"},
+		{"routes[1].steps[4].set.value", step(4, func(s *config.Step) { s.Set.Value = nil }), "required"},
+		{"routes[1].steps[6].respond.status", step(6, func(s *config.Step) { s.Respond.Status = 199 }), "from 200"},
+		{"routes[1].steps[7].chat.messages[0].history", step(7, func(s *config.Step) { s.Chat.Messages[0].History = "${request.body.topic}" }), "list"},
+		{"routes[1].steps[7].chat.messages[0]", step(7, func(s *config.Step) { s.Chat.Messages[0].Role = "user" }), "one of them"},
+		{"routes[1].steps[7].chat.output.schema", step(7, func(s *config.Step) { s.Chat.Output.Schema = []byte(`{"$ref":"http://x/y"}`) }), ""},
+		{"routes[1].steps[7].chat.output.repairAttempts", step(7, func(s *config.Step) { s.Chat.Output.RepairAttempts = config.MaxRepairAttempts + 1 }), "from 0"},
+		{"routes[1].steps[7].chat.parameters.response_format", step(7, func(s *config.Step) { s.Chat.Parameters = []byte(`{"response_format":{}}`) }), "gateway sets it"},
+		{"routes[1].response.body.ok", route(func(r *config.Route) { r.Response.Body = []byte(`{"ok":"${steps.last.nope}"}`) }), ""},
+		{"routes[1].response.format", route(func(r *config.Route) { r.Response.Format = config.FormatText }), "only with stream"},
+		{"routes[1].response.commit", route(func(r *config.Route) { r.Response.Commit = config.CommitImmediately }), "only with stream"},
+		{"routes[1].response.keepAlive", route(func(r *config.Route) { r.Response.KeepAlive = config.Duration(time.Second) }), "for streams"},
+		{"routes[1].response.schema", route(func(r *config.Route) { r.Response.Schema = []byte(`{"type":1}`) }), ""},
+		{"routes[1].response.stream", route(func(r *config.Route) { r.Response = &config.Response{Stream: "nope"} }), "no step"},
+		{"routes[1].response.stream", route(func(r *config.Route) { r.Response = &config.Response{Stream: "note"} }), "not the last"},
+		{"routes[1].response.stream", route(func(r *config.Route) { r.Steps = r.Steps[:5]; r.Response = &config.Response{Stream: "note"} }), "no tokens"},
+		{"routes[1].steps[7].when", route(func(r *config.Route) { r.Steps[7].When = "${true}"; r.Response = &config.Response{Stream: "last"} }), "nothing to stream"},
+		{"routes[1].steps[7].onError", route(func(r *config.Route) {
+			r.Steps[7].OnError = &config.OnError{Continue: &config.Continue{}}
+			r.Response = &config.Response{Stream: "last"}
+		}), "want respond"},
+		{"routes[1].steps[6]", route(func(r *config.Route) { r.Response = &config.Response{Stream: "last", KeepAlive: 1} }), "keepAlive begins"},
+		{"routes[1].response.commit", route(func(r *config.Route) {
+			r.Response = &config.Response{Stream: "last", Commit: config.CommitAfterValidation}
+		}), "needs a schema"},
+		{"routes[1].response.events", route(func(r *config.Route) { r.Response = &config.Response{Events: &config.Events{}} }), "is empty"},
+		{"routes[1].response.events.steps[0]", route(func(r *config.Route) { r.Response = &config.Response{Events: &config.Events{Steps: []string{"note"}}} }), "GATHER.BRANCH"},
+		{"routes[1].response.events.steps[1]", route(func(r *config.Route) {
+			r.Response = &config.Response{Events: &config.Events{Steps: []string{"last", "last"}}}
+		}), "already"},
+		{"routes[1].steps[6]", route(func(r *config.Route) { r.Response = &config.Response{Events: &config.Events{Progress: true}} }), "progress begins"},
+		{"routes[1].steps[6]", route(func(r *config.Route) {
+			r.Response = &config.Response{Events: &config.Events{Steps: []string{"both.guess"}}}
+		}), "begins the answer"},
+		{"functions[1].name", func(c *config.Config) { c.Functions[1].Name = "summary"; c.Routes = c.Routes[:1] }, "another function"},
+		{"functions[0].output", func(c *config.Config) { c.Functions[0].Output = nil }, "required"},
+		{"functions[0].steps", func(c *config.Config) { c.Functions[0].Steps = nil; c.Functions[0].Output = []byte(`"x"`) }, "at least one"},
+		{"functions[0].steps[0].chat.messages[0].content", func(c *config.Config) { c.Functions[0].Steps[0].Chat = ask("${request.body}") }, "input"},
+		{"functions[0].steps[0].onError.respond", func(c *config.Config) {
+			c.Functions[0].Steps[0].OnError = &config.OnError{Respond: &config.Respond{Status: 200}}
+		}, "route's steps only"},
+		{"functions[1].steps[0].http.upstream", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.Upstream = "fast" }, "has a model"},
+		{"functions[1].steps[0].http.method", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.Method = "TRACE" }, "GET, POST"},
+		{"functions[1].steps[0].http.path", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.Path = "/find?q=${input.q}" }, "?"},
+		{"functions[1].steps[0].http.query.n", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.Query["n"] = "${steps.nope}" }, "undefined field"},
+		{"functions[1].steps[0].http.headers.Host", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.Headers["Host"] = "x" }, "gateway sets it"},
+		{"functions[1].steps[0].http.headers.Authorization", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.Headers["Authorization"] = "x" }, "auth"},
+		{"functions[1].steps[0].http.allowStatus[0]", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.AllowStatus[0] = 200 }, "from 300"},
+		{"functions[1].steps[1].call.function", func(c *config.Config) { c.Functions[1].Steps[1].Call.Function = "nope" }, "no function"},
+		{"functions[1].steps[1].call.input", func(c *config.Config) { c.Functions[1].Steps[1].Call.Input = []byte(`[]`) }, "JSON object"},
+	} {
+		t.Run(tt.path+" "+tt.want, func(t *testing.T) {
+			c := typed()
+			tt.change(c)
+			_, errs := Compile(c)
+			paths := make([]string, len(errs))
+			for i, e := range errs {
+				paths[i] = e.Path
+			}
+			i := slices.Index(paths, tt.path)
+			if i < 0 {
+				i = slices.IndexFunc(paths, func(p string) bool { return strings.HasPrefix(p, tt.path) })
+			}
+			if i < 0 || !strings.Contains(errs[i].Message, tt.want) || len(errs) != 1 {
+				t.Errorf("errors %q, want one at %s: …%s", errs, tt.path, tt.want)
+			}
+		})
+	}
+}
+
+// TestFunctionsDoNotRecur also through others, through agents' tools and through branches.
+func TestFunctionsDoNotRecur(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(c *config.Config)
+		want   string
+	}{
+		"itself": {func(c *config.Config) {
+			c.Functions[0].Steps = append(c.Functions[0].Steps, config.Step{Name: "again", Action: config.Action{Call: &config.Call{Function: "summary"}}})
+		}, "functions[0].steps[1].call.function: functions may not call themselves: summary calls summary"},
+		"another that calls it": {func(c *config.Config) {
+			c.Functions[0].Steps = append(c.Functions[0].Steps, config.Step{Name: "again", Action: config.Action{Call: &config.Call{Function: "find", Input: []byte(`{"q":"x"}`)}}})
+		}, "summary calls find calls summary"},
+		"an agent's tool": {func(c *config.Config) {
+			agent := &config.Agent{Upstream: "fast", Messages: ask("x").Messages, Tools: []string{"summary"}, MaxTurns: 1, MaxParallel: 1}
+			c.Functions[0].Steps = append(c.Functions[0].Steps, config.Step{Name: "again", Action: config.Action{Agent: agent}})
+		}, "functions[0].steps[1].agent.tools[0]: functions may not call themselves"},
+		"a branch": {func(c *config.Config) {
+			call := config.Action{Call: &config.Call{Function: "summary"}}
+			c.Functions[0].Steps = append(c.Functions[0].Steps, config.Step{Name: "again", Gather: &config.Gather{
+				Strategy: config.GatherAll, Branches: []config.Branch{{Name: "a", Action: call}, {Name: "b", Action: config.Action{Chat: ask("x")}}},
+			}})
+		}, "functions[0].steps[1].gather.branches[0].call.function: functions may not call themselves"},
+	} {
+		c := typed()
+		tt.change(c)
+		if _, errs := Compile(c); len(errs) != 1 || !strings.Contains(errs[0].Error(), tt.want) {
+			t.Errorf("%s: errors %q, want …%s", name, errs, tt.want)
+		}
+	}
+}
+
+// TestErrorsKeepTheOrderOfTheFields although functions are read before those that call them.
+func TestErrorsKeepTheOrderOfTheFields(t *testing.T) {
+	c := typed()
+	c.Functions[0], c.Functions[1] = c.Functions[1], c.Functions[0]
+	c.Functions[0].Timeout, c.Functions[1].Timeout, c.Routes[1].Timeout = -1, -1, 0
+	_, errs := Compile(c)
+	var paths []string
+	for _, e := range errs {
+		paths = append(paths, e.Path)
+	}
+	want := []string{"functions[0].timeout", "functions[1].timeout", "routes[1].timeout"}
+	if diff := cmp.Diff(want, paths); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWinnersHaveTheirText(t *testing.T) {
+	race := &config.Gather{Strategy: config.GatherFirst, Branches: []config.Branch{
+		{Name: "a", Action: config.Action{Chat: ask("a")}}, {Name: "b", Action: config.Action{Chat: ask("b")}},
+	}}
+	c := typed()
+	c.Routes[1].Steps = []config.Step{{Name: "race", Gather: race}}
+	c.Routes[1].Response = &config.Response{Body: []byte(`{"t":"${steps.race.text}","b":"${steps.race.branch}","v":"${steps.race.value.text}"}`)}
+	if _, errs := Compile(c); len(errs) > 0 {
+		t.Error(errs)
+	}
+	race.Branches[1].Action = config.Action{Call: &config.Call{Function: "find", Input: []byte(`{"q":"x"}`)}}
+	if _, errs := Compile(c); len(errs) != 1 || !strings.Contains(errs[0].Message, "text") {
+		t.Errorf("a race of different kinds: %q", errs)
+	}
+	c.Routes[1].Response = &config.Response{Stream: "race"}
+	if _, errs := Compile(c); len(errs) != 1 || errs[0].Path != "routes[1].response.stream" {
+		t.Errorf("streamed: %q", errs)
+	}
+}

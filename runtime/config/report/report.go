@@ -1,0 +1,88 @@
+// Package report is what a gateway says of itself to the operator, and where: the way back from delivery's.
+package report
+
+import (
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// Status is what a gateway says of itself: as JSON at StatusPath of its admin listener while it runs, and as its
+// container's termination message when it ends. It holds figures and names, never a secret, prompt or body.
+type Status struct {
+	// Version is the contract version that the gateway reads.
+	Version string `json:"version"`
+	// Revision is the config being served; empty while none could be loaded.
+	Revision string `json:"revision"`
+	// Source is the key that Revision was loaded from: CurrentKey or LastGoodKey.
+	Source string `json:"source,omitempty"`
+	// Rejected is set while the current config cannot be served.
+	Rejected *Rejection `json:"rejected,omitempty"`
+	Draining bool       `json:"draining"`
+	// InFlight counts the requests being served now, streams included.
+	InFlight int64 `json:"inFlight"`
+	// MaxInFlight is how many there may be: what the config says as far as memory allows, or what memory suggests.
+	MaxInFlight int64         `json:"maxInFlight"`
+	Memory      Memory        `json:"memory"`
+	Streams     Streams       `json:"streams"`
+	Secrets     []SecretState `json:"secrets,omitempty"`
+	// RefusedKeys are those that their upstreams refuse, by 401 or 403.
+	RefusedKeys []RefusedKey `json:"refusedKeys,omitempty"`
+}
+
+// Memory is what requests may reserve for large bodies and answers, and have reserved now, in bytes.
+type Memory struct {
+	Budget   int64 `json:"budget"`
+	Reserved int64 `json:"reserved"`
+	// Refused counts the reservations that found no room, since the process began.
+	Refused int64 `json:"refused"`
+}
+
+// Rejection says why a gateway does not serve a config that it was given.
+type Rejection struct {
+	Revision string `json:"revision"`
+	Message  string `json:"message"`
+}
+
+// Streams counts streams since the process began. Opened = Open + Done + Failed + Cancelled at every moment.
+type Streams struct {
+	Opened int64 `json:"opened"`
+	Open   int64 `json:"open"`
+	// Done ended as the protocol says.
+	Done int64 `json:"done"`
+	// Failed ended with an error event.
+	Failed int64 `json:"failed"`
+	// Cancelled ended because the client left.
+	Cancelled int64 `json:"cancelled"`
+}
+
+// SecretState says whether a secret file can be read; never what is in it.
+type SecretState struct {
+	config.SecretFile
+	Loaded bool `json:"loaded"`
+	// Modified is when the file was written, and Since when the gateway first read what it uses now: a rotated key is live
+	// from then on. Both are absent while the file is not loaded.
+	Modified time.Time `json:"modified,omitzero"`
+	Since    time.Time `json:"since,omitzero"`
+}
+
+// RefusedKey says that an upstream has refused a key, as it is now, since a time, and has not accepted it in between.
+type RefusedKey struct {
+	Upstream string `json:"upstream"`
+	config.SecretFile
+	Since time.Time `json:"since"`
+}
+
+// Where the gateway says it.
+const (
+	// StatusPath answers a Status.
+	StatusPath = "/status"
+	// MetricsPath answers Prometheus metrics.
+	MetricsPath = "/metrics"
+	// LivePath answers 200 while the process works.
+	LivePath = "/healthz"
+	// ReadyPath answers 200 while the gateway has a config and is not draining.
+	ReadyPath = "/readyz"
+	// TerminationLog is the kubelet's default file for a container's last words.
+	TerminationLog = "/dev/termination-log"
+)

@@ -1,0 +1,22 @@
+package config
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// Path is the file of the secret, relative to the gateway's secrets directory.
+func (f SecretFile) Path() string { return path.Join(f.Secret, f.Key) }
+
+// SecretFiles lists what the config reads from Secrets, sorted and without repetition.
+func (c *Config) SecretFiles() []SecretFile {
+	var files []SecretFile
+	for i := range c.Upstreams {
+		if auth := c.Upstreams[i].Auth; auth != nil && auth.Bearer != nil {
+			files = append(files, *auth.Bearer)
+		}
+	}
+	slices.SortFunc(files, func(a, b SecretFile) int { return strings.Compare(a.Path(), b.Path()) })
+	return slices.Compact(files)
+}
