@@ -43,7 +43,7 @@ func NewClient() *Client {
 }
 
 func newClient(secured *tls.Config) *Client {
-	d := dialer{tls: secured}
+	d := dialer{tls: secured, dials: &dials{}}
 	return &Client{pooled: d.transport(maxIdlePerHost), fresh: d.transport(-1)}
 }
 

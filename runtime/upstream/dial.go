@@ -28,13 +28,16 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithCancel(ctx)
 }
 
-type dialer struct{ tls *tls.Config }
+type dialer struct {
+	tls   *tls.Config
+	dials *dials
+}
 
 // transport returns a transport that keeps so many idle connections to a host; with a negative number it uses each
 // for one request.
 func (d dialer) transport(idle int) *http.Transport {
 	return &http.Transport{
-		DialContext:            dial,
+		DialContext:            d.dial,
 		DialTLSContext:         d.dialTLS,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    idle,
@@ -45,9 +48,14 @@ func (d dialer) transport(idle int) *http.Transport {
 	}
 }
 
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	end, err := d.dials.begin(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	return (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext(ctx, network, address)
 }
 
@@ -56,7 +64,7 @@ func (d dialer) dialTLS(ctx context.Context, network, address string) (net.Conn,
 	if err != nil {
 		return nil, fmt.Errorf("dial: %w", err)
 	}
-	plain, err := dial(ctx, network, address)
+	plain, err := d.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package gather
 
 import (
 	"fmt"
+	goruntime "runtime"
 	"runtime/debug"
 	"sync"
 )
@@ -26,7 +27,8 @@ func newCrew[T any](n int) *crew[T] {
 
 func (c *crew[T]) waiting() int { return len(c.results) - c.started }
 
-// start runs the next call.
+// start runs the next call, and lets it have this worker at once: many that start together would have all that wait for
+// the workers wait for the beginning of each.
 func (c *crew[T]) start(run func() (T, error)) {
 	// A call that ends its goroutine leaves the error as it is here.
 	e := end[T]{index: c.started, result: Result[T]{Err: errExited}}
@@ -41,6 +43,7 @@ func (c *crew[T]) start(run func() (T, error)) {
 		}()
 		e.result.Value, e.result.Err = run()
 	})
+	goruntime.Gosched()
 }
 
 // next waits for a call to end, and keeps what came of it.
