@@ -59,6 +59,18 @@ type Upstream struct {
 	Timeouts  Timeouts   `json:"timeouts"`
 }
 
+// ProtocolOpenAI is the name of OpenAI's protocol.
+const ProtocolOpenAI = "OpenAI"
+
+// Protocol is the name of the protocol of models that the upstream speaks, and the model that it is asked for; empty for a
+// service that has none.
+func (u *Upstream) Protocol() (name, model string) {
+	if u.OpenAI != nil {
+		return ProtocolOpenAI, u.OpenAI.Model
+	}
+	return "", ""
+}
+
 // OpenAI says how to speak to an upstream of the OpenAI protocol.
 type OpenAI struct {
 	// Model is the upstream's own name for the model.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/flow/gather"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -18,7 +18,7 @@ import (
 type agent struct {
 	upstream *upstream.Upstream
 	prompt   prompt
-	tools    []openai.Tool
+	tools    []llm.Tool
 	calls    map[string]*function
 	maxTurns int
 	parallel int
@@ -47,12 +47,12 @@ func (c *compiler) agent(a *config.Agent) (action, error) {
 }
 
 // tool is what a model is told of a function.
-func (fn *function) tool() openai.Tool {
+func (fn *function) tool() llm.Tool {
 	parameters := fn.config.Input
 	if parameters == nil {
 		parameters = []byte(`{"type":"object"}`)
 	}
-	return openai.Tool{Name: fn.config.Name, Description: fn.config.Description, Parameters: parameters}
+	return llm.Tool{Name: fn.config.Name, Description: fn.config.Description, Parameters: parameters}
 }
 
 // dialogue is one run of an agent.
@@ -86,7 +86,7 @@ func (a *agent) perform(ctx context.Context, f *frame) (any, error) {
 	return value, nil
 }
 
-func (d *dialogue) text(ctx context.Context, request *openai.Chat) (any, error) {
+func (d *dialogue) text(ctx context.Context, request *llm.Chat) (any, error) {
 	done, err := d.ask(ctx, request, d.frame.tokens.written())
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (d *dialogue) text(ctx context.Context, request *openai.Chat) (any, error) 
 
 // ask lets the model take turns until it calls no more tools. The tools of a last turn are not called: nobody would
 // hear of it.
-func (d *dialogue) ask(ctx context.Context, request *openai.Chat, tokens *outlet) (*openai.Completion, error) {
+func (d *dialogue) ask(ctx context.Context, request *llm.Chat, tokens *outlet) (*llm.Completion, error) {
 	for d.turns < d.maxTurns {
 		d.turns++
 		done, err := d.frame.complete(ctx, d.upstream, request, tokens)
@@ -114,18 +114,18 @@ func (d *dialogue) ask(ctx context.Context, request *openai.Chat, tokens *outlet
 		if err != nil {
 			return nil, err
 		}
-		request.Messages = append(append(request.Messages, openai.Message{Raw: done.Message}), answers...)
+		request.Messages = append(append(request.Messages, llm.Message{Raw: done.Message}), answers...)
 	}
 	return nil, problem.New(problem.TurnsExceeded)
 }
 
 // callAll calls the tools, several at once. What goes wrong in one is told to the model; only what ends the request
 // ends the others.
-func (d *dialogue) callAll(ctx context.Context, calls []openai.ToolCall) ([]openai.Message, error) {
+func (d *dialogue) callAll(ctx context.Context, calls []llm.ToolCall) ([]llm.Message, error) {
 	beside := *d
 	beside.frame = d.frame.parted().beside(min(d.parallel, len(calls)))
 	results, err := gather.Each(ctx, gather.EachOptions{Limit: d.parallel}, calls,
-		func(ctx context.Context, _ int, call openai.ToolCall) (toolResult, error) {
+		func(ctx context.Context, _ int, call llm.ToolCall) (toolResult, error) {
 			defer beside.frame.parts.begin()()
 			return beside.call(ctx, call)
 		})
@@ -133,10 +133,10 @@ func (d *dialogue) callAll(ctx context.Context, calls []openai.ToolCall) ([]open
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it names the call
 	}
-	answers := make([]openai.Message, len(results))
+	answers := make([]llm.Message, len(results))
 	for i, r := range results {
 		d.history = append(d.history, r.Value.entry)
-		answers[i] = openai.Message{Role: "tool", ToolCallID: calls[i].ID, Content: r.Value.answer}
+		answers[i] = llm.Message{Role: "tool", ToolCallID: calls[i].ID, Content: r.Value.answer}
 	}
 	return answers, nil
 }
@@ -147,7 +147,7 @@ type toolResult struct {
 	entry  map[string]any
 }
 
-func (d *dialogue) call(ctx context.Context, call openai.ToolCall) (toolResult, error) {
+func (d *dialogue) call(ctx context.Context, call llm.ToolCall) (toolResult, error) {
 	f := d.frame
 	f.tellTool(call, stateStarted)
 	result := toolResult{entry: map[string]any{"name": call.Name}}
@@ -178,7 +178,7 @@ func (d *dialogue) ends(ctx context.Context, err error) bool {
 }
 
 // evaluate calls a function as the model asks. What the model got wrong comes back as what to tell it.
-func (d *dialogue) evaluate(ctx context.Context, call openai.ToolCall, entry map[string]any) (any, any, error) {
+func (d *dialogue) evaluate(ctx context.Context, call llm.ToolCall, entry map[string]any) (any, any, error) {
 	function, ok := d.calls[call.Name]
 	if !ok {
 		names := make([]string, 0, len(d.tools))

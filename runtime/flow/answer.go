@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -23,10 +24,11 @@ func (c *compiler) answer(r *config.Route, compiled *Route) answer {
 	case r.Response.Stream == "":
 		return &wholeAnswer{body: body, promise: kept}
 	}
-	if only := compiled.relayedChat(r.Response); only != nil {
-		return &relayedStream{chat: only, keepAlive: r.Response.KeepAlive.Std()}
+	front := c.env.Fronts[cmp.Or(r.Response.Format, config.FormatOpenAI)]
+	if only := compiled.relayedChat(r.Response); only != nil && front != nil {
+		return &relayedStream{chat: only, step: compiled.steps[0].name, front: front, keepAlive: r.Response.KeepAlive.Std()}
 	}
-	return newTokenStream(r.Response, kept)
+	return newTokenStream(r.Response, kept, front)
 }
 
 // wholeAnswer answers with one JSON value.

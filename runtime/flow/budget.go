@@ -6,12 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/llmservice/llmservice/runtime/allowance"
 	"github.com/llmservice/llmservice/runtime/config"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -25,7 +22,7 @@ type budget struct {
 	tokens *allowance.Allowance // nil for no bound
 
 	mu    sync.Mutex
-	spent openai.Tokens
+	spent llm.Tokens
 }
 
 func newBudget(limits config.Budget) *budget {
@@ -99,7 +96,7 @@ func (b *budget) reserveTokens(ctx context.Context, wanted int64, atOnce int) (i
 }
 
 // spend puts the tokens that a call reported in the place of those that were reserved for it.
-func (b *budget) spend(reserved int64, t openai.Tokens) {
+func (b *budget) spend(reserved int64, t llm.Tokens) {
 	if b.tokens != nil {
 		b.tokens.Settle(reserved, t.Total)
 	}
@@ -109,7 +106,7 @@ func (b *budget) spend(reserved int64, t openai.Tokens) {
 }
 
 // used is what all calls have reported so far.
-func (b *budget) used() openai.Tokens {
+func (b *budget) used() llm.Tokens {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.spent
@@ -118,26 +115,14 @@ func (b *budget) used() openai.Tokens {
 // bill adds up what the calls of one step have used.
 type bill struct {
 	calls  int
-	tokens openai.Tokens
+	tokens llm.Tokens
 }
 
 // add makes a completion's usage that of the step so far. The one of a single call stays as the upstream gave it.
-func (b *bill) add(done *openai.Completion) {
+func (b *bill) add(done *llm.Completion) {
 	b.calls++
 	b.tokens.Add(done.Tokens)
 	if b.calls > 1 {
-		done.Usage = usage(b.tokens)
+		done.Usage = llm.UsageOf(b.tokens)
 	}
-}
-
-// usage is what calls have reported, as upstreams report it; nil where none has.
-func usage(t openai.Tokens) jsontext.Value {
-	if t == (openai.Tokens{}) {
-		return nil
-	}
-	encoded, err := json.Marshal(t)
-	if err != nil {
-		return nil
-	}
-	return encoded
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -46,7 +46,7 @@ func (c *chat) perform(ctx context.Context, f *frame) (any, error) {
 	}
 	var total bill
 	return c.output.askUntilValid(ctx, f, request,
-		func(ctx context.Context, request *openai.Chat, tokens *outlet) (*openai.Completion, error) {
+		func(ctx context.Context, request *llm.Chat, tokens *outlet) (*llm.Completion, error) {
 			done, err := f.complete(ctx, c.upstream, request, tokens)
 			if err == nil {
 				total.add(done)
@@ -77,8 +77,8 @@ func (c *compiler) messages(messages []config.Message) []message {
 	return all
 }
 
-func (p *prompt) request(ctx context.Context, f *frame) (*openai.Chat, error) {
-	request := &openai.Chat{}
+func (p *prompt) request(ctx context.Context, f *frame) (*llm.Chat, error) {
+	request := &llm.Chat{}
 	for i := range p.messages {
 		messages, err := p.messages[i].eval(ctx, f)
 		if err != nil {
@@ -96,13 +96,13 @@ func (p *prompt) request(ctx context.Context, f *frame) (*openai.Chat, error) {
 	return request, nil
 }
 
-func (m *message) eval(ctx context.Context, f *frame) ([]openai.Message, error) {
+func (m *message) eval(ctx context.Context, f *frame) ([]llm.Message, error) {
 	if m.history == nil {
 		text, err := f.text(ctx, m.content)
 		if err != nil {
 			return nil, fmt.Errorf("content: %w", err)
 		}
-		return []openai.Message{{Role: m.role, Content: text}}, nil
+		return []llm.Message{{Role: m.role, Content: text}}, nil
 	}
 	list, err := f.list(ctx, m.history)
 	if err != nil {
@@ -112,7 +112,7 @@ func (m *message) eval(ctx context.Context, f *frame) ([]openai.Message, error) 
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	messages, wrong := openai.ParseMessages(encoded)
+	messages, wrong := llm.ParseMessages(encoded)
 	if wrong != nil {
 		return nil, f.misfit(m.history.Reads(), "gives no list of messages: "+wrong.Message, fmt.Errorf("history: %w", wrong))
 	}
@@ -120,7 +120,7 @@ func (m *message) eval(ctx context.Context, f *frame) ([]openai.Message, error) 
 }
 
 // completionValue is what templates see of a completion.
-func completionValue(ctx context.Context, c *openai.Completion) map[string]any {
+func completionValue(ctx context.Context, c *llm.Completion) map[string]any {
 	return map[string]any{
 		"text": c.Text, "finishReason": c.FinishReason, "message": decoded(ctx, c.Message), "usage": decoded(ctx, c.Usage),
 	}

@@ -4,20 +4,21 @@ import (
 	"context"
 	"errors"
 
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // complete asks a model for a completion within the request's budget. Tokens, where not nil, gets the text as it comes.
 func (f *frame) complete(
-	ctx context.Context, u *upstream.Upstream, request *openai.Chat, tokens *outlet,
-) (*openai.Completion, error) {
-	reserved, err := f.budget.reserveTokens(ctx, request.TokenLimit(), f.siblings)
+	ctx context.Context, u *upstream.Upstream, request *llm.Chat, tokens *outlet,
+) (*llm.Completion, error) {
+	tokens = tokens.speaking(u.Dialect)
+	reserved, err := f.budget.reserveTokens(ctx, u.Dialect.TokenLimit(request.Parameters), f.siblings)
 	if err != nil {
 		return nil, err
 	}
-	var used openai.Tokens
+	var used llm.Tokens
 	defer func() { f.budget.spend(reserved, used) }()
 	asked := *request
 	asked.MaxTokens, asked.Stream = reserved, tokens != nil
@@ -32,56 +33,58 @@ func (f *frame) complete(
 
 // ask makes the call. The request as JSON is in memory for as long.
 func (f *frame) ask(
-	ctx context.Context, u *upstream.Upstream, request *openai.Chat, tokens *outlet,
-) (*openai.Completion, error) {
+	ctx context.Context, u *upstream.Upstream, request *llm.Chat, tokens *outlet,
+) (*llm.Completion, error) {
 	encoded := relay.Copies * request.Size()
 	if err := f.reserve(ctx, encoded); err != nil {
 		return nil, err
 	}
 	defer f.memory.Return(encoded)
-	plan := chatPlan(u, request)
-	plan.Memory = f.memory
 	if tokens != nil {
-		return f.completeStreamed(ctx, plan, tokens)
+		return f.completeStreamed(ctx, u, request, tokens)
 	}
-	return f.completeWhole(ctx, plan)
+	return f.completeWhole(ctx, u, request)
 }
 
-func chatPlan(u *upstream.Upstream, request *openai.Chat) *upstream.Plan {
-	plan := &upstream.Plan{
+// chatPlan asks an upstream, in its dialect. How its answer is read, reads says for each attempt.
+func (f *frame) chatPlan(u *upstream.Upstream, request *llm.Chat, reads func(q *upstream.Question)) *upstream.Plan {
+	return &upstream.Plan{
 		Upstreams: []*upstream.Upstream{u},
-		Path:      openai.ChatPath,
-		Accept:    "application/json",
-		Body:      func(u *upstream.Upstream) ([]byte, error) { return request.Body(u.Model) },
+		Memory:    f.memory,
+		Ask: func(u *upstream.Upstream) (*upstream.Question, error) {
+			asked, err := u.Dialect.AskChat(request, u.Model)
+			if err != nil {
+				return nil, err //nolint:wrapcheck // it names the member
+			}
+			q := upstream.NewQuestion(asked)
+			reads(q)
+			return q, nil
+		},
 	}
-	if request.Stream {
-		plan.Accept = "text/event-stream"
-	}
-	return plan
 }
 
 // wholeCopies is how often a model's whole answer is held: as it came, as text, and as what templates see of the message.
 const wholeCopies = 3
 
-func (f *frame) completeWhole(ctx context.Context, plan *upstream.Plan) (*openai.Completion, error) {
-	var done *openai.Completion
-	_, err := f.fetch(ctx, plan, upstream.Expect{Check: func(a *upstream.Fetched) error {
-		return f.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) { //nolint:contextcheck // it takes turns, and not long
-			done, err = openai.ParseCompletion(a.Body)
-			return err
+func (f *frame) completeWhole(ctx context.Context, u *upstream.Upstream, request *llm.Chat) (*llm.Completion, error) {
+	var done *llm.Completion
+	read := func(a *relay.Fetched) error {
+		return f.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) {
+			done, err = u.Dialect.ReadCompletion(a.Body)
+			return err //nolint:wrapcheck // it says what is wrong with the answer
 		})
-	}})
+	}
+	_, err := f.fetch(ctx, f.chatPlan(u, request, func(q *upstream.Question) { q.Read = read }), upstream.Expect{})
 	return done, err
 }
 
 // fetch gets a whole answer within the request's budget.
-func (f *frame) fetch(ctx context.Context, plan *upstream.Plan, want upstream.Expect) (*upstream.Fetched, error) {
+func (f *frame) fetch(ctx context.Context, plan *upstream.Plan, want upstream.Expect) (*relay.Fetched, error) {
 	if err := f.budget.open(); err != nil {
 		return nil, err
 	}
 	room := f.budget.room()
 	want.MaxBytes, want.Keep, want.Drop = room, f.budget.keep, f.budget.drop
-	plan.Memory = f.memory
 	answer, failure := upstream.Fetch(ctx, f.env.Client, f.budget.counted(plan.Attempts()), want, f.env.Observe)
 	if failure.Kind != relay.NoFailure {
 		if errors.Is(failure.Err, relay.ErrTooLong) && room < upstream.MaxWhole {
@@ -111,20 +114,24 @@ func (f *frame) replace(ctx context.Context, text []byte, size int, build func()
 // templates see of that.
 const collectedCopies = 4
 
-func (f *frame) completeStreamed(ctx context.Context, plan *upstream.Plan, tokens *outlet) (*openai.Completion, error) {
+func (f *frame) completeStreamed(
+	ctx context.Context, u *upstream.Upstream, request *llm.Chat, tokens *outlet,
+) (*llm.Completion, error) {
 	if err := f.budget.open(); err != nil {
 		return nil, err
 	}
 	kept := collected{frame: f, memory: relay.Meter{Memory: f.memory}}
-	tap := func() relay.Tap {
+	plan := f.chatPlan(u, request, func(q *upstream.Question) {
 		kept.drop()
-		kept.Collector = openai.NewCollector(func(bytes int) error { return kept.keep(ctx, bytes) })
+		kept.Collector = llm.NewCollector(func(bytes int) error { return kept.keep(ctx, bytes) })
 		if tokens.unread {
 			kept.Forget()
 		}
-		return openai.NewTapWith(openai.TapOptions{Writer: tokens.writer, Collector: kept.Collector, HoldDone: true})
-	}
-	failure := upstream.Stream(ctx, f.env.Client, f.budget.counted(plan.Attempts()), tap, tokens, f.env.Observe)
+		q.Tap = llm.NewTap(u.Dialect, llm.TapOptions{
+			Writer: tokens.writer, Rest: tokens.rest, Collector: kept.Collector, HoldDone: true,
+		})
+	})
+	failure := upstream.Stream(ctx, f.env.Client, f.budget.counted(plan.Attempts()), tokens, f.env.Observe)
 	if failure.Kind != relay.NoFailure {
 		kept.drop()
 		return nil, failure
@@ -135,7 +142,7 @@ func (f *frame) completeStreamed(ctx context.Context, plan *upstream.Plan, token
 
 // collected is what is kept of a streamed answer.
 type collected struct {
-	*openai.Collector
+	*llm.Collector
 
 	frame  *frame
 	bytes  int

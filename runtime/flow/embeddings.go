@@ -6,7 +6,8 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -36,7 +37,7 @@ func (e *embeddings) perform(ctx context.Context, f *frame) (any, error) {
 	if len(texts) == 0 { // upstreams refuse an empty list
 		return map[string]any{"vectors": []any{}, "usage": nil}, nil
 	}
-	request := &openai.Embeddings{Input: texts}
+	request := &llm.Embeddings{Input: texts}
 	if e.parameters != nil {
 		if request.Parameters, err = f.json(ctx, e.parameters); err != nil {
 			return nil, fmt.Errorf("embeddings.parameters: %w", err)
@@ -46,23 +47,38 @@ func (e *embeddings) perform(ctx context.Context, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var used openai.Tokens
+	var used llm.Tokens
 	defer func() { f.budget.spend(reserved, used) }()
-	plan := &upstream.Plan{
-		Upstreams: []*upstream.Upstream{e.upstream}, Path: openai.EmbeddingsPath, Accept: "application/json",
-		Body: func(u *upstream.Upstream) ([]byte, error) { return request.Body(u.Model) },
-	}
-	var vectors *openai.Vectors
-	if _, err := f.fetch(ctx, plan, upstream.Expect{Check: func(a *upstream.Fetched) error {
-		return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) { //nolint:contextcheck // it takes turns
-			vectors, err = openai.ParseEmbeddings(a.Body, len(texts))
-			return err
-		})
-	}}); err != nil {
+	vectors, err := e.ask(ctx, f, request)
+	if err != nil {
 		return nil, err
 	}
 	used = vectors.Tokens
 	return map[string]any{"vectors": lists(vectors.Vectors), "usage": decoded(ctx, vectors.Usage)}, nil
+}
+
+// ask makes the call.
+func (e *embeddings) ask(ctx context.Context, f *frame, request *llm.Embeddings) (*llm.Vectors, error) {
+	var vectors *llm.Vectors
+	plan := &upstream.Plan{
+		Upstreams: []*upstream.Upstream{e.upstream}, Memory: f.memory,
+		Ask: func(u *upstream.Upstream) (*upstream.Question, error) {
+			asked, err := u.Dialect.AskEmbeddings(request, u.Model)
+			if err != nil {
+				return nil, err //nolint:wrapcheck // it names the member
+			}
+			q := upstream.NewQuestion(asked)
+			q.Read = func(a *relay.Fetched) error {
+				return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
+					vectors, err = u.Dialect.ReadVectors(a.Body, len(request.Input))
+					return err //nolint:wrapcheck // it says what is wrong with the answer
+				})
+			}
+			return q, nil
+		},
+	}
+	_, err := f.fetch(ctx, plan, upstream.Expect{})
+	return vectors, err
 }
 
 // texts are the input's: one, or a list of them.

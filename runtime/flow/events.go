@@ -7,7 +7,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/format"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -44,16 +44,16 @@ func (n *eventStream) sendEvents(ctx context.Context, f *frame, out relay.Sink) 
 			return err //nolint:wrapcheck // it is a Failure already
 		}
 	}
-	return out.Send(format.Events{}.Done(nil, usage(f.budget.used())), relay.Done) //nolint:wrapcheck // it is a Failure already
+	return out.Send(format.Events{}.Done(nil, llm.UsageOf(f.budget.used())), relay.Done) //nolint:wrapcheck // it is a Failure already
 }
 
 func (n *eventStream) stream(out relay.Sender) *stream {
-	st := &stream{sender: out, writers: map[string]func() openai.Writer{}, steps: n.config.Progress}
+	st := &stream{sender: out, writers: map[string]func() llm.Writer{}, steps: n.config.Progress}
 	if n.config.Progress {
 		st.progress = func(data []byte) []byte { return format.Events{}.Progress(nil, data) }
 	}
 	for _, name := range n.config.Steps {
-		st.writers[name] = func() openai.Writer { return format.NewStep(name) }
+		st.writers[name] = func() llm.Writer { return format.NewStep(name) }
 	}
 	return st
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -20,6 +21,8 @@ import (
 type Environment struct {
 	Client    relay.Client
 	Upstreams map[string]*upstream.Upstream
+	// Fronts are the dialects of the formats in which an upstream's chunks may pass, by the formats' names.
+	Fronts map[string]llm.Front
 	// MaxStreamDuration bounds every stream.
 	MaxStreamDuration time.Duration
 	// Heavy waits for leave to do CPU-heavy work on so many bytes.

@@ -23,6 +23,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/engine/nethttp"
 	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/protocol"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/route"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -72,9 +73,8 @@ func newWorld(t *testing.T, s settings, script map[string]upstreamFunc, routes .
 			Connect: u.Timeouts.Connect.Std(), FirstToken: u.Timeouts.FirstToken.Std(),
 			Idle: u.Timeouts.Idle.Std(), Total: u.Timeouts.Total.Std(),
 		}}
-		if u.OpenAI != nil {
-			o.Model = u.OpenAI.Model
-		}
+		name, model := u.Protocol()
+		o.Dialect, o.Model = protocol.Named(name), model
 		for _, e := range u.Endpoints {
 			o.Endpoints = append(o.Endpoints, &upstream.Endpoint{URL: e.URL})
 		}
@@ -137,7 +137,7 @@ func (w *world) serve(p *program.Program, ups map[string]*upstream.Upstream) {
 	w.admission = admission.New(2, cmp.Or(w.memory, 1<<30))
 	w.admission.SetLimit(100)
 	env := &Environment{
-		Client: w.client, Upstreams: ups, MaxStreamDuration: maxStreamDuration, Heavy: w.admission.Heavy,
+		Client: w.client, Upstreams: ups, Fronts: protocol.Formats(), MaxStreamDuration: maxStreamDuration, Heavy: w.admission.Heavy,
 		Observe:       func(name string, f relay.Failure) { w.note(&w.observed, name+":"+f.Error()) },
 		Report:        func(_ string, err error) { w.note(&w.reports, chain(err)) },
 		Panicked:      func(kind string, _ []byte) { w.note(&w.panics, kind) },

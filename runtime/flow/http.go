@@ -12,6 +12,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -39,18 +40,22 @@ func (c *compiler) http(h *config.HTTPCall) (action, error) {
 }
 
 func (h *httpCall) perform(ctx context.Context, f *frame) (any, error) {
-	plan, err := h.plan(ctx, f)
+	question, err := h.question(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("http.%w", err)
 	}
 	var body any
-	read := func(a *upstream.Fetched) error {
+	question.Read = func(a *relay.Fetched) error {
 		return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
 			body, err = admitted(ctx, f.env, len(a.Body), func() (any, error) { return content(ctx, a) })
 			return err
 		})
 	}
-	answer, err := f.fetch(ctx, plan, upstream.Expect{Status: h.expects, Check: read})
+	plan := &upstream.Plan{
+		Upstreams: []*upstream.Upstream{h.upstream}, Memory: f.memory, Once: !idempotent(h.method),
+		Ask: func(*upstream.Upstream) (*upstream.Question, error) { return question, nil },
+	}
+	answer, err := f.fetch(ctx, plan, upstream.Expect{Status: h.expects})
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +66,7 @@ func (h *httpCall) expects(status int) bool {
 	return status/100 == 2 || slices.Contains(h.allow, status)
 }
 
-func (h *httpCall) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
+func (h *httpCall) question(ctx context.Context, f *frame) (*upstream.Question, error) {
 	path, err := evaluate(ctx, f, func(b *expr.Budget) (string, error) { return h.path.Path(ctx, f.vars, b) })
 	if err != nil {
 		return nil, fmt.Errorf("path: %w", err)
@@ -83,11 +88,7 @@ func (h *httpCall) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	return &upstream.Plan{
-		Upstreams: []*upstream.Upstream{h.upstream}, Method: h.method, Path: path, Header: header,
-		Accept: "application/json", Body: func(*upstream.Upstream) ([]byte, error) { return body, nil },
-		Once: !idempotent(h.method),
-	}, nil
+	return &upstream.Question{Method: h.method, Path: path, Header: header, Body: body}, nil
 }
 
 // RFC 9110, section 9.2.2.
@@ -169,7 +170,7 @@ func plain(value any) (string, error) {
 // content is an answer's body: what JSON holds, else text. Where an answer says that it is JSON and cannot be read as such,
 // it is an error: templates that ask for its members would fail later, and others would pass it on as text. One that does
 // not say what it is may be either.
-func content(ctx context.Context, a *upstream.Fetched) (any, error) {
+func content(ctx context.Context, a *relay.Fetched) (any, error) {
 	if len(a.Body) == 0 {
 		return nil, nil //nolint:nilnil // null is a value like any other
 	}

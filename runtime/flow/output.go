@@ -6,15 +6,15 @@ import (
 	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
 // output makes a model's answer a JSON value that satisfies a schema.
 type output struct {
 	schema  *schema.Schema
-	asked   *openai.Output // nil where the messages alone ask
+	asked   *llm.Output // nil where the messages alone ask
 	repairs int
 }
 
@@ -26,22 +26,22 @@ func (c *compiler) output(o *config.Output) *output {
 }
 
 // wanted is what the upstream is asked for, besides what the messages say; nil for nothing.
-func wanted(o *config.Output) *openai.Output {
+func wanted(o *config.Output) *llm.Output {
 	switch o.ResponseFormat {
 	case config.ResponseNothing:
 		return nil
 	case config.ResponseJSONObject:
-		return &openai.Output{}
+		return &llm.Output{}
 	}
-	return &openai.Output{Name: "output", Schema: o.Schema}
+	return &llm.Output{Name: "output", Schema: o.Schema}
 }
 
 // asker asks a model; an agent asks it several times.
-type asker func(ctx context.Context, request *openai.Chat, tokens *outlet) (*openai.Completion, error)
+type asker func(ctx context.Context, request *llm.Chat, tokens *outlet) (*llm.Completion, error)
 
 // askUntilValid asks until the answer satisfies the schema, and tells the model each time what was wrong. Nothing is streamed
 // before: what is sent cannot be taken back.
-func (o *output) askUntilValid(ctx context.Context, f *frame, request *openai.Chat, ask asker) (any, error) {
+func (o *output) askUntilValid(ctx context.Context, f *frame, request *llm.Chat, ask asker) (any, error) {
 	request.Output = o.asked
 	for repaired := 0; ; repaired++ {
 		done, err := ask(ctx, request, nil)
@@ -61,7 +61,7 @@ func (o *output) askUntilValid(ctx context.Context, f *frame, request *openai.Ch
 			return nil, problem.New(problem.OutputInvalid).WithCause(invalid(violations))
 		}
 		request.Messages = append(request.Messages,
-			openai.Message{Role: "assistant", Content: said}, openai.Message{Role: "user", Content: repair(violations)})
+			llm.Message{Role: "assistant", Content: said}, llm.Message{Role: "user", Content: repair(violations)})
 	}
 }
 
@@ -74,7 +74,7 @@ func (o *output) check(ctx context.Context, f *frame, text string) (any, []probl
 	})
 }
 
-func (o *output) send(ctx context.Context, f *frame, done *openai.Completion, value any) (any, error) {
+func (o *output) send(ctx context.Context, f *frame, done *llm.Completion, value any) (any, error) {
 	if f.tokens != nil {
 		text, err := o.written(ctx, f, done.Text)
 		if err != nil {

@@ -3,7 +3,7 @@ package flow
 import (
 	"github.com/go-json-experiment/json"
 
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -31,7 +31,7 @@ func (f *frame) tellStep(state string) {
 }
 
 // tellTool tells what a tool's call has come to, never with what.
-func (f *frame) tellTool(call openai.ToolCall, state string) {
+func (f *frame) tellTool(call llm.ToolCall, state string) {
 	if f.stream != nil && f.stream.progress != nil && f.name != "" {
 		f.tell(progress{Step: f.name, Tool: call.Name, ID: call.ID, State: state})
 	}

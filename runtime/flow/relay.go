@@ -5,8 +5,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
-	"github.com/llmservice/llmservice/runtime/format"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -14,12 +13,14 @@ import (
 // relayedStream hands on the chunks of a route's only step as they come: the engine need not ask anyone about them.
 type relayedStream struct {
 	chat      *chat
+	step      string // the chat's
+	front     llm.Front
 	keepAlive time.Duration
 }
 
 // relayedChat returns the chat whose stream is the whole answer, with nothing before, around or after it; nil for others.
 func (r *Route) relayedChat(response *config.Response) *chat {
-	if len(r.steps) != 1 || len(response.Schema) > 0 || response.Format != "" && response.Format != config.FormatOpenAI {
+	if len(r.steps) != 1 || len(response.Schema) > 0 {
 		return nil
 	}
 	only := r.steps[0]
@@ -44,9 +45,17 @@ func (a *relayedStream) plan(ctx context.Context, f *frame) (*upstream.Plan, err
 		return nil, err
 	}
 	request.Stream, request.MaxTokens, request.IncludeUsage = true, left, left > 0
-	plan := chatPlan(a.chat.upstream, request)
-	plan.Memory = f.memory
-	return plan, nil
+	return f.chatPlan(a.chat.upstream, request, func(q *upstream.Question) { q.Tap = a.tap() }), nil
+}
+
+// tap lets chunks pass as they are where the client knows their dialect.
+func (a *relayedStream) tap() relay.Tap {
+	spoken := a.chat.upstream.Dialect
+	if spoken == a.front {
+		return llm.NewTap(spoken, llm.TapOptions{})
+	}
+	writer := a.front.NewStream(a.step, time.Now())
+	return llm.NewTap(spoken, llm.TapOptions{Writer: writer, Rest: writer.Rest})
 }
 
 func (a *relayedStream) verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict {
@@ -58,9 +67,8 @@ func (a *relayedStream) verdict(ctx context.Context, q *request, vars map[string
 	return relay.Verdict{Relay: &relay.Relay{
 		Next:        q.budget.counted(plan.Attempts()),
 		Observe:     q.env.Observe,
-		Tap:         func() relay.Tap { return openai.NewTap("") },
 		Refuse:      func(f relay.Failure) *relay.Reply { return q.refuse(f) },
-		Abort:       func(f relay.Failure) []byte { return format.OpenAIError(nil, q.problem(f)) },
+		Abort:       func(f relay.Failure) []byte { return a.front.AppendError(nil, q.problem(f)) },
 		Timeout:     q.left(),
 		MaxDuration: q.env.MaxStreamDuration,
 		KeepAlive:   a.keepAlive,

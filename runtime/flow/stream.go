@@ -5,7 +5,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -14,9 +14,13 @@ type stream struct {
 	sender relay.Sender
 	// writers make the writers of the steps whose tokens are sent, by the names that events have. What they make is
 	// nil where an upstream's chunks pass byte for byte.
-	writers map[string]func() openai.Writer
+	writers map[string]func() llm.Writer
 	// own makes the writer of tokens of which no upstream has the whole stream.
-	own func() openai.Writer
+	own func() llm.Writer
+	// front is the dialect of upstreams whose chunks may pass, and chunks makes the writer for those of others; nil in the
+	// formats in which none do.
+	front  llm.Front
+	chunks func() llm.StreamWriter
 	// progress writes what a step or tool has come to; nil where nobody is told.
 	progress func(data []byte) []byte
 	// steps says that the progress of steps is told, not of tools only.
@@ -27,7 +31,7 @@ type stream struct {
 
 	mu     sync.Mutex
 	begun  bool
-	writer openai.Writer    // of what was sent first
+	writer llm.Writer       // of what was sent first
 	said   *strings.Builder // the text that was sent; nil where nobody asks for it
 }
 
@@ -46,7 +50,7 @@ func (s *stream) note(ctx context.Context, q *request, text string) error {
 }
 
 // began remembers whose tokens the stream has: they have to be ended by the same writer.
-func (s *stream) began(w openai.Writer) {
+func (s *stream) began(w llm.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.begun {
@@ -58,9 +62,11 @@ func (s *stream) began(w openai.Writer) {
 type outlet struct {
 	stream *stream
 	sender relay.Sender
-	make   func() openai.Writer
+	make   func() llm.Writer
 	// writer is nil where an upstream's chunks pass byte for byte.
-	writer openai.Writer
+	writer llm.Writer
+	// rest, where set, writes what else there is than text.
+	rest func(dst []byte, d *llm.Delta) []byte
 	// unread says that nobody reads what was sent.
 	unread bool
 }
@@ -104,6 +110,16 @@ func (o *outlet) text(ctx context.Context, q *request, text string) error {
 		return err
 	}
 	return own.Send(own.writer.Delta(nil, []byte(text)), relay.Content)
+}
+
+// speaking is the outlet for an upstream that speaks a dialect: with a writer where its chunks cannot pass.
+func (o *outlet) speaking(d llm.Dialect) *outlet {
+	if o == nil || o.writer != nil || d == o.stream.front {
+		return o
+	}
+	translated, writer := *o, o.stream.chunks()
+	translated.writer, translated.rest = writer, writer.Rest
+	return &translated
 }
 
 // written is the outlet with a writer, for tokens of which no upstream has the whole stream.

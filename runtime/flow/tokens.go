@@ -8,12 +8,11 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/google/uuid"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/format"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -21,14 +20,15 @@ import (
 type tokenStream struct {
 	step      string
 	format    string
+	front     llm.Front // of chunks; nil in the other formats
 	promise   promise
 	held      bool // until the whole has been checked
 	keepAlive time.Duration
 }
 
-func newTokenStream(r *config.Response, p promise) *tokenStream {
+func newTokenStream(r *config.Response, p promise, front llm.Front) *tokenStream {
 	return &tokenStream{
-		step: r.Stream, format: r.Format, promise: p, held: r.Commit == config.CommitAfterValidation,
+		step: r.Stream, format: r.Format, front: front, promise: p, held: r.Commit == config.CommitAfterValidation,
 		keepAlive: r.KeepAlive.Std(),
 	}
 }
@@ -95,29 +95,30 @@ func (s *tokenStream) keep(ctx context.Context, f *frame) error {
 }
 
 func (s *tokenStream) stream(out relay.Sender) *stream {
-	st := &stream{sender: out, writers: map[string]func() openai.Writer{}}
+	st := &stream{sender: out, writers: map[string]func() llm.Writer{}}
 	switch s.format {
 	case config.FormatText:
-		st.own = func() openai.Writer { return format.NewText() }
+		st.own = func() llm.Writer { return format.NewText() }
 		st.writers[s.step] = st.own
 	case config.FormatJSON:
-		st.own = func() openai.Writer { return format.JSON{} }
+		st.own = func() llm.Writer { return format.JSON{} }
 		st.progress = func(data []byte) []byte { return format.Events{}.Progress(nil, data) }
 		st.writers[s.step] = st.own
 	default:
-		id, began := "chatcmpl-"+uuid.NewString(), time.Now()
-		st.own = func() openai.Writer { return format.NewOpenAI(id, s.step, began) }
-		st.writers[s.step] = func() openai.Writer { return nil }
+		began := time.Now()
+		st.front, st.chunks = s.front, func() llm.StreamWriter { return s.front.NewStream(s.step, began) }
+		st.own = func() llm.Writer { return st.chunks() }
+		st.writers[s.step] = func() llm.Writer { return nil }
 	}
 	return st
 }
 
-func (s *tokenStream) done(st *stream, done *openai.Completion) []byte {
+func (s *tokenStream) done(st *stream, done *llm.Completion) []byte {
 	switch {
 	case !st.begun:
 		return st.own().Done(nil, done.FinishReason, done.Usage)
 	case st.writer == nil:
-		return format.OpenAIDone(nil)
+		return st.front.AppendDone(nil)
 	}
 	return st.writer.Done(nil, done.FinishReason, done.Usage)
 }
@@ -127,7 +128,7 @@ func (s *tokenStream) fail(e *problem.Error) []byte {
 	case config.FormatText, config.FormatJSON:
 		return format.JSON{}.Error(nil, e)
 	}
-	return format.OpenAIError(nil, e)
+	return s.front.AppendError(nil, e)
 }
 
 // hold keeps a stream back. Tools that an agent calls at once tell of themselves at once.
@@ -154,10 +155,10 @@ func (h *hold) Send(events []byte, _ relay.Kind) error {
 }
 
 // completion is what a step has given that a model completed, or that a race of such steps did.
-func (f *frame) completion(step string) *openai.Completion {
+func (f *frame) completion(step string) *llm.Completion {
 	values, _ := f.vars["steps"].(map[string]any)
 	value, _ := values[step].(map[string]any)
-	done := &openai.Completion{}
+	done := &llm.Completion{}
 	done.Text, _ = value["text"].(string)
 	done.FinishReason, _ = value["finishReason"].(string)
 	if usage, ok := value["usage"].(map[string]any); ok {

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/format"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
@@ -20,7 +21,7 @@ func TestAnUpstreamsStreamInAnotherFormat(t *testing.T) {
 		"data: [DONE]\n\n"
 	const done = "event: done\ndata: {\"finishReason\":\"stop\",\"usage\":{\"total_tokens\":3}}\n\n"
 	for name, tt := range map[string]struct {
-		writer openai.Writer
+		writer llm.Writer
 		want   string
 	}{
 		"Text": {format.NewText(), "data: one\ndata: \n\ndata: two\n\n" + done},
@@ -31,7 +32,7 @@ func TestAnUpstreamsStreamInAnotherFormat(t *testing.T) {
 		if err := parser.Write([]byte(upstream)); err != nil {
 			t.Fatal(err)
 		}
-		tap := openai.NewTapWith(openai.TapOptions{Writer: tt.writer})
+		tap := llm.NewTap(openai.Dialect{}, llm.TapOptions{Writer: tt.writer})
 		var got []byte
 		var last relay.Kind
 		for f, ok := parser.Next(); ok; f, ok = parser.Next() {

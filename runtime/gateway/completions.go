@@ -5,9 +5,8 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/flow"
-	"github.com/llmservice/llmservice/runtime/format"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -31,70 +30,54 @@ type model struct {
 	upstreams []*upstream.Upstream
 }
 
-// completions serves the OpenAI-compatible endpoint.
+// completions serves the endpoint of a protocol's completions.
 type completions struct {
+	front  llm.Front
 	env    *flow.Environment
 	models map[string]*model
 	// explain makes of an upstream's refusal what the client may be told.
-	explain func(body []byte) *problem.Said
+	explain func(r llm.Rejection) *problem.Said
 }
 
 func (c *completions) decide(_ context.Context, req *relay.Request) relay.Verdict {
 	if !req.IsJSON() {
-		return relay.Verdict{Reply: relay.Problem(problem.OpenAI, problem.WrongMediaType("application/json"))}
+		return c.refused(problem.WrongMediaType("application/json"))
 	}
-	chat, wrong := openai.ParseChatRequest(req.Body)
+	request, wrong := c.front.ReadRequest(req.Body)
 	if wrong != nil {
-		return relay.Verdict{Reply: relay.Problem(problem.OpenAI, wrong)}
+		return c.refused(wrong)
 	}
-	m, ok := c.models[chat.Model]
+	name, streamed := request.Wants()
+	m, ok := c.models[name]
 	if !ok {
-		return relay.Verdict{Reply: relay.Problem(problem.OpenAI, problem.NoModel(chat.Model))}
+		return c.refused(problem.NoModel(name))
 	}
-	plan := &upstream.Plan{
-		Upstreams: m.upstreams,
-		Path:      openai.ChatPath,
-		Accept:    "application/json",
-		Memory:    req.Memory,
-		Body:      func(u *upstream.Upstream) ([]byte, error) { return chat.WithModel(u.Model), nil },
-		Explain:   c.explain,
+	a := &asking{completions: c, request: request, model: m}
+	plan := &upstream.Plan{Upstreams: m.upstreams, Memory: req.Memory, Ask: a.whole}
+	if !streamed {
+		return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { return a.answer(ctx, plan) }}
 	}
-	if !chat.Stream {
-		return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { return c.whole(ctx, plan, m) }}
-	}
-	plan.Accept = "text/event-stream"
+	plan.Ask = a.stream
 	return relay.Verdict{Relay: c.stream(plan, m)}
 }
 
-func (c *completions) whole(ctx context.Context, plan *upstream.Plan, m *model) *relay.Reply {
-	var renamed []byte
-	check := func(body []byte) (err error) {
-		renamed, err = openai.WithAlias(body, m.name)
-		return err
-	}
-	_, failure := upstream.Whole(ctx, c.env.Client, plan.Attempts(), check, c.env.Observe)
-	if failure.Kind != relay.NoFailure {
-		return refuseOpenAI(failure)
-	}
-	return relay.JSON(renamed)
+func (c *completions) refused(e *problem.Error) relay.Verdict {
+	return relay.Verdict{Reply: relay.Problem(c.front.Errors(), e)}
 }
 
 func (c *completions) stream(plan *upstream.Plan, m *model) *relay.Relay {
 	return &relay.Relay{
 		Next:        plan.Attempts(),
 		Observe:     c.env.Observe,
-		Tap:         func() relay.Tap { return openai.NewTap(m.name) },
-		Refuse:      refuseOpenAI,
-		Abort:       abort,
+		Refuse:      c.refuse,
+		Abort:       func(f relay.Failure) []byte { return c.front.AppendError(nil, upstream.Problem(f)) },
 		Timeout:     m.untilContent(),
 		MaxDuration: c.env.MaxStreamDuration,
 	}
 }
 
-func abort(f relay.Failure) []byte { return format.OpenAIError(nil, upstream.Problem(f)) }
-
-func refuseOpenAI(f relay.Failure) *relay.Reply {
-	return relay.Problem(problem.OpenAI, upstream.Told(f))
+func (c *completions) refuse(f relay.Failure) *relay.Reply {
+	return relay.Problem(c.front.Errors(), upstream.Told(f))
 }
 
 // untilContent bounds the wait over all attempts: a model has no timeout of its own, so each upstream may use up

@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"regexp"
 
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/redact"
 )
 
@@ -17,9 +17,8 @@ const (
 
 // explain makes of an upstream's refusal what may be told to the client whose request was refused: nothing that is a secret
 // of this gateway, of whichever upstream, or looks like a key. Agents and SDKs act on the code.
-func (g *Gateway) explain(body []byte) *problem.Said {
+func (g *Gateway) explain(said llm.Rejection) *problem.Said {
 	secrets := g.secrets()
-	said := openai.ParseRejection(body)
 	return &problem.Said{
 		Message: redact.Text(said.Message, secrets, maxSaid),
 		Type:    name(said.Type, secrets),

@@ -8,9 +8,10 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/flow"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/openapi"
 	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/protocol/openai"
+	"github.com/llmservice/llmservice/runtime/protocol"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/route"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -43,7 +44,7 @@ func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error
 	}
 	upstreams := g.upstreams(c)
 	env := &flow.Environment{
-		Client: g.client, Upstreams: upstreams, MaxStreamDuration: g.options.MaxStreamDuration,
+		Client: g.client, Upstreams: upstreams, Fronts: protocol.Formats(), MaxStreamDuration: g.options.MaxStreamDuration,
 		Heavy: g.admission.Heavy, Observe: g.observe, Report: g.report,
 		InvalidAnswer: g.metrics.InvalidAnswer, Panicked: g.panicked,
 	}
@@ -74,9 +75,8 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 				Idle: u.Timeouts.Idle.Std(), Total: u.Timeouts.Total.Std(),
 			},
 		}
-		if u.OpenAI != nil {
-			o.Model = u.OpenAI.Model
-		}
+		name, model := u.Protocol()
+		o.Dialect, o.Model = protocol.Named(name), model
 		for _, e := range u.Endpoints {
 			o.Endpoints = append(o.Endpoints, g.endpoints.Get(upstream.EndpointKey{Upstream: u.Name, URL: e.URL}))
 		}
@@ -88,7 +88,7 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 	return all
 }
 
-func (s *snapshot) addModels(c *config.Config, env *flow.Environment, explain func([]byte) *problem.Said) error {
+func (s *snapshot) addModels(c *config.Config, env *flow.Environment, explain func(llm.Rejection) *problem.Said) error {
 	models := map[string]*model{}
 	var names []string
 	for i := range c.Models {
@@ -99,11 +99,12 @@ func (s *snapshot) addModels(c *config.Config, env *flow.Environment, explain fu
 		models[m.name] = m
 		names = append(names, m.name)
 	}
-	list, err := openai.ModelList(names)
+	front := protocol.All[0].Front
+	list, err := front.WriteModels(names)
 	if err != nil {
 		return err
 	}
-	chat := &completions{env: env, models: models, explain: explain}
+	chat := &completions{front: front, env: env, models: models, explain: explain}
 	if err := s.table.Add("POST", completionsPath, serves{name: completionsPath, decide: chat.decide}); err != nil {
 		return err
 	}

@@ -299,7 +299,7 @@ func TestAnswersMatchTheDocument(t *testing.T) {
 	}
 	_, violations, _ := schema.Decode(t.Context(), []byte(`{"a":`))
 	wrong := problem.Invalid(append(violations, problem.Violation{Type: "missing", Loc: []any{"body", 0, "q"}, Msg: "Field required"}))
-	list, err := openai.ModelList([]string{"assistant", "helper"})
+	list, err := openai.Dialect{}.WriteModels([]string{"assistant", "helper"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,6 +87,19 @@ func Invalid(violations []Violation) *Error {
 	return e
 }
 
+// WrongValue is 422 for one parameter of a request; want is what it has to be.
+func WrongValue(param, want string) *Error {
+	e := New(InvalidRequest).WithMessage("Invalid value for \"" + param + "\": it must be " + want + ".")
+	e.Param = param
+	return e
+}
+
+// Unreadable is 400 for a body that is not the JSON object that it has to be.
+func Unreadable(cause error) *Error {
+	message := "The request body is not a JSON object that can be read, or nests too deep."
+	return New(MalformedJSON).WithMessage(message).WithCause(cause)
+}
+
 // TypeJSONInvalid is the type of the one violation that a body gets which cannot be read as JSON.
 const TypeJSONInvalid = "json_invalid"
 

@@ -124,8 +124,6 @@ type Relay struct {
 	// Next returns the attempt to make after the given failure; nil to give up, and then the failure to report.
 	// It is asked only until the first content event was sent.
 	Next Next
-	// Tap makes the tap of one attempt.
-	Tap func() Tap
 	// Observe, where set, is told how each attempt ended; the zero failure is a success.
 	Observe func(upstream string, f Failure)
 	// Refuse is the answer after the last failure, while nothing has been sent: no keep-alive comment either.
@@ -155,6 +153,11 @@ type Attempt struct {
 	Idle time.Duration
 	// Total bounds a whole answer; streams have no such bound.
 	Total time.Duration
+	// Tap reads the events of a streamed answer; nil where the answer comes whole.
+	Tap Tap
+	// Read takes a whole answer of a status that was wanted; nil takes all. What it returns is a Failure, or makes the answer
+	// malformed.
+	Read func(a *Fetched) error
 	// Explain makes of the body of an answer that refuses the request what its sender may be told, also of an empty body.
 	// It is nil where the sender's request is not what the upstream was sent.
 	Explain func(body []byte) *problem.Said
@@ -185,6 +188,13 @@ type Answer struct {
 	Body   io.ReadCloser
 	// Length is how long the body is said to be, in bytes; below 1, nobody has said.
 	Length int64
+}
+
+// Fetched is a whole answer of an upstream.
+type Fetched struct {
+	Status int
+	Header http.Header
+	Body   []byte
 }
 
 // Client makes calls. The answer's body ends with an error when ctx ends. Where nothing was sent, the error is a Failure

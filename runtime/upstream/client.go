@@ -1,5 +1,5 @@
 // Package upstream reaches the services that a gateway calls: endpoints, their choice, credentials, and the pooled
-// HTTP client. It knows nothing of protocols.
+// HTTP client. What it asks, and how answers are read, an upstream's llm.Dialect says.
 package upstream
 
 import (

@@ -19,8 +19,6 @@ const MaxWhole = 16 << 20
 type Expect struct {
 	// Status accepts the status; nil accepts every 2xx.
 	Status func(int) bool
-	// Check accepts the answer; nil accepts all. What it returns is a relay.Failure, or makes the answer malformed.
-	Check func(*Fetched) error
 	// MaxBytes bounds the body, besides MaxWhole; 0 is no other bound.
 	MaxBytes int
 	// Keep, where set, is told of the body's bytes as they come; its error, a relay.Failure, ends the attempt.
@@ -29,38 +27,18 @@ type Expect struct {
 	Drop func(bytes int)
 }
 
-// Fetched is a whole answer.
-type Fetched struct {
-	Status int
-	Header http.Header
-	Body   []byte
-}
-
-// Whole makes attempts until one yields a whole answer of a status 2xx that check accepts, and returns its body.
-// Observe, where set, is told of every attempt's end.
-func Whole(ctx context.Context, c relay.Client, next relay.Next, check func([]byte) error,
-	observe func(upstream string, f relay.Failure),
-) ([]byte, relay.Failure) {
-	want := Expect{Check: func(a *Fetched) error { return check(a.Body) }}
-	answer, failure := Fetch(ctx, c, next, want, observe)
-	if answer == nil {
-		return nil, failure
-	}
-	return answer.Body, failure
-}
-
 // Fetch makes attempts until one yields a whole answer that is wanted. Observe, where set, is told of every attempt's
 // end.
 func Fetch(ctx context.Context, c relay.Client, next relay.Next, want Expect,
 	observe func(upstream string, f relay.Failure),
-) (*Fetched, relay.Failure) {
+) (*relay.Fetched, relay.Failure) {
 	var failure relay.Failure
 	for {
 		attempt, final := next(failure)
 		if attempt == nil {
 			return nil, final
 		}
-		var answer *Fetched
+		var answer *relay.Fetched
 		answer, failure = fetch(ctx, c, attempt, want)
 		settled(attempt, failure, observe)
 		if failure.Kind == relay.NoFailure {
@@ -72,7 +50,7 @@ func Fetch(ctx context.Context, c relay.Client, next relay.Next, want Expect,
 	}
 }
 
-func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (*Fetched, relay.Failure) {
+func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (*relay.Fetched, relay.Failure) {
 	defer a.Release()
 	ctx, cancel := context.WithTimeoutCause(ctx, a.Total, relay.Failure{Kind: relay.FailedTotal})
 	defer cancel()
@@ -87,17 +65,17 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 	if err := coded(answer.Header); err != nil {
 		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
 	}
-	whole := &Fetched{Status: answer.Status, Header: answer.Header}
-	failure := whole.read(ctx, answer, memoryOf(a), want)
+	whole := &relay.Fetched{Status: answer.Status, Header: answer.Header}
+	failure := take(ctx, a, whole, answer, want)
 	if failure.Kind != relay.NoFailure {
 		return nil, failure
 	}
 	return whole, failure
 }
 
-// read reads the body, and checks it. Of an answer that fails nothing is kept.
-func (f *Fetched) read(ctx context.Context, a *relay.Answer, memory relay.Memory, want Expect) relay.Failure {
-	limit := want.limit()
+// take reads the body, and has it read. Of an answer that fails nothing is kept.
+func take(ctx context.Context, attempt *relay.Attempt, f *relay.Fetched, a *relay.Answer, want Expect) relay.Failure {
+	memory, limit := memoryOf(attempt), want.limit()
 	body := counted{Reader: relay.Turns(a.Body), keep: want.Keep}
 	text, err := relay.ReadAll(ctx, memory, &body, a.Length, limit)
 	failure := relay.Failure{}
@@ -108,8 +86,8 @@ func (f *Fetched) read(ctx context.Context, a *relay.Answer, memory relay.Memory
 		failure = relay.FailureOf(ctx, err, relay.FailedTruncated)
 	}
 	f.Body = text
-	if failure.Kind == relay.NoFailure && want.Check != nil {
-		if err := want.Check(f); err != nil {
+	if failure.Kind == relay.NoFailure && attempt.Read != nil {
+		if err := attempt.Read(f); err != nil {
 			failure = relay.FailureOf(ctx, unread(f, err), relay.FailedMalformed)
 			memory.Return(relay.Held(text))
 		}

@@ -56,8 +56,8 @@ func answers(t testing.TB, c relay.Client, url string) (whole, streamed relay.Fa
 		call := &relay.Call{Method: http.MethodPost, URL: url, Header: http.Header{}, Body: []byte("{}"), Connect: patience}
 		return &relay.Attempt{Call: call, FirstToken: patience, Idle: patience, Total: patience, Release: func() {}}, after
 	}
-	_, whole = Whole(t.Context(), c, once, func([]byte) error { return nil }, nil)
-	return whole, Stream(t.Context(), c, once, func() relay.Tap { return deaf{} }, &run{}, nil)
+	_, whole = Fetch(t.Context(), c, once, Expect{}, nil)
+	return whole, Stream(t.Context(), c, tapped(once, deaf{}), &run{}, nil)
 }
 
 // deaf takes nothing for content or an end.

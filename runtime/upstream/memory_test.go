@@ -48,7 +48,7 @@ func plan(m relay.Memory, endpoints int) *Plan {
 	}
 	return &Plan{
 		Upstreams: []*Upstream{New(o)}, Memory: m,
-		Body: func(*Upstream) ([]byte, error) { return []byte("{}"), nil },
+		Ask: func(*Upstream) (*Question, error) { return &Question{Body: []byte("{}")}, nil },
 	}
 }
 
@@ -73,8 +73,7 @@ func TestWholeAnswersAreReserved(t *testing.T) {
 			m := &room{bytes: tt.room}
 			client := &givenAnswer{media: "application/json", body: strings.Repeat("x", tt.body)}
 			kept := 0
-			answer, failure := Fetch(t.Context(), client, plan(m, 2).Attempts(), Expect{
-				Check: func(*Fetched) error { return tt.check },
+			answer, failure := Fetch(t.Context(), client, reading(plan(m, 2).Attempts(), func(*relay.Fetched) error { return tt.check }), Expect{
 				Keep: func(bytes int) error {
 					if tt.keep > 0 && kept+bytes > tt.keep {
 						return relay.Failure{Kind: relay.FailedBudget}
@@ -114,7 +113,7 @@ func TestLargeEventsAreReserved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := &room{bytes: tt.room}
 			client := &givenAnswer{media: "text/event-stream", body: tt.body}
-			failure := Stream(t.Context(), client, plan(m, 1).Attempts(), func() relay.Tap { return letterTap{} }, discard{}, nil)
+			failure := Stream(t.Context(), client, tapped(plan(m, 1).Attempts(), letterTap{}), discard{}, nil)
 			if failure.Kind != tt.want || m.held != 0 || m.most < tt.most {
 				t.Errorf("%v, want %q; %d bytes are reserved, at most %d, want %d", failure, tt.want, m.held, m.most, tt.most)
 			}

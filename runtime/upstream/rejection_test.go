@@ -60,8 +60,8 @@ func refusing(t *testing.T, status int, h http.Header, body io.Reader, explain b
 		}
 		return a, after
 	}
-	_, failures[0] = Whole(t.Context(), client, once, func([]byte) error { return nil }, nil)
-	failures[1] = Stream(t.Context(), client, once, func() relay.Tap { return letterTap{} }, &run{}, nil)
+	_, failures[0] = Fetch(t.Context(), client, once, Expect{}, nil)
+	failures[1] = Stream(t.Context(), client, tapped(once, letterTap{}), &run{}, nil)
 	return failures, read
 }
 

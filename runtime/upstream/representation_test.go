@@ -14,7 +14,12 @@ import (
 // Every call says that it wants bytes as they are, also one with header fields of its own.
 func TestNoCodingIsAskedFor(t *testing.T) {
 	p := two(t, nil, "")
-	p.Header = http.Header{"X-Own": {"1"}, "Accept": {"text/plain"}}
+	ask := p.Ask
+	p.Ask = func(u *Upstream) (*Question, error) {
+		q, err := ask(u)
+		q.Header = http.Header{"X-Own": {"1"}, "Accept": {"text/plain"}}
+		return q, err
+	}
 	attempt, _ := p.Attempts()(relay.Failure{})
 	defer attempt.Release()
 	if got := attempt.Call.Header["Accept-Encoding"]; len(got) != 1 || got[0] != "identity" {
@@ -34,14 +39,15 @@ func asked(t *testing.T, status int, h http.Header, body string) (whole, streame
 		}
 		return &relay.Attempt{FirstToken: patience, Idle: patience, Total: patience, Release: func() {}}, after
 	}
-	_, whole = Whole(t.Context(), client, once, func(body []byte) error {
-		if string(body) != "{}" {
+	read := func(a *relay.Fetched) error {
+		if string(a.Body) != "{}" {
 			return errors.New("not what was asked for")
 		}
 		return nil
-	}, nil)
+	}
+	_, whole = Fetch(t.Context(), client, reading(once, read), Expect{}, nil)
 	r := &run{}
-	return whole, Stream(t.Context(), client, once, func() relay.Tap { return letterTap{} }, r, nil)
+	return whole, Stream(t.Context(), client, tapped(once, letterTap{}), r, nil)
 }
 
 // An answer in a coding that was not asked for is called so, whatever its bytes say; never in the upstream's words.

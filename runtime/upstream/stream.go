@@ -23,7 +23,7 @@ const (
 // Stream makes attempts until one yields content, sends that one's events to its end, and returns the zero failure
 // where the stream is done. What precedes the content is kept back and sent together with it: until then out has
 // seen nothing, and another attempt may follow. Observe, where set, is told of every attempt's end.
-func Stream(ctx context.Context, c relay.Client, next relay.Next, tap func() relay.Tap, out relay.Sender,
+func Stream(ctx context.Context, c relay.Client, next relay.Next, out relay.Sender,
 	observe func(upstream string, f relay.Failure),
 ) relay.Failure {
 	s := streaming{client: c, out: out}
@@ -33,7 +33,7 @@ func Stream(ctx context.Context, c relay.Client, next relay.Next, tap func() rel
 		if attempt == nil {
 			return final
 		}
-		failure = s.try(ctx, attempt, tap)
+		failure = s.try(ctx, attempt)
 		settled(attempt, failure, observe)
 		if failure.Kind == relay.NoFailure || s.handedOn || ctx.Err() != nil {
 			return failure
@@ -51,7 +51,7 @@ type streaming struct {
 }
 
 // try makes one attempt. Its failure is the zero one where the stream is done.
-func (s *streaming) try(ctx context.Context, a *relay.Attempt, tap func() relay.Tap) relay.Failure {
+func (s *streaming) try(ctx context.Context, a *relay.Attempt) relay.Failure {
 	defer a.Release()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -68,7 +68,7 @@ func (s *streaming) try(ctx context.Context, a *relay.Attempt, tap func() relay.
 	if err := refusesToStream(answer.Status, answer.Header); err != nil {
 		return relay.Failure{Kind: relay.FailedMalformed, Err: err}
 	}
-	pump := &pump{streaming: s, tap: tap(), silence: silence, memory: relay.Meter{Memory: memoryOf(a)}}
+	pump := &pump{streaming: s, tap: a.Tap, silence: silence, memory: relay.Meter{Memory: memoryOf(a)}}
 	defer pump.memory.Empty()
 	failure := pump.run(ctx, answer.Body)
 	if failure.Kind == relay.NoFailure {

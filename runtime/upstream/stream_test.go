@@ -29,6 +29,28 @@ func (letterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
 	return dst, map[byte]relay.Kind{'p': relay.Preamble, 'c': relay.Content, 'd': relay.Done, 'b': relay.Broken}[f.Data[0]]
 }
 
+// tapped gives the attempts a tap.
+func tapped(next relay.Next, tap relay.Tap) relay.Next {
+	return func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+		attempt, final := next(after)
+		if attempt != nil {
+			attempt.Tap = tap
+		}
+		return attempt, final
+	}
+}
+
+// reading gives them what reads their whole answers.
+func reading(next relay.Next, read func(*relay.Fetched) error) relay.Next {
+	return func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+		attempt, final := next(after)
+		if attempt != nil {
+			attempt.Read = read
+		}
+		return attempt, final
+	}
+}
+
 // frames writes one event for each word, and waits for each word that is a duration.
 func frames(words string) func(context.Context, io.Writer) error {
 	return func(ctx context.Context, w io.Writer) error {
@@ -91,7 +113,7 @@ func (r *run) Send(events []byte, kind relay.Kind) error {
 }
 
 func (r *run) stream(ctx context.Context) relay.Failure {
-	return Stream(ctx, r, r.next, func() relay.Tap { return letterTap{} }, r, func(_ string, f relay.Failure) {
+	return Stream(ctx, r, tapped(r.next, letterTap{}), r, func(_ string, f relay.Failure) {
 		r.observed = append(r.observed, f.Kind)
 	})
 }
@@ -273,7 +295,7 @@ func TestAnswersThatAreNoEventStream(t *testing.T) {
 		client := clientFunc(func(context.Context, *relay.Call) (*relay.Answer, error) {
 			return &relay.Answer{Status: tt.status, Header: http.Header{"Content-Type": {tt.media}}, Body: http.NoBody}, nil
 		})
-		f := Stream(t.Context(), client, r.next, func() relay.Tap { return letterTap{} }, r, nil)
+		f := Stream(t.Context(), client, tapped(r.next, letterTap{}), r, nil)
 		if f.Kind != tt.want || len(r.sent) > 0 || r.released != 1 {
 			t.Errorf("%s: %v, sent %q", name, f, r.sent)
 		}
@@ -306,7 +328,7 @@ func TestConnectionsAreUsedAgainAfterDone(t *testing.T) {
 				FirstToken: patience, Idle: patience, Release: func() {},
 			}, relay.Failure{}
 		}
-		f := Stream(t.Context(), client, next, func() relay.Tap { return letterTap{} }, r, nil)
+		f := Stream(t.Context(), client, tapped(next, letterTap{}), r, nil)
 		if f.Kind != relay.NoFailure || len(connections) != tt.want {
 			t.Errorf("stream %d: %v over %d connections, want %d", i, f, len(connections), tt.want)
 		}
@@ -386,7 +408,7 @@ func relayChunks(ctx context.Context, body io.ReadCloser) {
 		asked = true
 		return &relay.Attempt{Call: &relay.Call{}, FirstToken: patience, Idle: patience, Release: func() {}}, after
 	}
-	_ = Stream(ctx, client, next, func() relay.Tap { return passTap{} }, discard{}, nil)
+	_ = Stream(ctx, client, tapped(next, passTap{}), discard{}, nil)
 }
 
 func BenchmarkStreamEvent(b *testing.B) {

@@ -2,12 +2,14 @@ package upstream
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
@@ -18,7 +20,9 @@ type Upstream struct {
 	// Model is the upstream's own name for the model.
 	Model    string
 	Timeouts Timeouts
-	// SecretPath is the bearer token's file below the secrets directory; empty for none.
+	// Dialect is what its models are spoken to in; nil for a service without models.
+	Dialect llm.Dialect
+	// SecretPath is the credential's file below the secrets directory; empty for none.
 	SecretPath  string
 	credentials *Credentials
 	balancer    balancer
@@ -30,10 +34,12 @@ type Timeouts struct{ Connect, FirstToken, Idle, Total time.Duration }
 // Options are what an upstream is made of.
 type Options struct {
 	Name, Model string
+	Dialect     llm.Dialect
 	Timeouts    Timeouts
 	// Endpoints are asked with the fewest open calls first, and while they fail last. At least one.
 	Endpoints []*Endpoint
-	// SecretPath names a file of Credentials whose content is sent as bearer token; empty for none.
+	// SecretPath names a file of Credentials whose content is sent as the dialect has it, or as bearer token where there is no
+	// dialect; empty for none.
 	SecretPath  string
 	Credentials *Credentials
 }
@@ -41,7 +47,7 @@ type Options struct {
 // New returns an upstream.
 func New(o Options) *Upstream {
 	return &Upstream{
-		Name: o.Name, Model: o.Model, Timeouts: o.Timeouts, SecretPath: o.SecretPath,
+		Name: o.Name, Model: o.Model, Dialect: o.Dialect, Timeouts: o.Timeouts, SecretPath: o.SecretPath,
 		credentials: o.Credentials, balancer: balancer{endpoints: o.Endpoints},
 	}
 }
@@ -50,22 +56,40 @@ func New(o Options) *Upstream {
 type Plan struct {
 	// Upstreams are tried in order, each endpoint of each once.
 	Upstreams []*Upstream
+	// Ask says what to ask of one of them. Its error is a relay.Failure, or means that this upstream cannot be asked.
+	Ask func(u *Upstream) (*Question, error)
+	// Memory admits what is kept of answers; nil is relay.Unlimited.
+	Memory relay.Memory
+	// Once keeps a request that is not idempotent from arriving twice.
+	Once bool
+}
+
+// Question is what is asked of an upstream, in its dialect, and how its answer is read.
+type Question struct {
 	// Method is POST where it is empty.
 	Method string
 	// Path is appended to an endpoint's URL, with a query or without.
 	Path string
 	// Header has further fields of the request; one without a value is left out, also where the gateway would set it.
 	Header http.Header
-	// Accept is the media type asked for.
-	Accept string
-	// Body makes the request's body for an upstream.
-	Body func(u *Upstream) ([]byte, error)
-	// Memory admits what is kept of answers; nil is relay.Unlimited.
-	Memory relay.Memory
-	// Once keeps a request that is not idempotent from arriving twice.
-	Once bool
-	// Explain is the attempts'.
+	Body   []byte
+	// Tap, where set, asks for a stream; it, Read and Explain are the attempt's.
+	Tap     relay.Tap
+	Read    func(a *relay.Fetched) error
 	Explain func(body []byte) *problem.Said
+}
+
+// NewQuestion asks what a dialect has put into its words.
+func NewQuestion(r *llm.Request) *Question {
+	return &Question{Path: r.Path, Header: r.Header, Body: r.Body}
+}
+
+// accept is the media type that is asked for.
+func (q *Question) accept() string {
+	if q.Tap != nil {
+		return eventStream
+	}
+	return "application/json"
 }
 
 // Attempts returns the chooser of a request's attempts. It serves one request and is not for concurrent use.
@@ -111,27 +135,18 @@ func Retryable(f relay.Failure) bool {
 }
 
 func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure) {
-	header := http.Header{
-		"Content-Type":    {"application/json"},
-		"Accept":          {p.Accept},
-		"Accept-Encoding": {uncoded},
-		"User-Agent":      {"llmservice-gateway"},
-	}
-	body, err := p.Body(u)
+	q, err := p.Ask(u)
 	if err != nil {
-		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
+		return nil, unasked(err)
 	}
-	if len(body) == 0 {
-		delete(header, "Content-Type") // some servers then refuse the empty body as broken JSON
-	}
-	maps.Copy(header, p.Header)
+	header := q.header()
 	settle := func(f relay.Failure) { e.health.settle(f, time.Now()) }
 	if u.SecretPath != "" {
 		token, err := u.credentials.Read(u.SecretPath)
 		if err != nil {
 			return nil, relay.Failure{Kind: relay.FailedCredential, Err: err}
 		}
-		header["Authorization"] = []string{"Bearer " + token}
+		u.authorize(header, token)
 		settle = func(f relay.Failure) {
 			now := time.Now()
 			e.health.settle(f, now)
@@ -142,14 +157,46 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure)
 	return &relay.Attempt{
 		Upstream: u.Name,
 		Call: &relay.Call{
-			Method: cmp.Or(p.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + p.Path,
-			Header: header, Body: body, Connect: u.Timeouts.Connect, Once: p.Once,
+			Method: cmp.Or(q.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + q.Path,
+			Header: header, Body: q.Body, Connect: u.Timeouts.Connect, Once: p.Once,
 		},
-		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total, Explain: p.Explain,
+		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total,
+		Tap: q.Tap, Read: q.Read, Explain: q.Explain,
 		Memory:  p.Memory,
 		Release: func() { e.inFlight.Add(-1) },
 		Settle:  settle,
 	}, relay.Failure{}
+}
+
+// unasked is the failure of an attempt that was not made: its upstream cannot be asked what another may be asked.
+func unasked(err error) relay.Failure {
+	if f, ok := errors.AsType[relay.Failure](err); ok {
+		return f
+	}
+	return relay.Failure{Kind: relay.FailedMalformed, Err: err}
+}
+
+func (q *Question) header() http.Header {
+	header := http.Header{
+		"Content-Type":    {"application/json"},
+		"Accept":          {q.accept()},
+		"Accept-Encoding": {uncoded},
+		"User-Agent":      {"llmservice-gateway"},
+	}
+	if len(q.Body) == 0 {
+		delete(header, "Content-Type") // some servers then refuse the empty body as broken JSON
+	}
+	maps.Copy(header, q.Header)
+	return header
+}
+
+// authorize sends a secret (RFC 6750, section 2.1, where no dialect says how).
+func (u *Upstream) authorize(header http.Header, secret string) {
+	if u.Dialect != nil {
+		u.Dialect.Authorize(header, secret)
+		return
+	}
+	header["Authorization"] = []string{"Bearer " + secret}
 }
 
 // settled tells those who want to know how an attempt ended.

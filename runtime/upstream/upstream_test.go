@@ -35,8 +35,9 @@ func two(t *testing.T, credentials *Credentials, secret string) *Plan {
 	first.SecretPath = secret
 	return &Plan{
 		Upstreams: []*Upstream{first, upstream("second", "http://c")},
-		Path:      "/chat", Accept: "text/event-stream",
-		Body: func(u *Upstream) ([]byte, error) { return []byte(u.Model), nil },
+		Ask: func(u *Upstream) (*Question, error) {
+			return &Question{Path: "/chat", Tap: letterTap{}, Body: []byte(u.Model)}, nil
+		},
 	}
 }
 
@@ -262,7 +263,7 @@ func TestWholeStopsWithItsContext(t *testing.T) {
 	for _, u := range p.Upstreams {
 		u.Timeouts.Total = time.Minute
 	}
-	_, failure := Whole(ctx, client, p.Attempts(), func([]byte) error { return nil }, nil)
+	_, failure := Fetch(ctx, client, p.Attempts(), Expect{}, nil)
 	if calls != 1 || failure.Kind != relay.FailedClient {
 		t.Errorf("%d calls, failure %v", calls, failure)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/format"
 	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -80,7 +81,7 @@ func endsStream(kind relay.FailureKind) bool {
 }
 
 // abort is the event that ends a stream of chunks.
-func abort(f relay.Failure) []byte { return format.OpenAIError(nil, upstream.Problem(f)) }
+func abort(f relay.Failure) []byte { return openai.Dialect{}.AppendError(nil, upstream.Problem(f)) }
 
 type apiError struct {
 	Type string `json:"type"`
@@ -106,7 +107,7 @@ func TestFormats(t *testing.T) {
 	hello, usage := []byte("Hello"), jsontext.Value(`{"total_tokens":9}`)
 	var events format.Events
 	want := map[string][]string{ // text, done, error
-		"OpenAI": {"", string(format.OpenAIDone(nil)), string(format.OpenAIError(nil, broken))},
+		"OpenAI": {"", string(openai.Dialect{}.AppendDone(nil)), string(openai.Dialect{}.AppendError(nil, broken))},
 		"events": {
 			string(format.NewStep("answer").Delta(nil, hello)), string(events.Done(nil, usage)), string(events.Error(nil, broken)),
 		},

@@ -118,11 +118,10 @@ func relayOf(tap relay.Tap) *relay.Relay {
 		Next: func(after relay.Failure) (a *relay.Attempt, final relay.Failure) {
 			final = after
 			once.Do(func() {
-				a = &relay.Attempt{Call: &relay.Call{}, FirstToken: patience, Idle: patience, Release: func() {}}
+				a = &relay.Attempt{Call: &relay.Call{}, Tap: tap, FirstToken: patience, Idle: patience, Release: func() {}}
 			})
 			return a, final
 		},
-		Tap:         func() relay.Tap { return tap },
 		Refuse:      func(relay.Failure) *relay.Reply { return status(502) },
 		Abort:       func(f relay.Failure) []byte { return []byte("data: abort " + string(f.Kind) + "\n\n") },
 		Timeout:     patience,

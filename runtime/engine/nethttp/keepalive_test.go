@@ -175,7 +175,7 @@ func TestKeepAlive(t *testing.T) {
 						return nil, after
 					}
 					attempts++
-					return &relay.Attempt{Call: &relay.Call{}, FirstToken: 30 * time.Second, Idle: time.Minute, Release: func() {}}, after
+					return &relay.Attempt{Call: &relay.Call{}, Tap: letterTap{}, FirstToken: 30 * time.Second, Idle: time.Minute, Release: func() {}}, after
 				}
 				stream.MaxDuration, stream.Timeout = time.Hour, time.Hour
 				if tt.timeout > 0 {

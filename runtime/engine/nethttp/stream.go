@@ -13,7 +13,7 @@ import (
 func (e *Engine) relayed(r *relay.Relay) *relay.Stream {
 	return &relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
-			return upstream.Stream(ctx, e.options.Client, r.Next, r.Tap, out, r.Observe)
+			return upstream.Stream(ctx, e.options.Client, r.Next, out, r.Observe)
 		},
 		Refuse: r.Refuse, Abort: r.Abort,
 		Timeout: r.Timeout, MaxDuration: r.MaxDuration, KeepAlive: r.KeepAlive,

@@ -5,106 +5,84 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// ChatPath is the completion endpoint, relative to an upstream's base URL.
-const ChatPath = "/chat/completions"
-
-// Chat is a completion request that the gateway makes itself.
-type Chat struct {
-	Messages []Message
-	// Tools are the functions that the model may ask for.
-	Tools []Tool
-	// ToolChoice is none, auto or required, or the name of the tool that has to be called; empty says nothing.
-	ToolChoice string
-	// ParallelToolCalls says whether the model may ask for several at once; nil says nothing.
-	ParallelToolCalls *bool
-	// Output asks for an answer that is JSON.
-	Output *Output
-	Stream bool
-	// IncludeUsage asks for the usage at the end of a stream, where Parameters say nothing of it.
-	IncludeUsage bool
-	// MaxTokens, above 0, is the most that the answer may have. It lowers what Parameters say: max_tokens,
-	// max_completion_tokens, or both. Where they say nothing it becomes max_tokens, the one that every server
-	// knows: many ignore the other without a word (Ollama, llama.cpp before 2026), while the models that refuse this
-	// one (OpenAI's with reasoning) say so. For those, Parameters have to set max_completion_tokens.
-	MaxTokens int64
-	// Parameters is an object of further members; nil for none. One that is null is left out. What the fields above have
-	// set takes precedence, but for stream_options.
-	Parameters jsontext.Value
-}
-
-// Tool describes a function to the model.
-type Tool struct {
-	Name        string
-	Description string
-	// Parameters is a JSON Schema; nil for a function without any.
-	Parameters jsontext.Value
-}
-
-// Output is what an answer shall be: a JSON object of any kind, or of a JSON Schema as OpenAI's structured outputs take it.
-type Output struct {
-	// Name is of letters, digits, underscores and dashes, 64 at most.
-	Name string
-	// Schema is nil for any object.
-	Schema jsontext.Value
-	// Strict makes the upstream refuse schemas that it cannot hold the model to.
-	Strict bool
-}
-
-// Body returns the request for a model. Parameters that are not an object are an error.
-func (c *Chat) Body(model string) ([]byte, error) {
-	body := object{}.with("model", quote(model))
-	body = body.with("messages", list(c.Messages, func(m Message) []byte { return m.json() }))
+// chatBody is the request for a model. Parameters that are not an object are an error.
+//
+// MaxTokens lowers max_tokens, max_completion_tokens, or both. Where the parameters say nothing it becomes max_tokens, the one
+// that every server knows: many ignore the other without a word (Ollama, llama.cpp before 2026), while the models that refuse
+// this one (OpenAI's with reasoning) say so. For those, the parameters have to set max_completion_tokens. stream_options are
+// theirs, too.
+func chatBody(c *llm.Chat, model string) ([]byte, error) {
+	body := rawjson.Object{}.With("model", rawjson.Quote(model))
+	body = body.With("messages", rawjson.List(c.Messages, func(m llm.Message) []byte { return m.JSON() }))
 	if c.Stream {
-		body = body.with("stream", []byte("true"))
+		body = body.With("stream", []byte("true"))
 	}
 	if len(c.Tools) > 0 {
-		body = body.with("tools", list(c.Tools, Tool.json))
+		body = body.With("tools", rawjson.List(c.Tools, toolJSON))
 	}
 	if c.ToolChoice != "" {
-		body = body.with("tool_choice", toolChoice(c.ToolChoice))
+		body = body.With("tool_choice", toolChoice(c.ToolChoice))
 	}
 	if c.ParallelToolCalls != nil {
-		body = body.with("parallel_tool_calls", strconv.AppendBool(nil, *c.ParallelToolCalls))
+		body = body.With("parallel_tool_calls", strconv.AppendBool(nil, *c.ParallelToolCalls))
 	}
 	if c.Output != nil {
-		body = body.with("response_format", c.Output.json())
+		body = body.With("response_format", outputJSON(c.Output))
 	}
-	body, err := c.parameters(body)
+	body = withSampling(body, c)
+	body, err := withParameters(body, c)
 	if err != nil {
 		return nil, fmt.Errorf("parameters: %w", err)
 	}
-	return body.done(), nil
+	return body.Done(), nil
 }
 
-func (t Tool) json() []byte {
-	function := object{}.with("name", quote(t.Name))
+// withSampling adds what another dialect's request has said.
+func withSampling(body rawjson.Object, c *llm.Chat) rawjson.Object {
+	if c.Temperature != nil {
+		body = body.With("temperature", decimal(*c.Temperature))
+	}
+	if c.TopP != nil {
+		body = body.With("top_p", decimal(*c.TopP))
+	}
+	if c.Stop != nil {
+		body = body.With("stop", rawjson.List(c.Stop, rawjson.Quote))
+	}
+	return body
+}
+
+func decimal(number float64) []byte { return strconv.AppendFloat(nil, number, 'g', -1, 64) }
+
+func toolJSON(t llm.Tool) []byte {
+	function := rawjson.Object{}.With("name", rawjson.Quote(t.Name))
 	if t.Description != "" {
-		function = function.with("description", quote(t.Description))
+		function = function.With("description", rawjson.Quote(t.Description))
 	}
 	if t.Parameters != nil {
-		function = function.with("parameters", t.Parameters)
+		function = function.With("parameters", t.Parameters)
 	}
-	return object{}.with("type", quote("function")).with("function", function.done()).done()
+	return rawjson.Object{}.With("type", rawjson.Quote("function")).With("function", function.Done()).Done()
 }
 
 func toolChoice(choice string) []byte {
 	if slices.Contains([]string{"none", "auto", "required"}, choice) {
-		return quote(choice)
+		return rawjson.Quote(choice)
 	}
-	function := object{}.with("name", quote(choice)).done()
-	return object{}.with("type", quote("function")).with("function", function).done()
+	function := rawjson.Object{}.With("name", rawjson.Quote(choice)).Done()
+	return rawjson.Object{}.With("type", rawjson.Quote("function")).With("function", function).Done()
 }
 
-func (o *Output) json() []byte {
+func outputJSON(o *llm.Output) []byte {
 	if o.Schema == nil {
-		return object{}.with("type", quote("json_object")).done()
+		return rawjson.Object{}.With("type", rawjson.Quote("json_object")).Done()
 	}
-	schema := object{}.with("name", quote(o.Name)).with("schema", o.Schema)
+	schema := rawjson.Object{}.With("name", rawjson.Quote(o.Name)).With("schema", o.Schema)
 	if o.Strict {
-		schema = schema.with("strict", []byte("true"))
+		schema = schema.With("strict", []byte("true"))
 	}
-	return object{}.with("type", quote("json_schema")).with("json_schema", schema.done()).done()
+	return rawjson.Object{}.With("type", rawjson.Quote("json_schema")).With("json_schema", schema.Done()).Done()
 }

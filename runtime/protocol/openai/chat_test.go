@@ -5,33 +5,34 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
 func TestChatBody(t *testing.T) {
 	no := false
-	hi := []Message{{Role: "user", Content: "a\"b"}}
+	hi := []llm.Message{{Role: "user", Content: "a\"b"}}
 	const start = `{"model":"m","messages":[{"role":"user","content":"a\"b"}]`
 	tests := []struct {
 		name string
-		chat Chat
+		chat llm.Chat
 		want string
 	}{
-		{name: "whole", chat: Chat{Messages: hi}, want: start + `}`},
+		{name: "whole", chat: llm.Chat{Messages: hi}, want: start + `}`},
 		{
 			name: "streamed with parameters",
-			chat: Chat{Messages: hi, Stream: true, Parameters: jsontext.Value(` { "temperature": 0.20, "seed":[ 1 ]} `)},
+			chat: llm.Chat{Messages: hi, Stream: true, Parameters: jsontext.Value(` { "temperature": 0.20, "seed":[ 1 ]} `)},
 			want: start + `,"stream":true,"temperature":0.20,"seed":[ 1 ]}`,
 		},
-		{name: "empty parameters", chat: Chat{Messages: hi, Parameters: jsontext.Value(`{ }`)}, want: start + `}`},
-		{name: "no messages", chat: Chat{}, want: `{"model":"m","messages":[]}`},
+		{name: "empty parameters", chat: llm.Chat{Messages: hi, Parameters: jsontext.Value(`{ }`)}, want: start + `}`},
+		{name: "no messages", chat: llm.Chat{}, want: `{"model":"m","messages":[]}`},
 		{
 			name: "a turn with tools",
-			chat: Chat{Messages: []Message{
+			chat: llm.Chat{Messages: []llm.Message{
 				{Raw: jsontext.Value(`{ "role":"user","content":[]}`)},
-				{Role: "assistant", ToolCalls: []ToolCall{{ID: "c1", Name: "find", Arguments: `{"q":"x"}`}, {ID: "c2", Name: "now"}}},
+				{Role: "assistant", ToolCalls: []llm.ToolCall{{ID: "c1", Name: "find", Arguments: `{"q":"x"}`}, {ID: "c2", Name: "now"}}},
 				{Role: "tool", ToolCallID: "c1", Content: `["a"]`},
-				{Role: "assistant", Content: "so", ToolCalls: []ToolCall{{ID: "c3", Name: "now", Arguments: "{}"}}},
+				{Role: "assistant", Content: "so", ToolCalls: []llm.ToolCall{{ID: "c3", Name: "now", Arguments: "{}"}}},
 			}},
 			want: `{"model":"m","messages":[{ "role":"user","content":[]},` +
 				`{"role":"assistant","content":null,"tool_calls":[` +
@@ -42,33 +43,33 @@ func TestChatBody(t *testing.T) {
 		},
 		{
 			name: "tools",
-			chat: Chat{
+			chat: llm.Chat{
 				Messages: hi, ToolChoice: "auto", ParallelToolCalls: &no,
-				Tools: []Tool{{Name: "find", Description: "Finds.", Parameters: jsontext.Value(`{"type":"object"}`)}, {Name: "now"}},
+				Tools: []llm.Tool{{Name: "find", Description: "Finds.", Parameters: jsontext.Value(`{"type":"object"}`)}, {Name: "now"}},
 			},
 			want: start + `,"tools":[{"type":"function","function":{"name":"find","description":"Finds.","parameters":{"type":"object"}}},` +
 				`{"type":"function","function":{"name":"now"}}],"tool_choice":"auto","parallel_tool_calls":false}`,
 		},
 		{
 			name: "one tool must be called",
-			chat: Chat{Messages: hi, ToolChoice: "find"},
+			chat: llm.Chat{Messages: hi, ToolChoice: "find"},
 			want: start + `,"tool_choice":{"type":"function","function":{"name":"find"}}}`,
 		},
 		{
 			name: "structured output",
-			chat: Chat{Messages: hi, Output: &Output{Name: "verdict", Schema: jsontext.Value(`{"type":"string"}`), Strict: true}},
+			chat: llm.Chat{Messages: hi, Output: &llm.Output{Name: "verdict", Schema: jsontext.Value(`{"type":"string"}`), Strict: true}},
 			want: start + `,"response_format":{"type":"json_schema","json_schema":{"name":"verdict","schema":{"type":"string"},"strict":true}}}`,
 		},
 		{
 			name: "any JSON object",
-			chat: Chat{Messages: hi, Output: &Output{}},
+			chat: llm.Chat{Messages: hi, Output: &llm.Output{}},
 			want: start + `,"response_format":{"type":"json_object"}}`,
 		},
 		{
 			name: "what is set takes precedence",
-			chat: Chat{
-				Messages: hi, Stream: true, Tools: []Tool{{Name: "now"}}, ToolChoice: "none", ParallelToolCalls: &no,
-				Output:     &Output{Name: "o", Schema: jsontext.Value(`true`)},
+			chat: llm.Chat{
+				Messages: hi, Stream: true, Tools: []llm.Tool{{Name: "now"}}, ToolChoice: "none", ParallelToolCalls: &no,
+				Output:     &llm.Output{Name: "o", Schema: jsontext.Value(`true`)},
 				Parameters: jsontext.Value(`{"model":"x","messages":[],"stream":false,"tools":[],"tool_choice":1,"parallel_tool_calls":true,"response_format":{},"n":1}`),
 			},
 			want: start + `,"stream":true,"tools":[{"type":"function","function":{"name":"now"}}],"tool_choice":"none","parallel_tool_calls":false,` +
@@ -76,46 +77,46 @@ func TestChatBody(t *testing.T) {
 		},
 		{
 			name: "parameters set what the fields do not",
-			chat: Chat{Messages: hi, Parameters: jsontext.Value(`{"tools":[1],"tool_choice":"auto","response_format":{"type":"json_object"}}`)},
+			chat: llm.Chat{Messages: hi, Parameters: jsontext.Value(`{"tools":[1],"tool_choice":"auto","response_format":{"type":"json_object"}}`)},
 			want: start + `,"tools":[1],"tool_choice":"auto","response_format":{"type":"json_object"}}`,
 		},
 		{
 			name: "usage of a stream",
-			chat: Chat{Messages: hi, Stream: true, IncludeUsage: true},
+			chat: llm.Chat{Messages: hi, Stream: true, IncludeUsage: true},
 			want: start + `,"stream":true,"stream_options":{"include_usage":true}}`,
 		},
 		{
 			name: "usage, beside other options",
-			chat: Chat{Messages: hi, Stream: true, IncludeUsage: true, Parameters: jsontext.Value(`{"stream_options":{"x":1,"y":null}}`)},
+			chat: llm.Chat{Messages: hi, Stream: true, IncludeUsage: true, Parameters: jsontext.Value(`{"stream_options":{"x":1,"y":null}}`)},
 			want: start + `,"stream":true,"stream_options":{"x":1,"include_usage":true}}`,
 		},
 		{
 			name: "what is null is left out",
-			chat: Chat{Messages: hi, Parameters: jsontext.Value(`{"stop":null,"seed": 1 ,"top_p": null,"max_tokens":null,"x":{"y":null}}`)},
+			chat: llm.Chat{Messages: hi, Parameters: jsontext.Value(`{"stop":null,"seed": 1 ,"top_p": null,"max_tokens":null,"x":{"y":null}}`)},
 			want: start + `,"seed":1,"x":{"y":null}}`,
 		},
 		{
 			name: "options that nobody adds to",
-			chat: Chat{Messages: hi, Stream: true, Parameters: jsontext.Value(`{"stream_options":{"include_usage":true}}`)},
+			chat: llm.Chat{Messages: hi, Stream: true, Parameters: jsontext.Value(`{"stream_options":{"include_usage":true}}`)},
 			want: start + `,"stream":true,"stream_options":{"include_usage":true}}`,
 		},
 		{
 			name: "no usage of a whole answer",
-			chat: Chat{Messages: hi, IncludeUsage: true, Parameters: jsontext.Value(`{"stream_options":{"include_usage":true}}`)},
+			chat: llm.Chat{Messages: hi, IncludeUsage: true, Parameters: jsontext.Value(`{"stream_options":{"include_usage":true}}`)},
 			want: start + `}`,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for range 2 { // a retry asks the same
-				got, err := tt.chat.Body("m")
+				got, err := chatBody(&tt.chat, "m")
 				if err != nil || string(got) != tt.want {
 					t.Errorf("got  %s (%v)\nwant %s", got, err, tt.want)
 				}
 			}
 		})
 	}
-	if _, err := (&Chat{Parameters: jsontext.Value(`[]`)}).Body("m"); err == nil {
+	if _, err := chatBody(&llm.Chat{Parameters: jsontext.Value(`[]`)}, "m"); err == nil {
 		t.Error("parameters that are a list were accepted")
 	}
 }
@@ -134,7 +135,7 @@ func TestStreamOptions(t *testing.T) {
 		`{"stream_options":7}`:                                    `7`,
 	} {
 		for _, asked := range []bool{true, false} {
-			c := Chat{Stream: true, IncludeUsage: asked, Parameters: jsontext.Value(parameters)}
+			c := llm.Chat{Stream: true, IncludeUsage: asked, Parameters: jsontext.Value(parameters)}
 			wanted := want
 			if !asked && (parameters == `{}` || parameters == `{"stream_options":{}}`) {
 				wanted = ``
@@ -142,12 +143,12 @@ func TestStreamOptions(t *testing.T) {
 			if wanted != "" {
 				wanted = `,"stream_options":` + wanted
 			}
-			got, err := c.Body("m")
+			got, err := chatBody(&c, "m")
 			if want := `{"model":"m","messages":[],"stream":true` + wanted + `}`; err != nil || string(got) != want {
 				t.Errorf("%s, asked for %v: got %s (%v), want %s", parameters, asked, got, err, want)
 			}
 			c.Stream = false
-			if got, err := c.Body("m"); err != nil || string(got) != `{"model":"m","messages":[]}` {
+			if got, err := chatBody(&c, "m"); err != nil || string(got) != `{"model":"m","messages":[]}` {
 				t.Errorf("%s, not streamed: %s (%v)", parameters, got, err)
 			}
 		}
@@ -167,8 +168,8 @@ func TestMaxTokens(t *testing.T) {
 		`{"max_completion_tokens":5e}`: ``,
 		`{"max_completion_tokens":500,"max_tokens":101}`: `"max_completion_tokens":100,"max_tokens":100`,
 	} {
-		c := Chat{MaxTokens: 100, Parameters: jsontext.Value(parameters)}
-		got, err := c.Body("m")
+		c := llm.Chat{MaxTokens: 100, Parameters: jsontext.Value(parameters)}
+		got, err := chatBody(&c, "m")
 		if want == "" {
 			if err == nil {
 				t.Errorf("%s: accepted", parameters)
@@ -179,8 +180,8 @@ func TestMaxTokens(t *testing.T) {
 			t.Errorf("%s: got %s (%v), want %s", parameters, got, err, want)
 		}
 	}
-	unbounded := Chat{Parameters: jsontext.Value(`{"max_tokens":500}`)}
-	if got, _ := unbounded.Body("m"); string(got) != `{"model":"m","messages":[],"max_tokens":500}` {
+	unbounded := llm.Chat{Parameters: jsontext.Value(`{"max_tokens":500}`)}
+	if got, _ := chatBody(&unbounded, "m"); string(got) != `{"model":"m","messages":[],"max_tokens":500}` {
 		t.Errorf("without a bound: %s", got)
 	}
 }
@@ -193,12 +194,12 @@ func TestParseMessages(t *testing.T) {
 		"a tool's turn":  `[{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]},{"role":"tool","tool_call_id":"1","content":"x"}]`,
 		"an assistant's": `[ { "role" : "assistant" , "content":"\u00e9", "refusal":null, "tool_calls":null }]`,
 	} {
-		messages, wrong := ParseMessages(jsontext.Value(history))
+		messages, wrong := llm.ParseMessages(jsontext.Value(history))
 		if wrong != nil {
 			t.Errorf("%s: %v", name, wrong)
 			continue
 		}
-		got, err := (&Chat{Messages: messages}).Body("m")
+		got, err := chatBody(&llm.Chat{Messages: messages}, "m")
 		want := jsontext.Value(`{"model":"m","messages":` + history + `}`)
 		if string(canonical(t, got)) != string(canonical(t, want)) || err != nil {
 			t.Errorf("%s: sent on as %s (%v)", name, got, err)
@@ -221,13 +222,13 @@ func TestParseMessages(t *testing.T) {
 		{`[{"role":"assistant","tool_calls":"secret"}]`, "messages[0].tool_calls"},
 		{`[{"role":"tool","content":"secret"}]`, "messages[0].tool_call_id"},
 	} {
-		messages, wrong := ParseMessages(jsontext.Value(tt.history))
+		messages, wrong := llm.ParseMessages(jsontext.Value(tt.history))
 		if wrong == nil || wrong.Code != problem.InvalidRequest || wrong.Param != tt.param {
 			t.Errorf("%s: %v, %+v; want %s", tt.history, messages, wrong, tt.param)
 		}
 	}
 	deep := jsontext.Value(`[{"role":"user","content":"a","x":` + nested(80) + `}]`)
-	if _, wrong := ParseMessages(deep); wrong == nil || wrong.Code != problem.MalformedJSON {
+	if _, wrong := llm.ParseMessages(deep); wrong == nil || wrong.Code != problem.MalformedJSON {
 		t.Errorf("too deep: %v", wrong)
 	}
 }
@@ -242,11 +243,11 @@ func canonical(t *testing.T, doc jsontext.Value) jsontext.Value {
 }
 
 func TestModelList(t *testing.T) {
-	got, err := ModelList([]string{"a"})
+	got, err := (Dialect{}).WriteModels([]string{"a"})
 	if want := `{"object":"list","data":[{"id":"a","object":"model","created":0,"owned_by":"llmservice"}]}`; err != nil || string(got) != want {
 		t.Errorf("got %s (%v), want %s", got, err, want)
 	}
-	if got, _ := ModelList(nil); string(got) != `{"object":"list","data":[]}` {
+	if got, _ := (Dialect{}).WriteModels(nil); string(got) != `{"object":"list","data":[]}` {
 		t.Errorf("no models: %s", got)
 	}
 }

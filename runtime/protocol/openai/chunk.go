@@ -5,32 +5,11 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/go-json-experiment/json/jsontext"
-
+	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/rawjson"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
-
-// delta is what one event adds to the answer: to its first choice, where it has several. The slices are the reader's,
-// until it reads the next event.
-type delta struct {
-	kind         relay.Kind
-	failure      relay.Failure // why it is Broken
-	text         []byte
-	refusal      []byte
-	toolCalls    []toolCallDelta
-	finishReason string
-	usage        jsontext.Value
-	edits        bool // it is a chunk, whose names of the model may be replaced
-}
-
-// toolCallDelta is a part of one tool call. Its arguments may begin and end with halves of pairs.
-type toolCallDelta struct {
-	index     int // -1 where the upstream leaves it out
-	id        string
-	name      string
-	arguments []byte
-}
 
 // reader reads the events of one stream, as the official SDKs read them: what it does not understand is passed over.
 type reader struct {
@@ -42,7 +21,10 @@ type reader struct {
 	// heldText and heldRefusal say that the text so far ends with a half, which is kept back in the bytes beside it.
 	heldText, heldRefusal held
 	envelope              envelope
-	delta                 delta
+	delta                 llm.Delta
+	// edits says that the frame is a chunk, whose names of the model may be replaced.
+	edits bool
+	alias []byte // quoted; nil for none
 }
 
 // held is the first half of a pair that ended a text, until it is known what follows; empty for none.
@@ -50,9 +32,11 @@ type held []byte
 
 var doneMarker = []byte("[DONE]")
 
-func (r *reader) read(f *wire.Frame) *delta {
+// Read implements llm.Reader.
+func (r *reader) Read(f *wire.Frame) *llm.Delta {
 	d := &r.delta
-	*d = delta{text: reused(d.text), refusal: reused(d.refusal), toolCalls: d.toolCalls[:0]}
+	*d = llm.Delta{Text: reused(d.Text), Refusal: reused(d.Refusal), ToolCalls: d.ToolCalls[:0]}
+	r.edits = false
 	if f.HasData || len(f.Event) > 0 {
 		r.chunks++
 	}
@@ -61,13 +45,32 @@ func (r *reader) read(f *wire.Frame) *delta {
 	case string(event) == "error":
 		r.fail(relay.FailedEvent, errErrorEvent)
 	case len(data) == 0: // a comment, or nothing
-		d.kind = relay.Preamble
+		d.Kind = relay.Preamble
 	case bytes.HasPrefix(data, doneMarker):
 		r.end()
 	default:
 		r.data(f.Data, len(event) > 0 && string(event) != "message")
 	}
 	return d
+}
+
+// Pass implements llm.Reader: it replaces the names of the model where they stand. Data over several lines does not stand in
+// the frame as it reads, so each name is looked up there.
+func (r *reader) Pass(dst []byte, f *wire.Frame) []byte {
+	if r.alias == nil || !r.edits || len(r.envelope.models) == 0 {
+		return append(dst, f.Raw...)
+	}
+	at := 0
+	for _, model := range r.envelope.models {
+		begin := f.InRaw(model.Start)
+		end := begin + model.End - model.Start
+		if bytes.IndexByte(f.Data[model.Start:model.End], '\n') >= 0 { // it is over several lines, which a text is not
+			end = f.InRaw(model.End-1) + 1
+		}
+		dst = append(append(dst, f.Raw[at:begin]...), r.alias...)
+		at = end
+	}
+	return append(dst, f.Raw[at:]...)
 }
 
 // retained is how many bytes of buffer a stream may keep for its next events.
@@ -87,8 +90,8 @@ var (
 )
 
 func (r *reader) fail(kind relay.FailureKind, err error) {
-	r.delta.kind = relay.Broken
-	r.delta.failure = relay.Failure{Kind: kind, Err: fmt.Errorf("chunk %d: %w", r.chunks, err)}
+	r.delta.Kind = relay.Broken
+	r.delta.Failure = relay.Failure{Kind: kind, Err: fmt.Errorf("chunk %d: %w", r.chunks, err)}
 }
 
 // end takes the mark of the end. What ends without a choice is not a completion, like a whole answer without one.
@@ -97,9 +100,9 @@ func (r *reader) end() {
 		r.fail(relay.FailedMalformed, errNoChoice)
 		return
 	}
-	r.delta.kind = relay.Done
-	r.delta.text = r.heldText.flush(r.delta.text)
-	r.delta.refusal = r.heldRefusal.flush(r.delta.refusal)
+	r.delta.Kind = relay.Done
+	r.delta.Text = r.heldText.flush(r.delta.Text)
+	r.delta.Refusal = r.heldRefusal.flush(r.delta.Refusal)
 }
 
 // data reads an event. One of a type that the protocol does not have is a chunk where it has choices; anything else in it
@@ -108,30 +111,30 @@ func (r *reader) data(data []byte, typed bool) {
 	e := &r.envelope
 	err := e.read(data)
 	switch {
-	case err != nil && (typed || errors.Is(err, errNotObject)):
+	case err != nil && (typed || errors.Is(err, rawjson.ErrNotObject)):
 	case err != nil:
 		r.fail(relay.FailedMalformed, err)
 		return
-	case states(e.failure.of(e.doc)):
+	case states(e.failure.Of(e.doc)):
 		r.fail(relay.FailedEvent, errErrorMember)
 		return
-	case !typed || e.choices.found():
+	case !typed || e.choices.Found():
 		r.chunk(e)
 	}
 	if r.content {
-		r.delta.kind = relay.Content
+		r.delta.Kind = relay.Content
 	}
 }
 
 func (r *reader) chunk(e *envelope) {
-	r.delta.edits = true
+	r.edits = true
 	if r.deep || !r.content {
-		r.choices(e.choices.of(e.doc))
+		r.choices(e.choices.Of(e.doc))
 	}
 	if r.deep {
-		r.delta.usage = asUsage(e.usage.of(e.doc))
-		r.delta.text = r.heldText.keep(r.delta.text)
-		r.delta.refusal = r.heldRefusal.keep(r.delta.refusal)
+		r.delta.Usage = asUsage(e.usage.Of(e.doc))
+		r.delta.Text = r.heldText.keep(r.delta.Text)
+		r.delta.Refusal = r.heldRefusal.keep(r.delta.Refusal)
 	}
 }
 
@@ -139,11 +142,11 @@ func (r *reader) chunk(e *envelope) {
 const maxChoices = 128
 
 func (r *reader) choices(list []byte) {
-	if isNull(list) {
+	if rawjson.IsNull(list) {
 		return
 	}
-	_ = elementsSaid(list, func(i int, at span) { // it has been read once already; what is not a list has no choices
-		if choice := at.of(list); i < maxChoices && choice[0] == '{' {
+	_ = rawjson.ElementsSaid(list, func(i int, at rawjson.Span) { // it has been read once already; what is not a list has no choices
+		if choice := at.Of(list); i < maxChoices && choice[0] == '{' {
 			r.chosen = true
 			r.choice(i, choice)
 		}
@@ -151,8 +154,8 @@ func (r *reader) choices(list []byte) {
 }
 
 func (r *reader) choice(position int, choice []byte) {
-	var given, index, reason span
-	_ = membersSaid(choice, func(name []byte, value span) {
+	var given, index, reason rawjson.Span
+	_ = rawjson.MembersSaid(choice, func(name []byte, value rawjson.Span) {
 		switch string(name) {
 		case "index":
 			index = value
@@ -162,16 +165,16 @@ func (r *reader) choice(position int, choice []byte) {
 			reason = value
 		}
 	})
-	first := r.deep && saidInteger(index.of(choice), position) == 0
+	first := r.deep && rawjson.Count(index.Of(choice), position) == 0
 	if first {
-		r.delta.finishReason = saidWord(reason.of(choice))
+		r.delta.FinishReason = saidWord(reason.Of(choice))
 	}
-	r.members(given.of(choice), first)
+	r.members(given.Of(choice), first)
 }
 
 // A delta of nothing but a role, or of empty members, is what servers send before the model has said anything.
 func (r *reader) members(given []byte, first bool) {
-	if isNull(given) {
+	if rawjson.IsNull(given) {
 		return
 	}
 	var s said
@@ -179,21 +182,21 @@ func (r *reader) members(given []byte, first bool) {
 	r.content = r.content || s.any
 	if first {
 		d := &r.delta
-		d.text = r.heldText.append(d.text, s.content.of(given))
-		d.refusal = r.heldRefusal.append(d.refusal, s.refusal.of(given))
-		d.toolCalls = appendToolCalls(d.toolCalls, s.calls.of(given))
+		d.Text = r.heldText.append(d.Text, s.content.Of(given))
+		d.Refusal = r.heldRefusal.append(d.Refusal, s.refusal.Of(given))
+		d.ToolCalls = appendToolCalls(d.ToolCalls, s.calls.Of(given))
 	}
 }
 
 // said is where the members of a message, or of a part of one, lie that the gateway itself uses.
 type said struct {
-	content, refusal, calls span
+	content, refusal, calls rawjson.Span
 	any                     bool // member but the role is there, and not empty
 }
 
 // read finds them. The error says that the message is not an object.
 func (s *said) read(message []byte) error {
-	return membersSaid(message, func(name []byte, at span) {
+	return rawjson.MembersSaid(message, func(name []byte, at rawjson.Span) {
 		switch string(name) {
 		case "role":
 			return
@@ -204,7 +207,7 @@ func (s *said) read(message []byte) error {
 		case "tool_calls":
 			s.calls = at
 		}
-		s.any = s.any || !empty(at.of(message))
+		s.any = s.any || !empty(at.Of(message))
 	})
 }
 
@@ -220,11 +223,11 @@ func (h *held) append(dst, value []byte) []byte {
 
 // keep takes away a half that ends the text; others have no other half.
 func (h *held) keep(text []byte) []byte {
-	if highHalf(text) {
-		*h = append((*h)[:0], text[len(text)-halfBytes:]...)
-		text = text[:len(text)-halfBytes]
+	if rawjson.HighHalf(text) {
+		*h = append((*h)[:0], text[len(text)-rawjson.HalfBytes:]...)
+		text = text[:len(text)-rawjson.HalfBytes]
 	}
-	return settle(text)
+	return rawjson.Settle(text)
 }
 
 func (h *held) flush(dst []byte) []byte {
@@ -232,36 +235,36 @@ func (h *held) flush(dst []byte) []byte {
 		return dst
 	}
 	*h = (*h)[:0]
-	return append(dst, replacement...)
+	return append(dst, rawjson.Replacement...)
 }
 
-// appendToolCalls reads tool calls, or parts of them. It stops beyond MaxToolCalls, which nobody keeps.
-func appendToolCalls(dst []toolCallDelta, list []byte) []toolCallDelta {
-	if isNull(list) {
+// appendToolCalls reads tool calls, or parts of them. It stops beyond llm.MaxToolCalls, which nobody keeps.
+func appendToolCalls(dst []llm.ToolCallDelta, list []byte) []llm.ToolCallDelta {
+	if rawjson.IsNull(list) {
 		return dst
 	}
-	err := elementsSaid(list, func(_ int, at span) {
-		if len(dst) <= MaxToolCalls {
-			dst = appendToolCall(dst, at.of(list))
+	err := rawjson.ElementsSaid(list, func(_ int, at rawjson.Span) {
+		if len(dst) <= llm.MaxToolCalls {
+			dst = appendToolCall(dst, at.Of(list))
 		}
 	})
-	if errors.Is(err, errNotArray) { // one alone
+	if errors.Is(err, rawjson.ErrNotArray) { // one alone
 		dst = appendToolCall(dst, list)
 	}
 	return dst
 }
 
 // appendToolCall reads a tool call, or a part of one: both have the same members.
-func appendToolCall(dst []toolCallDelta, call []byte) []toolCallDelta {
-	part := toolCallDelta{index: -1}
-	err := membersSaid(call, func(name []byte, at span) {
-		switch value := at.of(call); string(name) {
+func appendToolCall(dst []llm.ToolCallDelta, call []byte) []llm.ToolCallDelta {
+	part := llm.ToolCallDelta{Index: -1}
+	err := rawjson.MembersSaid(call, func(name []byte, at rawjson.Span) {
+		switch value := at.Of(call); string(name) {
 		case "index":
-			part.index = saidInteger(value, -1)
+			part.Index = rawjson.Count(value, -1)
 		case "id":
-			part.id = saidWord(value)
+			part.ID = saidWord(value)
 		case "function":
-			part.function(value)
+			readFunction(&part, value)
 		}
 	})
 	if err != nil { // it is not an object
@@ -270,13 +273,13 @@ func appendToolCall(dst []toolCallDelta, call []byte) []toolCallDelta {
 	return append(dst, part)
 }
 
-func (c *toolCallDelta) function(object []byte) {
-	_ = membersSaid(object, func(name []byte, at span) {
-		switch value := at.of(object); string(name) {
+func readFunction(c *llm.ToolCallDelta, object []byte) {
+	_ = rawjson.MembersSaid(object, func(name []byte, at rawjson.Span) {
+		switch value := at.Of(object); string(name) {
 		case "name":
-			c.name = saidWord(value)
+			c.Name = saidWord(value)
 		case "arguments":
-			c.arguments = appendArguments(nil, value)
+			c.Arguments = appendArguments(nil, value)
 		}
 	})
 }

@@ -9,15 +9,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
 // collect passes chunks through a tap with a collector.
-func collect(t testing.TB, room int, chunks ...string) (*Collector, []relay.Kind) {
+func collect(t testing.TB, room int, chunks ...string) (*llm.Collector, []relay.Kind) {
 	t.Helper()
-	c := NewCollector(roomOf(room))
-	tap := NewTapWith(TapOptions{Collector: c})
+	c := llm.NewCollector(roomOf(room))
+	tap := newTapWith(llm.TapOptions{Collector: c})
 	var kinds []relay.Kind
 	for _, chunk := range chunks {
 		raw := wire.AppendEvent(nil, "", []byte(chunk))
@@ -94,7 +95,7 @@ func TestCollectorGivesTheWholeAnswer(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c, _ := collect(t, 1<<10, tt.chunks...)
-			want, err := ParseCompletion([]byte(tt.whole))
+			want, err := readCompletion([]byte(tt.whole))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,10 +109,10 @@ func TestCollectorGivesTheWholeAnswer(t *testing.T) {
 // TestCollectorTellsToolCallsApart: what servers make of the index, the id and the name of a part.
 func TestCollectorTellsToolCallsApart(t *testing.T) {
 	part := func(members string) string { return `"tool_calls":[{` + members + `}]` }
-	two := []ToolCall{{ID: "a", Name: "f", Arguments: "{}"}, {ID: "b", Name: "f", Arguments: "[]"}}
+	two := []llm.ToolCall{{ID: "a", Name: "f", Arguments: "{}"}, {ID: "b", Name: "f", Arguments: "[]"}}
 	tests := map[string]struct {
 		parts []string
-		want  []ToolCall
+		want  []llm.ToolCall
 	}{
 		"every call has index 0": {
 			[]string{
@@ -122,12 +123,12 @@ func TestCollectorTellsToolCallsApart(t *testing.T) {
 		"the name in every part": {
 			[]string{
 				part(`"index":0,"function":{"name":"f","arguments":"{"}`), part(`"index":0,"function":{"name":"f","arguments":"}"}`),
-			}, []ToolCall{{Name: "f", Arguments: "{}"}},
+			}, []llm.ToolCall{{Name: "f", Arguments: "{}"}},
 		},
 		"another id in every part": {
 			[]string{
 				part(`"index":0,"id":"a","function":{"name":"f","arguments":"{"}`), part(`"index":0,"id":"a2","function":{"arguments":"}"}`),
-			}, []ToolCall{{ID: "a", Name: "f", Arguments: "{}"}},
+			}, []llm.ToolCall{{ID: "a", Name: "f", Arguments: "{}"}},
 		},
 		"no index": {
 			[]string{
@@ -143,10 +144,10 @@ func TestCollectorTellsToolCallsApart(t *testing.T) {
 		},
 		"neither index nor id": {
 			[]string{part(`"function":{"name":"f","arguments":"{}"}`), part(`"function":{"name":"g","arguments":"{}"}`)},
-			[]ToolCall{{Name: "f", Arguments: "{}"}, {Name: "g", Arguments: "{}"}},
+			[]llm.ToolCall{{Name: "f", Arguments: "{}"}, {Name: "g", Arguments: "{}"}},
 		},
 		"a part before any call": {
-			[]string{part(`"function":{"arguments":"{}"}`)}, []ToolCall{{Arguments: "{}"}},
+			[]string{part(`"function":{"arguments":"{}"}`)}, []llm.ToolCall{{Arguments: "{}"}},
 		},
 		"indexes with gaps": {
 			[]string{part(`"index":2000000000,"id":"b","function":{"name":"f","arguments":"[]"}`), part(`"index":7,"id":"a","function":{"name":"f","arguments":"{}"}`)}, two,
@@ -177,10 +178,10 @@ func TestCollectorIsBounded(t *testing.T) {
 		}
 	}
 	var calls []string
-	for i := range MaxToolCalls + 1 {
+	for i := range llm.MaxToolCalls + 1 {
 		calls = append(calls, `"tool_calls":[{"index":`+strconv.Itoa(i)+`}]`)
 	}
-	if c, _ := collect(t, 1<<20, deltas(calls...)...); !errors.Is(c.Err(), errTooManyCalls) || len(c.Completion().ToolCalls) != MaxToolCalls {
+	if c, _ := collect(t, 1<<20, deltas(calls...)...); !errors.Is(c.Err(), llm.ErrTooManyCalls) || len(c.Completion().ToolCalls) != llm.MaxToolCalls {
 		t.Errorf("%v with %d calls", c.Err(), len(c.Completion().ToolCalls))
 	}
 	if c, kinds := collect(t, 10, deltas(`"content":"1234567890"`)...); c.Err() != nil || kinds[0] != relay.Content {
@@ -200,10 +201,10 @@ func FuzzCollector(f *testing.F) {
 		for _, call := range got.ToolCalls {
 			size += len(call.ID) + len(call.Name) + len(call.Arguments)
 		}
-		if size > room || len(got.ToolCalls) > MaxToolCalls {
+		if size > room || len(got.ToolCalls) > llm.MaxToolCalls {
 			t.Errorf("%d bytes and %d calls of %q", size, len(got.ToolCalls), chunks)
 		}
-		if _, wrong := ParseMessages(append(append(jsontext.Value("["), got.Message...), ']')); wrong != nil {
+		if _, wrong := llm.ParseMessages(append(append(jsontext.Value("["), got.Message...), ']')); wrong != nil {
 			t.Errorf("%q cannot be sent back: %v", got.Message, wrong)
 		}
 	})

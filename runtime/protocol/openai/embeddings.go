@@ -10,95 +10,76 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/rawjson"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// EmbeddingsPath is the embeddings endpoint, relative to an upstream's base URL.
-const EmbeddingsPath = "/embeddings"
-
 const encodingFormat = "encoding_format"
 
-// Embeddings is a request for the vectors of texts.
-type Embeddings struct {
-	// Input is sent as a list, also where it is one text.
-	Input []string
-	// Parameters is an object of further members; nil for none. One that is null is left out, encoding_format included,
-	// which is float where they say nothing of it. Model and input are not theirs to say.
-	Parameters jsontext.Value
-}
-
-// Body returns the request for a model. Parameters that are not an object are an error.
-func (e *Embeddings) Body(model string) ([]byte, error) {
-	input := list(e.Input, quote)
-	body := object{}.with("model", quote(model)).with("input", input)
+// embeddingsBody is the request for a model. The input is sent as a list, also where it is one text. encoding_format is float
+// where the parameters say nothing of it; model and input are not theirs to say. Parameters that are not an object are an error.
+func embeddingsBody(e *llm.Embeddings, model string) ([]byte, error) {
+	input := rawjson.List(e.Input, rawjson.Quote)
+	body := rawjson.Object{}.With("model", rawjson.Quote(model)).With("input", input)
 	formatted := false
 	err := eachParameter(e.Parameters, func(name string, value []byte) {
 		formatted = formatted || name == encodingFormat
-		if name != "model" && name != "input" && !isNull(value) {
-			body = body.with(name, value)
+		if name != "model" && name != "input" && !rawjson.IsNull(value) {
+			body = body.With(name, value)
 		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("parameters: %w", err)
 	}
 	if !formatted {
-		body = body.with(encodingFormat, quote("float"))
+		body = body.With(encodingFormat, rawjson.Quote("float"))
 	}
-	return body.done(), nil
+	return body.Done(), nil
 }
 
-// Vectors is an answer with embeddings.
-type Vectors struct {
-	// Vectors are in the order of the texts.
-	Vectors [][]float64
-	// Usage is as the upstream gave it; nil for none.
-	Usage jsontext.Value
-	// Tokens is what could be read of Usage.
-	Tokens Tokens
-}
-
-// ParseEmbeddings reads an answer to so many texts. An answer that lacks one of their vectors, or has one twice, is an
+// readVectors reads an answer to so many texts. An answer that lacks one of their vectors, or has one twice, is an
 // error; so is an answer that states an error (a relay.Failure,
 // FailedEvent). No error repeats what the upstream said.
-func ParseEmbeddings(body []byte, texts int) (*Vectors, error) {
+func readVectors(body []byte, texts int) (*llm.Vectors, error) {
 	var e envelope
 	if err := e.read(body); err != nil {
 		return nil, fmt.Errorf("read embeddings: %w", err)
 	}
-	if states(e.failure.of(e.doc)) {
+	if states(e.failure.Of(e.doc)) {
 		return nil, relay.Failure{Kind: relay.FailedEvent, Err: errErrorMember}
 	}
-	v := &Vectors{Vectors: make([][]float64, texts), Usage: asUsage(e.usage.of(e.doc))}
-	v.Tokens = tokens(v.Usage)
-	if err := v.read(e.data.of(e.doc), e.data.of(body), texts); err != nil {
+	v := &llm.Vectors{Vectors: make([][]float64, texts), Usage: asUsage(e.usage.Of(e.doc))}
+	v.Tokens = llm.TokensOf(v.Usage)
+	if err := fill(v.Vectors, e.data.Of(e.doc), e.data.Of(body)); err != nil {
 		return nil, err
 	}
 	return v, nil
 }
 
-// read gets the list as it can be read, and as it came: there, what is not a number is not one.
-func (v *Vectors) read(list, came []byte, texts int) error {
+// fill gets the list as it can be read, and as it came: there, what is not a number is not one.
+func fill(vectors [][]float64, list, came []byte) error {
 	count := 0
 	var wrong error
-	err := elementsSaid(list, func(i int, at span) {
-		if count++; count <= texts && wrong == nil {
-			wrong = v.add(i, at.of(list), at.of(came))
+	err := rawjson.ElementsSaid(list, func(i int, at rawjson.Span) {
+		if count++; count <= len(vectors) && wrong == nil {
+			wrong = readVector(vectors, i, at.Of(list), at.Of(came))
 		}
 	})
 	switch {
 	case err != nil: // it has been read once already
-		return fmt.Errorf("read embeddings: data: %w", errNotArray)
-	case count != texts:
-		return fmt.Errorf("read embeddings: %d of them for %d texts", count, texts)
+		return fmt.Errorf("read embeddings: data: %w", rawjson.ErrNotArray)
+	case count != len(vectors):
+		return fmt.Errorf("read embeddings: %d of them for %d texts", count, len(vectors))
 	case wrong != nil:
 		return fmt.Errorf("read embeddings: %w", wrong)
 	}
 	return nil
 }
 
-func (v *Vectors) add(position int, item, came []byte) error {
-	var index, embedding span
-	if err := membersSaid(item, func(name []byte, value span) {
+func readVector(vectors [][]float64, position int, item, came []byte) error {
+	var index, embedding rawjson.Span
+	if err := rawjson.MembersSaid(item, func(name []byte, value rawjson.Span) {
 		switch string(name) {
 		case "index":
 			index = value
@@ -109,17 +90,17 @@ func (v *Vectors) add(position int, item, came []byte) error {
 		return fmt.Errorf("data[%d]: %w", position, err)
 	}
 	i := position
-	if given := index.of(item); !isNull(given) {
-		i = saidInteger(given, -1)
+	if given := index.Of(item); !rawjson.IsNull(given) {
+		i = rawjson.Count(given, -1)
 	}
-	if i < 0 || i >= len(v.Vectors) || v.Vectors[i] != nil {
+	if i < 0 || i >= len(vectors) || vectors[i] != nil {
 		return fmt.Errorf("data[%d].index: want one vector for each text", position)
 	}
-	vector, err := numbers(embedding.of(came))
+	vector, err := numbers(embedding.Of(came))
 	if err != nil {
 		return fmt.Errorf("data[%d].embedding: %w", position, err)
 	}
-	v.Vectors[i] = vector
+	vectors[i] = vector
 	return nil
 }
 

@@ -6,14 +6,16 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
 // envelope is where the members of an answer, or of a chunk of one, lie that somebody needs. The spans are in the document
 // as it came, and in doc, which can be read.
 type envelope struct {
 	doc                           []byte
-	models                        []span // each that there is
-	failure, choices, usage, data span
+	models                        []rawjson.Span // each that there is
+	failure, choices, usage, data rawjson.Span
 }
 
 // maxModels bounds the names of the model in one document: what takes their place may be longer.
@@ -24,7 +26,7 @@ var errModels = fmt.Errorf("it names its model more than %d times", maxModels)
 // byteOrderMark may precede a JSON text; a reader may ignore it (RFC 8259, section 8.1).
 var byteOrderMark = []byte("\xEF\xBB\xBF")
 
-// read finds the members. The error is errNotObject for JSON of another type; others say where the document cannot be
+// read finds the members. The error is rawjson.ErrNotObject for JSON of another type; others say where the document cannot be
 // read, and repeat nothing of it.
 func (e *envelope) read(doc []byte) error {
 	*e = envelope{doc: doc, models: e.models[:0]}
@@ -43,7 +45,7 @@ func (e *envelope) read(doc []byte) error {
 
 func (e *envelope) members() error {
 	e.models = e.models[:0]
-	err := membersSaid(e.doc, func(name []byte, value span) {
+	err := rawjson.MembersSaid(e.doc, func(name []byte, value rawjson.Span) {
 		switch string(name) {
 		case "model":
 			if len(e.models) <= maxModels {
@@ -64,9 +66,9 @@ func (e *envelope) members() error {
 		return errModels
 	case err == nil:
 		return nil
-	case errors.Is(err, errNotObject) && !jsontext.Value(e.doc).IsValid(allowDuplicates, allowInvalidUTF8):
+	case errors.Is(err, rawjson.ErrNotObject) && !jsontext.Value(e.doc).IsValid(rawjson.AllowDuplicates, rawjson.AllowInvalidUTF8):
 		return errNotJSON
-	case errors.Is(err, errNotObject):
+	case errors.Is(err, rawjson.ErrNotObject):
 		return err
 	}
 	return unreadable(err)
@@ -87,8 +89,8 @@ func unreadable(err error) error {
 func (e *envelope) edited(dst, doc, alias []byte) []byte {
 	at := 0
 	for _, model := range e.models {
-		dst = append(append(dst, doc[at:model.start]...), alias...)
-		at = model.end
+		dst = append(append(dst, doc[at:model.Start]...), alias...)
+		at = model.End
 	}
 	return append(dst, doc[at:]...)
 }

@@ -1,16 +1,17 @@
 package openai_test
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
@@ -34,25 +35,25 @@ func TestStreamedAndWholeAreTheSame(t *testing.T) {
 		"JSON":       `{"json":{"answer":[1,2,3]}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			chat := openai.Chat{
-				Messages: []openai.Message{{Role: "user", Content: "[[mock " + script + "]] hi"}},
-				Tools:    []openai.Tool{{Name: "find", Parameters: jsontext.Value(`{"type":"object"}`)}, {Name: "now"}},
+			chat := llm.Chat{
+				Messages: []llm.Message{{Role: "user", Content: "[[mock " + script + "]] hi"}},
+				Tools:    []llm.Tool{{Name: "find", Parameters: jsontext.Value(`{"type":"object"}`)}, {Name: "now"}},
 				Stream:   false, IncludeUsage: true, MaxTokens: 100,
 			}
-			want, err := openai.ParseCompletion(ask(t, server, &chat))
+			want, err := openai.Dialect{}.ReadCompletion(ask(t, server, &chat))
 			if err != nil {
 				t.Fatal(err)
 			}
 			chat.Stream = true
 			got := collect(t, ask(t, server, &chat))
 			// The server's message has members that say nothing, such as a null refusal.
-			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(openai.Completion{}, "Message")); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(llm.Completion{}, "Message")); diff != "" {
 				t.Errorf("(-whole +streamed):\n%s", diff)
 			}
 			if want.Tokens.Total == 0 || (want.Text == "" && want.ToolCalls == nil) {
 				t.Errorf("the answer is empty: %+v", want)
 			}
-			chat.Messages = append(chat.Messages, openai.Message{Raw: got.Message})
+			chat.Messages = append(chat.Messages, llm.Message{Raw: got.Message})
 			ask(t, server, &chat)
 		})
 	}
@@ -61,12 +62,12 @@ func TestStreamedAndWholeAreTheSame(t *testing.T) {
 func TestEmbeddingsOverHTTP(t *testing.T) {
 	server := httptest.NewServer(mockllm.New(mockllm.Options{}))
 	t.Cleanup(server.Close)
-	request := openai.Embeddings{Input: []string{"red fox", "fox red", "stone"}, Parameters: jsontext.Value(`{"dimensions":16}`)}
-	body, err := request.Body("m")
+	request := llm.Embeddings{Input: []string{"red fox", "fox red", "stone"}, Parameters: jsontext.Value(`{"dimensions":16}`)}
+	asked, err := openai.Dialect{}.AskEmbeddings(&request, "m")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := openai.ParseEmbeddings(post(t, server, openai.EmbeddingsPath, body), 3)
+	got, err := openai.Dialect{}.ReadVectors(post(t, server, asked), 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,18 +76,18 @@ func TestEmbeddingsOverHTTP(t *testing.T) {
 	}
 }
 
-func ask(t *testing.T, server *httptest.Server, chat *openai.Chat) []byte {
+func ask(t *testing.T, server *httptest.Server, chat *llm.Chat) []byte {
 	t.Helper()
-	body, err := chat.Body("m")
+	asked, err := openai.Dialect{}.AskChat(chat, "m")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return post(t, server, openai.ChatPath, body)
+	return post(t, server, asked)
 }
 
-func post(t *testing.T, server *httptest.Server, path string, body []byte) []byte {
+func post(t *testing.T, server *httptest.Server, asked *llm.Request) []byte {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1"+path, strings.NewReader(string(body)))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1"+asked.Path, bytes.NewReader(asked.Body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,14 +103,14 @@ func post(t *testing.T, server *httptest.Server, path string, body []byte) []byt
 	return answer
 }
 
-func collect(t *testing.T, stream []byte) *openai.Completion {
+func collect(t *testing.T, stream []byte) *llm.Completion {
 	t.Helper()
 	parser := wire.NewParser(1 << 20)
 	if err := parser.Write(stream); err != nil {
 		t.Fatal(err)
 	}
-	collector := openai.NewCollector(func(int) error { return nil })
-	tap := openai.NewTapWith(openai.TapOptions{Collector: collector})
+	collector := llm.NewCollector(func(int) error { return nil })
+	tap := llm.NewTap(openai.Dialect{}, llm.TapOptions{Collector: collector})
 	var last relay.Kind
 	for f, ok := parser.Next(); ok; f, ok = parser.Next() {
 		_, last = tap.Frame(nil, &f)

@@ -6,8 +6,8 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// ModelList answers GET /v1/models. The list's entries have no creation time that would mean anything: it is 0.
-func ModelList(names []string) ([]byte, error) {
+// WriteModels implements llm.Front. The list's entries have no creation time that would mean anything: it is 0.
+func (Dialect) WriteModels(names []string) ([]byte, error) {
 	type entry struct {
 		ID      string `json:"id"`
 		Object  string `json:"object"`

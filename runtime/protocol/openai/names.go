@@ -4,8 +4,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
@@ -33,19 +31,6 @@ func loosely(name string) string {
 		}
 		return unicode.ToLower(unicode.ToUpper(r))
 	}, name)
-}
-
-// unescaped is a member's name as programs see it, of one that stands in a valid document.
-func unescaped(raw []byte) string {
-	if !strings.Contains(string(raw), `\`) {
-		return string(raw)
-	}
-	quoted := append(append([]byte{'"'}, raw...), '"')
-	name, err := jsontext.AppendUnquote(nil, quoted)
-	if err != nil {
-		return string(raw) // half a surrogate pair, of which no name that anybody reads has one
-	}
-	return string(name)
 }
 
 func misspelt(name, meant string) *problem.Error {

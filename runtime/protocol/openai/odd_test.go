@@ -7,56 +7,57 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 // oddities are what servers put into a message, whole or as the delta of a chunk, and what is read of it.
 var oddities = map[string]struct {
 	message string
-	want    Completion
+	want    llm.Completion
 }{
-	"a member twice":            {`"content":"no","content":"Tea"`, Completion{Text: "Tea"}},
-	"a member twice, deeper":    {`"reasoning":{"a":1,"a":[{"b":1,"b":2}]},"content":"Tea"`, Completion{Text: "Tea"}},
-	"a name with an escape":     {`"c\u006fntent":"Tea"`, Completion{Text: "Tea"}},
-	"half of a pair":            {`"content":"Tea \ud83c and \udf75"`, Completion{Text: "Tea \uFFFD and \uFFFD"}},
-	"half of a pair, elsewhere": {`"reasoning_content":"\ud83c","content":"Tea"`, Completion{Text: "Tea"}},
-	"a pair":                    {`"content":"\"\\\/\b\f\n\r\t\u00e9\uD83C\uDF75"`, Completion{Text: "\"\\/\b\f\n\r\té🍵"}},
-	"a pair beside a half":      {`"content":"\"\\\/\b\f\n\r\t\u00e9\uD83C\udf75\udf75"`, Completion{Text: "\"\\/\b\f\n\r\té🍵\uFFFD"}},
-	"invalid UTF-8":             {"\"content\":\"Tea\xff\\n\"", Completion{Text: "Tea\uFFFD\n"}},
-	"Hangul":                    {`"content":"차 \ud83c"`, Completion{Text: "차 \uFFFD"}},
+	"a member twice":            {`"content":"no","content":"Tea"`, llm.Completion{Text: "Tea"}},
+	"a member twice, deeper":    {`"reasoning":{"a":1,"a":[{"b":1,"b":2}]},"content":"Tea"`, llm.Completion{Text: "Tea"}},
+	"a name with an escape":     {`"c\u006fntent":"Tea"`, llm.Completion{Text: "Tea"}},
+	"half of a pair":            {`"content":"Tea \ud83c and \udf75"`, llm.Completion{Text: "Tea \uFFFD and \uFFFD"}},
+	"half of a pair, elsewhere": {`"reasoning_content":"\ud83c","content":"Tea"`, llm.Completion{Text: "Tea"}},
+	"a pair":                    {`"content":"\"\\\/\b\f\n\r\t\u00e9\uD83C\uDF75"`, llm.Completion{Text: "\"\\/\b\f\n\r\té🍵"}},
+	"a pair beside a half":      {`"content":"\"\\\/\b\f\n\r\t\u00e9\uD83C\udf75\udf75"`, llm.Completion{Text: "\"\\/\b\f\n\r\té🍵\uFFFD"}},
+	"invalid UTF-8":             {"\"content\":\"Tea\xff\\n\"", llm.Completion{Text: "Tea\uFFFD\n"}},
+	"Hangul":                    {`"content":"차 \ud83c"`, llm.Completion{Text: "차 \uFFFD"}},
 	"parts": {
 		`"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"Tea"},{"type":"reasoning","text":"hm"},{"type":"reference","reference_ids":[1]},{"text":" is","type":"text"}]`,
-		Completion{Text: "Tea is"},
+		llm.Completion{Text: "Tea is"},
 	},
-	"parts of other shapes": {`"content":["Tea",1,null,{"type":"text"},{"type":"text","text":null},{"text":" is"},[{}]]`, Completion{Text: "Tea is"}},
-	"a part":                {`"content":{"type":"text","text":"Tea"}`, Completion{Text: "Tea"}},
-	"a number":              {`"content":7,"refusal":true`, Completion{Text: "7", Refusal: "true"}},
-	"objects":               {`"content":{"a":1},"refusal":{}`, Completion{}},
+	"parts of other shapes": {`"content":["Tea",1,null,{"type":"text"},{"type":"text","text":null},{"text":" is"},[{}]]`, llm.Completion{Text: "Tea is"}},
+	"a part":                {`"content":{"type":"text","text":"Tea"}`, llm.Completion{Text: "Tea"}},
+	"a number":              {`"content":7,"refusal":true`, llm.Completion{Text: "7", Refusal: "true"}},
+	"objects":               {`"content":{"a":1},"refusal":{}`, llm.Completion{}},
 	"arguments as an object": {
 		`"tool_calls":[{"id":"1","function":{"name":"f","arguments":{"term": "tea"}}}]`,
-		Completion{ToolCalls: []ToolCall{{ID: "1", Name: "f", Arguments: `{"term": "tea"}`}}},
+		llm.Completion{ToolCalls: []llm.ToolCall{{ID: "1", Name: "f", Arguments: `{"term": "tea"}`}}},
 	},
 	"arguments of nothing": {
 		`"tool_calls":[{"id":"1","function":{"name":"f","arguments":{}}},{"id":"2","function":{"name":"f","arguments":[]}},{"id":"3","function":{"name":"f","arguments":" "}}]`,
-		Completion{ToolCalls: []ToolCall{{ID: "1", Name: "f"}, {ID: "2", Name: "f"}, {ID: "3", Name: "f", Arguments: " "}}},
+		llm.Completion{ToolCalls: []llm.ToolCall{{ID: "1", Name: "f"}, {ID: "2", Name: "f"}, {ID: "3", Name: "f", Arguments: " "}}},
 	},
 	"half a pair in arguments": {
 		`"tool_calls":[{"id":"1","function":{"name":"f","arguments":"{\"a\":\"\ud83c\"}"}}]`,
-		Completion{ToolCalls: []ToolCall{{ID: "1", Name: "f", Arguments: "{\"a\":\"\uFFFD\"}"}}},
+		llm.Completion{ToolCalls: []llm.ToolCall{{ID: "1", Name: "f", Arguments: "{\"a\":\"\uFFFD\"}"}}},
 	},
 	"calls of other shapes": {
 		`"tool_calls":[1,null,{"index":"0","id":5,"function":{"name":"f","name":"g","arguments":"{}"}},{"index":1.0,"id":{},"function":"h"}]`,
-		Completion{ToolCalls: []ToolCall{{ID: "5", Name: "g", Arguments: "{}"}, {}}},
+		llm.Completion{ToolCalls: []llm.ToolCall{{ID: "5", Name: "g", Arguments: "{}"}, {}}},
 	},
-	"one call":      {`"tool_calls":{"id":"1","function":{"name":"f"}}`, Completion{ToolCalls: []ToolCall{{ID: "1", Name: "f"}}}},
-	"calls, a word": {`"tool_calls":"none","content":"Tea"`, Completion{Text: "Tea"}},
+	"one call":      {`"tool_calls":{"id":"1","function":{"name":"f"}}`, llm.Completion{ToolCalls: []llm.ToolCall{{ID: "1", Name: "f"}}}},
+	"calls, a word": {`"tool_calls":"none","content":"Tea"`, llm.Completion{Text: "Tea"}},
 }
 
 // TestOddities: what is not understood is not a failure, and a streamed answer is read as the whole one is.
 func TestOddities(t *testing.T) {
 	for name, tt := range oddities {
 		t.Run(name, func(t *testing.T) {
-			whole, err := ParseCompletion([]byte(`{"choices":[{"message":{` + tt.message + `},"finish_reason":"stop"}]}`))
+			whole, err := readCompletion([]byte(`{"choices":[{"message":{` + tt.message + `},"finish_reason":"stop"}]}`))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +66,7 @@ func TestOddities(t *testing.T) {
 				t.Fatalf("streamed: %v, %v", kinds, collector.Err())
 			}
 			tt.want.FinishReason = "stop"
-			for way, got := range map[string]*Completion{"whole": whole, "streamed": collector.Completion()} {
+			for way, got := range map[string]*llm.Completion{"whole": whole, "streamed": collector.Completion()} {
 				if !got.Message.IsValid() {
 					t.Errorf("%s: the message cannot be sent back: %q", way, got.Message)
 				}
@@ -83,7 +84,7 @@ func TestOddEnvelopes(t *testing.T) {
 	for name, tt := range map[string]struct {
 		before, after, choice string
 		reason                string
-		tokens                Tokens
+		tokens                llm.Tokens
 	}{
 		"a byte order mark":       {before: "\xEF\xBB\xBF{"},
 		"names given twice":       {before: `{"choices":[],"id":1,"id":"2",`},
@@ -105,8 +106,8 @@ func TestOddEnvelopes(t *testing.T) {
 		"finish_reason, empty":    {choice: `"finish_reason":"",`},
 		"usage, a text":           {after: `,"usage":"free"}`},
 		"usage, a list":           {after: `,"usage":[1]}`},
-		"usage, texts":            {after: `,"usage":{"prompt_tokens":"3","completion_tokens":2.0,"total_tokens":null}}`, tokens: Tokens{Prompt: 3, Completion: 2, Total: 5}},
-		"usage twice":             {after: `,"usage":{"total_tokens":1},"usage":{"total_tokens":1,"total_tokens":4,"x":"\ud83c"}}`, tokens: Tokens{Total: 4}},
+		"usage, texts":            {after: `,"usage":{"prompt_tokens":"3","completion_tokens":2.0,"total_tokens":null}}`, tokens: llm.Tokens{Prompt: 3, Completion: 2, Total: 5}},
+		"usage twice":             {after: `,"usage":{"total_tokens":1},"usage":{"total_tokens":1,"total_tokens":4,"x":"\ud83c"}}`, tokens: llm.Tokens{Total: 4}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tt.before == "" {
@@ -118,7 +119,7 @@ func TestOddEnvelopes(t *testing.T) {
 			body := func(message string) string {
 				return tt.before + `"choices":[{` + tt.choice + `"` + message + `":{"content":"Tea"}}]` + tt.after
 			}
-			whole, err := ParseCompletion([]byte(body("message")))
+			whole, err := readCompletion([]byte(body("message")))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -126,7 +127,7 @@ func TestOddEnvelopes(t *testing.T) {
 			if kinds[1] != relay.Done {
 				t.Fatalf("streamed: %v", kinds)
 			}
-			for way, got := range map[string]*Completion{"whole": whole, "streamed": collector.Completion()} {
+			for way, got := range map[string]*llm.Completion{"whole": whole, "streamed": collector.Completion()} {
 				if got.Text != "Tea" || got.FinishReason != tt.reason || got.Tokens != tt.tokens {
 					t.Errorf("%s: %+v", way, got)
 				}
@@ -134,7 +135,7 @@ func TestOddEnvelopes(t *testing.T) {
 					t.Errorf("%s: usage %s", way, got.Usage)
 				}
 			}
-			if got, err := WithAlias([]byte(body("message")), "alias"); err != nil || string(got) != body("message") {
+			if got, err := (Dialect{}).Rename([]byte(body("message")), "alias"); err != nil || string(got) != body("message") {
 				t.Errorf("relayed as %q, %v", got, err)
 			}
 		})
@@ -155,8 +156,8 @@ func TestHalvesOfCharacters(t *testing.T) {
 		"a refusal's is not text": {[]string{`"refusal":"\ud83c"`, `"content":"\udf75"`}, []string{"", "<\uFFFD>", "done"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := NewCollector(roomOf(1 << 10))
-			tap := NewTapWith(TapOptions{Writer: recorded{}, Collector: c})
+			c := llm.NewCollector(roomOf(1 << 10))
+			tap := newTapWith(llm.TapOptions{Writer: recorded{}, Collector: c})
 			var got []string
 			for _, chunk := range append(deltas(tt.deltas...), "[DONE]") {
 				out, _ := through(t, tap, "data: "+chunk+"\n\n")
@@ -211,13 +212,13 @@ func TestEventsThatAreNotUnderstood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const tea, done = "data: {\"choices\":[{\"delta\":{\"content\":\"Tea\"}}]}\n\n", "data: [DONE]\n\n"
 			stream := frame + tea + frame + done
-			for way, tap := range map[string]*Tap{"relayed": NewTap(""), "renamed": NewTap("alias"), "collected": NewTapWith(TapOptions{Collector: NewCollector(roomOf(10))})} {
+			for way, tap := range map[string]*llm.Tap{"relayed": newTap(""), "renamed": newTap("alias"), "collected": newTapWith(llm.TapOptions{Collector: llm.NewCollector(roomOf(10))})} {
 				got, kinds := through(t, tap, stream)
 				if got != stream || kinds[0] != relay.Preamble || kinds[1] != relay.Content || kinds[3] != relay.Done {
 					t.Errorf("%s: %v, %q", way, kinds, got)
 				}
 			}
-			got, _ := through(t, NewTapWith(TapOptions{Writer: recorded{}}), stream)
+			got, _ := through(t, newTapWith(llm.TapOptions{Writer: recorded{}}), stream)
 			if got != "<Tea>done  " {
 				t.Errorf("written %q", got)
 			}
@@ -231,14 +232,13 @@ func TestTypedChunks(t *testing.T) {
 	for end := range map[string]bool{
 		"data: [DONE]\n\n": true, "data:[DONE] \n\n": true, "data:  [DONE]\t\n\n": true, "event: done\ndata: [DONE]\n\n": true, "data: [DONE]\ndata:\n\n": true,
 	} {
-		for _, tap := range []*Tap{NewTapWith(TapOptions{Writer: recorded{}}), NewTap("alias")} {
+		for want, tap := range map[string]*llm.Tap{
+			"<Tea>done  ": newTapWith(llm.TapOptions{Writer: recorded{}}),
+			strings.ReplaceAll(chunk, `"m"`, `"alias"`) + end: newTap("alias"),
+		} {
 			got, kinds := through(t, tap, chunk+end)
 			if kinds[0] != relay.Content || kinds[1] != relay.Done {
 				t.Errorf("%q: %v", end, kinds)
-			}
-			want := "<Tea>done  "
-			if tap.alias != nil {
-				want = strings.ReplaceAll(chunk, `"m"`, `"alias"`) + end
 			}
 			if got != want {
 				t.Errorf("%q: %q, want %q", end, got, want)
@@ -265,7 +265,7 @@ func TestTapSaysWhatIsBroken(t *testing.T) {
 		{"data: {\"object\":\"MARK\",\"choices\":null}\n\ndata: [DONE]\n\n", "malformed: chunk 2: the end came before any choice"},
 		{"data: [DONE]\n\n", "malformed: chunk 1: the end came before any choice"},
 	} {
-		for _, tap := range []*Tap{NewTap("alias"), NewTapWith(TapOptions{Collector: NewCollector(roomOf(100))})} {
+		for _, tap := range []*llm.Tap{newTap("alias"), newTapWith(llm.TapOptions{Collector: llm.NewCollector(roomOf(100))})} {
 			_, kinds := through(t, tap, tt.stream)
 			if got := tap.Failure().Error(); kinds[len(kinds)-1] != relay.Broken || got != tt.want {
 				t.Errorf("%q: %v, %s; want %s", tt.stream, kinds, got, tt.want)
@@ -278,19 +278,19 @@ func TestTapSaysWhatIsBroken(t *testing.T) {
 func TestWithAliasReplacesEachName(t *testing.T) {
 	const body = `{"model":"a","choices":[{"model":"x","model":"y","content":7}],"mod\u0065l":["b"], "model" : null }`
 	const want = `{"model":"n","choices":[{"model":"x","model":"y","content":7}],"mod\u0065l":"n", "model" : "n" }`
-	if got, err := WithAlias([]byte(body), "n"); err != nil || string(got) != want {
+	if got, err := (Dialect{}).Rename([]byte(body), "n"); err != nil || string(got) != want {
 		t.Errorf("%s, %v", got, err)
 	}
-	if got, _ := through(t, NewTap("n"), "id: 1\ndata: "+body+"\nretry: 5\n\n"); got != "id: 1\ndata: "+want+"\nretry: 5\n\n" {
+	if got, _ := through(t, newTap("n"), "id: 1\ndata: "+body+"\nretry: 5\n\n"); got != "id: 1\ndata: "+want+"\nretry: 5\n\n" {
 		t.Errorf("streamed: %s", got)
 	}
 	lines := strings.NewReplacer(",", ",\ndata:", `["b"]`, "[\ndata: \"b\"\r\ndata:]", "{\"", "{\ndata: \"").Replace
 	want2 := strings.NewReplacer(",", ",\ndata:", "{\"", "{\ndata: \"").Replace
-	if got, _ := through(t, NewTap("n"), "id: 1\ndata: "+lines(body)+"\nretry: 5\n\n"); got != "id: 1\ndata: "+want2(want)+"\nretry: 5\n\n" {
+	if got, _ := through(t, newTap("n"), "id: 1\ndata: "+lines(body)+"\nretry: 5\n\n"); got != "id: 1\ndata: "+want2(want)+"\nretry: 5\n\n" {
 		t.Errorf("over several lines: %s", got)
 	}
 	for _, body := range []string{`{}`, `{"choices":[]}`, `{"choices":null}`, `{"choices":{}}`, `{"choices":[{}],"error":{"a":1}}`, `[]`, ``, `{"choices":[{}]`} {
-		if got, err := WithAlias([]byte(body), "n"); err == nil {
+		if got, err := (Dialect{}).Rename([]byte(body), "n"); err == nil {
 			t.Errorf("%s passed as %s", body, got)
 		}
 	}
@@ -305,7 +305,7 @@ func TestOddEmbeddings(t *testing.T) {
 		"an index, null":      `{"data":[{"embedding":[1],"index":null},{"embedding":[2],"index":null}],"error":""}`,
 		"numbers of Python's": `{"data":[{"embedding":[1],"score":NaN},{"embedding":[2]}]}`,
 	} {
-		got, err := ParseEmbeddings([]byte(data), 2)
+		got, err := readVectors([]byte(data), 2)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -324,7 +324,7 @@ func TestOddEmbeddings(t *testing.T) {
 		`{"object":"list"}`:                                    "read embeddings: data: want a JSON array",
 		`{"error":{"message":"MARK"}}`:                         "error_event: the upstream stated an error",
 	} {
-		if _, err := ParseEmbeddings([]byte(body), 2); err == nil || err.Error() != want {
+		if _, err := readVectors([]byte(body), 2); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", body, err, want)
 		}
 	}
@@ -332,7 +332,7 @@ func TestOddEmbeddings(t *testing.T) {
 
 // TestAMessageIsSentBackToStrictReaders: the next turn's server may refuse what this one wrote.
 func TestAMessageIsSentBackToStrictReaders(t *testing.T) {
-	got, err := ParseCompletion([]byte(`{"choices":[{"message":{"role":"assistant","content":"\ud83c","x":1,"x":[2.5,12345678901]}}]}`))
+	got, err := readCompletion([]byte(`{"choices":[{"message":{"role":"assistant","content":"\ud83c","x":1,"x":[2.5,12345678901]}}]}`))
 	if want := jsontext.Value(`{"content":"` + "\uFFFD" + `","role":"assistant","x":[2.5,12345678901]}`); err != nil || string(got.Message) != string(want) {
 		t.Errorf("%s, %v", got.Message, err)
 	}

@@ -7,18 +7,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-)
 
-// Rejection is what a server says is wrong with a request, as it stands in OpenAI's error object and in what other servers
-// answer in its place.
-type Rejection struct {
-	// Message is empty where nothing could be read.
-	Message string
-	Type    string
-	Param   string
-	// Code is a string, a number or null; nil where the answer has none.
-	Code jsontext.Value
-}
+	"github.com/llmservice/llmservice/runtime/llm"
+)
 
 // faulty has the members in which servers say what was wrong: OpenAI's, those of vLLM and of FastAPI, on which most servers
 // of models are built, of TGI, and of RFC 9457.
@@ -39,13 +30,13 @@ type faulty struct {
 // maxNested bounds how deep an error may stand within errors.
 const maxNested = 4
 
-// ParseRejection reads an answer of a status that says the request was wrong, as far as anything can be read.
-func ParseRejection(body []byte) Rejection {
+// ReadRejection implements llm.Front.
+func (Dialect) ReadRejection(body []byte) llm.Rejection {
 	return rejection(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), maxNested)
 }
 
-func rejection(value jsontext.Value, nested int) Rejection {
-	var r Rejection
+func rejection(value jsontext.Value, nested int) llm.Rejection {
+	var r llm.Rejection
 	switch value.Kind() {
 	case '"':
 		r.Message = words(value)
@@ -67,8 +58,8 @@ func read(value jsontext.Value, into any) bool {
 	return json.Unmarshal(value, into, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) == nil
 }
 
-func (f *faulty) rejection(nested int) Rejection {
-	own := Rejection{Type: words(f.Type), Param: words(f.Param), Code: simple(f.Code)}
+func (f *faulty) rejection(nested int) llm.Rejection {
+	own := llm.Rejection{Type: words(f.Type), Param: words(f.Param), Code: simple(f.Code)}
 	if own.Type == "" {
 		own.Type = words(f.ErrorType)
 	}
@@ -81,7 +72,7 @@ func (f *faulty) rejection(nested int) Rejection {
 		if own.Message != "" || nested == 0 {
 			break
 		}
-		own = own.within(rejection(inner, nested-1))
+		own = within(own, rejection(inner, nested-1))
 	}
 	if at := place(f.Loc); at != "" && own.Message != "" {
 		own.Param, own.Message = at, at+": "+own.Message
@@ -90,16 +81,16 @@ func (f *faulty) rejection(nested int) Rejection {
 }
 
 // within takes what an inner error says, and what it leaves out of the outer one.
-func (r Rejection) within(inner Rejection) Rejection {
+func within(outer, inner llm.Rejection) llm.Rejection {
 	// Of an error within an error, such as Anthropic's, the outer type says only that it is one.
 	if inner.Type == "" {
-		inner.Type = r.Type
+		inner.Type = outer.Type
 	}
 	if inner.Param == "" {
-		inner.Param = r.Param
+		inner.Param = outer.Param
 	}
 	if inner.Code == nil {
-		inner.Code = r.Code
+		inner.Code = outer.Code
 	}
 	return inner
 }
@@ -111,8 +102,8 @@ const (
 )
 
 // firstOf reads a list of errors: the first, with the messages of those behind it.
-func firstOf(list jsontext.Value, nested int) Rejection {
-	var first Rejection
+func firstOf(list jsontext.Value, nested int) llm.Rejection {
+	var first llm.Rejection
 	var messages []string
 	for _, item := range some(list, maxListed) {
 		if nested == 0 {
@@ -152,7 +143,7 @@ func place(loc jsontext.Value) string {
 func some(list jsontext.Value, most int) []jsontext.Value {
 	var items []jsontext.Value
 	d := jsontext.NewDecoder(bytes.NewReader(list), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if open(d, '[', errNotArray) != nil {
+	if token, err := d.ReadToken(); err != nil || token.Kind() != '[' {
 		return nil
 	}
 	for len(items) < most && d.PeekKind() != ']' {

@@ -5,27 +5,28 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
 // maxDepth bounds how deep a request may nest.
 const maxDepth = 64
 
-// ChatRequest is a client's chat completion request, as far as a gateway needs to know it.
-type ChatRequest struct {
+// chatRequest is a client's chat completion request, as far as a gateway needs to know it. It implements llm.ClientRequest.
+type chatRequest struct {
 	Model  string
 	Stream bool
 	body   []byte
-	model  span
+	model  rawjson.Span
 }
 
-// ParseChatRequest reads what policy needs of a request, and checks no more than that: what else it may hold is
+// parseChatRequest reads what policy needs of a request, and checks no more than that: what else it may hold is
 // between the client and the upstream.
-func ParseChatRequest(body []byte) (*ChatRequest, *problem.Error) {
-	r := &ChatRequest{body: body}
-	var stream, messages span
+func parseChatRequest(body []byte) (*chatRequest, *problem.Error) {
+	r := &chatRequest{body: body}
+	var stream, messages rawjson.Span
 	var variant *problem.Error
-	err := members(body, func(raw []byte, value span) {
-		switch name := unescaped(raw); name {
+	err := rawjson.Members(body, func(raw []byte, value rawjson.Span) {
+		switch name := rawjson.Unescaped(raw); name {
 		case "model":
 			r.model = value
 		case "stream":
@@ -38,37 +39,29 @@ func ParseChatRequest(body []byte) (*ChatRequest, *problem.Error) {
 			}
 		}
 	})
-	if err != nil || tooDeep(body, maxDepth) {
-		return nil, malformed(err)
+	if err != nil || rawjson.TooDeep(body, maxDepth) {
+		return nil, problem.Unreadable(err)
 	}
 	if variant != nil {
 		return nil, variant
 	}
-	if !r.model.found() || json.Unmarshal(r.model.of(body), &r.Model) != nil || r.Model == "" {
-		return nil, invalid("model", "a string")
+	if !r.model.Found() || json.Unmarshal(r.model.Of(body), &r.Model) != nil || r.Model == "" {
+		return nil, problem.WrongValue("model", "a string")
 	}
-	if stream.found() && json.Unmarshal(stream.of(body), &r.Stream) != nil {
-		return nil, invalid("stream", "true or false")
+	if stream.Found() && json.Unmarshal(stream.Of(body), &r.Stream) != nil {
+		return nil, problem.WrongValue("stream", "true or false")
 	}
-	if !messages.found() || jsontext.Value(messages.of(body)).Kind() != '[' {
-		return nil, invalid("messages", "an array")
+	if !messages.Found() || jsontext.Value(messages.Of(body)).Kind() != '[' {
+		return nil, problem.WrongValue("messages", "an array")
 	}
 	return r, nil
 }
 
-// WithModel returns the request's body for an upstream that has another name for the model.
-func (r *ChatRequest) WithModel(name string) []byte {
-	quoted := quote(name)
-	return splice(make([]byte, 0, len(r.body)+len(quoted)), r.body, r.model, quoted)
-}
+// Wants implements llm.ClientRequest.
+func (r *chatRequest) Wants() (model string, stream bool) { return r.Model, r.Stream }
 
-func malformed(err error) *problem.Error {
-	message := "The request body is not a JSON object that can be read, or nests too deep."
-	return problem.New(problem.MalformedJSON).WithMessage(message).WithCause(err)
-}
-
-func invalid(param, want string) *problem.Error {
-	e := problem.New(problem.InvalidRequest).WithMessage("Invalid value for \"" + param + "\": it must be " + want + ".")
-	e.Param = param
-	return e
+// WithModel implements llm.ClientRequest.
+func (r *chatRequest) WithModel(name string) []byte {
+	quoted := rawjson.Quote(name)
+	return rawjson.Splice(make([]byte, 0, len(r.body)+len(quoted)), r.body, r.model, quoted)
 }

@@ -59,7 +59,7 @@ func TestParseChatRequest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := ParseChatRequest([]byte(tt.body))
+			r, err := parseChatRequest([]byte(tt.body))
 			if tt.code != "" {
 				if err == nil || err.Code != tt.code || err.Param != tt.param {
 					t.Fatalf("error %+v, want %s for %q", err, tt.code, tt.param)
@@ -78,7 +78,7 @@ func TestParseChatRequest(t *testing.T) {
 
 func TestWithModelChangesNothingElse(t *testing.T) {
 	const body = `{ "temperature":0.10, "model" : "alias" ,"messages":[ {"role":"user","content":"\u00e9"} ]}`
-	r, err := ParseChatRequest([]byte(body))
+	r, err := parseChatRequest([]byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,11 +94,11 @@ func FuzzParseChatRequest(f *testing.F) {
 	f.Add([]byte(`{"model":"m","messages":[],"stream":true}`))
 	f.Add([]byte(`{"model":"m","x":[[[{"a":"\\\""}]]],"messages":[1]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r, err := ParseChatRequest(body)
+		r, err := parseChatRequest(body)
 		if err != nil {
 			return
 		}
-		again, err := ParseChatRequest(r.WithModel("other"))
+		again, err := parseChatRequest(r.WithModel("other"))
 		if err != nil || again.Model != "other" || again.Stream != r.Stream {
 			t.Errorf("after the change of the model: %+v, %v", again, err)
 		}

@@ -7,12 +7,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
+func newTap(alias string) *llm.Tap { return newTapWith(llm.TapOptions{Alias: alias}) }
+
+func newTapWith(o llm.TapOptions) *llm.Tap { return llm.NewTap(Dialect{}, o) }
+
 // through passes a stream's bytes through a tap and returns what it lets pass and what each frame was.
-func through(t *testing.T, tap *Tap, stream string) (string, []relay.Kind) {
+func through(t *testing.T, tap *llm.Tap, stream string) (string, []relay.Kind) {
 	t.Helper()
 	parser := wire.NewParser(1 << 20)
 	if err := parser.Write([]byte(stream)); err != nil {
@@ -36,7 +41,7 @@ func TestTapPassesBytesAsTheyAre(t *testing.T) {
 		"data: [DONE]\n\n"
 	kinds := []relay.Kind{relay.Preamble, relay.Preamble, relay.Content, relay.Content, relay.Done}
 	for alias, want := range map[string]string{"": stream, "assistant": strings.ReplaceAll(stream, `"real"`, `"assistant"`)} {
-		got, gotKinds := through(t, NewTap(alias), stream)
+		got, gotKinds := through(t, newTap(alias), stream)
 		if got != want {
 			t.Errorf("alias %q: got\n%s\nwant\n%s", alias, got, want)
 		}
@@ -49,7 +54,7 @@ func TestTapPassesBytesAsTheyAre(t *testing.T) {
 }
 
 func TestTapEditsDataOverSeveralLines(t *testing.T) {
-	got, _ := through(t, NewTap("alias"), "data: {\"model\":\ndata: \"real\"}\n\n")
+	got, _ := through(t, newTap("alias"), "data: {\"model\":\ndata: \"real\"}\n\n")
 	if want := "data: {\"model\":\ndata: \"alias\"}\n\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -66,7 +71,7 @@ func TestTapKnowsContent(t *testing.T) {
 		`{"tool_calls":[{"index":0,"id":"call_1"}]}`: relay.Content,
 		`{"refusal":"no"}`:                           relay.Content,
 	} {
-		_, kinds := through(t, NewTap(""), `data: {"choices":[{"delta":`+delta+"}]}\n\n")
+		_, kinds := through(t, newTap(""), `data: {"choices":[{"delta":`+delta+"}]}\n\n")
 		if kinds[0] != want {
 			t.Errorf("%s is %v, want %v", delta, kinds[0], want)
 		}
@@ -80,12 +85,12 @@ func TestTapStopsWhatIsBroken(t *testing.T) {
 		"no JSON":        "data: sk-123 oops\n\n",
 		"half JSON":      "data: {\"choices\":[{\"delta\":{\"content\":\"sk-123\n\n",
 	} {
-		out, kinds := through(t, NewTap("alias"), frame)
+		out, kinds := through(t, newTap("alias"), frame)
 		if kinds[0] != relay.Broken || out != "" {
 			t.Errorf("%s: %v, let pass %q", name, kinds[0], out)
 		}
 	}
-	if _, kinds := through(t, NewTap(""), "data: {\"error\":null,\"choices\":[]}\n\n"); kinds[0] != relay.Preamble {
+	if _, kinds := through(t, newTap(""), "data: {\"error\":null,\"choices\":[]}\n\n"); kinds[0] != relay.Preamble {
 		t.Errorf("a null error is %v", kinds[0])
 	}
 }
@@ -93,7 +98,7 @@ func TestTapStopsWhatIsBroken(t *testing.T) {
 func BenchmarkTap(b *testing.B) {
 	frame := wire.Frame{HasData: true, Raw: []byte("data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"real\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"token \"},\"finish_reason\":null}]}\n\n")}
 	frame.Data = frame.Raw[6 : len(frame.Raw)-2]
-	tap := NewTap("alias")
+	tap := newTap("alias")
 	var dst []byte
 	b.ReportAllocs()
 	for b.Loop() {
@@ -122,7 +127,7 @@ const answered = ": warm\n\n" +
 	"data: [DONE]\n\n"
 
 func TestTapWritesAnotherFormat(t *testing.T) {
-	got, kinds := through(t, NewTapWith(TapOptions{Writer: recorded{}}), answered)
+	got, kinds := through(t, newTapWith(llm.TapOptions{Writer: recorded{}}), answered)
 	if want := "<a\nb><c>done stop {\"total_tokens\":3}"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -132,20 +137,20 @@ func TestTapWritesAnotherFormat(t *testing.T) {
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("kinds (-want +got):\n%s", diff)
 	}
-	if got, _ := through(t, NewTapWith(TapOptions{Writer: recorded{}}), "data: {\"choices\":[{\"delta\":{}}]}\n\ndata: [DONE]\n\n"); got != "done  " {
+	if got, _ := through(t, newTapWith(llm.TapOptions{Writer: recorded{}}), "data: {\"choices\":[{\"delta\":{}}]}\n\ndata: [DONE]\n\n"); got != "done  " {
 		t.Errorf("an answer of nothing: %q", got)
 	}
 }
 
 func TestTapHoldsDone(t *testing.T) {
 	for name, tt := range map[string]struct {
-		options TapOptions
+		options llm.TapOptions
 		want    string
 	}{
-		"passed on": {TapOptions{HoldDone: true}, strings.TrimSuffix(answered, "data: [DONE]\n\n")},
-		"written":   {TapOptions{HoldDone: true, Writer: recorded{}}, "<a\nb><c>"},
+		"passed on": {llm.TapOptions{HoldDone: true}, strings.TrimSuffix(answered, "data: [DONE]\n\n")},
+		"written":   {llm.TapOptions{HoldDone: true, Writer: recorded{}}, "<a\nb><c>"},
 	} {
-		got, kinds := through(t, NewTapWith(tt.options), answered)
+		got, kinds := through(t, newTapWith(tt.options), answered)
 		if got != tt.want || kinds[len(kinds)-1] != relay.Done {
 			t.Errorf("%s: %q, %v", name, got, kinds)
 		}
@@ -158,17 +163,17 @@ func FuzzChunk(f *testing.F) {
 	f.Add("{\"error\":{}}")
 	f.Fuzz(func(t *testing.T, data string) {
 		stream := string(wire.AppendEvent(nil, "", []byte(data)))
-		for _, tap := range []*Tap{NewTap(""), NewTapWith(TapOptions{Collector: NewCollector(keepAll)})} {
+		for _, tap := range []*llm.Tap{newTap(""), newTapWith(llm.TapOptions{Collector: llm.NewCollector(keepAll)})} {
 			got, kinds := through(t, tap, stream)
 			if want := kinds[0] != relay.Broken; (want && got != stream) || (!want && got != "") {
 				t.Errorf("%v: %q passed as %q", kinds, stream, got)
 			}
 		}
-		aliased, kinds := through(t, NewTap("alias"), stream)
+		aliased, kinds := through(t, newTap("alias"), stream)
 		if kinds[0] == relay.Broken || strings.Contains(data, "[DONE]") {
 			return
 		}
-		if _, again := through(t, NewTap(""), aliased); again[0] != kinds[0] {
+		if _, again := through(t, newTap(""), aliased); again[0] != kinds[0] {
 			t.Errorf("with the alias %q became %q: %v, %v", stream, aliased, kinds, again)
 		}
 	})
@@ -177,12 +182,10 @@ func FuzzChunk(f *testing.F) {
 func BenchmarkTapCollects(b *testing.B) {
 	frame := wire.Frame{HasData: true, Raw: []byte("data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"real\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"token \"},\"finish_reason\":null}]}\n\n")}
 	frame.Data = frame.Raw[6 : len(frame.Raw)-2]
-	c := NewCollector(keepAll)
-	tap := NewTapWith(TapOptions{Collector: c})
+	tap := newTapWith(llm.TapOptions{Collector: llm.NewCollector(keepAll)})
 	var dst []byte
 	b.ReportAllocs()
 	for b.Loop() {
 		dst, _ = tap.Frame(dst[:0], &frame)
-		c.text = c.text[:0]
 	}
 }

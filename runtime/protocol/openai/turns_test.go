@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
@@ -27,11 +28,11 @@ func TestManyValuesAreReadInTurns(t *testing.T) {
 	for name, doc := range docs {
 		for as, read := range map[string]func(){
 			"an event": func() {
-				NewTapWith(TapOptions{Collector: NewCollector(func(int) error { return nil })}).Frame(nil, &wire.Frame{Data: []byte(doc), HasData: true})
+				newTapWith(llm.TapOptions{Collector: llm.NewCollector(func(int) error { return nil })}).Frame(nil, &wire.Frame{Data: []byte(doc), HasData: true})
 			},
-			"an event that is relayed": func() { NewTap("alias").Frame(nil, &wire.Frame{Data: []byte(doc), HasData: true}) },
-			"an answer":                func() { _, _ = ParseCompletion([]byte(doc)) },
-			"a request":                func() { _, _ = ParseChatRequest([]byte(doc)) },
+			"an event that is relayed": func() { newTap("alias").Frame(nil, &wire.Frame{Data: []byte(doc), HasData: true}) },
+			"an answer":                func() { _, _ = readCompletion([]byte(doc)) },
+			"a request":                func() { _, _ = parseChatRequest([]byte(doc)) },
 		} {
 			if name == "members" && as == "a request" {
 				continue // a name that is given twice is refused at once
@@ -59,25 +60,4 @@ func othersDuring(do func()) int64 {
 	done.Store(true)
 	<-ended
 	return turns
-}
-
-// What is read in turns is read as everything else is: where values begin and end, and what is wrong with them.
-func TestMuchIsReadAsLittleIs(t *testing.T) {
-	blanks := strings.Repeat(" ", much)
-	for _, value := range []string{
-		`{}`, `[]`, `[1,{"a":[]},"]"]`, `{"a":"}","b":{"c":[[]]}}`, `"text"`, `1.5`, `true`, `null`, `[1,]`, `{"a"}`, `[`, `{"a":1,"a":2}`, `{"a":{"b":1,"b":2}}`, `[[1,2],{"a":"]"},"]",[]]`, `[{"a":1,"a":2}]`, `[[1,]]`, `["\\",["\""]]`, strings.Repeat("[", 700) + strings.Repeat("]", 700), strings.Repeat(`{"a":[`, 100) + strings.Repeat("]}", 100),
-		"[\"\xff\"]",
-	} {
-		for _, visit := range []func([]byte, func([]byte, span)) error{members, membersSaid} {
-			read := func(doc string) (got []string, wrong bool) {
-				err := visit([]byte(doc), func(name []byte, at span) { got = append(got, string(name)+"="+string(at.of([]byte(doc)))) })
-				return got, err != nil
-			}
-			little, wrong := read(`{ "x" : ` + value + ` , "y": ` + value + `}`)
-			a, wrongA := read(`{ "x" : ` + value + ` , "y": ` + value + blanks + `}`)
-			if strings.Join(little, ";") != strings.Join(a, ";") || wrong != wrongA {
-				t.Errorf("%s: %q %t beside much, %q %t beside little", value, a, wrongA, little, wrong)
-			}
-		}
-	}
 }

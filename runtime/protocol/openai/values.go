@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
 // What an upstream's values say where the API has a string, a number or an object. A value of another type is not a
@@ -15,10 +17,10 @@ import (
 func appendSaid(dst, value []byte) []byte {
 	switch jsontext.Value(value).Kind() {
 	case '"':
-		return appendString(dst, value)
+		return rawjson.AppendString(dst, value)
 	case '[':
-		_ = elementsSaid(value, func(_ int, at span) { // it has been read once already
-			dst = appendPart(dst, at.of(value))
+		_ = rawjson.ElementsSaid(value, func(_ int, at rawjson.Span) { // it has been read once already
+			dst = appendPart(dst, at.Of(value))
 		})
 	case '{':
 		return appendPart(dst, value)
@@ -31,10 +33,10 @@ func appendSaid(dst, value []byte) []byte {
 
 func appendPart(dst, part []byte) []byte {
 	if jsontext.Value(part).Kind() == '"' {
-		return appendString(dst, part)
+		return rawjson.AppendString(dst, part)
 	}
-	var kind, text span
-	err := membersSaid(part, func(name []byte, value span) {
+	var kind, text rawjson.Span
+	err := rawjson.MembersSaid(part, func(name []byte, value rawjson.Span) {
 		switch string(name) {
 		case "type":
 			kind = value
@@ -42,14 +44,14 @@ func appendPart(dst, part []byte) []byte {
 			text = value
 		}
 	})
-	if err != nil || kind.found() && string(kind.of(part)) != `"text"` || jsontext.Value(text.of(part)).Kind() != '"' {
+	if err != nil || kind.Found() && string(kind.Of(part)) != `"text"` || jsontext.Value(text.Of(part)).Kind() != '"' {
 		return dst
 	}
-	return appendString(dst, text.of(part))
+	return rawjson.AppendString(dst, text.Of(part))
 }
 
 // saidText is the text of a value, with nothing to follow.
-func saidText(value []byte) string { return string(settle(appendSaid(nil, value))) }
+func saidText(value []byte) string { return string(rawjson.Settle(appendSaid(nil, value))) }
 
 // saidWord is the text of a value that is not made of parts, such as an id.
 func saidWord(value []byte) string {
@@ -69,19 +71,6 @@ func appendArguments(dst, value []byte) []byte {
 		return dst
 	}
 	return append(dst, value...)
-}
-
-// saidInteger reads a number from 0 up, also where it is a string, or has a fraction of nothing; anything else gives the
-// number otherwise.
-func saidInteger(value []byte, otherwise int) int {
-	text := bytes.Trim(value, `"`)
-	if n, err := strconv.Atoi(string(text)); err == nil && n >= 0 {
-		return n
-	}
-	if f, err := strconv.ParseFloat(string(text), 64); err == nil && f >= 0 && f <= maxCount && f == float64(int(f)) {
-		return int(f)
-	}
-	return otherwise
 }
 
 // empty says whether a value says nothing, in any type.

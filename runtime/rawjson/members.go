@@ -1,6 +1,6 @@
-// Package openai reads and writes the shapes of OpenAI's chat completions protocol: requests, whole answers, and
-// the events of a stream. It edits what passes by splicing bytes, never by writing it anew.
-package openai
+// Package rawjson finds where values lie in JSON documents, of which it decodes only what is asked for, and writes such
+// documents. A document is edited by splicing its bytes, never by writing it anew.
+package rawjson
 
 import (
 	"bytes"
@@ -14,16 +14,19 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// span is where a value lies in a document.
-type span struct{ start, end int }
+// Span is where a value lies in a document.
+type Span struct{ Start, End int }
 
-func (s span) of(doc []byte) []byte { return doc[s.start:s.end] }
+// Of is the value, in the document in which it was found.
+func (s Span) Of(doc []byte) []byte { return doc[s.Start:s.End] }
 
-func (s span) found() bool { return s.end > 0 }
+// Found says whether there is such a value.
+func (s Span) Found() bool { return s.End > 0 }
 
+// What a document has to be.
 var (
-	errNotObject = errors.New("want a JSON object")
-	errNotArray  = errors.New("want a JSON array")
+	ErrNotObject = errors.New("want a JSON object")
+	ErrNotArray  = errors.New("want a JSON array")
 )
 
 type scanner struct {
@@ -33,29 +36,29 @@ type scanner struct {
 
 var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
-// members calls visit for each member of the object that doc holds. It refuses what is not an object, what follows
+// Members calls visit for each member of the object that doc holds. It refuses what is not an object, what follows
 // the object, names given twice at any depth, and invalid UTF-8: it is for what clients send. A name is given as it stands,
 // escapes included.
-func members(doc []byte, visit func(name []byte, value span)) error {
+func Members(doc []byte, visit func(name []byte, value Span)) error {
 	return scan(doc, func(d *jsontext.Decoder) error { return visitMembers(d, doc, false, visit) })
 }
 
-// elements does the same for an array.
-func elements(doc []byte, visit func(i int, value span)) error {
+// Elements does the same for an array.
+func Elements(doc []byte, visit func(i int, value Span)) error {
 	return scan(doc, func(d *jsontext.Decoder) error { return visitElements(d, visit) })
 }
 
 // JSON's grammar leaves both to its reader (RFC 8259, sections 4 and 8.2).
 var (
-	allowDuplicates  = jsontext.AllowDuplicateNames(true)
-	allowInvalidUTF8 = jsontext.AllowInvalidUTF8(true)
+	AllowDuplicates  = jsontext.AllowDuplicateNames(true)
+	AllowInvalidUTF8 = jsontext.AllowInvalidUTF8(true)
 
-	lenient = json.JoinOptions(allowDuplicates, allowInvalidUTF8)
+	lenient = json.JoinOptions(AllowDuplicates, AllowInvalidUTF8)
 )
 
-// membersSaid is members for what an upstream answers: of several members of one name each is visited, so that the last
+// MembersSaid is Members for what an upstream answers: of several members of one name each is visited, so that the last
 // counts, text may be any bytes, and a name is given without its escapes.
-func membersSaid(doc []byte, visit func(name []byte, value span)) error {
+func MembersSaid(doc []byte, visit func(name []byte, value Span)) error {
 	return scan(doc, func(d *jsontext.Decoder) error { return visitMembers(d, doc, true, visit) }, lenient)
 }
 
@@ -64,11 +67,11 @@ func plain(name []byte) []byte {
 	if bytes.IndexByte(name, '\\') < 0 {
 		return name
 	}
-	return appendString(nil, slices.Concat([]byte{'"'}, name, []byte{'"'}))
+	return AppendString(nil, slices.Concat([]byte{'"'}, name, []byte{'"'}))
 }
 
-// elementsSaid is elements for what an upstream answers.
-func elementsSaid(doc []byte, visit func(i int, value span)) error {
+// ElementsSaid is Elements for what an upstream answers.
+func ElementsSaid(doc []byte, visit func(i int, value Span)) error {
 	return scan(doc, func(d *jsontext.Decoder) error { return visitElements(d, visit) }, lenient)
 }
 
@@ -85,8 +88,8 @@ func scan(doc []byte, read func(*jsontext.Decoder) error, options ...jsontext.Op
 }
 
 // visitMembers gives the names plain, or as they stand.
-func visitMembers(d *jsontext.Decoder, doc []byte, plainly bool, visit func(name []byte, value span)) error {
-	if err := open(d, '{', errNotObject); err != nil {
+func visitMembers(d *jsontext.Decoder, doc []byte, plainly bool, visit func(name []byte, value Span)) error {
+	if err := open(d, '{', ErrNotObject); err != nil {
 		return err
 	}
 	var t turns
@@ -100,7 +103,7 @@ func visitMembers(d *jsontext.Decoder, doc []byte, plainly bool, visit func(name
 		if err != nil {
 			return err
 		}
-		name := doc[at.start+1 : at.end-1]
+		name := doc[at.Start+1 : at.End-1]
 		if plainly {
 			name = plain(name)
 		}
@@ -109,8 +112,8 @@ func visitMembers(d *jsontext.Decoder, doc []byte, plainly bool, visit func(name
 	return closed(d)
 }
 
-func visitElements(d *jsontext.Decoder, visit func(i int, value span)) error {
-	if err := open(d, '[', errNotArray); err != nil {
+func visitElements(d *jsontext.Decoder, visit func(i int, value Span)) error {
+	if err := open(d, '[', ErrNotArray); err != nil {
 		return err
 	}
 	var t turns
@@ -137,16 +140,16 @@ func open(d *jsontext.Decoder, want jsontext.Kind, otherwise error) error {
 }
 
 // next is where the following value lies. The decoder's own slice is gone with its next read; the document is not.
-func next(d *jsontext.Decoder) (span, error) {
+func next(d *jsontext.Decoder) (Span, error) {
 	if kind := d.PeekKind(); (kind == '{' || kind == '[') && len(d.UnreadBuffer()) > much {
 		return nextOfMuch(d)
 	}
 	value, err := d.ReadValue()
 	if err != nil {
-		return span{}, fmt.Errorf("read JSON: %w", err)
+		return Span{}, fmt.Errorf("read JSON: %w", err)
 	}
 	end := int(d.InputOffset())
-	return span{start: end - len(value), end: end}, nil
+	return Span{Start: end - len(value), End: end}, nil
 }
 
 func closed(d *jsontext.Decoder) error {
@@ -165,17 +168,18 @@ func atEnd(d *jsontext.Decoder) error {
 	return nil
 }
 
-// splice returns doc with the span replaced.
-func splice(dst, doc []byte, at span, by []byte) []byte {
-	dst = append(dst, doc[:at.start]...)
+// Splice returns doc with the Span replaced.
+func Splice(dst, doc []byte, at Span, by []byte) []byte {
+	dst = append(dst, doc[:at.Start]...)
 	dst = append(dst, by...)
-	return append(dst, doc[at.end:]...)
+	return append(dst, doc[at.End:]...)
 }
 
-// object is a JSON object that is being written; the zero value is an empty one without its last brace.
-type object []byte
+// Object is a JSON object that is being written; the zero value is an empty one without its last brace.
+type Object []byte
 
-func (o object) with(name string, value []byte) object {
+// With adds a member, whose name needs no escapes and whose value is JSON.
+func (o Object) With(name string, value []byte) Object {
 	if len(o) == 0 {
 		o = append(o, '{')
 	} else {
@@ -185,18 +189,19 @@ func (o object) with(name string, value []byte) object {
 	return append(o, value...)
 }
 
-func (o object) done() []byte {
+// Done is the whole object.
+func (o Object) Done() []byte {
 	if len(o) == 0 {
 		return []byte("{}")
 	}
 	return append(o, '}')
 }
 
-// isNull holds for a value that is not there, too.
-func isNull(value []byte) bool { return len(value) == 0 || string(value) == "null" }
+// IsNull holds for a value that is not there, too.
+func IsNull(value []byte) bool { return len(value) == 0 || string(value) == "null" }
 
-// quote writes s as a JSON string.
-func quote(s string) []byte {
+// Quote writes s as a JSON string.
+func Quote(s string) []byte {
 	quoted, err := jsontext.AppendQuote(nil, s)
 	if err != nil { // s is not valid UTF-8; AppendQuote has replaced what is not
 		return quoted
@@ -204,8 +209,8 @@ func quote(s string) []byte {
 	return quoted
 }
 
-// tooDeep says whether arrays and objects of the valid document nest deeper than the limit.
-func tooDeep(doc []byte, limit int) bool {
+// TooDeep says whether arrays and objects of the valid document nest deeper than the limit.
+func TooDeep(doc []byte, limit int) bool {
 	_, deep := nesting(doc, limit)
 	return deep
 }
@@ -231,4 +236,16 @@ func nesting(text []byte, limit int) (ends, deep bool) {
 		}
 	}
 	return false, false
+}
+
+// List writes a JSON array.
+func List[T any](elements []T, write func(T) []byte) []byte {
+	out := []byte{'['}
+	for i, e := range elements {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, write(e)...)
+	}
+	return append(out, ']')
 }

@@ -1,4 +1,4 @@
-package openai
+package rawjson
 
 import (
 	"bytes"
@@ -12,18 +12,18 @@ import (
 // pair stays in the text as WTF-8 has it (https://simonsapin.github.io/wtf-8/): three bytes that no UTF-8 has, until the
 // other half follows, or nothing does.
 const (
-	halfBytes  = 3
+	HalfBytes  = 3
 	halfBegin  = 0xED // of a half's first byte
 	halfSecond = 0xA0 // the least second byte of a half: below are the last characters before the surrogates
 	lowSecond  = 0xB0 // the least second byte of a low half
 )
 
-// replacement is U+FFFD, which takes as many bytes as a half.
-const replacement = "\uFFFD"
+// Replacement is U+FFFD, which takes as many bytes as a half.
+const Replacement = "\uFFFD"
 
-// appendString appends what a JSON string says. Half of a pair that ends dst is joined with the half that the string begins
+// AppendString appends what a JSON string says. Half of a pair that ends dst is joined with the half that the string begins
 // with; other halves stay as they are. Invalid UTF-8 becomes U+FFFD.
-func appendString(dst, quoted []byte) []byte {
+func AppendString(dst, quoted []byte) []byte {
 	begin := len(dst)
 	said, err := jsontext.AppendUnquote(dst, quoted)
 	if err != nil {
@@ -32,43 +32,43 @@ func appendString(dst, quoted []byte) []byte {
 	return join(said, begin)
 }
 
-// appendText appends a piece of text that may begin and end with halves.
-func appendText(dst, text []byte) []byte { return join(append(dst, text...), len(dst)) }
+// AppendText appends a piece of text that may begin and end with halves.
+func AppendText(dst, text []byte) []byte { return join(append(dst, text...), len(dst)) }
 
 // join makes one character of the halves on both sides of a place.
 func join(text []byte, at int) []byte {
-	if !highHalf(text[:at]) || !lowHalf(text[at:]) {
+	if !HighHalf(text[:at]) || !lowHalf(text[at:]) {
 		return text
 	}
-	both := utf16.DecodeRune(half(text[at-halfBytes:]), half(text[at:]))
-	rest := text[at+halfBytes:]
-	return append(utf8.AppendRune(text[:at-halfBytes], both), rest...)
+	both := utf16.DecodeRune(half(text[at-HalfBytes:]), half(text[at:]))
+	rest := text[at+HalfBytes:]
+	return append(utf8.AppendRune(text[:at-HalfBytes], both), rest...)
 }
 
 // half reads a half as WTF-8 has it.
 func half(text []byte) rune { return 0xD000 | rune(text[1]&0x3F)<<6 | rune(text[2]&0x3F) }
 
-// highHalf says whether a text ends with the first half of a pair.
-func highHalf(text []byte) bool {
-	n := len(text) - halfBytes
+// HighHalf says whether a text ends with the first half of a pair.
+func HighHalf(text []byte) bool {
+	n := len(text) - HalfBytes
 	return n >= 0 && text[n] == halfBegin && text[n+1] >= halfSecond && text[n+1] < lowSecond
 }
 
 // lowHalf says whether a text begins with the second half of a pair.
 func lowHalf(text []byte) bool {
-	return len(text) >= halfBytes && text[0] == halfBegin && text[1] >= lowSecond
+	return len(text) >= HalfBytes && text[0] == halfBegin && text[1] >= lowSecond
 }
 
-// settle puts U+FFFD in the place of the halves that nothing was joined to.
-func settle(text []byte) []byte {
-	for at := 0; ; at += halfBytes {
+// Settle puts U+FFFD in the place of the halves that nothing was joined to.
+func Settle(text []byte) []byte {
+	for at := 0; ; at += HalfBytes {
 		next := bytes.IndexByte(text[at:], halfBegin)
-		if next < 0 || len(text)-at-next < halfBytes {
+		if next < 0 || len(text)-at-next < HalfBytes {
 			return text
 		}
 		at += next
 		if text[at+1] >= halfSecond {
-			copy(text[at:], replacement)
+			copy(text[at:], Replacement)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package openai
+package rawjson
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ func (t *turns) take() {
 
 // nextOfMuch is the list or object that follows, where much is left to read. Of what it holds, it reads by tokens only what
 // is not short.
-func nextOfMuch(d *jsontext.Decoder) (span, error) {
+func nextOfMuch(d *jsontext.Decoder) (Span, error) {
 	var t turns
 	depth, start, inVain := d.StackDepth(), 0, 0
 	for {
@@ -34,7 +34,7 @@ func nextOfMuch(d *jsontext.Decoder) (span, error) {
 		if opens := kind == '{' || kind == '['; opens && start > 0 && inVain <= at-start {
 			if short(d.UnreadBuffer()) {
 				if _, err := d.ReadValue(); err != nil {
-					return span{}, fmt.Errorf("read JSON: %w", err)
+					return Span{}, fmt.Errorf("read JSON: %w", err)
 				}
 				t.take()
 				continue
@@ -42,13 +42,13 @@ func nextOfMuch(d *jsontext.Decoder) (span, error) {
 			inVain += shortBytes // no more than has been read: lists in lists are looked through once, and not from each
 		}
 		if _, err := d.ReadToken(); err != nil {
-			return span{}, fmt.Errorf("read JSON: %w", err)
+			return Span{}, fmt.Errorf("read JSON: %w", err)
 		}
 		if start == 0 {
 			start = int(d.InputOffset())
 		}
 		if d.StackDepth() == depth {
-			return span{start: start - 1, end: int(d.InputOffset())}, nil // from its bracket
+			return Span{Start: start - 1, End: int(d.InputOffset())}, nil // from its bracket
 		}
 		t.take()
 	}

@@ -1,18 +1,14 @@
-package openai
+package llm
 
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/rawjson"
 )
-
-var errTooManyCalls = fmt.Errorf("the answer has more than %d tool calls", MaxToolCalls)
-
-// MaxToolCalls bounds the calls of one answer: as many as OpenAI's API allows a request to have tools.
-const MaxToolCalls = 128
 
 // Collector puts a streamed answer together, as it would have come whole. A tap feeds it.
 type Collector struct {
@@ -45,40 +41,40 @@ func (c *Collector) Err() error { return c.err }
 // Completion is the answer as far as it has come. Its message holds role, content, refusal and tool calls.
 func (c *Collector) Completion() *Completion {
 	done := &Completion{
-		Text: string(c.text), Refusal: string(c.refusal), FinishReason: c.finish, Usage: c.usage, Tokens: tokens(c.usage),
+		Text: string(c.text), Refusal: string(c.refusal), FinishReason: c.finish, Usage: c.usage, Tokens: TokensOf(c.usage),
 	}
 	calls := slices.Clone(c.calls)
 	slices.SortStableFunc(calls, func(a, b *collectedCall) int { return cmp.Compare(a.index, b.index) })
 	for _, call := range calls {
 		done.ToolCalls = append(done.ToolCalls, ToolCall{ID: call.id, Name: call.name, Arguments: call.said()})
 	}
-	done.Message = assistant(done.Text, done.Refusal, done.ToolCalls)
+	done.Message = (&Message{Role: "assistant", Content: done.Text, Refusal: done.Refusal, ToolCalls: done.ToolCalls}).JSON()
 	return done
 }
 
 // said is the arguments as they stand so far.
-func (c *collectedCall) said() string { return string(settle(bytes.Clone(c.arguments))) }
+func (c *collectedCall) said() string { return string(rawjson.Settle(bytes.Clone(c.arguments))) }
 
-func (c *Collector) add(d *delta) error {
+func (c *Collector) add(d *Delta) error {
 	if c.forgets {
-		d = &delta{finishReason: d.finishReason, usage: d.usage}
+		d = &Delta{FinishReason: d.FinishReason, Usage: d.Usage}
 	}
-	c.take(len(d.text) + len(d.refusal))
-	for i := range d.toolCalls {
-		part := &d.toolCalls[i]
-		c.take(len(part.id) + len(part.name) + len(part.arguments))
+	c.take(len(d.Text) + len(d.Refusal))
+	for i := range d.ToolCalls {
+		part := &d.ToolCalls[i]
+		c.take(len(part.ID) + len(part.Name) + len(part.Arguments))
 	}
 	if c.err != nil {
 		return c.err
 	}
-	c.text = append(c.text, d.text...)
-	c.refusal = append(c.refusal, d.refusal...)
-	for i := range d.toolCalls {
-		c.addCall(&d.toolCalls[i])
+	c.text = append(c.text, d.Text...)
+	c.refusal = append(c.refusal, d.Refusal...)
+	for i := range d.ToolCalls {
+		c.addCall(&d.ToolCalls[i])
 	}
-	c.finish = cmp.Or(d.finishReason, c.finish)
-	if d.usage != nil {
-		c.usage = d.usage
+	c.finish = cmp.Or(d.FinishReason, c.finish)
+	if d.Usage != nil {
+		c.usage = d.Usage
 	}
 	return c.err
 }
@@ -89,36 +85,36 @@ func (c *Collector) take(bytes int) {
 	}
 }
 
-func (c *Collector) addCall(part *toolCallDelta) {
+func (c *Collector) addCall(part *ToolCallDelta) {
 	call := c.find(part)
 	if call == nil {
 		if len(c.calls) == MaxToolCalls {
-			c.err = errTooManyCalls
+			c.err = ErrTooManyCalls
 			return
 		}
-		call = &collectedCall{index: part.index}
-		if part.index < 0 {
+		call = &collectedCall{index: part.Index}
+		if part.Index < 0 {
 			call.index = c.nextIndex()
 		}
 		c.calls = append(c.calls, call)
 	}
-	call.id = cmp.Or(call.id, part.id)
-	if call.name != part.name { // some servers (older vLLM) repeat it in every part
-		call.name += part.name
+	call.id = cmp.Or(call.id, part.ID)
+	if call.name != part.Name { // some servers (older vLLM) repeat it in every part
+		call.name += part.Name
 	}
-	call.arguments = appendText(call.arguments, part.arguments)
+	call.arguments = rawjson.AppendText(call.arguments, part.Arguments)
 }
 
 // find returns the call that a part belongs to, nil for a new one. The protocol says by index. Some servers give every
 // call the same index (Gemini's, lmdeploy): there, another id together with a name begins a call. Another id alone does
 // not, for some servers make one up for each part.
-func (c *Collector) find(part *toolCallDelta) *collectedCall {
-	if part.index < 0 {
+func (c *Collector) find(part *ToolCallDelta) *collectedCall {
+	if part.Index < 0 {
 		return c.findWithoutIndex(part)
 	}
 	for _, call := range slices.Backward(c.calls) {
-		if call.index == part.index {
-			if part.name != "" && part.id != "" && call.id != "" && part.id != call.id {
+		if call.index == part.Index {
+			if part.Name != "" && part.ID != "" && call.id != "" && part.ID != call.id {
 				return nil
 			}
 			return call
@@ -128,13 +124,13 @@ func (c *Collector) find(part *toolCallDelta) *collectedCall {
 }
 
 // Without an index a part is known by its id; one that has no id either begins a call where it has a name.
-func (c *Collector) findWithoutIndex(part *toolCallDelta) *collectedCall {
+func (c *Collector) findWithoutIndex(part *ToolCallDelta) *collectedCall {
 	for _, call := range slices.Backward(c.calls) {
-		if part.id != "" && part.id == call.id {
+		if part.ID != "" && part.ID == call.id {
 			return call
 		}
 	}
-	if part.name != "" || len(c.calls) == 0 {
+	if part.Name != "" || len(c.calls) == 0 {
 		return nil
 	}
 	return c.calls[len(c.calls)-1]

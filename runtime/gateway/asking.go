@@ -1,0 +1,98 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+// asking is one client's request, as it is put to the upstreams of its model. Where one of them speaks the client's dialect,
+// bytes pass both ways as they are, but for the model's name.
+type asking struct {
+	*completions
+
+	request llm.ClientRequest
+	model   *model
+	reply   []byte
+}
+
+// answer is the whole answer.
+func (a *asking) answer(ctx context.Context, plan *upstream.Plan) *relay.Reply {
+	_, failure := upstream.Fetch(ctx, a.env.Client, plan.Attempts(), upstream.Expect{}, a.env.Observe)
+	if failure.Kind != relay.NoFailure {
+		return a.refuse(failure)
+	}
+	return relay.JSON(a.reply)
+}
+
+// whole asks for a whole answer.
+func (a *asking) whole(u *upstream.Upstream) (*upstream.Question, error) {
+	q, err := a.question(u)
+	if err != nil {
+		return nil, err
+	}
+	q.Read = func(f *relay.Fetched) error {
+		a.reply, err = a.read(u.Dialect, f.Body)
+		return err
+	}
+	return q, nil
+}
+
+func (a *asking) read(d llm.Dialect, body []byte) ([]byte, error) {
+	if d == a.front {
+		return a.front.Rename(body, a.model.name) //nolint:wrapcheck // it says what is wrong with the answer
+	}
+	done, err := d.ReadCompletion(body)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // likewise
+	}
+	return a.front.WriteCompletion(done, a.model.name, time.Now()), nil
+}
+
+// stream asks for a stream.
+func (a *asking) stream(u *upstream.Upstream) (*upstream.Question, error) {
+	q, err := a.question(u)
+	if err != nil {
+		return nil, err
+	}
+	if u.Dialect == a.front {
+		q.Tap = llm.NewTap(u.Dialect, llm.TapOptions{Alias: a.model.name})
+		return q, nil
+	}
+	writer := a.front.NewStream(a.model.name, time.Now())
+	q.Tap = llm.NewTap(u.Dialect, llm.TapOptions{Writer: writer, Rest: writer.Rest})
+	return q, nil
+}
+
+// question is the request in the words of an upstream. Only what was sent in the client's own words is explained in them.
+func (a *asking) question(u *upstream.Upstream) (*upstream.Question, error) {
+	if u.Dialect == a.front {
+		return &upstream.Question{Path: a.front.ChatPath(), Body: a.request.WithModel(u.Model), Explain: a.said}, nil
+	}
+	chat, wrong := a.request.Chat()
+	if wrong != nil {
+		return nil, unasked(wrong.Message, wrong.Param)
+	}
+	asked, err := u.Dialect.AskChat(chat, u.Model)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it names the member
+	}
+	return upstream.NewQuestion(asked), nil
+}
+
+// said is what the client may be told of an upstream's refusal.
+func (a *asking) said(body []byte) *problem.Said { return a.explain(a.front.ReadRejection(body)) }
+
+// unasked is the failure of an upstream to which a request cannot be put: another may take it. The client is told as if the
+// upstream had refused it.
+func unasked(message, param string) relay.Failure {
+	return relay.Failure{
+		Kind: relay.FailedStatus, Status: http.StatusBadRequest, Unsent: true,
+		Said: &problem.Said{Message: message, Param: param},
+	}
+}

@@ -1,0 +1,96 @@
+package llm
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/rawjson"
+)
+
+// Completion is an answer, as far as later steps can use it.
+type Completion struct {
+	// Text is the content; empty where the model only calls tools, or refuses.
+	Text string
+	// Refusal is the model's own reason for not answering.
+	Refusal string
+	// FinishReason is empty where the upstream gave none: stop, length, tool_calls or content_filter, or the upstream's
+	// own word where it has none of these.
+	FinishReason string
+	ToolCalls    []ToolCall
+	// Message is the assistant's message, to be sent back in the next turn, as templates see it.
+	Message jsontext.Value
+	// Usage is an object with the members of Tokens, and those that the upstream adds to them; nil for none.
+	Usage jsontext.Value
+	// Tokens is what could be read of Usage.
+	Tokens Tokens
+}
+
+// The reasons for which an answer ends.
+const (
+	FinishStop          = "stop"
+	FinishLength        = "length"
+	FinishToolCalls     = "tool_calls"
+	FinishContentFilter = "content_filter"
+)
+
+// MaxToolCalls bounds the calls of one answer: as many as OpenAI's API allows a request to have tools.
+const MaxToolCalls = 128
+
+// ErrTooManyCalls is an answer that exceeds MaxToolCalls.
+var ErrTooManyCalls = fmt.Errorf("the answer has more than %d tool calls", MaxToolCalls)
+
+// ToolCall is a function that the model wants called.
+type ToolCall struct {
+	ID   string
+	Name string
+	// Arguments is JSON if the model made no mistake: nobody has checked.
+	Arguments string
+}
+
+// Tokens counts the tokens of an answer.
+type Tokens struct {
+	Prompt     int64 `json:"prompt_tokens"`
+	Completion int64 `json:"completion_tokens"`
+	Total      int64 `json:"total_tokens"`
+}
+
+// Add adds what another call used.
+func (t *Tokens) Add(o Tokens) {
+	t.Prompt += o.Prompt
+	t.Completion += o.Completion
+	t.Total += o.Total
+}
+
+// UsageOf writes tokens as a Completion's Usage; nil where nothing was counted.
+func UsageOf(t Tokens) jsontext.Value {
+	if t == (Tokens{}) {
+		return nil
+	}
+	encoded, err := json.Marshal(t)
+	if err != nil {
+		return nil
+	}
+	return encoded
+}
+
+// TokensOf reads a Completion's Usage, which is a valid object or nil. What is not a count is not counted, and a total that
+// is missing is worked out: an answer is not lost for the sake of its bill.
+func TokensOf(usage jsontext.Value) Tokens {
+	var t Tokens
+	if usage == nil {
+		return t
+	}
+	counts := map[string]*int64{"prompt_tokens": &t.Prompt, "completion_tokens": &t.Completion, "total_tokens": &t.Total}
+	// It has been read once already, as part of its document.
+	_ = rawjson.MembersSaid(usage, func(name []byte, at rawjson.Span) {
+		if count, known := counts[string(name)]; known {
+			if n := rawjson.Count(at.Of(usage), 0); n <= rawjson.MaxCount {
+				*count = int64(n)
+			}
+		}
+	})
+	t.Total = max(t.Total, t.Prompt+t.Completion)
+	return t
+}

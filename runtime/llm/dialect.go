@@ -1,0 +1,139 @@
+// Package llm has what the gateway says to models and hears from them, in no protocol's words: a conversation, its tools, its
+// answer, what that cost, and the pieces in which it comes. A Dialect puts it into the words of one protocol.
+//
+// What manifests and templates see of it as JSON (messages, usage) is written as OpenAI's API has it, whatever protocol an
+// upstream speaks: docs/steps.md promises that.
+package llm
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/wire"
+)
+
+// Dialect is a protocol as the gateway speaks it to upstreams. Its values are comparable: where two are equal, bytes pass
+// from one to the other as they are. What it reads, it reads leniently: what it does not understand is not a failure. None of
+// its errors repeats what an upstream said.
+type Dialect interface {
+	// AskChat makes the request for a completion by the upstream's model of that name. The error may be a relay.Failure.
+	AskChat(c *Chat, model string) (*Request, error)
+	// AskEmbeddings does the same for vectors.
+	AskEmbeddings(e *Embeddings, model string) (*Request, error)
+	// TokenLimit is the least bound of an answer's tokens that a chat's parameters set; 0 for none.
+	TokenLimit(parameters jsontext.Value) int64
+	// Authorize adds a secret to a request's header.
+	Authorize(h http.Header, secret string)
+	// ReadCompletion reads a whole answer. The error is a relay.Failure, or makes the answer malformed. The answer's Message
+	// holds what has to be sent back.
+	ReadCompletion(body []byte) (*Completion, error)
+	// ReadVectors reads an answer to so many texts. An answer that lacks a vector, or has one twice, is an error, too.
+	ReadVectors(body []byte, texts int) (*Vectors, error)
+	// NewReader returns the reader of one stream.
+	NewReader(o ReaderOptions) Reader
+}
+
+// Request is what is asked of an upstream.
+type Request struct {
+	// Path is appended to an endpoint's URL.
+	Path string
+	// Header has fields that the protocol wants, besides those of HTTP's and Authorize's.
+	Header http.Header
+	Body   []byte
+}
+
+// Front is a protocol as the gateway's own clients speak it, and as it speaks it to upstreams.
+type Front interface {
+	Dialect
+	StreamFormat
+
+	// ChatPath is where completions are asked for, and ModelsPath where the models are listed.
+	ChatPath() string
+	ModelsPath() string
+	// Errors writes what went wrong before an answer began.
+	Errors() problem.Format
+	// ReadRequest reads what has to be known of every request for a completion, and checks no more than that.
+	ReadRequest(body []byte) (ClientRequest, *problem.Error)
+	// Rename returns a whole answer of an upstream that speaks the dialect, too, under the name that the client knows the
+	// model by; every other byte is the upstream's. The error is ReadCompletion's.
+	Rename(completion []byte, model string) ([]byte, error)
+	// ReadRejection reads what such an upstream found wrong with a request, as far as anything can be read.
+	ReadRejection(body []byte) Rejection
+	// WriteCompletion writes the whole answer of another upstream.
+	WriteCompletion(c *Completion, model string, created time.Time) []byte
+	// WriteModels lists the models.
+	WriteModels(names []string) ([]byte, error)
+}
+
+// StreamFormat is the format of a protocol's streams.
+type StreamFormat interface {
+	// NewStream returns the writer of one stream, by a model of that name.
+	NewStream(model string, began time.Time) StreamWriter
+	// AppendDone appends what ends a stream of which all else has passed as it is.
+	AppendDone(dst []byte) []byte
+	// AppendError appends what ends a stream that failed, whoever wrote it.
+	AppendError(dst []byte, e *problem.Error) []byte
+}
+
+// ClientRequest is a client's request for a completion.
+type ClientRequest interface {
+	// Wants is the model's name, and whether the answer shall be a stream.
+	Wants() (model string, stream bool)
+	// WithModel is the request for an upstream of the same dialect that has another name for the model; every other byte is
+	// the client's.
+	WithModel(name string) []byte
+	// Chat is the request for an upstream of another dialect. A member that is not a Chat's cannot be put into other words:
+	// it is a problem, for leaving it out would give another answer than was asked for.
+	Chat() (*Chat, *problem.Error)
+}
+
+// Rejection is what an upstream says is wrong with a request.
+type Rejection struct {
+	// Message is empty where nothing could be read.
+	Message string
+	Type    string
+	Param   string
+	// Code is a string, a number or null; nil where the answer has none.
+	Code jsontext.Value
+}
+
+// ReaderOptions say what a reader is for.
+type ReaderOptions struct {
+	// Deep reads what the deltas hold; otherwise they are only told from empty ones.
+	Deep bool
+	// Alias takes the place of the upstream's name for the model where frames pass; empty leaves that alone.
+	Alias string
+}
+
+// Reader reads the frames of one stream.
+type Reader interface {
+	// Read says what a frame adds to the answer. What it returns is the reader's, until it reads the next.
+	Read(f *wire.Frame) *Delta
+	// Pass appends the frame that was just read as it is, but for the alias.
+	Pass(dst []byte, f *wire.Frame) []byte
+}
+
+// Delta is what one event adds to the answer.
+type Delta struct {
+	Kind    relay.Kind
+	Failure relay.Failure // why it is Broken
+	// Text and Refusal are UTF-8.
+	Text, Refusal []byte
+	ToolCalls     []ToolCallDelta
+	FinishReason  string
+	// Usage is a Completion's.
+	Usage jsontext.Value
+}
+
+// ToolCallDelta is a part of one tool call.
+type ToolCallDelta struct {
+	Index int // -1 where the upstream leaves it out
+	ID    string
+	Name  string
+	// Arguments may begin and end with halves of pairs, as rawjson.AppendText joins them.
+	Arguments []byte
+}

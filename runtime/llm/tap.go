@@ -1,0 +1,119 @@
+package llm
+
+import (
+	"errors"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/wire"
+)
+
+// Writer puts what a model says into a stream for clients. All methods append whole events.
+type Writer interface {
+	// Delta is the next piece of text, which is never empty.
+	Delta(dst, text []byte) []byte
+	// Done ends the stream; what the upstream did not say is empty.
+	Done(dst []byte, finishReason string, usage jsontext.Value) []byte
+}
+
+// StreamWriter is a Writer whose format has refusals and tool calls, too.
+type StreamWriter interface {
+	Writer
+	// Rest writes what there is in a delta besides its text.
+	Rest(dst []byte, d *Delta) []byte
+}
+
+// TapOptions say what a tap does besides telling the events of a stream apart.
+type TapOptions struct {
+	// Alias is ReaderOptions'.
+	Alias string
+	// Writer, where set, is sent in place of the upstream's events. Reasoning, refusals and tool calls then count as
+	// content, as always, although nothing is written for them but what Rest writes.
+	Writer Writer
+	// Rest, where set, is a StreamWriter's.
+	Rest func(dst []byte, d *Delta) []byte
+	// Collector, where set, gets the whole answer together. It must be new for each attempt.
+	Collector *Collector
+	// HoldDone leaves out what ends the stream, for a caller that has something to check, or to send, before it.
+	HoldDone bool
+}
+
+// Tap implements relay.Tap and relay.Explainer over the frames of one stream. Without a writer they pass byte for byte, but
+// for the alias.
+type Tap struct {
+	options TapOptions
+	reader  Reader
+	finish  string
+	usage   jsontext.Value
+	failure relay.Failure
+}
+
+// NewTap returns the tap of one attempt, whose upstream speaks the dialect.
+func NewTap(d Dialect, o TapOptions) *Tap {
+	deep := o.Writer != nil || o.Collector != nil
+	return &Tap{options: o, reader: d.NewReader(ReaderOptions{Deep: deep, Alias: o.Alias})}
+}
+
+// Frame implements relay.Tap. An answer that exceeds its collector's bounds is relay.Broken, too.
+func (t *Tap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
+	d := t.reader.Read(f)
+	if d.Kind == relay.Broken {
+		t.failure = d.Failure
+		return dst, relay.Broken
+	}
+	if !t.collect(d) {
+		return dst, relay.Broken
+	}
+	switch {
+	case d.Kind == relay.Done && t.options.HoldDone:
+		return t.written(dst, d), relay.Done
+	case t.options.Writer != nil:
+		return t.write(dst, d), d.Kind
+	}
+	return t.reader.Pass(dst, f), d.Kind
+}
+
+// Failure implements relay.Explainer: it says why a frame was Broken, in words of which none is the upstream's.
+func (t *Tap) Failure() relay.Failure { return t.failure }
+
+func (t *Tap) collect(d *Delta) bool {
+	if t.options.Collector == nil {
+		return true
+	}
+	err := t.options.Collector.add(d)
+	if f, ok := errors.AsType[relay.Failure](err); ok {
+		t.failure = f
+	} else if err != nil {
+		t.failure = relay.Failure{Kind: relay.FailedMalformed, Err: err}
+	}
+	return err == nil
+}
+
+func (t *Tap) write(dst []byte, d *Delta) []byte {
+	if d.FinishReason != "" {
+		t.finish = d.FinishReason
+	}
+	if d.Usage != nil {
+		t.usage = d.Usage
+	}
+	dst = t.written(dst, d)
+	if d.Kind == relay.Done {
+		dst = t.options.Writer.Done(dst, t.finish, t.usage)
+	}
+	return dst
+}
+
+// written appends what an event says, of which the last may say something, too.
+func (t *Tap) written(dst []byte, d *Delta) []byte {
+	if t.options.Writer == nil {
+		return dst
+	}
+	if len(d.Text) > 0 {
+		dst = t.options.Writer.Delta(dst, d.Text)
+	}
+	if t.options.Rest != nil {
+		dst = t.options.Rest(dst, d)
+	}
+	return dst
+}

@@ -1,0 +1,102 @@
+// Package openai is the dialect of OpenAI's chat completions protocol, as its servers and those that follow it speak it. It edits
+// what passes by splicing bytes, never by writing it anew.
+package openai
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/rawjson"
+)
+
+// Dialect implements llm.Front.
+type Dialect struct{}
+
+var _ llm.Front = Dialect{}
+
+// The endpoints, relative to a base URL.
+const (
+	chatPath       = "/chat/completions"
+	embeddingsPath = "/embeddings"
+	modelsPath     = "/models"
+)
+
+// ChatPath implements llm.Front.
+func (Dialect) ChatPath() string { return chatPath }
+
+// ModelsPath implements llm.Front.
+func (Dialect) ModelsPath() string { return modelsPath }
+
+// Errors implements llm.Front.
+func (Dialect) Errors() problem.Format { return problem.OpenAI }
+
+// Authorize implements llm.Dialect (RFC 6750, section 2.1).
+func (Dialect) Authorize(h http.Header, secret string) {
+	h["Authorization"] = []string{"Bearer " + secret}
+}
+
+// AskChat implements llm.Dialect.
+func (Dialect) AskChat(c *llm.Chat, model string) (*llm.Request, error) {
+	body, err := chatBody(c, model)
+	if err != nil {
+		return nil, err
+	}
+	return &llm.Request{Path: chatPath, Body: body}, nil
+}
+
+// AskEmbeddings implements llm.Dialect.
+func (Dialect) AskEmbeddings(e *llm.Embeddings, model string) (*llm.Request, error) {
+	body, err := embeddingsBody(e, model)
+	if err != nil {
+		return nil, err
+	}
+	return &llm.Request{Path: embeddingsPath, Body: body}, nil
+}
+
+// ReadCompletion implements llm.Dialect. An answer without a choice is an error, and so is one that states an error (a
+// relay.Failure, FailedEvent). Of several choices it reads the first.
+func (Dialect) ReadCompletion(body []byte) (*llm.Completion, error) { return readCompletion(body) }
+
+// ReadVectors implements llm.Dialect.
+func (Dialect) ReadVectors(body []byte, texts int) (*llm.Vectors, error) {
+	return readVectors(body, texts)
+}
+
+// NewReader implements llm.Dialect.
+func (Dialect) NewReader(o llm.ReaderOptions) llm.Reader {
+	r := &reader{deep: o.Deep}
+	if o.Alias != "" {
+		r.alias = rawjson.Quote(o.Alias)
+	}
+	return r
+}
+
+// ReadRequest implements llm.Front.
+func (Dialect) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
+	r, wrong := parseChatRequest(body)
+	if wrong != nil {
+		return nil, wrong
+	}
+	return r, nil
+}
+
+// WriteCompletion implements llm.Front.
+func (Dialect) WriteCompletion(c *llm.Completion, model string, created time.Time) []byte {
+	reason := jsontext.Value("null")
+	if c.FinishReason != "" {
+		reason = rawjson.Quote(c.FinishReason)
+	}
+	choice := rawjson.Object{}.With("index", []byte("0")).With("message", c.Message).With("finish_reason", reason)
+	answer := rawjson.Object{}.With("id", rawjson.Quote(newID())).With("object", rawjson.Quote("chat.completion")).
+		With("created", strconv.AppendInt(nil, created.Unix(), 10)).With("model", rawjson.Quote(model)).
+		With("choices", rawjson.List([][]byte{choice.Done()}, func(c []byte) []byte { return c }))
+	if c.Usage != nil {
+		answer = answer.With("usage", c.Usage)
+	}
+	return answer.Done()
+}

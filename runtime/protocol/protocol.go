@@ -1,0 +1,41 @@
+// Package protocol lists the protocols that upstreams and clients may speak; each has a package below.
+package protocol
+
+import (
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
+)
+
+// Protocol is a protocol that this gateway speaks.
+type Protocol struct {
+	// Name is a config's: of the protocol of an upstream, and of the format of streams in which its chunks pass.
+	Name  string
+	Front llm.Front
+	// Prefix is what the endpoints for clients that speak it are below; empty where it has none.
+	Prefix string
+}
+
+// All are the protocols.
+var All = []Protocol{
+	{Name: config.ProtocolOpenAI, Front: openai.Dialect{}, Prefix: "/v1"},
+}
+
+// Named is the dialect of an upstream whose protocol has the name; nil for one that speaks to no models.
+func Named(name string) llm.Dialect {
+	for _, p := range All {
+		if p.Name == name {
+			return p.Front
+		}
+	}
+	return nil
+}
+
+// Formats are the protocols by the names of the formats of streams.
+func Formats() map[string]llm.Front {
+	formats := make(map[string]llm.Front, len(All))
+	for _, p := range All {
+		formats[p.Name] = p.Front
+	}
+	return formats
+}
