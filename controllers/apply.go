@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -142,6 +143,7 @@ func needed(seen *view, child *render.Child) bool {
 
 func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.Child, result *outcome) error {
 	if child.Apply == nil {
+		delete(r.memories.of(seen).rewritings, child.Kind)
 		return r.remove(ctx, seen, child)
 	}
 	live, err := r.claim(ctx, seen, child)
@@ -151,7 +153,11 @@ func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.C
 	if live != nil && live.GetDeletionTimestamp() != nil {
 		return nil // its end will be an event
 	}
-	differs, err := r.differs(seen, live, child)
+	rendered, err := child.Unstructured()
+	if err != nil {
+		return err
+	}
+	differs, err := r.differs(ctx, seen, live, child, rendered)
 	if err != nil || !differs {
 		return err
 	}
@@ -159,9 +165,9 @@ func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.C
 		return err
 	}
 	if child.Kind == "Deployment" {
-		return r.applyDeployment(ctx, seen, live, child, result)
+		return r.applyDeployment(ctx, seen, live, child, rendered, result)
 	}
-	_, err = r.write(ctx, seen, live, child)
+	_, err = r.write(ctx, seen, live, child, rendered)
 	return err
 }
 
@@ -216,36 +222,40 @@ func (r *Reconciler) empty(child *render.Child) (client.Object, error) {
 
 // differs says whether a child has to be written. Where admission rewrote what was written last, writing it again
 // would go on for ever: that is remembered until somebody changes the object.
-func (r *Reconciler) differs(seen *view, live client.Object, child *render.Child) (bool, error) {
+func (r *Reconciler) differs(
+	ctx context.Context, seen *view, live client.Object, child *render.Child, rendered *unstructured.Unstructured,
+) (bool, error) {
+	memory := r.memories.of(seen)
+	known := memory.rewritings[child.Kind]
+	delete(memory.rewritings, child.Kind)
 	if live == nil {
 		return true, nil
-	}
-	rendered, err := child.Unstructured()
-	if err != nil {
-		return false, err
 	}
 	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
 	if err != nil {
 		return false, fmt.Errorf("encode the live object: %w", err)
 	}
-	delete(rendered.Object, "apiVersion")
-	delete(rendered.Object, "kind")
-	if covers(have, rendered.Object) {
+	if covers(have, withoutType(rendered)) {
 		return false, nil
 	}
-	as, err := writtenAs(live, child)
-	return !r.memories.of(seen).rewritten(child.Kind, as), err
+	as, err := writtenAs(live, have, child, rendered)
+	if err != nil || as != known.as {
+		return true, err
+	}
+	if known.due(seen.now) {
+		if known, err = r.tried(ctx, seen, child, rendered); err != nil || as != known.as {
+			return true, err
+		}
+	}
+	memory.rewritings[child.Kind] = known
+	return false, nil
 }
 
 // write applies a child and, where applying cannot, replaces the lists that somebody else added to. It returns the object
 // as the API server has it now.
 func (r *Reconciler) write(
-	ctx context.Context, seen *view, live client.Object, child *render.Child,
+	ctx context.Context, seen *view, live client.Object, child *render.Child, rendered *unstructured.Unstructured,
 ) (*unstructured.Unstructured, error) {
-	rendered, err := child.Unstructured()
-	if err != nil {
-		return nil, err
-	}
 	result := rendered.DeepCopy()
 	if live != nil && (child.Kind == "ConfigMap" || metav1.GetControllerOf(live) == nil) {
 		// What a ConfigMap holds was decided from what it held. It comes before all that depends on the spec, so that a view
@@ -253,7 +263,7 @@ func (r *Reconciler) write(
 		result.SetUID(live.GetUID())
 		result.SetResourceVersion(live.GetResourceVersion())
 	}
-	err = r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(result), client.FieldOwner(FieldOwner), client.ForceOwnership)
+	err := r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(result), client.FieldOwner(FieldOwner), client.ForceOwnership)
 	log.FromContext(ctx).V(1).Info("Applied", "kind", child.Kind, "name", child.Name)
 	switch {
 	case err == nil && covers(result.Object, rendered.Object):
@@ -273,7 +283,31 @@ func (r *Reconciler) write(
 func (r *Reconciler) replaceLists(
 	ctx context.Context, seen *view, child *render.Child, rendered *unstructured.Unstructured,
 ) (*unstructured.Unstructured, error) {
-	patch, err := json.Marshal(withoutMetadata(rendered))
+	object, err := r.replace(ctx, child, rendered)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.ownAsApplier(ctx, object); err != nil {
+		return nil, err
+	}
+	if !covers(object.Object, rendered.Object) {
+		log.FromContext(ctx).Info("Admission rewrites what is applied; leaving it", "kind", child.Kind, "name", child.Name)
+		made, err := r.rewritingOf(seen, object, child, rendered)
+		if err != nil {
+			return nil, err
+		}
+		r.memories.of(seen).rewritings[child.Kind] = made
+	}
+	return object, nil
+}
+
+// replace sends all that was rendered but the owners, a list that is shared, and returns the object as the API server has it then.
+func (r *Reconciler) replace(
+	ctx context.Context, child *render.Child, rendered *unstructured.Unstructured, options ...client.PatchOption,
+) (*unstructured.Unstructured, error) {
+	content := maps.Clone(rendered.Object)
+	content["metadata"] = map[string]any{"labels": rendered.GetLabels(), "annotations": rendered.GetAnnotations()}
+	patch, err := json.Marshal(content)
 	if err != nil {
 		return nil, fmt.Errorf("encode patch: %w", err)
 	}
@@ -281,34 +315,11 @@ func (r *Reconciler) replaceLists(
 	object.SetGroupVersionKind(child.GroupVersionKind)
 	object.SetNamespace(child.Namespace)
 	object.SetName(child.Name)
-	if err := r.Client.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldOwner)); err != nil {
+	options = append(options, client.FieldOwner(FieldOwner))
+	if err := r.Client.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch), options...); err != nil {
 		return nil, fmt.Errorf("replace lists: %w", err)
 	}
-	if err := r.ownAsApplier(ctx, object); err != nil {
-		return nil, err
-	}
-	if !covers(object.Object, withoutMetadata(rendered)) {
-		log.FromContext(ctx).Info("Admission rewrites what is applied; leaving it", "kind", child.Kind, "name", child.Name)
-		return object, r.remember(seen, object, child)
-	}
 	return object, nil
-}
-
-// remember keeps how an object looked after admission rewrote it, in the form in which caches give it.
-func (r *Reconciler) remember(seen *view, object *unstructured.Unstructured, child *render.Child) error {
-	live, err := r.empty(child)
-	if err != nil {
-		return err
-	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, live); err != nil {
-		return fmt.Errorf("decode the written object: %w", err)
-	}
-	as, err := writtenAs(live, child)
-	if err != nil {
-		return err
-	}
-	r.memories.of(seen).rewrite(child.Kind, as)
-	return nil
 }
 
 func (r *Reconciler) ownAsApplier(ctx context.Context, object *unstructured.Unstructured) error {
@@ -325,13 +336,11 @@ func (r *Reconciler) ownAsApplier(ctx context.Context, object *unstructured.Unst
 	return nil
 }
 
-func withoutMetadata(object *unstructured.Unstructured) map[string]any {
-	content := map[string]any{}
-	for key, value := range object.Object {
-		if key != "metadata" && key != "apiVersion" && key != "kind" {
-			content[key] = value
-		}
-	}
+// withoutType is an object without what a client may leave out.
+func withoutType(object *unstructured.Unstructured) map[string]any {
+	content := maps.Clone(object.Object)
+	delete(content, "apiVersion")
+	delete(content, "kind")
 	return content
 }
 

@@ -24,6 +24,8 @@ type facts struct {
 	applyErr error
 	// undelivered says that the spec's config could not be put where gateways find it.
 	undelivered bool
+	// overridden says in which fields the cluster gave children, or pods, something else than the service needs.
+	overridden []string
 	// unpriced says why pods could not be priced before a scale-down.
 	unpriced     error
 	acknowledged acknowledgement
@@ -46,7 +48,7 @@ func conditionsOf(f facts) []metav1.Condition {
 	valid, applied, available := f.configValid(), f.configApplied(), f.available()
 	conditions := []metav1.Condition{valid, applied, available, f.scalable()}
 	stalled, isStalled := f.stalled()
-	ready := f.ready(valid, applied, available, stalled)
+	ready := f.ready(stalled, available, applied)
 	conditions = append([]metav1.Condition{ready}, conditions...)
 	if isStalled {
 		return append(conditions, stalled)
@@ -59,10 +61,15 @@ func conditionsOf(f facts) []metav1.Condition {
 }
 
 func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
-	if len(message) > maxMessage {
-		message = strings.ToValidUTF8(message[:maxMessage], "") + " …"
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: cut(message, maxMessage)}
+}
+
+// cut bounds a text to so many bytes, and says if that took some away.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
 	}
-	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
+	return strings.ToValidUTF8(text[:most], "") + " …"
 }
 
 func (f facts) configValid() metav1.Condition {
@@ -213,25 +220,58 @@ func usesInFlight(scaling *v1alpha1.Scaling) bool {
 	return false
 }
 
-// stalled says that somebody has to help.
+// stalled says that somebody has to help: its reason is the first that there is, and its message has them all, and what else
+// is in the way.
 func (f facts) stalled() (metav1.Condition, bool) {
-	stalled := func(reason, message string) (metav1.Condition, bool) {
-		return condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message), true
+	all := f.obstacles()
+	first := slices.IndexFunc(all, func(o problem) bool { return o.reason != "" })
+	if first < 0 {
+		return metav1.Condition{}, false
 	}
+	messages := make([]string, len(all))
+	for i := range all {
+		messages[i] = cut(all[i].message, maxMessage/len(all)-len("; ")-len(" …"))
+	}
+	return condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, all[first].reason, strings.Join(messages, "; ")), true
+}
+
+// obstacles are all that is in the way of the spec. Those without a reason are no reason to stall.
+func (f facts) obstacles() []problem {
+	var all []problem
 	if f.problem != nil {
-		return stalled(f.problem.reason, f.problem.message)
+		all = append(all, *f.problem)
 	}
-	if obstacle := obstacle(f.applyErr); obstacle != nil {
-		return stalled(v1alpha1.ReasonChildConflict, obstacle.Error())
-	}
-	if refused(f.applyErr) {
-		return stalled(v1alpha1.ReasonApplyFailed, inOneLine(f.applyErr))
+	if f.applyErr != nil {
+		all = append(all, f.unwritten())
 	}
 	if f.deployment != nil && deadlineExceeded(f.deployment) {
 		progress := deploymentCondition(f.deployment, appsv1.DeploymentProgressing)
-		return stalled(v1alpha1.ReasonDeadlineExceeded, progress.Message+f.hindrance())
+		all = append(all, problem{v1alpha1.ReasonDeadlineExceeded, progress.Message})
 	}
-	return metav1.Condition{}, false
+	if len(f.overridden) > 0 {
+		all = append(all, problem{v1alpha1.ReasonOverridden, "Admission changed what was applied: " + strings.Join(f.overridden, "; ")})
+	}
+	for _, message := range []string{f.hindrance(), but(f.unpriced)} {
+		if message != "" {
+			all = append(all, problem{message: strings.TrimPrefix(message, "; ")})
+		}
+	}
+	return all
+}
+
+// unwritten is what keeps children from being written.
+func (f facts) unwritten() problem {
+	obstacle := obstacle(f.applyErr)
+	switch {
+	case obstacle != nil && len(each(f.applyErr)) == 1:
+		return problem{v1alpha1.ReasonChildConflict, obstacle.Error()}
+	case obstacle != nil:
+		return problem{v1alpha1.ReasonChildConflict, inOneLine(f.applyErr)}
+	case refused(f.applyErr):
+		return problem{v1alpha1.ReasonApplyFailed, inOneLine(f.applyErr)}
+	default:
+		return problem{message: inOneLine(f.applyErr)}
+	}
 }
 
 // refused says that the API server will not take a child as it is; what passes with time is no reason to stall.
@@ -247,8 +287,8 @@ func inOneLine(err error) string {
 }
 
 // ready is the first of its parts that is not as it should be.
-func (f facts) ready(valid, applied, available, stalled metav1.Condition) metav1.Condition {
-	for _, part := range []metav1.Condition{valid, stalled, f.unapplied(), available, applied} {
+func (f facts) ready(stalled, available, applied metav1.Condition) metav1.Condition {
+	for _, part := range []metav1.Condition{stalled, f.unapplied(), available, applied} {
 		failed := part.Type != "" && (part.Status == metav1.ConditionTrue) == (part.Type == v1alpha1.ConditionStalled)
 		if failed {
 			return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, part.Reason, part.Message)
@@ -276,6 +316,9 @@ func (f facts) unapplied() metav1.Condition {
 // rolling says that replicas of an older template are being replaced, or that nobody has looked at the latest one yet. A
 // change of the number alone is not a roll-out, or autoscaling would make the service unready over and over.
 func (f facts) rolling() (string, bool) {
+	if f.deployment == nil {
+		return "", false
+	}
 	status := f.deployment.Status
 	return fmt.Sprintf("%d of %d replicas are up to date%s", status.UpdatedReplicas, status.Replicas, f.hindrance()),
 		status.ObservedGeneration < f.template || status.UpdatedReplicas < status.Replicas

@@ -168,6 +168,11 @@ func TestConditions(t *testing.T) {
 			want: "Ready=False/ApplyFailed ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Stalled=True/ApplyFailed",
 		},
 		{
+			name:   "admission has the last word",
+			change: func(f *facts) { f.overridden = []string{"Deployment assistant: spec.replicas is 1, wanted 2"} },
+			want:   "Ready=False/Overridden ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Stalled=True/Overridden",
+		},
+		{
 			name:   "the API server is away: no reason to stall",
 			change: func(f *facts) { f.applyErr = errors.New("connection refused") },
 			want:   "Ready=False/ApplyFailed ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
@@ -283,6 +288,36 @@ func TestConditionsSayWhatIsInTheWay(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestStalledSaysAll: what is wrong with the spec hides nothing else that is in the way, and neither is cut off by the other.
+func TestStalledSaysAll(t *testing.T) {
+	f := steady()
+	quota := appsv1.DeploymentCondition{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "exceeded quota: pods"}
+	f.problem = &problem{v1alpha1.ReasonInvalid, "spec.x: is wrong" + strings.Repeat(", very", maxMessage)}
+	f.applyErr = errors.Join(&conflictError{"Service", "assistant"}, errors.New("connection refused"))
+	f.deployment.Status.Conditions = slices.Concat(noProgress, []appsv1.DeploymentCondition{quota})
+	f.overridden = []string{"HorizontalPodAutoscaler assistant: spec.maxReplicas is 5, wanted 20"}
+	f.unpriced = errors.New("annotate pod a: refused")
+	conditions := conditionsOf(f)
+	for _, kind := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionReady} {
+		c := meta.FindStatusCondition(conditions, kind)
+		if c.Reason != v1alpha1.ReasonInvalid {
+			t.Errorf("%s has the reason %s", kind, c.Reason)
+		}
+		for _, part := range []string{
+			"spec.x: is wrong", "Service assistant exists", "connection refused", "has timed out", cannotCreate + "exceeded quota", "maxReplicas is 5", "annotate pod a",
+		} {
+			if !strings.Contains(c.Message, part) {
+				t.Errorf("%s does not say %q: %s", kind, part, c.Message)
+			}
+		}
+	}
+	f = steady()
+	f.unpriced, f.applyErr = errors.New("annotate pod a: refused"), errors.New("connection refused")
+	if c := meta.FindStatusCondition(conditionsOf(f), v1alpha1.ConditionStalled); c != nil {
+		t.Errorf("it stalls for what passes: %s", c.Message)
 	}
 }
 

@@ -78,10 +78,8 @@ func coversList(live, rendered []any) bool {
 	if len(live) != len(rendered) {
 		return false
 	}
-	if len(rendered) > 0 {
-		if _, objects := rendered[0].(map[string]any); objects {
-			return len(matchItems(live, rendered)) == len(rendered)
-		}
+	if areObjects(rendered) {
+		return len(matchItems(live, rendered)) == len(rendered)
 	}
 	return reflect.DeepEqual(live, rendered) || len(rendered) == 0
 }

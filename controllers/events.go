@@ -20,6 +20,7 @@ const (
 	EventSecretMissing = "SecretMissing"
 	EventKeyRefused    = "KeyRefused"
 	EventChildConflict = "ChildConflict"
+	EventOverridden    = "Overridden"
 	EventReplicaFailed = "ReplicaFailed"
 	EventScaledUp      = "ScaledUp"
 	EventScaledDown    = "ScaledDown"
@@ -27,10 +28,7 @@ const (
 )
 
 func (r *Reconciler) emit(seen *view, kind, reason, action, note string) {
-	if len(note) > maxNote {
-		note = strings.ToValidUTF8(note[:maxNote], "") + " …"
-	}
-	r.Events.Eventf(seen.service, nil, kind, reason, action, "%s", note)
+	r.Events.Eventf(seen.service, nil, kind, reason, action, "%s", cut(note, maxNote))
 }
 
 // tellScaled emits an event for a change of the number of replicas, as soon as it was written: no status tells of it, and
@@ -59,6 +57,9 @@ func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus) 
 	}
 	if message, ok := became(before, after, v1alpha1.ConditionStalled, v1alpha1.ReasonChildConflict); ok {
 		emit(corev1.EventTypeWarning, EventChildConflict, "Apply", message)
+	}
+	if message, ok := newly(before, after, v1alpha1.ConditionStalled, v1alpha1.ReasonOverridden); ok {
+		emit(corev1.EventTypeWarning, EventOverridden, "Apply", message)
 	}
 	if message, ok := newlyHindered(before, after); ok {
 		emit(corev1.EventTypeWarning, EventReplicaFailed, "Scale", message)

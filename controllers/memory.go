@@ -1,19 +1,13 @@
 package controllers
 
 import (
-	"crypto/sha256"
-	"encoding/json"
-	"fmt"
 	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/llmservice/llmservice/controllers/render"
 )
 
 // memories hold what the operator knows of each service and cannot read back. All of it may be lost: a restart costs
@@ -26,9 +20,9 @@ type memories struct {
 // memory is used by one reconcile at a time.
 type memory struct {
 	uid types.UID
-	// written is how each kind of child looked after admission rewrote it.
-	written map[string]string
-	nudges  map[types.UID]nudge
+	// rewritings are of those kinds of children that admission rewrote.
+	rewritings map[string]rewriting
+	nudges     map[types.UID]nudge
 	// deployment is the one that template is about: the generation in which its pods' template was last written.
 	deployment types.UID
 	template   int64
@@ -56,7 +50,7 @@ func (m *memories) of(seen *view) *memory {
 	if m.services == nil {
 		m.services = map[types.NamespacedName]*memory{}
 	}
-	fresh := &memory{uid: seen.service.UID, written: map[string]string{}, nudges: map[types.UID]nudge{}}
+	fresh := &memory{uid: seen.service.UID, rewritings: map[string]rewriting{}, nudges: map[types.UID]nudge{}}
 	m.services[key] = fresh
 	return fresh
 }
@@ -85,45 +79,4 @@ func (m *memory) templateGeneration(deployment *appsv1.Deployment) int64 {
 		return deployment.Generation
 	}
 	return m.template
-}
-
-func (m *memory) rewritten(kind, as string) bool { return m.written[kind] == as }
-
-func (m *memory) rewrite(kind, as string) { m.written[kind] = as }
-
-// writtenAs identifies a child's rendering, and what the live object has where something was rendered. Versions and generations
-// would not do: a status changes the one, and not every API server has the other for every kind.
-func writtenAs(live client.Object, child *render.Child) (string, error) {
-	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
-	if err != nil {
-		return "", fmt.Errorf("encode the live object: %w", err)
-	}
-	rendered, err := child.Unstructured()
-	if err != nil {
-		return "", err
-	}
-	shared, _ := rendered.Object["metadata"].(map[string]any)
-	delete(shared, "ownerReferences") // a list that others add to, of which caches keep our entry alone
-	delete(rendered.Object, "apiVersion")
-	delete(rendered.Object, "kind")
-	encoded, err := json.Marshal(projected(have, rendered.Object))
-	if err != nil {
-		return "", fmt.Errorf("encode the live object: %w", err)
-	}
-	return fmt.Sprintf("%s/%x/%s", live.GetUID(), sha256.Sum256(encoded), child.Hash), nil
-}
-
-// projected is what a live object has where something was rendered. Lists are taken whole.
-func projected(live, rendered map[string]any) map[string]any {
-	part := map[string]any{}
-	for key, want := range rendered {
-		got := live[key]
-		if inner, ok := want.(map[string]any); ok {
-			if have, ok := got.(map[string]any); ok {
-				got = projected(have, inner)
-			}
-		}
-		part[key] = got
-	}
-	return part
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"testing"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -70,9 +71,41 @@ func TestAStatusIsNoEdit(t *testing.T) {
 
 func asWritten(t *testing.T, live *autoscalingv2.HorizontalPodAutoscaler, child *render.Child) string {
 	t.Helper()
-	as, err := writtenAs(live, child)
+	rendered, err := child.Unstructured()
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	as, err := writtenAs(live, have, child, rendered)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return as
+}
+
+// TestAnOverrideIsLookedAtAgain: that admission has changed is no event, and of what does no harm nothing is to be told.
+func TestAnOverrideIsLookedAtAgain(t *testing.T) {
+	m := &memory{rewritings: map[string]rewriting{"Deployment": {as: "a"}}}
+	if got := m.recheck(moment); got != 0 || m.rewritings["Deployment"].due(moment.Add(time.Hour)) {
+		t.Errorf("a rewriting that does no harm is looked at after %v", got)
+	}
+	m.rewritings["Service"] = rewriting{as: "b", overridden: []string{"x"}, next: moment.Add(overrideRecheck)}
+	m.rewritings["ConfigMap"] = rewriting{as: "c", overridden: []string{"y"}, next: moment.Add(2 * overrideRecheck)}
+	for after, tt := range map[time.Duration]struct {
+		wait time.Duration
+		due  bool
+	}{
+		0:                               {overrideRecheck, false},
+		overrideRecheck - time.Second:   {time.Second, false},
+		overrideRecheck:                 {time.Millisecond, true},
+		overrideRecheck + 5*time.Second: {time.Millisecond, true},
+	} {
+		now := moment.Add(after)
+		if got, due := m.recheck(now), m.rewritings["Service"].due(now); got != tt.wait || due != tt.due {
+			t.Errorf("after %v: looked at after %v, due %t; want %v, %t", after, got, due, tt.wait, tt.due)
+		}
+	}
 }

@@ -94,7 +94,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := errors.Join(applied.retry(), reportErr); err != nil {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{RequeueAfter: soonest(applied.again(), acknowledged.again, nudged, reported)}, nil
+	rechecked := r.memories.of(seen).recheck(seen.now)
+	return reconcile.Result{RequeueAfter: soonest(applied.again(), acknowledged.again, nudged, reported, rechecked)}, nil
 }
 
 // render returns no children while there has been no valid config, for a gateway would have nothing to serve; and none

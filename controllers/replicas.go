@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -19,7 +20,7 @@ import (
 // applyDeployment writes the Deployment. Where it loses replicas, its pods are priced first: the ReplicaSet picks its
 // victims as soon as it reads the new number.
 func (r *Reconciler) applyDeployment(
-	ctx context.Context, seen *view, live client.Object, child *render.Child, result *outcome,
+	ctx context.Context, seen *view, live client.Object, child *render.Child, rendered *unstructured.Unstructured, result *outcome,
 ) error {
 	from, to := replicasOf(live), seen.wantedReplicas()
 	if to < from {
@@ -28,16 +29,17 @@ func (r *Reconciler) applyDeployment(
 			log.FromContext(ctx).Error(result.unpriced, "Scaling down without all prices")
 		}
 	}
-	written, err := r.write(ctx, seen, live, child)
+	written, err := r.write(ctx, seen, live, child, rendered)
 	if err != nil {
 		return err
-	}
-	if live != nil && to != from {
-		r.tellScaled(seen, from, to)
 	}
 	result.deployment = &appsv1.Deployment{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(written.Object, result.deployment); err != nil {
 		return fmt.Errorf("decode the written Deployment: %w", err)
+	}
+	// Admission may have given it another number than was wanted.
+	if now := replicasOf(result.deployment); live != nil && now != from {
+		r.tellScaled(seen, from, now)
 	}
 	before, _ := live.(*appsv1.Deployment)
 	r.memories.of(seen).wrote(before, result.deployment)

@@ -84,8 +84,13 @@ func (r *Reconciler) factsOf(seen *view, documents documents, applied outcome, a
 	if facts.deployment = applied.deployment; facts.deployment == nil && seen.deployment != nil && seen.owns(seen.deployment) {
 		facts.deployment = seen.deployment
 	}
+	memory := r.memories.of(seen)
+	facts.overridden = memory.overridden()
 	if facts.deployment != nil {
-		facts.template = r.memories.of(seen).templateGeneration(facts.deployment)
+		facts.template = memory.templateGeneration(facts.deployment)
+	}
+	if _, rolling := facts.rolling(); !rolling {
+		facts.overridden = append(facts.overridden, seen.hastyPods(facts.deployment)...)
 	}
 	if seen.autoscaler != nil && seen.owns(seen.autoscaler) {
 		facts.autoscaler = seen.autoscaler

@@ -91,4 +91,7 @@ const (
 	ReasonApplyFailed = "ApplyFailed"
 	// ReasonChildConflict: the name of a child is taken by an object that is not this service's, and that stays as it is.
 	ReasonChildConflict = "ChildConflict"
+	// ReasonOverridden: admission gave a child, or the pods, something else than the service needs; the message names the fields,
+	// what was wanted and what was given.
+	ReasonOverridden = "Overridden"
 )

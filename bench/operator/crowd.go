@@ -99,7 +99,10 @@ func (b *bed) gather(ctx context.Context, c, pods int) error {
 	return each(ctx, pods, func(ctx context.Context, i int) error {
 		pod := &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("%s-%d", of.Name, i), Labels: render.Labels(of)},
-			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: render.ContainerName, Image: "gateway:bench"}}},
+			Spec: corev1.PodSpec{
+				Containers:                    []corev1.Container{{Name: render.ContainerName, Image: "gateway:bench"}},
+				TerminationGracePeriodSeconds: new(int64(86400)), // as much as any service needs
+			},
 		}
 		if err := b.api.Create(ctx, pod); err != nil {
 			return fmt.Errorf("create a pod: %w", err)

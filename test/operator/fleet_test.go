@@ -26,6 +26,8 @@ import (
 type fleet struct {
 	t         *testing.T
 	namespace string
+	// grace is what pods get to drain.
+	grace time.Duration
 
 	mu       sync.Mutex
 	gateways map[string]*gateway
@@ -43,7 +45,7 @@ type gateway struct {
 
 func newFleet(t *testing.T, namespace string) *fleet {
 	t.Helper()
-	return &fleet{t: t, namespace: namespace, gateways: map[string]*gateway{}}
+	return &fleet{t: t, namespace: namespace, grace: 24 * time.Hour, gateways: map[string]*gateway{}}
 }
 
 // address tells the operator where a pod's admin listener is.
@@ -95,7 +97,10 @@ func (f *fleet) pod(service *v1alpha1.LLMService, name, revision string) *gatewa
 	f.mu.Unlock()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: name, Labels: render.Labels(service)},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: render.ContainerName, Image: "gateway:test"}}},
+		Spec: corev1.PodSpec{
+			Containers:                    []corev1.Container{{Name: render.ContainerName, Image: "gateway:test"}},
+			TerminationGracePeriodSeconds: new(int64(f.grace / time.Second)),
+		},
 	}
 	if err := api.Create(f.t.Context(), pod); err != nil {
 		f.t.Fatal(err)

@@ -88,6 +88,48 @@ func TestAWriteThatFailsIsTold(t *testing.T) {
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 }
 
+// What is wrong with a spec is no reason to be silent of a child of the one before that cannot be written.
+func TestAnInvalidSpecHidesNoWriteThatFails(t *testing.T) {
+	for name, status := range map[string]int{"refused": http.StatusForbidden, "failing": http.StatusInternalServerError} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t)
+			service := s.create("assistant")
+			s.up(service)
+			s.settle()
+			s.refuse(func(r request) int {
+				if strings.Contains(r.path, "/deployments/") {
+					return status
+				}
+				return 0
+			})
+			s.edit(service, func(l *v1alpha1.LLMService) {
+				broken(l)
+				replicas(3)(l)
+			})
+			for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionStalled} {
+				want := map[string]string{v1alpha1.ConditionReady: "False/Invalid", v1alpha1.ConditionStalled: "True/Invalid"}[kind]
+				eventually(t, kind+" says both", func() error {
+					message := s.awaitCondition(service, kind, want)
+					if !strings.Contains(message, "spec.models[0].upstreams[0]") || !strings.Contains(message, "refused by the test") {
+						return fmt.Errorf("%s says %q", kind, message)
+					}
+					return nil
+				})
+			}
+			s.refuse(nil)
+			s.fleet.pod(service, "assistant-c", s.fleet.delivered(service))
+			s.awaitReplicas(service, 3)
+			s.fleet.rollOut(service)
+			eventually(t, "Stalled says what is left", func() error {
+				if message := s.awaitCondition(service, v1alpha1.ConditionStalled, "True/Invalid"); strings.Contains(message, "refused by the test") {
+					return fmt.Errorf("it says %q", message)
+				}
+				return nil
+			})
+		})
+	}
+}
+
 // A status that was refused is written again, also where nothing else has changed.
 func TestAStatusThatWasRefusedIsWrittenAgain(t *testing.T) {
 	s := start(t)

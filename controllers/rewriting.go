@@ -1,0 +1,118 @@
+package controllers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/llmservice/llmservice/controllers/render"
+)
+
+// overrideRecheck is how soon to see whether admission still changes a child to the service's harm: that it does not is no event.
+const overrideRecheck = 2 * time.Minute
+
+// rewriting is what admission made of a child.
+type rewriting struct {
+	// as identifies how the child looked then, and its rendering.
+	as string
+	// overridden says in which fields it is not as the service needs it; empty for a rewriting that does no harm.
+	overridden []string
+	// next is when to see whether admission still does it; zero for a rewriting that does no harm.
+	next time.Time
+}
+
+func (w rewriting) due(now time.Time) bool { return !w.next.IsZero() && !now.Before(w.next) }
+
+// tried says what admission would make of a child if it was written now, without writing it.
+func (r *Reconciler) tried(
+	ctx context.Context, seen *view, child *render.Child, rendered *unstructured.Unstructured,
+) (rewriting, error) {
+	object, err := r.replace(ctx, child, rendered, client.DryRunAll)
+	if err != nil {
+		return rewriting{}, err
+	}
+	return r.rewritingOf(seen, object, child, rendered)
+}
+
+// rewritingOf says how an object looks after admission rewrote it, in the form in which caches give it, and what the service
+// lacks of it.
+func (r *Reconciler) rewritingOf(
+	seen *view, object *unstructured.Unstructured, child *render.Child, rendered *unstructured.Unstructured,
+) (rewriting, error) {
+	live, err := r.empty(child)
+	if err != nil {
+		return rewriting{}, err
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, live); err != nil {
+		return rewriting{}, fmt.Errorf("decode the written object: %w", err)
+	}
+	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	if err != nil {
+		return rewriting{}, fmt.Errorf("encode the written object: %w", err)
+	}
+	as, err := writtenAs(live, have, child, rendered)
+	made := rewriting{as: as, overridden: overriddenIn(object.Object, child, rendered)}
+	if len(made.overridden) > 0 {
+		made.next = seen.now.Add(overrideRecheck)
+	}
+	return made, err
+}
+
+// overridden lists the fields of all children that are not as the service needs them.
+func (m *memory) overridden() []string {
+	var all []string
+	for _, kind := range slices.Sorted(maps.Keys(m.rewritings)) {
+		all = append(all, m.rewritings[kind].overridden...)
+	}
+	return all
+}
+
+// recheck is how soon to look again at what admission did to a child; zero where it did no harm.
+func (m *memory) recheck(now time.Time) time.Duration {
+	var wait time.Duration
+	for _, rewriting := range m.rewritings {
+		if !rewriting.next.IsZero() {
+			wait = soonest(wait, max(rewriting.next.Sub(now), time.Millisecond))
+		}
+	}
+	return wait
+}
+
+// writtenAs identifies a child's rendering, and what the live object has where something was rendered. Versions and generations
+// would not do: a status changes the one, and not every API server has the other for every kind.
+func writtenAs(live client.Object, have map[string]any, child *render.Child, rendered *unstructured.Unstructured) (string, error) {
+	part := projected(have, rendered.Object)
+	if shared, ok := part["metadata"].(map[string]any); ok {
+		delete(shared, "ownerReferences") // a list that others add to, of which caches keep our entry alone
+	}
+	delete(part, "apiVersion") // a client may leave them out
+	delete(part, "kind")
+	encoded, err := json.Marshal(part)
+	if err != nil {
+		return "", fmt.Errorf("encode the live object: %w", err)
+	}
+	return fmt.Sprintf("%s/%x/%s", live.GetUID(), sha256.Sum256(encoded), child.Hash), nil
+}
+
+// projected is what a live object has where something was rendered. Lists are taken whole.
+func projected(live, rendered map[string]any) map[string]any {
+	part := map[string]any{}
+	for key, want := range rendered {
+		got := live[key]
+		if inner, ok := want.(map[string]any); ok {
+			if have, ok := got.(map[string]any); ok {
+				got = projected(have, inner)
+			}
+		}
+		part[key] = got
+	}
+	return part
+}
