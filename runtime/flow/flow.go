@@ -100,12 +100,15 @@ func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
 	return r.answer.verdict(ctx, newRequest(r, req, deadline), vars)
 }
 
+// Format is how clients of typed routes expect errors.
+var Format = problem.FastAPI
+
 // refuse is the answer to whatever went wrong before anything was sent.
 func (r *Route) refuse(err error) *relay.Reply {
 	if ended, ok := answered(err); ok {
 		return ended.reply
 	}
-	return relay.Problem(problem.FastAPI, r.problem(err))
+	return relay.Problem(Format, r.problem(err))
 }
 
 // problem is what clients are told of an error. A fault of the gateway's own, or of its configuration, is reported,

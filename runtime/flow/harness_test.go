@@ -159,7 +159,7 @@ func (w *world) serve(p *program.Program, ups map[string]*upstream.Upstream) {
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return listener.dial(ctx) },
 	}}
 	engine := nethttp.New(nethttp.Options{
-		Client: w.client, Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1,
+		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1,
 		Connections: func() int { return 100 }, BodyTimeout: time.Minute, WriteTimeout: time.Minute,
 		ReplyTimeout: time.Minute, DrainTimeout: time.Second,
 	})
@@ -204,18 +204,29 @@ type worldPolicy struct {
 	table route.Table[*Route]
 }
 
-func (p *worldPolicy) Admit(*relay.Head) (relay.Exchange, *relay.Reply) {
-	hold, ok := p.admission.Enter()
-	if !ok {
-		return nil, relay.Problem(problem.FastAPI, problem.Busy(time.Second))
-	}
-	return &worldExchange{worldPolicy: p, Hold: hold}, nil
-}
+func (p *worldPolicy) Begin(*relay.Head) relay.Exchange { return &worldExchange{worldPolicy: p} }
 
 // worldExchange implements relay.Exchange.
 type worldExchange struct {
 	*worldPolicy
 	*admission.Hold
+}
+
+func (p *worldPolicy) Patience() time.Duration { return 0 }
+
+func (x *worldExchange) Admit(context.Context) *relay.Reply {
+	hold, ok := x.admission.Enter()
+	if !ok {
+		return relay.Problem(problem.FastAPI, problem.Busy(time.Second))
+	}
+	x.Hold = hold
+	return nil
+}
+
+func (x *worldExchange) Release() {
+	if x.Hold != nil {
+		x.Hold.Release()
+	}
 }
 
 func (p *worldPolicy) BodyLimit() int64 { return 4 << 20 }
@@ -242,7 +253,7 @@ func (p *worldPolicy) Refuse(r relay.Refusal) *relay.Reply {
 	return &relay.Reply{Status: 400}
 }
 
-func (p *worldPolicy) Panicked(_ *relay.Head, value any) *relay.Reply {
+func (p *worldPolicy) Panicked(_ relay.Exchange, value any) *relay.Reply {
 	p.note(&p.panics, fmt.Sprint(value))
 	return &relay.Reply{Status: 500}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// relayedStream hands on the chunks of a route's only step as they come: the engine need not ask anyone about them.
+// relayedStream hands on the chunks of a route's only step as they come: nobody else needs to see them.
 type relayedStream struct {
 	chat      *chat
 	step      string // the chat's
@@ -64,9 +64,11 @@ func (a *relayedStream) verdict(ctx context.Context, q *request, vars map[string
 	if err != nil {
 		return relay.Verdict{Reply: q.refuse(err)}
 	}
-	return relay.Verdict{Relay: &relay.Relay{
-		Next:        q.budget.counted(plan.Attempts()),
-		Observe:     q.env.Observe,
+	next := q.budget.counted(plan.Attempts())
+	return relay.Verdict{Stream: &relay.Stream{
+		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
+			return upstream.Stream(ctx, q.env.Client, next, out, q.env.Observe)
+		},
 		Refuse:      func(f relay.Failure) *relay.Reply { return q.refuse(f) },
 		Abort:       func(f relay.Failure) []byte { return a.front.AppendError(nil, q.problem(f)) },
 		Timeout:     q.left(),

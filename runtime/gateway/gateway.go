@@ -25,6 +25,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/drain"
 	"github.com/llmservice/llmservice/runtime/engine/nethttp"
+	"github.com/llmservice/llmservice/runtime/exchange"
 	"github.com/llmservice/llmservice/runtime/metrics"
 	"github.com/llmservice/llmservice/runtime/openapi"
 	"github.com/llmservice/llmservice/runtime/relay"
@@ -69,10 +70,13 @@ type Gateway struct {
 	admission   *admission.Admission
 	metrics     *metrics.Metrics
 	pages       *openapi.Pages
-	drain       drain.State
-	store       store
-	rejections  remark
-	newWatcher  func() (*fsnotify.Watcher, error)
+	policy      *exchange.Policy
+	// unconfigured is what is served before the first config.
+	unconfigured *exchange.Serving
+	drain        drain.State
+	store        store
+	rejections   remark
+	newWatcher   func() (*fsnotify.Watcher, error)
 }
 
 // New returns a gateway that has not read its config yet. It sets the process's parallelism (GOMAXPROCS),
@@ -90,19 +94,21 @@ func New(o Options) (*Gateway, error) {
 	goruntime.GOMAXPROCS(o.Workers)
 	takeStandardLog(o.Logger)
 	g := &Gateway{
-		options:     o,
-		logger:      o.Logger,
-		client:      upstream.NewClient(),
-		credentials: upstream.NewCredentials(o.SecretsDir),
-		admission:   admission.New(o.Workers, cmp.Or(o.Memory, admission.Limit())),
-		pages:       openapi.NewPages(),
-		newWatcher:  fsnotify.NewWatcher,
+		options:      o,
+		logger:       o.Logger,
+		client:       upstream.NewClient(),
+		credentials:  upstream.NewCredentials(o.SecretsDir),
+		admission:    admission.New(o.Workers, cmp.Or(o.Memory, admission.Limit())),
+		pages:        openapi.NewPages(),
+		newWatcher:   fsnotify.NewWatcher,
+		unconfigured: unconfigured(),
 	}
 	g.metrics = metrics.New(metrics.Load{
 		InFlight: g.admission.InFlight, MaxInFlight: g.admission.Limit,
 		Budget: func() int64 { return int64(g.admission.Bytes.Total()) }, Reserved: g.admission.Bytes.Reserved,
 		Refused: g.admission.Bytes.Refused,
 	})
+	g.policy = &exchange.Policy{Serving: g.serving, Admission: g.admission, Metrics: g.metrics, Logger: g.logger}
 	return g, nil
 }
 
@@ -153,13 +159,24 @@ func (g *Gateway) serve(ctx context.Context, l net.Listener) error {
 	})
 	defer stop()
 	var engine relay.Engine = nethttp.New(nethttp.Options{
-		Client: g.client, Logger: g.logger, AcceptLoops: g.options.Workers,
+		Logger: g.logger, AcceptLoops: g.options.Workers,
 		Connections: g.connections, BodyTimeout: bodyTimeout, WriteTimeout: writeTimeout,
 		ReplyTimeout: g.options.MaxStreamDuration, DrainDelay: g.options.DrainDelay, DrainTimeout: g.options.MaxStreamDuration,
 	})
-	err := engine.Serve(ctx, l, &policy{gateway: g})
+	err := engine.Serve(ctx, l, g.policy)
 	g.logger.Info("stopped serving", "streams", g.metrics.Streams())
 	return err
+}
+
+// secrets are all values that this gateway could send to anyone: those of the config, read anew where they are due, and
+// those with which calls that are still open were made.
+func (g *Gateway) secrets() []string {
+	if s := g.store.snapshot(); s != nil {
+		for _, file := range s.secrets {
+			g.credentials.Loaded(file.Path())
+		}
+	}
+	return g.credentials.Known()
 }
 
 // connections bounds those of clients. One that has no request holds memory, too.

@@ -14,8 +14,8 @@ import (
 func TestPanicsAreCountedAndKeptToThemselves(t *testing.T) {
 	_, url := startMock(t, mockllm.Options{})
 	r := start(t, assistant(url))
-	p := &policy{gateway: r.g}
-	reply := p.Panicked(&relay.Head{Path: "/answer"}, "a private matter")
+	began := r.g.policy.Begin(&relay.Head{Path: "/answer"})
+	reply := r.g.policy.Panicked(began, "a private matter")
 	if reply.Status != 500 || strings.Contains(string(reply.Body), "private") || strings.Contains(r.logs.String(), "private") {
 		t.Errorf("%d %s\n%s", reply.Status, reply.Body, r.logs)
 	}

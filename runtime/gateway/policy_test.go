@@ -11,6 +11,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/report"
+	"github.com/llmservice/llmservice/runtime/exchange"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
@@ -56,11 +57,11 @@ func TestPathsHaveParameters(t *testing.T) {
 	c.Routes[1].Request = &config.Request{Parameters: []config.Parameter{{Name: "id", In: config.InPath}, {Name: "part", In: config.InPath}}}
 	r := start(t, c)
 	head := &relay.Head{Method: "POST", Path: "/items/a/b/c d", EscapedPath: "/items/a%2Fb/c%20d"}
-	found, params, wrong := r.g.match(r.g.store.snapshot(), head)
-	if wrong != nil || found.name != "/items/{id}/{part}" {
-		t.Fatalf("%+v, %v", found, wrong)
+	found := r.g.serving().Find(head)
+	if found.Wrong != nil || found.Route.Path != "/items/{id}/{part}" {
+		t.Fatalf("%+v", found)
 	}
-	if diff := cmp.Diff(map[string]string{"id": "a/b", "part": "c d"}, params); diff != "" {
+	if diff := cmp.Diff(map[string]string{"id": "a/b", "part": "c d"}, found.Params); diff != "" {
 		t.Error(diff)
 	}
 	if resp := r.post("/items/a%2Fb/c%20d", question(`{"tokens":1}`)); resp.StatusCode != http.StatusOK {
@@ -75,9 +76,14 @@ func TestPathsHaveParameters(t *testing.T) {
 func TestProducedStreamsAreCounted(t *testing.T) {
 	_, url := startMock(t, mockllm.Options{})
 	r := start(t, assistant(url))
-	v := r.g.counted("/own", relay.Verdict{Stream: &relay.Stream{
-		Run: func(context.Context, relay.Sink) relay.Failure { return relay.Failure{} },
-	}})
+	policy := *r.g.policy
+	own := &exchange.Route{Path: "/own", Decide: func(context.Context, *relay.Request) relay.Verdict {
+		return relay.Verdict{Stream: &relay.Stream{Run: func(context.Context, relay.Sink) relay.Failure { return relay.Failure{} }}}
+	}}
+	policy.Serving = func() *exchange.Serving {
+		return &exchange.Serving{Find: func(*relay.Head) exchange.Found { return exchange.Found{Route: own} }}
+	}
+	v := policy.Begin(&relay.Head{}).Decide(t.Context(), &relay.Request{})
 	open := func() report.Streams { return r.g.Status().Streams }
 	if got, want := open(), (report.Streams{Opened: 1, Open: 1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)

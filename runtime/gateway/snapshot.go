@@ -2,18 +2,19 @@ package gateway
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/config/report"
+	"github.com/llmservice/llmservice/runtime/exchange"
 	"github.com/llmservice/llmservice/runtime/flow"
-	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/front"
 	"github.com/llmservice/llmservice/runtime/openapi"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol"
 	"github.com/llmservice/llmservice/runtime/relay"
-	"github.com/llmservice/llmservice/runtime/route"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -21,47 +22,122 @@ import (
 type snapshot struct {
 	revision    string
 	maxInFlight int
-	bodyLimit   int64 // of a request, in bytes
-	table       route.Table[serves]
+	serving     *exchange.Serving
 	secrets     []config.SecretFile
 	// keys says which upstream uses which secret.
 	keys []report.RefusedKey
 }
 
-// serves is what answers the requests of one route.
-type serves struct {
-	// name labels the route in metrics and logs: its path, which the config bounds, never a client's.
-	name   string
-	decide decider
-}
-
 // compile makes a snapshot of a config that program.Load accepted.
 func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error) {
 	c := p.Config
-	s := &snapshot{
-		revision: revision, maxInFlight: c.Runtime.MaxInFlight, bodyLimit: c.Runtime.BodyLimit(),
-		secrets: c.SecretFiles(), keys: keysOf(c),
-	}
 	upstreams := g.upstreams(c)
 	env := &flow.Environment{
 		Client: g.client, Upstreams: upstreams, Fronts: protocol.Formats(), MaxStreamDuration: g.options.MaxStreamDuration,
 		Heavy: g.admission.Heavy, Observe: g.observe, Report: g.report,
-		InvalidAnswer: g.metrics.InvalidAnswer, Panicked: g.panicked,
+		InvalidAnswer: g.metrics.InvalidAnswer, Panicked: g.policy.Report,
 	}
-	routes, err := flow.Compile(p, env)
+	table, err := g.table(p, env)
+	if err != nil {
+		return nil, err
+	}
+	return &snapshot{
+		revision: revision, maxInFlight: c.Runtime.MaxInFlight, secrets: c.SecretFiles(), keys: keysOf(c),
+		serving: &exchange.Serving{BodyLimit: c.Runtime.BodyLimit(), Find: g.find(table)},
+	}, nil
+}
+
+// table has everything that a config serves.
+func (g *Gateway) table(p *program.Program, env *flow.Environment) (*exchange.Table, error) {
+	typed, err := flow.Compile(p, env)
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}
-	for i := range c.Routes {
-		r := &c.Routes[i]
-		if err := s.table.Add(r.Method, r.Path, serves{name: r.Path, decide: routes[i].Decide}); err != nil {
+	document, err := openapi.Build(p.Config)
+	if err != nil {
+		return nil, fmt.Errorf("describe the routes: %w", err)
+	}
+	table := newTable()
+	for i := range p.Config.Routes {
+		r := &p.Config.Routes[i]
+		err := table.Add(&exchange.Route{Method: r.Method, Path: r.Path, Format: flow.Format, Decide: typed[i].Decide})
+		if err != nil {
 			return nil, fmt.Errorf("routes[%d]: %w", i, err)
 		}
 	}
-	if err := s.addModels(c, env, g.explain); err != nil {
+	if err := g.addModels(table, p.Config, env); err != nil {
 		return nil, err
 	}
-	return s, s.addDocument(c)
+	return table, table.Add(&exchange.Route{
+		Method: http.MethodGet, Path: openapi.DocumentPath, Format: flow.Format, Decide: exchange.Always(relay.JSON(document)),
+	})
+}
+
+// addModels adds the endpoints of each protocol that has any.
+func (g *Gateway) addModels(table *exchange.Table, c *config.Config, env *flow.Environment) error {
+	models := make([]front.Model, len(c.Models))
+	for i := range c.Models {
+		models[i].Name = c.Models[i].Name
+		for _, name := range c.Models[i].Upstreams {
+			models[i].Upstreams = append(models[i].Upstreams, env.Upstreams[name])
+		}
+	}
+	for _, p := range protocol.All {
+		if p.Prefix == "" {
+			continue
+		}
+		endpoints := front.Endpoints{
+			Front: p.Front, Prefix: p.Prefix, Models: models, Secrets: g.secrets,
+			Client: env.Client, Observe: env.Observe, MaxStreamDuration: env.MaxStreamDuration,
+		}
+		routes, err := endpoints.Routes()
+		if err != nil {
+			return err
+		}
+		for _, r := range routes {
+			if err := table.Add(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// newTable has no routes, and the formats of those who ask for one.
+func newTable() *exchange.Table {
+	table := &exchange.Table{}
+	rests := map[string]problem.Format{"/": flow.Format}
+	for _, p := range protocol.All {
+		if prefix := p.Prefix + "/"; p.Prefix != "" && rests[prefix] == nil {
+			rests[prefix] = p.Front.Errors() // of several below one prefix the first counts
+		}
+	}
+	for prefix, format := range rests {
+		if err := table.AddRest(prefix, format); err != nil {
+			panic(fmt.Sprintf("gateway: %v", err)) // the program's own prefixes
+		}
+	}
+	return table
+}
+
+// find looks for a page first, then in the table.
+func (g *Gateway) find(table *exchange.Table) func(h *relay.Head) exchange.Found {
+	return func(h *relay.Head) exchange.Found {
+		if reply, page := g.pages.Reply(h.Method, h.Path, h.Header); page != "" {
+			return exchange.Found{Route: &exchange.Route{Path: page, Format: flow.Format, Decide: exchange.Always(reply)}}
+		}
+		return table.Find(h)
+	}
+}
+
+// unconfigured is what a gateway serves that has not loaded a config yet.
+func unconfigured() *exchange.Serving {
+	table := newTable()
+	return &exchange.Serving{Find: func(h *relay.Head) exchange.Found {
+		found := table.Find(h)
+		found.Wrong = problem.NoEndpoint(exchange.Retry).WithMessage("The service has no configuration yet.")
+		return found
+	}}
 }
 
 func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
@@ -86,38 +162,6 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 		all[u.Name] = upstream.New(o)
 	}
 	return all
-}
-
-func (s *snapshot) addModels(c *config.Config, env *flow.Environment, explain func(llm.Rejection) *problem.Said) error {
-	models := map[string]*model{}
-	var names []string
-	for i := range c.Models {
-		m := &model{name: c.Models[i].Name}
-		for _, name := range c.Models[i].Upstreams {
-			m.upstreams = append(m.upstreams, env.Upstreams[name])
-		}
-		models[m.name] = m
-		names = append(names, m.name)
-	}
-	front := protocol.All[0].Front
-	list, err := front.WriteModels(names)
-	if err != nil {
-		return err
-	}
-	chat := &completions{front: front, env: env, models: models, explain: explain}
-	if err := s.table.Add("POST", completionsPath, serves{name: completionsPath, decide: chat.decide}); err != nil {
-		return err
-	}
-	return s.table.Add("GET", modelsPath, serves{name: modelsPath, decide: always(relay.JSON(list))})
-}
-
-func (s *snapshot) addDocument(c *config.Config) error {
-	document, err := openapi.Build(c)
-	if err != nil {
-		return fmt.Errorf("describe the routes: %w", err)
-	}
-	decide := always(relay.JSON(document))
-	return s.table.Add("GET", openapi.DocumentPath, serves{name: openapi.DocumentPath, decide: decide})
 }
 
 // keysOf says which upstream uses which secret, in the order of the config.

@@ -13,6 +13,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/config/report"
+	"github.com/llmservice/llmservice/runtime/exchange"
 )
 
 // store holds the snapshot being served, and what is to be said of the configs that were read.
@@ -22,6 +23,14 @@ type store struct {
 	mu       sync.Mutex
 	source   string
 	rejected *report.Rejection
+}
+
+// serving is what a request is served by that begins now.
+func (g *Gateway) serving() *exchange.Serving {
+	if s := g.store.snapshot(); s != nil {
+		return s.serving
+	}
+	return g.unconfigured
 }
 
 // snapshot is the one being served; nil while none could be loaded.

@@ -1,7 +1,9 @@
-// Package relay is the seam between policy (what to answer) and bytes (how to read, relay and write it).
+// Package relay is the seam between policy (what to answer) and bytes (how to read and write it).
 //
-// An Engine owns listeners, connections, buffers and timers and knows no routes; a Policy decides and knows no
-// sockets. A faster engine can replace runtime/engine/nethttp without a change of policy.
+// An Engine accepts connections, parses requests, reads bodies, writes, and notices who leaves; a Policy decides and knows
+// no sockets. What lies between them is here, once for all engines: Serve takes a request through its exchange, and
+// keeps the contract of its stream. A faster engine can replace runtime/engine/nethttp without a change of policy.
+// relay/enginetest holds an engine to its part.
 package relay
 
 import (
@@ -27,26 +29,31 @@ type Engine interface {
 
 // Policy decides what to answer. Its methods are called by many goroutines at once.
 type Policy interface {
-	// Admit is asked before the body is read. It returns either the exchange that answers the request, or the reply
-	// that refuses it: a refusal needs no body, so no client has to send one to learn of it.
-	Admit(h *Head) (Exchange, *Reply)
-	// Panicked answers a request whose handling panicked, and reports it.
-	Panicked(h *Head, value any) *Reply
+	// Begin begins the exchange of a request whose head has been read. It does not wait.
+	Begin(h *Head) Exchange
+	// Panicked answers a request whose handling panicked, and reports it. The exchange is nil if Begin panicked.
+	Panicked(x Exchange, value any) *Reply
 }
 
-// Exchange is a request that was admitted. What may change while the body arrives, such as the config, it holds from
-// its beginning.
+// Exchange is one request, from its head to its end. What may change meanwhile, such as the config, it holds from its
+// beginning.
 type Exchange interface {
-	// Memory is what the request may hold of the replica's.
+	// Memory is what the request may hold of the replica's, once it is admitted.
 	Memory
 
+	// Patience is how long Admit may wait; 0 is not at all.
+	Patience() time.Duration
+	// Admit is asked before the body is read. It returns nil, or the reply that refuses the request: a refusal needs no
+	// body, so no client has to send one to learn of it. ctx ends when the client leaves, and when Patience is over.
+	Admit(ctx context.Context) *Reply
 	// BodyLimit bounds the request's body, in bytes.
 	BodyLimit() int64
 	// Decide is asked once the whole body has been read. ctx ends when the client leaves.
 	Decide(ctx context.Context, r *Request) Verdict
-	// Refuse answers a request that the engine itself could not read.
+	// Refuse answers a request whose body the engine could not read.
 	Refuse(r Refusal) *Reply
-	// Release is called once, when the request has ended, and gives back its memory.
+	// Release is called once, when the request has ended, whether it was admitted or not. It gives back all that the
+	// request holds.
 	Release()
 }
 
@@ -85,7 +92,7 @@ func (r *Request) IsJSON() bool {
 	return media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
-// Refusal is why an engine could not read a request.
+// Refusal is why an engine could not read a request's body.
 type Refusal int
 
 // What may be wrong with a request's body before anybody has looked at it.
@@ -98,6 +105,18 @@ const (
 	NoMemory
 )
 
+// RefusalOf says why a body could not be read, by the error of ReadAll.
+func RefusalOf(err error) Refusal {
+	failure, _ := errors.AsType[Failure](err)
+	switch {
+	case errors.Is(err, ErrTooLong), failure.Kind == FailedTooLarge:
+		return BodyTooLarge
+	case failure.Kind == FailedMemory:
+		return NoMemory
+	}
+	return BodyUnreadable
+}
+
 // Reply is a whole answer.
 type Reply struct {
 	Status int
@@ -105,37 +124,16 @@ type Reply struct {
 	Body   []byte
 }
 
-// Verdict says how a request is answered. Exactly one of Reply, Relay, Stream and Produce is set.
+// Verdict says how a request is answered. Exactly one of Reply, Stream and Produce is set.
 type Verdict struct {
 	// Reply is the answer itself.
 	Reply *Reply
-	// Relay streams an upstream's events.
-	Relay *Relay
-	// Stream produces events of its own.
+	// Stream answers with events.
 	Stream *Stream
 	// Produce works the answer out; it returns soon after its context has ended.
 	Produce func(ctx context.Context) *Reply
 	// Done, where set, is called once with what came of it.
 	Done func(Outcome)
-}
-
-// Relay describes how a stream is obtained from upstreams and handed on.
-type Relay struct {
-	// Next returns the attempt to make after the given failure; nil to give up, and then the failure to report.
-	// It is asked only until the first content event was sent.
-	Next Next
-	// Observe, where set, is told how each attempt ended; the zero failure is a success.
-	Observe func(upstream string, f Failure)
-	// Refuse is the answer after the last failure, while nothing has been sent: no keep-alive comment either.
-	Refuse func(Failure) *Reply
-	// Abort is the error event that ends a stream that has begun.
-	Abort func(Failure) []byte
-	// Timeout bounds the time until the first content event.
-	Timeout time.Duration
-	// MaxDuration bounds the stream as a whole.
-	MaxDuration time.Duration
-	// KeepAlive is Stream's.
-	KeepAlive time.Duration
 }
 
 // Next chooses the attempt that follows a failure (zero before the first). With a nil attempt comes the failure

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Stream produces an event stream of a route's own: of several upstreams, or of none.
+// Stream is how an event stream is made: of one upstream's events as they come, of several upstreams, or of none.
 type Stream struct {
 	// Run sends the events, the last ones as Done, and returns once ctx has ended or nothing is left to send. The
 	// zero failure says that the stream, or the reply in its place, is complete. Whatever Run started has ended

@@ -25,6 +25,7 @@ type Table[T any] struct {
 type node[T any] struct {
 	text  map[string]*node[T]
 	param *node[T]
+	rest  *T // what stands for the paths below that no template fits; nil for what stands for those above
 
 	template string // that ends here; with its parameters' names in order, and what serves its methods
 	names    []string
@@ -55,6 +56,30 @@ func (t *Table[T]) Add(method, template string, serves T) error {
 	return nil
 }
 
+// AddRest registers what stands for all paths below a prefix that no template fits, such as / or /v1/: Match returns it
+// beside the problem. Of several prefixes the longest counts. A prefix begins and ends with a slash, and is text.
+func (t *Table[T]) AddRest(prefix string, serves T) error {
+	below, found := strings.CutSuffix(prefix, "/")
+	at := &t.root
+	if below != "" {
+		segments, names, err := parse(below)
+		if err != nil {
+			return err
+		}
+		if len(names) > 0 {
+			return fmt.Errorf("%s: want a prefix without parameters", prefix)
+		}
+		for _, s := range segments {
+			at = at.child(s)
+		}
+	}
+	if !found || at.rest != nil {
+		return fmt.Errorf("%q: want a prefix that ends with / and is nobody else's", prefix)
+	}
+	at.rest = &serves
+	return nil
+}
+
 func (n *node[T]) child(s segment) *node[T] {
 	if s.param {
 		if n.param == nil {
@@ -78,31 +103,38 @@ func (n *node[T]) child(s segment) *node[T] {
 // Otherwise it returns the problem to answer: 404 for a path that fits no template, or whose escapes are malformed,
 // and 405 for one that fits none with the method; it has the methods of all those that fit (RFC 9110, section
 // 15.5.6). So a template serves the methods that a better fit lacks, as in Starlette, where a route of another method
-// is only a partial match.
+// is only a partial match. With a 404 comes what AddRest registered for the path, with a 405 what serves another method
+// of the best fit: they know how the clients of such a path expect a problem.
 func (t *Table[T]) Match(method, escapedPath string) (T, map[string]string, *problem.Error) {
-	var none T
-	m := match[T]{method: method}
+	m := match[T]{method: method, rest: t.root.rest}
 	rest, found := strings.CutPrefix(escapedPath, "/")
 	if found && m.find(&t.root, rest, nil) {
 		return m.serves, m.params, nil
 	}
 	if len(m.allowed) == 0 {
-		return none, nil, problem.New(problem.NotFound)
+		if m.rest != nil {
+			m.serves = *m.rest
+		}
+		return m.serves, nil, problem.New(problem.NotFound)
 	}
-	return none, nil, problem.NotAllowed(slices.Sorted(maps.Keys(m.allowed)))
+	return m.serves, nil, problem.NotAllowed(slices.Sorted(maps.Keys(m.allowed)))
 }
 
 // match is the search for one request.
 type match[T any] struct {
 	method  string
-	serves  T
+	serves  T // until it is found, what serves another method of the best fit
 	params  map[string]string
+	rest    *T
 	allowed map[string]bool // methods of the templates that fit
 }
 
 // find looks below n for what serves the rest of a path; values are those of the parameters on the way.
 func (m *match[T]) find(n *node[T], rest string, values []string) bool {
 	escaped, after, more := strings.Cut(rest, "/")
+	if n.rest != nil {
+		m.rest = n.rest // only prefixes of text have one, so a later one is of a longer prefix
+	}
 	segment, err := url.PathUnescape(escaped)
 	if err != nil {
 		return false
@@ -133,8 +165,12 @@ func (m *match[T]) follow(n *node[T], after string, more bool, values []string) 
 }
 
 func (m *match[T]) allow(methods map[string]T) {
+	if len(methods) == 0 {
+		return
+	}
 	if m.allowed == nil {
 		m.allowed = make(map[string]bool, len(methods))
+		m.serves = methods[slices.Min(slices.Collect(maps.Keys(methods)))]
 	}
 	for method := range methods {
 		m.allowed[method] = true

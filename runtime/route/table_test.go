@@ -90,6 +90,35 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// What stands for the rest of a prefix comes with the problem, and what serves another method with a 405.
+func TestRest(t *testing.T) {
+	table := tableOf(t, routes...)
+	for _, prefix := range []string{"/", "/items/", "/items/x/"} {
+		if err := table.AddRest(prefix, prefix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{
+		"/none": "/", "*": "/", "": "/", "/items": "/", "/items%2Fx": "/", "/%zz": "/", "/a/": "/",
+		"/items/": "/items/", "/items/7/8": "/items/", "/%69tems/7/": "/items/", "/items/%zz": "/items/",
+		"/items/x/1": "/items/x/", "/items/x/parts/": "/items/x/",
+	} {
+		if got, _, err := table.Match("GET", path); got != want || err == nil || err.Code != problem.NotFound {
+			t.Errorf("%s: %q with %v, want %q", path, got, err, want)
+		}
+	}
+	for path, want := range map[string]string{"/b": "GET /b", "/a": "GET /a", "/items/7": "GET /items/{id}", "/items/me": "GET /items/me"} {
+		if got, _, err := table.Match("DELETE", path); got != want || err == nil || err.Code != problem.MethodNotAllowed {
+			t.Errorf("DELETE %s: %q with %v, want %q", path, got, err, want)
+		}
+	}
+	for _, prefix := range []string{"/", "/items/", "/items", "items/", "", "/{id}/"} {
+		if err := table.AddRest(prefix, ""); err == nil {
+			t.Errorf("%q is taken as a prefix", prefix)
+		}
+	}
+}
+
 func TestAddRefuses(t *testing.T) {
 	for name, tt := range map[string]struct{ method, template, want string }{
 		"what is taken":                  {"GET", "/items/{id}", "GET /items/{id}: is another route's"},

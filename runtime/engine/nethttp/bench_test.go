@@ -28,14 +28,15 @@ func (b *eventByEvent) Close() error { return nil }
 
 // BenchmarkRelay is a stream of 1000 events, over loopback, client included.
 func BenchmarkRelay(b *testing.B) {
-	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(letterTap{})} })
-	url := serve(b, p, func(o *Options) {
-		o.Client = doFunc(func() *relay.Answer {
-			return &relay.Answer{
-				Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: &eventByEvent{left: 1000},
-			}
-		})
+	model := doFunc(func() *relay.Answer {
+		return &relay.Answer{
+			Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: &eventByEvent{left: 1000},
+		}
 	})
+	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
+		return relay.Verdict{Stream: relayOf(letterTap{}, model)}
+	})
+	url := serve(b, p, nil)
 	c := client(b)
 	b.ReportAllocs()
 	for b.Loop() {

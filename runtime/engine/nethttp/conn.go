@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 // phase is what a connection is doing, as far as its deadlines go.
@@ -30,16 +32,17 @@ const (
 type conn struct {
 	net.Conn
 
-	// stall is how long a write may make no progress.
-	stall time.Duration
-	leave func() // gives back the connection's place
-	once  sync.Once
+	writes *relay.Progress
+	leave  func() // gives back the connection's place
+	once   sync.Once
 
-	mu      sync.Mutex
-	phase   phase
-	since   time.Time // of the phase
-	writeBy time.Time // bounds all writes of an answer; zero for none
-	readBy  time.Time // bounds the arrival of a body while draining; zero for none
+	ahead [1]byte // was read by watch
+	early int     // how much of it is there
+
+	mu     sync.Mutex
+	phase  phase
+	since  time.Time // of the phase
+	readBy time.Time // bounds the arrival of a body while draining; zero for none
 }
 
 type connKey struct{}
@@ -50,38 +53,41 @@ func connOf(ctx context.Context) *conn {
 	return c
 }
 
-// Write implements net.Conn. A client is left when it takes nothing for as long as stall; one that reads slowly is
-// written to until the answer's own bound.
-func (c *conn) Write(p []byte) (int, error) {
-	written := 0
-	for {
-		last := c.nextWrite()
-		n, err := c.Conn.Write(p[written:])
-		written += n
-		if err == nil || n == 0 || last || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return written, err
-		}
-	}
+func newConn(c net.Conn, stall time.Duration) *conn {
+	return &conn{Conn: c, writes: relay.NewProgress(c, stall), since: time.Now(), leave: func() {}}
 }
 
-// nextWrite sets the deadline of the next write, and says whether it is the answer's own.
-func (c *conn) nextWrite() (last bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	by := time.Now().Add(c.stall)
-	if !c.writeBy.IsZero() && c.writeBy.Before(by) {
-		by, last = c.writeBy, true
-	}
-	_ = c.Conn.SetWriteDeadline(by) // it fails only where the connection is closed, as the write will
-	return last
-}
+// Write implements net.Conn.
+func (c *conn) Write(p []byte) (int, error) { return c.writes.Write(p) }
 
 // SetWriteDeadline implements net.Conn: the deadline is that of a whole answer.
-func (c *conn) SetWriteDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.writeBy = t
-	return c.Conn.SetWriteDeadline(t)
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.writes.Until(t) }
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.early > 0 && len(p) > 0 {
+		c.early = 0
+		p[0] = c.ahead[0]
+		return 1, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// watch calls left when the client leaves while nobody reads. It sees no further than the first byte that the client
+// sends, which the next Read returns. stop ends it.
+func (c *conn) watch(left func()) (stop func()) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		var err error
+		if c.early, err = c.Conn.Read(c.ahead[:]); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			left()
+		}
+	}()
+	return func() {
+		_ = c.Conn.SetReadDeadline(time.Now()) // each read of a body has a deadline of its own
+		<-ended
+	}
 }
 
 // SetReadDeadline implements net.Conn.

@@ -32,7 +32,7 @@ func TestWritesMakeProgress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, server := net.Pipe()
-				c := &conn{Conn: server, stall: 30 * time.Second, leave: func() {}}
+				c := newConn(server, 30*time.Second)
 				began := time.Now()
 				if tt.bound > 0 {
 					_ = c.SetWriteDeadline(began.Add(tt.bound))
@@ -61,6 +61,10 @@ func TestWritesMakeProgress(t *testing.T) {
 
 // A client that shuts its sending side is taken to have left. It gets no answer, and least of all an invented one.
 func TestAHalfClosedConnectionGetsNoAnswer(t *testing.T) {
+	model := clientFunc(func(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
 	verdicts := map[string]func() relay.Verdict{
 		"whole": func() relay.Verdict {
 			return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { <-ctx.Done(); return status(200) }}
@@ -72,17 +76,12 @@ func TestAHalfClosedConnectionGetsNoAnswer(t *testing.T) {
 			})}
 		},
 		"stream, begun": func() relay.Verdict { return relay.Verdict{Stream: waiting(relay.Content)} },
-		"relayed":       func() relay.Verdict { return relay.Verdict{Relay: relayOf(letterTap{})} },
+		"relayed":       func() relay.Verdict { return relay.Verdict{Stream: relayOf(letterTap{}, model)} },
 	}
 	for name, verdict := range verdicts {
 		t.Run(name, func(t *testing.T) {
 			p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return verdict() })
-			url := serve(t, p, func(o *Options) {
-				o.Client = clientFunc(func(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
-					<-ctx.Done()
-					return nil, ctx.Err()
-				})
-			})
+			url := serve(t, p, nil)
 			var all sync.WaitGroup
 			for range 20 {
 				all.Go(func() {
@@ -261,6 +260,10 @@ func TestDrainDoesNotWaitForABodyThatDrips(t *testing.T) {
 // largeBodies is a policy that allows them.
 type largeBodies struct{ *fakePolicy }
 
-func (p *largeBodies) Admit(*relay.Head) (relay.Exchange, *relay.Reply) { return p, nil }
+func (p *largeBodies) Begin(h *relay.Head) relay.Exchange {
+	return &largeBody{fakeExchange{fakePolicy: p.fakePolicy, head: h}}
+}
 
-func (p *largeBodies) BodyLimit() int64 { return 4 << 20 }
+type largeBody struct{ fakeExchange }
+
+func (*largeBody) BodyLimit() int64 { return 4 << 20 }

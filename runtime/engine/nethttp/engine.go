@@ -20,15 +20,12 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 64 << 10
-	// lastWords is how long the error events of a drain's deadline may take to be written.
-	lastWords = 5 * time.Second
 	// drainPoll is how often a drain looks whether anything is in flight.
 	drainPoll = 50 * time.Millisecond
 )
 
 // Options are an engine's bounds. Every one is required.
 type Options struct {
-	Client relay.Client
 	Logger *slog.Logger
 	// AcceptLoops is how many goroutines accept connections.
 	AcceptLoops int
@@ -51,7 +48,7 @@ type Options struct {
 type Engine struct {
 	options  Options
 	draining atomic.Bool
-	// exchanges is how many requests are past the arrival of their bodies, and not answered yet.
+	// exchanges is how many requests wait to be admitted, or are past the arrival of their bodies and not answered yet.
 	exchanges atomic.Int64
 	// rests admits the reading of long bodies that were refused.
 	rests chan struct{}
@@ -122,14 +119,14 @@ func noteState(c net.Conn, s http.ConnState) {
 func (e *Engine) drain(ctx context.Context, server *http.Server, l *places, endRequests context.CancelCauseFunc) {
 	e.draining.Store(true)
 	<-time.After(e.options.DrainDelay)
-	l.hurry(time.Now().Add(lastWords))
+	l.hurry(time.Now().Add(relay.LastWords))
 	within, cancel := context.WithTimeout(ctx, e.options.DrainTimeout)
 	defer cancel()
 	if e.shutdown(within, server) == nil {
 		return
 	}
 	endRequests(relay.Failure{Kind: relay.FailedDraining})
-	within, cancel = context.WithTimeout(ctx, lastWords)
+	within, cancel = context.WithTimeout(ctx, relay.LastWords)
 	defer cancel()
 	if err := server.Shutdown(within); err != nil {
 		e.options.Logger.Warn("connections closed without their last words", "error", err)
@@ -155,7 +152,7 @@ func (e *Engine) shutdown(ctx context.Context, server *http.Server) error {
 		switch {
 		case e.exchanges.Load() > 0:
 			busy = time.Now()
-		case time.Since(busy) > lastWords+time.Second: // which is longer than any body may still take
+		case time.Since(busy) > relay.LastWords+time.Second: // which is longer than any body may still take
 			cancel()
 			<-ended //nolint:errcheck // it says only that it was cancelled
 			return nil

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
@@ -39,14 +40,27 @@ func newPolicy(decide func(context.Context, *relay.Request) relay.Verdict) *fake
 
 func status(code int) *relay.Reply { return &relay.Reply{Status: code, Body: []byte("reply\n")} }
 
-func (p *fakePolicy) Admit(h *relay.Head) (relay.Exchange, *relay.Reply) {
-	switch h.Path {
+func (p *fakePolicy) Begin(h *relay.Head) relay.Exchange {
+	return &fakeExchange{fakePolicy: p, head: h}
+}
+
+// fakeExchange implements relay.Exchange.
+type fakeExchange struct {
+	*fakePolicy
+
+	head *relay.Head
+}
+
+func (p *fakePolicy) Patience() time.Duration { return 0 }
+
+func (x *fakeExchange) Admit(context.Context) *relay.Reply {
+	switch x.head.Path {
 	case "/full":
-		return nil, status(429)
+		return status(429)
 	case "/panic":
 		panic("admit")
 	}
-	return p, nil
+	return nil
 }
 
 func (p *fakePolicy) BodyLimit() int64 { return 1 << 10 }
@@ -63,7 +77,7 @@ func (p *fakePolicy) Refuse(r relay.Refusal) *relay.Reply {
 	return status(map[relay.Refusal]int{relay.BodyTooLarge: 413, relay.BodyUnreadable: 408}[r])
 }
 
-func (p *fakePolicy) Panicked(_ *relay.Head, value any) *relay.Reply {
+func (p *fakePolicy) Panicked(_ relay.Exchange, value any) *relay.Reply {
 	p.panics <- value
 	return status(500)
 }
@@ -112,15 +126,22 @@ func (t letterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
 }
 
 // relayOf relays one attempt of the client.
-func relayOf(tap relay.Tap) *relay.Relay {
+func relayOf(tap relay.Tap, c relay.Client) *relay.Stream {
 	var once sync.Once
-	return &relay.Relay{
-		Next: func(after relay.Failure) (a *relay.Attempt, final relay.Failure) {
-			final = after
-			once.Do(func() {
-				a = &relay.Attempt{Call: &relay.Call{}, Tap: tap, FirstToken: patience, Idle: patience, Release: func() {}}
-			})
-			return a, final
+	return relayAll(c, func(after relay.Failure) (a *relay.Attempt, final relay.Failure) {
+		final = after
+		once.Do(func() {
+			a = &relay.Attempt{Call: &relay.Call{}, Tap: tap, FirstToken: patience, Idle: patience, Release: func() {}}
+		})
+		return a, final
+	})
+}
+
+// relayAll relays attempts of the client.
+func relayAll(c relay.Client, next relay.Next) *relay.Stream {
+	return &relay.Stream{
+		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
+			return upstream.Stream(ctx, c, next, out, nil)
 		},
 		Refuse:      func(relay.Failure) *relay.Reply { return status(502) },
 		Abort:       func(f relay.Failure) []byte { return []byte("data: abort " + string(f.Kind) + "\n\n") },
@@ -196,10 +217,11 @@ func TestStreamOutcomes(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(letterTap{})} })
-			url := serve(t, p, func(o *Options) {
-				o.Client = upstreamFunc(func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, tt.upstream); return err })
+			c := upstreamFunc(func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, tt.upstream); return err })
+			p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
+				return relay.Verdict{Stream: relayOf(letterTap{}, c)}
 			})
+			url := serve(t, p, nil)
 			resp, err := client(t).Post(url, "", strings.NewReader("x"))
 			if got := body(t, resp, err); got != tt.want || resp.StatusCode != tt.status {
 				t.Errorf("%d %q, want %d %q", resp.StatusCode, got, tt.status, tt.want)
@@ -214,6 +236,10 @@ func TestStreamOutcomes(t *testing.T) {
 // A panic ends one request and nothing else: before the answer by a 500, within a stream by its error event.
 func TestPanics(t *testing.T) {
 	explode := true
+	model := upstreamFunc(func(_ context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, "data: c\n\n")
+		return err
+	})
 	p := newPolicy(func(_ context.Context, r *relay.Request) relay.Verdict {
 		switch r.Path {
 		case "/decide":
@@ -221,16 +247,11 @@ func TestPanics(t *testing.T) {
 		case "/produce":
 			return relay.Verdict{Produce: func(context.Context) *relay.Reply { panic("produce") }}
 		case "/stream":
-			return relay.Verdict{Relay: relayOf(letterTap{explode: explode})}
+			return relay.Verdict{Stream: relayOf(letterTap{explode: explode}, model)}
 		}
 		return relay.Verdict{Reply: status(200)}
 	})
-	url := serve(t, p, func(o *Options) {
-		o.Client = upstreamFunc(func(_ context.Context, w io.Writer) error {
-			_, err := io.WriteString(w, "data: c\n\n")
-			return err
-		})
-	})
+	url := serve(t, p, nil)
 	c := client(t)
 	for _, path := range []string{"/decide", "/produce", "/stream"} {
 		resp, err := c.Post(url+path, "", nil)
@@ -247,16 +268,15 @@ func TestPanics(t *testing.T) {
 
 func TestAPanicWithinAStreamIsAnErrorEvent(t *testing.T) {
 	tap := &laterTap{}
-	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(tap)} })
 	sent := make(chan struct{})
-	url := serve(t, p, func(o *Options) {
-		o.Client = upstreamFunc(func(_ context.Context, w io.Writer) error {
-			_, _ = io.WriteString(w, "data: c\n\n")
-			<-sent
-			_, err := io.WriteString(w, "data: c\n\n")
-			return err
-		})
+	model := upstreamFunc(func(_ context.Context, w io.Writer) error {
+		_, _ = io.WriteString(w, "data: c\n\n")
+		<-sent
+		_, err := io.WriteString(w, "data: c\n\n")
+		return err
 	})
+	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Stream: relayOf(tap, model)} })
+	url := serve(t, p, nil)
 	resp, err := client(t).Post(url, "", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -323,19 +343,19 @@ func TestABodyThatDoesNotArrive(t *testing.T) {
 // A client that reads nothing is left once a write has taken too long, and its upstream is cancelled.
 func TestStalledReadersAreLeft(t *testing.T) {
 	cancelled := make(chan struct{})
-	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Relay: relayOf(letterTap{})} })
-	url := serve(t, p, func(o *Options) {
-		o.WriteTimeout = 100 * time.Millisecond
-		o.Client = upstreamFunc(func(_ context.Context, w io.Writer) error {
-			defer close(cancelled)
-			event := []byte("data: c" + strings.Repeat("x", 64<<10) + "\n\n")
-			for {
-				if _, err := w.Write(event); err != nil {
-					return err
-				}
+	model := upstreamFunc(func(_ context.Context, w io.Writer) error {
+		defer close(cancelled)
+		event := []byte("data: c" + strings.Repeat("x", 64<<10) + "\n\n")
+		for {
+			if _, err := w.Write(event); err != nil {
+				return err
 			}
-		})
+		}
 	})
+	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
+		return relay.Verdict{Stream: relayOf(letterTap{}, model)}
+	})
+	url := serve(t, p, func(o *Options) { o.WriteTimeout = 100 * time.Millisecond })
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -363,11 +383,16 @@ func TestServeFailsWithItsListener(t *testing.T) {
 }
 
 func TestDrainDeadline(t *testing.T) {
+	model := upstreamFunc(func(ctx context.Context, w io.Writer) error {
+		_, _ = io.WriteString(w, "data: c\n\n")
+		<-ctx.Done()
+		return ctx.Err()
+	})
 	for name, tt := range map[string]struct {
 		verdict relay.Verdict
 		want    string
 	}{
-		"relayed":                 {relay.Verdict{Relay: relayOf(letterTap{})}, "data: c\n\ndata: abort draining\n\n"},
+		"relayed":                 {relay.Verdict{Stream: relayOf(letterTap{}, model)}, "data: c\n\ndata: abort draining\n\n"},
 		"produced":                {relay.Verdict{Stream: waiting(relay.Content)}, "data: x\n\ndata: abort draining\n\n"},
 		"produced, with progress": {relay.Verdict{Stream: waiting(relay.Preamble)}, "data: x\n\ndata: abort draining\n\n"},
 	} {
@@ -388,11 +413,6 @@ func drainDeadline(t *testing.T, verdict relay.Verdict, want string) {
 		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1, Connections: many, BodyTimeout: patience, WriteTimeout: patience,
 		ReplyTimeout: patience,
 		DrainTimeout: 50 * time.Millisecond,
-		Client: upstreamFunc(func(ctx context.Context, w io.Writer) error {
-			_, _ = io.WriteString(w, "data: c\n\n")
-			<-ctx.Done()
-			return ctx.Err()
-		}),
 	})
 	go func() { ended <- engine.Serve(ctx, l, p) }()
 	resp, err := client(t).Post("http://"+l.Addr().String(), "", nil)

@@ -70,40 +70,24 @@ func (b *incoming) Read(p []byte) (int, error) {
 	return n, err
 }
 
-var errTooLarge = errors.New("request body too large")
-
 // read takes the body to its end before anybody looks at it: an upstream that answers early could otherwise make
-// the server close the body, and with it the exchange.
-func (b *incoming) read(ctx context.Context, x relay.Exchange) ([]byte, relay.Refusal, error) {
-	limit := x.BodyLimit()
+// the server close the body, and with it the exchange. The error is ReadAll's.
+func (b *incoming) read(ctx context.Context, m relay.Memory, limit int64) ([]byte, error) {
 	b.limit = limit
 	if b.length > limit {
-		return nil, relay.BodyTooLarge, errTooLarge
+		return nil, relay.ErrTooLong
 	}
 	if b.arrived {
-		return nil, 0, nil
+		return nil, nil
 	}
 	b.conn.enter(reading)
 	timeout := b.engine.options.BodyTimeout
 	b.started, b.stall, b.within, b.rate = time.Now(), timeout, timeout, bodyRate
-	body, err := relay.ReadAll(ctx, x, relay.Turns(b), b.length, int(limit))
-	refusal := refusalOf(err)
-	if err != nil && refusal == relay.BodyUnreadable {
+	body, err := relay.ReadAll(ctx, m, relay.Turns(b), b.length, int(limit))
+	if err != nil && relay.RefusalOf(err) == relay.BodyUnreadable {
 		b.length = -1 // what comes now is not worth a connection any more
 	}
-	return body, refusal, err
-}
-
-// refusalOf says why a body could not be read.
-func refusalOf(err error) relay.Refusal {
-	failure, _ := errors.AsType[relay.Failure](err)
-	switch {
-	case errors.Is(err, relay.ErrTooLong), failure.Kind == relay.FailedTooLarge:
-		return relay.BodyTooLarge
-	case failure.Kind == relay.FailedMemory:
-		return relay.NoMemory
-	}
-	return relay.BodyUnreadable
+	return body, err //nolint:wrapcheck // relay asks what it means
 }
 
 // short says whether what is left will be read in any case.

@@ -16,12 +16,13 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/relay/enginetest"
 )
 
 // virtual is an engine in virtual time.
 type virtual struct {
 	t     *testing.T
-	l     *pipes
+	l     *enginetest.Listener
 	drain func() // begins it, and waits for its end
 }
 
@@ -36,7 +37,7 @@ func inBubble(t *testing.T, p relay.Policy, change func(*Options), do func(t *te
 		if change != nil {
 			change(&o)
 		}
-		v := &virtual{t: t, l: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
+		v := &virtual{t: t, l: enginetest.Listen()}
 		ctx, begin := context.WithCancel(context.WithoutCancel(t.Context()))
 		ended := make(chan struct{})
 		go func() {
@@ -54,8 +55,10 @@ func inBubble(t *testing.T, p relay.Policy, change func(*Options), do func(t *te
 // dial returns a connection on which text was sent.
 func (v *virtual) dial(text string) net.Conn {
 	v.t.Helper()
-	conn, server := net.Pipe()
-	v.l.conns <- server
+	conn, err := v.l.Dial(v.t.Context())
+	if err != nil {
+		v.t.Fatal(err)
+	}
 	v.t.Cleanup(func() { _ = conn.Close() })
 	if _, err := io.WriteString(conn, text); err != nil {
 		v.t.Fatal(err)

@@ -18,55 +18,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/relay/enginetest"
 )
 
-// pipes is a listener in memory: within a bubble its connections know virtual time only.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	select {
-	case <-p.closed:
-	default:
-		close(p.closed)
-	}
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-// inVirtualTime answers one request by the verdict, whose upstreams the functions are in turn, and hands the
-// connection of a client that has sent it to do.
-func inVirtualTime(t *testing.T, verdict relay.Verdict, upstreams []upstreamFunc, do func(t *testing.T, conn net.Conn)) relay.Outcome {
+// inVirtualTime answers one request by the verdict, and hands the connection of a client that has sent it to do.
+func inVirtualTime(t *testing.T, verdict relay.Verdict, do func(t *testing.T, conn net.Conn)) relay.Outcome {
 	t.Helper()
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return verdict })
-	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-	called := 0
+	l := enginetest.Listen()
 	engine := New(Options{
 		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1, Connections: many, BodyTimeout: patience, WriteTimeout: 30 * time.Second,
 		ReplyTimeout: patience,
 		DrainTimeout: time.Second,
-		Client: clientFunc(func(ctx context.Context, c *relay.Call) (*relay.Answer, error) {
-			called++
-			return upstreams[called-1].Do(ctx, c)
-		}),
 	})
 	ctx, drain := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Serve(ctx, l, p) }()
-	conn, server := net.Pipe()
-	l.conns <- server
+	conn, err := l.Dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -164,19 +135,17 @@ func TestKeepAlive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var upstreams []upstreamFunc
-				for _, words := range tt.upstreams {
-					upstreams = append(upstreams, script(words))
-				}
 				attempts := 0
-				stream := relayOf(letterTap{})
-				stream.Next = func(after relay.Failure) (*relay.Attempt, relay.Failure) {
-					if attempts == len(upstreams) {
+				model := clientFunc(func(ctx context.Context, c *relay.Call) (*relay.Answer, error) {
+					return script(tt.upstreams[attempts-1]).Do(ctx, c)
+				})
+				stream := relayAll(model, func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+					if attempts == len(tt.upstreams) {
 						return nil, after
 					}
 					attempts++
 					return &relay.Attempt{Call: &relay.Call{}, Tap: letterTap{}, FirstToken: 30 * time.Second, Idle: time.Minute, Release: func() {}}, after
-				}
+				})
 				stream.MaxDuration, stream.Timeout = time.Hour, time.Hour
 				if tt.timeout > 0 {
 					stream.Timeout = tt.timeout
@@ -184,7 +153,7 @@ func TestKeepAlive(t *testing.T) {
 				if !tt.none {
 					stream.KeepAlive = 10 * time.Second
 				}
-				o := inVirtualTime(t, relay.Verdict{Relay: stream}, upstreams, func(t *testing.T, conn net.Conn) {
+				o := inVirtualTime(t, relay.Verdict{Stream: stream}, func(t *testing.T, conn net.Conn) {
 					t.Helper()
 					status, events := timed(t, conn)
 					if want := max(tt.status, 200); status != want {
@@ -205,9 +174,9 @@ func TestKeepAlive(t *testing.T) {
 // The upstream ends its answer late, and the comments are frequent: the done event is the last all the same.
 func TestNothingFollowsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stream := relayOf(letterTap{})
+		stream := relayOf(letterTap{}, script("c d 1h"))
 		stream.KeepAlive = time.Millisecond
-		inVirtualTime(t, relay.Verdict{Relay: stream}, []upstreamFunc{script("c d 1h")}, func(t *testing.T, conn net.Conn) {
+		inVirtualTime(t, relay.Verdict{Stream: stream}, func(t *testing.T, conn net.Conn) {
 			t.Helper()
 			if _, events := timed(t, conn); !cmp.Equal(events, []string{"0s data: c", "0s data: d"}) {
 				t.Errorf("events %q", events)
@@ -224,7 +193,7 @@ func TestNoCommentInAReply(t *testing.T) {
 			return failureOf(ctx, out.Reply(status(418)))
 		})
 		stream.KeepAlive = 10 * time.Millisecond
-		o := inVirtualTime(t, relay.Verdict{Stream: stream}, nil, func(t *testing.T, conn net.Conn) {
+		o := inVirtualTime(t, relay.Verdict{Stream: stream}, func(t *testing.T, conn net.Conn) {
 			t.Helper()
 			if status, got := timed(t, conn); status != 418 || !cmp.Equal(got, []string{"1s reply"}) {
 				t.Errorf("%d %q", status, got)
@@ -247,7 +216,7 @@ func TestCommentsFindStalledReaders(t *testing.T) {
 			return relay.Failure{}
 		})
 		stream.KeepAlive, stream.Timeout, stream.MaxDuration = 10*time.Second, time.Hour, time.Hour
-		o := inVirtualTime(t, relay.Verdict{Stream: stream}, nil, func(t *testing.T, _ net.Conn) {
+		o := inVirtualTime(t, relay.Verdict{Stream: stream}, func(t *testing.T, _ net.Conn) {
 			t.Helper() // and reads nothing
 		})
 		// Ten seconds of silence, and the thirty that a write may take.

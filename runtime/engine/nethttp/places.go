@@ -44,7 +44,7 @@ func (p *places) Accept() (net.Conn, error) {
 	if tcp, ok := accepted.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // the kernel's own choice serves too
 	}
-	c := &conn{Conn: accepted, stall: p.stall, since: time.Now()}
+	c := newConn(accepted, p.stall)
 	c.leave = func() { p.leave(c) }
 	if err := p.enter(c); err != nil {
 		_ = accepted.Close()

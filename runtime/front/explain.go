@@ -1,4 +1,4 @@
-package gateway
+package front
 
 import (
 	"encoding/json"
@@ -17,25 +17,14 @@ const (
 
 // explain makes of an upstream's refusal what may be told to the client whose request was refused: nothing that is a secret
 // of this gateway, of whichever upstream, or looks like a key. Agents and SDKs act on the code.
-func (g *Gateway) explain(said llm.Rejection) *problem.Said {
-	secrets := g.secrets()
+func (e *Endpoints) explain(said llm.Rejection) *problem.Said {
+	secrets := e.Secrets()
 	return &problem.Said{
 		Message: redact.Text(said.Message, secrets, maxSaid),
 		Type:    name(said.Type, secrets),
 		Param:   redact.Text(said.Param, secrets, maxSaidName),
 		Code:    code(said.Code, secrets),
 	}
-}
-
-// secrets are all values that this gateway could send to anyone: those of the config, read anew where they are due, and
-// those with which calls that are still open were made.
-func (g *Gateway) secrets() []string {
-	if s := g.store.snapshot(); s != nil {
-		for _, file := range s.secrets {
-			g.credentials.Loaded(file.Path())
-		}
-	}
-	return g.credentials.Known()
 }
 
 // What programs compare is a word.

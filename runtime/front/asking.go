@@ -1,4 +1,4 @@
-package gateway
+package front
 
 import (
 	"context"
@@ -17,13 +17,13 @@ type asking struct {
 	*completions
 
 	request llm.ClientRequest
-	model   *model
+	model   *Model
 	reply   []byte
 }
 
 // answer is the whole answer.
 func (a *asking) answer(ctx context.Context, plan *upstream.Plan) *relay.Reply {
-	_, failure := upstream.Fetch(ctx, a.env.Client, plan.Attempts(), upstream.Expect{}, a.env.Observe)
+	_, failure := upstream.Fetch(ctx, a.Client, plan.Attempts(), upstream.Expect{}, a.Observe)
 	if failure.Kind != relay.NoFailure {
 		return a.refuse(failure)
 	}
@@ -44,14 +44,14 @@ func (a *asking) whole(u *upstream.Upstream) (*upstream.Question, error) {
 }
 
 func (a *asking) read(d llm.Dialect, body []byte) ([]byte, error) {
-	if d == a.front {
-		return a.front.Rename(body, a.model.name) //nolint:wrapcheck // it says what is wrong with the answer
+	if d == a.Front {
+		return a.Front.Rename(body, a.model.Name) //nolint:wrapcheck // it says what is wrong with the answer
 	}
 	done, err := d.ReadCompletion(body)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // likewise
 	}
-	return a.front.WriteCompletion(done, a.model.name, time.Now()), nil
+	return a.Front.WriteCompletion(done, a.model.Name, time.Now()), nil
 }
 
 // stream asks for a stream.
@@ -60,19 +60,19 @@ func (a *asking) stream(u *upstream.Upstream) (*upstream.Question, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.Dialect == a.front {
-		q.Tap = llm.NewTap(u.Dialect, llm.TapOptions{Alias: a.model.name})
+	if u.Dialect == a.Front {
+		q.Tap = llm.NewTap(u.Dialect, llm.TapOptions{Alias: a.model.Name})
 		return q, nil
 	}
-	writer := a.front.NewStream(a.model.name, time.Now())
+	writer := a.Front.NewStream(a.model.Name, time.Now())
 	q.Tap = llm.NewTap(u.Dialect, llm.TapOptions{Writer: writer, Rest: writer.Rest})
 	return q, nil
 }
 
 // question is the request in the words of an upstream. Only what was sent in the client's own words is explained in them.
 func (a *asking) question(u *upstream.Upstream) (*upstream.Question, error) {
-	if u.Dialect == a.front {
-		return &upstream.Question{Path: a.front.ChatPath(), Body: a.request.WithModel(u.Model), Explain: a.said}, nil
+	if u.Dialect == a.Front {
+		return &upstream.Question{Path: a.Front.ChatPath(), Body: a.request.WithModel(u.Model), Explain: a.said}, nil
 	}
 	chat, wrong := a.request.Chat()
 	if wrong != nil {
@@ -86,7 +86,7 @@ func (a *asking) question(u *upstream.Upstream) (*upstream.Question, error) {
 }
 
 // said is what the client may be told of an upstream's refusal.
-func (a *asking) said(body []byte) *problem.Said { return a.explain(a.front.ReadRejection(body)) }
+func (a *asking) said(body []byte) *problem.Said { return a.explain(a.Front.ReadRejection(body)) }
 
 // unasked is the failure of an upstream to which a request cannot be put: another may take it. The client is told as if the
 // upstream had refused it.

@@ -1,0 +1,55 @@
+package relay
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// Progress writes to a connection whose client has to take something now and then: it is left when it takes nothing for
+// as long as a stall may last. One that reads slowly is written to until the answer's own bound.
+type Progress struct {
+	conn  net.Conn
+	stall time.Duration
+
+	mu    sync.Mutex
+	until time.Time // bounds all writes of an answer; zero for none
+}
+
+// NewProgress returns a writer to a connection. The stall is how long a write may make no progress.
+func NewProgress(c net.Conn, stall time.Duration) *Progress { return &Progress{conn: c, stall: stall} }
+
+// Write implements io.Writer.
+func (p *Progress) Write(bytes []byte) (int, error) {
+	written := 0
+	for {
+		last := p.next()
+		n, err := p.conn.Write(bytes[written:])
+		written += n
+		if err == nil || n == 0 || last || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return written, err
+		}
+	}
+}
+
+// next sets the deadline of the next write, and says whether it is the answer's own.
+func (p *Progress) next() (last bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	by := time.Now().Add(p.stall)
+	if !p.until.IsZero() && p.until.Before(by) {
+		by, last = p.until, true
+	}
+	_ = p.conn.SetWriteDeadline(by) // it fails only where the connection is closed, as the write will
+	return last
+}
+
+// Until bounds all writes of an answer, also one that waits now. The zero time is no bound.
+func (p *Progress) Until(t time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.until = t
+	return p.conn.SetWriteDeadline(t)
+}
