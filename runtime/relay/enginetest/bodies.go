@@ -1,0 +1,112 @@
+package enginetest
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+func bodyChecks() []check {
+	return []check{
+		{"bodies: limits", limits},
+		{"bodies: a client is asked for one that it announces", asked},
+		{"bodies: one that does not arrive", missingBodies},
+		{"bodies: no memory for one", noMemory},
+		{"bodies: two requests on one connection", twoRequests},
+	}
+}
+
+func limits(t *testing.T, s *stand) {
+	t.Helper()
+	const limit = 1 << 10
+	p := replying()
+	s.serve(p)
+	for name, tt := range map[string]struct {
+		request string
+		status  int
+		length  int
+	}{
+		"none":               {get, http.StatusOK, 0},
+		"at the limit":       {post(strings.Repeat("x", limit)), http.StatusOK, limit},
+		"in a chunk":         {chunked(strings.Repeat("x", limit)), http.StatusOK, limit},
+		"above":              {post(strings.Repeat("x", limit+1)), http.StatusRequestEntityTooLarge, 0},
+		"above, in a chunk":  {chunked(strings.Repeat("x", limit+1)), http.StatusRequestEntityTooLarge, 0},
+		"announced as above": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n", http.StatusRequestEntityTooLarge, 0},
+	} {
+		got := read(t, s.dial(tt.request))
+		if got.status != tt.status || tt.status == http.StatusOK && len(got.text()) != tt.length {
+			t.Errorf("%s: %d with %d bytes, want %d with %d", name, got.status, len(got.text()), tt.status, tt.length)
+		}
+		if tt.status == http.StatusOK {
+			p.wants(t, relay.Replied, relay.NoFailure)
+		}
+	}
+}
+
+func asked(t *testing.T, s *stand) {
+	t.Helper()
+	p := replying()
+	s.serve(p)
+	conn := s.dial("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+	if got := read(t, conn); got.status != http.StatusContinue {
+		t.Errorf("%+v", got)
+	}
+	send(conn, "abc")
+	if got := read(t, conn); got.status != http.StatusOK || got.text() != "abc" {
+		t.Errorf("%+v", got)
+	}
+	p.wants(t, relay.Replied, relay.NoFailure)
+}
+
+func missingBodies(t *testing.T, s *stand) {
+	t.Helper()
+	s.serve(replying())
+	const half = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"
+	for _, request := range []string{missing, missing + "abc", half} {
+		began := time.Now()
+		if text := rest(t, s.dial(request), bounds.BodyTimeout+tidy); !strings.HasPrefix(text, "HTTP/1.1 408") {
+			t.Errorf("after %q: %q", request, text)
+		}
+		if took := time.Since(began); took < bounds.BodyTimeout {
+			t.Errorf("after %q: given up after %s", request, took)
+		}
+	}
+}
+
+// full is memory of which there is none.
+type full struct{ relay.Memory }
+
+// Reserve implements relay.Memory.
+func (full) Reserve(context.Context, int) error { return relay.Failure{Kind: relay.FailedMemory} }
+
+func noMemory(t *testing.T, s *stand) {
+	t.Helper()
+	p := replying()
+	p.Memory = full{relay.Unlimited}
+	s.serve(p)
+	for _, request := range []string{post("abc"), chunked("abc")} {
+		if got := read(t, s.dial(request)); got.status != http.StatusTooManyRequests {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
+func twoRequests(t *testing.T, s *stand) {
+	t.Helper()
+	p := replying()
+	s.serve(p)
+	conn := s.dial(post("abc"))
+	for _, body := range []string{"abc", "defg"} {
+		if got := read(t, conn); got.status != http.StatusOK || got.text() != body || got.close {
+			t.Errorf("%+v, want %q", got, body)
+		}
+		p.wants(t, relay.Replied, relay.NoFailure)
+		if body == "abc" {
+			send(conn, post("defg"))
+		}
+	}
+}
