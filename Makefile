@@ -39,7 +39,7 @@ help: ## List the targets.
 ##@ Prepare
 
 .PHONY: deps
-deps: tools assets oracle-deps browser-deps suite-deps cluster-deps k8s ## Install and build what the other targets need; slow once, for it builds Kubernetes.
+deps: tools assets oracle-deps browser-deps suite-deps cluster-deps k8s ## Install and build everything that the other targets need; slow the first time, because it builds Kubernetes.
 	go mod download
 
 .PHONY: tools
@@ -94,7 +94,7 @@ cluster-deps: $(CLUSTER)
 
 # The empty tag list: controller-gen otherwise loads packages without generated code, which custom-metrics-apiserver needs.
 .PHONY: generate
-generate: $(addprefix $(TOOLS)/,controller-gen crd-ref-docs helm-docs) ## Write what is generated: deepcopy, CRD, RBAC, the chart's copies, reference pages.
+generate: $(addprefix $(TOOLS)/,controller-gen crd-ref-docs helm-docs) ## Write the generated files: deepcopy, CRD, RBAC, the chart's copies, reference pages.
 	$(TOOLS)/controller-gen object crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(TOOLS)/controller-gen --load-build-tags= rbac:roleName=llmservice-manager paths=./controllers/... output:rbac:artifacts:config=config/rbac
 	cp config/crd/bases/serving.llmservice.dev_llmservices.yaml $(CHART)/files/crd.yaml
@@ -114,7 +114,7 @@ tidy: ## Tidy every go.mod.
 ##@ Check
 
 .PHONY: verify
-verify: verify-generated verify-pages lint house verify-manifests verify-tidy verify-tree ## Check all that needs no run: generated files, style, imports, manifests.
+verify: verify-generated verify-pages lint house verify-manifests verify-tidy verify-tree ## Check everything that needs no run: generated files, style, imports, manifests.
 
 .PHONY: verify-generated
 verify-generated:
@@ -126,7 +126,7 @@ verify-pages:
 	runtime/openapi/redoc/fetch --check
 
 .PHONY: lint
-lint: $(GOLANGCI) ## Run the linters; .golangci.yaml has a reason for each exception.
+lint: $(GOLANGCI) ## Run the linters; .golangci.yaml gives a reason for each exception.
 	for m in $(MODULES); do (cd $$m && $(GOLANGCI) run --config $(CURDIR)/.golangci.yaml --allow-parallel-runners); done
 
 # Not cached: the rules look at more than the code of their own package.
@@ -185,12 +185,12 @@ fuzz: ## Fuzz each parser for FUZZ_SECONDS.
 
 # A part of test-go as well, which prints nothing where all is as listed.
 .PHONY: oracle
-oracle: oracle-deps ## Ask FastAPI and the gateway the same, and print what they answer differently.
+oracle: oracle-deps ## Send the same requests to FastAPI and the gateway, and print the differences.
 	go test -count=1 -v -run TestMigration ./test/oracle
 
 # It has the build tag hostile, which keeps it out of test-go: it wants both cores of a machine for itself.
 .PHONY: hostile
-hostile: $(TOOLS)/gotestsum ## Attack a gateway in a control group of 256 MiB, beside paced streams (root, Linux).
+hostile: $(TOOLS)/gotestsum ## Attack a gateway in a control group of 256 MiB while it serves paced streams (root, Linux).
 	@mkdir -p $(REPORTS)
 	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/hostile.json -- -tags hostile -count=1 -timeout 12m ./test/hostile
 
@@ -213,7 +213,7 @@ e2e-service: $(TOOLS)/gotestsum cluster-deps k8s images
 # expression over SCRIPT/FAULT, chooses there; SOAK here.
 SOAK ?= .
 .PHONY: soak
-soak: $(TOOLS)/gotestsum assets ## Play every script under every fault, write docs/reliability.md; then look at more states of the protocol, and at every edit of a field.
+soak: $(TOOLS)/gotestsum assets ## Play every script under every fault, write docs/reliability.md; then check more states of the protocol, and every edit of a field.
 	@mkdir -p $(REPORTS)
 	KUBEBUILDER_ASSETS=$$($(CLUSTER) assets) LLMSERVICE_FAULTS='$(SOAK)' LLMSERVICE_FAULTS_REPORT=$(CURDIR)/docs/reliability.md \
 	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/soak.json -- -count=1 -timeout 4h ./test/faults
@@ -226,7 +226,7 @@ test-summary: $(TOOLS)/gotestsum
 	@$(TOOLS)/gotestsum --format none --hide-summary=skipped,output --raw-command -- cat $(REPORTS)/*.json
 
 .PHONY: bench
-bench: ## Run the Go benchmarks, and what bench/ measures; on an idle machine.
+bench: ## Run the Go benchmarks, and the measurements of bench/; on an idle machine.
 	go test -run '^$$' -bench . -benchmem ./runtime/...
 	go run ./bench/isolation
 
@@ -237,14 +237,14 @@ bench-operator: assets ## Measure the operator with thousands of services and po
 ##@ Run
 
 .PHONY: dev
-dev: ## Serve SAMPLE on loopback without a cluster, before a scripted model, with reload on save.
+dev: ## Serve SAMPLE on loopback with a scripted model, without a cluster, and reload it on save.
 	@mkdir -p build/bin
 	go build -o build/bin/ ./cmd/kubectl-llmservice ./test/mockllm/cmd/mockllm
 	build/bin/mockllm -listen $(MOCK) & trap "kill $$!" EXIT; \
 	build/bin/kubectl-llmservice dev -f $(SAMPLE) $(DEV_FLAGS)
 
 .PHONY: demo
-demo: cluster-deps k8s ## Show the whole way on a local Kubernetes, each step checked (root, Linux).
+demo: cluster-deps k8s ## Show everything on a local Kubernetes, and check each step (root, Linux).
 	go run ./test/demo
 
 # grpcnotrace: grpc's tracing would make the manager half as large again.
@@ -257,7 +257,7 @@ images: $(CLUSTER) ## Build the images as archives in build/images, for docker l
 	done
 
 .PHONY: cluster-up
-cluster-up: cluster-deps k8s ## Start the local Kubernetes; nothing to do where it runs.
+cluster-up: cluster-deps k8s ## Start the local Kubernetes, unless it runs.
 	$(CLUSTER) up
 
 .PHONY: cluster-down
@@ -265,5 +265,5 @@ cluster-down: $(CLUSTER) ## Stop the local Kubernetes and leave nothing behind.
 	$(CLUSTER) down
 
 .PHONY: clean
-clean: ## Remove what was built in the checkout; ~/.cache/llmservice stays.
+clean: ## Remove the files built in the checkout; ~/.cache/llmservice is kept.
 	rm -rf build

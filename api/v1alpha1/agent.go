@@ -8,7 +8,7 @@ type Agent struct {
 	// +kubebuilder:validation:MaxLength=63
 	Upstream string `json:"upstream,omitempty"`
 
-	// messages are the turns before the agent's own, from 1 to 64.
+	// messages are the turns that come before the agent's own, from 1 to 64.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -24,14 +24,14 @@ type Agent struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Tools []string `json:"tools,omitempty"`
 
-	// maxTurns is how often the model is asked at most, from 1 to 32. Default: 8.
+	// maxTurns is the maximum number of times that the model is asked, from 1 to 32. Default: 8.
 	// +optional
 	// +kubebuilder:default=8
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=32
 	MaxTurns int32 `json:"maxTurns,omitempty"`
 
-	// maxParallel is how many tools run at once, from 1 to 32. Default: 4.
+	// maxParallel is the number of tools that run at the same time, from 1 to 32. Default: 4.
 	// +optional
 	// +kubebuilder:default=4
 	// +kubebuilder:validation:Minimum=1
@@ -44,7 +44,7 @@ type Agent struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Parameters *JSON `json:"parameters,omitempty"`
 
-	// output makes the last answer a JSON value.
+	// output turns the last answer into a JSON value.
 	// +optional
 	Output *Output `json:"output,omitempty"`
 }

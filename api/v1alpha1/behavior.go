@@ -3,71 +3,72 @@ package v1alpha1
 import "k8s.io/apimachinery/pkg/api/resource"
 
 // ScalingBehavior limits how fast the number of replicas changes. It has the members of a HorizontalPodAutoscaler's
-// behavior (autoscaling/v2), and is passed on to one. The types are our own, because those of Kubernetes have no bounds:
-// the API server would take what the HorizontalPodAutoscaler then refuses.
+// behavior (autoscaling/v2), and is passed on to one. The types are our own, because those of Kubernetes have no limits:
+// the API server would accept values that the HorizontalPodAutoscaler then refuses.
 type ScalingBehavior struct {
 	// scaleUp limits how fast replicas are added. Default: at most 4 replicas or 100 % of them in 15 seconds, whichever is more,
 	// without a stabilization window.
 	// +optional
 	ScaleUp *ScalingRules `json:"scaleUp,omitempty"`
 
-	// scaleDown limits how fast replicas are removed. Default: none until 300 seconds have passed since a higher number was
-	// proposed, then all that are too many.
+	// scaleDown limits how fast replicas are removed. Default: no replica is removed until 300 seconds have passed since a
+	// higher number was proposed; then all superfluous replicas are.
 	// +optional
 	ScaleDown *ScalingRules `json:"scaleDown,omitempty"`
 }
 
-// ScalingPolicySelect says which of several policies holds.
+// ScalingPolicySelect says which of several policies applies.
 //
 // +kubebuilder:validation:Enum=Max;Min;Disabled
 type ScalingPolicySelect string
 
-// ScalingPolicyType is what the value of a policy counts.
+// ScalingPolicyType is the unit of a policy's value.
 //
 // +kubebuilder:validation:Enum=Pods;Percent
 type ScalingPolicyType string
 
 // ScalingRules limit how fast the number of replicas changes in one direction.
 type ScalingRules struct {
-	// stabilizationWindowSeconds is for how many seconds proposals are remembered, from 0 to 3600: the number of replicas
-	// rises to the least of them, and falls to the greatest. Default: 0 for scaleUp, 300 for scaleDown.
+	// stabilizationWindowSeconds is the number of seconds for which proposals are remembered, from 0 to 3600: the number of
+	// replicas rises to the lowest of them, and falls to the highest. Default: 0 for scaleUp, 300 for scaleDown.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
 	StabilizationWindowSeconds *int32 `json:"stabilizationWindowSeconds,omitempty"`
 
-	// selectPolicy says which policy holds: Max, the one that allows the greatest change, Min, the one that allows the
-	// least, or Disabled, which allows none in this direction. Default: Max.
+	// selectPolicy says which policy applies: Max, the one that allows the greatest change; Min, the one that allows the
+	// smallest; or Disabled, which allows no change in this direction. Default: Max.
 	// +optional
 	SelectPolicy ScalingPolicySelect `json:"selectPolicy,omitempty"`
 
-	// policies each say how many replicas may be added or removed in a span of time, from 1 to 16.
+	// policies each limit the replicas that may be added or removed in a period. From 1 to 16.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Policies []ScalingPolicy `json:"policies,omitempty"`
 
-	// tolerance is by how much of its target a metric may be off before the number of replicas changes: a quantity from
-	// 0 to below 1, such as 0.05 or 50m for 5 %. Default: the cluster's, which is 10 % unless its administrator chose another.
+	// tolerance is the part of its target by which a metric may be off before the number of replicas changes: a quantity
+	// from 0 to below 1, such as 0.05 or 50m for 5 %. Default: the cluster's tolerance, which is 10 % unless its
+	// administrator changed it.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="string(self).size() <= 32 && isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0')) && quantity(string(self)).isLessThan(quantity('1'))",message="tolerance must be a quantity from 0 to below 1, such as 0.05 for 5 %"
 	Tolerance *resource.Quantity `json:"tolerance,omitempty"`
 }
 
-// A policy says how many replicas may be added or removed in a span of time.
+// A policy limits the replicas that may be added or removed in a period.
 type ScalingPolicy struct {
-	// type is what value counts: Pods, or Percent of the replicas that there were when the span began.
+	// type is the unit of value: Pods, or Percent of the replicas at the start of the period.
 	// +required
 	Type ScalingPolicyType `json:"type,omitempty"`
 
-	// value is how many replicas, or how many percent of them, may be added or removed, from 1 to 100000.
+	// value is the number of replicas, or the percentage of them, that may be added or removed, from 1 to 100000.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
 	Value int32 `json:"value,omitempty"`
 
-	// periodSeconds is the span of time in seconds, from 1 to 1800.
+	// periodSeconds is the length of the period in seconds, from 1 to 1800.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1800

@@ -8,7 +8,7 @@ type Call struct {
 	// +kubebuilder:validation:MaxLength=63
 	Function string `json:"function,omitempty"`
 
-	// input is a JSON value whose strings are templates. Default: an object without members.
+	// input is a JSON value whose strings are templates. Default: an empty object.
 	// +optional
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields

@@ -33,14 +33,14 @@ type Chat struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Parameters *JSON `json:"parameters,omitempty"`
 
-	// output makes the answer a JSON value.
+	// output turns the answer into a JSON value.
 	// +optional
 	Output *Output `json:"output,omitempty"`
 }
 
 // Message is one turn of a chat, or a list of turns.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.history) ? !has(self.role) && !has(self.content) : has(self.role) && has(self.content)",message="want role and content, or history alone"
+// +kubebuilder:validation:XValidation:rule="has(self.history) ? !has(self.role) && !has(self.content) : has(self.role) && has(self.content)",message="set role and content, or only history"
 type Message struct {
 	// role says who speaks: system, user or assistant.
 	// +optional
@@ -59,22 +59,22 @@ type Message struct {
 	History string `json:"history,omitempty"`
 }
 
-// ResponseFormat says what an upstream is asked for where an answer is to be JSON.
+// ResponseFormat says how an upstream is asked for JSON.
 //
 // +kubebuilder:validation:Enum=Schema;JSONObject;Nothing
 type ResponseFormat string
 
-// What an upstream may be asked for.
+// The ways in which an upstream may be asked for JSON.
 const (
-	// ResponseSchema asks for JSON of the schema, as OpenAI's structured outputs.
+	// ResponseSchema asks for JSON that follows the schema, as OpenAI's structured outputs do.
 	ResponseSchema ResponseFormat = "Schema"
-	// ResponseJSONObject asks for any JSON object; OpenAI wants the messages to ask for JSON, too.
+	// ResponseJSONObject asks for any JSON object; OpenAI requires that the messages ask for JSON, too.
 	ResponseJSONObject ResponseFormat = "JSONObject"
-	// ResponseNothing leaves it to the messages to ask.
+	// ResponseNothing sends no response_format: only the messages ask.
 	ResponseNothing ResponseFormat = "Nothing"
 )
 
-// Output makes a model's answer a JSON value.
+// Output turns a model's answer into a JSON value.
 type Output struct {
 	// schema is the JSON Schema (draft 2020-12) of the value.
 	// +required
@@ -82,14 +82,15 @@ type Output struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Schema *JSON `json:"schema,omitempty"`
 
-	// responseFormat says what the upstream is asked for: Schema (a response_format with the schema), JSONObject (one for
-	// any JSON object) or Nothing (no response_format: the messages alone ask). The answer is held to the schema in
-	// any case. Default: Schema.
+	// responseFormat says how the upstream is asked for JSON: Schema (a response_format with the schema), JSONObject (a
+	// response_format for any JSON object) or Nothing (no response_format; only the messages ask). The answer is checked
+	// against the schema in any case. Default: Schema.
 	// +optional
 	// +kubebuilder:default=Schema
 	ResponseFormat ResponseFormat `json:"responseFormat,omitempty"`
 
-	// repairAttempts is how often the model is told what was wrong and asked again, from 0 to 5. Default: 1.
+	// repairAttempts is the number of times that an invalid answer is sent back to the model with its mistakes, from 0 to
+	// 5. Default: 1.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0

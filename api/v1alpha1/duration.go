@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// DurationPattern is what a Duration may look like: at most four integers, each with a unit of h, m, s or ms
+// DurationPattern matches a Duration: at most four integers, each with a unit of h, m, s or ms
 // (GEP-2257 of the Gateway API).
 const DurationPattern = `^([0-9]{1,5}(h|m|s|ms)){1,4}$`
 
@@ -23,10 +23,10 @@ var durationPattern = regexp.MustCompile(DurationPattern)
 // +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('24h')",message="must be longer than 0s and at most 24h"
 type Duration string
 
-// Parse returns the duration as the standard library's type. It fails on what the API would refuse.
+// Parse returns the duration as the standard library's type. It fails on values that the API would refuse.
 func (d Duration) Parse() (time.Duration, error) {
 	if !durationPattern.MatchString(string(d)) {
-		return 0, fmt.Errorf("duration %q: want integers with a unit of h, m, s or ms, such as 300ms or 1m30s", string(d))
+		return 0, fmt.Errorf("duration %q: must be integers with a unit of h, m, s or ms, such as 300ms or 1m30s", string(d))
 	}
 	parsed, err := time.ParseDuration(string(d))
 	if err != nil {

@@ -1,6 +1,6 @@
 package v1alpha1
 
-// Exposure says where the service can be reached.
+// Exposure says how clients reach the service.
 type Exposure struct {
 	// service is the Service in front of the replicas.
 	// +optional

@@ -8,34 +8,34 @@ type ForEach struct {
 	// +kubebuilder:validation:MaxLength=4096
 	Items string `json:"items,omitempty"`
 
-	// maxItems is how many items the list may have, from 1 to 256; a longer one is an error. Default: 64.
+	// maxItems is the maximum number of items, from 1 to 256; a longer list is an error. Default: 64.
 	// +optional
 	// +kubebuilder:default=64
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=256
 	MaxItems int32 `json:"maxItems,omitempty"`
 
-	// maxParallel is how many calls are made at once, from 1 to 32. Default: 4.
+	// maxParallel is the number of calls at the same time, from 1 to 32. Default: 4.
 	// +optional
 	// +kubebuilder:default=4
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=32
 	MaxParallel int32 `json:"maxParallel,omitempty"`
 
-	// do is the call; its templates read the item as item, and its position, from 0, as index.
+	// do is the call. Its templates read the item as item, and its position, counted from 0, as index.
 	// +required
 	Do *ForEachCall `json:"do,omitempty"`
 }
 
-// ForEachCall is what a forEach does with an item. Exactly one kind is set.
+// ForEachCall is the call that a forEach makes for an item. Exactly one kind is set.
 //
 // +kubebuilder:validation:ExactlyOneOf=chat;embeddings;http;call;agent
 type ForEachCall struct {
-	// timeout bounds the call for one item, such as 5s. Without it the timeouts of what is around it do.
+	// timeout limits the call for one item, such as 5s. Default: only the timeouts around it apply.
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 
-	// onError says what happens where the call fails. Without it the step fails, and the other calls are cancelled.
+	// onError says what happens if the call fails. Default: the step fails, and the other calls are cancelled.
 	// +optional
 	OnError *OnError `json:"onError,omitempty"`
 

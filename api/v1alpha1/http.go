@@ -26,7 +26,7 @@ type HTTPCall struct {
 	// +kubebuilder:validation:Pattern=`^/`
 	Path string `json:"path,omitempty"`
 
-	// query has a template for each member of the URL's query. At most 32.
+	// query has a template for each parameter of the URL's query. At most 32.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	Query map[string]HTTPTemplate `json:"query,omitempty"`
@@ -42,7 +42,7 @@ type HTTPCall struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Body *JSON `json:"body,omitempty"`
 
-	// allowStatus lists statuses that are no failure besides 2xx, from 300 to 599. At most 16.
+	// allowStatus lists the statuses that are not failures, in addition to 2xx, from 300 to 599. At most 16.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

@@ -1,7 +1,7 @@
 package v1alpha1
 
-// ImagePattern is what an image may be called: a registry with or without a port, a path, a tag and a digest, as container
-// runtimes read them (github.com/distribution/reference). A name that it does not match no node can pull.
+// ImagePattern matches the name of an image: a registry with or without a port, a path, a tag and a digest, as container
+// runtimes read them (github.com/distribution/reference). No node can pull an image with another name.
 const ImagePattern = `^(([0-9A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?([.][0-9A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?)*|` +
 	`[[][0-9A-Fa-f:]+[]])(:[0-9]{1,5})?/)?` +
 	`[0-9a-z]+(([.]|__?|-+)[0-9a-z]+)*(/[0-9a-z]+(([.]|__?|-+)[0-9a-z]+)*)*` +

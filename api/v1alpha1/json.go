@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// JSON holds any JSON value as the bytes that were sent: the API server stores it and looks no further.
+// JSON holds any JSON value as the bytes that were sent: the API server stores it without checking it.
 type JSON struct {
 	// Raw is the encoded value. Empty stands for null.
 	Raw []byte `json:"-"`

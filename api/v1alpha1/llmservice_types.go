@@ -2,9 +2,10 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// LLMService describes an LLM service: what it calls, what it answers, and how it runs. The operator turns it into an
-// autoscaled Deployment of gateways. Its name is a DNS label of at most 50 characters that begins with a letter, since
-// its children and its host name derive from it, and not default or kubernetes, which Kubernetes' own objects are called.
+// LLMService describes an LLM service: the servers that it calls, the routes that it answers, and how it runs. The operator
+// turns it into an autoscaled Deployment of gateways. Its name is a DNS label of at most 50 characters that begins with a
+// letter, because its children and its host name derive from it. It must not be default or kubernetes, because Kubernetes
+// has objects of these names.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=llmservices,scope=Namespaced,shortName=llms,categories=all
@@ -18,7 +19,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS label that begins with a letter, of at most 50 characters"
-// +kubebuilder:validation:XValidation:rule="!(self.metadata.name in ['default', 'kubernetes'])",message="metadata.name must not be default or kubernetes: Kubernetes has objects of these names, and the service's children could not have them"
+// +kubebuilder:validation:XValidation:rule="!(self.metadata.name in ['default', 'kubernetes'])",message="metadata.name must not be default or kubernetes: Kubernetes has objects of these names, so the service's children could not use them"
 type LLMService struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -26,22 +27,22 @@ type LLMService struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec is what the user wants.
+	// spec describes the service that the user wants.
 	// +required
 	Spec LLMServiceSpec `json:"spec,omitzero"`
 
-	// status is what the operator observed. An object that no operator has seen has observedGeneration -1.
+	// status is the state that the operator observed. observedGeneration is -1 until an operator has seen the object.
 	// +optional
 	// +kubebuilder:default={}
 	Status LLMServiceStatus `json:"status,omitzero"`
 }
 
-// LLMServiceSpec is what the user wants.
+// LLMServiceSpec describes the service that the user wants.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.scaling) || !has(self.runtime) || !has(self.runtime.maxInFlight) || self.scaling.metrics.all(m, !has(m.averageValue) || m.averageValue < self.runtime.maxInFlight)",message="scaling.metrics: averageValue must be below runtime.maxInFlight, which a replica never exceeds: it would never scale up"
-// +kubebuilder:validation:XValidation:rule="!has(self.scaling) || !has(self.runtime) || !has(self.runtime.resources) || !has(self.runtime.resources.limits) || !has(self.runtime.resources.limits.cpu) || double(self.scaling.metrics.map(m, has(m.averageUtilization) ? m.averageUtilization : 0).max()) * quantity(string(has(self.runtime.resources.requests) && has(self.runtime.resources.requests.cpu) ? self.runtime.resources.requests.cpu : self.runtime.resources.limits.cpu)).asApproximateFloat() < quantity(string(self.runtime.resources.limits.cpu)).asApproximateFloat() * 100.0",message="scaling.metrics: averageUtilization must be below what runtime.resources.limits.cpu is in percent of requests.cpu (100 where only the limit is set): it would never scale up"
+// +kubebuilder:validation:XValidation:rule="!has(self.scaling) || !has(self.runtime) || !has(self.runtime.maxInFlight) || self.scaling.metrics.all(m, !has(m.averageValue) || m.averageValue < self.runtime.maxInFlight)",message="scaling.metrics: averageValue must be below runtime.maxInFlight, which a replica never exceeds: otherwise the service never scales up"
+// +kubebuilder:validation:XValidation:rule="!has(self.scaling) || !has(self.runtime) || !has(self.runtime.resources) || !has(self.runtime.resources.limits) || !has(self.runtime.resources.limits.cpu) || double(self.scaling.metrics.map(m, has(m.averageUtilization) ? m.averageUtilization : 0).max()) * quantity(string(has(self.runtime.resources.requests) && has(self.runtime.resources.requests.cpu) ? self.runtime.resources.requests.cpu : self.runtime.resources.limits.cpu)).asApproximateFloat() < quantity(string(self.runtime.resources.limits.cpu)).asApproximateFloat() * 100.0",message="scaling.metrics: averageUtilization must be below runtime.resources.limits.cpu in percent of requests.cpu (100 if only the limit is set): otherwise the service never scales up"
 type LLMServiceSpec struct {
-	// upstreams are the services that this one calls. At most 64.
+	// upstreams are the servers that this service calls. At most 64.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -49,7 +50,7 @@ type LLMServiceSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Upstreams []Upstream `json:"upstreams,omitempty"`
 
-	// models are the names that the OpenAI-compatible endpoint under /v1 serves. At most 64.
+	// models are the models that the OpenAI-compatible API under /v1 serves. At most 64.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -57,7 +58,7 @@ type LLMServiceSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Models []Model `json:"models,omitempty"`
 
-	// functions are steps to be called by routes, by each other, and by models as tools. At most 32.
+	// functions are lists of steps that routes and other functions call, and that models call as tools. At most 32.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -65,7 +66,7 @@ type LLMServiceSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	Functions []Function `json:"functions,omitempty"`
 
-	// routes are the service's own typed endpoints. At most 64; path and method identify one.
+	// routes are the service's own typed endpoints. At most 64, each with its own path and method.
 	// +optional
 	// +listType=map
 	// +listMapKey=path
@@ -74,25 +75,25 @@ type LLMServiceSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Routes []Route `json:"routes,omitempty"`
 
-	// runtime says how a replica runs.
+	// runtime configures the replicas.
 	// +optional
 	// +kubebuilder:default={}
 	Runtime *Runtime `json:"runtime,omitempty"`
 
-	// scaling makes a HorizontalPodAutoscaler write replicas. Without it nothing does, and anybody may, through the
-	// scale subresource.
+	// scaling lets a HorizontalPodAutoscaler write replicas. Without it, users may set replicas, also through the scale
+	// subresource.
 	// +optional
 	Scaling *Scaling `json:"scaling,omitempty"`
 
-	// replicas is how many gateways shall run, from 0 to 1000. Default: 1. It is written through the scale
-	// subresource, by the HorizontalPodAutoscaler where scaling is set.
+	// replicas is the wanted number of gateways, from 0 to 1000. Default: 1. If scaling is set, the HorizontalPodAutoscaler
+	// writes it through the scale subresource.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	Replicas *int32 `json:"replicas,omitempty"`
 
-	// exposure says where the service can be reached.
+	// exposure says how clients reach the service.
 	// +optional
 	// +kubebuilder:default={}
 	Exposure *Exposure `json:"exposure,omitempty"`

@@ -1,8 +1,8 @@
 package v1alpha1
 
-// Model is one name that the OpenAI-compatible endpoint under /v1 serves.
+// Model is one model that the OpenAI-compatible API under /v1 serves.
 type Model struct {
-	// name is what clients put into the request's member model: at most 128 letters, digits and -._:/@+, beginning
+	// name is the name that clients send as the request's model: at most 128 letters, digits and -._:/@+, beginning
 	// with a letter or digit.
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -10,8 +10,8 @@ type Model struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][-A-Za-z0-9._:/@+]*$`
 	Name string `json:"name,omitempty"`
 
-	// upstreams are the names of upstreams in order of preference, from 1 to 8. The next one is asked where one fails
-	// before its first content event.
+	// upstreams are the names of upstreams in order of preference, from 1 to 8. If one fails before its first content
+	// event, the next one is asked.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1

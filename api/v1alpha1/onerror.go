@@ -1,50 +1,50 @@
 package v1alpha1
 
-// StepOnErrorType selects what happens where a step of a route fails.
+// StepOnErrorType selects what happens if a step of a route fails.
 //
 // +kubebuilder:validation:Enum=Continue;Value;Respond
 type StepOnErrorType string
 
-// OnErrorType selects what happens where a step of a function, a branch, or the call of a forEach fails.
+// OnErrorType selects what happens if a step of a function, a branch, or the call of a forEach fails.
 //
 // +kubebuilder:validation:Enum=Continue;Value
 type OnErrorType string
 
-// What may happen where something fails.
+// The reactions to a failure.
 const (
 	// OnErrorContinue goes on, and the value is missing.
 	OnErrorContinue = "Continue"
 	// OnErrorValue goes on with another value.
 	OnErrorValue = "Value"
-	// OnErrorRespond ends the route with an answer. For the steps of routes alone.
+	// OnErrorRespond ends the route with an answer. Only for the steps of routes.
 	OnErrorRespond = "Respond"
 )
 
-// CEL does not see value, which has no type: that it goes with its type is for the config's own validation.
+// CEL cannot see value, which has no type, so the config's own validation checks that it goes with its type.
 
-// StepOnError says what happens where a step of a route fails. Its templates read the failure as error.code and error.message.
+// StepOnError says what happens if a step of a route fails. Its templates read the failure as error.code and error.message.
 //
-// +kubebuilder:validation:XValidation:rule="self.type == 'Respond' ? has(self.respond) : !has(self.respond)",message="respond is required where type is Respond, and forbidden otherwise"
+// +kubebuilder:validation:XValidation:rule="self.type == 'Respond' ? has(self.respond) : !has(self.respond)",message="respond is required when type is Respond, and forbidden otherwise"
 type StepOnError struct {
 	// type is Continue, which leaves the step's value missing, Value, or Respond.
 	// +unionDiscriminator
 	// +required
 	Type StepOnErrorType `json:"type,omitempty"`
 
-	// value is the step's value instead: a JSON value whose strings are templates. For Value.
+	// value replaces the step's value: a JSON value whose strings are templates. Only for Value.
 	// +unionMember
 	// +optional
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Value *JSON `json:"value,omitempty"`
 
-	// respond ends the route with an answer. For Respond.
+	// respond ends the route with an answer. Only for Respond.
 	// +unionMember
 	// +optional
 	Respond *Respond `json:"respond,omitempty"`
 }
 
-// OnError says what happens where a step of a function, a branch, or the call of a forEach fails. Its templates read the
+// OnError says what happens if a step of a function, a branch, or the call of a forEach fails. Its templates read the
 // failure as error.code and error.message.
 type OnError struct {
 	// type is Continue, which leaves the value missing, or Value.
@@ -52,7 +52,7 @@ type OnError struct {
 	// +required
 	Type OnErrorType `json:"type,omitempty"`
 
-	// value is the value instead: a JSON value whose strings are templates. For Value.
+	// value replaces the missing value: a JSON value whose strings are templates. Only for Value.
 	// +unionMember
 	// +optional
 	// +kubebuilder:validation:Schemaless

@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// What names the resource.
+// The names of the resource.
 const (
 	// Group is the API group of LLMService.
 	Group = "serving.llmservice.dev"

@@ -7,7 +7,7 @@ type StreamFormat string
 
 // The formats of a streamed answer.
 const (
-	// FormatOpenAI is that of OpenAI's chat completion chunks.
+	// FormatOpenAI has OpenAI's chat completion chunks.
 	FormatOpenAI StreamFormat = "OpenAI"
 	// FormatText has a token's text as an event's data.
 	FormatText StreamFormat = "Text"
@@ -22,16 +22,16 @@ type StreamCommit string
 
 // When a streamed answer begins.
 const (
-	// CommitImmediately begins with the first token.
+	// CommitImmediately begins at the first token.
 	CommitImmediately StreamCommit = "Immediately"
 	// CommitAfterValidation begins once the whole answer has been checked.
 	CommitAfterValidation StreamCommit = "AfterValidation"
 )
 
-// The members of a Response are counted, because CEL does not see body, which has no type. That stream does not go with
-// body is for the config's own validation.
+// The members of a Response are counted, because CEL cannot see body, which has no type. The config's own validation checks
+// that stream and body are not combined.
 
-// Response says what a route answers: stream, or body, or events with or without body.
+// Response describes the answer of a route: stream, or body, or events with or without body.
 //
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(self.stream) || !has(self.events)",message="stream and events exclude each other"
@@ -46,19 +46,19 @@ type Response struct {
 	// +kubebuilder:validation:MaxLength=63
 	Stream string `json:"stream,omitempty"`
 
-	// format is the format of stream's events: OpenAI, which is that of chat completion chunks, Text, which has a token's
-	// text as an event's data, or JSON, which has {"text": TOKEN}. Default: OpenAI.
+	// format is the format of stream's events: OpenAI, with chat completion chunks; Text, with a token's text as an event's
+	// data; or JSON, with {"text": TOKEN}. Default: OpenAI.
 	// +optional
 	Format StreamFormat `json:"format,omitempty"`
 
-	// body is a JSON value whose strings are templates, such as {"answer": "${steps.answer.text}"}. With events it is the
-	// last one's data.
+	// body is a JSON value whose strings are templates, such as {"answer": "${steps.answer.text}"}. With events, it is the
+	// data of the event result.
 	// +optional
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Body *JSON `json:"body,omitempty"`
 
-	// events makes the answer a stream of named events.
+	// events turns the answer into a stream of named events.
 	// +optional
 	Events *Events `json:"events,omitempty"`
 
@@ -69,8 +69,8 @@ type Response struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Schema *JSON `json:"schema,omitempty"`
 
-	// commit says when stream begins: Immediately, or AfterValidation, where nothing is sent before the whole answer has
-	// been checked against schema. Default: Immediately.
+	// commit says when stream begins: Immediately, or AfterValidation, which sends nothing before the whole answer has been
+	// checked against schema. Default: Immediately.
 	// +optional
 	Commit StreamCommit `json:"commit,omitempty"`
 
@@ -80,10 +80,10 @@ type Response struct {
 	KeepAlive Duration `json:"keepAlive,omitempty"`
 }
 
-// Events says what a stream of named events has, besides body at its end.
+// Events describes the events of a stream, in addition to body at its end.
 type Events struct {
-	// steps are the names of the chats and agents whose tokens are sent as they come; a gather's branch is GATHER.BRANCH.
-	// From 1 to 16.
+	// steps are the names of the chats and agents whose tokens are sent as they arrive; a branch of a gather is named
+	// GATHER.BRANCH. From 1 to 16.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -92,7 +92,7 @@ type Events struct {
 	// +kubebuilder:validation:items:MaxLength=127
 	Steps []string `json:"steps,omitempty"`
 
-	// progress adds an event for the begin and the end of each step, and of each call of an agent's tool. Default: false.
+	// progress adds an event for the start and the end of each step, and of each call of an agent's tool. Default: false.
 	// +optional
 	Progress *bool `json:"progress,omitempty"`
 }

@@ -37,29 +37,29 @@ type Route struct {
 	// +kubebuilder:validation:MaxLength=256
 	Summary string `json:"summary,omitempty"`
 
-	// timeout bounds a whole answer, and a streamed one until its first content event; then the upstream's idle and
-	// runtime.maxStreamDuration rule. Default: 30s.
+	// timeout limits a whole answer, and a streamed one until its first content event; after that, the upstream's idle and
+	// runtime.maxStreamDuration apply. Default: 30s.
 	// +optional
 	// +kubebuilder:default="30s"
 	Timeout Duration `json:"timeout,omitempty"`
 
-	// budget bounds what one request may use.
+	// budget limits the resources that one request may use.
 	// +optional
 	// +kubebuilder:default={}
 	Budget *Budget `json:"budget,omitempty"`
 
-	// request describes what the route accepts. Without it any JSON body is.
+	// request describes the requests that the route accepts. Default: any JSON body.
 	// +optional
 	Request *Request `json:"request,omitempty"`
 
-	// steps are the route's work, in order. At most 16; none only where the answer is response.body.
+	// steps are the steps of the route, in order. At most 16; it may be empty only if the answer is response.body.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Steps []Step `json:"steps,omitempty"`
 
-	// response says what the route answers.
+	// response describes the answer of the route.
 	// +required
 	Response Response `json:"response,omitzero"`
 }

@@ -5,69 +5,69 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// WorkersAuto derives the workers from the CPU limit, or else from the CPU request.
+// WorkersAuto derives the workers from the CPU limit, or without one from the CPU request.
 const WorkersAuto = "Auto"
 
-// Runtime says how a replica runs. A change of workers, maxStreamDuration, resources or image replaces the pods; a
+// Runtime configures the replicas. A change of workers, maxStreamDuration, resources or image replaces the pods; a
 // change of maxInFlight or requestBodyLimit does not.
 type Runtime struct {
-	// workers is how many requests compute at the same instant: an integer from 1 to 64, or Auto, which is the CPU
-	// limit rounded up, else the CPU request rounded up, and at least 2. Default: Auto.
+	// workers is the number of requests that compute at the same instant: an integer from 1 to 64, or Auto, which is the
+	// CPU limit rounded up, or without one the CPU request rounded up, and at least 2. Default: Auto.
 	// +optional
 	// +kubebuilder:default=Auto
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 64 : self == 'Auto'",message="workers must be an integer from 1 to 64, or Auto"
 	Workers *intstr.IntOrString `json:"workers,omitempty"`
 
-	// maxInFlight is how many requests a replica serves at once, from 1 to 100000; one more is answered 429 with
-	// Retry-After. Each takes 96 KiB of the replica's memory in any case: more than fit into three quarters of what its
-	// limit leaves for requests are not served at once. Default: as many as fit into half of that, at most 10000; a
-	// replica's status says how many.
+	// maxInFlight is the number of requests that a replica serves at the same time, from 1 to 100000; further requests get
+	// a 429 with Retry-After. Each request counts as at least 96 KiB, and all of them together must fit into three quarters
+	// of the replica's memory for requests: a higher number is lowered to that. Default: the number that fits into half of
+	// that memory, at most 10000; a replica's status shows it.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
 	MaxInFlight int32 `json:"maxInFlight,omitempty"`
 
-	// requestBodyLimit is how large the body of a request may be: a quantity of bytes from 1Ki to 16Mi. A larger one is
-	// answered 413. Default: 4Mi.
+	// requestBodyLimit is the maximum size of a request's body: a quantity of bytes from 1Ki to 16Mi. A larger body gets a
+	// 413. Default: 4Mi.
 	// +optional
 	// +kubebuilder:default="4Mi"
 	// +kubebuilder:validation:XValidation:rule="string(self).size() <= 32 && isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('16Mi')) <= 0",message="requestBodyLimit must be a quantity from 1Ki to 16Mi"
 	RequestBodyLimit *resource.Quantity `json:"requestBodyLimit,omitempty"`
 
-	// maxStreamDuration is how long a stream may last, from 1s to 24h. The pods' grace period derives from it. Above
-	// 9m cluster-autoscaler gives up on a draining node sooner than the gateway does. Default: 5m.
+	// maxStreamDuration is the maximum duration of a stream, from 1s to 24h. The pods' grace period derives from it. Above
+	// 9m, cluster-autoscaler gives up on a draining node before the gateway does. Default: 5m.
 	// +optional
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="maxStreamDuration must be at least 1s"
 	MaxStreamDuration Duration `json:"maxStreamDuration,omitempty"`
 
-	// resources are the gateway container's.
+	// resources are the resources of the gateway container.
 	// +optional
 	Resources *Resources `json:"resources,omitempty"`
 
 	// image is the gateway's image, of at most 512 characters: a name with a tag, a digest or both, such as
-	// registry.example.com/team/gateway:v1, from a repository that the operator allows: by default that of its own gateway
-	// image only. Default: the image that the operator was installed with.
+	// registry.example.com/team/gateway:v1, from a repository that the operator allows: by default, only that of its own
+	// gateway image. Default: the operator's gateway image.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(([0-9A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?([.][0-9A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?)*|[[][0-9A-Fa-f:]+[]])(:[0-9]{1,5})?/)?[0-9a-z]+(([.]|__?|-+)[0-9a-z]+)*(/[0-9a-z]+(([.]|__?|-+)[0-9a-z]+)*)*(:[0-9A-Z_a-z][-.0-9A-Z_a-z]{0,127})?(@(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}))?$')",message="image must be a name with a tag, a digest or both, such as registry.example.com/team/gateway:v1 or registry.example.com/team/gateway@sha256:DIGEST"
-	// +kubebuilder:validation:XValidation:rule="self.matches('^.{1,255}(:[^/:@]*)?(@.*)?$') && !self.matches('^[0-9a-f]{64}$')",message="image must have a name of at most 255 characters, and not 64 hexadecimal digits alone, which are an image's ID"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^.{1,255}(:[^/:@]*)?(@.*)?$') && !self.matches('^[0-9a-f]{64}$')",message="image must have a name of at most 255 characters, and must not be just 64 hexadecimal digits, which are an image's ID"
 	Image string `json:"image,omitempty"`
 }
 
-// Resources are what the gateway container asks for, and what it may use at most.
+// Resources are the requests and limits of the gateway container.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.limits.cpu) || quantity(string(self.limits.cpu)).compareTo(quantity('10m')) >= 0",message="limits.cpu must be at least 10m"
-// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.limits.memory) || quantity(string(self.limits.memory)).compareTo(quantity('64Mi')) >= 0",message="limits.memory must be at least 64Mi, of which a gateway takes 40Mi for itself"
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.limits.memory) || quantity(string(self.limits.memory)).compareTo(quantity('64Mi')) >= 0",message="limits.memory must be at least 64Mi, of which a gateway needs 40Mi for itself"
 // +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || !has(self.requests.cpu) || !has(self.limits.cpu) || quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0",message="requests.cpu must not exceed limits.cpu"
 // +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || !has(self.requests.memory) || !has(self.limits.memory) || quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0",message="requests.memory must not exceed limits.memory"
 type Resources struct {
-	// requests are what the scheduler reserves.
+	// requests are the amounts that the scheduler reserves.
 	// +optional
 	Requests *ResourceList `json:"requests,omitempty"`
 
-	// limits are what the container may use at most: of cpu at least 10m, of memory at least 64Mi.
+	// limits are the maximum amounts that the container may use: cpu at least 10m, memory at least 64Mi.
 	// +optional
 	Limits *ResourceList `json:"limits,omitempty"`
 }

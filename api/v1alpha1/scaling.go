@@ -1,36 +1,36 @@
 package v1alpha1
 
-// MetricType selects what a metric measures.
+// MetricType selects the measure of a metric.
 //
 // +kubebuilder:validation:Enum=InFlight;CPU
 type MetricType string
 
-// What a metric may measure.
+// The measures of a metric.
 const (
-	// MetricInFlight is the number of requests being served, open streams included, over all replicas.
+	// MetricInFlight is the number of requests being served by all replicas, including open streams.
 	MetricInFlight MetricType = "InFlight"
 	// MetricCPU is the CPU use of the gateway containers.
 	MetricCPU MetricType = "CPU"
 )
 
-// Scaling says how a HorizontalPodAutoscaler chooses the number of replicas.
+// Scaling configures the HorizontalPodAutoscaler that chooses the number of replicas.
 //
 // +kubebuilder:validation:XValidation:rule="self.minReplicas <= self.maxReplicas",message="minReplicas must not exceed maxReplicas"
 type Scaling struct {
-	// minReplicas is the least number of replicas, from 1 to 1000. Default: 1.
+	// minReplicas is the minimum number of replicas, from 1 to 1000. Default: 1.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	MinReplicas int32 `json:"minReplicas,omitempty"`
 
-	// maxReplicas is the greatest number of replicas, from 1 to 1000.
+	// maxReplicas is the maximum number of replicas, from 1 to 1000.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	MaxReplicas int32 `json:"maxReplicas,omitempty"`
 
-	// metrics each propose a number of replicas, and the greatest is taken. From 1 to 8.
+	// metrics each propose a number of replicas, and the greatest one is used. From 1 to 8.
 	// +required
 	// +listType=map
 	// +listMapKey=name
@@ -46,30 +46,30 @@ type Scaling struct {
 
 // Metric is one measure to scale on.
 //
-// +kubebuilder:validation:XValidation:rule="self.type == 'InFlight' ? has(self.averageValue) : !has(self.averageValue)",message="averageValue is required where type is InFlight, and forbidden otherwise"
-// +kubebuilder:validation:XValidation:rule="self.type == 'CPU' ? has(self.averageUtilization) : !has(self.averageUtilization)",message="averageUtilization is required where type is CPU, and forbidden otherwise"
+// +kubebuilder:validation:XValidation:rule="self.type == 'InFlight' ? has(self.averageValue) : !has(self.averageValue)",message="averageValue is required when type is InFlight, and forbidden otherwise"
+// +kubebuilder:validation:XValidation:rule="self.type == 'CPU' ? has(self.averageUtilization) : !has(self.averageUtilization)",message="averageUtilization is required when type is CPU, and forbidden otherwise"
 type Metric struct {
-	// name tells the metric from others: a DNS label of at most 63 characters.
+	// name identifies the metric: a DNS label of at most 63 characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Name string `json:"name,omitempty"`
 
-	// type selects what is measured: InFlight or CPU.
+	// type selects the measure: InFlight or CPU.
 	// +unionDiscriminator
 	// +required
 	Type MetricType `json:"type,omitempty"`
 
-	// averageValue is how many requests in flight a replica shall have, from 1 to 100000, and fewer than a replica serves at
-	// once, or there is never a reason for another one. For InFlight.
+	// averageValue is the target number of requests in flight per replica, from 1 to 100000. It must be below the number
+	// that a replica serves at the same time: otherwise no replica is ever added. Only for InFlight.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
 	AverageValue int32 `json:"averageValue,omitempty"`
 
-	// averageUtilization is the CPU that a replica shall use, in percent of its CPU request, from 1 to 1000, and less than its
-	// CPU limit allows. It takes runtime.resources.requests.cpu, or a LimitRange that sets it. For CPU.
+	// averageUtilization is the target CPU use of a replica, in percent of its CPU request, from 1 to 1000. It must be
+	// below the CPU limit, and needs runtime.resources.requests.cpu or a LimitRange that sets it. Only for CPU.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000

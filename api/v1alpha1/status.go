@@ -2,10 +2,10 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// LLMServiceStatus is what the operator observed.
+// LLMServiceStatus is the state that the operator observed.
 type LLMServiceStatus struct {
-	// conditions say how the service is: Ready, ConfigValid, ConfigApplied, Available and Scaling, and Reconciling or Stalled
-	// while they are true. At most 16.
+	// conditions describe the state of the service: Ready, ConfigValid, ConfigApplied, Available and Scaling, and
+	// Reconciling or Stalled while they are true. At most 16.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -13,14 +13,14 @@ type LLMServiceStatus struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime >= timestamp(0))",message="lastTransitionTime must be a time since 1970"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation that this status describes, and -1 before the first one, so that nothing
-	// takes a new object for a ready one.
+	// observedGeneration is the generation that this status describes. It is -1 before the first one, so that a new object
+	// does not look ready.
 	// +optional
 	// +kubebuilder:default=-1
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// replicas is how many gateways there are, those that end not counted. The scale subresource reads it.
+	// replicas is the number of gateways, without those that are terminating. The scale subresource reads it.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Replicas int32 `json:"replicas,omitempty"`
@@ -31,27 +31,27 @@ type LLMServiceStatus struct {
 	// +kubebuilder:validation:MaxLength=512
 	Selector string `json:"selector,omitempty"`
 
-	// config says which configuration is meant to be served, and by how many replicas it is.
+	// config says which configuration is to be served, and how many replicas serve it.
 	// +optional
 	Config *ConfigStatus `json:"config,omitempty"`
 
-	// compiling marks a spec that takes long to compile before it is compiled: one during which the operator ends is not
-	// tried over and over. It is absent otherwise.
+	// compiling marks a spec that takes long to compile, so that a spec during whose compilation the operator ends is not
+	// tried again and again. It is absent otherwise.
 	// +optional
 	Compiling *Compiling `json:"compiling,omitempty"`
 
-	// streams tells of streams that were cut.
+	// streams reports streams that were cut.
 	// +optional
 	Streams *StreamsStatus `json:"streams,omitempty"`
 
-	// url is where the service can be reached within the cluster.
+	// url is the address of the service within the cluster.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	URL string `json:"url,omitempty"`
 }
 
-// ConfigStatus says how far a configuration has come.
+// ConfigStatus reports how many replicas serve a configuration.
 type ConfigStatus struct {
 	// revision names the last valid configuration.
 	// +optional
@@ -59,13 +59,13 @@ type ConfigStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	Revision string `json:"revision,omitempty"`
 
-	// acknowledged is how many replicas serve the revision.
+	// acknowledged is the number of replicas that serve the revision.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Acknowledged int32 `json:"acknowledged,omitempty"`
 
-	// served is whether any replica has served the revision; replicas may have been replaced since. Only such a revision
-	// stays available as the last good one while the next is rolled out.
+	// served says whether any replica has served the revision; that replica may have been replaced since. Only such a
+	// revision is kept as the last good one while the next is rolled out.
 	// +optional
 	Served bool `json:"served,omitempty"`
 }
@@ -78,13 +78,13 @@ type Compiling struct {
 	// +kubebuilder:validation:MaxLength=64
 	Revision string `json:"revision,omitempty"`
 
-	// attempts is how often it was begun without an end.
+	// attempts is the number of compilations that began and did not end.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	Attempts int32 `json:"attempts,omitempty"`
 }
 
-// StreamsStatus tells of streams. It is coarse, and written at most once a minute; live figures are metrics.
+// StreamsStatus reports on streams. It is coarse, and written at most once a minute; live figures are metrics.
 type StreamsStatus struct {
 	// lastCut is the last time that a replica vanished with streams open.
 	// +optional
@@ -93,7 +93,7 @@ type StreamsStatus struct {
 
 // StreamCut is one replica that vanished with streams open.
 type StreamCut struct {
-	// time is when the operator noticed.
+	// time is the time at which the operator noticed.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp(0)",message="must be a time since 1970"
 	Time metav1.Time `json:"time,omitzero"`
@@ -104,7 +104,7 @@ type StreamCut struct {
 	// +kubebuilder:validation:MaxLength=253
 	Pod string `json:"pod,omitempty"`
 
-	// count is how many streams were cut.
+	// count is the number of streams that were cut.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	Count int32 `json:"count,omitempty"`

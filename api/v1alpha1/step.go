@@ -1,6 +1,6 @@
 package v1alpha1
 
-// Descriptions from here on are short: the kinds of a step stand in the schema six times, since it cannot recurse.
+// Descriptions from here on are short: the kinds of a step are in the schema six times, because it cannot recurse.
 
 // Step is one piece of a route's work. Exactly one kind is set.
 //
@@ -8,11 +8,11 @@ package v1alpha1
 type Step struct {
 	StepBase `json:",inline"`
 
-	// onError says what happens where the step fails. Without it the route fails.
+	// onError says what happens if the step fails. Default: the route fails.
 	// +optional
 	OnError *StepOnError `json:"onError,omitempty"`
 
-	// respond ends the route with an answer. It stands before the step that streams.
+	// respond ends the route with an answer. It must come before the step that streams.
 	// +optional
 	Respond *Respond `json:"respond,omitempty"`
 }
@@ -23,14 +23,14 @@ type Step struct {
 type FunctionStep struct {
 	StepBase `json:",inline"`
 
-	// onError says what happens where the step fails. Without it the function fails.
+	// onError says what happens if the step fails. Default: the function fails.
 	// +optional
 	OnError *OnError `json:"onError,omitempty"`
 }
 
-// StepBase is what the steps of routes and functions have alike.
+// StepBase has the members that steps of routes and functions share.
 type StepBase struct {
-	// name is what the response and templates call the step: at most 63 letters, digits and underscores, beginning
+	// name is the name of the step in the response and in templates: at most 63 letters, digits and underscores, beginning
 	// with a letter.
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -38,20 +38,20 @@ type StepBase struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9_]*$`
 	Name string `json:"name,omitempty"`
 
-	// when is an expression such as ${request.body.deep} of at most 4096 characters. Where it is false the step is
-	// skipped, and its value is missing.
+	// when is an expression such as ${request.body.deep} of at most 4096 characters. If it is false, the step is skipped
+	// and its value is missing.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
 	When string `json:"when,omitempty"`
 
-	// timeout bounds the step, such as 5s, within the timeouts of what is around it.
+	// timeout limits the step, such as 5s, within the timeouts around it.
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 
 	Action `json:",inline"`
 
-	// gather makes several calls at once.
+	// gather makes several calls, in parallel or one after the other.
 	// +optional
 	Gather *Gather `json:"gather,omitempty"`
 
@@ -59,12 +59,12 @@ type StepBase struct {
 	// +optional
 	ForEach *ForEach `json:"forEach,omitempty"`
 
-	// set gives a value a name.
+	// set names a value.
 	// +optional
 	Set *Set `json:"set,omitempty"`
 }
 
-// Action is a call: the kinds that steps, branches and forEach have alike.
+// Action is a call: the kinds that steps, branches and forEach share.
 type Action struct {
 	// chat asks a model for a completion.
 	// +optional
@@ -87,7 +87,7 @@ type Action struct {
 	Agent *Agent `json:"agent,omitempty"`
 }
 
-// Set gives a value a name.
+// Set names a value.
 type Set struct {
 	// value is a JSON value whose strings are templates.
 	// +required

@@ -7,7 +7,7 @@ type UpstreamType string
 
 // The protocols of an upstream.
 const (
-	// UpstreamOpenAI is OpenAI's chat completions and embeddings, which vLLM, SGLang, llama.cpp and others speak too.
+	// UpstreamOpenAI is OpenAI's chat completions and embeddings, which vLLM, SGLang, llama.cpp and others support, too.
 	UpstreamOpenAI UpstreamType = "OpenAI"
 	// UpstreamHTTP is any HTTP service, for http steps.
 	UpstreamHTTP UpstreamType = "HTTP"
@@ -21,12 +21,12 @@ type AuthType string
 // AuthBearer sends the header Authorization: Bearer KEY.
 const AuthBearer AuthType = "Bearer"
 
-// Upstream is a service that this one calls.
+// Upstream is a server that this service calls.
 //
-// +kubebuilder:validation:XValidation:rule="self.type == 'OpenAI' ? has(self.openAI) : !has(self.openAI)",message="openAI is required where type is OpenAI, and forbidden otherwise"
-// +kubebuilder:validation:XValidation:rule="self.type == 'HTTP' ? has(self.http) : !has(self.http)",message="http is required where type is HTTP, and forbidden otherwise"
+// +kubebuilder:validation:XValidation:rule="self.type == 'OpenAI' ? has(self.openAI) : !has(self.openAI)",message="openAI is required when type is OpenAI, and forbidden otherwise"
+// +kubebuilder:validation:XValidation:rule="self.type == 'HTTP' ? has(self.http) : !has(self.http)",message="http is required when type is HTTP, and forbidden otherwise"
 type Upstream struct {
-	// name is what steps and models call the upstream: a DNS label of at most 63 characters.
+	// name is the name by which steps and models refer to the upstream: a DNS label of at most 63 characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -38,12 +38,12 @@ type Upstream struct {
 	// +required
 	Type UpstreamType `json:"type,omitempty"`
 
-	// openAI says how to speak to an upstream of the OpenAI protocol.
+	// openAI configures an upstream with the OpenAI protocol.
 	// +unionMember
 	// +optional
 	OpenAI *OpenAIUpstream `json:"openAI,omitempty"`
 
-	// http is {}: an HTTP service has no settings of its own.
+	// http is {}: an HTTP service has no settings.
 	// +unionMember
 	// +optional
 	HTTP *HTTPUpstream `json:"http,omitempty"`
@@ -55,19 +55,19 @@ type Upstream struct {
 	// +kubebuilder:validation:MaxItems=16
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
 
-	// auth says how to authenticate to the upstream. Without it no credentials are sent.
+	// auth says how the gateway authenticates to the upstream. Default: it sends no credentials.
 	// +optional
 	Auth *UpstreamAuth `json:"auth,omitempty"`
 
-	// timeouts bound one call of the upstream.
+	// timeouts limit one call to the upstream.
 	// +optional
 	// +kubebuilder:default={}
 	Timeouts *UpstreamTimeouts `json:"timeouts,omitempty"`
 }
 
-// OpenAIUpstream says how to speak to an upstream of the OpenAI protocol.
+// OpenAIUpstream configures an upstream with the OpenAI protocol.
 type OpenAIUpstream struct {
-	// model is the upstream's own name for the model, of at most 256 characters.
+	// model is the name of the model at the upstream, of at most 256 characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -79,9 +79,9 @@ type HTTPUpstream struct{}
 
 // Endpoint is one address of an upstream.
 type Endpoint struct {
-	// url is the base URL, to which the paths of the protocol, or of the steps, are appended: http://vllm.models.svc:8000/v1 is
-	// asked at http://vllm.models.svc:8000/v1/chat/completions. At most 2048 characters, http or https, without user
-	// information, query and fragment.
+	// url is the base URL, to which the paths of the protocol or of the steps are appended: with
+	// http://vllm.models.svc:8000/v1, chats go to http://vllm.models.svc:8000/v1/chat/completions. At most 2048 characters,
+	// http or https, without user information, query and fragment.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
@@ -89,9 +89,9 @@ type Endpoint struct {
 	URL string `json:"url,omitempty"`
 }
 
-// UpstreamAuth says how to authenticate to an upstream.
+// UpstreamAuth says how the gateway authenticates to an upstream.
 //
-// +kubebuilder:validation:XValidation:rule="self.type == 'Bearer' ? has(self.bearer) : !has(self.bearer)",message="bearer is required where type is Bearer, and forbidden otherwise"
+// +kubebuilder:validation:XValidation:rule="self.type == 'Bearer' ? has(self.bearer) : !has(self.bearer)",message="bearer is required when type is Bearer, and forbidden otherwise"
 type UpstreamAuth struct {
 	// type selects the method, and with it the member of the same name. Bearer is the only one.
 	// +unionDiscriminator
@@ -129,24 +129,25 @@ type SecretKeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
-// UpstreamTimeouts bound one call of an upstream.
+// UpstreamTimeouts limit one call to an upstream.
 type UpstreamTimeouts struct {
-	// connect bounds dialling, TLS included. Default: 2s.
+	// connect limits dialling, including TLS. Default: 2s.
 	// +optional
 	// +kubebuilder:default="2s"
 	Connect Duration `json:"connect,omitempty"`
 
-	// firstToken bounds the wait from the call, connecting included, to the first content event of a streamed answer. Default: 30s.
+	// firstToken limits the time from the call, including the connection, to the first content event of a streamed answer.
+	// Default: 30s.
 	// +optional
 	// +kubebuilder:default="30s"
 	FirstToken Duration `json:"firstToken,omitempty"`
 
-	// idle bounds the silence between two events of a streamed answer. Default: 30s.
+	// idle limits the silence between two events of a streamed answer. Default: 30s.
 	// +optional
 	// +kubebuilder:default="30s"
 	Idle Duration `json:"idle,omitempty"`
 
-	// total bounds a whole answer; streamed ones are bounded by idle and by runtime.maxStreamDuration. Default: 2m.
+	// total limits a whole answer; idle and runtime.maxStreamDuration limit streamed ones. Default: 2m.
 	// +optional
 	// +kubebuilder:default="2m"
 	Total Duration `json:"total,omitempty"`

@@ -163,7 +163,7 @@ func TestRefusesWhatTheAPIRefuses(t *testing.T) {
 	}{
 		"duration": {
 			func(s *v1alpha1.LLMService) { s.Spec.Runtime.MaxStreamDuration = "1d" },
-			`spec.runtime.maxStreamDuration: duration "1d": want integers with a unit of h, m, s or ms, such as 300ms or 1m30s`,
+			`spec.runtime.maxStreamDuration: duration "1d": must be integers with a unit of h, m, s or ms, such as 300ms or 1m30s`,
 		},
 		"workers": {
 			func(s *v1alpha1.LLMService) { s.Spec.Runtime.Workers.Type, s.Spec.Runtime.Workers.StrVal = 1, "many" },

@@ -23,7 +23,7 @@ func TestUselessValuesAreRefused(t *testing.T) {
 		bytes        = "memory must be a quantity of bytes from 1Mi to 64Ti"
 		leastMemory  = "limits.memory must be at least 64Mi"
 		averageValue = "scaling.metrics: averageValue must be below runtime.maxInFlight"
-		utilization  = "scaling.metrics: averageUtilization must be below what runtime.resources.limits.cpu is in percent of requests.cpu"
+		utilization  = "scaling.metrics: averageUtilization must be below runtime.resources.limits.cpu in percent of requests.cpu"
 	)
 	type values map[string]any
 	for _, tt := range []struct {
