@@ -2,8 +2,10 @@ package render
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/runtime/config"
@@ -13,113 +15,67 @@ import (
 // that "spec." before the path of an error of program.Validate names the service's field. Contract does not validate;
 // it fails on a duration that the API would have refused.
 func Contract(s *v1alpha1.LLMService) (*config.Config, error) {
-	c := &config.Config{
-		Version: config.Version,
-		Service: config.Service{Name: s.Name, Namespace: s.Namespace},
-		Runtime: config.Runtime{MaxInFlight: int(runtimeOf(s).MaxInFlight)},
+	c := &config.Config{}
+	if err := contract(reflect.ValueOf(&s.Spec).Elem(), reflect.ValueOf(c).Elem()); err != nil {
+		return nil, fmt.Errorf("spec%w", err)
 	}
-	if limit := runtimeOf(s).RequestBodyLimit; limit != nil {
-		c.Runtime.RequestBodyLimit = limit.Value()
-	}
-	for i := range s.Spec.Models {
-		model := &s.Spec.Models[i]
-		c.Models = append(c.Models, config.Model{Name: model.Name, Upstreams: model.Upstreams})
-	}
-	var err error
-	if c.Upstreams, err = each("spec.upstreams", s.Spec.Upstreams, contractUpstream); err != nil {
-		return nil, err
-	}
-	if c.Functions, err = each("spec.functions", s.Spec.Functions, contractFunction); err != nil {
-		return nil, err
-	}
-	c.Routes, err = each("spec.routes", s.Spec.Routes, contractRoute)
-	return c, err
+	c.Version, c.Service = config.Version, config.Service{Name: s.Name, Namespace: s.Namespace}
+	return c, nil
 }
 
-// each translates the items of the list at a path, and puts an item's path before that of its error.
-func each[From, To any](path string, list []From, translate func(*From) (To, error)) ([]To, error) {
-	var translated []To
-	for i := range list {
-		item, err := translate(&list[i])
-		if err != nil {
-			return nil, fmt.Errorf("%s[%d].%w", path, i, err)
+// contract is the contract of a spec: each member is that of the same name, in the other's Go type. What else there is to it
+// stands below; a member that only one of the two has is not planned, and no test of this package runs.
+var contract = mustPlan[v1alpha1.LLMServiceSpec, config.Config](differences, conversions)
+
+// differences are members that only one side has, by the spec's type.
+var differences = map[reflect.Type]difference{
+	reflect.TypeFor[v1alpha1.LLMServiceSpec](): {
+		// The children are rendered from these.
+		inSpec: []string{"scaling", "replicas", "exposure"},
+		// Of the service's metadata.
+		inContract: []string{"version", "service"},
+	},
+	reflect.TypeFor[v1alpha1.Runtime](): {
+		// A pod has to be replaced for these.
+		inSpec: []string{"workers", "maxStreamDuration", "resources", "image"},
+	},
+	// Which member is set says the same.
+	reflect.TypeFor[v1alpha1.Upstream]():     {inSpec: []string{"type"}},
+	reflect.TypeFor[v1alpha1.UpstreamAuth](): {inSpec: []string{"type"}},
+	// Only a route's steps can answer, and the contract has one type for all.
+	reflect.TypeFor[v1alpha1.FunctionStep](): {inContract: []string{"respond"}},
+	reflect.TypeFor[v1alpha1.OnError](): {
+		inSpec: []string{"type"}, inContract: []string{"respond", "continue"},
+		also: also(func(from *v1alpha1.OnError, to *config.OnError) { to.Continue = continues(string(from.Type)) }),
+	},
+	reflect.TypeFor[v1alpha1.StepOnError](): {
+		inSpec: []string{"type"}, inContract: []string{"continue"},
+		also: also(func(from *v1alpha1.StepOnError, to *config.OnError) { to.Continue = continues(string(from.Type)) }),
+	},
+}
+
+func continues(kind string) *config.Continue {
+	if kind == v1alpha1.OnErrorContinue {
+		return &config.Continue{}
+	}
+	return nil
+}
+
+// conversions are values that the two write differently.
+var conversions = conversionsOf(
+	conversion(func(d v1alpha1.Duration) (config.Duration, error) {
+		parsed, err := d.Parse()
+		return config.Duration(parsed), err
+	}),
+	conversion(func(j v1alpha1.JSON) (jsontext.Value, error) { return jsontext.Value(j.Raw), nil }),
+	conversion(func(q resource.Quantity) (int64, error) { return q.Value(), nil }),
+	conversion(func(b v1alpha1.BearerAuth) (config.SecretFile, error) {
+		return config.SecretFile{Secret: b.SecretKeyRef.Name, Key: b.SecretKeyRef.Key}, nil
+	}),
+	conversion(func(f v1alpha1.ResponseFormat) (string, error) {
+		if f == v1alpha1.ResponseSchema {
+			return "", nil // gateways that know no other need not be told
 		}
-		translated = append(translated, item)
-	}
-	return translated, nil
-}
-
-// member translates a member that may be absent, and puts its name before its error's path.
-func member[From, To any](name string, from *From, translate func(*From) (To, error)) (*To, error) {
-	if from == nil {
-		return nil, nil //nolint:nilnil // absent stays absent
-	}
-	translated, err := translate(from)
-	if err != nil {
-		return nil, fmt.Errorf("%s.%w", name, err)
-	}
-	return &translated, nil
-}
-
-func contractUpstream(u *v1alpha1.Upstream) (config.Upstream, error) {
-	upstream := config.Upstream{Name: u.Name}
-	if u.OpenAI != nil {
-		upstream.OpenAI = &config.OpenAI{Model: u.OpenAI.Model}
-	}
-	if u.HTTP != nil {
-		upstream.HTTP = &config.HTTP{}
-	}
-	for _, endpoint := range u.Endpoints {
-		upstream.Endpoints = append(upstream.Endpoints, config.Endpoint{URL: endpoint.URL})
-	}
-	if u.Auth != nil && u.Auth.Bearer != nil {
-		key := u.Auth.Bearer.SecretKeyRef
-		upstream.Auth = &config.Auth{Bearer: &config.SecretFile{Secret: key.Name, Key: key.Key}}
-	}
-	timeouts, err := contractTimeouts(u.Timeouts)
-	upstream.Timeouts = timeouts
-	return upstream, err
-}
-
-func contractTimeouts(t *v1alpha1.UpstreamTimeouts) (config.Timeouts, error) {
-	from, to := valueOf(t), config.Timeouts{}
-	for _, field := range []struct {
-		name string
-		from v1alpha1.Duration
-		to   *config.Duration
-	}{
-		{"connect", from.Connect, &to.Connect},
-		{"firstToken", from.FirstToken, &to.FirstToken},
-		{"idle", from.Idle, &to.Idle},
-		{"total", from.Total, &to.Total},
-	} {
-		var err error
-		if *field.to, err = duration("timeouts."+field.name, field.from); err != nil {
-			return to, err
-		}
-	}
-	return to, nil
-}
-
-func duration(path string, d v1alpha1.Duration) (config.Duration, error) {
-	parsed, err := d.Parse()
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
-	}
-	return config.Duration(parsed), nil
-}
-
-// optionalDuration is 0 where there is none.
-func optionalDuration(path string, d v1alpha1.Duration) (config.Duration, error) {
-	if d == "" {
-		return 0, nil
-	}
-	return duration(path, d)
-}
-
-func jsonValue(j *v1alpha1.JSON) jsontext.Value {
-	if j == nil {
-		return nil
-	}
-	return jsontext.Value(j.Raw)
-}
+		return string(f), nil
+	}),
+)

@@ -89,8 +89,8 @@ func drainRows() []string {
 	const longest = time.Hour
 	beyond := delivery.GracePeriod(longest) - longest
 	return []string{
-		fmt.Sprintf("| %s | no more connections are accepted.", delivery.DrainDelay),
-		fmt.Sprintf("| %s + `maxStreamDuration` | what is left ends", delivery.DrainDelay),
+		fmt.Sprintf("| %s | no new connections are accepted.", delivery.DrainDelay),
+		fmt.Sprintf("| %s + `maxStreamDuration` | the remaining requests end", delivery.DrainDelay),
 		fmt.Sprintf("| %s + `maxStreamDuration` | the pod's `terminationGracePeriodSeconds`", beyond),
 		fmt.Sprintf("For the default of 5m the grace period is %.0fs.", delivery.GracePeriod(5*time.Minute).Seconds()),
 	}

@@ -16,7 +16,7 @@ func TestKindsOfSteps(t *testing.T) {
 	kinds := slices.DeleteFunc(membersIn(reflect.TypeFor[config.Step]()), func(name string) bool {
 		return slices.Contains([]string{"name", "when", "timeout", "onError"}, name)
 	})
-	same(t, steps, kinds, firstCodes(t, steps, "kind", "does", "value"))
+	same(t, steps, kinds, firstCodes(t, steps, "kind", "what it does", "value"))
 }
 
 // TestChoicesOfSteps compares the tables of what a field may say with the API's constants.
