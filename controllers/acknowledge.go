@@ -170,8 +170,8 @@ func (a *acknowledgement) reminders(seen *view) []reminder {
 }
 
 func delivered(seen *view, revision string) bool {
-	return seen.configMap != nil && seen.owns(seen.configMap) &&
-		delivery.Revision([]byte(seen.configMap.Data[delivery.CurrentKey])) == revision
+	return seen.ownsChild(render.DocumentsKey(seen.service.Name)) &&
+		delivery.Revision([]byte(seen.configMap().Data[delivery.CurrentKey])) == revision
 }
 
 // nudgePod nudges where that is due, and returns the pod's state after it.

@@ -145,10 +145,10 @@ func newNudging(t *testing.T, annotation string) *nudging {
 		live.Annotations = map[string]string{NudgeAnnotation: annotation}
 	}
 	n.seen = &view{now: moment, service: serviceWith("http://a.svc/v1"), pods: []corev1.Pod{live}}
-	n.seen.configMap = &corev1.ConfigMap{
+	n.seen.putConfigMap(&corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{UID: "u1", Controller: new(true)}}},
 		Data:       map[string]string{delivery.CurrentKey: "new"},
-	}
+	})
 	n.a = acknowledgement{revision: delivery.Revision([]byte("new")), behind: []*corev1.Pod{&n.seen.pods[0]}}
 	n.Reconciler = &Reconciler{Client: interceptor.NewClient(fake.NewFakeClient(), interceptor.Funcs{
 		Patch: func(_ context.Context, _ client.WithWatch, object client.Object, patch client.Patch, _ ...client.PatchOption) error {
@@ -201,8 +201,8 @@ func TestNudges(t *testing.T) {
 		want             string
 	}{
 		{name: "at once", change: func(*nudging) {}, want: revision + ".0"},
-		{name: "not before the ConfigMap was seen to hold the revision", change: func(n *nudging) { n.seen.configMap.Data[delivery.CurrentKey] = "old" }},
-		{name: "not for somebody else's ConfigMap", change: func(n *nudging) { n.seen.configMap.OwnerReferences = nil }},
+		{name: "not before the ConfigMap was seen to hold the revision", change: func(n *nudging) { n.seen.configMap().Data[delivery.CurrentKey] = "old" }},
+		{name: "not for somebody else's ConfigMap", change: func(n *nudging) { n.seen.configMap().OwnerReferences = nil }},
 		{name: "goes on counting after a restart", annotation: revision + ".3", change: func(*nudging) {}, want: revision + ".4"},
 		{name: "begins again with a revision", annotation: "older.7", change: func(*nudging) {}, want: revision + ".0"},
 		{name: "does not believe any number", annotation: revision + ".-5", change: func(*nudging) {}, want: revision + ".0"},
@@ -210,7 +210,7 @@ func TestNudges(t *testing.T) {
 		{
 			name: "of a refused key, whatever the ConfigMap holds", want: "refused-x.0",
 			change: func(n *nudging) {
-				n.seen.configMap, n.a.behind, n.a.keyless = nil, nil, []reminder{{&n.seen.pods[0], "refused-x"}}
+				n.seen.children, n.a.behind, n.a.keyless = nil, nil, []reminder{{&n.seen.pods[0], "refused-x"}}
 			},
 		},
 		{

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/cached"
 	"github.com/llmservice/llmservice/controllers/render"
 )
 
@@ -40,6 +41,8 @@ type outcome struct {
 	undelivered bool
 	// deployment is the Deployment as the API server answered its write; nil if it was not written.
 	deployment *appsv1.Deployment
+	// kindGone says that a child could not be written because the cluster has just lost its kind.
+	kindGone bool
 	// unpriced says why pods could not be told what their deletion costs, which is only a hint to the ReplicaSet.
 	unpriced error
 }
@@ -81,6 +84,9 @@ func (o outcome) retry() error {
 // again is how soon to look again at what only time or somebody else can change.
 func (o outcome) again() time.Duration {
 	var wait time.Duration
+	if o.kindGone {
+		wait = discoveryInterval
+	}
 	for _, err := range each(o.err) {
 		wait = soonest(wait, waitFor(err))
 	}
@@ -117,18 +123,27 @@ func (r *Reconciler) apply(ctx context.Context, seen *view, children []render.Ch
 		child := &children[i]
 		if err := r.applyChild(ctx, seen, child, &result); err != nil {
 			err = fmt.Errorf("apply %s %s: %w", child.Kind, child.NamespacedName, err)
+			if seen.kinds.IsOptional(child.GroupVersionKind) && isGone(err) {
+				result.kindGone = true
+				continue
+			}
 			if outdated(err) {
 				return outcome{err: err}
 			}
 			if errs = append(errs, err); needed(seen, child) {
-				break
+				result.err = errors.Join(errs...)
+				return result
 			}
 		}
-		if child.Kind == "ConfigMap" {
+		if child.Key() == render.DocumentsKey(seen.service.Name) {
 			result.undelivered = false
 		}
 	}
-	result.err = errors.Join(errs...)
+	err := r.prune(ctx, seen, children)
+	if outdated(err) {
+		return outcome{err: err}
+	}
+	result.err = errors.Join(append(errs, each(err)...)...)
 	return result
 }
 
@@ -138,14 +153,12 @@ func outdated(err error) bool { return apierrors.IsConflict(err) || errors.Is(er
 // needed says that no other child may be written before this one was: all are to be of the spec that the ConfigMap tells
 // of, and pods need an account of the service's own.
 func needed(seen *view, child *render.Child) bool {
-	return child.Kind == "ConfigMap" || child.Kind == "ServiceAccount" && !seen.owns(seen.child(child.Kind))
+	name := seen.service.Name
+	return child.Key() == render.DocumentsKey(name) ||
+		child.Key() == render.AccountKey(name) && !seen.ownsChild(child.Key())
 }
 
 func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.Child, result *outcome) error {
-	if child.Apply == nil {
-		delete(r.memories.of(seen).rewritings, child.Kind)
-		return r.remove(ctx, seen, child)
-	}
 	live, err := r.claim(ctx, seen, child)
 	if err != nil {
 		return err
@@ -164,7 +177,7 @@ func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.C
 	if err := r.confirm(ctx, seen); err != nil {
 		return err
 	}
-	if child.Kind == "Deployment" {
+	if child.Key() == render.GatewaysKey(seen.service.Name) {
 		return r.applyDeployment(ctx, seen, live, child, rendered, result)
 	}
 	_, err = r.write(ctx, seen, live, child, rendered)
@@ -174,12 +187,12 @@ func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.C
 // claim returns the live object of a child; nil where there is none. It never takes over what somebody else made, but does
 // take what a service left behind that was deleted without its children.
 func (r *Reconciler) claim(ctx context.Context, seen *view, child *render.Child) (client.Object, error) {
-	live := seen.child(child.Kind)
+	live := seen.children[child.Key()]
 	if live == nil || metav1.GetControllerOf(live) == nil {
 		// The caches hold only what carries our label, and no more than the identity of what nobody controls. Before the
 		// name is used, the API server is asked.
 		var err error
-		if live, err = r.readUncached(ctx, child); live == nil || err != nil {
+		if live, err = r.readUncached(ctx, seen, child.Key()); live == nil || err != nil {
 			return live, err
 		}
 	}
@@ -196,39 +209,15 @@ func (r *Reconciler) claim(ctx context.Context, seen *view, child *render.Child)
 	}
 }
 
-func (r *Reconciler) readUncached(ctx context.Context, child *render.Child) (client.Object, error) {
-	live, err := r.empty(child)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.Uncached.Get(ctx, child.NamespacedName, live); err != nil {
-		return nil, client.IgnoreNotFound(err)
-	}
-	return live, nil
-}
-
-// empty is an object of a child's type.
-func (r *Reconciler) empty(child *render.Child) (client.Object, error) {
-	typed, err := r.Client.Scheme().New(child.GroupVersionKind)
-	if err != nil {
-		return nil, fmt.Errorf("unknown kind: %w", err)
-	}
-	object, ok := typed.(client.Object)
-	if !ok {
-		return nil, fmt.Errorf("%T is not an object", typed)
-	}
-	return object, nil
-}
-
 // differs says whether a child has to be written. Where admission rewrote what was written last, writing it again
 // would go on for ever: that is remembered until somebody changes the object.
 func (r *Reconciler) differs(
 	ctx context.Context, seen *view, live client.Object, child *render.Child, rendered *unstructured.Unstructured,
 ) (bool, error) {
 	memory := r.memories.of(seen)
-	known := memory.rewritings[child.Kind]
-	delete(memory.rewritings, child.Kind)
-	if live == nil {
+	known := memory.rewritings[child.Key()]
+	delete(memory.rewritings, child.Key())
+	if live == nil || !cached.Made(live) { // no field of it is ours, and deletion is for what we made
 		return true, nil
 	}
 	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
@@ -247,7 +236,7 @@ func (r *Reconciler) differs(
 			return true, err
 		}
 	}
-	memory.rewritings[child.Kind] = known
+	memory.rewritings[child.Key()] = known
 	return false, nil
 }
 
@@ -257,7 +246,7 @@ func (r *Reconciler) write(
 	ctx context.Context, seen *view, live client.Object, child *render.Child, rendered *unstructured.Unstructured,
 ) (*unstructured.Unstructured, error) {
 	result := rendered.DeepCopy()
-	if live != nil && (child.Kind == "ConfigMap" || metav1.GetControllerOf(live) == nil) {
+	if live != nil && (child.Key() == render.DocumentsKey(seen.service.Name) || metav1.GetControllerOf(live) == nil) {
 		// What a ConfigMap holds was decided from what it held. It comes before all that depends on the spec, so that a view
 		// that is too old gets no further than a conflict. An orphan is adopted as it was seen, or looked at again.
 		result.SetUID(live.GetUID())
@@ -292,11 +281,11 @@ func (r *Reconciler) replaceLists(
 	}
 	if !covers(object.Object, rendered.Object) {
 		log.FromContext(ctx).Info("Admission rewrites what is applied; leaving it", "kind", child.Kind, "name", child.Name)
-		made, err := r.rewritingOf(seen, object, child, rendered)
+		rewritten, err := r.rewritingOf(seen, object, child, rendered)
 		if err != nil {
 			return nil, err
 		}
-		r.memories.of(seen).rewritings[child.Kind] = made
+		r.memories.of(seen).rewritings[child.Key()] = rewritten
 	}
 	return object, nil
 }
@@ -342,28 +331,4 @@ func withoutType(object *unstructured.Unstructured) map[string]any {
 	delete(content, "apiVersion")
 	delete(content, "kind")
 	return content
-}
-
-// remove deletes our object as it was seen, and not one that took its name in the meantime.
-func (r *Reconciler) remove(ctx context.Context, seen *view, child *render.Child) error {
-	live := seen.child(child.Kind)
-	if live == nil || live.GetDeletionTimestamp() != nil {
-		return nil
-	}
-	if metav1.GetControllerOf(live) == nil {
-		var err error
-		if live, err = r.readUncached(ctx, child); err != nil || live == nil || !orphaned(live, seen.service) {
-			return err
-		}
-	} else if !seen.owns(live) {
-		return nil
-	}
-	if err := r.confirm(ctx, seen); err != nil {
-		return err
-	}
-	err := r.Client.Delete(ctx, live, client.Preconditions{
-		UID:             new(live.GetUID()),
-		ResourceVersion: new(live.GetResourceVersion()),
-	})
-	return client.IgnoreNotFound(err)
 }

@@ -75,20 +75,25 @@ func TestWhatOthersNeed(t *testing.T) {
 	ours := &corev1.ServiceAccount{}
 	ours.OwnerReferences = []metav1.OwnerReference{{UID: service.UID, Controller: new(true)}}
 	for name, tt := range map[string]struct {
-		kind    string
+		child   render.Key
 		account *corev1.ServiceAccount
 		want    bool
 	}{
-		"the config":            {kind: "ConfigMap", account: ours, want: true},
-		"no account":            {kind: "ServiceAccount", want: true},
-		"somebody's account":    {kind: "ServiceAccount", account: &corev1.ServiceAccount{}, want: true},
-		"an account as it was":  {kind: "ServiceAccount", account: ours},
-		"the Service":           {kind: "Service", account: ours},
-		"a disruption's budget": {kind: "PodDisruptionBudget", account: ours},
+		"the config":           {child: render.DocumentsKey("assistant"), account: ours, want: true},
+		"no account":           {child: render.AccountKey("assistant"), want: true},
+		"somebody's account":   {child: render.AccountKey("assistant"), account: &corev1.ServiceAccount{}, want: true},
+		"an account as it was": {child: render.AccountKey("assistant"), account: ours},
+		"an account more":      {child: render.AccountKey("assistant-canary"), account: ours},
+		"the autoscaler":       {child: render.AutoscalerKey("assistant"), account: ours},
+		"the Deployment":       {child: render.GatewaysKey("assistant"), account: ours},
 	} {
 		t.Run(name, func(t *testing.T) {
-			child := render.Child{GroupVersionKind: schema.GroupVersionKind{Kind: tt.kind}}
-			if got := needed(&view{service: service, account: tt.account}, &child); got != tt.want {
+			child := namedChild(tt.child)
+			seen := &view{service: service}
+			if tt.account != nil {
+				seen.put(render.AccountKey("assistant"), tt.account)
+			}
+			if got := needed(seen, &child); got != tt.want {
 				t.Errorf("needed() = %v", got)
 			}
 		})

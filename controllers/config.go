@@ -93,7 +93,7 @@ func describe(errs config.Errors) string {
 // deliveredDocuments reads our ConfigMap. What somebody else put there does not count. What we put there does, even if
 // this release would refuse it: gateways serve it.
 func deliveredDocuments(seen *view) documents {
-	if seen.configMap == nil || !seen.owns(seen.configMap) {
+	if !seen.ownsChild(render.DocumentsKey(seen.service.Name)) {
 		return documents{}
 	}
 	known := seen.accepted()
@@ -131,15 +131,15 @@ func deliveredBefore(seen *view) documents {
 
 // accepted is the record beside what was delivered; nil where there is none of ours.
 func (v *view) accepted() *render.Accepted {
-	if v.configMap == nil || !v.owns(v.configMap) {
+	if !v.ownsChild(render.DocumentsKey(v.service.Name)) {
 		return nil
 	}
-	return render.ReadAccepted(v.configMap.Annotations)
+	return render.ReadAccepted(v.configMap().Annotations)
 }
 
 // delivered is a document of the ConfigMap, whatever it is.
 func (v *view) delivered(key string) render.Document {
-	return render.Document{Encoded: []byte(v.configMap.Data[key])}
+	return render.Document{Encoded: []byte(v.configMap().Data[key])}
 }
 
 // chooseLastGood keeps what a gateway has proved it can serve. A config that is replaced before any gateway was seen to

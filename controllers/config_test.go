@@ -117,15 +117,16 @@ func TestDocuments(t *testing.T) {
 				{Terminating: true, Status: report.Status{Revision: delivery.Revision([]byte(tt.liveCurrent))}},
 			}
 			if tt.liveCurrent != "" {
-				seen.configMap = &corev1.ConfigMap{Data: map[string]string{delivery.CurrentKey: tt.liveCurrent, delivery.LastGoodKey: tt.liveLast}}
+				configMap := &corev1.ConfigMap{Data: map[string]string{delivery.CurrentKey: tt.liveCurrent, delivery.LastGoodKey: tt.liveLast}}
+				seen.putConfigMap(configMap)
 				if !tt.unrecorded {
-					seen.configMap.Annotations = recordOf(t, render.Accepted{
+					configMap.Annotations = recordOf(t, render.Accepted{
 						Current:  revision(cmp.Or(tt.recorded, tt.liveCurrent)),
 						LastGood: revision(tt.liveLast), Runtime: &v1alpha1.Runtime{Image: "accepted"},
 					})
 				}
 				if !tt.foreign {
-					seen.configMap.OwnerReferences = []metav1.OwnerReference{{UID: "u1", Controller: new(true)}}
+					configMap.OwnerReferences = []metav1.OwnerReference{{UID: "u1", Controller: new(true)}}
 				}
 			}
 			got := chosen(seen, render.Gateway{Image: "gateway:test"})
@@ -204,10 +205,12 @@ func TestOldViewsAreNotActedUpon(t *testing.T) {
 		"no ConfigMap":      {latest: func(_ *v1alpha1.LLMService, c *corev1.ConfigMap) { c.Name = "other" }, want: errOutdated},
 	} {
 		t.Run(name, func(t *testing.T) {
-			seen := &view{service: serviceWith("http://a.svc/v1"), configMap: &corev1.ConfigMap{}}
+			seen := &view{service: serviceWith("http://a.svc/v1")}
 			seen.service.Generation = 2
-			seen.configMap.Namespace, seen.configMap.Name, seen.configMap.ResourceVersion = "team-a", "assistant-config-v1", "7"
-			service, configMap := seen.service.DeepCopy(), seen.configMap.DeepCopy()
+			configMap := &corev1.ConfigMap{}
+			configMap.Namespace, configMap.Name, configMap.ResourceVersion = "team-a", "assistant-config-v1", "7"
+			seen.putConfigMap(configMap.DeepCopy())
+			service := seen.service.DeepCopy()
 			tt.latest(service, configMap)
 			server := fake.NewClientBuilder().WithScheme(scheme).WithObjects(service, configMap).Build()
 			if err := (&Reconciler{Uncached: server}).confirm(t.Context(), seen); !errors.Is(err, tt.want) {

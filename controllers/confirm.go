@@ -30,13 +30,13 @@ func (r *Reconciler) confirm(ctx context.Context, seen *view) error {
 	if service.UID != seen.service.UID || service.Generation > seen.service.Generation || service.DeletionTimestamp != nil {
 		return errOutdated
 	}
-	if seen.configMap != nil {
+	if known := seen.configMap(); known != nil {
 		var configMap metav1.PartialObjectMetadata
 		configMap.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
-		if err := r.latest(ctx, client.ObjectKeyFromObject(seen.configMap), &configMap); err != nil {
+		if err := r.latest(ctx, client.ObjectKeyFromObject(known), &configMap); err != nil {
 			return err
 		}
-		if configMap.ResourceVersion != seen.configMap.ResourceVersion {
+		if configMap.ResourceVersion != known.ResourceVersion {
 			return errOutdated
 		}
 	}

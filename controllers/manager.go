@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -48,6 +49,8 @@ const (
 type Options struct {
 	// Gateway is what every gateway runs.
 	Gateway render.Gateway
+	// Children is the table of what services have; render.Kinds where it is nil, as it is but in tests.
+	Children render.Table
 	// ProbeAddress and MetricsAddress are where to listen; "0" for not at all.
 	ProbeAddress, MetricsAddress string
 	// LeaderElection lets several replicas run, of which one reconciles. Their Lease is in Namespace.
@@ -86,7 +89,14 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	}
 	tracker := load.NewTracker(GatewayPods(), manager.Elected())
 	poller := load.NewPoller(tracker, manager.GetCache(), options.PodAddress)
-	if err := errors.Join(manager.Add(poller), manager.Add(standby{manager.GetCache()})); err != nil {
+	if options.Children == nil {
+		options.Children = render.Kinds()
+	}
+	required, err := requiredKinds(manager.GetScheme(), options.Children)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(manager.Add(poller), manager.Add(standby{manager.GetCache(), required})); err != nil {
 		return nil, fmt.Errorf("add what runs in every replica: %w", err)
 	}
 	reconciler := &Reconciler{
@@ -94,6 +104,7 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		Uncached: manager.GetAPIReader(),
 		Load:     tracker.Snapshot,
 		Gateway:  options.Gateway,
+		Children: options.Children,
 		Events:   manager.GetEventRecorder(FieldOwner),
 		Now:      time.Now,
 	}
@@ -122,6 +133,8 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Cache:  CacheOptions(),
+		// Optional kinds have no Go types.
+		Client: client.Options{Cache: &client.CacheOptions{Unstructured: true}},
 		Logger: options.Logger,
 		// Tests run one operator after another in one process.
 		Controller: ctrlconfig.Controller{

@@ -4,10 +4,12 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/leaderelection"
 	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/render"
 )
 
 // Who follows a leader that was killed looks twice: it finds the last renewal, and then the lease at its end.
@@ -29,14 +31,20 @@ func TestStandbyFillsTheCaches(t *testing.T) {
 		t.Fatal(err)
 	}
 	caches := &informertest.FakeInformers{Scheme: scheme}
-	waiting := standby{caches}
+	required, err := requiredKinds(scheme, append(render.Kinds(), render.Kind{
+		GroupVersionKind: schema.GroupVersionKind{Group: "test", Version: "v1", Kind: "Ticket"}, Optional: true,
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := standby{caches, required}
 	if waiting.NeedLeaderElection() {
 		t.Error("fills them only where it leads")
 	}
 	if err := waiting.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := len(caches.InformersByGVK), len(childKinds())+2; got != want {
+	if got, want := len(caches.InformersByGVK), len(render.Kinds())+2; got != want {
 		t.Errorf("%d kinds are read, want %d", got, want)
 	}
 	if _, ok := caches.InformersByGVK[v1alpha1.GroupVersion.WithKind(v1alpha1.Kind)]; !ok {

@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/llmservice/llmservice/controllers/render"
 )
 
 // memories hold what the operator knows of each service and cannot read back. All of it may be lost: a restart costs
@@ -20,8 +22,8 @@ type memories struct {
 // memory is used by one reconcile at a time.
 type memory struct {
 	uid types.UID
-	// rewritings are of those kinds of children that admission rewrote.
-	rewritings map[string]rewriting
+	// rewritings are of those children that admission rewrote.
+	rewritings map[render.Key]rewriting
 	nudges     map[types.UID]nudge
 	// deployment is the one that template is about: the generation in which its pods' template was last written.
 	deployment types.UID
@@ -50,7 +52,7 @@ func (m *memories) of(seen *view) *memory {
 	if m.services == nil {
 		m.services = map[types.NamespacedName]*memory{}
 	}
-	fresh := &memory{uid: seen.service.UID, rewritings: map[string]rewriting{}, nudges: map[types.UID]nudge{}}
+	fresh := &memory{uid: seen.service.UID, rewritings: map[render.Key]rewriting{}, nudges: map[types.UID]nudge{}}
 	m.services[key] = fresh
 	return fresh
 }

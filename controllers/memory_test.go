@@ -24,7 +24,7 @@ func TestAStatusIsNoEdit(t *testing.T) {
 	if problem != nil {
 		t.Fatal(problem.message)
 	}
-	children, err := render.Children(render.Input{Service: service, Current: document, Replicas: 1, Gateway: render.Gateway{Image: "gateway:test"}})
+	children, err := render.Kinds().Children(render.Input{Service: service, Current: document, Replicas: 1, Gateway: render.Gateway{Image: "gateway:test"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,12 +88,13 @@ func asWritten(t *testing.T, live *autoscalingv2.HorizontalPodAutoscaler, child 
 
 // TestAnOverrideIsLookedAtAgain: that admission has changed is no event, and of what does no harm nothing is to be told.
 func TestAnOverrideIsLookedAtAgain(t *testing.T) {
-	m := &memory{rewritings: map[string]rewriting{"Deployment": {as: "a"}}}
-	if got := m.recheck(moment); got != 0 || m.rewritings["Deployment"].due(moment.Add(time.Hour)) {
+	deployment, autoscaler := render.GatewaysKey("a"), render.AutoscalerKey("a")
+	m := &memory{rewritings: map[render.Key]rewriting{deployment: {as: "a"}}}
+	if got := m.recheck(moment); got != 0 || m.rewritings[deployment].due(moment.Add(time.Hour)) {
 		t.Errorf("a rewriting that does no harm is looked at after %v", got)
 	}
-	m.rewritings["Service"] = rewriting{as: "b", overridden: []string{"x"}, next: moment.Add(overrideRecheck)}
-	m.rewritings["ConfigMap"] = rewriting{as: "c", overridden: []string{"y"}, next: moment.Add(2 * overrideRecheck)}
+	m.rewritings[autoscaler] = rewriting{as: "b", overridden: []string{"x"}, next: moment.Add(overrideRecheck)}
+	m.rewritings[render.DocumentsKey("a")] = rewriting{as: "c", overridden: []string{"y"}, next: moment.Add(2 * overrideRecheck)}
 	for after, tt := range map[time.Duration]struct {
 		wait time.Duration
 		due  bool
@@ -104,7 +105,7 @@ func TestAnOverrideIsLookedAtAgain(t *testing.T) {
 		overrideRecheck + 5*time.Second: {time.Millisecond, true},
 	} {
 		now := moment.Add(after)
-		if got, due := m.recheck(now), m.rewritings["Service"].due(now); got != tt.wait || due != tt.due {
+		if got, due := m.recheck(now), m.rewritings[autoscaler].due(now); got != tt.wait || due != tt.due {
 			t.Errorf("after %v: looked at after %v, due %t; want %v, %t", after, got, due, tt.wait, tt.due)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/cached"
 	"github.com/llmservice/llmservice/controllers/render"
 )
 
@@ -31,15 +32,5 @@ func orphaned(live client.Object, service *v1alpha1.LLMService) bool {
 	return live.GetDeletionTimestamp() == nil && metav1.GetControllerOf(live) == nil &&
 		live.GetAnnotations()[render.AppliedHashAnnotation] != "" &&
 		live.GetLabels()[render.LabelManagedBy] == render.ManagedBy &&
-		live.GetLabels()[render.LabelInstance] == service.Name && appliedByUs(live)
-}
-
-// appliedByUs says that some field of the object is owned by what this operator applied.
-func appliedByUs(live client.Object) bool {
-	for _, entry := range live.GetManagedFields() {
-		if entry.Manager == FieldOwner && entry.Operation == metav1.ManagedFieldsOperationApply {
-			return true
-		}
-	}
-	return false
+		live.GetLabels()[render.LabelInstance] == service.Name && cached.Made(live)
 }

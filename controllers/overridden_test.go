@@ -154,7 +154,7 @@ func renderedChild(t *testing.T, kind string) (*render.Child, *unstructured.Unst
 	if problem != nil {
 		t.Fatal(problem.message)
 	}
-	children, err := render.Children(render.Input{Service: service, Current: document, Replicas: 3, Gateway: gateway})
+	children, err := render.Kinds().Children(render.Input{Service: service, Current: document, Replicas: 3, Gateway: gateway})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -179,14 +179,16 @@ func (p *protocol) view(q question) *view {
 	owners := []metav1.OwnerReference{{UID: v.service.UID, Controller: new(true)}}
 	if q.delivered {
 		current, lastGood := p.documents[q.current], p.documents[q.lastGood]
-		v.configMap = &corev1.ConfigMap{Data: map[string]string{
+		configMap := &corev1.ConfigMap{Data: map[string]string{
 			delivery.CurrentKey: string(current.Encoded), delivery.LastGoodKey: string(lastGood.Encoded),
 		}}
-		v.configMap.OwnerReferences = owners
-		v.configMap.Annotations = recordOf(p.t, render.Accepted{Current: current.Revision(), LastGood: lastGood.Revision()})
+		configMap.OwnerReferences = owners
+		configMap.Annotations = recordOf(p.t, render.Accepted{Current: current.Revision(), LastGood: lastGood.Revision()})
+		v.putConfigMap(configMap)
 	}
-	v.deployment = &appsv1.Deployment{Status: appsv1.DeploymentStatus{Replicas: wide, UpdatedReplicas: wide, AvailableReplicas: wide}}
-	v.deployment.OwnerReferences = owners
+	deployment := &appsv1.Deployment{Status: appsv1.DeploymentStatus{Replicas: wide, UpdatedReplicas: wide, AvailableReplicas: wide}}
+	deployment.OwnerReferences = owners
+	v.put(render.GatewaysKey(v.service.Name), deployment)
 	for i, read := range q.read[:p.pods] {
 		known := load.Pod{UID: types.UID(fmt.Sprint("pod-", i))}
 		if read != nothing {

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/llmservice/llmservice/controllers/cached"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/controllers/servingcert"
@@ -21,7 +22,7 @@ import (
 const staleRecheck = time.Second
 
 // FieldOwner is the field manager of everything that the operator writes.
-const FieldOwner = "llmservice-operator"
+const FieldOwner = cached.FieldOwner
 
 // Reconciler makes the cluster match the LLMServices, one at a time.
 type Reconciler struct {
@@ -35,25 +36,25 @@ type Reconciler struct {
 	MetricsAPI func() servingcert.State
 	// Gateway is what every gateway runs.
 	Gateway render.Gateway
-	Events  events.EventRecorder
+	// Children is the table of what services have.
+	Children render.Table
+	Events   events.EventRecorder
 	// Now is the clock.
 	Now func() time.Time
 
 	memories memories
 	compiles compiles
+	optional optionalKinds
 }
 
 // +kubebuilder:rbac:groups=serving.llmservice.dev,resources=llmservices,verbs=get;list;watch
 // +kubebuilder:rbac:groups=serving.llmservice.dev,resources=llmservices/status,verbs=update
 // Owner references block the owner's deletion, which takes this where the admission plugin is on that checks it.
 // +kubebuilder:rbac:groups=serving.llmservice.dev,resources=llmservices/finalizers,verbs=update
-// +kubebuilder:rbac:groups="",resources=configmaps;services;serviceaccounts,verbs=get;list;watch;create;patch
-// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
-// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
-// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// The rights to APIServices are in config/metricsapi: an operator that serves no metrics has none.
+// The rights to children stand where each is rendered, those to APIServices in config/metricsapi: an operator that serves no
+// metrics has none.
 
 // Reconcile observes one service, renders its children, applies what differs and reports. An error is retried with
 // backoff; what only time or somebody else can change is looked at again later.
@@ -104,7 +105,7 @@ func (r *Reconciler) render(seen *view, documents documents) ([]render.Child, er
 	if documents.current.Revision() == "" || documents.accepted == nil {
 		return nil, nil
 	}
-	children, err := render.Children(render.Input{
+	children, err := seen.kinds.Children(render.Input{
 		Service:  documents.accepted,
 		Current:  documents.current,
 		LastGood: documents.lastGood,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -47,7 +48,7 @@ func (r *Reconciler) tried(
 func (r *Reconciler) rewritingOf(
 	seen *view, object *unstructured.Unstructured, child *render.Child, rendered *unstructured.Unstructured,
 ) (rewriting, error) {
-	live, err := r.empty(child)
+	live, err := r.emptyObject(child.GroupVersionKind)
 	if err != nil {
 		return rewriting{}, err
 	}
@@ -69,8 +70,9 @@ func (r *Reconciler) rewritingOf(
 // overridden lists the fields of all children that are not as the service needs them.
 func (m *memory) overridden() []string {
 	var all []string
-	for _, kind := range slices.Sorted(maps.Keys(m.rewritings)) {
-		all = append(all, m.rewritings[kind].overridden...)
+	inOrder := func(a, b render.Key) int { return strings.Compare(a.String(), b.String()) }
+	for _, child := range slices.SortedFunc(maps.Keys(m.rewritings), inOrder) {
+		all = append(all, m.rewritings[child].overridden...)
 	}
 	return all
 }

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
-	"k8s.io/apimachinery/pkg/labels"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -51,22 +48,25 @@ func NewScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// CacheOptions limit the caches to the operator's own objects, and to what it reads of them, so that its memory grows with
-// its work and not with the cluster.
+// CacheOptions limit the caches to the operator's own objects, and to what it reads of them.
 func CacheOptions() cache.Options {
-	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{render.LabelManagedBy: render.ManagedBy})}
-	byObject := map[client.Object]cache.ByObject{&corev1.Pod{}: ours}
-	for _, child := range childKinds() {
-		byObject[child] = ours
-	}
-	return cache.Options{ByObject: byObject, DefaultTransform: cached.Keep, NewInformer: cached.NewInformer}
+	return cache.Options{DefaultTransform: cached.Keep, NewInformer: cached.NewInformer}
 }
 
-func childKinds() []client.Object {
-	return []client.Object{
-		&corev1.ServiceAccount{}, &corev1.ConfigMap{}, &corev1.Service{}, &policyv1.PodDisruptionBudget{},
-		&appsv1.Deployment{}, &autoscalingv2.HorizontalPodAutoscaler{},
+// requiredKinds makes an empty object of each kind that every cluster has.
+func requiredKinds(scheme *runtime.Scheme, table render.Table) ([]client.Object, error) {
+	var objects []client.Object
+	for _, kind := range table {
+		if kind.Optional {
+			continue
+		}
+		object, err := objectOf(scheme, kind.GroupVersionKind)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, object)
 	}
+	return objects, nil
 }
 
 // GatewayPods says which pods are gateways, and of which service.
@@ -83,8 +83,30 @@ func serviceOf(object client.Object) (types.NamespacedName, bool) {
 	return name, of[render.LabelName] == render.GatewayName && name.Name != ""
 }
 
+// serviceIndex is the caches' index by the name of the service that an object belongs to.
+const serviceIndex = "service"
+
+// servicesOf names the service, in the object's namespace, that a pod, a child, or what a deleted service left behind belongs to.
+func servicesOf(object client.Object) []string {
+	owner := metav1.GetControllerOf(object)
+	_, isPod := object.(*corev1.Pod)
+	switch {
+	case cached.IsService(owner):
+		return []string{owner.Name}
+	case isPod, owner == nil && cached.Made(object):
+		if service, ok := serviceOf(object); ok {
+			return []string{service.Name}
+		}
+	}
+	return nil
+}
+
 // SetupWithManager has the manager run the reconciler, with what the gateways say among its events.
 func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracker, poller *load.Poller) error {
+	required, err := requiredKinds(manager.GetScheme(), r.Children)
+	if err != nil {
+		return err
+	}
 	builder := ctrl.NewControllerManagedBy(manager).
 		For(&v1alpha1.LLMService{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(requestsOf)).
@@ -94,8 +116,21 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 			ReconciliationTimeout:   reconcileTimeout,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		})
-	for _, child := range childKinds() {
+	for _, child := range required {
 		builder.Owns(child)
+	}
+	if len(required) < len(r.Children) {
+		watcher, err := newKindWatcher(manager, &r.optional, r.Children)
+		if err != nil {
+			return err
+		}
+		builder.WatchesRawSource(watcher.source())
+		if err := manager.Add(watcher); err != nil {
+			return fmt.Errorf("add the watcher of optional kinds: %w", err)
+		}
+	}
+	if err := index(manager, append(required, &corev1.Pod{})); err != nil {
+		return err
 	}
 	if err := builder.Complete(r); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
@@ -103,11 +138,24 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 	return nil
 }
 
-func requestsOf(_ context.Context, object client.Object) []reconcile.Request {
-	if service, ok := serviceOf(object); ok {
-		return []reconcile.Request{{NamespacedName: service}}
+func index(manager ctrl.Manager, kinds []client.Object) error {
+	for _, kind := range kinds {
+		if err := manager.GetFieldIndexer().IndexField(context.Background(), kind, serviceIndex, servicesOf); err != nil {
+			return fmt.Errorf("index %T: %w", kind, err)
+		}
 	}
 	return nil
+}
+
+// requestsOf asks for the service that an object belongs to.
+func requestsOf(_ context.Context, object client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, name := range servicesOf(object) {
+		requests = append(requests, reconcile.Request{
+			NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name},
+		})
+	}
+	return requests
 }
 
 // news puts services into the queue as the tracker hears from their gateways, once all were heard.
@@ -129,14 +177,17 @@ func (n news) WaitForSync(ctx context.Context) error { return n.poller.WaitForSy
 
 // standby fills the caches of a manager that does not lead: who follows a leader begins at once. It waits for nothing, so
 // that a kind that cannot be read holds up nothing else.
-type standby struct{ caches cache.Cache }
+type standby struct {
+	caches cache.Cache
+	kinds  []client.Object
+}
 
 // NeedLeaderElection says that every manager replica does.
 func (standby) NeedLeaderElection() bool { return false }
 
 // Start has each kind read that the reconciler reads.
 func (s standby) Start(ctx context.Context) error {
-	for _, kind := range append(childKinds(), &v1alpha1.LLMService{}, &corev1.Pod{}) {
+	for _, kind := range append(s.kinds, &v1alpha1.LLMService{}, &corev1.Pod{}) {
 		if _, err := s.caches.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			log.FromContext(ctx).V(1).Info("Cannot fill a cache yet", "kind", fmt.Sprintf("%T", kind), "error", err.Error())
 		}

@@ -81,8 +81,8 @@ func (r *Reconciler) factsOf(seen *view, documents documents, applied outcome, a
 		metricsAPI:   r.metricsProblem(),
 		futile:       seen.futile(documents.served(seen.service)),
 	}
-	if facts.deployment = applied.deployment; facts.deployment == nil && seen.deployment != nil && seen.owns(seen.deployment) {
-		facts.deployment = seen.deployment
+	if facts.deployment = applied.deployment; facts.deployment == nil && seen.ownsChild(render.GatewaysKey(seen.service.Name)) {
+		facts.deployment = seen.deployment()
 	}
 	memory := r.memories.of(seen)
 	facts.overridden = memory.overridden()
@@ -92,8 +92,8 @@ func (r *Reconciler) factsOf(seen *view, documents documents, applied outcome, a
 	if _, rolling := facts.rolling(); !rolling {
 		facts.overridden = append(facts.overridden, seen.hastyPods(facts.deployment)...)
 	}
-	if seen.autoscaler != nil && seen.owns(seen.autoscaler) {
-		facts.autoscaler = seen.autoscaler
+	if seen.ownsChild(render.AutoscalerKey(seen.service.Name)) {
+		facts.autoscaler = seen.autoscaler()
 	}
 	return facts
 }

@@ -3,17 +3,18 @@ package cached
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
-	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/controllers/render"
 )
 
 const (
@@ -46,7 +47,7 @@ func Keep(object any) (any, error) {
 	case *corev1.Pod:
 		return keepPod(kept), nil
 	default:
-		return keepChild(kept), nil
+		return keepChild(kept)
 	}
 }
 
@@ -60,7 +61,7 @@ func keepService(service *v1alpha1.LLMService) (any, error) {
 	if len(encoded) <= maxObject {
 		return service, nil
 	}
-	return &v1alpha1.LLMService{TypeMeta: service.TypeMeta, ObjectMeta: identity(service)}, nil
+	return identity(service), nil
 }
 
 // keepPod keeps what tells of the life of a pod's gateway.
@@ -78,33 +79,52 @@ func keepPod(pod *corev1.Pod) any {
 	if pod.Size() <= maxPod {
 		return pod
 	}
-	return &corev1.Pod{TypeMeta: pod.TypeMeta, ObjectMeta: identity(pod)}
+	return identity(pod)
 }
 
-// keepChild keeps an object of one of the kinds that services have, if it is one that a service has.
-func keepChild(object client.Object) any {
-	ours := controlled(object)
+// keepChild keeps an object of one of the kinds that services have, if it is one that a service has and is not large.
+func keepChild(object client.Object) (any, error) {
+	ours, byUs := controlled(object), Made(object)
 	keepMetadata(object)
+	markMade(object, byUs)
+	keepState(object)
+	size, err := encodedSize(object)
+	if err != nil {
+		return nil, err
+	}
+	if ours && size <= maxObject {
+		return object, nil
+	}
+	return identity(object), nil
+}
+
+// keepState drops the status, which is read of Deployments and autoscalers only, and what controllers of Kubernetes add to
+// accounts.
+func keepState(object client.Object) {
 	switch child := object.(type) {
-	case *corev1.ConfigMap:
-		return bound(child, ours, &corev1.ConfigMap{TypeMeta: child.TypeMeta, ObjectMeta: identity(child)})
-	case *corev1.ServiceAccount:
-		child.Secrets, child.ImagePullSecrets = nil, nil
-		return bound(child, ours, &corev1.ServiceAccount{TypeMeta: child.TypeMeta, ObjectMeta: identity(child)})
-	case *corev1.Service:
-		child.Status = corev1.ServiceStatus{}
-		return bound(child, ours, &corev1.Service{TypeMeta: child.TypeMeta, ObjectMeta: identity(child)})
-	case *policyv1.PodDisruptionBudget:
-		child.Status = policyv1.PodDisruptionBudgetStatus{}
-		return bound(child, ours, &policyv1.PodDisruptionBudget{TypeMeta: child.TypeMeta, ObjectMeta: identity(child)})
 	case *appsv1.Deployment:
-		return bound(child, ours, &appsv1.Deployment{TypeMeta: child.TypeMeta, ObjectMeta: identity(child)})
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		keepMetricTypes(child.Status.CurrentMetrics)
-		return bound(child, ours, &autoscalingv2.HorizontalPodAutoscaler{TypeMeta: child.TypeMeta, ObjectMeta: identity(child)})
+	case *corev1.ServiceAccount:
+		child.Secrets, child.ImagePullSecrets = nil, nil
+	case *unstructured.Unstructured:
+		delete(child.Object, "status")
 	default:
-		return object
+		if status := reflect.ValueOf(object).Elem().FieldByName("Status"); status.IsValid() {
+			status.SetZero()
+		}
 	}
+}
+
+func encodedSize(object client.Object) (int, error) {
+	if sized, ok := object.(interface{ Size() int }); ok {
+		return sized.Size(), nil
+	}
+	encoded, err := json.Marshal(object)
+	if err != nil {
+		return 0, fmt.Errorf("measure %s: %w", client.ObjectKeyFromObject(object), err)
+	}
+	return len(encoded), nil
 }
 
 // keepMetricTypes keeps which metrics were read: those that were not have no type.
@@ -114,36 +134,39 @@ func keepMetricTypes(metrics []autoscalingv2.MetricStatus) {
 	}
 }
 
-// bound returns the whole object if it is ours and not large, and its identity otherwise.
-func bound[T interface{ Size() int }](whole T, ours bool, identity T) any {
-	if ours && whole.Size() <= maxObject {
-		return whole
-	}
-	return identity
-}
-
 // controlled says that an object has the name and the controller of some service's child. Both can be forged, but then the
 // object costs no more than a service does.
 func controlled(object client.Object) bool {
 	owner := metav1.GetControllerOf(object)
+	return IsService(owner) && render.IsChildName(object.GetName(), owner.Name)
+}
+
+// IsService says that an owner is an LLMService of some version; it may be nil.
+func IsService(owner *metav1.OwnerReference) bool {
 	if owner == nil || owner.Kind != v1alpha1.Kind {
 		return false
 	}
-	group, err := schema.ParseGroupVersion(owner.APIVersion)
-	if err != nil || group.Group != v1alpha1.Group {
-		return false
-	}
-	_, isConfig := object.(*corev1.ConfigMap)
-	return object.GetName() == owner.Name || isConfig && object.GetName() == delivery.ConfigMapName(owner.Name)
+	version, err := schema.ParseGroupVersion(owner.APIVersion)
+	return err == nil && version.Group == v1alpha1.Group
 }
 
-// identity is what is kept of an object that is not ours or too large: whose it is, so that a conflict can be told of.
-func identity(object client.Object) metav1.ObjectMeta {
-	return metav1.ObjectMeta{
-		Name: object.GetName(), Namespace: object.GetNamespace(), UID: object.GetUID(),
-		ResourceVersion: object.GetResourceVersion(), Generation: object.GetGeneration(),
-		CreationTimestamp: object.GetCreationTimestamp(), DeletionTimestamp: object.GetDeletionTimestamp(),
-		Labels: object.GetLabels(), OwnerReferences: object.GetOwnerReferences(),
-		Annotations: map[string]string{abridged: ""},
+// identity returns an object of the same type with no more than whose it is, so that a conflict can be told of.
+func identity(object client.Object) any {
+	short, ok := reflect.TypeAssert[client.Object](reflect.New(reflect.TypeOf(object).Elem()))
+	if !ok {
+		return object // every object is a pointer to its type
 	}
+	short.GetObjectKind().SetGroupVersionKind(object.GetObjectKind().GroupVersionKind())
+	short.SetName(object.GetName())
+	short.SetNamespace(object.GetNamespace())
+	short.SetUID(object.GetUID())
+	short.SetResourceVersion(object.GetResourceVersion())
+	short.SetGeneration(object.GetGeneration())
+	short.SetCreationTimestamp(object.GetCreationTimestamp())
+	short.SetDeletionTimestamp(object.GetDeletionTimestamp())
+	short.SetLabels(object.GetLabels())
+	short.SetOwnerReferences(object.GetOwnerReferences())
+	short.SetAnnotations(map[string]string{abridged: ""})
+	markMade(short, Made(object))
+	return short
 }

@@ -11,6 +11,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
@@ -96,6 +97,56 @@ func TestKeepsWhatIsReadOfAChild(t *testing.T) {
 			}
 			if Abridged(got) {
 				t.Error("abridged")
+			}
+		})
+	}
+}
+
+// A kind that no Go type is known of is kept like the others.
+func TestKeepsAKindWithoutAType(t *testing.T) {
+	whole := func() *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "example.com/v1", "kind": "Ticket",
+			"metadata": map[string]any{
+				"name": "assistant-ticket", "namespace": "team-a", "uid": "u", "resourceVersion": "7",
+				"annotations":     map[string]any{"theirs": large},
+				"ownerReferences": []any{map[string]any{"apiVersion": v1alpha1.GroupVersion.String(), "kind": v1alpha1.Kind, "name": "assistant", "uid": "s", "controller": true}},
+			},
+			"spec": map[string]any{"seat": "12"}, "status": map[string]any{"big": large},
+		}}
+	}
+	got := keep(t, whole()).(*unstructured.Unstructured)
+	seat, _, _ := unstructured.NestedString(got.Object, "spec", "seat")
+	if Abridged(got) || seat != "12" || got.Object["status"] != nil || len(got.GetAnnotations()) > 0 {
+		t.Errorf("kept %.300v", got.Object)
+	}
+	foreign := whole()
+	foreign.SetOwnerReferences(nil)
+	short := keep(t, foreign).(*unstructured.Unstructured)
+	if !Abridged(short) || short.Object["spec"] != nil || short.GetUID() != "u" || short.GetKind() != "Ticket" {
+		t.Errorf("kept of a foreign one: %.300v", short.Object)
+	}
+}
+
+// Who made an object is known of it in a cache too, whole or abridged.
+func TestWhatTheOperatorMadeIsMarked(t *testing.T) {
+	applied := []metav1.ManagedFieldsEntry{{Manager: FieldOwner, Operation: metav1.ManagedFieldsOperationApply}}
+	updated := []metav1.ManagedFieldsEntry{{Manager: FieldOwner, Operation: metav1.ManagedFieldsOperationUpdate}}
+	for name, tt := range map[string]struct {
+		fields []metav1.ManagedFieldsEntry
+		size   int
+		want   bool
+	}{
+		"applied":           {fields: applied, want: true},
+		"applied and large": {fields: applied, size: len(large), want: true},
+		"updated":           {fields: updated},
+		"nobody's":          {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			child := &corev1.ConfigMap{ObjectMeta: owned("assistant-config-v1"), Data: map[string]string{"current": large[:tt.size]}}
+			child.ManagedFields = tt.fields
+			if before, after := Made(child), Made(keep(t, child)); before != tt.want || after != tt.want {
+				t.Errorf("made: %t, and %t in a cache; want %t", before, after, tt.want)
 			}
 		})
 	}

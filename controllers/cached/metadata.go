@@ -22,6 +22,7 @@ var (
 	}
 	readAnnotations = []string{
 		render.AppliedHashAnnotation, render.AcceptedAnnotation, NudgeAnnotation, corev1.PodDeletionCost,
+		made,
 	}
 )
 

@@ -10,22 +10,36 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/render"
 )
 
 // pageSize is how many objects, of at most 1.5 MiB each, are read at once where a list is not streamed.
 const pageSize = 16
 
-// NewInformer returns an informer that never holds a whole list as it came. Where the API server streams lists, each
-// object is cut down as it comes. Where it does not, the list is read in pages, and each page is cut down.
+// NewInformer returns an informer of the objects with the operator's label, or of all services. It never holds a whole list as
+// it came. Where the API server streams lists, each object is cut down as it comes. Where it does not, the list is read in
+// pages, and each page is cut down.
 func NewInformer(
 	from toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers,
 ) toolscache.SharedIndexInformer {
-	return toolscache.NewSharedIndexInformer(pages{toolscache.ToListerWatcherWithContext(from)}, object, resync, indexers)
+	listed := pages{ListerWatcherWithContext: toolscache.ToListerWatcherWithContext(from), selector: ours}
+	if _, service := object.(*v1alpha1.LLMService); service {
+		listed.selector = ""
+	}
+	return toolscache.NewSharedIndexInformer(listed, object, resync, indexers)
 }
+
+// ours selects the operator's own objects, so that its memory grows with its work and not with the cluster.
+const ours = render.LabelManagedBy + "=" + render.ManagedBy
 
 // pages reads lists in pages of pageSize, whatever it is asked for.
 type pages struct {
 	toolscache.ListerWatcherWithContext
+
+	// selector is of labels; empty for all objects.
+	selector string
 }
 
 var _ toolscache.ListerWatcher = pages{}
@@ -40,11 +54,18 @@ func (p pages) Watch(options metav1.ListOptions) (watch.Interface, error) {
 	return p.WatchWithContext(context.Background(), options) //nolint:wrapcheck // informers look at its kind
 }
 
+// WatchWithContext implements toolscache.WatcherWithContext.
+func (p pages) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+	options.LabelSelector = p.selector
+	return p.ListerWatcherWithContext.WatchWithContext(ctx, options) //nolint:wrapcheck // informers look at its kind
+}
+
 // ListWithContext implements toolscache.ListerWithContext.
 func (p pages) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 	// API servers do not divide a list that they answer from a cache, which a version asks for.
 	options.ResourceVersion, options.ResourceVersionMatch = "", ""
 	options.Limit, options.Continue = pageSize, ""
+	options.LabelSelector = p.selector
 	var items []runtime.Object
 	for {
 		page, err := p.ListerWatcherWithContext.ListWithContext(ctx, options)

@@ -22,6 +22,9 @@ func server(t *testing.T, n int, fails int) toolscache.ListerWatcherWithContext 
 			if asked++; asked == fails {
 				return nil, errors.New("gone")
 			}
+			if options.LabelSelector != ours {
+				t.Errorf("asked for objects with %q: those of others would be read", options.LabelSelector)
+			}
 			if options.ResourceVersion != "" || options.Limit <= 0 {
 				t.Errorf("asked for version %q and %d objects: the whole list would be the answer", options.ResourceVersion, options.Limit)
 			}
@@ -48,7 +51,7 @@ func server(t *testing.T, n int, fails int) toolscache.ListerWatcherWithContext 
 
 func TestListsAreReadInPagesAndCutDown(t *testing.T) {
 	for _, n := range []int{0, 1, pageSize, pageSize + 1, 3*pageSize + 5} {
-		got, err := pages{server(t, n, 0)}.List(metav1.ListOptions{ResourceVersion: "0", Limit: 500})
+		got, err := pages{server(t, n, 0), ours}.List(metav1.ListOptions{ResourceVersion: "0", Limit: 500})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +68,7 @@ func TestListsAreReadInPagesAndCutDown(t *testing.T) {
 }
 
 func TestAPageThatFailsFailsTheList(t *testing.T) {
-	if _, err := (pages{server(t, 3*pageSize, 2)}).List(metav1.ListOptions{}); err == nil {
+	if _, err := (pages{server(t, 3*pageSize, 2), ours}).List(metav1.ListOptions{}); err == nil {
 		t.Error("no error")
 	}
 }

@@ -23,20 +23,24 @@ const AppliedHashAnnotation = v1alpha1.Group + "/applied-hash"
 type Child struct {
 	schema.GroupVersionKind
 	types.NamespacedName
-	// Apply is the object as server-side apply takes it; a client may put the API server's answer into it. It is nil
-	// where the service does not want the child, which is then to be deleted if it is there.
+	// Apply is the object as server-side apply takes it.
 	Apply runtime.ApplyConfiguration
-	// Hash is the value of AppliedHashAnnotation; empty where Apply is nil.
+	// Hash is the value of AppliedHashAnnotation.
 	Hash string
 
 	meta *acmetav1.ObjectMetaApplyConfiguration
 }
 
-// Unstructured returns the object to apply, to be compared with the live one. It fails where Apply is nil.
+// NewChild returns a child as the Build of a Kind makes it: the object to apply, and the metadata in it, which has its name.
+func NewChild(apply runtime.ApplyConfiguration, meta *acmetav1.ObjectMetaApplyConfiguration) Child {
+	return Child{Apply: apply, meta: meta}
+}
+
+// Key tells the child from the service's others.
+func (c Child) Key() Key { return Key{c.GroupVersionKind, c.Name} }
+
+// Unstructured returns the object to apply, to be compared with the live one.
 func (c Child) Unstructured() (*unstructured.Unstructured, error) {
-	if c.Apply == nil {
-		return nil, fmt.Errorf("%s %s is not wanted", c.Kind, c.NamespacedName)
-	}
 	encoded, err := json.Marshal(c.Apply)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s %s: %w", c.Kind, c.NamespacedName, err)
@@ -48,19 +52,8 @@ func (c Child) Unstructured() (*unstructured.Unstructured, error) {
 	return object, nil
 }
 
-// newChild names a child; the caller sets what it applies.
-func newChild(gv schema.GroupVersion, kind string, s *v1alpha1.LLMService, name string) Child {
-	return Child{
-		GroupVersionKind: gv.WithKind(kind),
-		NamespacedName:   types.NamespacedName{Namespace: s.Namespace, Name: name},
-	}
-}
-
-// finish adds what every child has: labels, the owner, the hash.
-func finish(c *Child, s *v1alpha1.LLMService) error {
-	if c.Apply == nil {
-		return nil
-	}
+// own adds to a named child what every child has: labels, the owner, the hash.
+func own(c *Child, s *v1alpha1.LLMService) error {
 	c.meta.Labels = Labels(s)
 	c.meta.OwnerReferences = []acmetav1.OwnerReferenceApplyConfiguration{*acmetav1.OwnerReference().
 		WithAPIVersion(v1alpha1.GroupVersion.String()).

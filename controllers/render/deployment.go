@@ -27,11 +27,13 @@ const (
 	userID = 65532
 )
 
-func deployment(in Input) (Child, error) {
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
+
+func deployment(in Input) ([]Child, error) {
 	s := in.Service
 	template, err := podTemplate(in)
 	if err != nil {
-		return Child{}, err
+		return nil, err
 	}
 	object := acappsv1.Deployment(s.Name, s.Namespace).WithSpec(acappsv1.DeploymentSpec().
 		WithReplicas(in.Replicas).
@@ -41,9 +43,7 @@ func deployment(in Input) (Child, error) {
 		WithSelector(acmetav1.LabelSelector().WithMatchLabels(SelectorLabels(s))).
 		WithStrategy(rollingUpdate()).
 		WithTemplate(template))
-	child := newChild(appsv1.SchemeGroupVersion, "Deployment", s, s.Name)
-	child.Apply, child.meta = object, object.ObjectMetaApplyConfiguration
-	return child, nil
+	return []Child{NewChild(object, object.ObjectMetaApplyConfiguration)}, nil
 }
 
 // A new replica takes requests before an old one drains.

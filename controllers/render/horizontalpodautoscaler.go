@@ -15,13 +15,15 @@ import (
 // LLMService, summed over its live pods.
 const MetricInFlight = "inflight"
 
+// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
+
 // The autoscaler scales the LLMService, not the Deployment: the operator alone writes that one's replicas, after the
 // costs of deleting its pods.
-func horizontalPodAutoscaler(s *v1alpha1.LLMService) (Child, error) {
-	child := newChild(autoscalingv2.SchemeGroupVersion, "HorizontalPodAutoscaler", s, s.Name)
+func horizontalPodAutoscaler(in Input) ([]Child, error) {
+	s := in.Service
 	scaling := s.Spec.Scaling
 	if scaling == nil {
-		return child, nil
+		return nil, nil
 	}
 	spec := acautoscalingv2.HorizontalPodAutoscalerSpec().
 		WithScaleTargetRef(serviceReference(s)).
@@ -30,7 +32,7 @@ func horizontalPodAutoscaler(s *v1alpha1.LLMService) (Child, error) {
 	for i := range scaling.Metrics {
 		metric, err := metricSpec(s, &scaling.Metrics[i])
 		if err != nil {
-			return Child{}, fmt.Errorf("spec.scaling.metrics[%d]: %w", i, err)
+			return nil, fmt.Errorf("spec.scaling.metrics[%d]: %w", i, err)
 		}
 		spec.WithMetrics(metric)
 	}
@@ -38,8 +40,7 @@ func horizontalPodAutoscaler(s *v1alpha1.LLMService) (Child, error) {
 		spec.WithBehavior(scalingBehavior(b))
 	}
 	autoscaler := acautoscalingv2.HorizontalPodAutoscaler(s.Name, s.Namespace).WithSpec(spec)
-	child.Apply, child.meta = autoscaler, autoscaler.ObjectMetaApplyConfiguration
-	return child, nil
+	return []Child{NewChild(autoscaler, autoscaler.ObjectMetaApplyConfiguration)}, nil
 }
 
 func serviceReference(s *v1alpha1.LLMService) *acautoscalingv2.CrossVersionObjectReferenceApplyConfiguration {

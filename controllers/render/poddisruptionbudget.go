@@ -5,18 +5,17 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	acmetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	acpolicyv1 "k8s.io/client-go/applyconfigurations/policy/v1"
-
-	"github.com/llmservice/llmservice/api/v1alpha1"
 )
+
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
 
 // One replica drains at a time. Replicas that are not healthy may always be evicted: they serve nobody, and would
 // else keep a node from being drained.
-func podDisruptionBudget(s *v1alpha1.LLMService) Child {
+func podDisruptionBudget(in Input) ([]Child, error) {
+	s := in.Service
 	budget := acpolicyv1.PodDisruptionBudget(s.Name, s.Namespace).WithSpec(acpolicyv1.PodDisruptionBudgetSpec().
 		WithMaxUnavailable(intstr.FromInt32(1)).
 		WithUnhealthyPodEvictionPolicy(policyv1.AlwaysAllow).
 		WithSelector(acmetav1.LabelSelector().WithMatchLabels(SelectorLabels(s))))
-	child := newChild(policyv1.SchemeGroupVersion, "PodDisruptionBudget", s, s.Name)
-	child.Apply, child.meta = budget, budget.ObjectMetaApplyConfiguration
-	return child
+	return []Child{NewChild(budget, budget.ObjectMetaApplyConfiguration)}, nil
 }

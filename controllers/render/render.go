@@ -31,37 +31,6 @@ type Gateway struct {
 	LogLevel string
 }
 
-// Children returns the service's children in the order in which they are to be applied: what pods need comes before
-// the pods, and the autoscaler last. It fails where the spec has a value that the API would have refused.
-func Children(in Input) ([]Child, error) {
-	documents, err := configMap(in)
-	if err != nil {
-		return nil, err
-	}
-	deployment, err := deployment(in)
-	if err != nil {
-		return nil, err
-	}
-	autoscaler, err := horizontalPodAutoscaler(in.Service)
-	if err != nil {
-		return nil, err
-	}
-	children := []Child{
-		serviceAccount(in.Service),
-		documents,
-		service(in.Service),
-		podDisruptionBudget(in.Service),
-		deployment,
-		autoscaler,
-	}
-	for i := range children {
-		if err := finish(&children[i], in.Service); err != nil {
-			return nil, err
-		}
-	}
-	return children, nil
-}
-
 // A service that was read from the API server has a runtime; one that was built in Go may not.
 func runtimeOf(s *v1alpha1.LLMService) v1alpha1.Runtime { return valueOf(s.Spec.Runtime) }
 

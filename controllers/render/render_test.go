@@ -2,12 +2,17 @@ package render_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
@@ -18,8 +23,9 @@ import (
 
 var update = flag.Bool("update", false, "write what is rendered to testdata")
 
+// TestChildren has a golden file for each kind of child, with what it is for each of the services.
 func TestChildren(t *testing.T) {
-	tests := []struct {
+	services := []struct {
 		name, manifest string
 		change         func(*render.Input)
 	}{
@@ -32,40 +38,91 @@ func TestChildren(t *testing.T) {
 			change: func(in *render.Input) { in.LastGood = document(t, service(t, "full")) },
 		},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			in := input(t, service(t, tt.manifest))
-			if tt.change != nil {
-				tt.change(&in)
-			}
-			golden(t, tt.name+".children.yaml", manifestOf(t, children(t, in)))
-		})
+	rendered := map[string][]byte{}
+	for _, s := range services {
+		in := input(t, service(t, s.manifest))
+		if s.change != nil {
+			s.change(&in)
+		}
+		for kind, manifest := range byKind(t, children(t, in)) {
+			rendered[kind] = fmt.Appendf(rendered[kind], "# %s\n%s", s.name, manifest)
+		}
+	}
+	for _, kind := range render.Kinds() {
+		t.Run(kind.Kind, func(t *testing.T) { golden(t, strings.ToLower(kind.Kind)+".golden.yaml", rendered[kind.Kind]) })
 	}
 }
 
+// TestReferenceOfChildren keeps the page that lists them, with the names that they have for a service with all of them.
+func TestReferenceOfChildren(t *testing.T) {
+	names := map[schema.GroupVersionKind][]string{}
+	for _, child := range children(t, input(t, service(t, "full"))) {
+		names[child.GroupVersionKind] = append(names[child.GroupVersionKind], "`"+strings.Replace(child.Name, "full", "NAME", 1)+"`")
+	}
+	page := []byte("# The children of an LLMService\n\nWritten by `go test ./controllers/render -update` from the table of kinds.\n\n" +
+		"| kind | name | purpose |\n|---|---|---|\n")
+	for _, kind := range render.Kinds() {
+		name := kind.Kind
+		if kind.Optional {
+			name += ", if its CRD is installed"
+		}
+		page = fmt.Appendf(page, "| %s | %s | %s |\n", name, strings.Join(names[kind.GroupVersionKind], ", "), kind.Purpose)
+	}
+	golden(t, filepath.Join("..", "..", "..", "docs", "reference", "children.md"), page)
+}
+
+// TestChildrenAreAppliedInOrder: the account and the config come before the pods, and the autoscaler after them.
 func TestChildrenAreAppliedInOrder(t *testing.T) {
-	var kinds []string
-	for _, child := range children(t, input(t, service(t, "minimal"))) {
-		kinds = append(kinds, child.Kind)
+	var keys []render.Key
+	for _, child := range children(t, input(t, service(t, "full"))) {
+		keys = append(keys, child.Key())
 	}
-	want := []string{
-		"ServiceAccount", "ConfigMap", "Service", "PodDisruptionBudget", "Deployment", "HorizontalPodAutoscaler",
-	}
-	if diff := cmp.Diff(want, kinds); diff != "" {
-		t.Error(diff)
+	at := func(key render.Key) int { return slices.Index(keys, key) }
+	pods := at(render.GatewaysKey("full"))
+	if at(render.AccountKey("full")) > pods || at(render.DocumentsKey("full")) > pods || at(render.AutoscalerKey("full")) < pods {
+		t.Errorf("they are applied in the order %v", keys)
 	}
 }
 
-func TestUnwantedChildIsNamed(t *testing.T) {
-	autoscaler := child(t, input(t, service(t, "minimal")), "HorizontalPodAutoscaler")
-	if autoscaler.Apply != nil || autoscaler.Hash != "" {
-		t.Errorf("a service without scaling has an autoscaler: %v", autoscaler.Apply)
+// TestTable: each row is of one kind, and all that it builds is of that kind.
+func TestTable(t *testing.T) {
+	rows := map[schema.GroupVersionKind]bool{}
+	for _, kind := range render.Kinds() {
+		if rows[kind.GroupVersionKind] {
+			t.Errorf("two rows are of %s", kind)
+		}
+		rows[kind.GroupVersionKind] = true
 	}
-	if autoscaler.Name != "minimal" || autoscaler.Namespace != "team-a" {
-		t.Errorf("the autoscaler to delete is %s", autoscaler.NamespacedName)
+	for _, child := range children(t, input(t, service(t, everyField))) {
+		object, err := child.Unstructured()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if object.GroupVersionKind() != child.GroupVersionKind || object.GetName() != child.Name {
+			t.Errorf("the row of %s builds %s %s", child.Key(), object.GroupVersionKind(), object.GetName())
+		}
 	}
-	if _, err := autoscaler.Unstructured(); err == nil {
-		t.Error("an unwanted child has an object")
+}
+
+// TestNamesOfChildren: a child is named after its service, which is how caches tell it from what only looks like one.
+func TestNamesOfChildren(t *testing.T) {
+	in := input(t, service(t, "minimal"))
+	for name, ok := range map[string]bool{"minimal": true, "minimal-canary": true, "minimally": false, "other": false, "": false} {
+		account := accorev1.ServiceAccount(name, "team-a")
+		table := render.Table{{Build: func(render.Input) ([]render.Child, error) {
+			return []render.Child{render.NewChild(account, account.ObjectMetaApplyConfiguration)}, nil
+		}}}
+		if _, err := table.Children(in); (err == nil) != ok {
+			t.Errorf("a child named %q: %v", name, err)
+		}
+	}
+}
+
+func TestUnwantedChildIsNotRendered(t *testing.T) {
+	for _, child := range children(t, input(t, service(t, "minimal"))) {
+		if child.Key() == render.AutoscalerKey("minimal") {
+			t.Errorf("a service without scaling has an autoscaler: %v", child.Apply)
+		}
 	}
 }
 
@@ -178,7 +235,7 @@ func TestRefusesWhatTheAPIRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := input(t, service(t, "full"))
 			tt.spoil(in.Service)
-			if _, err := render.Children(in); err == nil || err.Error() != tt.want {
+			if _, err := render.Kinds().Children(in); err == nil || err.Error() != tt.want {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})
@@ -240,7 +297,7 @@ func document(t *testing.T, s *v1alpha1.LLMService) render.Document {
 
 func children(t *testing.T, in render.Input) []render.Child {
 	t.Helper()
-	children, err := render.Children(in)
+	children, err := render.Kinds().Children(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,9 +329,6 @@ func manifestOf(t *testing.T, children []render.Child) []byte {
 	t.Helper()
 	var all []byte
 	for _, c := range children {
-		if c.Apply == nil {
-			continue
-		}
 		object, err := c.Unstructured()
 		if err != nil {
 			t.Fatal(err)
@@ -286,6 +340,16 @@ func manifestOf(t *testing.T, children []render.Child) []byte {
 		all = append(append(all, "---\n"...), document...)
 	}
 	return all
+}
+
+// byKind groups the manifests by the kinds of their objects.
+func byKind(t *testing.T, children []render.Child) map[string][]byte {
+	t.Helper()
+	kinds := map[string][]byte{}
+	for _, c := range children {
+		kinds[c.Kind] = append(kinds[c.Kind], manifestOf(t, []render.Child{c})...)
+	}
+	return kinds
 }
 
 func golden(t *testing.T, name string, got []byte) {

@@ -13,7 +13,10 @@ import (
 
 const httpPort = 80
 
-func service(s *v1alpha1.LLMService) Child {
+// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch
+
+func service(in Input) ([]Child, error) {
+	s := in.Service
 	object := accorev1.Service(s.Name, s.Namespace).WithSpec(accorev1.ServiceSpec().
 		WithType(corev1.ServiceTypeClusterIP).
 		WithSelector(SelectorLabels(s)).
@@ -23,9 +26,7 @@ func service(s *v1alpha1.LLMService) Child {
 			WithAppProtocol("http").
 			WithPort(servicePort(s)).
 			WithTargetPort(intstr.FromString(portNameHTTP))))
-	child := newChild(corev1.SchemeGroupVersion, "Service", s, s.Name)
-	child.Apply, child.meta = object, object.ObjectMetaApplyConfiguration
-	return child
+	return []Child{NewChild(object, object.ObjectMetaApplyConfiguration)}, nil
 }
 
 // URL is where the service can be reached within the cluster.

@@ -146,7 +146,7 @@ func children(t *testing.T, service *v1alpha1.LLMService) []render.Child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := render.Children(render.Input{
+	all, err := render.Kinds().Children(render.Input{
 		Service:  service,
 		Current:  render.NewDocument(encoded, contract),
 		Replicas: *service.Spec.Replicas,

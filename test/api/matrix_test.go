@@ -202,7 +202,7 @@ func (m *matrix) render(of any) (children map[string]string, problem string) {
 	if err != nil {
 		return nil, "routes: " + err.Error() // too large: of no one field
 	}
-	all, err := render.Children(render.Input{
+	all, err := render.Kinds().Children(render.Input{
 		Service: service, Current: render.NewDocument(encoded, contract), Replicas: *service.Spec.Replicas,
 		Gateway: render.Gateway{Image: "registry.example.com/gateway:v1"},
 	})

@@ -117,20 +117,6 @@ func TestAdminPaths(t *testing.T) {
 	same(t, operations, adminPaths(), listed)
 }
 
-var renderedKind = regexp.MustCompile(`(?m)^kind: (\w+)$`)
-
-// TestChildren compares the table of children with those that are rendered of a service that has all of them.
-func TestChildren(t *testing.T) {
-	var want, listed []string
-	for _, m := range renderedKind.FindAllStringSubmatch(read(t, "controllers/render/testdata/full.children.yaml"), -1) {
-		want = append(want, m[1])
-	}
-	for _, row := range table(t, "docs/concepts.md", "kind", "name") {
-		listed = append(listed, row[0])
-	}
-	same(t, "docs/concepts.md", want, listed)
-}
-
 // TestPrinterColumns compares what kubectl shows with what the page says it does.
 func TestPrinterColumns(t *testing.T) {
 	var definition apiextensionsv1.CustomResourceDefinition

@@ -1,0 +1,164 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/render"
+)
+
+const (
+	// discoveryInterval is how often the operator looks which of the optional kinds the cluster has.
+	discoveryInterval = 10 * time.Second
+	// discoveryTimeout bounds one look, and the first reading of a kind that has appeared.
+	discoveryTimeout = 5 * time.Second
+)
+
+type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// kindWatcher begins to watch each optional kind when the cluster has it, and ends when it has it no longer. Either has all
+// services reconciled.
+type kindWatcher struct {
+	*optionalKinds
+
+	manager   ctrl.Manager
+	discovery discovery.ServerResourcesInterfaceWithContext
+	optional  []schema.GroupVersionKind
+	queues    chan requestQueue
+}
+
+func newKindWatcher(manager ctrl.Manager, known *optionalKinds, table render.Table) (*kindWatcher, error) {
+	discovers, err := discovery.NewDiscoveryClientForConfigAndClient(manager.GetConfig(), manager.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("set up discovery: %w", err)
+	}
+	w := &kindWatcher{optionalKinds: known, manager: manager, discovery: discovers}
+	for _, kind := range table {
+		if kind.Optional {
+			w.optional = append(w.optional, kind.GroupVersionKind)
+		}
+	}
+	w.queues = make(chan requestQueue, 1)
+	return w, nil
+}
+
+// source gives the watcher the controller's queue, and waits for nothing: the cluster may have none of the kinds.
+func (w *kindWatcher) source() source.Source {
+	return source.Func(func(_ context.Context, queue requestQueue) error {
+		w.queues <- queue
+		return nil
+	})
+}
+
+// Start implements manager.Runnable.
+func (w *kindWatcher) Start(ctx context.Context) error {
+	select {
+	case queue := <-w.queues:
+		wait.UntilWithContext(ctx, func(ctx context.Context) { w.look(ctx, queue) }, discoveryInterval)
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+func (w *kindWatcher) look(ctx context.Context, queue requestQueue) {
+	for _, kind := range w.optional {
+		installed, err := w.installed(ctx, kind)
+		switch {
+		case err != nil:
+		case installed && !w.has(kind):
+			err = w.beginWatch(ctx, kind, queue)
+		case !installed && w.has(kind):
+			err = w.endWatch(ctx, kind, queue)
+		}
+		if err != nil {
+			w.manager.GetLogger().Error(err, "An optional kind is looked for again later", "kind", kind.String())
+		}
+	}
+}
+
+// installed asks the API server whether it serves the kind.
+func (w *kindWatcher) installed(ctx context.Context, kind schema.GroupVersionKind) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
+	defer cancel()
+	resources, err := w.discovery.ServerResourcesForGroupVersionWithContext(ctx, kind.GroupVersion().String())
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("discover %s: %w", kind.GroupVersion(), err)
+	}
+	for i := range resources.APIResources {
+		if resources.APIResources[i].Kind == kind.Kind {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// beginWatch reads all objects of the kind, and has its changes and then all services put into the queue.
+func (w *kindWatcher) beginWatch(ctx context.Context, kind schema.GroupVersionKind, queue requestQueue) error {
+	object, err := objectOf(w.manager.GetScheme(), kind)
+	if err != nil {
+		return err
+	}
+	watching, end := context.WithCancel(ctx)
+	if err := w.read(watching, object, queue); err != nil {
+		end()
+		return errors.Join(err, w.manager.GetCache().RemoveInformer(ctx, object))
+	}
+	w.add(kind, end)
+	w.manager.GetLogger().Info("The cluster has an optional kind", "kind", kind.String())
+	return w.enqueueAll(ctx, queue)
+}
+
+func (w *kindWatcher) read(ctx context.Context, object client.Object, queue requestQueue) error {
+	if err := w.manager.GetFieldIndexer().IndexField(ctx, object, serviceIndex, servicesOf); err != nil {
+		return fmt.Errorf("index a kind: %w", err)
+	}
+	events := source.Kind(w.manager.GetCache(), object, handler.EnqueueRequestsFromMapFunc(requestsOf))
+	if err := events.Start(ctx, queue); err != nil {
+		return fmt.Errorf("watch a kind: %w", err)
+	}
+	bounded, cancel := context.WithTimeout(ctx, discoveryTimeout)
+	defer cancel()
+	if err := events.WaitForSync(bounded); err != nil {
+		return fmt.Errorf("read a kind: %w", err)
+	}
+	return nil
+}
+
+// endWatch drops what was read of a kind that has gone, so that nobody asks the API server for it any more.
+func (w *kindWatcher) endWatch(ctx context.Context, kind schema.GroupVersionKind, queue requestQueue) error {
+	w.drop(kind)
+	w.manager.GetLogger().Info("The cluster has lost an optional kind", "kind", kind.String())
+	object, err := objectOf(w.manager.GetScheme(), kind)
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.manager.GetCache().RemoveInformer(ctx, object), w.enqueueAll(ctx, queue))
+}
+
+func (w *kindWatcher) enqueueAll(ctx context.Context, queue requestQueue) error {
+	var services v1alpha1.LLMServiceList
+	if err := w.manager.GetClient().List(ctx, &services, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list all services: %w", err)
+	}
+	for i := range services.Items {
+		queue.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&services.Items[i])})
+	}
+	return nil
+}
