@@ -75,7 +75,7 @@ func (b *bed) writeConfig() error {
 				Steps: []config.Step{{Name: "answer", Action: config.Action{Chat: &config.Chat{
 					Upstream: "model", Messages: []config.Message{{Role: "user", Content: "go on"}},
 				}}}},
-				Response: &config.Response{Stream: "answer", Format: config.FormatText},
+				Response: &config.Response{Stream: "answer", Format: "Text"},
 			},
 			{
 				Path: "/check", Method: http.MethodPost, Timeout: bound, Budget: config.Budget{MaxCalls: 1, MaxBytes: 1 << 20},

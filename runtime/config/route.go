@@ -63,12 +63,8 @@ type Parameter struct {
 	Schema jsontext.Value `json:"schema,omitzero"`
 }
 
-// The formats of a streamed answer.
-const (
-	FormatOpenAI = "OpenAI"
-	FormatText   = "Text"
-	FormatJSON   = "JSON"
-)
+// FormatOpenAI is the format of a streamed answer that names none. The others are those of runtime/format.
+const FormatOpenAI = "OpenAI"
 
 // The moments at which a streamed answer begins.
 const (

@@ -96,20 +96,18 @@ func (s *tokenStream) keep(ctx context.Context, f *frame) error {
 
 func (s *tokenStream) stream(out relay.Sender) *stream {
 	st := &stream{sender: out, writers: map[string]func() llm.Writer{}}
-	switch s.format {
-	case config.FormatText:
-		st.own = func() llm.Writer { return format.NewText() }
+	if own, ok := format.Named(s.format); ok {
+		st.own = func() llm.Writer { return own.New() }
 		st.writers[s.step] = st.own
-	case config.FormatJSON:
-		st.own = func() llm.Writer { return format.JSON{} }
-		st.progress = func(data []byte) []byte { return format.Events{}.Progress(nil, data) }
-		st.writers[s.step] = st.own
-	default:
-		began := time.Now()
-		st.front, st.chunks = s.front, func() llm.StreamWriter { return s.front.NewStream(s.step, began) }
-		st.own = func() llm.Writer { return st.chunks() }
-		st.writers[s.step] = func() llm.Writer { return nil }
+		if own.Progress != nil {
+			st.progress = func(data []byte) []byte { return own.Progress(nil, data) }
+		}
+		return st
 	}
+	began := time.Now()
+	st.front, st.chunks = s.front, func() llm.StreamWriter { return s.front.NewStream(s.step, began) }
+	st.own = func() llm.Writer { return st.chunks() }
+	st.writers[s.step] = func() llm.Writer { return nil }
 	return st
 }
 
@@ -124,9 +122,8 @@ func (s *tokenStream) done(st *stream, done *llm.Completion) []byte {
 }
 
 func (s *tokenStream) fail(e *problem.Error) []byte {
-	switch s.format {
-	case config.FormatText, config.FormatJSON:
-		return format.JSON{}.Error(nil, e)
+	if own, ok := format.Named(s.format); ok {
+		return own.New().Error(nil, e)
 	}
 	return s.front.AppendError(nil, e)
 }

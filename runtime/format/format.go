@@ -5,6 +5,8 @@
 package format
 
 import (
+	"slices"
+
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -19,6 +21,30 @@ type Writer interface {
 	Done(dst []byte, finishReason string, usage jsontext.Value) []byte
 	// Error ends the stream, too.
 	Error(dst []byte, e *problem.Error) []byte
+}
+
+// Format is a way to write the stream of one text. All that the gateway has to know of it stands in one row.
+type Format struct {
+	// Name is a manifest's.
+	Name string
+	// New returns the writer of one stream.
+	New func() Writer
+	// Progress appends what an agent's tool has come to; nil if clients are not told.
+	Progress func(dst []byte, data jsontext.Value) []byte
+	// Schema is the name that OpenAPI knows the stream by, Description what it says of it, and Example a short one.
+	Schema, Description, Example string
+}
+
+// All are the formats. Protocols have theirs besides: the chunks of a model (llm.StreamFormat).
+var All = []Format{textFormat, jsonFormat}
+
+// Named returns the format of a name.
+func Named(name string) (Format, bool) {
+	i := slices.IndexFunc(All, func(f Format) bool { return f.Name == name })
+	if i < 0 {
+		return Format{}, false
+	}
+	return All[i], true
 }
 
 // delta appends an event of JSON: its head, the text as a string, and what closes both.
@@ -45,6 +71,13 @@ func orNull(value []byte) []byte {
 	}
 	return value
 }
+
+// What OpenAPI says of the end of a format whose events have names, and an example of it.
+const (
+	ending = "The last one is `done`, with the data {\"finishReason\", \"usage\"}; a stream that fails after it began " +
+		"ends with `error` and {\"error\": {\"message\", \"type\", \"param\", \"code\"}} instead."
+	exampleEnd = "event: done\ndata: {\"finishReason\":\"stop\",\"usage\":null}\n\n"
+)
 
 // namedDone and namedError end the formats whose events have names.
 func namedDone(dst []byte, finishReason string, usage jsontext.Value) []byte {

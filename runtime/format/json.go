@@ -6,6 +6,13 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
+var jsonFormat = Format{
+	Name: "JSON", New: func() Writer { return JSON{} }, Progress: Events{}.Progress,
+	Schema:      "JSONStream",
+	Description: "Server-sent events. Each `delta` has a piece of the text as it comes, as {\"text\"}. " + ending,
+	Example:     "event: delta\ndata: {\"text\":\"Hello\"}\n\n" + exampleEnd,
+}
+
 // JSON writes an event delta for each piece of text, with an object as data.
 type JSON struct{}
 

@@ -7,6 +7,13 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
+var textFormat = Format{
+	Name: "Text", New: func() Writer { return NewText() },
+	Schema:      "TextStream",
+	Description: "Server-sent events. Those without a name have the text as it comes, in a data line for each of its lines. " + ending,
+	Example:     "data: Hello,\n\ndata:  world\n\n" + exampleEnd,
+}
+
 // Text writes plain text as data lines: an event for each piece, a data line for each of its lines. A reader gets CR,
 // LF and CRLF all back as LF, for the standard knows no other (9.2.6).
 type Text struct {

@@ -56,8 +56,8 @@ func TestProducedTokensArriveOneByOne(t *testing.T) {
 	timed.Timeout = config.Duration(patience)
 	for name, response := range map[string]*config.Response{
 		"OpenAI": {Stream: "answer"},
-		"Text":   {Stream: "answer", Format: config.FormatText},
-		"JSON":   {Stream: "answer", Format: config.FormatJSON},
+		"Text":   {Stream: "answer", Format: "Text"},
+		"JSON":   {Stream: "answer", Format: "JSON"},
 		"events": {Events: &config.Events{Steps: []string{"answer"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,7 +46,7 @@ func serve(t testing.TB, h http.Handler) string {
 // asText adds a route that streams plain text, and lets the whole answer do without usage.
 func asText(c *config.Config) *config.Config {
 	route := c.Routes[0]
-	route.Path, route.Response = "/text", &config.Response{Stream: "answer", Format: config.FormatText}
+	route.Path, route.Response = "/text", &config.Response{Stream: "answer", Format: "Text"}
 	c.Routes = append(c.Routes, route)
 	c.Routes[1].Response = &config.Response{Body: []byte(`{"answer":"${steps.answer.text}"}`)}
 	return c

@@ -55,10 +55,10 @@ func service() *config.Config {
 			route("PATCH", "/a-b", "", "", whole),
 			parameterized(),
 			{Method: "POST", Path: "/text", Steps: everyStep(), Response: &config.Response{
-				Stream: "step-" + secret, Format: config.FormatText, Schema: jsontext.Value(`{"type":"string","minLength":1}`),
+				Stream: "step-" + secret, Format: "Text", Schema: jsontext.Value(`{"type":"string","minLength":1}`),
 			}},
 			{Method: "POST", Path: "/json", Steps: everyStep(), Response: &config.Response{
-				Stream: "step-" + secret, Format: config.FormatJSON, Commit: config.CommitAfterValidation,
+				Stream: "step-" + secret, Format: "JSON", Commit: config.CommitAfterValidation,
 				Schema: jsontext.Value(`{"$ref":"#/$defs/a","$defs":{"a":{"type":"object"}}}`),
 			}},
 			{Method: "GET", Path: "/named", Steps: everyStep(), Response: &config.Response{

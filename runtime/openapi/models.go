@@ -12,9 +12,7 @@ func (d *document) addModels(models []config.Model) error {
 	if err := d.include(modelsPart); err != nil {
 		return err
 	}
-	if err := d.useStream(openAIStream); err != nil {
-		return err
-	}
+	d.useChunks()
 	for _, f := range failures {
 		if err := d.addFailure("OpenAI", f, schemaRef("OpenAIError")); err != nil {
 			return err

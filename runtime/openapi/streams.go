@@ -1,43 +1,53 @@
 package openapi
 
 import (
-	_ "embed" // for the formats that no config changes
+	_ "embed" // for the schema of a protocol's events
 	"fmt"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/format"
 )
 
-// streamsPart has the schemas of the formats of streams.
+// streamsPart is the schema of OpenAI's events, which has this name.
 //
 //go:embed streams.json
 var streamsPart []byte
 
-// openAIStream is the schema of OpenAI's events.
 const openAIStream = "EventStream"
 
-var streamSchemas = map[string]string{
-	"": openAIStream, config.FormatOpenAI: openAIStream, config.FormatText: "TextStream", config.FormatJSON: "JSONStream",
+// useChunks defines the schema of OpenAI's events, once it is needed.
+func (d *document) useChunks() { d.defineOnce(openAIStream, streamsPart) }
+
+func (d *document) defineOnce(name string, schema jsontext.Value) {
+	if _, ok := d.Components.Schemas.find(name); !ok {
+		d.Components.Schemas.add(name, schema)
+	}
 }
 
-// useStream defines the schema of a format, once it is needed.
-func (d *document) useStream(name string) error {
-	if _, ok := d.Components.Schemas.find(name); ok {
-		return nil
-	}
-	var all object
-	if err := json.Unmarshal(streamsPart, &all); err != nil {
-		return fmt.Errorf("read the formats of streams: %w", err)
-	}
-	schema, ok := all.find(name)
+// useStream defines the schema of a format, once it is needed, and returns its name.
+func (d *document) useStream(name string) (string, error) {
+	f, ok := format.Named(name)
 	if !ok {
-		return fmt.Errorf("there is no format %s", name)
+		d.useChunks()
+		return openAIStream, nil
 	}
-	d.Components.Schemas.add(name, *schema)
-	return nil
+	schema, err := encode(eventsSchema{f.Schema, "string", f.Description, []string{f.Example}})
+	if err != nil {
+		return "", err
+	}
+	d.defineOnce(f.Schema, schema)
+	return f.Schema, nil
+}
+
+// eventsSchema is the schema of a stream.
+type eventsSchema struct {
+	Title       string   `json:"title"`
+	Type        string   `json:"type"`
+	Description string   `json:"description"`
+	Examples    []string `json:"examples,omitempty"`
 }
 
 // stream describes an answer of one text, which is the schema's where one is promised.
@@ -46,8 +56,8 @@ func (d *document) stream(r *config.Response, promised string) (*response, error
 	if promised != "" {
 		description += " All of its text together is " + ofSchema(r.Schema, promised) + "."
 	}
-	name := streamSchemas[r.Format]
-	return &response{Description: description, Content: content(eventsType, schemaRef(name))}, d.useStream(name)
+	name, err := d.useStream(r.Format)
+	return &response{Description: description, Content: content(eventsType, schemaRef(name))}, err
 }
 
 // ofSchema says what a text is: JSON, unless the schema is one of strings.
@@ -62,11 +72,7 @@ func ofSchema(schema jsontext.Value, name string) string {
 
 // events describes an answer of named events, with a schema of its own: the names are the route's.
 func (d *document) events(r *config.Response, name, promised string) (*response, error) {
-	schema, err := encode(struct {
-		Title       string `json:"title"`
-		Type        string `json:"type"`
-		Description string `json:"description"`
-	}{name, "string", describeEvents(r, promised)})
+	schema, err := encode(eventsSchema{Title: name, Type: "string", Description: describeEvents(r, promised)})
 	if err != nil {
 		return nil, err
 	}

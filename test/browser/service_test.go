@@ -88,11 +88,11 @@ func assistant(upstream string) *config.Config {
 			},
 			{
 				Method: "POST", Path: "/text", Timeout: wait, Budget: budget, Request: request,
-				Steps: steps, Response: &config.Response{Stream: "answer", Format: config.FormatText},
+				Steps: steps, Response: &config.Response{Stream: "answer", Format: "Text"},
 			},
 			{
 				Method: "POST", Path: "/json", Timeout: wait, Budget: budget, Request: request,
-				Steps: steps, Response: &config.Response{Stream: "answer", Format: config.FormatJSON},
+				Steps: steps, Response: &config.Response{Stream: "answer", Format: "JSON"},
 			},
 			{
 				Method: "POST", Path: "/events", Timeout: wait, Budget: budget, Request: request, Steps: steps,

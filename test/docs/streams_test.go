@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/format"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
@@ -112,8 +113,9 @@ func TestFormats(t *testing.T) {
 			string(format.NewStep("answer").Delta(nil, hello)), string(events.Done(nil, usage)), string(events.Error(nil, broken)),
 		},
 	}
-	for name, w := range map[string]format.Writer{"Text": format.NewText(), "JSON": format.JSON{}} {
-		want[name] = []string{string(w.Delta(nil, hello)), string(w.Done(nil, "stop", usage)), string(w.Error(nil, broken))}
+	for _, f := range format.All {
+		w := f.New()
+		want[f.Name] = []string{string(w.Delta(nil, hello)), string(w.Done(nil, "stop", usage)), string(w.Error(nil, broken))}
 	}
 	got := map[string][]string{}
 	for _, row := range table(t, page, "format", "where", "the text `Hello`") {
@@ -128,6 +130,17 @@ func TestFormats(t *testing.T) {
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-code +page):\n%s", page, diff)
+	}
+}
+
+// TestTheAPIHasEachFormat looks for the formats of runtime/format in the API.
+func TestTheAPIHasEachFormat(t *testing.T) {
+	names := []string{config.FormatOpenAI}
+	for _, f := range format.All {
+		names = append(names, f.Name)
+	}
+	if want := "Enum: [" + strings.Join(names, " ") + "]"; !strings.Contains(read(t, "docs/reference/api.md"), want) {
+		t.Errorf("no field of the API has %s", want)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/format"
 )
 
 func (v *validator) response(path string, r *config.Route, end *place) {
@@ -33,15 +34,21 @@ func (v *validator) response(path string, r *config.Route, end *place) {
 	}
 }
 
-var (
-	formats = []string{config.FormatOpenAI, config.FormatText, config.FormatJSON}
-	commits = []string{config.CommitImmediately, config.CommitAfterValidation}
-)
+// formats are the names of the formats of streams.
+func formats() []string {
+	names := []string{config.FormatOpenAI}
+	for i := range format.All {
+		names = append(names, format.All[i].Name)
+	}
+	return names
+}
+
+var commits = []string{config.CommitImmediately, config.CommitAfterValidation}
 
 // streamSettings checks what has a use for streams only.
 func (v *validator) streamSettings(path string, a *config.Response) {
-	if a.Format != "" && (a.Stream == "" || !slices.Contains(formats, a.Format)) {
-		v.addf(path+".format", "%q, want one of %s, and only with stream", a.Format, strings.Join(formats, ", "))
+	if a.Format != "" && (a.Stream == "" || !slices.Contains(formats(), a.Format)) {
+		v.addf(path+".format", "%q, want one of %s, and only with stream", a.Format, strings.Join(formats(), ", "))
 	}
 	switch {
 	case a.Commit == "":

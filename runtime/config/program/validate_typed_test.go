@@ -190,7 +190,7 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"routes[1].steps[7].chat.output.repairAttempts", step(7, func(s *config.Step) { s.Chat.Output.RepairAttempts = config.MaxRepairAttempts + 1 }), "from 0"},
 		{"routes[1].steps[7].chat.parameters.response_format", step(7, func(s *config.Step) { s.Chat.Parameters = []byte(`{"response_format":{}}`) }), "gateway sets it"},
 		{"routes[1].response.body.ok", route(func(r *config.Route) { r.Response.Body = []byte(`{"ok":"${steps.last.nope}"}`) }), ""},
-		{"routes[1].response.format", route(func(r *config.Route) { r.Response.Format = config.FormatText }), "only with stream"},
+		{"routes[1].response.format", route(func(r *config.Route) { r.Response.Format = "Text" }), "only with stream"},
 		{"routes[1].response.commit", route(func(r *config.Route) { r.Response.Commit = config.CommitImmediately }), "only with stream"},
 		{"routes[1].response.keepAlive", route(func(r *config.Route) { r.Response.KeepAlive = config.Duration(time.Second) }), "for streams"},
 		{"routes[1].response.schema", route(func(r *config.Route) { r.Response.Schema = []byte(`{"type":1}`) }), ""},
