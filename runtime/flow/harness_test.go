@@ -22,6 +22,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/engine/nethttp"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol"
 	"github.com/llmservice/llmservice/runtime/relay"
@@ -40,6 +41,7 @@ type world struct {
 	http      *http.Client
 	admission *admission.Admission
 	memory    int64
+	fronts    map[string]llm.Front
 	drain     func() // begins it
 
 	mu       sync.Mutex
@@ -59,6 +61,9 @@ type settings struct {
 	timeouts  config.Timeouts
 	endpoints int   // of each upstream; 0 is one
 	memory    int64 // of the replica; 0 is enough
+	// dialects are those of upstreams that do not speak OpenAI's, and front, where set, is that of streams in its place.
+	dialects map[string]llm.Dialect
+	front    llm.Front
 }
 
 // newWorld serves routes, each a JSON object that is laid over a default.
@@ -67,6 +72,10 @@ func newWorld(t *testing.T, s settings, script map[string]upstreamFunc, routes .
 	w := &world{t: t, began: time.Now(), memory: s.memory, client: &scripted{began: time.Now(), script: script}}
 	p := compiled(t, s, routes...)
 	ups := map[string]*upstream.Upstream{}
+	w.fronts = protocol.Formats()
+	if s.front != nil {
+		w.fronts[config.FormatOpenAI] = s.front
+	}
 	for i := range p.Config.Upstreams {
 		u := &p.Config.Upstreams[i]
 		o := upstream.Options{Name: u.Name, Timeouts: upstream.Timeouts{
@@ -75,6 +84,9 @@ func newWorld(t *testing.T, s settings, script map[string]upstreamFunc, routes .
 		}}
 		name, model := u.Protocol()
 		o.Dialect, o.Model = protocol.Named(name), model
+		if d, other := s.dialects[u.Name]; other {
+			o.Dialect = d
+		}
 		for _, e := range u.Endpoints {
 			o.Endpoints = append(o.Endpoints, &upstream.Endpoint{URL: e.URL})
 		}
@@ -137,7 +149,7 @@ func (w *world) serve(p *program.Program, ups map[string]*upstream.Upstream) {
 	w.admission = admission.New(2, cmp.Or(w.memory, 1<<30))
 	w.admission.SetLimit(100)
 	env := &Environment{
-		Client: w.client, Upstreams: ups, Fronts: protocol.Formats(), MaxStreamDuration: maxStreamDuration, Heavy: w.admission.Heavy,
+		Client: w.client, Upstreams: ups, Fronts: w.fronts, MaxStreamDuration: maxStreamDuration, Heavy: w.admission.Heavy,
 		Observe:       func(name string, f relay.Failure) { w.note(&w.observed, name+":"+f.Error()) },
 		Report:        func(_ string, err error) { w.note(&w.reports, chain(err)) },
 		Panicked:      func(kind string, _ []byte) { w.note(&w.panics, kind) },

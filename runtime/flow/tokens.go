@@ -116,7 +116,7 @@ func (s *tokenStream) done(st *stream, done *llm.Completion) []byte {
 	case !st.begun:
 		return st.own().Done(nil, done.FinishReason, done.Usage)
 	case st.writer == nil:
-		return st.front.AppendDone(nil)
+		return st.front.AppendDone(nil, done.FinishReason, done.Usage)
 	}
 	return st.writer.Done(nil, done.FinishReason, done.Usage)
 }

@@ -80,7 +80,7 @@ func (a *asking) question(u *upstream.Upstream) (*upstream.Question, error) {
 	}
 	asked, err := u.Dialect.AskChat(chat, u.Model)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it names the member
+		return nil, unasked("The model is served by an upstream of another protocol, which cannot be asked this: "+err.Error()+".", "")
 	}
 	return upstream.NewQuestion(asked), nil
 }

@@ -73,8 +73,9 @@ type Front interface {
 type StreamFormat interface {
 	// NewStream returns the writer of one stream, by a model of that name.
 	NewStream(model string, began time.Time) StreamWriter
-	// AppendDone appends what ends a stream of which all else has passed as it is.
-	AppendDone(dst []byte) []byte
+	// AppendDone appends the end of a stream whose other events have passed as they are. The protocol's end may have the
+	// finish reason and the usage, too; what the upstream did not say is empty.
+	AppendDone(dst []byte, finishReason string, usage jsontext.Value) []byte
 	// AppendError appends what ends a stream that failed, whoever wrote it.
 	AppendError(dst []byte, e *problem.Error) []byte
 }

@@ -13,10 +13,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/test/parley"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -272,3 +275,38 @@ func TestWholeStopsWithItsContext(t *testing.T) {
 type clientFunc func(context.Context, *relay.Call) (*relay.Answer, error)
 
 func (f clientFunc) Do(ctx context.Context, c *relay.Call) (*relay.Answer, error) { return f(ctx, c) }
+
+// A secret is sent as its upstream's dialect has it, so a request that changes upstreams may change that, too.
+func TestSecretsAreSentInEachDialect(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("s3cret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := two(t, NewCredentials(dir), "key")
+	p.Upstreams[0].Dialect, p.Upstreams[1].Dialect = parley.Dialect{}, openai.Dialect{}
+	plain := New(Options{Name: "plain", Credentials: p.Upstreams[0].credentials, Endpoints: []*Endpoint{{URL: "http://d"}}})
+	p.Upstreams = append(p.Upstreams[:2], plain)
+	for _, u := range p.Upstreams {
+		u.SecretPath = "key"
+	}
+	next, failure := p.Attempts(), relay.Failure{}
+	for i, want := range []http.Header{
+		{parley.KeyField: {"s3cret"}}, {parley.KeyField: {"s3cret"}}, {"Authorization": {"Bearer s3cret"}}, {"Authorization": {"Bearer s3cret"}},
+	} {
+		a, final := next(failure)
+		if a == nil {
+			t.Fatal(final)
+		}
+		got := http.Header{}
+		for _, name := range []string{parley.KeyField, "Authorization"} {
+			if values := a.Call.Header[name]; values != nil {
+				got[name] = values
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("attempt %d (-want +got):\n%s", i, diff)
+		}
+		a.Release()
+		failure = relay.Failure{Kind: relay.FailedConnect}
+	}
+}

@@ -108,7 +108,7 @@ func TestFormats(t *testing.T) {
 	hello, usage := []byte("Hello"), jsontext.Value(`{"total_tokens":9}`)
 	var events format.Events
 	want := map[string][]string{ // text, done, error
-		"OpenAI": {"", string(openai.Dialect{}.AppendDone(nil)), string(openai.Dialect{}.AppendError(nil, broken))},
+		"OpenAI": {"", string(openai.Dialect{}.AppendDone(nil, "stop", usage)), string(openai.Dialect{}.AppendError(nil, broken))},
 		"events": {
 			string(format.NewStep("answer").Delta(nil, hello)), string(events.Done(nil, usage)), string(events.Error(nil, broken)),
 		},

@@ -100,11 +100,15 @@ func (o *Stream) Done(dst []byte, finishReason string, usage jsontext.Value) []b
 		data := append(append([]byte{}, o.head[len("data: "):]...), `],"usage":`...)
 		dst = wire.AppendEvent(dst, "", append(append(data, usage...), '}'))
 	}
-	return Dialect{}.AppendDone(dst)
+	return append(dst, doneEvent...)
 }
 
-// AppendDone implements llm.Front.
-func (Dialect) AppendDone(dst []byte) []byte { return append(dst, "data: [DONE]\n\n"...) }
+const doneEvent = "data: [DONE]\n\n"
+
+// AppendDone implements llm.Front: reason and usage have chunks to themselves, which have passed.
+func (Dialect) AppendDone(dst []byte, _ string, _ jsontext.Value) []byte {
+	return append(dst, doneEvent...)
+}
 
 // AppendError implements llm.Front: with an unnamed event, which is what OpenAI's clients raise.
 func (Dialect) AppendError(dst []byte, e *problem.Error) []byte {
