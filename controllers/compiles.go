@@ -32,8 +32,8 @@ const (
 
 // compiles shares out the compiling of specs among namespaces. Its zero value is ready.
 type compiles struct {
-	// validate is program.Validate but in tests.
-	validate func(*config.Config) config.Errors
+	// validate is program.ValidateWithin where it is nil, as it is but in tests.
+	validate func(context.Context, *config.Config) (config.Errors, error)
 
 	mu         sync.Mutex
 	running    int
@@ -105,40 +105,28 @@ func (c *compiles) compile(contract *config.Config, log logr.Logger) (result *pr
 			result = &problem{v1alpha1.ReasonInvalid, "spec: the compiler failed; the operator's log says where"}
 		}
 	}()
-	if c.validate != nil {
-		return compiled(c.validate, contract)
-	}
-	return compileWithin(compileDeadline, contract)
-}
-
-// detached is the context of compilers: they end with their time, and not with the reconcile that began them.
-var detached = context.Background()
-
-// compileWithin gives the room back soon after the time is over, when nobody waits for the result any more.
-func compileWithin(most time.Duration, contract *config.Config) (result *problem) {
-	ctx, cancel := context.WithTimeout(detached, most)
+	// A compiler ends with its time, and not with the reconcile that began it: the room is free soon after.
+	ctx, cancel := context.WithTimeout(context.Background(), compileDeadline)
 	defer cancel()
-	validate := func(contract *config.Config) config.Errors {
-		errs, err := program.ValidateWithin(ctx, contract)
-		if err != nil {
-			result = tooSlow()
-		}
-		return errs
+	validate := c.validate
+	if validate == nil {
+		validate = program.ValidateWithin
 	}
-	if wrong := compiled(validate, contract); wrong != nil {
-		return wrong
+	errs, err := validate(ctx, contract)
+	if err != nil {
+		return tooSlow()
 	}
-	return result
+	return invalidSpec(errs)
 }
 
 func tooSlow() *problem {
 	return &problem{v1alpha1.ReasonTooSlow, fmt.Sprintf("spec: takes more than %v to compile", compileDeadline)}
 }
 
-// compiled says what is wrong with a config.
-func compiled(validate func(*config.Config) config.Errors, contract *config.Config) *problem {
-	if errs := validate(contract); len(errs) > 0 {
-		return &problem{v1alpha1.ReasonInvalid, describe(errs)}
+// invalidSpec says what is wrong with a config; nil for nothing.
+func invalidSpec(errs config.Errors) *problem {
+	if len(errs) == 0 {
+		return nil
 	}
-	return nil
+	return &problem{v1alpha1.ReasonInvalid, describe(errs)}
 }

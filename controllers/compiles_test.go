@@ -1,23 +1,55 @@
 package controllers
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/go-logr/logr"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/runtime/config"
 )
 
 // A spec that takes too long gives back its room, and is not valid.
 func TestACompilerEndsWithItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		c := compiles{validate: func(ctx context.Context, _ *config.Config) (config.Errors, error) {
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Hour):
+			}
+			return nil, ctx.Err()
+		}}
+		problem := c.compile(nil, logr.Discard())
+		if problem == nil || problem.reason != v1alpha1.ReasonTooSlow || time.Since(began) != compileDeadline {
+			t.Errorf("%+v after %v, want %s after %v", problem, time.Since(began), v1alpha1.ReasonTooSlow, compileDeadline)
+		}
+	})
+}
+
+// What is compiled is what gateways compile, if nothing else is said.
+func TestACompilerIsTheGateways(t *testing.T) {
 	contract, err := render.Contract(serviceWith("http://a.svc/v1"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if problem := compileWithin(0, contract); problem == nil || problem.reason != v1alpha1.ReasonTooSlow {
-		t.Errorf("%+v, want %s", problem, v1alpha1.ReasonTooSlow)
+	var c compiles
+	if problem := c.compile(contract, logr.Discard()); problem != nil {
+		t.Errorf("a valid one: %+v", problem)
 	}
-	if problem := compileWithin(time.Minute, contract); problem != nil {
-		t.Errorf("with time: %+v", problem)
+	contract.Upstreams = nil
+	if problem := c.compile(contract, logr.Discard()); problem == nil || problem.reason != v1alpha1.ReasonInvalid {
+		t.Errorf("one without its upstream: %+v", problem)
+	}
+	c.validate = func(context.Context, *config.Config) (config.Errors, error) {
+		return config.Errors{{Path: "x", Message: "is wrong"}}, errors.New("ended")
+	}
+	if problem := c.compile(contract, logr.Discard()); problem == nil || problem.reason != v1alpha1.ReasonTooSlow {
+		t.Errorf("one that ended early says nothing of the config: %+v", problem)
 	}
 }

@@ -254,7 +254,7 @@ func TestTemplateGeneration(t *testing.T) {
 func documentOf(service *v1alpha1.LLMService, gateway render.Gateway) (render.Document, *problem) {
 	translated, problem := translate(service, gateway)
 	if problem == nil {
-		problem = compiled(program.Validate, translated.config)
+		problem = invalidSpec(program.Validate(translated.config))
 	}
 	return translated.document, problem
 }

@@ -44,9 +44,9 @@ func newBench(t *testing.T, services ...*v1alpha1.LLMService) *bench {
 // operator is one that has just started.
 func (b *bench) operator() *Reconciler {
 	r := &Reconciler{Client: b.Client, Gateway: render.Gateway{Image: "gateway:test"}}
-	r.compiles.validate = func(c *config.Config) config.Errors {
+	r.compiles.validate = func(_ context.Context, c *config.Config) (config.Errors, error) {
 		b.compiled.Add(1)
-		return b.validate(c)
+		return b.validate(c), nil
 	}
 	return r
 }
@@ -221,11 +221,11 @@ func TestExpensiveSpecsHoldUpNobodyElse(t *testing.T) {
 		b := newBench(t, first, second, other)
 		r := b.operator()
 		const expensive = 5 * time.Second
-		r.compiles.validate = func(c *config.Config) config.Errors {
+		r.compiles.validate = func(_ context.Context, c *config.Config) (config.Errors, error) {
 			if c.Service.Namespace != other.Namespace {
 				time.Sleep(expensive)
 			}
-			return nil
+			return nil, nil
 		}
 		began := time.Now()
 		busy := make(chan struct{})

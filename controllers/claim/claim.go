@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,15 +33,10 @@ const (
 	tolerance = expiry / 2
 )
 
-var standby = registered(prometheus.NewGauge(prometheus.GaugeOpts{
+var standby = promauto.With(metrics.Registry).NewGauge(prometheus.GaugeOpts{
 	Name: "llmservice_operator_standby",
 	Help: "1 while another installation of the operator reconciles this cluster, and this one stays out.",
-}))
-
-func registered(gauge prometheus.Gauge) prometheus.Gauge {
-	metrics.Registry.MustRegister(gauge)
-	return gauge
-}
+})
 
 // Claim is one installation's part in the competition. It is safe for concurrent use.
 type Claim struct {

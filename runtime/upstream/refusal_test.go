@@ -93,18 +93,27 @@ func TestRefusedKeys(t *testing.T) {
 		}
 
 		// A call with the old key that ends after the rotation says nothing of the new one.
-		late, _ := two(t, c, path).Attempts()(relay.Failure{})
-		late.Release()
+		var late []*relay.Attempt
+		for range 3 {
+			a, _ := two(t, c, path).Attempts()(relay.Failure{})
+			a.Release()
+			late = append(late, a)
+		}
 		write("two")
 		time.Sleep(credentialTTL)
 		if times, ok := c.Changed(path); !ok || !times.Since.Equal(time.Now()) || times.Modified.IsZero() {
 			t.Errorf("after the rotation: %+v, %v", times, ok)
 		}
 		refused("after the rotation", false)
-		late.Settle(refusal)
+		late[0].Settle(refusal)
 		refused("by a call of before the rotation", false)
 		attempt(refusal)
 		refused("the new one", true)
+		// Nor does it take back what is known of the new one.
+		for i, f := range []relay.Failure{{}, refusal} {
+			late[i+1].Settle(f)
+			refused("the new one, after a late answer to the old", true)
+		}
 
 		c.Retain(func(upstream, of string) bool { return upstream == "first" && of == path })
 		refused("while it is used", true)
