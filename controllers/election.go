@@ -1,11 +1,17 @@
 package controllers
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/rest"
@@ -52,7 +58,13 @@ func newElection(config *rest.Config, scheme *runtime.Scheme, options Options) (
 	if err != nil {
 		return result, fmt.Errorf("set up the installation's claim: %w", err)
 	}
-	result.claim = claim.New(direct, options.ClaimNamespace, options.Installation, options.Logger)
+	result.claim = claim.New(direct, options.ClaimNamespace, claim.Competitor{
+		Installation: options.Installation, Expiry: cmp.Or(options.ClaimExpiry, claim.Expiry), Log: options.Logger,
+		StaysOut: func(ctx context.Context, held *claim.HeldError) {
+			manager := deploymentOf(ctx, direct, options.Installation)
+			result.events.Eventf(manager, corev1.EventTypeWarning, EventStaysOut, "%s", held.Error())
+		},
+	})
 	result.lock = claim.Lock{Interface: lock, Claim: result.claim}
 	return result, nil
 }
@@ -63,6 +75,19 @@ func (e election) addTo(manager ctrl.Manager) error {
 		return nil
 	}
 	return manager.AddReadyzCheck("installation", e.claim.Ready) //nolint:wrapcheck // the caller says what it is about
+}
+
+// deploymentOf refers to the Deployment of an installation, NAMESPACE/NAME: with its UID if it can be read, for that is what
+// kubectl describe finds events by.
+func deploymentOf(ctx context.Context, reader client.Reader, installation string) *corev1.ObjectReference {
+	namespace, name, _ := strings.Cut(installation, "/")
+	kind := appsv1.SchemeGroupVersion.WithKind("Deployment")
+	var deployment metav1.PartialObjectMetadata
+	deployment.SetGroupVersionKind(kind)
+	_ = reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &deployment)
+	return &corev1.ObjectReference{
+		APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Namespace: namespace, Name: name, UID: deployment.UID,
+	}
 }
 
 // lateRecorder emits events once there is a manager to emit them.

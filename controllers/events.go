@@ -25,6 +25,8 @@ const (
 	EventScaledUp      = "ScaledUp"
 	EventScaledDown    = "ScaledDown"
 	EventStreamsCut    = "StreamsCut"
+	// EventStaysOut is about the Deployment of the operator's own installation.
+	EventStaysOut = "StaysOut"
 )
 
 func (r *Reconciler) emit(seen *view, kind, reason, action, note string) {

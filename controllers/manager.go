@@ -59,6 +59,8 @@ type Options struct {
 	// Installation tells this installation from others in the cluster, of which one reconciles: NAMESPACE/NAME. It takes
 	// LeaderElection. Their Lease is in ClaimNamespace, the same for all of them.
 	Installation, ClaimNamespace string
+	// ClaimExpiry is after how long without a word another installation takes over; claim.Expiry but in tests, where it is zero.
+	ClaimExpiry time.Duration
 	// CustomMetrics serves the metrics API; nil for not at all.
 	CustomMetrics *CustomMetrics
 	// PodAddress is where a pod's admin listener is; load.PodAddress but in tests.

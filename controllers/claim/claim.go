@@ -24,13 +24,13 @@ import (
 const LeaseName = "llmservice-operator"
 
 const (
-	// renewEvery is how often the installation that reconciles says that it is there.
-	renewEvery = 10 * time.Second
-	// expiry is after how long without a word another installation takes over: longer than a leader takes to follow
+	// Expiry is after how long without a word another installation takes over: longer than a leader takes to follow
 	// another of its own installation, by this process' clock alone.
-	expiry = time.Minute
-	// tolerance is how long a claim holds that cannot be renewed: well below expiry.
-	tolerance = expiry / 2
+	Expiry = time.Minute
+	// renewals is how often the installation that reconciles says within that time that it is there.
+	renewals = 6
+	// tolerance is the part of that time for which a claim holds that cannot be renewed.
+	tolerance = 2
 )
 
 var standby = promauto.With(metrics.Registry).NewGauge(prometheus.GaugeOpts{
@@ -38,12 +38,23 @@ var standby = promauto.With(metrics.Registry).NewGauge(prometheus.GaugeOpts{
 	Help: "1 while another installation of the operator reconciles this cluster, and this one stays out.",
 })
 
+// Competitor is an installation that wants to reconcile.
+type Competitor struct {
+	// Installation is its NAMESPACE/NAME.
+	Installation string
+	// Expiry is that of all claims to the Lease.
+	Expiry time.Duration
+	Log    logr.Logger
+	// StaysOut is called once for each other installation that is found to reconcile; nil for not at all.
+	StaysOut func(context.Context, *HeldError)
+}
+
 // Claim is one installation's part in the competition. It is safe for concurrent use.
 type Claim struct {
+	Competitor
+
 	client client.Client
 	key    client.ObjectKey
-	holder string
-	log    logr.Logger
 
 	mu sync.Mutex
 	// renewed is when this process last renewed the claim; zero while it is not ours.
@@ -56,16 +67,20 @@ type Claim struct {
 type heldByOther struct{ holder, version string }
 
 // HeldError says that another installation reconciles the cluster.
-type HeldError struct{ Holder string }
+type HeldError struct {
+	Holder string
+	// Expiry is how long after it has gone another takes over.
+	Expiry time.Duration
+}
 
 func (e *HeldError) Error() string {
 	return fmt.Sprintf("the installation %s reconciles this cluster; this one stays out, and takes over %v after that one has gone",
-		e.Holder, expiry)
+		e.Holder, e.Expiry)
 }
 
-// New returns the claim of the installation holder, NAMESPACE/NAME, to the Lease in the namespace.
-func New(c client.Client, namespace, holder string, log logr.Logger) *Claim {
-	return &Claim{client: c, key: client.ObjectKey{Namespace: namespace, Name: LeaseName}, holder: holder, log: log}
+// New returns the competitor's claim to the Lease in the namespace.
+func New(c client.Client, namespace string, of Competitor) *Claim {
+	return &Claim{Competitor: of, client: c, key: client.ObjectKey{Namespace: namespace, Name: LeaseName}}
 }
 
 // Ready is a health check: it fails while another installation reconciles.
@@ -73,7 +88,7 @@ func (c *Claim) Ready(*http.Request) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.foreign.holder != "" {
-		return &HeldError{c.foreign.holder}
+		return &HeldError{c.foreign.holder, c.Expiry}
 	}
 	return nil
 }
@@ -83,11 +98,12 @@ func (c *Claim) Hold(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if !c.renewed.IsZero() && now.Sub(c.renewed) < renewEvery {
+	if !c.renewed.IsZero() && now.Sub(c.renewed) < c.Expiry/renewals {
 		return nil
 	}
 	err := c.take(ctx, now)
-	if _, held := errors.AsType[*HeldError](err); err != nil && !held && !c.renewed.IsZero() && now.Sub(c.renewed) < tolerance {
+	_, held := errors.AsType[*HeldError](err)
+	if err != nil && !held && !c.renewed.IsZero() && now.Sub(c.renewed) < c.Expiry/tolerance {
 		return nil
 	}
 	return err
@@ -103,35 +119,39 @@ func (c *Claim) take(ctx context.Context, now time.Time) error {
 	case err != nil:
 		return fmt.Errorf("read Lease %s: %w", c.key, err)
 	}
-	if other := holderOf(&lease); other != c.holder && other != "" && !c.expired(&lease, now) {
+	if other := holderOf(&lease); other != c.Installation && other != "" && !c.expired(ctx, &lease, now) {
 		c.renewed = time.Time{}
-		return &HeldError{other}
+		return &HeldError{other, c.Expiry}
 	}
 	return c.write(&lease, now, func() error { return c.client.Update(ctx, &lease) })
 }
 
 // expired says that another installation has not been heard of for too long. Only what this process saw counts: clocks differ.
-func (c *Claim) expired(lease *coordinationv1.Lease, now time.Time) bool {
+func (c *Claim) expired(ctx context.Context, lease *coordinationv1.Lease, now time.Time) bool {
 	seen := heldByOther{holderOf(lease), lease.ResourceVersion}
 	if seen == c.foreign {
-		return now.Sub(c.since) >= expiry
+		return now.Sub(c.since) >= c.Expiry
 	}
-	if seen.holder != c.foreign.holder {
-		c.log.Info("Another installation reconciles this cluster; staying out", "installation", seen.holder)
-	}
+	another := seen.holder != c.foreign.holder
 	c.foreign, c.since = seen, now
 	standby.Set(1)
+	if another {
+		c.Log.Info("Another installation reconciles this cluster; staying out", "installation", seen.holder)
+		if c.StaysOut != nil {
+			c.StaysOut(ctx, &HeldError{seen.holder, c.Expiry})
+		}
+	}
 	return false
 }
 
 // write puts our name on the Lease. It carries the version that was read, so that of two that take over one does.
 func (c *Claim) write(lease *coordinationv1.Lease, now time.Time, send func() error) error {
 	at := metav1.NewMicroTime(now)
-	if holderOf(lease) != c.holder {
+	if holderOf(lease) != c.Installation {
 		lease.Spec.AcquireTime = &at
 	}
-	lease.Spec.HolderIdentity, lease.Spec.RenewTime = &c.holder, &at
-	lease.Spec.LeaseDurationSeconds = new(int32(expiry / time.Second))
+	lease.Spec.HolderIdentity, lease.Spec.RenewTime = &c.Installation, &at
+	lease.Spec.LeaseDurationSeconds = new(int32(c.Expiry / time.Second)) //nolint:gosec // a minute, or seconds in tests
 	if err := send(); err != nil {
 		return fmt.Errorf("write Lease %s: %w", c.key, err)
 	}

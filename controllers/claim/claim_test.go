@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -22,6 +23,8 @@ type cluster struct {
 
 	writes int
 	down   bool
+	// told is which installation was told of which other.
+	told []string
 }
 
 func newCluster(t *testing.T) *cluster {
@@ -50,7 +53,12 @@ func newCluster(t *testing.T) *cluster {
 	return c
 }
 
-func (c *cluster) claimOf(holder string) *Claim { return New(c, "kube-system", holder, logr.Discard()) }
+func (c *cluster) claimOf(installation string) *Claim {
+	return New(c, "kube-system", Competitor{
+		Installation: installation, Expiry: Expiry, Log: logr.Discard(),
+		StaysOut: func(_ context.Context, held *HeldError) { c.told = append(c.told, installation+" of "+held.Holder) },
+	})
+}
 
 // held says whose the claim is by the error of another; empty for nobody else's.
 func held(err error) string {
@@ -77,8 +85,11 @@ func TestTheSecondInstallationStaysOut(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 		}
-		if most := int(200*time.Second/renewEvery) + 1; c.writes > most {
+		if most := int(200*time.Second*renewals/Expiry) + 1; c.writes > most {
 			t.Errorf("%d writes in 200 s, want at most %d", c.writes, most)
+		}
+		if diff := cmp.Diff([]string{"b/manager of a/manager"}, c.told); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -96,7 +107,7 @@ func TestReplicasShareTheClaim(t *testing.T) {
 			if err := other.Hold(t.Context()); held(err) != "a/manager" {
 				t.Fatalf("the other was told %v", err)
 			}
-			time.Sleep(expiry - time.Second)
+			time.Sleep(Expiry - time.Second)
 		}
 	})
 }
@@ -108,7 +119,7 @@ func TestTakesOverFromWhatIsGone(t *testing.T) {
 		if err := first.Hold(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for range int(expiry / time.Second) {
+		for range int(Expiry / time.Second) {
 			if held(second.Hold(t.Context())) == "" || held(third.Hold(t.Context())) == "" {
 				t.Fatal("taken over too soon")
 			}
@@ -123,6 +134,10 @@ func TestTakesOverFromWhatIsGone(t *testing.T) {
 		if err := first.Hold(t.Context()); held(err) != "b/manager" {
 			t.Errorf("the first, back again, was told %v", err)
 		}
+		want := []string{"b/manager of a/manager", "c/manager of a/manager", "c/manager of b/manager", "a/manager of b/manager"}
+		if diff := cmp.Diff(want, c.told); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
 	})
 }
 
@@ -135,7 +150,7 @@ func TestKeepsTheClaimWhileTheAPIServerIsAway(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.down = true
-		time.Sleep(tolerance - time.Second)
+		time.Sleep(Expiry/tolerance - time.Second)
 		if err := first.Hold(t.Context()); err != nil {
 			t.Errorf("lost at once: %v", err)
 		}

@@ -7,19 +7,27 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr/testr"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/test/apiserver"
 )
+
+// expiry is after how long one installation follows another, in these tests.
+const expiry = 10 * time.Second
 
 // install runs the operator of an installation, with an image of its own, until what it returns is called.
 func (s *system) install(namespace, image, probes string) (writes *recorder, stop func()) {
@@ -28,7 +36,7 @@ func (s *system) install(namespace, image, probes string) (writes *recorder, sto
 	config := rest.CopyConfig(managerConfig)
 	config.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(sent *http.Request) (*http.Response, error) {
-			if strings.Contains(sent.URL.Path, "/leases") {
+			if strings.Contains(sent.URL.Path, "/leases") || strings.Contains(sent.URL.Path, "/events") {
 				return next.RoundTrip(sent)
 			}
 			return (&recorder{next: next, refuses: writes.note}).RoundTrip(sent)
@@ -37,7 +45,7 @@ func (s *system) install(namespace, image, probes string) (writes *recorder, sto
 	manager, err := controllers.NewManager(config, controllers.Options{
 		Gateway: render.Gateway{Image: image}, ProbeAddress: probes, MetricsAddress: "0",
 		LeaderElection: true, Namespace: namespace, Installation: namespace + "/manager", ClaimNamespace: s.namespace, // that of the cluster may still be held by a manager that another test has ended
-		PodAddress: s.fleet.address, Logger: testr.New(s.t),
+		ClaimExpiry: expiry, PodAddress: s.fleet.address, Logger: testr.New(s.t),
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -45,12 +53,12 @@ func (s *system) install(namespace, image, probes string) (writes *recorder, sto
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- manager.Start(ctx) }()
-	return writes, func() {
+	return writes, sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			s.t.Errorf("operator: %v", err)
 		}
-	}
+	})
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -65,12 +73,12 @@ func (r *recorder) note(write request) int {
 	return 0
 }
 
-// allow gives the operator a right in the namespace.
-func (s *system) allow(namespace string, rule rbacv1.PolicyRule) {
+// allow gives the operator rights in the namespace.
+func (s *system) allow(namespace string, rules ...rbacv1.PolicyRule) {
 	s.t.Helper()
 	role := &rbacv1.Role{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "more"},
-		Rules:      []rbacv1.PolicyRule{rule},
+		Rules:      rules,
 	}
 	binding := &rbacv1.RoleBinding{
 		ObjectMeta: role.ObjectMeta,
@@ -84,15 +92,17 @@ func (s *system) allow(namespace string, rule rbacv1.PolicyRule) {
 	}
 }
 
-// allowLeases lets the operator elect a leader in the namespace.
+// allowLeases lets the operator elect a leader in the namespace, and tell of it.
 func (s *system) allowLeases(namespace string) {
 	s.t.Helper()
-	s.allow(namespace, rbacv1.PolicyRule{
-		APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create", "get", "update"},
-	})
+	s.allow(namespace,
+		rbacv1.PolicyRule{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create", "get", "update"}},
+		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
+	)
 }
 
-// Two installations with different images would write each Deployment in turns for ever.
+// Two installations with different images would write each Deployment in turns for ever. The second says that it stays out, once
+// for people and as long as it lasts for probes, and takes over when the first has gone.
 func TestASecondInstallationStaysOut(t *testing.T) {
 	s := start(t)
 	s.stop()
@@ -101,6 +111,7 @@ func TestASecondInstallationStaysOut(t *testing.T) {
 	defer stopFirst()
 	service := s.create("assistant")
 	before := s.fleet.awaitDelivery(service, "")
+	own := s.deployManager()
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -110,29 +121,90 @@ func TestASecondInstallationStaysOut(t *testing.T) {
 	_ = listener.Close()
 	writes, stopSecond := s.install(s.namespace, "gateway:second", probes)
 	defer stopSecond()
-	probe := &http.Client{Timeout: patience}
+	first := apiserver.Namespace + "/manager"
 	eventually(t, "the second installation's word", func() error {
-		response, err := probe.Get("http://" + probes + "/readyz/installation")
-		if err != nil {
-			return err
-		}
-		defer func() { _ = response.Body.Close() }()
-		said, err := io.ReadAll(response.Body)
-		if err != nil {
-			return err
-		}
-		if response.StatusCode == http.StatusOK {
-			return fmt.Errorf("it is ready: %s", said)
+		if ready, said := readiness(t, probes); ready || !strings.Contains(said, first) {
+			return fmt.Errorf("ready: %t, %q", ready, said)
 		}
 		return nil
 	})
 	s.edit(service, model("m2"))
-	s.fleet.awaitDelivery(service, before)
-	var deployment appsv1.Deployment
-	if !exists(t, client.ObjectKeyFromObject(service), &deployment) || deployment.Spec.Template.Spec.Containers[0].Image != "gateway:first" {
-		t.Errorf("the Deployment runs %q", deployment.Spec.Template.Spec.Containers[0].Image)
+	before = s.fleet.awaitDelivery(service, before)
+	if got := s.image(service); got != "gateway:first" {
+		t.Errorf("the Deployment runs %q", got)
 	}
 	if sent := writes.take(); len(sent) > 0 {
 		t.Errorf("the second installation wrote: %v", sent)
 	}
+
+	stopFirst()
+	s.edit(service, model("m3"))
+	s.fleet.awaitDelivery(service, before)
+	eventually(t, "the second installation's Deployment", func() error {
+		if got := s.image(service); got != "gateway:second" {
+			return fmt.Errorf("it runs %q", got)
+		}
+		if ready, said := readiness(t, probes); !ready {
+			return fmt.Errorf("not ready: %q", said)
+		}
+		return nil
+	})
+	var events corev1.EventList
+	if err := api.List(t.Context(), &events, client.InNamespace(s.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for i := range events.Items {
+		if e := &events.Items[i]; e.Reason == controllers.EventStaysOut && e.InvolvedObject.UID == own {
+			told = append(told, fmt.Sprintf("%d %s %s", max(1, e.Count), e.Type, e.Message))
+		}
+	}
+	if len(told) != 1 || !strings.HasPrefix(told[0], "1 Warning the installation "+first) {
+		t.Errorf("events: %q, want one that names %s", told, first)
+	}
+}
+
+// deployManager makes the Deployment of the installation in the namespace, of which the test plays the pods.
+func (s *system) deployManager() types.UID {
+	s.t.Helper()
+	labels := map[string]string{"app": "manager"}
+	manager := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "manager"},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "manager", Image: "manager"}}},
+			},
+		},
+	}
+	if err := api.Create(s.t.Context(), manager); err != nil {
+		s.t.Fatal(err)
+	}
+	return manager.UID
+}
+
+// readiness asks a manager's probe about its installation.
+func readiness(t *testing.T, probes string) (ready bool, said string) {
+	t.Helper()
+	response, err := (&http.Client{Timeout: patience}).Get("http://" + probes + "/readyz/installation")
+	if err != nil {
+		return false, err.Error()
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return false, err.Error()
+	}
+	return response.StatusCode == http.StatusOK, string(body)
+}
+
+// image is what the service's Deployment runs; empty for none.
+func (s *system) image(service *v1alpha1.LLMService) string {
+	s.t.Helper()
+	var deployment appsv1.Deployment
+	if !exists(s.t, client.ObjectKeyFromObject(service), &deployment) {
+		return ""
+	}
+	return deployment.Spec.Template.Spec.Containers[0].Image
 }
