@@ -13,6 +13,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/schema"
+	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 func (c *compiler) answer(r *config.Route, compiled *Route) answer {
@@ -126,8 +127,8 @@ func (f *frame) keptPromise(violations []problem.Violation) error {
 	if len(violations) == 0 {
 		return nil
 	}
-	broken := problem.New(problem.ResponseInvalid).WithCause(invalid(violations))
+	broken := relay.Failure{Kind: relay.FailedSchema, Err: invalid(violations)}
 	f.env.InvalidAnswer(f.path)
-	f.env.Report(f.path, broken)
-	return relay.Failure{Kind: relay.FailedSchema, Err: broken}
+	f.env.Report(f.path, upstream.Problem(broken))
+	return broken
 }

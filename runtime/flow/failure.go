@@ -11,6 +11,9 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
+// An attempt fails with a relay.Failure, which becomes a *problem.Error once: here, for the client. A step that fails for a reason
+// of its own fails with an error that carries the problem, which a stream's Failure then carries as it is.
+
 // faultOf is the first of an error's causes that says how clients are told of it: a *problem.Error, or a relay.Failure.
 // It is nil for a fault of the gateway or of its configuration.
 func faultOf(err error) error {

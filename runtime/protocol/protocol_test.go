@@ -1,0 +1,36 @@
+package protocol
+
+import (
+	"testing"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/llm"
+)
+
+// Whatever a config may say of an upstream has a dialect, and a service without models has none.
+func TestUpstreamsOfAConfigHaveADialect(t *testing.T) {
+	u := &config.Upstream{OpenAI: &config.OpenAI{Model: "m"}}
+	if name, model := u.Protocol(); Named(name) == nil || model != "m" {
+		t.Errorf("%q has no dialect", name)
+	}
+	plain := &config.Upstream{HTTP: &config.HTTP{}}
+	if name, _ := plain.Protocol(); Named(name) != nil {
+		t.Errorf("a plain service has the dialect %q", name)
+	}
+	if Formats()[config.FormatOpenAI] == nil {
+		t.Error("the format of chunks has no dialect")
+	}
+}
+
+// Two protocols have neither the same name nor the same endpoints, and can be told apart.
+func TestProtocolsAreToldApart(t *testing.T) {
+	seen := map[any]bool{}
+	for _, p := range All {
+		for _, of := range []any{p.Name, llm.Dialect(p.Front), p.Prefix + p.Front.ChatPath(), p.Prefix + p.Front.ModelsPath()} {
+			if seen[of] {
+				t.Errorf("%v is there twice", of)
+			}
+			seen[of] = true
+		}
+	}
+}
