@@ -55,3 +55,24 @@ func BenchmarkRelay(b *testing.B) {
 type doFunc func() *relay.Answer
 
 func (f doFunc) Do(context.Context, *relay.Call) (*relay.Answer, error) { return f(), nil }
+
+// BenchmarkReply is a request with a small body and its whole answer, over loopback, client included.
+func BenchmarkReply(b *testing.B) {
+	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
+		return relay.Verdict{Reply: status(http.StatusOK)}
+	})
+	url := serve(b, p, nil)
+	c := client(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		resp, err := c.Post(url, "", strings.NewReader("x"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, resp.Body); err != nil || n != int64(len("reply\n")) {
+			b.Fatalf("%d bytes, %v", n, err)
+		}
+		_ = resp.Body.Close()
+		<-p.outcomes
+	}
+}

@@ -29,7 +29,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // transaction implements relay.Conn: a request and its answer, of the server's.
 type transaction struct {
 	w        http.ResponseWriter
-	control  *http.ResponseController
+	control  http.ResponseController
 	context  context.Context //nolint:containedctx // it is the request's, which ends with it
 	conn     *conn
 	engine   *Engine
@@ -42,7 +42,7 @@ var _ relay.Conn = (*transaction)(nil)
 func newTransaction(w http.ResponseWriter, r *http.Request, e *Engine) *transaction {
 	c := connOf(r.Context())
 	return &transaction{
-		w: w, control: http.NewResponseController(w), context: r.Context(), conn: c, engine: e, incoming: newIncoming(r, c, e),
+		w: w, control: *http.NewResponseController(w), context: r.Context(), conn: c, engine: e, incoming: newIncoming(r, c, e),
 	}
 }
 
