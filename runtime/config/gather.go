@@ -1,14 +1,170 @@
 package config
 
+// The strategies of a gather.
+const (
+	GatherAll        = "All"
+	GatherAllSettled = "AllSettled"
+	GatherFirst      = "First"
+	GatherFallback   = "Fallback"
+	GatherVote       = "Vote"
+)
+
+// Gather makes several calls at once.
+type Gather struct {
+	Strategy string    `json:"strategy"`
+	Branches []Branch  `json:"branches"`
+	First    *First    `json:"first,omitzero"`
+	Fallback *Fallback `json:"fallback,omitzero"`
+	Vote     *Vote     `json:"vote,omitzero"`
+}
+
+// Branch is one of a gather's calls.
+type Branch struct {
+	Name string `json:"name"`
+	// Required says whether the gather fails with the branch: absent, All requires and AllSettled does not. The
+	// other strategies have no use for it.
+	Required *bool    `json:"required,omitzero"`
+	When     string   `json:"when,omitempty"`
+	Timeout  Duration `json:"timeout,omitzero"`
+	OnError  *OnError `json:"onError,omitzero"`
+	Action
+}
+
+// First sets the strategy of that name.
+type First struct {
+	// HedgeDelay is how long the branches before one may run alone; 0 starts all at once.
+	HedgeDelay Duration `json:"hedgeDelay,omitzero"`
+}
+
+// Fallback sets the strategy of that name.
+type Fallback struct {
+	// FirstToken bounds the wait for a branch's first content event, or whole answer; 0 sets no bound.
+	FirstToken Duration `json:"firstToken,omitzero"`
+}
+
+// What a vote without a quorum comes to.
+const (
+	TiesFail      = "Fail"
+	TiesMostVotes = "MostVotes"
+)
+
+// Vote sets the strategy of that name.
+type Vote struct {
+	// Key is an expression over result, a branch's value; equal keys are votes for the same.
+	Key string `json:"key"`
+	// Quorum is how many votes decide; 0 is more than half of the branches.
+	Quorum int    `json:"quorum,omitzero"`
+	Ties   string `json:"ties"`
+}
+
+// Strategies has a method for each strategy: what is done with each of them is a type with these methods, so that none can be
+// forgotten.
+type Strategies[R any] interface {
+	All() R
+	AllSettled() R
+	First() R
+	Fallback() R
+	Vote() R
+}
+
+// OfStrategy calls the strategy's method; false says that there is no such strategy.
+func OfStrategy[R any](name string, s Strategies[R]) (R, bool) {
+	switch name {
+	case GatherAll:
+		return s.All(), true
+	case GatherAllSettled:
+		return s.AllSettled(), true
+	case GatherFirst:
+		return s.First(), true
+	case GatherFallback:
+		return s.Fallback(), true
+	case GatherVote:
+		return s.Vote(), true
+	}
+	var none R
+	return none, false
+}
+
+// Order is how the branches of a gather follow each other.
+type Order int
+
+const (
+	// AtOnce begins all of them.
+	AtOnce Order = iota + 1
+	// Staggered begins the next one when the wait has passed or one has failed, at once where there is no wait.
+	Staggered
+	// InTurn begins the next one when the one before has failed, or has sent nothing for the wait.
+	InTurn
+)
+
+// Strategy is what else there is to know of a way to gather. It is all that a worst case follows from.
+type Strategy struct {
+	Name  string
+	Order Order
+	// Wait is what Order waits for, by the field below gather that sets it. Nil is no wait.
+	Wait func(*Gather) (field string, wait Duration)
+	// Own is the member of Gather that is for this strategy alone, and says whether it is set. Nil for none.
+	Own func(*Gather) (member string, set bool)
+	// Needed is how many branches have to succeed; nil where each says itself whether it has to.
+	Needed func(*Gather) int
+	// Required says whether a branch that does not say has to succeed.
+	Required bool
+	// MaxBranches bounds the branches.
+	MaxBranches int
+}
+
+// AllStrategies are the strategies, in the order in which errors list them.
+var AllStrategies = []Strategy{
+	{Name: GatherAll, Order: AtOnce, Required: true, MaxBranches: MaxBranches},
+	{Name: GatherAllSettled, Order: AtOnce, MaxBranches: MaxBranches},
+	{
+		Name: GatherFirst, Order: Staggered, Needed: one, MaxBranches: MaxRacers,
+		Own: func(g *Gather) (string, bool) { return "first", g.First != nil },
+		Wait: func(g *Gather) (string, Duration) {
+			if g.First == nil {
+				return "first.hedgeDelay", 0
+			}
+			return "first.hedgeDelay", g.First.HedgeDelay
+		},
+	},
+	{
+		Name: GatherFallback, Order: InTurn, Needed: one, MaxBranches: MaxRacers,
+		Own: func(g *Gather) (string, bool) { return "fallback", g.Fallback != nil },
+		Wait: func(g *Gather) (string, Duration) {
+			if g.Fallback == nil {
+				return "fallback.firstToken", 0
+			}
+			return "fallback.firstToken", g.Fallback.FirstToken
+		},
+	},
+	{
+		Name: GatherVote, Order: AtOnce, MaxBranches: MaxBranches,
+		Needed: func(g *Gather) int { return g.Vote.Needed(len(g.Branches)) },
+		Own:    func(g *Gather) (string, bool) { return "vote", g.Vote != nil },
+	},
+}
+
+func one(*Gather) int { return 1 }
+
+// How is the gather's strategy; that of none where there is no such strategy.
+func (g *Gather) How() Strategy {
+	for _, s := range AllStrategies {
+		if s.Name == g.Strategy {
+			return s
+		}
+	}
+	return Strategy{Name: g.Strategy, Order: AtOnce, MaxBranches: MaxBranches}
+}
+
 // Races says whether one branch wins, and sends nothing before it has won.
-func (g *Gather) Races() bool { return g.Strategy == GatherFirst || g.Strategy == GatherFallback }
+func (s Strategy) Races() bool { return s.Order != AtOnce }
 
 // MustSucceed says whether a gather fails with the branch.
-func (b *Branch) MustSucceed(strategy string) bool {
+func (s Strategy) MustSucceed(b *Branch) bool {
 	if b.Required != nil {
 		return *b.Required
 	}
-	return strategy == GatherAll
+	return s.Required
 }
 
 // MayBeSkipped says whether so many branches may be left out, by their when, that none can win.
@@ -19,13 +175,8 @@ func (g *Gather) MayBeSkipped() bool {
 			certain++
 		}
 	}
-	switch g.Strategy {
-	case GatherFirst, GatherFallback:
-		return certain == 0
-	case GatherVote:
-		return certain < g.Vote.Needed(len(g.Branches))
-	}
-	return false
+	needed := g.How().Needed
+	return needed != nil && certain < needed(g)
 }
 
 // Needed is how many of so many branches have to vote for there to be a winner at all.

@@ -1,6 +1,10 @@
 package config
 
-import "github.com/go-json-experiment/json/jsontext"
+import (
+	"net/http"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // Function is a reusable list of steps.
 type Function struct {
@@ -108,6 +112,9 @@ type HTTPCall struct {
 	AllowStatus []int `json:"allowStatus,omitempty"`
 }
 
+// Once says that the request is not repeated: it might do something twice (RFC 9110, section 9.2.2).
+func (h *HTTPCall) Once() bool { return h.Method == http.MethodPost || h.Method == http.MethodPatch }
+
 // Call calls a function.
 type Call struct {
 	Function string `json:"function"`
@@ -127,63 +134,6 @@ type Agent struct {
 	MaxParallel int            `json:"maxParallel"`
 	Parameters  jsontext.Value `json:"parameters,omitzero"`
 	Output      *Output        `json:"output,omitzero"`
-}
-
-// The strategies of a gather.
-const (
-	GatherAll        = "All"
-	GatherAllSettled = "AllSettled"
-	GatherFirst      = "First"
-	GatherFallback   = "Fallback"
-	GatherVote       = "Vote"
-)
-
-// Gather makes several calls at once.
-type Gather struct {
-	Strategy string    `json:"strategy"`
-	Branches []Branch  `json:"branches"`
-	First    *First    `json:"first,omitzero"`
-	Fallback *Fallback `json:"fallback,omitzero"`
-	Vote     *Vote     `json:"vote,omitzero"`
-}
-
-// Branch is one of a gather's calls.
-type Branch struct {
-	Name string `json:"name"`
-	// Required says whether the gather fails with the branch: absent, All requires and AllSettled does not. The
-	// other strategies have no use for it.
-	Required *bool    `json:"required,omitzero"`
-	When     string   `json:"when,omitempty"`
-	Timeout  Duration `json:"timeout,omitzero"`
-	OnError  *OnError `json:"onError,omitzero"`
-	Action
-}
-
-// First sets the strategy of that name.
-type First struct {
-	// HedgeDelay is how long the branches before one may run alone; 0 starts all at once.
-	HedgeDelay Duration `json:"hedgeDelay,omitzero"`
-}
-
-// Fallback sets the strategy of that name.
-type Fallback struct {
-	// FirstToken bounds the wait for a branch's first content event, or whole answer; 0 sets no bound.
-	FirstToken Duration `json:"firstToken,omitzero"`
-}
-
-// What a vote without a quorum comes to.
-const (
-	TiesFail      = "Fail"
-	TiesMostVotes = "MostVotes"
-)
-
-// Vote sets the strategy of that name.
-type Vote struct {
-	// Key is an expression over result, a branch's value; equal keys are votes for the same.
-	Key string `json:"key"`
-	// Quorum is how many votes decide; 0 is more than half of the branches.
-	Quorum int    `json:"quorum,omitzero"`
-	Ties   string `json:"ties"`
 }
 
 // ForEach makes one call for each item of a list.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/flow/gather"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -16,43 +16,27 @@ import (
 
 // agent lets a model call functions until it has an answer.
 type agent struct {
+	*program.Agent
+
 	upstream *upstream.Upstream
 	prompt   prompt
 	tools    []llm.Tool
 	calls    map[string]*function
-	maxTurns int
-	parallel int
 	output   *output
 }
 
-func (c *compiler) agent(a *config.Agent) (action, error) {
+// Agent implements program.Kinds.
+func (c *compiler) Agent(a *program.Agent) made {
 	target, err := c.upstream(a.Upstream)
-	if err != nil {
-		return nil, err
-	}
 	compiled := &agent{
-		upstream: target,
-		prompt:   prompt{messages: c.messages(a.Messages), parameters: c.program.Tree(&a.Parameters)},
-		calls:    map[string]*function{}, maxTurns: a.MaxTurns, parallel: a.MaxParallel, output: c.output(a.Output),
+		Agent: a, upstream: target, prompt: prompt{a.Messages, a.Parameters}, output: newOutput(a.Output),
+		calls: map[string]*function{},
 	}
-	for _, name := range a.Tools {
-		f, err := c.function(name)
-		if err != nil {
-			return nil, err
-		}
-		compiled.calls[name] = f
-		compiled.tools = append(compiled.tools, f.tool())
+	for _, f := range a.Tools {
+		compiled.calls[f.Name] = c.functions[f]
+		compiled.tools = append(compiled.tools, llm.Tool{Name: f.Name, Description: f.Description, Parameters: f.Takes()})
 	}
-	return compiled, nil
-}
-
-// tool is what a model is told of a function.
-func (fn *function) tool() llm.Tool {
-	parameters := fn.config.Input
-	if parameters == nil {
-		parameters = []byte(`{"type":"object"}`)
-	}
-	return llm.Tool{Name: fn.config.Name, Description: fn.config.Description, Parameters: parameters}
+	return made{compiled, err}
 }
 
 // dialogue is one run of an agent.
@@ -97,7 +81,7 @@ func (d *dialogue) text(ctx context.Context, request *llm.Chat) (any, error) {
 // ask lets the model take turns until it calls no more tools. The tools of a last turn are not called: nobody would
 // hear of it.
 func (d *dialogue) ask(ctx context.Context, request *llm.Chat, tokens *outlet) (*llm.Completion, error) {
-	for d.turns < d.maxTurns {
+	for d.turns < d.MaxTurns {
 		d.turns++
 		done, err := d.frame.complete(ctx, d.upstream, request, tokens)
 		if err != nil {
@@ -107,7 +91,7 @@ func (d *dialogue) ask(ctx context.Context, request *llm.Chat, tokens *outlet) (
 		switch calls := len(done.ToolCalls); {
 		case calls == 0:
 			return done, nil
-		case d.turns == d.maxTurns:
+		case d.turns == d.MaxTurns:
 			continue
 		}
 		answers, err := d.callAll(ctx, done.ToolCalls)
@@ -123,8 +107,8 @@ func (d *dialogue) ask(ctx context.Context, request *llm.Chat, tokens *outlet) (
 // ends the others.
 func (d *dialogue) callAll(ctx context.Context, calls []llm.ToolCall) ([]llm.Message, error) {
 	beside := *d
-	beside.frame = d.frame.parted().beside(min(d.parallel, len(calls)))
-	results, err := gather.Each(ctx, gather.EachOptions{Limit: d.parallel}, calls,
+	beside.frame = d.frame.parted().beside(min(d.MaxParallel, len(calls)))
+	results, err := gather.Each(ctx, gather.EachOptions{Limit: d.MaxParallel}, calls,
 		func(ctx context.Context, _ int, call llm.ToolCall) (toolResult, error) {
 			defer beside.frame.parts.begin()()
 			return beside.call(ctx, call)

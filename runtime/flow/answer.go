@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/config"
@@ -16,20 +15,20 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-func (c *compiler) answer(r *config.Route, compiled *Route) answer {
-	kept := promise{schema: c.program.Schema(&r.Response.Schema), text: wantsText(r.Response.Schema)}
-	body := c.program.Tree(&r.Response.Body)
+func (r *Route) answering() answer {
+	said := r.Response
+	kept := promise{schema: said.Satisfies, text: said.Satisfies != nil && said.Satisfies.IsText()}
 	switch {
-	case r.Response.Events != nil:
-		return &eventStream{config: r.Response.Events, body: body, promise: kept, keepAlive: r.Response.KeepAlive.Std()}
-	case r.Response.Stream == "":
-		return &wholeAnswer{body: body, promise: kept}
+	case said.Events != nil:
+		return &eventStream{said, kept}
+	case said.Stream == "":
+		return &wholeAnswer{body: said.Body, promise: kept}
 	}
-	front := c.env.Fronts[cmp.Or(r.Response.Format, config.FormatOpenAI)]
-	if only := compiled.relayedChat(r.Response); only != nil && front != nil {
-		return &relayedStream{chat: only, step: compiled.steps[0].name, front: front, keepAlive: r.Response.KeepAlive.Std()}
+	front := r.env.Fronts[cmp.Or(said.Format, config.FormatOpenAI)]
+	if only := r.relayedChat(); only != nil && front != nil {
+		return &relayedStream{chat: only, Response: said, front: front}
 	}
-	return newTokenStream(r.Response, kept, front)
+	return &tokenStream{said, front, kept}
 }
 
 // wholeAnswer answers with one JSON value.
@@ -71,13 +70,6 @@ type promise struct {
 	schema *schema.Schema // nil promises nothing
 	// text says that the schema is one of strings: of a streamed answer itself, not of JSON written in it.
 	text bool
-}
-
-func wantsText(raw jsontext.Value) bool {
-	var s struct {
-		Type any `json:"type"`
-	}
-	return len(raw) > 0 && json.Unmarshal(raw, &s) == nil && s.Type == "string"
 }
 
 // keep gives an answer as it has been promised, which is as it is to be sent: the schema's defaults are written out. How an
@@ -128,7 +120,7 @@ func (f *frame) keptPromise(violations []problem.Violation) error {
 		return nil
 	}
 	broken := relay.Failure{Kind: relay.FailedSchema, Err: invalid(violations)}
-	f.env.InvalidAnswer(f.path)
-	f.env.Report(f.path, upstream.Problem(broken))
+	f.env.InvalidAnswer(f.Path)
+	f.env.Report(f.Path, upstream.Problem(broken))
 	return broken
 }

@@ -92,8 +92,8 @@ func (g *guarded) origin(f *frame, below []any) origin {
 	if a, ok := g.action.(traced); ok {
 		from = a.origin(f, below)
 	}
-	if g.onError != nil && g.onError.value != nil {
-		from = from.and(f.originOf(g.onError.value.Reads(below...)))
+	if g.OnError != nil && g.OnError.Value != nil {
+		from = from.and(f.originOf(g.OnError.Value.Reads(below...)))
 	}
 	return from
 }
@@ -104,20 +104,20 @@ type traced interface {
 	origin(f *frame, below []any) origin
 }
 
-func (s *set) origin(f *frame, below []any) origin { return f.originOf(s.value.Reads(below...)) }
+func (s *set) origin(f *frame, below []any) origin { return f.originOf(s.Value.Reads(below...)) }
 
 func (c *call) origin(f *frame, below []any) origin {
 	inner := &frame{request: f.request, running: c.function.steps}
 	inner.knowing("input", c.inputOrigin(f))
-	return inner.originOf(c.function.output.Reads(below...))
+	return inner.originOf(c.Function.Output.Reads(below...))
 }
 
 func (c *call) inputOrigin(f *frame) func(below []any) origin {
 	return func(below []any) origin {
-		if c.input == nil {
+		if c.Input == nil {
 			return origin{}
 		}
-		return f.originOf(c.input.Reads(below...))
+		return f.originOf(c.Input.Reads(below...))
 	}
 }
 
@@ -133,11 +133,11 @@ func (e *forEach) origin(f *frame, below []any) origin {
 func (e *forEach) knowing(inner, f *frame, position []any) *frame {
 	items := func(below []any) origin {
 		if len(position) == 0 {
-			return f.originOf(e.items.Reads())
+			return f.originOf(e.Items.Reads())
 		}
-		return f.originOf(e.items.Reads(append(slices.Clone(position), below...)...))
+		return f.originOf(e.Items.Reads(append(slices.Clone(position), below...)...))
 	}
-	return inner.knowing("item", items).knowing("index", func([]any) origin { return f.originOf(e.items.Reads()) })
+	return inner.knowing("item", items).knowing("index", func([]any) origin { return f.originOf(e.Items.Reads()) })
 }
 
 func (g *gathered) origin(f *frame, _ []any) origin { return originOfAll(f, g.branches) }
@@ -220,15 +220,15 @@ func (in *input) places(path []any) [][]any {
 func (in *input) parameterPlaces(path []any) [][]any {
 	var all [][]any
 	for i := range in.parameters {
-		p := &in.parameters[i]
-		if len(path) > 0 && path[0] != p.name {
+		p := in.parameters[i]
+		if len(path) > 0 && path[0] != p.Name {
 			continue
 		}
-		name := p.name
-		if p.in == config.InHeader {
+		name := p.Name
+		if p.In == config.InHeader {
 			name = strings.ToLower(name) // as violations have it
 		}
-		place := []any{strings.ToLower(p.in), name}
+		place := []any{strings.ToLower(p.In), name}
 		if len(path) > 0 {
 			place = append(place, path[1:]...)
 		}

@@ -6,30 +6,24 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// chat is a chat step, compiled.
+// chat asks a model for a completion.
 type chat struct {
 	upstream *upstream.Upstream
 	prompt   prompt
 	output   *output // nil for text
 }
 
-func (c *compiler) chat(s *config.Chat) (action, error) {
+// Chat implements program.Kinds.
+func (c *compiler) Chat(s *program.Chat) made {
 	target, err := c.upstream(s.Upstream)
-	if err != nil {
-		return nil, err
-	}
-	return &chat{
-		upstream: target,
-		prompt:   prompt{messages: c.messages(s.Messages), parameters: c.program.Tree(&s.Parameters)},
-		output:   c.output(s.Output),
-	}, nil
+	return made{&chat{target, prompt{s.Messages, s.Parameters}, newOutput(s.Output)}, err}
 }
 
 func (c *chat) perform(ctx context.Context, f *frame) (any, error) {
@@ -57,30 +51,14 @@ func (c *chat) perform(ctx context.Context, f *frame) (any, error) {
 
 // prompt is what a model is asked, in templates.
 type prompt struct {
-	messages   []message
+	messages   []program.Message
 	parameters *expr.Tree
-}
-
-// message is one message, or where content is nil, a list of messages.
-type message struct {
-	role    string
-	content *expr.Template
-	history *expr.Template
-}
-
-func (c *compiler) messages(messages []config.Message) []message {
-	all := make([]message, len(messages))
-	for i := range messages {
-		m := &messages[i]
-		all[i] = message{role: m.Role, content: c.program.Template(&m.Content), history: c.program.Template(&m.History)}
-	}
-	return all
 }
 
 func (p *prompt) request(ctx context.Context, f *frame) (*llm.Chat, error) {
 	request := &llm.Chat{}
 	for i := range p.messages {
-		messages, err := p.messages[i].eval(ctx, f)
+		messages, err := messagesOf(ctx, f, &p.messages[i])
 		if err != nil {
 			return nil, fmt.Errorf("messages[%d].%w", i, err)
 		}
@@ -96,15 +74,15 @@ func (p *prompt) request(ctx context.Context, f *frame) (*llm.Chat, error) {
 	return request, nil
 }
 
-func (m *message) eval(ctx context.Context, f *frame) ([]llm.Message, error) {
-	if m.history == nil {
-		text, err := f.text(ctx, m.content)
+func messagesOf(ctx context.Context, f *frame, m *program.Message) ([]llm.Message, error) {
+	if m.History == nil {
+		text, err := f.text(ctx, m.Content)
 		if err != nil {
 			return nil, fmt.Errorf("content: %w", err)
 		}
-		return []llm.Message{{Role: m.role, Content: text}}, nil
+		return []llm.Message{{Role: m.Role, Content: text}}, nil
 	}
-	list, err := f.list(ctx, m.history)
+	list, err := f.list(ctx, m.History)
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -114,7 +92,7 @@ func (m *message) eval(ctx context.Context, f *frame) ([]llm.Message, error) {
 	}
 	messages, wrong := llm.ParseMessages(encoded)
 	if wrong != nil {
-		return nil, f.misfit(m.history.Reads(), "gives no list of messages: "+wrong.Message, fmt.Errorf("history: %w", wrong))
+		return nil, f.misfit(m.History.Reads(), "gives no list of messages: "+wrong.Message, fmt.Errorf("history: %w", wrong))
 	}
 	return messages, nil
 }

@@ -4,8 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/llmservice/llmservice/runtime/config"
-	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/schema"
@@ -14,19 +13,15 @@ import (
 
 // embeddings asks a model for the vectors of texts.
 type embeddings struct {
-	upstream   *upstream.Upstream
-	input      *expr.Template
-	parameters *expr.Tree
+	*program.Embeddings
+
+	upstream *upstream.Upstream
 }
 
-func (c *compiler) embeddings(e *config.Embeddings) (action, error) {
+// Embeddings implements program.Kinds.
+func (c *compiler) Embeddings(e *program.Embeddings) made {
 	target, err := c.upstream(e.Upstream)
-	if err != nil {
-		return nil, err
-	}
-	return &embeddings{
-		upstream: target, input: c.program.Template(&e.Input), parameters: c.program.Tree(&e.Parameters),
-	}, nil
+	return made{&embeddings{e, target}, err}
 }
 
 func (e *embeddings) perform(ctx context.Context, f *frame) (any, error) {
@@ -38,8 +33,8 @@ func (e *embeddings) perform(ctx context.Context, f *frame) (any, error) {
 		return map[string]any{"vectors": []any{}, "usage": nil}, nil
 	}
 	request := &llm.Embeddings{Input: texts}
-	if e.parameters != nil {
-		if request.Parameters, err = f.json(ctx, e.parameters); err != nil {
+	if e.Parameters != nil {
+		if request.Parameters, err = f.json(ctx, e.Parameters); err != nil {
 			return nil, fmt.Errorf("embeddings.parameters: %w", err)
 		}
 	}
@@ -83,7 +78,7 @@ func (e *embeddings) ask(ctx context.Context, f *frame, request *llm.Embeddings)
 
 // texts are the input's: one, or a list of them.
 func (e *embeddings) texts(ctx context.Context, f *frame) ([]string, error) {
-	value, err := f.value(ctx, e.input)
+	value, err := f.value(ctx, e.Input)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +89,7 @@ func (e *embeddings) texts(ctx context.Context, f *frame) ([]string, error) {
 	texts := make([]string, len(list))
 	for i, item := range list {
 		if texts[i], ok = item.(string); !ok {
-			return nil, f.misfit(e.input.Reads(), "gives what is not a text", fmt.Errorf("item %d is %T, want a string", i, item))
+			return nil, f.misfit(e.Input.Reads(), "gives what is not a text", fmt.Errorf("item %d is %T, want a string", i, item))
 		}
 	}
 	return texts, nil

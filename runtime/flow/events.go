@@ -2,10 +2,8 @@ package flow
 
 import (
 	"context"
-	"time"
 
-	"github.com/llmservice/llmservice/runtime/config"
-	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/format"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
@@ -13,10 +11,9 @@ import (
 
 // eventStream answers with events that have names: several steps' tokens, progress, and a result.
 type eventStream struct {
-	config    *config.Events
-	body      *expr.Tree // nil for no result
-	promise   promise
-	keepAlive time.Duration
+	*program.Response
+
+	promise promise
 }
 
 func (n *eventStream) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
@@ -26,7 +23,7 @@ func (n *eventStream) verdict(_ context.Context, q *request, vars map[string]any
 		},
 		Refuse:  func(f relay.Failure) *relay.Reply { return q.refuse(f) },
 		Abort:   func(f relay.Failure) []byte { return format.Events{}.Error(nil, q.problem(f)) },
-		Timeout: q.left(), MaxDuration: q.env.MaxStreamDuration, KeepAlive: n.keepAlive,
+		Timeout: q.left(), MaxDuration: q.env.MaxStreamDuration, KeepAlive: n.KeepAlive.Std(),
 	}}
 }
 
@@ -35,8 +32,8 @@ func (n *eventStream) sendEvents(ctx context.Context, f *frame, out relay.Sink) 
 	if err := runSteps(ctx, f.steps, f); err != nil {
 		return err
 	}
-	if n.body != nil {
-		result, err := body(ctx, f, n.body, &n.promise)
+	if n.Body != nil {
+		result, err := body(ctx, f, n.Body, &n.promise)
 		if err != nil {
 			return err
 		}
@@ -48,11 +45,11 @@ func (n *eventStream) sendEvents(ctx context.Context, f *frame, out relay.Sink) 
 }
 
 func (n *eventStream) stream(out relay.Sender) *stream {
-	st := &stream{sender: out, writers: map[string]func() llm.Writer{}, steps: n.config.Progress}
-	if n.config.Progress {
+	st := &stream{sender: out, writers: map[string]func() llm.Writer{}, steps: n.Events.Progress}
+	if n.Events.Progress {
 		st.progress = func(data []byte) []byte { return format.Events{}.Progress(nil, data) }
 	}
-	for _, name := range n.config.Steps {
+	for _, name := range n.Events.Steps {
 		st.writers[name] = func() llm.Writer { return format.NewStep(name) }
 	}
 	return st

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -37,26 +36,24 @@ type Environment struct {
 	InvalidAnswer func(route string)
 }
 
-// Route is a route, compiled. It may be used by many goroutines.
+// Route is a route that can be served. It may be used by many goroutines.
 type Route struct {
-	env     *Environment
-	path    string
-	timeout time.Duration
-	budget  config.Budget
-	input   input
-	steps   []*step
-	answer  answer
+	*program.Route
+
+	env    *Environment
+	input  input
+	steps  []*step
+	answer answer
 }
 
 // Compile prepares the routes of a program, in their order.
 func Compile(p *program.Program, env *Environment) ([]*Route, error) {
-	c := &compiler{program: p, env: env, functions: map[string]*function{}}
-	if err := c.addFunctions(); err != nil {
+	c := &compiler{env: env, functions: map[*program.Function]*function{}}
+	if err := c.addFunctions(p.Functions); err != nil {
 		return nil, err
 	}
-	routes := make([]*Route, len(p.Config.Routes))
-	for i := range p.Config.Routes {
-		r := &p.Config.Routes[i]
+	routes := make([]*Route, len(p.Routes))
+	for i, r := range p.Routes {
 		compiled, err := c.route(r)
 		if err != nil {
 			return nil, fmt.Errorf("routes[%d] (%s %s): %w", i, r.Method, r.Path, err)
@@ -66,16 +63,13 @@ func Compile(p *program.Program, env *Environment) ([]*Route, error) {
 	return routes, nil
 }
 
-func (c *compiler) route(r *config.Route) (*Route, error) {
+func (c *compiler) route(r *program.Route) (*Route, error) {
 	steps, err := c.steps(r.Steps)
 	if err != nil {
 		return nil, err
 	}
-	compiled := &Route{
-		env: c.env, path: r.Path, timeout: r.Timeout.Std(), budget: r.Budget,
-		input: c.input(r.Request), steps: steps,
-	}
-	compiled.answer = c.answer(r, compiled)
+	compiled := &Route{Route: r, env: c.env, input: newInput(r), steps: steps}
+	compiled.answer = compiled.answering()
 	return compiled, nil
 }
 
@@ -87,7 +81,7 @@ type answer interface {
 
 // Decide says how the route answers a request.
 func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
-	deadline := time.Now().Add(r.timeout)
+	deadline := time.Now().Add(r.Timeout.Std())
 	if req.Memory == nil {
 		req.Memory = relay.Unlimited
 	}
@@ -118,9 +112,9 @@ func (r *Route) problem(err error) *problem.Error {
 	switch m, unfit := errors.AsType[*misfit](err); {
 	case failedBy(err, relay.FailedClient):
 	case e.Status == http.StatusInternalServerError, e.Code == problem.BudgetExceeded:
-		r.env.Report(r.path, e)
+		r.env.Report(r.Path, e)
 	case unfit && m.told == e && e.Status == http.StatusBadGateway:
-		r.env.Report(r.path, e.WithCause(err)) // the manifest expects what is not there
+		r.env.Report(r.Path, e.WithCause(err)) // the manifest expects what is not there
 	}
 	return e
 }

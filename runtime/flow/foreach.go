@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/flow/gather"
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -12,34 +12,31 @@ import (
 
 // forEach does the same for each item of a list, several at once.
 type forEach struct {
-	items    *expr.Template
-	maxItems int
-	parallel int
-	do       guarded
+	*program.ForEach
+
+	do guarded
 }
 
-func (c *compiler) forEach(f *config.ForEach) (action, error) {
-	work, err := c.action(&f.Do.Action)
+// ForEach implements program.Kinds.
+func (c *compiler) ForEach(f *program.ForEach) made {
+	do, err := c.guarded(f.Guard, f.Do)
 	if err != nil {
-		return nil, fmt.Errorf("forEach.do: %w", err)
+		return made{err: fmt.Errorf("forEach.do: %w", err)}
 	}
-	return &forEach{
-		items: c.program.Template(&f.Items), maxItems: f.MaxItems, parallel: f.MaxParallel,
-		do: guarded{timeout: f.Do.Timeout.Std(), onError: c.onError(f.Do.OnError), action: work},
-	}, nil
+	return made{action: &forEach{f, do}}
 }
 
 func (e *forEach) perform(ctx context.Context, f *frame) (any, error) {
-	items, err := f.list(ctx, e.items)
+	items, err := f.list(ctx, e.Items)
 	if err != nil {
 		return nil, fmt.Errorf("forEach.items: %w", err)
 	}
-	if len(items) > e.maxItems {
+	if len(items) > e.MaxItems {
 		return nil, e.tooMany(f, len(items))
 	}
-	inner := *f.parted().beside(min(e.parallel, len(items)))
+	inner := *f.parted().beside(min(e.MaxParallel, len(items)))
 	inner.name, inner.tokens = "", nil
-	results, err := gather.Each(ctx, gather.EachOptions{Limit: e.parallel}, items,
+	results, err := gather.Each(ctx, gather.EachOptions{Limit: e.MaxParallel}, items,
 		func(ctx context.Context, i int, item any) (any, error) {
 			defer inner.parts.begin()()
 			result, err := e.do.runGuarded(ctx, e.knowing(inner.with("item", item).with("index", int64(i)), f, []any{i}))
@@ -59,11 +56,11 @@ func (e *forEach) perform(ctx context.Context, f *frame) (any, error) {
 // tooMany is the error of a list that is too long: of a client's, who is told of it, or of one that an upstream has a part in,
 // for which the route allows the request no more work.
 func (e *forEach) tooMany(f *frame, items int) error {
-	cause := fmt.Errorf("forEach.items: has %d items, allowed are %d", items, e.maxItems)
-	if from := f.originOf(e.items.Reads()); from.upstream || len(from.places) == 0 {
+	cause := fmt.Errorf("forEach.items: has %d items, allowed are %d", items, e.MaxItems)
+	if from := f.originOf(e.Items.Reads()); from.upstream || len(from.places) == 0 {
 		return problem.New(problem.BudgetExceeded).WithMessage("A list has more items than this route allows.").WithCause(cause)
 	}
-	return f.misfit(e.items.Reads(), fmt.Sprintf("gives more than the %d items that are allowed", e.maxItems), cause)
+	return f.misfit(e.Items.Reads(), fmt.Sprintf("gives more than the %d items that are allowed", e.MaxItems), cause)
 }
 
 // list evaluates an expression for a list.

@@ -4,67 +4,52 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/schema"
 )
 
-// function is a function, compiled.
+// function is a function that can be called.
 type function struct {
-	config  *config.Function
-	input   *schema.Schema // nil accepts any object
-	timeout time.Duration
-	steps   []*step
-	output  *expr.Tree
+	*program.Function
+
+	steps []*step
 }
 
-// addFunctions makes every function known before the first is compiled, since they call each other in any order.
-func (c *compiler) addFunctions() error {
-	functions := c.program.Config.Functions
-	for i := range functions {
-		f := &functions[i]
-		c.functions[f.Name] = &function{
-			config: f, input: c.program.Schema(&f.Input), timeout: f.Timeout.Std(), output: c.program.Tree(&f.Output),
-		}
+// addFunctions makes every function known before the steps of the first, since they call each other in any order.
+func (c *compiler) addFunctions(functions []*program.Function) error {
+	for _, f := range functions {
+		c.functions[f] = &function{Function: f}
 	}
-	for i := range functions {
-		steps, err := c.steps(functions[i].Steps)
+	for i, f := range functions {
+		steps, err := c.steps(f.Steps)
 		if err != nil {
-			return fmt.Errorf("functions[%d] (%s): %w", i, functions[i].Name, err)
+			return fmt.Errorf("functions[%d] (%s): %w", i, f.Name, err)
 		}
-		c.functions[functions[i].Name].steps = steps
+		c.functions[f].steps = steps
 	}
 	return nil
 }
 
-func (c *compiler) function(name string) (*function, error) {
-	if f, ok := c.functions[name]; ok {
-		return f, nil
-	}
-	return nil, fmt.Errorf("there is no function %q", name)
-}
-
 // check says what is wrong with what the function is called with; defaults are filled in.
 func (fn *function) check(ctx context.Context, f *frame, input any) (any, []problem.Violation, error) {
-	if fn.input == nil {
+	if fn.Input == nil {
 		return input, nil, nil
 	}
 	return check(ctx, f.env, f.weight(), func() (any, []problem.Violation, error) {
-		return fn.input.CheckValue(ctx, input, "input")
+		return fn.Input.CheckValue(ctx, input, "input")
 	})
 }
 
 // invoke calls the function with an input that was checked, and of which somebody knows where it comes from.
 func (fn *function) invoke(ctx context.Context, f *frame, input any, from func(below []any) origin) (any, error) {
-	ctx, cancel := within(ctx, fn.timeout)
+	ctx, cancel := within(ctx, fn.Timeout.Std())
 	defer cancel()
 	inner := &frame{request: f.request, vars: map[string]any{"input": input}, inFunction: true, siblings: f.siblings}
 	output, err := fn.result(ctx, inner.knowing("input", from))
 	if err != nil {
-		return nil, fmt.Errorf("function %s: %w", fn.config.Name, because(ctx, err))
+		return nil, fmt.Errorf("function %s: %w", fn.Name, because(ctx, err))
 	}
 	return output, nil
 }
@@ -73,7 +58,7 @@ func (fn *function) result(ctx context.Context, f *frame) (any, error) {
 	if err := runSteps(ctx, fn.steps, f); err != nil {
 		return nil, err
 	}
-	output, err := f.tree(ctx, fn.output)
+	output, err := f.tree(ctx, fn.Output)
 	if err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}
@@ -82,23 +67,19 @@ func (fn *function) result(ctx context.Context, f *frame) (any, error) {
 
 // call is a step that calls a function.
 type call struct {
+	*program.Call
+
 	function *function
-	input    *expr.Tree
 }
 
-func (c *compiler) call(s *config.Call) (action, error) {
-	f, err := c.function(s.Function)
-	if err != nil {
-		return nil, err
-	}
-	return &call{function: f, input: c.program.Tree(&s.Input)}, nil
-}
+// Call implements program.Kinds.
+func (c *compiler) Call(s *program.Call) made { return made{action: &call{s, c.functions[s.Function]}} }
 
 func (c *call) perform(ctx context.Context, f *frame) (any, error) {
 	var input any = map[string]any{}
-	if c.input != nil {
+	if c.Input != nil {
 		var err error
-		if input, err = f.tree(ctx, c.input); err != nil {
+		if input, err = f.tree(ctx, c.Input); err != nil {
 			return nil, fmt.Errorf("call.input: %w", err)
 		}
 	}
@@ -114,10 +95,10 @@ func (c *call) perform(ctx context.Context, f *frame) (any, error) {
 
 // refused says who is told that the function cannot be called with its input.
 func (c *call) refused(f *frame, violations []problem.Violation) error {
-	if c.input == nil {
+	if c.Input == nil {
 		return invalid(violations)
 	}
-	return f.misfit(readsAt(c.input, violations), "gives what a function does not accept", invalid(violations))
+	return f.misfit(readsAt(c.Input, violations), "gives what a function does not accept", invalid(violations))
 }
 
 // readsAt gives what a tree reads at the places of violations, whose locs begin with one step for the whole of it.

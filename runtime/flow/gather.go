@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/flow/gather"
 )
 
-// branch is one of a gather's calls, compiled.
+// branch is one of a gather's calls.
 type branch struct {
 	name     string
 	required bool
@@ -23,48 +25,33 @@ type strategy interface {
 	combine(ctx context.Context, f *frame, branches []*branch) (any, error)
 }
 
-// gathered is a gather step, compiled.
+// gathered is a gather step.
 type gathered struct {
 	strategy strategy
 	branches []*branch
 }
 
-func (c *compiler) gather(g *config.Gather) (action, error) {
-	compiled := &gathered{strategy: c.strategy(g)}
-	asking := c.asking(g)
-	if compiled.strategy == nil {
-		return nil, fmt.Errorf("gather.strategy: there is no %q", g.Strategy)
-	}
-	for i := range g.Branches {
-		b := &g.Branches[i]
-		work, err := c.action(&b.Action)
+// Gather implements program.Kinds.
+func (c *compiler) Gather(g *program.Gather) made {
+	how, _ := config.OfStrategy[strategy](g.Strategy, strategies{g})
+	compiled := &gathered{strategy: how}
+	for i, b := range g.Branches {
+		work, err := c.guarded(b.Guard, b.Work)
 		if err != nil {
-			return nil, fmt.Errorf("gather.branches[%d] (%s): %w", i, b.Name, err)
+			return made{err: fmt.Errorf("gather.branches[%d] (%s): %w", i, b.Name, err)}
 		}
-		compiled.branches = append(compiled.branches, &branch{
-			name: b.Name, required: b.MustSucceed(g.Strategy), asking: asking,
-			guarded: guarded{
-				when: c.program.Template(&b.When), timeout: b.Timeout.Std(), onError: c.onError(b.OnError), action: work,
-			},
-		})
+		compiled.branches = append(compiled.branches, &branch{name: b.Name, required: b.Required, asking: g.Asking, guarded: work})
 	}
-	return compiled, nil
+	return made{action: compiled}
 }
 
-func (c *compiler) strategy(g *config.Gather) strategy {
-	switch g.Strategy {
-	case config.GatherAll:
-		return all{}
-	case config.GatherAllSettled:
-		return allSettled{}
-	case config.GatherFirst:
-		return newFirst(g.First)
-	case config.GatherFallback:
-		return newFallback(g.Fallback)
-	case config.GatherVote:
-		return c.newVote(g.Vote, len(g.Branches))
-	}
-	return nil
+// strategies makes a gather's strategy: a method for each, in the file of it.
+type strategies struct{ *program.Gather }
+
+// wait is what the strategy's order waits for.
+func (s strategies) wait() time.Duration {
+	_, wait := s.How().Wait(s.Gather.Gather)
+	return wait.Std()
 }
 
 func (g *gathered) perform(ctx context.Context, f *frame) (any, error) {

@@ -9,6 +9,9 @@ import (
 // all wants every required branch's value; the first failure ends the rest.
 type all struct{}
 
+// All implements config.Strategies.
+func (strategies) All() strategy { return all{} }
+
 func (all) combine(ctx context.Context, f *frame, branches []*branch) (any, error) {
 	results, err := gather.All(ctx, 0, asBranches(f, branches))
 	tellPanics(f, results)
@@ -31,6 +34,9 @@ func valuesOf(branches []*branch, results []gather.Result[settled]) map[string]a
 
 // allSettled lets every branch come to its end, and tells of the errors beside the values.
 type allSettled struct{}
+
+// AllSettled implements config.Strategies.
+func (strategies) AllSettled() strategy { return allSettled{} }
 
 func (allSettled) combine(ctx context.Context, f *frame, branches []*branch) (any, error) {
 	results, err := gather.AllSettled(ctx, 0, asBranches(f, branches))

@@ -4,19 +4,14 @@ import (
 	"context"
 	"time"
 
-	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/flow/gather"
 )
 
 // first takes the first success; further branches start as their delay comes, or as others fail.
 type first struct{ hedgeDelay time.Duration }
 
-func newFirst(c *config.First) first {
-	if c == nil {
-		return first{}
-	}
-	return first{hedgeDelay: c.HedgeDelay.Std()}
-}
+// First implements config.Strategies.
+func (s strategies) First() strategy { return first{s.wait()} }
 
 func (s first) combine(ctx context.Context, f *frame, branches []*branch) (any, error) {
 	outcome, err := gather.First(ctx, s.hedgeDelay, contenders(f, branches))
@@ -27,12 +22,8 @@ func (s first) combine(ctx context.Context, f *frame, branches []*branch) (any, 
 // fallback takes the first branch, in order, that succeeds.
 type fallback struct{ firstToken time.Duration }
 
-func newFallback(c *config.Fallback) fallback {
-	if c == nil {
-		return fallback{}
-	}
-	return fallback{firstToken: c.FirstToken.Std()}
-}
+// Fallback implements config.Strategies.
+func (s strategies) Fallback() strategy { return fallback{s.wait()} }
 
 func (s fallback) combine(ctx context.Context, f *frame, branches []*branch) (any, error) {
 	outcome, err := gather.Fallback(ctx, s.firstToken, contenders(f, branches))

@@ -7,24 +7,20 @@ import (
 	"slices"
 
 	"github.com/llmservice/llmservice/runtime/config"
-	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/flow/gather"
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
 // vote takes what most branches agree on.
 type vote struct {
-	key       *expr.Template
-	quorum    int
-	mostVotes bool
-	needed    int // votes for there to be a winner at all
+	*program.Gather
+
+	needed int // votes for there to be a winner at all
 }
 
-func (c *compiler) newVote(v *config.Vote, branches int) strategy {
-	return vote{
-		key: c.program.Template(&v.Key), quorum: v.Quorum, mostVotes: v.Ties == config.TiesMostVotes, needed: v.Needed(branches),
-	}
-}
+// Vote implements config.Strategies.
+func (s strategies) Vote() strategy { return vote{s.Gather, s.How().Needed(s.Gather.Gather)} }
 
 func (s vote) combine(ctx context.Context, f *frame, branches []*branch) (any, error) {
 	voters := make([]gather.Voter[any], len(branches))
@@ -35,13 +31,14 @@ func (s vote) combine(ctx context.Context, f *frame, branches []*branch) (any, e
 	}
 	key := func(ctx context.Context, value any) (string, error) {
 		voted := f.with("result", value).knowing("result", func([]any) origin { return originOfAll(f, branches) })
-		text, err := voted.text(ctx, s.key)
+		text, err := voted.text(ctx, s.VoteKey)
 		if err != nil {
 			return "", fmt.Errorf("vote.key: %w", err)
 		}
 		return text, nil
 	}
-	election, err := gather.Vote(ctx, gather.VoteOptions[any]{Key: key, Quorum: s.quorum, MostVotes: s.mostVotes}, voters)
+	decides := gather.VoteOptions[any]{Key: key, Quorum: s.Vote.Quorum, MostVotes: s.Vote.Ties == config.TiesMostVotes}
+	election, err := gather.Vote(ctx, decides, voters)
 	tellPanics(f, election.Results)
 	if err != nil {
 		if len(branches)-unwanted(election.Results) < s.needed && onlySkipped(err) {

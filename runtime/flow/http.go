@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/schema"
@@ -19,24 +19,15 @@ import (
 
 // httpCall makes one HTTP request.
 type httpCall struct {
-	upstream       *upstream.Upstream
-	method         string
-	path           *expr.Template
-	query, headers *expr.Tree
-	body           *expr.Tree
-	allow          []int
+	*program.HTTP
+
+	upstream *upstream.Upstream
 }
 
-func (c *compiler) http(h *config.HTTPCall) (action, error) {
+// HTTP implements program.Kinds.
+func (c *compiler) HTTP(h *program.HTTP) made {
 	target, err := c.upstream(h.Upstream)
-	if err != nil {
-		return nil, err
-	}
-	return &httpCall{
-		upstream: target, method: h.Method, path: c.program.Template(&h.Path),
-		query: c.program.Map(&h.Query), headers: c.program.Map(&h.Headers), body: c.program.Tree(&h.Body),
-		allow: h.AllowStatus,
-	}, nil
+	return made{&httpCall{h, target}, err}
 }
 
 func (h *httpCall) perform(ctx context.Context, f *frame) (any, error) {
@@ -52,7 +43,7 @@ func (h *httpCall) perform(ctx context.Context, f *frame) (any, error) {
 		})
 	}
 	plan := &upstream.Plan{
-		Upstreams: []*upstream.Upstream{h.upstream}, Memory: f.memory, Once: !idempotent(h.method),
+		Upstreams: []*upstream.Upstream{h.upstream}, Memory: f.memory, Once: h.Once(),
 		Ask: func(*upstream.Upstream) (*upstream.Question, error) { return question, nil },
 	}
 	answer, err := f.fetch(ctx, plan, upstream.Expect{Status: h.expects})
@@ -63,11 +54,11 @@ func (h *httpCall) perform(ctx context.Context, f *frame) (any, error) {
 }
 
 func (h *httpCall) expects(status int) bool {
-	return status/100 == 2 || slices.Contains(h.allow, status)
+	return status/100 == 2 || slices.Contains(h.AllowStatus, status)
 }
 
 func (h *httpCall) question(ctx context.Context, f *frame) (*upstream.Question, error) {
-	path, err := evaluate(ctx, f, func(b *expr.Budget) (string, error) { return h.path.Path(ctx, f.vars, b) })
+	path, err := evaluate(ctx, f, func(b *expr.Budget) (string, error) { return h.Path.Path(ctx, f.vars, b) })
 	if err != nil {
 		return nil, fmt.Errorf("path: %w", err)
 	}
@@ -80,25 +71,20 @@ func (h *httpCall) question(ctx context.Context, f *frame) (*upstream.Question, 
 		return nil, fmt.Errorf("headers: %w", err)
 	}
 	var body []byte
-	if h.body != nil {
-		if body, err = f.json(ctx, h.body); err != nil {
+	if h.Body != nil {
+		if body, err = f.json(ctx, h.Body); err != nil {
 			return nil, fmt.Errorf("body: %w", err)
 		}
 	}
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	return &upstream.Question{Method: h.method, Path: path, Header: header, Body: body}, nil
-}
-
-// RFC 9110, section 9.2.2.
-func idempotent(method string) bool {
-	return method == http.MethodGet || method == http.MethodPut || method == http.MethodDelete
+	return &upstream.Question{Method: h.Method, Path: path, Header: header, Body: body}, nil
 }
 
 // values are the query's: a list repeats its name, and null leaves it out.
 func (h *httpCall) values(ctx context.Context, f *frame) (url.Values, error) {
-	members, err := f.members(ctx, h.query)
+	members, err := f.members(ctx, h.Query)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +109,7 @@ func (h *httpCall) values(ctx context.Context, f *frame) (url.Values, error) {
 }
 
 func (h *httpCall) header(ctx context.Context, f *frame) (http.Header, error) {
-	members, err := f.members(ctx, h.headers)
+	members, err := f.members(ctx, h.Headers)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +125,7 @@ func (h *httpCall) header(ctx context.Context, f *frame) (http.Header, error) {
 		}
 		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 			cause := fmt.Errorf("%s: has control characters", name)
-			return nil, f.misfit(h.headers.Reads(name), "gives control characters for a header", cause)
+			return nil, f.misfit(h.Headers.Reads(name), "gives control characters for a header", cause)
 		}
 		header.Set(name, text)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/schema"
@@ -15,29 +16,20 @@ import (
 
 // input reads what a route accepts.
 type input struct {
-	parameters []parameter
-	schema     *schema.Schema // nil accepts any JSON
-	anyType    bool           // the body is JSON whatever its media type
-}
-
-type parameter struct {
-	name string
-	in   string
-	*schema.Parameter
+	parameters []*program.Parameter // in the order of places
+	schema     *schema.Schema       // nil accepts any JSON
+	anyType    bool                 // the body is JSON whatever its media type
 }
 
 // places is the order in which FastAPI looks at them, and so the order of the violations.
 var places = []string{config.InPath, config.InQuery, config.InHeader}
 
-func (c *compiler) input(r *config.Request) input {
-	if r == nil {
-		return input{}
-	}
-	compiled := input{schema: c.program.Schema(&r.Schema), anyType: r.AllowAnyContentType}
+func newInput(r *program.Route) input {
+	compiled := input{schema: r.Body, anyType: r.Request != nil && r.Request.AllowAnyContentType}
 	for _, place := range places {
-		for i := range r.Parameters {
-			if p := &r.Parameters[i]; p.In == place {
-				compiled.parameters = append(compiled.parameters, parameter{p.Name, p.In, c.program.Parameter(p)})
+		for _, p := range r.Parameters {
+			if p.In == place {
+				compiled.parameters = append(compiled.parameters, p)
 			}
 		}
 	}
@@ -71,32 +63,32 @@ func (in *input) params(ctx context.Context, req *relay.Request) (map[string]any
 	var violations []problem.Violation
 	var query url.Values
 	for _, p := range in.parameters {
-		if query == nil && p.in == config.InQuery {
+		if query == nil && p.In == config.InQuery {
 			query = parseQuery(req.RawQuery)
 		}
-		value, wrong, err := p.Parse(work, p.values(req, query))
+		value, wrong, err := p.Text.Parse(work, parameterValues(p, req, query))
 		if err != nil {
 			return nil, nil, err //nolint:wrapcheck // it is why ctx has ended
 		}
 		violations = append(violations, wrong...)
-		if value != nil || p.HasDefault() {
-			params[p.name] = value
+		if value != nil || p.Text.HasDefault() {
+			params[p.Name] = value
 		}
 	}
 	return params, violations, nil
 }
 
-func (p *parameter) values(req *relay.Request, query url.Values) []string {
-	switch p.in {
+func parameterValues(p *program.Parameter, req *relay.Request, query url.Values) []string {
+	switch p.In {
 	case config.InPath:
-		if value, ok := req.Params[p.name]; ok {
+		if value, ok := req.Params[p.Name]; ok {
 			return []string{valid(value)}
 		}
 		return nil
 	case config.InQuery:
-		return query[p.name]
+		return query[p.Name]
 	}
-	values := slices.Clone(req.Header.Values(p.name))
+	values := slices.Clone(req.Header.Values(p.Name))
 	for i := range values {
 		values[i] = valid(values[i])
 	}

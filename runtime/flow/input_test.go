@@ -163,8 +163,7 @@ func TestCredentialsAreWithheldFromTemplates(t *testing.T) {
 func TestChecksEndWithTheRequest(t *testing.T) {
 	p := compiled(t, settings{}, `{"request":{"schema":{"type":"array","items":{"type":"integer"}}},"response":{"body":"x"}}`)
 	env := &Environment{Heavy: admission.New(2, 1<<30).Heavy}
-	c := &compiler{program: p, env: env}
-	in := c.input(p.Config.Routes[0].Request)
+	in := newInput(p.Routes[0])
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(relay.Failure{Kind: relay.FailedTimeout})
 	body := "[" + strings.Repeat("1,", 20_000) + "1]"

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/schema"
@@ -13,16 +14,16 @@ import (
 
 // output makes a model's answer a JSON value that satisfies a schema.
 type output struct {
-	schema  *schema.Schema
-	asked   *llm.Output // nil where the messages alone ask
-	repairs int
+	*program.Output
+
+	asked *llm.Output // nil where the messages alone ask
 }
 
-func (c *compiler) output(o *config.Output) *output {
+func newOutput(o *program.Output) *output {
 	if o == nil {
 		return nil
 	}
-	return &output{schema: c.program.Schema(&o.Schema), asked: wanted(o), repairs: o.RepairAttempts}
+	return &output{o, wanted(o.Output)}
 }
 
 // wanted is what the upstream is asked for, besides what the messages say; nil for nothing.
@@ -57,7 +58,7 @@ func (o *output) askUntilValid(ctx context.Context, f *frame, request *llm.Chat,
 		if len(violations) == 0 {
 			return o.send(ctx, f, done, value)
 		}
-		if repaired == o.repairs {
+		if repaired == o.RepairAttempts {
 			return nil, problem.New(problem.OutputInvalid).WithCause(invalid(violations))
 		}
 		request.Messages = append(request.Messages,
@@ -70,7 +71,7 @@ func (o *output) check(ctx context.Context, f *frame, text string) (any, []probl
 		return nil, nil, err
 	}
 	return check(ctx, f.env, len(text), func() (any, []problem.Violation, error) {
-		return o.schema.CheckText(ctx, []byte(text), "output")
+		return o.Satisfies.CheckText(ctx, []byte(text), "output")
 	})
 }
 
@@ -93,7 +94,7 @@ func (o *output) send(ctx context.Context, f *frame, done *llm.Completion, value
 // written is a valid answer with the defaults of its schema, which its value has, too.
 func (o *output) written(ctx context.Context, f *frame, text string) (string, error) {
 	sent, _, err := check(ctx, f.env, len(text), func() (any, []problem.Violation, error) {
-		return o.schema.CheckAnswer(ctx, []byte(text), "output")
+		return o.Satisfies.CheckAnswer(ctx, []byte(text), "output")
 	})
 	written, _ := sent.([]byte)
 	return string(written), err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -12,20 +12,20 @@ import (
 
 // relayedStream hands on the chunks of a route's only step as they come: nobody else needs to see them.
 type relayedStream struct {
-	chat      *chat
-	step      string // the chat's
-	front     llm.Front
-	keepAlive time.Duration
+	*program.Response
+
+	chat  *chat
+	front llm.Front
 }
 
 // relayedChat returns the chat whose stream is the whole answer, with nothing before, around or after it; nil for others.
-func (r *Route) relayedChat(response *config.Response) *chat {
-	if len(r.steps) != 1 || len(response.Schema) > 0 {
+func (r *Route) relayedChat() *chat {
+	if len(r.steps) != 1 || r.Response.Satisfies != nil {
 		return nil
 	}
 	only := r.steps[0]
 	c, ok := only.action.(*chat)
-	if !ok || c.output != nil || only.timeout > 0 || only.onError != nil {
+	if !ok || c.output != nil || only.Timeout > 0 || only.OnError != nil {
 		return nil
 	}
 	return c
@@ -54,7 +54,7 @@ func (a *relayedStream) tap() relay.Tap {
 	if spoken == a.front {
 		return llm.NewTap(spoken, llm.TapOptions{})
 	}
-	writer := a.front.NewStream(a.step, time.Now())
+	writer := a.front.NewStream(a.Stream, time.Now())
 	return llm.NewTap(spoken, llm.TapOptions{Writer: writer, Rest: writer.Rest})
 }
 
@@ -73,6 +73,6 @@ func (a *relayedStream) verdict(ctx context.Context, q *request, vars map[string
 		Abort:       func(f relay.Failure) []byte { return a.front.AppendError(nil, q.problem(f)) },
 		Timeout:     q.left(),
 		MaxDuration: q.env.MaxStreamDuration,
-		KeepAlive:   a.keepAlive,
+		KeepAlive:   a.KeepAlive.Std(),
 	}}
 }

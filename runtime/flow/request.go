@@ -27,8 +27,8 @@ type request struct {
 
 func newRequest(r *Route, req *relay.Request, deadline time.Time) *request {
 	return &request{
-		Route: r, budget: newBudget(r.budget), memory: req.Memory, body: len(req.Body), deadline: deadline,
-		work: expr.NewBudget(maxWork, r.budget.MaxBytes),
+		Route: r, budget: newBudget(r.Budget), memory: req.Memory, body: len(req.Body), deadline: deadline,
+		work: expr.NewBudget(maxWork, r.Budget.MaxBytes),
 	}
 }
 

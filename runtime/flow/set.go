@@ -5,16 +5,17 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/llmservice/llmservice/runtime/config"
-	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 // set names a value.
-type set struct{ value *expr.Tree }
+type set struct{ *program.Set }
+
+func (c *compiler) Set(s *program.Set) made { return made{action: &set{s}} }
 
 func (s *set) perform(ctx context.Context, f *frame) (any, error) {
-	value, err := f.tree(ctx, s.value)
+	value, err := f.tree(ctx, s.Value)
 	if err != nil {
 		return nil, fmt.Errorf("set.value: %w", err)
 	}
@@ -22,24 +23,19 @@ func (s *set) perform(ctx context.Context, f *frame) (any, error) {
 }
 
 // respond ends the route with an answer.
-type respond struct {
-	status int
-	body   *expr.Tree
-}
+type respond struct{ *program.Respond }
 
-func (c *compiler) respond(r *config.Respond) *respond {
-	return &respond{status: r.Status, body: c.program.Tree(&r.Body)}
-}
+func (c *compiler) Respond(r *program.Respond) made { return made{action: &respond{r}} }
 
 func (r *respond) perform(ctx context.Context, f *frame) (any, error) {
-	reply := &relay.Reply{Status: r.status, Header: http.Header{}}
-	if r.body != nil {
-		body, err := f.json(ctx, r.body)
+	reply := &relay.Reply{Status: r.Status, Header: http.Header{}}
+	if r.Body != nil {
+		body, err := f.json(ctx, r.Body)
 		if err != nil {
 			return nil, fmt.Errorf("respond.body: %w", err)
 		}
 		reply = relay.JSON(body)
-		reply.Status = r.status
+		reply.Status = r.Status
 	}
 	return nil, &answeredError{reply: reply}
 }

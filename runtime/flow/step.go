@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/llmservice/llmservice/runtime/config"
-	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -18,10 +17,8 @@ type action interface {
 
 // guarded is work with what steps, branches and the items of a forEach have around it alike.
 type guarded struct {
-	when    *expr.Template
-	timeout time.Duration
-	onError *onError
-	action  action
+	program.Guard
+	action action
 }
 
 // settled is how guarded work ended: with a value, without one, or with an error.
@@ -53,17 +50,17 @@ func (g *guarded) runGuarded(ctx context.Context, f *frame) (settled, error) {
 		return settled{}, err
 	}
 	f.tellStep(stateFailed)
-	if g.onError == nil || ctx.Err() != nil {
+	if g.OnError == nil || ctx.Err() != nil {
 		return settled{}, err
 	}
-	return g.onError.settle(ctx, f, err)
+	return settle(ctx, f, g.OnError, err)
 }
 
 func (g *guarded) wanted(ctx context.Context, f *frame) (bool, error) {
-	if g.when == nil {
+	if g.When == nil {
 		return true, nil
 	}
-	value, err := f.value(ctx, g.when)
+	value, err := f.value(ctx, g.When)
 	if err != nil {
 		return false, fmt.Errorf("when: %w", err)
 	}
@@ -75,7 +72,7 @@ func (g *guarded) wanted(ctx context.Context, f *frame) (bool, error) {
 }
 
 func (g *guarded) attempt(ctx context.Context, f *frame) (any, error) {
-	ctx, cancel := within(ctx, g.timeout)
+	ctx, cancel := within(ctx, g.Timeout)
 	defer cancel()
 	value, err := g.action.perform(ctx, f)
 	return value, because(ctx, err)
@@ -111,34 +108,18 @@ func runSteps(ctx context.Context, steps []*step, f *frame) error {
 	return nil
 }
 
-// onError says what becomes of work that failed.
-type onError struct {
-	value   *expr.Tree
-	respond *respond
-}
-
-func (c *compiler) onError(o *config.OnError) *onError {
-	if o == nil {
-		return nil
-	}
-	compiled := &onError{value: c.program.Tree(&o.Value)}
-	if o.Respond != nil {
-		compiled.respond = c.respond(o.Respond)
-	}
-	return compiled
-}
-
-func (o *onError) settle(ctx context.Context, f *frame, failed error) (settled, error) {
+// settle says what becomes of work that failed.
+func settle(ctx context.Context, f *frame, o *program.OnError, failed error) (settled, error) {
 	f = f.with("error", f.errorValue(failed))
 	switch {
-	case o.respond != nil:
-		_, err := o.respond.perform(ctx, f)
+	case o.Respond != nil:
+		_, err := (&respond{o.Respond}).perform(ctx, f)
 		if ended, ok := answered(err); ok {
 			ended.instead = failed
 		}
 		return settled{}, err
-	case o.value != nil:
-		value, err := f.tree(ctx, o.value)
+	case o.Value != nil:
+		value, err := f.tree(ctx, o.Value)
 		if err != nil {
 			return settled{}, fmt.Errorf("onError.value: %w", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/format"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -18,19 +19,10 @@ import (
 
 // tokenStream answers with the tokens of one step.
 type tokenStream struct {
-	step      string
-	format    string
-	front     llm.Front // of chunks; nil in the other formats
-	promise   promise
-	held      bool // until the whole has been checked
-	keepAlive time.Duration
-}
+	*program.Response
 
-func newTokenStream(r *config.Response, p promise, front llm.Front) *tokenStream {
-	return &tokenStream{
-		step: r.Stream, format: r.Format, front: front, promise: p, held: r.Commit == config.CommitAfterValidation,
-		keepAlive: r.KeepAlive.Std(),
-	}
+	front   llm.Front // of chunks; nil in the other formats
+	promise promise
 }
 
 func (s *tokenStream) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
@@ -40,7 +32,7 @@ func (s *tokenStream) verdict(_ context.Context, q *request, vars map[string]any
 		},
 		Refuse:  func(f relay.Failure) *relay.Reply { return q.refuse(f) },
 		Abort:   func(f relay.Failure) []byte { return s.fail(q.problem(f)) },
-		Timeout: q.left(), MaxDuration: q.env.MaxStreamDuration, KeepAlive: s.keepAlive,
+		Timeout: q.left(), MaxDuration: q.env.MaxStreamDuration, KeepAlive: s.KeepAlive.Std(),
 	}}
 }
 
@@ -63,13 +55,13 @@ func finished(ctx context.Context, out relay.Sink, err error) relay.Failure {
 func (s *tokenStream) sendTokens(ctx context.Context, f *frame, out relay.Sink) error {
 	held := hold{budget: f.budget, admit: func(bytes int) error { return f.reserve(ctx, bytes) }}
 	f.stream = s.stream(out)
-	if s.held {
+	if s.Commit == config.CommitAfterValidation {
 		f.stream.sender = &held
 	}
 	if s.promise.schema != nil {
 		f.stream.said = &strings.Builder{}
 	} else if last, ok := f.steps[len(f.steps)-1].action.(*chat); ok && last.output == nil {
-		f.stream.unread = s.step // it is the last one
+		f.stream.unread = s.Stream // it is the last one
 	}
 	if err := runSteps(ctx, f.steps, f); err != nil {
 		return err
@@ -77,7 +69,7 @@ func (s *tokenStream) sendTokens(ctx context.Context, f *frame, out relay.Sink) 
 	if err := s.keep(ctx, f); err != nil {
 		return err
 	}
-	done := f.completion(s.step)
+	done := f.completion(s.Stream)
 	if held.events.Len() > 0 {
 		if err := out.Send(held.events.Bytes(), relay.Content); err != nil {
 			return err //nolint:wrapcheck // it is a Failure already
@@ -96,18 +88,18 @@ func (s *tokenStream) keep(ctx context.Context, f *frame) error {
 
 func (s *tokenStream) stream(out relay.Sender) *stream {
 	st := &stream{sender: out, writers: map[string]func() llm.Writer{}}
-	if own, ok := format.Named(s.format); ok {
+	if own, ok := format.Named(s.Format); ok {
 		st.own = func() llm.Writer { return own.New() }
-		st.writers[s.step] = st.own
+		st.writers[s.Stream] = st.own
 		if own.Progress != nil {
 			st.progress = func(data []byte) []byte { return own.Progress(nil, data) }
 		}
 		return st
 	}
 	began := time.Now()
-	st.front, st.chunks = s.front, func() llm.StreamWriter { return s.front.NewStream(s.step, began) }
+	st.front, st.chunks = s.front, func() llm.StreamWriter { return s.front.NewStream(s.Stream, began) }
 	st.own = func() llm.Writer { return st.chunks() }
-	st.writers[s.step] = func() llm.Writer { return nil }
+	st.writers[s.Stream] = func() llm.Writer { return nil }
 	return st
 }
 
@@ -122,7 +114,7 @@ func (s *tokenStream) done(st *stream, done *llm.Completion) []byte {
 }
 
 func (s *tokenStream) fail(e *problem.Error) []byte {
-	if own, ok := format.Named(s.format); ok {
+	if own, ok := format.Named(s.Format); ok {
 		return own.New().Error(nil, e)
 	}
 	return s.front.AppendError(nil, e)

@@ -2,31 +2,80 @@ package bounds
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
+// surveyor looks at the work of a step, a branch or an item, and sets what its part may cost.
+type surveyor struct {
+	walk
+
+	part *Part
+	mode mode
+}
+
+// surveyed is what is left to say once the part has its cost.
+type surveyed struct{}
+
+// action is the work of a branch or an item. Validate refuses one of no kind.
 func (w walk) action(p *Part, a *config.Action, m mode) {
-	switch {
-	case a.Chat != nil:
-		p.Kind, p.Of = "chat", a.Chat.Upstream
-		p.Cost = w.chat(p.Path+".chat", a.Chat, m)
-	case a.Embeddings != nil:
-		p.Kind, p.Of = "embeddings", a.Embeddings.Upstream
-		p.Cost = attempts(w.upstream(p.Of), whole)
-	case a.HTTP != nil:
-		p.Kind, p.Of = "http", a.HTTP.Upstream
-		p.Cost = w.http(a.HTTP)
-	case a.Call != nil:
-		p.Kind, p.Of = "call", a.Call.Function
-		p.Cost = w.function(p.Of)
-		p.Latency.By = "function " + p.Of
-	case a.Agent != nil:
-		p.Kind, p.Of = "agent", a.Agent.Upstream
-		w.agent(p, a.Agent, m)
-	}
+	config.OfAction[surveyed](a, surveyor{w, p, m})
+}
+
+func (s surveyor) is(kind, of string) { s.part.Kind, s.part.Of = kind, of }
+
+func (s surveyor) Chat(c *config.Chat) surveyed {
+	s.is("chat", c.Upstream)
+	s.part.Cost = s.chat(s.part.Path+".chat", c, s.mode)
+	return surveyed{}
+}
+
+func (s surveyor) Embeddings(e *config.Embeddings) surveyed {
+	s.is("embeddings", e.Upstream)
+	s.part.Cost = attempts(s.upstream(e.Upstream), whole)
+	return surveyed{}
+}
+
+func (s surveyor) HTTP(h *config.HTTPCall) surveyed {
+	s.is("http", h.Upstream)
+	s.part.Cost = s.http(h)
+	return surveyed{}
+}
+
+func (s surveyor) Call(c *config.Call) surveyed {
+	s.is("call", c.Function)
+	s.part.Cost = s.function(c.Function)
+	s.part.Latency.By = "function " + c.Function
+	return surveyed{}
+}
+
+func (s surveyor) Agent(a *config.Agent) surveyed {
+	s.is("agent", a.Upstream)
+	s.agent(s.part, a, s.mode)
+	return surveyed{}
+}
+
+func (s surveyor) Gather(g *config.Gather) surveyed {
+	s.is("gather "+g.Strategy, "")
+	s.gather(s.part, g, s.mode)
+	return surveyed{}
+}
+
+func (s surveyor) ForEach(f *config.ForEach) surveyed {
+	s.is("forEach", "")
+	s.forEach(s.part, f)
+	return surveyed{}
+}
+
+func (s surveyor) Set(*config.Set) surveyed {
+	s.is("set", "")
+	return surveyed{}
+}
+
+func (s surveyor) Respond(*config.Respond) surveyed {
+	s.is("respond", "")
+	return surveyed{}
 }
 
 func (s *survey) upstream(name string) *config.Upstream {
@@ -68,7 +117,7 @@ func tried(u *config.Upstream, timeout string, d config.Duration) string {
 func (w walk) http(h *config.HTTPCall) Cost {
 	u := w.upstream(h.Upstream)
 	c := attempts(u, whole)
-	if others := len(u.Endpoints) - 1; others > 0 && (h.Method == http.MethodPost || h.Method == http.MethodPatch) {
+	if others := len(u.Endpoints) - 1; others > 0 && h.Once() {
 		dial := min(2*u.Timeouts.Connect, u.Timeouts.Total) // for the connection, and for TLS
 		c.Latency = Latency{Max: dial}.times(others).plus(Latency{Max: u.Timeouts.Total})
 		c.Latency.By = fmt.Sprintf("timeouts.total of %s, %s, after endpoints that cannot be reached within timeouts.connect, %s",
@@ -178,7 +227,7 @@ func (w walk) forEach(p *Part, f *config.ForEach) {
 	w.action(&one, &f.Do.Action, whole)
 	w.guard(&one, "", f.Do.Timeout, f.Do.OnError, whole)
 	rounds := (f.MaxItems + parallel - 1) / parallel
-	p.Kind, p.Parts = "forEach", []Part{one}
+	p.Parts = []Part{one}
 	p.Cost = one.repeated(f.MaxItems)
 	p.Latency = one.Latency.times(rounds)
 	p.Latency.By = fmt.Sprintf("%d items, %d at once", f.MaxItems, parallel)

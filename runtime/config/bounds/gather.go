@@ -7,7 +7,8 @@ import (
 )
 
 func (w walk) gather(p *Part, g *config.Gather, m mode) {
-	p.Kind = "gather " + g.Strategy
+	how := g.How()
+	pause := pauseOf(p.Path, g, how)
 	var succeeding []int // the calls of each branch where it runs
 	modes := make([]mode, len(g.Branches))
 	for i := range g.Branches {
@@ -18,38 +19,54 @@ func (w walk) gather(p *Part, g *config.Gather, m mode) {
 		}
 		w.action(&part, &b.Action, modes[i])
 		succeeding = append(succeeding, part.Calls.Min)
-		w.inBranch(p.Path, g).guard(&part, b.When, b.Timeout, b.OnError, modes[i])
+		inner := w
+		if how.Order == config.InTurn {
+			inner.limit = w.limit.or(pause.wait, pause.path)
+		}
+		inner.guard(&part, b.When, b.Timeout, b.OnError, modes[i])
 		p.Parts = append(p.Parts, part)
 	}
-	switch g.Strategy {
-	case config.GatherFirst:
-		w.first(p, g.First)
-		p.Calls.Min = fewest(succeeding, 1)
-	case config.GatherFallback:
-		w.fallback(p, g.Fallback, modes)
-		p.Calls.Min = fewest(succeeding, 1)
-	case config.GatherVote:
+	switch how.Order {
+	case config.AtOnce:
 		p.together()
-		p.Calls.Min = fewest(succeeding, g.Vote.Needed(len(g.Branches)))
-	default:
-		p.together()
-		for i := range g.Branches {
-			if g.Branches[i].MustSucceed(g.Strategy) {
-				p.Calls.Min = plus(p.Calls.Min, p.Parts[i].Calls.Min)
-			}
-		}
+	case config.Staggered:
+		w.staggered(p, pause)
+	case config.InTurn:
+		w.inTurn(p, pause, modes)
 	}
-	if g.MayBeSkipped() {
-		p.Calls.Min = 0
-	}
+	p.Calls.Min = fewestOf(g, how, succeeding, p.Parts)
 }
 
-// inBranch is the walk within a branch.
-func (w walk) inBranch(path string, g *config.Gather) walk {
-	if g.Fallback != nil {
-		w.limit = w.limit.or(g.Fallback.FirstToken, path+".gather.fallback.firstToken")
+// fewestOf is how many calls the gather needs for its value.
+func fewestOf(g *config.Gather, how config.Strategy, succeeding []int, parts []Part) int {
+	switch {
+	case g.MayBeSkipped():
+		return 0
+	case how.Needed != nil:
+		return fewest(succeeding, how.Needed(g))
 	}
-	return w
+	sum := 0
+	for i := range g.Branches {
+		if how.MustSucceed(&g.Branches[i]) {
+			sum = plus(sum, parts[i].Calls.Min)
+		}
+	}
+	return sum
+}
+
+// pause is what lies between the beginnings of two branches, and the field that sets it.
+type pause struct {
+	wait  config.Duration
+	field string
+	path  string
+}
+
+func pauseOf(path string, g *config.Gather, how config.Strategy) pause {
+	if how.Wait == nil {
+		return pause{}
+	}
+	field, wait := how.Wait(g)
+	return pause{wait, field, path + ".gather." + field}
 }
 
 // together is all parts at once.
@@ -69,13 +86,9 @@ func (p *Part) endWith(part *Part, end Latency, started string) {
 	}
 }
 
-// first starts a branch when the delay has passed since the start before, or when the one before has failed.
-func (w walk) first(p *Part, f *config.First) {
-	var delay config.Duration
-	if f != nil {
-		delay = f.HedgeDelay
-	}
-	due := false
+// staggered starts a branch when the pause has passed since the start before, or when the one before has failed.
+func (w walk) staggered(p *Part, between pause) {
+	delay, due := between.wait, false
 	starts := make([]Latency, len(p.Parts))
 	for i := range p.Parts {
 		part := &p.Parts[i]
@@ -88,7 +101,7 @@ func (w walk) first(p *Part, f *config.First) {
 		p.endWith(part, starts[i].plus(part.Latency), startedAfter(starts[i]))
 	}
 	if delay > 0 {
-		w.checkDelay(p.Path+".gather.first.hedgeDelay", delay, due, "no hedge can start while the branch before it runs")
+		w.checkDelay(between.path, delay, due, "no hedge can start while the branch before it runs")
 	}
 	w.checkStarts(p, starts)
 }
@@ -100,17 +113,14 @@ func startedAfter(l Latency) string {
 	return ", started after " + short(l.Max)
 }
 
-// fallback tries one branch after the other; one that streams to its end may go on once it has begun.
-func (w walk) fallback(p *Part, f *config.Fallback, modes []mode) {
-	var wait config.Duration
-	if f != nil {
-		wait = f.FirstToken
-	}
+// inTurn tries one branch after the other; one that streams to its end may go on once it has begun.
+func (w walk) inTurn(p *Part, between pause, modes []mode) {
+	wait := between.wait
 	due := false
 	starts := make([]Latency, len(p.Parts)+1)
 	for i := range p.Parts {
 		part := &p.Parts[i]
-		silent := part.Latency.within(wait, "fallback.firstToken")
+		silent := part.Latency.within(wait, between.field)
 		due = due || part.Latency.longerThan(wait)
 		if modes[i] != toTheEnd {
 			part.Latency = silent
@@ -120,7 +130,7 @@ func (w walk) fallback(p *Part, f *config.Fallback, modes []mode) {
 		starts[i+1] = starts[i].plus(silent)
 	}
 	if wait > 0 {
-		w.checkDelay(p.Path+".gather.fallback.firstToken", wait, due, "no branch can be tried after a silent one")
+		w.checkDelay(between.path, wait, due, "no branch can be tried after a silent one")
 	}
 	w.checkStarts(p, starts)
 }

@@ -93,22 +93,11 @@ func succeeds(r *config.Respond) bool { return r != nil && r.Status < http.Statu
 func (w walk) step(path string, s *config.Step) Part {
 	p, m := Part{Path: path, Name: s.Name}, w.mode(s.Name)
 	inner := w
-	if m == toTheEnd && s.Gather != nil && !s.Gather.Races() {
+	if m == toTheEnd && s.Gather != nil && !s.Gather.How().Races() {
 		inner.limit = limit{} // lifted by the content of one branch for the others
 	}
 	inner.limit = inner.limit.or(s.Timeout, path+".timeout")
-	switch {
-	case s.Gather != nil:
-		inner.gather(&p, s.Gather, m)
-	case s.ForEach != nil:
-		inner.forEach(&p, s.ForEach)
-	case s.Set != nil:
-		p.Kind = "set"
-	case s.Respond != nil:
-		p.Kind = "respond"
-	default:
-		inner.action(&p, &s.Action, m)
-	}
+	config.OfStep[surveyed](s, surveyor{inner, &p, m})
 	w.guard(&p, s.When, s.Timeout, s.OnError, m)
 	return p
 }

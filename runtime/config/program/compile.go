@@ -13,61 +13,58 @@ import (
 )
 
 // text compiles a template that gives text.
-func (v *validator) text(path string, field *string, at *place) {
-	v.template(path, field, at, func(env *expr.Env) (*expr.Template, error) { return env.CompileText(*field) })
+func (v *validator) text(path, text string, at *place) *expr.Template {
+	return v.template(path, at, func(env *expr.Env) (*expr.Template, error) { return env.CompileText(text) })
 }
 
-// expression compiles a template that is one expression of the given type, and returns the type that it has.
-func (v *validator) expression(path string, field *string, at *place, want expr.Type) expr.Type {
-	return v.template(path, field, at, func(env *expr.Env) (*expr.Template, error) {
-		return env.CompileExpression(*field, want)
-	})
+// expression compiles a template that is one expression of the given type, and returns the type that it has, too.
+func (v *validator) expression(path, text string, at *place, want expr.Type) (*expr.Template, expr.Type) {
+	compiled := v.template(path, at, func(env *expr.Env) (*expr.Template, error) { return env.CompileExpression(text, want) })
+	if compiled == nil {
+		return nil, expr.Dyn
+	}
+	return compiled, compiled.Type()
 }
 
-func (v *validator) template(
-	path string, field *string, at *place, compile func(*expr.Env) (*expr.Template, error),
-) expr.Type {
+// template is nil where it cannot be compiled.
+func (v *validator) template(path string, at *place, compile func(*expr.Env) (*expr.Template, error)) *expr.Template {
 	env, err := at.environment()
 	if err != nil {
 		v.addf(path, "%v", err)
-		return expr.Dyn
+		return nil
 	}
 	compiled, err := checked(v, env, func() (*expr.Template, error) { return compile(env) })
 	if err != nil {
 		v.addExpr(path, err)
-		return expr.Dyn
+		return nil
 	}
-	v.program.templates[field] = compiled
-	return compiled.Type()
+	return compiled
 }
 
-// tree compiles JSON whose strings are templates, and returns its type; the dynamic one where there is none, or none
+// tree compiles JSON whose strings are templates, and returns its type, too; nil and the dynamic one where there is none, or none
 // that can be compiled, so that one error does not lead to others.
-func (v *validator) tree(path string, field *jsontext.Value, at *place) expr.Type {
-	if *field == nil {
-		return expr.Dyn
+func (v *validator) tree(path string, raw jsontext.Value, at *place) (*expr.Tree, expr.Type) {
+	if raw == nil {
+		return nil, expr.Dyn
 	}
-	compiled := v.json(path, *field, at)
+	compiled := v.json(path, raw, at)
 	if compiled == nil {
-		return expr.Dyn
+		return nil, expr.Dyn
 	}
-	v.program.trees[field] = compiled
-	return compiled.Type()
+	return compiled, compiled.Type()
 }
 
-// templates compiles a map whose values are templates.
-func (v *validator) templates(path string, field *map[string]string, at *place) {
-	if len(*field) == 0 {
-		return
+// templates compiles a map whose values are templates; nil where it is empty.
+func (v *validator) templates(path string, templates map[string]string, at *place) *expr.Tree {
+	if len(templates) == 0 {
+		return nil
 	}
-	encoded, err := json.Marshal(*field, json.Deterministic(true))
+	encoded, err := json.Marshal(templates, json.Deterministic(true))
 	if err != nil {
 		v.addf(path, "%v", err)
-		return
+		return nil
 	}
-	if compiled := v.json(path, encoded, at); compiled != nil {
-		v.program.maps[field] = compiled
-	}
+	return v.json(path, encoded, at)
 }
 
 func (v *validator) json(path string, raw []byte, at *place) *expr.Tree {
@@ -110,27 +107,22 @@ func (v *validator) addExpr(path string, err error) {
 	v.addf(path, "%v", err)
 }
 
-// schema compiles a JSON Schema and returns the type of what satisfies it: of anything, where there is none.
-func (v *validator) schema(path string, field *jsontext.Value, options ...schema.Option) expr.Type {
-	if *field == nil {
-		return expr.Dyn
+// schema compiles a JSON Schema and returns the type of what satisfies it, too: nil, and that of anything, where there is none.
+func (v *validator) schema(path string, raw jsontext.Value, options ...schema.Option) (*schema.Schema, expr.Type) {
+	if raw == nil || !v.affords(path) {
+		return nil, expr.Dyn
 	}
-	if !v.affords(path) {
-		return expr.Dyn
-	}
-	compiled, err := schema.Compile(*field, options...)
+	compiled, err := schema.Compile(raw, options...)
 	if err != nil {
 		v.broken(path, err)
-		return expr.Dyn
+		return nil, expr.Dyn
 	}
 	v.automata += compiled.Automata()
-	v.program.schemas[field] = compiled
-	t, err := expr.FromSchema(*field, compiled)
+	t, err := expr.FromSchema(raw, compiled)
 	if err != nil {
 		v.addf(path, "%v", err)
-		return expr.Dyn
 	}
-	return t
+	return compiled, t
 }
 
 // affords says whether another schema may be compiled: tenants' patterns cost the operator memory and time, too.

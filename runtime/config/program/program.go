@@ -6,50 +6,48 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
-// Program is a config whose templates and schemas have been compiled, each found again by the address of the field
-// that it stands in. It is immutable.
+// Program is a config that has been checked and compiled: what a gateway executes. It is immutable.
 type Program struct {
+	// Config is what it was made of.
 	Config *config.Config
-
-	templates  map[*string]*expr.Template
-	trees      map[*jsontext.Value]*expr.Tree
-	maps       map[*map[string]string]*expr.Tree
-	schemas    map[*jsontext.Value]*schema.Schema
-	parameters map[*config.Parameter]*schema.Parameter
+	// Functions and Routes are in the order of the config's.
+	Functions []*Function
+	Routes    []*Route
 }
 
-func newProgram(c *config.Config) *Program {
-	return &Program{
-		Config:     c,
-		templates:  map[*string]*expr.Template{},
-		trees:      map[*jsontext.Value]*expr.Tree{},
-		maps:       map[*map[string]string]*expr.Tree{},
-		schemas:    map[*jsontext.Value]*schema.Schema{},
-		parameters: map[*config.Parameter]*schema.Parameter{},
-	}
+// Route is one typed endpoint of the service.
+type Route struct {
+	*config.Route
+
+	// Parameters are in the order of the config's.
+	Parameters []*Parameter
+	// Body is what a request's body has to satisfy; nil accepts any JSON.
+	Body     *schema.Schema
+	Steps    []*Step
+	Response *Response
 }
 
-// Template is the compiled text or expression of a field; nil where the field is empty.
-func (p *Program) Template(field *string) *expr.Template { return p.templates[field] }
+// Parameter is one value that a request has outside of its body.
+type Parameter struct {
+	*config.Parameter
 
-// Tree is the compiled JSON of a field; nil where the field is absent.
-func (p *Program) Tree(field *jsontext.Value) *expr.Tree { return p.trees[field] }
+	// Text reads what a request has for it.
+	Text *schema.Parameter
+}
 
-// Map is the compiled map of a field, whose values are templates; nil where the field is empty.
-func (p *Program) Map(field *map[string]string) *expr.Tree { return p.maps[field] }
+// Response says what a route answers.
+type Response struct {
+	*config.Response
 
-// Schema is the compiled JSON Schema of a field; nil where the field is absent.
-func (p *Program) Schema(field *jsontext.Value) *schema.Schema { return p.schemas[field] }
-
-// Parameter reads a parameter's text.
-func (p *Program) Parameter(field *config.Parameter) *schema.Parameter { return p.parameters[field] }
+	Body *expr.Tree // nil for none
+	// Satisfies is what the answer has promised; nil for nothing.
+	Satisfies *schema.Schema
+}
 
 // Load decodes and compiles a config. It refuses what config.Decode refuses, and whatever Validate does (config.Errors).
 func Load(encoded []byte) (*Program, error) {
@@ -79,19 +77,18 @@ var endless = context.Background()
 func compile(ctx context.Context, c *config.Config) (*Program, config.Errors, error) {
 	v := &validator{
 		ctx:       ctx,
-		program:   newProgram(c),
 		upstreams: map[string]*config.Upstream{},
 		functions: map[string]*function{},
 		known:     newKnown(ctx),
 	}
-	v.config(c) //nolint:contextcheck // a single schema takes no long time
+	program := v.config(c) //nolint:contextcheck // a single schema takes no long time
 	switch {
 	case ctx.Err() != nil:
 		return nil, nil, fmt.Errorf("check the config: %w", context.Cause(ctx))
 	case len(v.errs) > 0:
 		return nil, v.errs, nil
 	}
-	return v.program, nil, nil
+	return program, nil, nil
 }
 
 // Validate returns everything that is wrong with the config, in the order of its fields; nil where it can be

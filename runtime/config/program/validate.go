@@ -15,7 +15,6 @@ import (
 type validator struct {
 	ctx       context.Context //nolint:containedctx // it lives for one call
 	errs      config.Errors
-	program   *Program
 	upstreams map[string]*config.Upstream
 	functions map[string]*function
 	automata  int // instructions of all patterns so far
@@ -26,17 +25,17 @@ type validator struct {
 	known known
 }
 
-func (v *validator) config(c *config.Config) {
+func (v *validator) config(c *config.Config) *Program {
 	v.service(c)
 	for i := range c.Upstreams {
 		v.upstream(config.Item("upstreams", i), &c.Upstreams[i])
 	}
 	v.models(c.Models)
-	v.allFunctions(c.Functions)
-	v.routes(c.Routes)
+	compiled := &Program{Config: c, Functions: v.allFunctions(c.Functions), Routes: v.routes(c.Routes)}
 	if len(v.errs) == 0 {
 		v.errs = bounds.Unmeetable(c)
 	}
+	return compiled
 }
 
 func (v *validator) addf(path, format string, args ...any) {

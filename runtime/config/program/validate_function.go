@@ -15,11 +15,13 @@ type function struct {
 	read   bool
 	errs   config.Errors
 	output expr.Type
+	// compiled is there once the function has been read.
+	compiled *Function
 }
 
 // allFunctions reads each function before those that call it, since a call has the type of the function's output;
 // the errors keep the order of the fields.
-func (v *validator) allFunctions(functions []config.Function) {
+func (v *validator) allFunctions(functions []config.Function) []*Function {
 	all := make([]*function, len(functions))
 	for i := range functions {
 		f := &function{path: config.Item("functions", i), config: &functions[i], output: expr.Dyn}
@@ -34,10 +36,13 @@ func (v *validator) allFunctions(functions []config.Function) {
 			v.functions[name] = f
 		}
 	}
-	for _, f := range all {
+	compiled := make([]*Function, len(all))
+	for i, f := range all {
 		v.function(f)
 		v.errs = append(v.errs, f.errs...)
+		compiled[i] = f.compiled
 	}
+	return compiled
 }
 
 func (v *validator) function(f *function) {
@@ -48,22 +53,28 @@ func (v *validator) function(f *function) {
 	outer := v.errs
 	v.errs = nil
 	v.calling = append(v.calling, f.config.Name)
-	f.output = v.functionBody(f.path, f.config)
+	f.compiled = &Function{Function: f.config}
+	f.output = v.functionBody(f.path, f.compiled)
 	v.calling = v.calling[:len(v.calling)-1]
 	f.errs, v.errs = v.errs, outer
 }
 
-func (v *validator) functionBody(path string, f *config.Function) expr.Type {
-	input := v.schema(path+".input", &f.Input)
-	v.notNegative(path+".timeout", f.Timeout)
-	if len(f.Steps) == 0 {
+func (v *validator) functionBody(path string, f *Function) (output expr.Type) {
+	said := f.Function
+	var input expr.Type
+	f.Input, input = v.schema(path+".input", said.Input)
+	v.notNegative(path+".timeout", said.Timeout)
+	if len(said.Steps) == 0 {
 		v.addf(path+".steps", "is empty, want at least one step")
 	}
-	end := v.steps(path+".steps", f.Steps, &place{vars: expr.Vars{"input": input}})
-	if f.Output == nil {
+	var end *place
+	f.Steps, end = v.steps(path+".steps", said.Steps, &place{vars: expr.Vars{"input": input}})
+	if said.Output == nil {
 		v.addf(path+".output", "is required")
 	}
-	return v.tree(path+".output", &f.Output, end)
+	f.asks = slices.ContainsFunc(f.Steps, func(s *Step) bool { return asks(s.Work) })
+	f.Output, output = v.tree(path+".output", said.Output, end)
+	return output
 }
 
 // called checks the name of a function that is called at path, and returns its output's type.

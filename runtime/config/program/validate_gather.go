@@ -7,15 +7,10 @@ import (
 	"github.com/llmservice/llmservice/runtime/expr"
 )
 
-var strategies = []string{config.GatherAll, config.GatherAllSettled, config.GatherFirst, config.GatherFallback, config.GatherVote}
-
-func (v *validator) gather(path string, g *config.Gather, at *place) expr.Type {
-	most := config.MaxBranches
-	if g.Races() {
-		most = config.MaxRacers
-	}
-	if len(g.Branches) < 2 || len(g.Branches) > most {
-		v.addf(path+".branches", "has %d, want from 2 to %d", len(g.Branches), most)
+func (v *validator) gather(path string, g *config.Gather, at *place) typedWork {
+	how, compiled := g.How(), &Gather{Gather: g}
+	if len(g.Branches) < 2 || len(g.Branches) > how.MaxBranches {
+		v.addf(path+".branches", "has %d, want from 2 to %d", len(g.Branches), how.MaxBranches)
 	}
 	v.settings(path, g)
 	values := map[string]expr.Type{}
@@ -23,90 +18,136 @@ func (v *validator) gather(path string, g *config.Gather, at *place) expr.Type {
 	for i := range g.Branches {
 		b, here := &g.Branches[i], config.Item(path+".branches", i)
 		v.name(here+".name", b.Name, values, "branch")
-		results[i] = v.branch(here, g.Strategy, b, at)
-		values[b.Name] = results[i]
+		branch, result := v.branch(here, how, b, at)
+		results[i], values[b.Name] = result, result
+		compiled.add(branch, how)
 	}
-	switch g.Strategy {
-	case config.GatherAll:
-		return expr.Object(values)
-	case config.GatherAllSettled:
-		return v.settledType(path, g, values)
-	case config.GatherFirst, config.GatherFallback:
-		return winnerType(g, results)
-	case config.GatherVote:
-		return v.vote(path+".vote", g, results, at)
+	gives, ok := config.OfStrategy[expr.Type](g.Strategy, gathering{v, path, compiled, values, results, at})
+	if !ok {
+		v.addf(path+".strategy", "%q, want one of %s", g.Strategy, strings.Join(strategyNames(), ", "))
+		return typedWork{compiled, expr.Dyn}
 	}
-	v.addf(path+".strategy", "%q, want one of %s", g.Strategy, strings.Join(strategies, ", "))
-	return expr.Dyn
+	return typedWork{compiled, gives}
+}
+
+func (g *Gather) add(b *Branch, how config.Strategy) {
+	g.Branches = append(g.Branches, b)
+	switch {
+	case !asks(b.Work):
+	case how.Order == config.InTurn:
+		g.Asking = 1
+	default:
+		g.Asking++
+	}
+}
+
+func strategyNames() []string {
+	names := make([]string, len(config.AllStrategies))
+	for i := range config.AllStrategies {
+		names[i] = config.AllStrategies[i].Name
+	}
+	return names
+}
+
+// gathering gives the type of a gather's value by its strategy, and checks and compiles what is special to that.
+type gathering struct {
+	*validator
+
+	path    string
+	gather  *Gather
+	values  map[string]expr.Type // of the branches, by name
+	results []expr.Type          // the same, in order
+	at      *place
+}
+
+func (g gathering) All() expr.Type { return expr.Object(g.values) }
+
+func (g gathering) AllSettled() expr.Type {
+	failures := map[string]expr.Type{}
+	for i, b := range g.gather.Branches {
+		if b.Name == "errors" {
+			g.addf(config.Item(g.path+".branches", i)+".name", "errors is the name of what went wrong")
+		}
+		failures[b.Name] = expr.Optional(errorType)
+	}
+	g.values["errors"] = expr.Object(failures)
+	return expr.Object(g.values)
+}
+
+func (g gathering) First() expr.Type {
+	if first := g.gather.First; first != nil {
+		g.notNegative(g.path+".first.hedgeDelay", first.HedgeDelay)
+	}
+	return g.winner()
+}
+
+func (g gathering) Fallback() expr.Type {
+	if fallback := g.gather.Fallback; fallback != nil {
+		g.notNegative(g.path+".fallback.firstToken", fallback.FirstToken)
+	}
+	return g.winner()
+}
+
+// winner is the type of what the one branch that counts gives; of completions the text can be read without naming the value.
+func (g gathering) winner() expr.Type {
+	fields := map[string]expr.Type{"branch": expr.String, "value": common(g.results)}
+	if allComplete(g.gather.Gather) {
+		fields["text"], fields["finishReason"] = expr.String, expr.String
+	}
+	return expr.Object(fields)
+}
+
+func (g gathering) Vote() expr.Type {
+	path, value, vote := g.path+".vote", common(g.results), g.gather.Vote
+	if vote == nil {
+		g.addf(path, "is required where the strategy is Vote")
+		return expr.Dyn
+	}
+	g.gather.VoteKey, _ = g.expression(path+".key", vote.Key, g.at.with("result", value), expr.String)
+	if vote.Quorum != 0 {
+		g.between(path+".quorum", vote.Quorum, 1, len(g.results))
+	}
+	if vote.Ties != config.TiesFail && vote.Ties != config.TiesMostVotes {
+		g.addf(path+".ties", "%q, want one of %s, %s", vote.Ties, config.TiesFail, config.TiesMostVotes)
+	}
+	return expr.Object(map[string]expr.Type{
+		"key": expr.String, "branch": expr.String, "value": value, "votes": expr.Map(expr.Int),
+	})
 }
 
 // settings checks that only the strategy's own settings are there.
 func (v *validator) settings(path string, g *config.Gather) {
-	for _, s := range []struct {
-		strategy, member string
-		set              bool
-	}{
-		{config.GatherFirst, "first", g.First != nil},
-		{config.GatherFallback, "fallback", g.Fallback != nil},
-		{config.GatherVote, "vote", g.Vote != nil},
-	} {
-		if s.set && s.strategy != g.Strategy {
-			v.addf(path+"."+s.member, "has no use where the strategy is %s", g.Strategy)
+	for _, s := range config.AllStrategies {
+		if s.Own == nil || s.Name == g.Strategy {
+			continue
 		}
-	}
-	if g.First != nil {
-		v.notNegative(path+".first.hedgeDelay", g.First.HedgeDelay)
-	}
-	if g.Fallback != nil {
-		v.notNegative(path+".fallback.firstToken", g.Fallback.FirstToken)
+		if member, set := s.Own(g); set {
+			v.addf(path+"."+member, "has no use where the strategy is %s", g.Strategy)
+		}
 	}
 }
 
-func (v *validator) branch(path, strategy string, b *config.Branch, at *place) expr.Type {
+func (v *validator) branch(path string, how config.Strategy, b *config.Branch, at *place) (*Branch, expr.Type) {
 	inner := *at
 	inner.inRoute = false
-	v.frame(path, b.When, &b.When, b.Timeout, &inner)
-	gathersAll := strategy == config.GatherAll || strategy == config.GatherAllSettled
-	if b.Required != nil && !gathersAll {
-		v.addf(path+".required", "has no use where the strategy is %s", strategy)
+	compiled := &Branch{Name: b.Name, Required: how.MustSucceed(b), Guard: v.guard(path, b.When, b.Timeout, &inner)}
+	if b.Required != nil && how.Needed != nil {
+		v.addf(path+".required", "has no use where the strategy is %s", how.Name)
 	}
-	result := expr.Dyn
-	if v.oneKind(path, kindsOf(&b.Action), actionKinds) {
-		result = v.action(path, &b.Action, &inner)
-	}
+	result := v.action(path, &b.Action, &inner)
+	compiled.Work = result.work
 	skipped := b.When != ""
-	if gathersAll {
-		skipped = skipped || !b.MustSucceed(strategy)
+	if how.Needed == nil {
+		skipped = skipped || !compiled.Required
 	} else if b.OnError != nil {
-		v.addf(path+".onError", "has no use where the strategy is %s, which tells branches apart by their success", strategy)
+		v.addf(path+".onError", "has no use where the strategy is %s, which tells branches apart by their success", how.Name)
 	}
-	result = v.settled(path+".onError", b.OnError, skipped, result, &inner)
-	if !gathersAll && b.When != "" {
-		return result.Unwrapped() // a branch that did not run cannot win
+	var gives expr.Type
+	compiled.OnError, gives = v.settled(path+".onError", b.OnError, skipped, result.gives, &inner)
+	if how.Needed != nil && b.When != "" {
+		return compiled, gives.Unwrapped() // a branch that did not run cannot win
 	}
-	return result
-}
-
-func (v *validator) settledType(path string, g *config.Gather, values map[string]expr.Type) expr.Type {
-	failures := map[string]expr.Type{}
-	for i := range g.Branches {
-		name := g.Branches[i].Name
-		if name == "errors" {
-			v.addf(config.Item(path+".branches", i)+".name", "errors is the name of what went wrong")
-		}
-		failures[name] = expr.Optional(errorType)
-	}
-	values["errors"] = expr.Object(failures)
-	return expr.Object(values)
-}
-
-// winnerType is what the one branch that counts gives; of completions the text can be read without naming the value.
-func winnerType(g *config.Gather, results []expr.Type) expr.Type {
-	fields := map[string]expr.Type{"branch": expr.String, "value": common(results)}
-	if allComplete(g) {
-		fields["text"], fields["finishReason"] = expr.String, expr.String
-	}
-	return expr.Object(fields)
+	return compiled, gives
 }
 
 // allComplete says whether each branch asks a model.
@@ -120,21 +161,3 @@ func allComplete(g *config.Gather) bool {
 }
 
 func completes(a *config.Action) bool { return a.Chat != nil || a.Agent != nil }
-
-func (v *validator) vote(path string, g *config.Gather, results []expr.Type, at *place) expr.Type {
-	value := common(results)
-	if g.Vote == nil {
-		v.addf(path, "is required where the strategy is Vote")
-		return expr.Dyn
-	}
-	v.expression(path+".key", &g.Vote.Key, at.with("result", value), expr.String)
-	if g.Vote.Quorum != 0 {
-		v.between(path+".quorum", g.Vote.Quorum, 1, len(g.Branches))
-	}
-	if g.Vote.Ties != config.TiesFail && g.Vote.Ties != config.TiesMostVotes {
-		v.addf(path+".ties", "%q, want one of %s, %s", g.Vote.Ties, config.TiesFail, config.TiesMostVotes)
-	}
-	return expr.Object(map[string]expr.Type{
-		"key": expr.String, "branch": expr.String, "value": value, "votes": expr.Map(expr.Int),
-	})
-}

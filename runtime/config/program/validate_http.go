@@ -18,23 +18,23 @@ var ownHeaders = []string{
 	"te", "trailer", "transfer-encoding", "upgrade",
 }
 
-func (v *validator) http(path string, h *config.HTTPCall, at *place) expr.Type {
+func (v *validator) http(path string, h *config.HTTPCall, at *place) typedWork {
 	v.httpUpstream(path+".upstream", h.Upstream)
 	if !slices.Contains(config.Methods, h.Method) {
 		v.addf(path+".method", "%q, want one of %s", h.Method, strings.Join(config.Methods, ", "))
 	}
-	v.template(path+".path", &h.Path, at, func(env *expr.Env) (*expr.Template, error) { return env.CompilePath(h.Path) })
-	v.templates(path+".query", &h.Query, at)
+	compiled := &HTTP{HTTPCall: h}
+	compiled.Path = v.template(path+".path", at, func(env *expr.Env) (*expr.Template, error) { return env.CompilePath(h.Path) })
+	compiled.Query = v.templates(path+".query", h.Query, at)
 	v.headers(path+".headers", h.Headers)
-	v.templates(path+".headers", &h.Headers, at)
-	if t := v.program.Map(&h.Headers); t != nil {
-		v.noControls(path+".headers", t)
+	if compiled.Headers = v.templates(path+".headers", h.Headers, at); compiled.Headers != nil {
+		v.noControls(path+".headers", compiled.Headers)
 	}
-	v.tree(path+".body", &h.Body, at)
+	compiled.Body, _ = v.tree(path+".body", h.Body, at)
 	for i, status := range h.AllowStatus {
 		v.between(config.Item(path+".allowStatus", i), status, 300, 599)
 	}
-	return httpType
+	return typedWork{compiled, httpType}
 }
 
 func (v *validator) headers(path string, headers map[string]string) {

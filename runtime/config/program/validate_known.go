@@ -8,7 +8,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/schema"
 )
@@ -81,12 +80,11 @@ func (v *validator) satisfiesOurs(path string, known any, ours func() (*schema.S
 }
 
 // fits checks the length of a list that is the same for all requests.
-func (v *validator) fits(path string, f *config.ForEach) {
-	t := v.program.Template(&f.Items)
-	if t == nil {
+func (v *validator) fits(path string, f *ForEach) {
+	if f.Items == nil {
 		return
 	}
-	value, _ := t.Constant(v.known.constants)
+	value, _ := f.Items.Constant(v.known.constants)
 	if list, ok := value.([]any); ok && len(list) > f.MaxItems {
 		v.addf(path, "gives %d items, whatever is sent; want at most maxItems, which is %d", len(list), f.MaxItems)
 	}

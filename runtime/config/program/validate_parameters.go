@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/expr"
 )
 
 var responseFormats = []string{config.ResponseSchema, config.ResponseJSONObject, config.ResponseNothing}
@@ -26,13 +27,13 @@ var reserved = map[string]string{
 
 // parameters are further members of an upstream's request. What they say wins over what the gateway would add, so that only
 // what it cannot do without is reserved, in any spelling: some servers take one for the other.
-func (v *validator) parameters(path string, raw *jsontext.Value, at *place, o *config.Output) {
-	if *raw == nil {
-		return
+func (v *validator) parameters(path string, raw jsontext.Value, at *place, o *config.Output) *expr.Tree {
+	if raw == nil {
+		return nil
 	}
-	members := v.object(path, *raw)
+	members := v.object(path, raw)
 	if members == nil {
-		return
+		return nil
 	}
 	for _, name := range sorted(members) {
 		lower := strings.ToLower(name)
@@ -45,10 +46,11 @@ func (v *validator) parameters(path string, raw *jsontext.Value, at *place, o *c
 		}
 	}
 	v.streamOptions(path+"."+streamOptions, members[streamOptions])
-	v.tree(path, raw, at)
-	if t := v.program.Tree(raw); t != nil {
-		v.satisfiesOurs(path, t.Known(v.known.constants), parametersSchema, "OpenAI's API")
+	compiled, _ := v.tree(path, raw, at)
+	if compiled != nil {
+		v.satisfiesOurs(path, compiled.Known(v.known.constants), parametersSchema, "OpenAI's API")
 	}
+	return compiled
 }
 
 const (

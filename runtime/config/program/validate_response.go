@@ -8,22 +8,23 @@ import (
 	"github.com/llmservice/llmservice/runtime/format"
 )
 
-func (v *validator) response(path string, r *config.Route, end *place) {
+func (v *validator) response(path string, r *config.Route, end *place) *Response {
 	here, a := path+".response", r.Response
 	switch {
 	case a == nil || (a.Stream == "" && a.Body == nil && a.Events == nil):
 		v.addf(here, "want one of stream, body and events")
-		return
+		return nil
 	case a.Stream != "" && (a.Body != nil || a.Events != nil):
 		v.addf(here, "has stream and more, want one of stream, body and events")
 	}
 	if len(r.Steps) == 0 && a.Body == nil {
 		v.addf(path+".steps", "is empty, want at least one step")
 	}
-	v.tree(here+".body", &a.Body, end)
-	v.schema(here+".schema", &a.Schema)
-	if t := v.program.Tree(&a.Body); t != nil {
-		v.satisfies(here+".body", t.Known(v.known.constants), v.program.Schema(&a.Schema), here+".schema")
+	compiled := &Response{Response: a}
+	compiled.Body, _ = v.tree(here+".body", a.Body, end)
+	compiled.Satisfies, _ = v.schema(here+".schema", a.Schema)
+	if compiled.Body != nil {
+		v.satisfies(here+".body", compiled.Body.Known(v.known.constants), compiled.Satisfies, here+".schema")
 	}
 	v.streamSettings(here, a)
 	switch {
@@ -32,6 +33,7 @@ func (v *validator) response(path string, r *config.Route, end *place) {
 	case a.Events != nil:
 		v.events(path, r)
 	}
+	return compiled
 }
 
 // formats are the names of the formats of streams.
@@ -76,7 +78,7 @@ func (v *validator) streamed(path string, r *config.Route) {
 		return
 	}
 	s, here := &r.Steps[i], config.Item(path+".steps", i)
-	raced := s.Gather != nil && s.Gather.Races() && allComplete(s.Gather)
+	raced := s.Gather != nil && s.Gather.How().Races() && allComplete(s.Gather)
 	switch {
 	case i != len(r.Steps)-1:
 		v.addf(path+".response.stream", "%q is not the last step; what follows it could not change the answer", s.Name)

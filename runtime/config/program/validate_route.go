@@ -10,19 +10,21 @@ import (
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
-func (v *validator) routes(routes []config.Route) {
+func (v *validator) routes(routes []config.Route) []*Route {
 	var table route.Table[int]
+	compiled := make([]*Route, len(routes))
 	for i := range routes {
 		path, r := config.Item("routes", i), &routes[i]
-		v.route(path, r)
+		compiled[i] = v.route(path, r)
 		// The gateway's own table: what it would refuse, nobody may deliver.
 		if err := table.Add(r.Method, r.Path, i); err != nil {
 			v.addf(path+".path", "%v", err)
 		}
 	}
+	return compiled
 }
 
-func (v *validator) route(path string, r *config.Route) {
+func (v *validator) route(path string, r *config.Route) *Route {
 	for _, reserved := range config.Reserved {
 		if r.Path == reserved || strings.HasPrefix(r.Path, reserved+"/") {
 			v.addf(path+".path", "%s belongs to the gateway", reserved)
@@ -33,10 +35,13 @@ func (v *validator) route(path string, r *config.Route) {
 	}
 	v.positive(path+".timeout", r.Timeout)
 	v.budget(path+".budget", &r.Budget)
-	begin := &place{vars: expr.Vars{"request": v.request(path, r)}, inRoute: true}
-	end := v.steps(path+".steps", r.Steps, begin)
-	v.response(path, r, end)
+	compiled := &Route{Route: r}
+	begin := &place{vars: expr.Vars{"request": v.request(path, compiled)}, inRoute: true}
+	var end *place
+	compiled.Steps, end = v.steps(path+".steps", r.Steps, begin)
+	compiled.Response = v.response(path, r, end)
 	v.countable(path, r)
+	return compiled
 }
 
 func (v *validator) budget(path string, b *config.Budget) {
@@ -52,7 +57,7 @@ func (v *validator) budget(path string, b *config.Budget) {
 }
 
 // request reads what a route accepts, and returns the type that templates see.
-func (v *validator) request(path string, r *config.Route) expr.Type {
+func (v *validator) request(path string, r *Route) expr.Type {
 	request := r.Request
 	if request == nil {
 		request = &config.Request{}
@@ -74,10 +79,13 @@ func (v *validator) request(path string, r *config.Route) expr.Type {
 		} else {
 			names[lower] = true
 		}
-		params[p.Name] = v.parameter(here, p, options)
+		read, t := v.parameter(here, p, options)
+		r.Parameters, params[p.Name] = append(r.Parameters, &Parameter{p, read}), t
 	}
 	v.segments(path+".parameters", r.Path, request.Parameters)
-	return requestType(params, v.schema(path+".schema", &request.Schema, options...))
+	var body expr.Type
+	r.Body, body = v.schema(path+".schema", request.Schema, options...)
+	return requestType(params, body)
 }
 
 var places = []string{config.InPath, config.InQuery, config.InHeader}
@@ -86,7 +94,7 @@ var parameterPlaces = map[string]schema.Place{
 	config.InPath: schema.Path, config.InQuery: schema.Query, config.InHeader: schema.Header,
 }
 
-func (v *validator) parameter(path string, p *config.Parameter, options []schema.Option) expr.Type {
+func (v *validator) parameter(path string, p *config.Parameter, options []schema.Option) (*schema.Parameter, expr.Type) {
 	switch {
 	case !slices.Contains(places, p.In):
 		v.addf(path+".in", "%q, want one of %s", p.In, strings.Join(places, ", "))
@@ -106,23 +114,22 @@ func (v *validator) parameter(path string, p *config.Parameter, options []schema
 		name = strings.ToLower(name) // as the violations of other frameworks have it
 	}
 	if !v.affords(path + ".schema") {
-		return expr.Dyn
+		return nil, expr.Dyn
 	}
 	compiled, err := schema.CompileParameter(raw, parameterPlaces[p.In], name, p.Required, options...)
 	if err != nil {
 		v.broken(path+".schema", err)
-		return expr.Dyn
+		return nil, expr.Dyn
 	}
 	v.automata += compiled.Automata()
-	v.program.parameters[p] = compiled
 	t, err := expr.FromSchema(raw, nil) // no text is an object, whose properties could have defaults
 	if err != nil {
 		v.addf(path+".schema", "%v", err)
 	}
 	if p.In == config.InPath || p.Required || compiled.HasDefault() {
-		return t
+		return compiled, t
 	}
-	return expr.Optional(t)
+	return compiled, expr.Optional(t)
 }
 
 // segments checks that the path's parameters and those that are described are the same.

@@ -15,31 +15,6 @@ var identifier = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
 
 var roles = []string{"system", "user", "assistant"}
 
-// actionKinds and stepKinds are in the order in which errors list them.
-var (
-	actionKinds = []string{"chat", "embeddings", "http", "call", "agent"}
-	stepKinds   = append(slices.Clone(actionKinds), "gather", "forEach", "set", "respond")
-)
-
-func kindsOf(a *config.Action) []string {
-	return present(actionKinds, a.Chat != nil, a.Embeddings != nil, a.HTTP != nil, a.Call != nil, a.Agent != nil)
-}
-
-func stepKindsOf(s *config.Step) []string {
-	return append(kindsOf(&s.Action), present(stepKinds[len(actionKinds):],
-		s.Gather != nil, s.ForEach != nil, s.Set != nil, s.Respond != nil)...)
-}
-
-func present(names []string, set ...bool) []string {
-	var found []string
-	for i, name := range names {
-		if set[i] {
-			found = append(found, name)
-		}
-	}
-	return found
-}
-
 // oneKind says whether exactly one kind is set.
 func (v *validator) oneKind(path string, set, allowed []string) bool {
 	switch len(set) {
@@ -53,125 +28,168 @@ func (v *validator) oneKind(path string, set, allowed []string) bool {
 	return false
 }
 
-// steps reads a list of steps and returns the place behind it.
-func (v *validator) steps(path string, steps []config.Step, at *place) *place {
+// steps reads a list of steps and returns the place behind it, too.
+func (v *validator) steps(path string, steps []config.Step, at *place) ([]*Step, *place) {
+	compiled := make([]*Step, len(steps))
 	for i := range steps {
-		s := &steps[i]
-		here := config.Item(path, i)
+		s, here := &steps[i], config.Item(path, i)
 		v.name(here+".name", s.Name, at.steps, "step")
-		at = at.after(s.Name, v.step(here, s, at))
+		var gives expr.Type
+		compiled[i], gives = v.step(here, s, at)
+		at = at.after(s.Name, gives)
 	}
-	return at
+	return compiled, at
 }
 
-func (v *validator) step(path string, s *config.Step, at *place) expr.Type {
-	v.frame(path, s.When, &s.When, s.Timeout, at)
-	result := expr.Dyn
-	if v.oneKind(path, stepKindsOf(s), stepKinds) {
-		switch {
-		case s.Gather != nil:
-			result = v.gather(path+".gather", s.Gather, at)
-		case s.ForEach != nil:
-			result = v.forEach(path+".forEach", s.ForEach, at)
-		case s.Set != nil:
-			result = v.set(path+".set", s.Set, at)
-		case s.Respond != nil:
-			result = v.answer(path+".respond", s.Respond, at)
-		default:
-			result = v.action(path, &s.Action, at)
-		}
+// typedWork is work that was compiled, and the type of its value.
+type typedWork struct {
+	work  Work
+	gives expr.Type
+}
+
+// kinds compiles the kind that is set at a place.
+type kinds struct {
+	*validator
+
+	path string
+	at   *place
+}
+
+func (k kinds) Chat(c *config.Chat) typedWork { return k.chat(k.path+".chat", c, k.at) }
+func (k kinds) Embeddings(e *config.Embeddings) typedWork {
+	return k.embeddings(k.path+".embeddings", e, k.at)
+}
+func (k kinds) HTTP(h *config.HTTPCall) typedWork   { return k.http(k.path+".http", h, k.at) }
+func (k kinds) Call(c *config.Call) typedWork       { return k.call(k.path+".call", c, k.at) }
+func (k kinds) Agent(a *config.Agent) typedWork     { return k.agent(k.path+".agent", a, k.at) }
+func (k kinds) Gather(g *config.Gather) typedWork   { return k.gather(k.path+".gather", g, k.at) }
+func (k kinds) ForEach(f *config.ForEach) typedWork { return k.forEach(k.path+".forEach", f, k.at) }
+func (k kinds) Set(s *config.Set) typedWork         { return k.set(k.path+".set", s, k.at) }
+
+func (k kinds) Respond(r *config.Respond) typedWork {
+	return typedWork{k.answer(k.path+".respond", r, k.at), expr.Null} // nothing can refer to it
+}
+
+func (v *validator) step(path string, s *config.Step, at *place) (*Step, expr.Type) {
+	compiled := &Step{Name: s.Name, Guard: v.guard(path, s.When, s.Timeout, at)}
+	result := typedWork{gives: expr.Dyn}
+	if set, all := s.Kinds(); v.oneKind(path, set, all) {
+		result, _ = config.OfStep[typedWork](s, kinds{v, path, at})
 	}
+	compiled.Work = result.work
 	mayBeSkipped := s.When != "" || s.Gather != nil && s.Gather.MayBeSkipped()
-	return v.settled(path+".onError", s.OnError, mayBeSkipped, result, at)
+	var gives expr.Type
+	compiled.OnError, gives = v.settled(path+".onError", s.OnError, mayBeSkipped, result.gives, at)
+	return compiled, gives
 }
 
-// frame checks what steps and branches have around their kind.
-func (v *validator) frame(path, when string, field *string, timeout config.Duration, at *place) {
-	if when != "" {
-		v.expression(path+".when", field, at, expr.Bool)
+// action is the work of a branch or an item.
+func (v *validator) action(path string, a *config.Action, at *place) typedWork {
+	if set, all := a.Kinds(); !v.oneKind(path, set, all) {
+		return typedWork{gives: expr.Dyn}
 	}
-	v.notNegative(path+".timeout", timeout)
-}
-
-// settled is the type of a step's value once it has ended in whatever way lets the next step run.
-func (v *validator) settled(path string, o *config.OnError, mayBeSkipped bool, result expr.Type, at *place) expr.Type {
-	if o != nil {
-		switch set := present([]string{"continue", "value", "respond"}, o.Continue != nil, o.Value != nil, o.Respond != nil); {
-		case !v.oneKind(path, set, []string{"continue", "value", "respond"}):
-		case o.Continue != nil:
-			mayBeSkipped = true
-		case o.Value != nil:
-			result = common([]expr.Type{result, v.tree(path+".value", &o.Value, at.failed())})
-		case !at.inRoute:
-			v.addf(path+".respond", "stands in a route's steps only, want continue or value")
-		default:
-			v.answer(path+".respond", o.Respond, at.failed())
-		}
-	}
-	if mayBeSkipped {
-		return expr.Optional(result)
-	}
+	result, _ := config.OfAction[typedWork](a, kinds{v, path, at})
 	return result
 }
 
-func (v *validator) action(path string, a *config.Action, at *place) expr.Type {
-	switch {
-	case a.Chat != nil:
-		return v.chat(path+".chat", a.Chat, at)
-	case a.Embeddings != nil:
-		return v.embeddings(path+".embeddings", a.Embeddings, at)
-	case a.HTTP != nil:
-		return v.http(path+".http", a.HTTP, at)
-	case a.Call != nil:
-		return v.call(path+".call", a.Call, at)
-	default:
-		return v.agent(path+".agent", a.Agent, at)
+// guard checks what steps and branches have around their kind; what becomes of failures is known only behind it.
+func (v *validator) guard(path, when string, timeout config.Duration, at *place) Guard {
+	compiled := Guard{Timeout: timeout.Std()}
+	if when != "" {
+		compiled.When, _ = v.expression(path+".when", when, at, expr.Bool)
 	}
+	v.notNegative(path+".timeout", timeout)
+	return compiled
 }
 
-func (v *validator) call(path string, c *config.Call, at *place) expr.Type {
+// onErrors are the members of an onError.
+var onErrors = []string{"continue", "value", "respond"}
+
+// settled says what becomes of a step that fails, and the type of its value once it has ended in whatever way lets the next step
+// run.
+func (v *validator) settled(
+	path string, o *config.OnError, mayBeSkipped bool, result expr.Type, at *place,
+) (*OnError, expr.Type) {
+	var compiled *OnError
+	if o != nil {
+		compiled = &OnError{}
+		var set []string
+		for i, is := range []bool{o.Continue != nil, o.Value != nil, o.Respond != nil} {
+			if is {
+				set = append(set, onErrors[i])
+			}
+		}
+		switch {
+		case !v.oneKind(path, set, onErrors):
+		case o.Continue != nil:
+			mayBeSkipped = true
+		case o.Value != nil:
+			var instead expr.Type
+			compiled.Value, instead = v.tree(path+".value", o.Value, at.failed())
+			result = common([]expr.Type{result, instead})
+		case !at.inRoute:
+			v.addf(path+".respond", "stands in a route's steps only, want continue or value")
+		default:
+			compiled.Respond = v.answer(path+".respond", o.Respond, at.failed())
+		}
+	}
+	if mayBeSkipped {
+		return compiled, expr.Optional(result)
+	}
+	return compiled, result
+}
+
+func (v *validator) call(path string, c *config.Call, at *place) typedWork {
+	compiled := &Call{}
 	var input any = map[string]any{}
 	if c.Input != nil {
 		members := v.object(path+".input", c.Input)
-		v.tree(path+".input", &c.Input, at)
+		compiled.Input, _ = v.tree(path+".input", c.Input, at)
 		input = schema.UnknownOf()
-		if t := v.program.Tree(&c.Input); t != nil && members != nil {
-			input = t.Known(v.known.constants)
+		if compiled.Input != nil && members != nil {
+			input = compiled.Input.Known(v.known.constants)
 		}
 	}
 	before := len(v.errs)
 	result := v.called(path+".function", c.Function)
 	if f := v.functions[c.Function]; f != nil && len(v.errs) == before {
-		v.satisfies(path+".input", input, v.program.Schema(&f.config.Input), f.path+".input")
+		v.satisfies(path+".input", input, f.compiled.Input, f.path+".input")
+		compiled.Function = f.compiled
 	}
-	return result
+	return typedWork{compiled, result}
 }
 
-func (v *validator) chat(path string, c *config.Chat, at *place) expr.Type {
+func (v *validator) chat(path string, c *config.Chat, at *place) typedWork {
 	v.modelUpstream(path+".upstream", c.Upstream)
-	v.messages(path+".messages", c.Messages, at)
-	v.parameters(path+".parameters", &c.Parameters, at, c.Output)
-	return v.completion(path+".output", c.Output, nil)
+	compiled := &Chat{Chat: c}
+	compiled.Messages = v.messages(path+".messages", c.Messages, at)
+	compiled.Parameters = v.parameters(path+".parameters", c.Parameters, at, c.Output)
+	var gives expr.Type
+	compiled.Output, gives = v.completion(path+".output", c.Output, nil)
+	return typedWork{compiled, gives}
 }
 
-// completion is the type of a model's answer.
-func (v *validator) completion(path string, o *config.Output, more map[string]expr.Type) expr.Type {
+// completion is what a model's answer has to be, and its type.
+func (v *validator) completion(path string, o *config.Output, more map[string]expr.Type) (*Output, expr.Type) {
+	var compiled *Output
 	fields := maps.Clone(completionFields)
 	maps.Copy(fields, more)
 	if o != nil {
 		if o.Schema == nil {
 			v.addf(path+".schema", "is required")
 		}
-		fields["output"] = v.schema(path+".schema", &o.Schema)
+		compiled = &Output{Output: o}
+		compiled.Satisfies, fields["output"] = v.schema(path+".schema", o.Schema)
 		if o.ResponseFormat != "" && !slices.Contains(responseFormats, o.ResponseFormat) {
 			v.addf(path+".responseFormat", "%q, want one of %s", o.ResponseFormat, strings.Join(responseFormats, ", "))
 		}
 		v.between(path+".repairAttempts", o.RepairAttempts, 0, config.MaxRepairAttempts)
 	}
-	return expr.Object(fields)
+	return compiled, expr.Object(fields)
 }
 
-func (v *validator) messages(path string, messages []config.Message, at *place) {
+func (v *validator) messages(path string, messages []config.Message, at *place) []Message {
+	compiled := make([]Message, len(messages))
 	if len(messages) == 0 {
 		v.addf(path, "is empty, want at least one message")
 	}
@@ -181,37 +199,39 @@ func (v *validator) messages(path string, messages []config.Message, at *place) 
 		case m.History != "" && (m.Role != "" || m.Content != ""):
 			v.addf(here, "has history and a message of its own, want one of them")
 		case m.History != "":
-			v.expression(here+".history", &m.History, at, expr.List(expr.Dyn))
-			if t := v.program.Template(&m.History); t != nil {
-				v.satisfiesOurs(here+".history", t.Known(v.known.constants), messagesSchema, "A list of messages")
+			history, _ := v.expression(here+".history", m.History, at, expr.List(expr.Dyn))
+			if compiled[i].History = history; history != nil {
+				v.satisfiesOurs(here+".history", history.Known(v.known.constants), messagesSchema, "A list of messages")
 			}
 		default:
 			if !slices.Contains(roles, m.Role) {
 				v.addf(here+".role", "%q, want one of %s", m.Role, strings.Join(roles, ", "))
 			}
-			v.text(here+".content", &m.Content, at)
+			compiled[i].Role, compiled[i].Content = m.Role, v.text(here+".content", m.Content, at)
 		}
 	}
+	return compiled
 }
 
-func (v *validator) embeddings(path string, e *config.Embeddings, at *place) expr.Type {
+func (v *validator) embeddings(path string, e *config.Embeddings, at *place) typedWork {
 	v.modelUpstream(path+".upstream", e.Upstream)
 	if e.Input == "" {
 		v.addf(path+".input", "is required")
 	}
-	v.text(path+".input", &e.Input, at)
-	if t := v.program.Template(&e.Input); t != nil {
-		v.satisfiesOurs(path+".input", t.Known(v.known.constants), textsSchema, "An embeddings step")
+	compiled := &Embeddings{Embeddings: e, Input: v.text(path+".input", e.Input, at)}
+	if compiled.Input != nil {
+		v.satisfiesOurs(path+".input", compiled.Input.Known(v.known.constants), textsSchema, "An embeddings step")
 	}
-	v.parameters(path+".parameters", &e.Parameters, at, nil)
+	compiled.Parameters = v.parameters(path+".parameters", e.Parameters, at, nil)
 	v.encodingFormat(path+".parameters.encoding_format", e.Parameters)
-	return vectorsType
+	return typedWork{compiled, vectorsType}
 }
 
-func (v *validator) agent(path string, a *config.Agent, at *place) expr.Type {
+func (v *validator) agent(path string, a *config.Agent, at *place) typedWork {
 	v.modelUpstream(path+".upstream", a.Upstream)
-	v.messages(path+".messages", a.Messages, at)
-	v.parameters(path+".parameters", &a.Parameters, at, a.Output)
+	compiled := &Agent{Agent: a}
+	compiled.Messages = v.messages(path+".messages", a.Messages, at)
+	compiled.Parameters = v.parameters(path+".parameters", a.Parameters, at, a.Output)
 	if len(a.Tools) == 0 {
 		v.addf(path+".tools", "is empty, want at least one function")
 	}
@@ -223,51 +243,55 @@ func (v *validator) agent(path string, a *config.Agent, at *place) expr.Type {
 		before := len(v.errs)
 		v.called(here, name)
 		if f := v.functions[name]; f != nil && len(v.errs) == before {
-			v.satisfies(here, schema.UnknownOf("object"), v.program.Schema(&f.config.Input), f.path+".input, of a tool an object,")
+			v.satisfies(here, schema.UnknownOf("object"), f.compiled.Input, f.path+".input, of a tool an object,")
+			compiled.Tools = append(compiled.Tools, f.compiled)
 		}
 	}
 	v.between(path+".maxTurns", a.MaxTurns, 1, config.MaxTurns)
 	v.between(path+".maxParallel", a.MaxParallel, 1, config.MaxParallel)
-	return v.completion(path+".output", a.Output, map[string]expr.Type{
+	var gives expr.Type
+	compiled.Output, gives = v.completion(path+".output", a.Output, map[string]expr.Type{
 		"turns": expr.Int, "toolCalls": expr.List(toolCallType),
 	})
+	return typedWork{compiled, gives}
 }
 
-func (v *validator) set(path string, s *config.Set, at *place) expr.Type {
+func (v *validator) set(path string, s *config.Set, at *place) typedWork {
 	if s.Value == nil {
 		v.addf(path+".value", "is required")
 	}
-	return v.tree(path+".value", &s.Value, at)
+	value, gives := v.tree(path+".value", s.Value, at)
+	return typedWork{&Set{Value: value}, gives}
 }
 
-// answer reads an answer that ends the route; nothing can refer to it.
-func (v *validator) answer(path string, r *config.Respond, at *place) expr.Type {
+// answer reads an answer that ends the route.
+func (v *validator) answer(path string, r *config.Respond, at *place) *Respond {
 	if !at.inRoute {
 		v.addf(path, "stands in a route's steps only")
 	}
 	v.between(path+".status", r.Status, 200, 599)
-	v.tree(path+".body", &r.Body, at)
-	return expr.Null
+	body, _ := v.tree(path+".body", r.Body, at)
+	return &Respond{Status: r.Status, Body: body}
 }
 
-func (v *validator) forEach(path string, f *config.ForEach, at *place) expr.Type {
-	items := v.expression(path+".items", &f.Items, at, expr.List(expr.Dyn))
+func (v *validator) forEach(path string, f *config.ForEach, at *place) typedWork {
+	compiled := &ForEach{ForEach: f}
+	var items expr.Type
+	compiled.Items, items = v.expression(path+".items", f.Items, at, expr.List(expr.Dyn))
 	v.between(path+".maxItems", f.MaxItems, 1, config.MaxItems)
-	v.fits(path+".items", f)
+	v.fits(path+".items", compiled)
 	v.between(path+".maxParallel", f.MaxParallel, 1, config.MaxParallel)
 	inner := at.with("item", items.Element()).with("index", expr.Int)
 	inner.inRoute = false
 	here := path + ".do"
-	v.notNegative(here+".timeout", f.Do.Timeout)
-	result := expr.Dyn
-	if v.oneKind(here, kindsOf(&f.Do.Action), actionKinds) {
-		result = v.action(here, &f.Do.Action, inner)
-	}
-	v.settled(here+".onError", f.Do.OnError, false, result, inner)
+	compiled.Guard = v.guard(here, "", f.Do.Timeout, inner)
+	do := v.action(here, &f.Do.Action, inner)
+	compiled.Do = do.work
+	compiled.Guard.OnError, _ = v.settled(here+".onError", f.Do.OnError, false, do.gives, inner)
 	if f.Do.OnError != nil {
-		result = expr.Dyn // an item may be what stands in for it, or null
+		do.gives = expr.Dyn // an item may be what stands in for it, or null
 	}
-	return expr.List(result)
+	return typedWork{compiled, expr.List(do.gives)}
 }
 
 // name checks what templates call something.

@@ -1,6 +1,8 @@
 package program
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -91,10 +93,16 @@ func TestTypedRoutesAreAccepted(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	r := &c.Routes[1]
-	if p.Template(&r.Steps[5].When) == nil || p.Schema(&r.Request.Schema) == nil || p.Parameter(&r.Request.Parameters[0]) == nil ||
-		p.Map(&c.Functions[1].Steps[0].HTTP.Query) == nil || p.Template(&r.Steps[0].When) != nil {
-		t.Error("what was compiled is not found again")
+	r := *p.Routes[1] // a copy has all that the route has
+	step := *r.Steps[5]
+	copied := Gather{}
+	if g, ok := r.Steps[2].Work.(*Gather); ok {
+		copied = *g
+	}
+	query := p.Functions[1].Steps[0].Work.(*HTTP).Query
+	if step.When == nil || r.Body == nil || r.Parameters[0].Text == nil || query == nil || r.Steps[0].When != nil ||
+		len(copied.Branches) != 2 || copied.Branches[1].When == nil || copied.Asking != 2 {
+		t.Error("what was compiled is lost")
 	}
 }
 
@@ -279,6 +287,34 @@ func TestFunctionsDoNotRecur(t *testing.T) {
 		if _, errs := Compile(c); len(errs) != 1 || !strings.Contains(errs[0].Error(), tt.want) {
 			t.Errorf("%s: errors %q, want …%s", name, errs, tt.want)
 		}
+	}
+}
+
+// Functions that call each other multiply: each is looked at once.
+func TestFunctionsAreReadOnce(t *testing.T) {
+	c := valid()
+	c.Upstreams = append(c.Upstreams, config.Upstream{
+		Name: "web", HTTP: &config.HTTP{}, Endpoints: []config.Endpoint{{URL: "http://web"}}, Timeouts: c.Upstreams[0].Timeouts,
+	})
+	work := config.Action{HTTP: &config.HTTPCall{Upstream: "web", Method: "GET", Path: "/"}}
+	for i := range 32 {
+		f := config.Function{Name: fmt.Sprintf("f%d", i), Output: []byte(`1`)}
+		for j := range 16 {
+			f.Steps = append(f.Steps, config.Step{Name: fmt.Sprintf("s%d", j), Action: work})
+		}
+		c.Functions = append(c.Functions, f)
+		work = config.Action{Call: &config.Call{Function: f.Name}}
+	}
+	c.Routes[0].Budget.MaxCalls = math.MaxInt32
+	c.Routes[0].Steps = append(c.Routes[0].Steps, config.Step{Name: "both", OnError: &config.OnError{Continue: &config.Continue{}}, Gather: &config.Gather{
+		Strategy: config.GatherAll, Branches: []config.Branch{{Name: "a", Action: work}, {Name: "b", Action: c.Routes[0].Steps[0].Action}},
+	}})
+	p, errs := Compile(c)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	if g, ok := p.Routes[0].Steps[1].Work.(*Gather); !ok || g.Asking != 1 {
+		t.Errorf("got %+v, want a gather of which one branch asks a model", p.Routes[0].Steps[1].Work)
 	}
 }
 
