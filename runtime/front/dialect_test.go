@@ -220,6 +220,15 @@ func TestWhatAnotherDialectCannotBeAsked(t *testing.T) {
 			}
 		}
 	}
+	for client, other := range map[string]string{"openai": "parley", "parley": "openai"} {
+		more := map[string]string{"openai": `,"logprobs":true`, "parley": `,"mood":"glad"`}[client]
+		for _, hosts := range [][]string{{client + ".busy", other}, {other, client + ".busy"}} {
+			var m models
+			if status, answer := ask(t, &m, tongues[client].front, fmt.Sprintf(tongues[client].asks, more), hosts...); status != 503 {
+				t.Errorf("%s of %v: %d %s, want what the one that was asked has answered", client, hosts, status, answer)
+			}
+		}
+	}
 	image := strings.Replace(tongues["openai"].asks, `"hi"`, `[{"type":"image_url","image_url":{"url":"data:"}}]`, 1)
 	var m models
 	if status, answer := ask(t, &m, openai.Dialect{}, fmt.Sprintf(image, ""), "parley"); status != 400 || len(m.asked) != 0 {

@@ -114,7 +114,10 @@ func (p *Plan) Attempts() relay.Next {
 			if attempt != nil {
 				return attempt, relay.Failure{}
 			}
-			after, rest = failure, rest[1:] // the other endpoints need the same credential and body
+			rest = rest[1:] // the other endpoints need the same credential and body
+			if after.Kind == relay.NoFailure || failure.Kind != relay.FailedStatus {
+				after = failure // what was asked and failed says more than an upstream that cannot be asked
+			}
 		}
 		return nil, after
 	}
