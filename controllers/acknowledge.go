@@ -41,7 +41,7 @@ const (
 // acknowledgement is how far a revision has come.
 type acknowledgement struct {
 	revision string
-	// replicas counts the live pods that have, or should have, a config; acknowledged those that serve the revision.
+	// replicas counts the live pods that have, or should have, a config, seen or not; acknowledged those that serve the revision.
 	replicas, acknowledged int32
 	// behind are the pods that serve another revision and have not said why.
 	behind []*corev1.Pod
@@ -71,6 +71,7 @@ func acknowledge(seen *view, current render.Document) acknowledgement {
 	if result.revision == "" {
 		return result
 	}
+	result.replicas = seen.unseenPods()
 	for _, pod := range seen.livePods() {
 		known, ok := seen.load.Pod(pod.UID)
 		switch {

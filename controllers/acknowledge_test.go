@@ -98,7 +98,7 @@ func TestAcknowledge(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			seen := &view{now: moment}
+			seen := &view{now: moment, service: serviceWith("http://a.svc/v1")}
 			for _, name := range []string{"a", "b"} {
 				if known, ok := tt.pods[name]; ok {
 					known.Name, known.UID = name, types.UID(name)

@@ -83,6 +83,16 @@ func (v *view) lastCut() *load.Cut {
 	return nil
 }
 
+// unseenPods is the number of pods that the Deployment calls ready and that no watch has shown yet: what they serve is not
+// known. Pods that terminate count as seen, because the Deployment's status follows their end with a delay.
+func (v *view) unseenPods() int32 {
+	deployment := v.deployment()
+	if deployment == nil || !v.owns(deployment) {
+		return 0
+	}
+	return max(0, min(deployment.Status.ReadyReplicas, v.wantedReplicas())-int32(len(v.pods))) //nolint:gosec // thousands at most
+}
+
 // livePods are those that run or will.
 func (v *view) livePods() []*corev1.Pod {
 	var live []*corev1.Pod

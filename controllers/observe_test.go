@@ -4,9 +4,11 @@ import (
 	"slices"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config/report"
@@ -40,6 +42,45 @@ func TestPodsThatEndAreNotLive(t *testing.T) {
 				if pod.Name == "ended" {
 					t.Error("it is priced")
 				}
+			}
+		})
+	}
+}
+
+// A pod that the Deployment calls ready and that a lagging watch has not shown yet may serve anything.
+func TestPodsThatNoWatchHasShown(t *testing.T) {
+	document := render.Document{Encoded: []byte("{}")}
+	tests := []struct {
+		name          string
+		ready, wanted int32
+		terminating   bool
+		foreign       bool
+		want          int32
+	}{
+		{name: "none", ready: 1, wanted: 1, want: 1},
+		{name: "one of two", ready: 2, wanted: 2, want: 2},
+		{name: "one that starts", ready: 1, wanted: 2, want: 1},
+		{name: "the Deployment's status follows a scale-down late", ready: 3, wanted: 1, want: 1},
+		{name: "it follows a pod that goes late", ready: 2, wanted: 2, terminating: true, want: 1},
+		{name: "a Deployment of somebody else's", ready: 2, wanted: 2, foreign: true, want: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			seen := &view{now: moment, service: serviceWith("http://a.svc/v1"), pods: []corev1.Pod{pod("a")}}
+			seen.service.Spec.Replicas = &tt.wanted
+			seen.load.Pods = []load.Pod{{UID: pod("a").UID, Seen: moment, Status: report.Status{Revision: document.Revision()}}}
+			if tt.terminating {
+				going := pod("b")
+				going.DeletionTimestamp = &metav1.Time{Time: moment}
+				seen.pods = append(seen.pods, going)
+			}
+			deployment := &appsv1.Deployment{Status: appsv1.DeploymentStatus{ReadyReplicas: tt.ready}}
+			if !tt.foreign {
+				deployment.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(seen.service, v1alpha1.GroupVersion.WithKind(v1alpha1.Kind))}
+			}
+			seen.put(render.GatewaysKey(seen.service.Name), deployment)
+			if a := acknowledge(seen, document); a.replicas != tt.want || a.acknowledged != 1 {
+				t.Errorf("%d of %d replicas serve it, want 1 of %d", a.acknowledged, a.replicas, tt.want)
 			}
 		})
 	}

@@ -46,6 +46,7 @@ func TestABrokenSpecKeepsTheLastGoodConfig(t *testing.T) {
 
 	// Pods come and go while the spec is broken, and serve what was good.
 	s.edit(service, replicas(3))
+	s.fleet.pod(service, "assistant-c", good)
 	s.fleet.rollOut(service)
 	if got := s.fleet.delivered(service); got != good {
 		t.Errorf("delivered is %s, want %s, the last good one", got, good)
@@ -274,6 +275,9 @@ func TestReadyNeverPrecedesARollout(t *testing.T) {
 			t.Errorf("change %d: claimed before any pod was replaced: %+v", i, ready)
 		}
 		s.awaitCondition(service, v1alpha1.ConditionReady, "False/Progressing")
+		if *service.Spec.Replicas == 3 {
+			s.fleet.pod(service, "assistant-c", s.fleet.delivered(service))
+		}
 		s.fleet.rollOut(service)
 		s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 	}

@@ -207,6 +207,7 @@ func TestAChildThatCannotBeWrittenHoldsUpNoOther(t *testing.T) {
 		})
 	}
 	s.refuse(nil)
+	s.fleet.pod(service, "assistant-c", revision)
 	s.fleet.rollOut(service)
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 }
