@@ -3,10 +3,13 @@
 package apiserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +28,8 @@ type Server struct {
 	Client client.Client
 
 	environment *envtest.Environment
+	// certificates is a directory that outlives kube-apiserver.
+	certificates string
 }
 
 // Start runs an API server that reads the manifests below root, the repository's. Configure may be nil; it sets the
@@ -39,14 +44,18 @@ func Start(root string, configure func(*envtest.Arguments) error) (_ *Server, er
 		CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 	}
+	process := environment.ControlPlane.GetAPIServer()
 	if configure != nil {
-		if err := configure(environment.ControlPlane.GetAPIServer().Configure()); err != nil {
+		if err := configure(process.Configure()); err != nil {
 			return nil, err
 		}
 	}
-	s := &Server{environment: environment}
+	if process.CertDir, err = os.MkdirTemp("", "kube-apiserver-"); err != nil {
+		return nil, fmt.Errorf("make a directory for certificates: %w", err)
+	}
+	s := &Server{environment: environment, certificates: process.CertDir}
 	if s.Admin, err = environment.Start(); err != nil {
-		return nil, fmt.Errorf("start kube-apiserver and etcd of %s: %w", assets, err)
+		return nil, errors.Join(fmt.Errorf("start kube-apiserver and etcd of %s: %w", assets, err), os.RemoveAll(s.certificates))
 	}
 	if err := s.connect(root); err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -56,8 +65,26 @@ func Start(root string, configure func(*envtest.Arguments) error) (_ *Server, er
 
 // Stop ends the server, and etcd with it.
 func (s *Server) Stop() error {
-	if err := s.environment.Stop(); err != nil {
+	if err := errors.Join(s.environment.Stop(), os.RemoveAll(s.certificates)); err != nil {
 		return fmt.Errorf("stop kube-apiserver and etcd: %w", err)
+	}
+	return nil
+}
+
+// Restart kills kube-apiserver and starts it again, at the same address and before the same etcd.
+func (s *Server) Restart(ctx context.Context) error {
+	// Told to stop, it would wait a minute for those who watch.
+	own := strconv.Itoa(os.Getpid())
+	kill := exec.CommandContext(ctx, "pkill", "-KILL", "-P", own, "-x", "kube-apiserver") //nolint:gosec // the number of this process
+	if output, err := kill.CombinedOutput(); err != nil {
+		return fmt.Errorf("kill kube-apiserver: %w: %s", err, output)
+	}
+	process := s.environment.ControlPlane.GetAPIServer()
+	if err := process.Stop(); err != nil {
+		return fmt.Errorf("stop kube-apiserver: %w", err)
+	}
+	if err := process.Start(); err != nil {
+		return fmt.Errorf("start kube-apiserver again: %w", err)
 	}
 	return nil
 }

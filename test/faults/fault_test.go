@@ -103,14 +103,15 @@ const (
 	withheld = "withheld"
 )
 
-var eventFaults = []string{dropped, doubled, late, coalesced, withheld}
+// eventFaults are those that one kind suffers while the others do not.
+var eventFaults = []string{dropped, late, coalesced, withheld}
 
 const (
 	coalescing = 300 * time.Millisecond
 	losing     = 400 * time.Millisecond
 )
 
-// events changes what is seen of one kind.
+// events changes what is seen of one kind, or of all where it is empty.
 type events struct {
 	nothing
 
@@ -127,7 +128,7 @@ func (f events) step(*run, int) { f.window.Store(time.Now().Add(lateness).UnixNa
 
 func (f events) event(r *run, s *stream, e event) {
 	switch {
-	case s.kind != f.kind || r.healed.Load() || e.initial() || e.Type == "ERROR":
+	case f.kind != "" && s.kind != f.kind || r.healed.Load() || e.Type == "ERROR":
 		s.flush()
 		s.emit(e)
 	case f.how == doubled:

@@ -44,16 +44,17 @@ func faults(s script, writes int) []named {
 		add("crash before a write", func() fault { return newCrash(k, false) }, "crash before write %d", k)
 		add("crash after a write", func() fault { return newCrash(k, true) }, "crash after write %d", k)
 	}
-	for _, kind := range append([]string{"LLMService", "Pod"}, childKinds...) {
+	add("events "+doubled, func() fault { return newEvents(doubled, "") }, "events %s", doubled)
+	for i, kind := range append([]string{"LLMService", "Pod"}, childKinds...) {
 		for _, how := range eventFaults {
 			add("events "+how, func() fault { return newEvents(how, kind) }, "events of %s %s", kind, how)
 		}
 		if kind == "LLMService" {
 			continue
 		}
-		for _, status := range []int{403, 422, 500} {
-			add("a kind unwritable", func() fault { return unwritable{kind: kind, status: status} }, "%s unwritable, %d", kind, status)
-		}
+		// Each kind with each status, but not in each script.
+		status := []int{403, 422, 500}[(i+len(s.steps))%3]
+		add("a kind unwritable", func() fault { return unwritable{kind: kind, status: status} }, "%s unwritable, %d", kind, status)
 	}
 	for at := 1; at < len(s.steps)-1; at++ {
 		add("old view", func() fault { return newOldView(at) }, "old view of step %d", at)
@@ -90,6 +91,14 @@ func (c choice) has(s script) bool {
 		return slices.Contains(c.scripts, s.name)
 	}
 	return slices.ContainsFunc(faults(s, 200), func(f named) bool { return c.only.MatchString(s.name + "/" + f.name) })
+}
+
+// plays says whether a script is played under one fault that all scripts have in common.
+func (c choice) plays(s script, fault string) bool {
+	if c.only == nil {
+		return slices.Contains(c.scripts, s.name)
+	}
+	return c.only.MatchString(s.name + "/" + fault)
 }
 
 // of chooses of the faults: chance takes classes first, so that crashes, of which there are most, are not all.
@@ -156,7 +165,7 @@ func compare(t *testing.T, f fault, undisturbed end, seed uint64, s script) {
 		t.Errorf("not as undisturbed (-undisturbed +disturbed):\n%s", diff)
 	}
 	for _, kind := range append([]string{"status"}, childKinds...) {
-		limit := undisturbed.changes[kind] + f.slack(kind)
+		limit := undisturbed.changes[kind] + f.slack(kind) + s.together
 		if kind == "status" {
 			limit = 2*limit + 10
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/llmservice/llmservice/test/apiserver"
 )
 
-// atOnce is how many runs share the API server; each of them mostly waits.
-const atOnce = "8"
+// So many runs share the API server: each of them mostly waits. A soak has the machine for itself, a share does not.
+const someAtOnce, allAtOnce = "8", "16"
 
 var (
 	server *apiserver.Server
@@ -27,6 +27,10 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	atOnce := someAtOnce
+	if os.Getenv(Only) != "" {
+		atOnce = allAtOnce
+	}
 	if err := flag.Set("test.parallel", atOnce); err != nil {
 		panic(err)
 	}
@@ -43,7 +47,9 @@ func withAPIServer(run func() int) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	api = server.Client
+	if api, err = patientClient(); err != nil {
+		return 0, err
+	}
 	code = run()
 	if path := os.Getenv(Report); path != "" {
 		err = writeReport(path)

@@ -197,6 +197,7 @@ func (r *run) scaleTo(ctx context.Context, service client.Object, n int32) error
 func (r *run) remove(kind, name string) {
 	r.t.Helper()
 	r.does("delete "+kind+" "+name, func() error {
+		r.rules.removed(kind, name)
 		return client.IgnoreNotFound(api.Delete(context.Background(), blank(kind, r.namespace, name),
 			client.PropagationPolicy(metav1.DeletePropagationBackground)))
 	})
@@ -210,7 +211,7 @@ func (r *run) byHand(kind, name string, change func(client.Object)) {
 		if object == nil {
 			return nil // it was not made yet
 		}
-		r.rules.touched(object)
+		r.rules.touched(kind, object)
 		change(object)
 		return api.Update(context.Background(), object)
 	})

@@ -55,14 +55,15 @@ var classes = map[string]string{
 	"crash before a write": "the operator ends as it sends its write k, which never arrives, and another starts; for every k",
 	"crash after a write":  "the same, and the write is done, but its answer is lost; for every k",
 	"events " + dropped:    "half of one kind's events are lost; a moment later the watch ends as expired, and the kind is listed anew",
-	"events " + doubled:    "each event of one kind comes twice",
+	"events " + doubled:    "each event of every kind comes twice",
 	"events " + late:       "one kind is seen a second late, while all others are seen at once",
 	"events " + coalesced:  "of several events about one object of a kind, only the last is seen",
 	"events " + withheld:   "nothing that happens to one kind is seen before the script is through",
 	"old view":             "the operator is restarted onto an API server that answers, for a while, as it did before a step",
 	"requests fail":        "one request in five fails: 409, 429 with Retry-After, 500, a timeout before or after the API server did it",
-	"a kind unwritable":    "every write of one kind is refused: 403, 422, or 500 as by a webhook that is down; a condition says so",
+	"a kind unwritable":    "every write of one kind is refused, in one script by 403, in others by 422, or by 500 as by a webhook that is down; a condition says so",
 	"killed":               "the operator is killed at any moment, again and again",
+	restarted:              "kube-apiserver is killed before or after a write, drawn at random, and started again, while etcd lives",
 	"watches cut":          "all connections of watches are cut, twice in each step",
 	"clock steps":          "the operator's clock goes an hour forth, then two back",
 	"two operators":        "two operators do the same work, without a lease",
@@ -71,7 +72,7 @@ var classes = map[string]string{
 // held are the rules of rules_test.go.
 var held = []string{
 	"`Ready` is never True of a generation before all that it asserts was there: the children of that spec, pods of the latest " +
-		"template only, every gateway on the delivered revision, and at least `minReplicas` of them ready.",
+		"template only, every gateway on the delivered revision, and at least `minReplicas` of them ready. What somebody edits by hand counts once it can have been seen.",
 	"Each child is of a spec that was accepted, never of an older one than before, and of the one that the ConfigMap tells of.",
 	"No write takes replicas away that are asked for.",
 	"Pods are replaced for a change of what replaces pods, and for nothing else.",

@@ -35,6 +35,8 @@ type rules struct {
 	pods   map[string]types.UID
 	// edited are objects that somebody changed by hand since the operator wrote them last.
 	edited map[types.UID]bool
+	// byHand are the same, and what somebody removed, by kind and name. It counts once an operator can have seen it.
+	byHand map[string]bool
 	// changes counts by kind the writes that changed something.
 	changes map[string]int
 	total   int
@@ -43,7 +45,7 @@ type rules struct {
 func newRules(r *run) *rules {
 	return &rules{
 		run: r, specs: map[types.UID]map[int64]spec{}, floors: map[types.UID]map[string]int64{}, proved: map[types.UID]map[int64]bool{},
-		loaded: map[string]map[string]bool{}, pods: map[string]types.UID{}, edited: map[types.UID]bool{}, changes: map[string]int{},
+		loaded: map[string]map[string]bool{}, pods: map[string]types.UID{}, edited: map[types.UID]bool{}, byHand: map[string]bool{}, changes: map[string]int{},
 	}
 }
 
@@ -146,7 +148,12 @@ func (u *rules) served(service, revision string) {
 	u.loaded[service][revision] = true
 }
 
-func (u *rules) touched(object client.Object) { u.edited[object.GetUID()] = true }
+func (u *rules) touched(kind string, object client.Object) {
+	u.edited[object.GetUID()] = true
+	u.removed(kind, object.GetName())
+}
+
+func (u *rules) removed(kind, name string) { u.byHand[kind+" "+name] = true }
 
 // before is what there was when a write was sent.
 type before struct {
@@ -237,6 +244,7 @@ func (u *rules) checkChild(w *write, b before) {
 	u.checkOwner(w, b.object, is)
 	hand := u.edited[is.GetUID()]
 	delete(u.edited, is.GetUID())
+	delete(u.byHand, w.kind+" "+is.GetName())
 	owner := metav1.GetControllerOf(is)
 	if owner == nil {
 		return
@@ -362,6 +370,9 @@ func (u *rules) unproved(c *cluster, service *v1alpha1.LLMService, generation in
 		if kind == "ConfigMap" {
 			name = delivery.ConfigMapName(name)
 		}
+		if u.byHand[kind+" "+name] {
+			continue
+		}
 		object, part := u.run.get(kind, name), ""
 		if object != nil && metav1.IsControlledBy(object, service) {
 			part, _ = partOf(object)
@@ -369,6 +380,9 @@ func (u *rules) unproved(c *cluster, service *v1alpha1.LLMService, generation in
 		if part != want.parts[kind] {
 			return fmt.Sprintf("the %s is %q and not %q", kind, part, want.parts[kind])
 		}
+	}
+	if u.byHand["Deployment "+service.Name] {
+		return ""
 	}
 	deployment := u.run.get("Deployment", service.Name).(*appsv1.Deployment)
 	ready := int32(0)

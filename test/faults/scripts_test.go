@@ -22,6 +22,8 @@ type script struct {
 	steps []step
 	// loose says that people delete what tells of the last good config: what it is then depends on when.
 	loose bool
+	// together is how many more writes of one kind there may be than undisturbed: how many changes are written together is chance.
+	together int
 }
 
 type step struct {
@@ -154,11 +156,11 @@ var scripts = []script{
 		{"lose a replica", func(r *run) { r.lose() }},
 		removes("LLMService", name), creates(model("m2")),
 	}},
-	{name: "hurry", about: "many changes that do not wait for each other", steps: []step{
+	{name: "hurry", together: 7, about: "many changes that do not wait for each other", steps: []step{
 		{"all at once", func(r *run) {
 			r.create(name)
 			for _, c := range [][]changes{
-				{model("m2")}, {image("gateway:v2")}, {autoscaled(3, 6)}, {broken, model("m4")}, {repaired, secret("keys")}, {manual}, {model("m5")},
+				{model("m2")}, {image("gateway:v2")}, {autoscaled(1, 6)}, {broken, model("m4")}, {repaired, secret("keys")}, {manual}, {model("m5")},
 			} {
 				r.change(name, c...)
 			}

@@ -36,6 +36,8 @@ type stream struct {
 	held []event
 	// losing is since when events were dropped; zero while none was.
 	losing time.Time
+	// listing says that what comes is still the list that the watch begins with, which is never wrong.
+	listing bool
 }
 
 func (l *link) watch(sent *http.Request, of target) (*http.Response, error) {
@@ -47,7 +49,7 @@ func (l *link) watch(sent *http.Request, of target) (*http.Response, error) {
 		return response, err
 	}
 	reader, writer := io.Pipe()
-	s := &stream{kind: of.kind, body: response.Body, write: writer}
+	s := &stream{kind: of.kind, body: response.Body, write: writer, listing: sent.URL.Query().Get("sendInitialEvents") == "true"}
 	l.mu.Lock()
 	l.streams[s] = struct{}{}
 	dead := l.dead
@@ -106,6 +108,11 @@ func (s *stream) pump(r *run, frames <-chan event) {
 		case e, ok := <-frames:
 			if !ok {
 				return
+			}
+			if s.listing {
+				s.listing = !e.initial()
+				s.emit(e)
+				continue
 			}
 			r.fault.event(r, s, e)
 		case <-ticker.C:
