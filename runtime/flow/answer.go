@@ -119,8 +119,8 @@ func (f *frame) keptPromise(violations []problem.Violation) error {
 	if len(violations) == 0 {
 		return nil
 	}
-	broken := relay.Failure{Kind: relay.FailedSchema, Err: invalid(violations)}
+	broken := relay.Failure{Kind: relay.FailedSchema}
 	f.env.InvalidAnswer(f.Path)
-	f.env.Report(f.Path, upstream.Problem(broken))
+	f.env.Report(f.Path, upstream.Problem(broken).WithCause(invalid(violations))) // which says it once
 	return broken
 }
