@@ -186,7 +186,7 @@ func (r *Reconciler) nudgePod(ctx context.Context, seen *view, pod *corev1.Pod, 
 	state.failed = nil
 	if err := r.annotate(ctx, pod, NudgeAnnotation, fmt.Sprintf("%s.%d", revision, state.count)); err != nil {
 		state.failed = fmt.Errorf("nudge pod %s: %w", pod.Name, err)
-		log.FromContext(ctx).Error(err, "A replica could not be reminded of the config", "pod", pod.Name)
+		log.FromContext(ctx).Error(err, "Cannot make a kubelet look at the config at once", "pod", pod.Name)
 	}
 	state.next = seen.now.Add(min(firstNudgePause<<state.count, maxNudgePause))
 	state.count++

@@ -280,7 +280,7 @@ func (r *Reconciler) replaceLists(
 		return nil, err
 	}
 	if !covers(object.Object, rendered.Object) {
-		log.FromContext(ctx).Info("Admission rewrites what is applied; leaving it", "kind", child.Kind, "name", child.Name)
+		log.FromContext(ctx).Info("Admission rewrites the applied fields; leaving them", "kind", child.Kind, "name", child.Name)
 		rewritten, err := r.rewritingOf(seen, object, child, rendered)
 		if err != nil {
 			return nil, err

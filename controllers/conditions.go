@@ -95,9 +95,9 @@ func (f facts) configApplied() metav1.Condition {
 		return applied(metav1.ConditionFalse, v1alpha1.ReasonPending,
 			"%d of %d replicas serve revision %s%s", a.acknowledged, a.replicas, a.revision, but(a.unreminded))
 	case len(a.missing) > 0:
-		return applied(metav1.ConditionFalse, v1alpha1.ReasonSecretMissing, "Not there: %s", strings.Join(a.missing, "; "))
+		return applied(metav1.ConditionFalse, v1alpha1.ReasonSecretMissing, "Missing: %s", strings.Join(a.missing, "; "))
 	case len(a.refused) > 0:
-		return applied(metav1.ConditionFalse, v1alpha1.ReasonKeyRefused, "By 401 or 403, %s", strings.Join(a.refused, "; "))
+		return applied(metav1.ConditionFalse, v1alpha1.ReasonKeyRefused, "With 401 or 403, %s", strings.Join(a.refused, "; "))
 	default:
 		return applied(metav1.ConditionTrue, v1alpha1.ReasonAcknowledged, "Every replica serves revision %s", a.revision)
 	}
@@ -114,10 +114,10 @@ func (f facts) available() metav1.Condition {
 		return available(metav1.ConditionTrue, v1alpha1.ReasonScaledToZero, "No replicas are wanted")
 	}
 	have, need := f.deployment.Status.AvailableReplicas, f.needed()
-	message := fmt.Sprintf("%d replicas take requests, at least %d should%s", have, need, f.hindrance())
+	message := fmt.Sprintf("%d replicas accept requests, at least %d should%s", have, need, f.hindrance())
 	switch {
 	case have >= need:
-		return available(metav1.ConditionTrue, v1alpha1.ReasonAvailable, fmt.Sprintf("At least %d replicas take requests", need))
+		return available(metav1.ConditionTrue, v1alpha1.ReasonAvailable, fmt.Sprintf("At least %d replicas accept requests", need))
 	case deadlineExceeded(f.deployment):
 		return available(metav1.ConditionFalse, v1alpha1.ReasonDeadlineExceeded, message)
 	default:
@@ -180,13 +180,13 @@ func (f facts) scalable() metav1.Condition {
 	}
 	switch {
 	case f.scaling == nil:
-		return scaling(metav1.ConditionFalse, v1alpha1.ReasonManual, "spec.scaling is absent: replicas stays as it was written")
+		return scaling(metav1.ConditionFalse, v1alpha1.ReasonManual, "spec.scaling is absent: spec.replicas keeps the number that was written")
 	case f.futile != nil:
 		return scaling(metav1.ConditionFalse, f.futile.reason, f.futile.message)
 	case f.metricsAPI != "" && usesInFlight(f.scaling):
 		message := f.metricsAPI
 		if len(f.scaling.Metrics) > 1 {
-			message += "; on its other metrics alone, the HorizontalPodAutoscaler scales up and never down"
+			message += "; with only its other metrics, the HorizontalPodAutoscaler scales up but never down"
 		}
 		return scaling(metav1.ConditionFalse, v1alpha1.ReasonMetricsAPIUnavailable, message)
 	case f.autoscaler == nil:
@@ -198,7 +198,7 @@ func (f facts) scalable() metav1.Condition {
 		case c.Type == autoscalingv2.ScalingLimited:
 		case c.Type == autoscalingv2.ScalingActive && unread != "":
 			return scaling(metav1.ConditionFalse, v1alpha1.ReasonMetricUnreadable,
-				"The HorizontalPodAutoscaler cannot read "+unread+": on its other metrics alone, it scales up and never down")
+				"The HorizontalPodAutoscaler cannot read "+unread+": with only its other metrics, it scales up but never down")
 		case c.Status == corev1.ConditionFalse:
 			return scaling(metav1.ConditionFalse, c.Reason, c.Message)
 		case c.Type == autoscalingv2.ScalingActive && c.Status == corev1.ConditionTrue:
@@ -249,7 +249,7 @@ func (f facts) obstacles() []problem {
 		all = append(all, problem{v1alpha1.ReasonDeadlineExceeded, progress.Message})
 	}
 	if len(f.overridden) > 0 {
-		all = append(all, problem{v1alpha1.ReasonOverridden, "Admission changed what was applied: " + strings.Join(f.overridden, "; ")})
+		all = append(all, problem{v1alpha1.ReasonOverridden, "Admission changed the applied objects: " + strings.Join(f.overridden, "; ")})
 	}
 	for _, message := range []string{f.hindrance(), but(f.unpriced)} {
 		if message != "" {
@@ -332,7 +332,7 @@ func (f facts) reconciling(ready metav1.Condition) (string, bool) {
 	status := f.deployment.Status
 	settled := status.ObservedGeneration >= f.deployment.Generation && status.Replicas == f.wanted &&
 		status.AvailableReplicas == f.wanted && f.unpriced == nil
-	message := fmt.Sprintf("%d of %d replicas take requests%s%s",
+	message := fmt.Sprintf("%d of %d replicas accept requests%s%s",
 		status.AvailableReplicas, f.wanted, f.hindrance(), but(f.unpriced))
 	return message, !settled
 }

@@ -71,7 +71,7 @@ func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus) 
 	}
 	if cut := lastCut(after); cut != nil && (lastCut(before) == nil || *lastCut(before) != *cut) {
 		emit(corev1.EventTypeWarning, EventStreamsCut, "Serve",
-			fmt.Sprintf("Pod %s left %d streams without an end (%s)", cut.Pod, cut.Count, cut.Reason))
+			fmt.Sprintf("Pod %s ended with %d open streams (%s)", cut.Pod, cut.Count, cut.Reason))
 	}
 }
 

@@ -65,7 +65,7 @@ func (j judgement) with(document render.Document) judgement {
 
 func diedOf(revision string) *problem {
 	return &problem{v1alpha1.ReasonCompileDied, fmt.Sprintf(
-		"spec: the operator ended %d times while it compiled revision %s, and does not try it again; change the spec",
+		"spec: the operator ended %d times while it compiled revision %s, and does not try again; change the spec",
 		maxDeaths, revision)}
 }
 

@@ -78,7 +78,7 @@ type CustomMetrics struct {
 	Service types.NamespacedName
 	// Replica is the name of this manager's pod, in the namespace of the Service; empty where it is not known.
 	Replica string
-	// Kubeconfig is the file that leads to the API server; empty within a cluster.
+	// Kubeconfig is the kubeconfig of the API server; empty inside a cluster.
 	Kubeconfig string
 }
 
@@ -99,7 +99,7 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		return nil, err
 	}
 	if err := errors.Join(manager.Add(poller), manager.Add(standby{manager.GetCache(), required})); err != nil {
-		return nil, fmt.Errorf("add what runs in every replica: %w", err)
+		return nil, fmt.Errorf("add the parts that run in every replica: %w", err)
 	}
 	reconciler := &Reconciler{
 		Client:   manager.GetClient(),

@@ -149,7 +149,7 @@ func (o *overrides) add(path string, got, want any) {
 	case o.hidden && got == nil:
 		o.found = append(o.found, path+" is missing")
 	case o.hidden:
-		o.found = append(o.found, path+" is not as it was applied")
+		o.found = append(o.found, path+" differs from the applied value")
 	case got == nil:
 		o.found = append(o.found, fmt.Sprintf("%s is missing, wanted %s", path, valueText(want)))
 	default:

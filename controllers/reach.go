@@ -56,7 +56,7 @@ func (v *view) futileInFlight(m *v1alpha1.Metric, exceeding float64) *problem {
 		return nil
 	}
 	return &problem{v1alpha1.ReasonTargetOutOfReach, fmt.Sprintf(
-		"spec.scaling.metrics[%s].averageValue is %d, and a replica serves at most %d requests at once, so that it is never "+
+		"spec.scaling.metrics[%s].averageValue is %d, but a replica serves at most %d requests at the same time, so that it is never "+
 			"exceeded by %.3g %%: lower it, or raise spec.runtime.maxInFlight or spec.runtime.resources.limits.memory",
 		m.Name, m.AverageValue, most, exceeding*100-100)}
 }
@@ -68,7 +68,7 @@ func (v *view) futileCPU(s *v1alpha1.LLMService, m *v1alpha1.Metric, exceeding f
 		request, most := cpuOf(pod, s)
 		if request == 0 {
 			return &problem{v1alpha1.ReasonCPURequestMissing, fmt.Sprintf(
-				"spec.scaling.metrics[%s].averageUtilization is in percent of the CPU request, and pod %s has none: "+
+				"spec.scaling.metrics[%s].averageUtilization is in percent of the CPU request, but pod %s has none: "+
 					"set spec.runtime.resources.requests.cpu", m.Name, pod.Name)}
 		}
 		reachable = reachable || request*float64(m.AverageUtilization)/100*exceeding < most
@@ -77,7 +77,7 @@ func (v *view) futileCPU(s *v1alpha1.LLMService, m *v1alpha1.Metric, exceeding f
 		return nil
 	}
 	return &problem{v1alpha1.ReasonTargetOutOfReach, fmt.Sprintf(
-		"spec.scaling.metrics[%s].averageUtilization is %d, and the CPU limit and the workers of a replica do not let it use so "+
+		"spec.scaling.metrics[%s].averageUtilization is %d, but the CPU limit and the workers of a replica do not allow that "+
 			"much, or not %.3g %% more: lower it, or spec.runtime.resources.requests.cpu, or raise the limit or spec.runtime.workers",
 		m.Name, m.AverageUtilization, exceeding*100-100)}
 }

@@ -53,7 +53,7 @@ func TestMetricsThatNeverScale(t *testing.T) {
 		want [2]string
 	}{
 		"within reach":                      {metric: inFlight(90), load: []load.Pod{serving(100)}},
-		"at most its target":                {metric: inFlight(100), load: []load.Pod{serving(100)}, want: [2]string{"TargetOutOfReach", "spec.scaling.metrics[streams].averageValue is 100, and a replica serves at most 100 requests"}},
+		"at most its target":                {metric: inFlight(100), load: []load.Pod{serving(100)}, want: [2]string{"TargetOutOfReach", "spec.scaling.metrics[streams].averageValue is 100, but a replica serves at most 100 requests"}},
 		"within the tolerance":              {metric: inFlight(95), load: []load.Pod{serving(100)}, want: [2]string{"TargetOutOfReach", "exceeded by 10 %"}},
 		"within another tolerance":          {metric: inFlight(95), tolerance: "0.02", load: []load.Pod{serving(100)}},
 		"out of another tolerance":          {metric: inFlight(60), tolerance: "0.9", load: []load.Pod{serving(100)}, want: [2]string{"TargetOutOfReach", "exceeded by 90 %"}},

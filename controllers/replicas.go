@@ -26,7 +26,7 @@ func (r *Reconciler) applyDeployment(
 	if to < from {
 		// A pod that cannot be annotated must not hold up everybody else's change.
 		if result.unpriced = r.priceDeletions(ctx, seen, int(from-to)); result.unpriced != nil {
-			log.FromContext(ctx).Error(result.unpriced, "Scaling down without all prices")
+			log.FromContext(ctx).Error(result.unpriced, "Scaling down although some pods could not be marked")
 		}
 	}
 	written, err := r.write(ctx, seen, live, child, rendered)

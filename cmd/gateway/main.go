@@ -40,13 +40,13 @@ func parse(args []string) (*flags, error) {
 	set.StringVar(&f.adminListen, "admin-listen", fmt.Sprintf(":%d", delivery.AdminPort),
 		"address of probes, status and metrics")
 	set.StringVar(&f.terminationLog, "termination-log", report.TerminationLog,
-		"file for the last status; not written where it does not exist")
-	set.TextVar(&f.level, "log-level", slog.LevelInfo, "least level logged: debug, info, warn or error")
+		"file for the last status; not written if it does not exist")
+	set.TextVar(&f.level, "log-level", slog.LevelInfo, "lowest level that is logged: debug, info, warn or error")
 	o := &f.options
 	set.StringVar(&o.ConfigDir, "config-dir", delivery.Dir, "directory with the files current and lastGood")
 	set.StringVar(&o.SecretsDir, "secrets-dir", delivery.SecretsDir, "directory with one directory for each Secret")
-	set.IntVar(&o.Workers, "workers", 2, "how many requests compute at the same instant")
-	set.DurationVar(&o.MaxStreamDuration, "max-stream-duration", 5*time.Minute, "bound of a stream, and of the drain")
+	set.IntVar(&o.Workers, "workers", 2, "number of requests that compute at the same instant")
+	set.DurationVar(&o.MaxStreamDuration, "max-stream-duration", 5*time.Minute, "maximum duration of a stream, and of the drain")
 	set.DurationVar(&o.DrainDelay, "drain-delay", delivery.DrainDelay, "how long to accept connections while draining")
 	set.BoolVar(&o.Profiling, "profiling", false, "serve profiles below /debug/pprof/ on the admin address")
 	if err := set.Parse(args); err != nil {

@@ -43,10 +43,10 @@ type dev struct {
 
 const devLong = `Serve an LLMService on this machine, without a cluster: the same gateway, reloaded on every save.
 
-The manifest is checked and its defaults are set as an API server would. A save that is wrong is
-reported with the lines and columns of its mistakes, and the last good one goes on being served. So
-are values that YAML reads otherwise than they look, such as no. A Secret is a directory below
---secrets-dir, with a file for each key; files that the manifest asks for and are not there are listed.`
+The manifest is checked and its defaults are set as an API server would. If you save
+a mistake, it is reported with its line and column, and the last good manifest stays in service. Values
+that YAML reads differently from what they look like, such as no, are reported, too. A Secret is a
+directory below --secrets-dir, with a file for each key; missing files are listed.`
 
 func devCommand() *cobra.Command {
 	d := &dev{}
@@ -70,8 +70,8 @@ func devCommand() *cobra.Command {
 	flags.StringVar(&d.listen, "listen", "127.0.0.1:8080", "address of the API")
 	flags.StringVar(&d.adminListen, "admin-listen", "127.0.0.1:9090", "address of probes, status and metrics")
 	flags.StringVar(&d.secretsDir, "secrets-dir", "secrets", "directory with a directory for each Secret")
-	flags.StringToStringVar(&d.endpoints, "endpoint", nil, "NAME=URL asks the upstream NAME at URL, not at its endpoints")
-	flags.StringVar(&level, "log-level", level, "least level logged: debug, info, warn or error")
+	flags.StringToStringVar(&d.endpoints, "endpoint", nil, "NAME=URL calls the upstream NAME at URL instead of its endpoints")
+	flags.StringVar(&level, "log-level", level, "lowest level that is logged: debug, info, warn or error")
 	if err := cmd.MarkFlagRequired("filename"); err != nil {
 		panic(err) // the flag is defined above
 	}
@@ -209,11 +209,11 @@ const maxNulls = 3
 func warnings(file string, read *manifest.Manifest) []string {
 	var all []string
 	if len(read.Doubtful) > 0 {
-		all = append(all, fmt.Sprintf("perhaps not as you mean it:\n%v", manifest.InFile(file, read.Doubtful)))
+		all = append(all, fmt.Sprintf("perhaps read differently from what you mean:\n%v", manifest.InFile(file, read.Doubtful)))
 	}
 	if n := len(read.Nulls); n > 0 {
 		warning := fmt.Sprintf(
-			"kubectl apply leaves out what is null, and makes another service of it: apply with --server-side:\n%v",
+			"kubectl apply drops members that are null, which changes the service: apply with --server-side:\n%v",
 			manifest.InFile(file, read.Nulls[:min(n, maxNulls)]))
 		if n > maxNulls {
 			warning += fmt.Sprintf("\nand %d more", n-maxNulls)
@@ -289,7 +289,7 @@ func (d *dev) reload(ctx context.Context) {
 		err = d.deliver(read.encoded)
 	}
 	if err != nil {
-		d.sayf("not reloaded, the last good manifest is served on:\n%v", err)
+		d.sayf("not reloaded, still serving the last good manifest:\n%v", err)
 		return
 	}
 	d.sayf("reloaded, revision %s", delivery.Revision(read.encoded))

@@ -179,7 +179,7 @@ func TestDevWarns(t *testing.T) {
 			t.Errorf("ended with %v", err)
 		}
 	}()
-	out.await(t, `not as you mean it:\n\S+/service\.yaml:15:32: spec\.routes\[0\]\.response\.body\.country: no is read as the boolean false`)
+	out.await(t, `differently from what you mean:\n\S+/service\.yaml:15:32: spec\.routes\[0\]\.response\.body\.country: no is read as the boolean false`)
 	out.await(t, `below \S+/secrets: read secret keys/openai: no such file or directory; calls that need it fail`)
 
 	if err := os.WriteFile(filepath.Join(secrets, "keys", "openai"), nil, 0o600); err != nil {
@@ -188,7 +188,7 @@ func TestDevWarns(t *testing.T) {
 	save(t, file, strings.Replace(service, "body: {text:", `body: {"no": 1, text:`, 1))
 	out.await(t, `reloaded(?s).*read secret keys/openai: is empty`)
 	save(t, file, strings.Replace(service, "body: {text:", `body: {a: null, b: ~, c: , d: {e: null}, f: [null], text:`, 1))
-	out.await(t, `reloaded(?s).*kubectl apply leaves out what is null.*--server-side:\n\S+/service\.yaml:15:23: spec\.routes\[0\]\.response\.body\.a: is null\n.*body\.c: is null\nand 1 more\n`)
+	out.await(t, `reloaded(?s).*kubectl apply drops members that are null.*--server-side:\n\S+/service\.yaml:15:23: spec\.routes\[0\]\.response\.body\.a: is null\n.*body\.c: is null\nand 1 more\n`)
 	save(t, file, strings.Replace(service, "body: {text:", "body: {no: 1, text:", 1))
 	out.await(t, `not reloaded(?s).*service\.yaml:15:23: spec\.routes\[0\]\.response\.body\.no: the name no is read as a boolean`)
 	save(t, file, strings.Replace(service, "upstream: fast", "upstream: slow", 1))

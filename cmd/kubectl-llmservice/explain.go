@@ -21,17 +21,17 @@ type explain struct {
 	out, err     io.Writer
 }
 
-const explainLong = `Tell how long a request of a route may take at worst, how many calls of upstreams it may make, and how many
-tokens models may write for it, with what bounds each of them; without ROUTE, for all routes.
+const explainLong = `Show how long a request of a route may take at worst, how many calls to upstreams it may make, and how many
+tokens models may write for it, with the fields that limit each of them; without ROUTE, for all routes.
 
-What can be told from the manifest alone is told: upstreams that fail as slowly as their timeouts allow, at each
-endpoint, in each turn and repair. Warnings name what is not bounded and what never has an effect.`
+The worst case is computed from the manifest alone: upstreams fail as slowly as their timeouts allow, at each
+endpoint, in each turn and repair. Warnings name parts without a limit and fields without an effect.`
 
 func explainCommand() *cobra.Command {
 	e := &explain{}
 	cmd := &cobra.Command{
 		Use:   "explain -f FILE [ROUTE]",
-		Short: "Tell the worst case of a route: latency, calls and tokens",
+		Short: "Show the worst case of a route: latency, calls and tokens",
 		Long:  explainLong,
 		Example: `  kubectl llmservice explain -f assistant.yaml
   kubectl llmservice explain -f assistant.yaml /answer
@@ -127,7 +127,7 @@ func (x *explained) limitStream(path string, r *config.Route, most config.Durati
 	}{{".timeout", r.Timeout}, {".response.keepAlive", r.Response.KeepAlive}} {
 		if field.d >= most {
 			x.Warnings = append(x.Warnings, config.FieldError{Path: path + field.path, Message: fmt.Sprintf(
-				"is %s and never comes: runtime.maxStreamDuration ends the stream after %s", brief(field.d), brief(most))})
+				"is %s but has no effect: runtime.maxStreamDuration ends the stream after %s", brief(field.d), brief(most))})
 		}
 	}
 }
@@ -153,7 +153,7 @@ func find(routes []config.Route, name string) (int, error) {
 	case 1:
 		return at, nil
 	}
-	return 0, fmt.Errorf("%q are several routes, want one of %s", name, strings.Join(found, ", "))
+	return 0, fmt.Errorf("%q matches several routes, want one of %s", name, strings.Join(found, ", "))
 }
 
 func orNone(names []string) string {

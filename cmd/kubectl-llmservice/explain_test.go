@@ -152,11 +152,11 @@ func TestExplainRefuses(t *testing.T) {
 		"another output":        {[]string{"-f", everyKind, "-o", "yaml"}, `--output: "yaml", want text or json`},
 		"an unknown route":      {[]string{"-f", everyKind, "/none"}, `there is no route "/none", but POST /whole, POST /stream, GET /stream, POST /events`},
 		"another method":        {[]string{"-f", everyKind, "PUT /whole"}, `there is no route "PUT /whole"`},
-		"several routes":        {[]string{"-f", everyKind, "/stream"}, `"/stream" are several routes, want one of POST /stream, GET /stream`},
+		"several routes":        {[]string{"-f", everyKind, "/stream"}, `"/stream" matches several routes, want one of POST /stream, GET /stream`},
 		"none at all":           {[]string{"-f", "../../config/samples/minimal.yaml", "/x"}, "none at all"},
 		"more than a route":     {[]string{"-f", everyKind, "POST", "/whole", "x"}, "accepts at most 2"},
 		"a wrong manifest":      {[]string{"-f", edited("upstream", "upstream: big, messages: [{role: user, content: Hello}], p", "upstream: none, messages: [{role: user, content: Hello}], p")}, `there is no upstream "none"`},
-		"a budget too small":    {[]string{"-f", edited("budget", "maxCalls: 40", "maxCalls: 7")}, "spec.routes[0].budget.maxCalls: is 7, but each successful answer takes at least 8 calls"},
+		"a budget too small":    {[]string{"-f", edited("budget", "maxCalls: 40", "maxCalls: 7")}, "spec.routes[0].budget.maxCalls: is 7, but each successful answer needs at least 8 calls"},
 		"a hedge that is no":    {[]string{"-f", edited("hedge", "hedgeDelay: 2s", "hedgeDelay: 2m")}, "spec.routes[0].steps[8].gather.first.hedgeDelay: is 2m, but routes[0].timeout ends it after 2m"},
 		"a fallback that is no": {[]string{"-f", edited("fallback", "firstToken: 6s", "firstToken: 1m")}, "spec.routes[1].steps[0].gather.fallback.firstToken: is 1m, but routes[1].timeout ends it after 30s"},
 	} {

@@ -59,23 +59,23 @@ type flags struct {
 func parse(args []string) (*flags, error) {
 	f := &flags{namespace: os.Getenv(namespaceVariable)}
 	set := flag.NewFlagSet("manager", flag.ContinueOnError)
-	set.StringVar(&f.gateway.Image, "gateway-image", "", "image of gateways whose service names none (required)")
-	set.Func("allowed-gateway-image", "repository that a service may name an image of, besides that of --gateway-image; "+
-		"PREFIX/* for all below it; may be repeated", f.allowImage)
+	set.StringVar(&f.gateway.Image, "gateway-image", "", "image of the gateways if their service names none (required)")
+	set.Func("allowed-gateway-image", "repository from which a service may name an image, in addition to that of --gateway-image; "+
+		"PREFIX/* for all repositories below it; can be repeated", f.allowImage)
 	set.StringVar((*string)(&f.gateway.PullPolicy), "gateway-pull-policy", "",
 		"when nodes pull the gateway image: Always, IfNotPresent or Never; empty for Kubernetes' default")
-	set.StringVar(&f.gateway.LogLevel, "gateway-log-level", "", "least level that gateways log; empty for their default")
+	set.StringVar(&f.gateway.LogLevel, "gateway-log-level", "", "lowest level that gateways log; empty for their default")
 	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
-	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 for none")
-	set.BoolVar(&f.leaderElect, "leader-elect", false, "let one of several managers reconcile; needs "+namespaceVariable)
+	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 to turn it off")
+	set.BoolVar(&f.leaderElect, "leader-elect", false, "elect one of several managers to reconcile; needs "+namespaceVariable)
 	set.StringVar(&f.installation, "installation", "llmservice-manager",
-		"with "+namespaceVariable+", the name of this installation; of several, the first reconciles while it is there")
+		"with "+namespaceVariable+", the name of this installation; of several installations, only the first one reconciles")
 	set.StringVar(&f.claimNamespace, "claim-namespace", "kube-system",
-		"namespace of the Lease that installations compete for with --leader-elect")
-	set.IntVar(&f.customMetricsPort, "custom-metrics-port", 6443, "port of custom.metrics.k8s.io; 0 for none")
-	set.StringVar(&f.customMetricsService, "custom-metrics-service", "", "Service in "+namespaceVariable+" that leads to that port")
-	set.StringVar(&f.kubeconfig, "kubeconfig", "", "file that leads to the API server; empty within a cluster")
-	set.TextVar(&f.level, "log-level", slog.LevelInfo, "least level logged: debug, info, warn or error")
+		"namespace of the Lease for which installations compete with --leader-elect")
+	set.IntVar(&f.customMetricsPort, "custom-metrics-port", 6443, "port of custom.metrics.k8s.io; 0 to turn it off")
+	set.StringVar(&f.customMetricsService, "custom-metrics-service", "", "Service in "+namespaceVariable+" in front of that port")
+	set.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig of the API server; empty inside a cluster")
+	set.TextVar(&f.level, "log-level", slog.LevelInfo, "lowest level that is logged: debug, info, warn or error")
 	if err := set.Parse(args); err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ const (
 
 var standby = promauto.With(metrics.Registry).NewGauge(prometheus.GaugeOpts{
 	Name: "llmservice_operator_standby",
-	Help: "1 while another installation of the operator reconciles this cluster, and this one stays out.",
+	Help: "1 while another installation of the operator reconciles this cluster and this one stands by.",
 })
 
 // Competitor is an installation that wants to reconcile.
@@ -74,7 +74,7 @@ type HeldError struct {
 }
 
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("the installation %s reconciles this cluster; this one stays out, and takes over %v after that one has gone",
+	return fmt.Sprintf("the installation %s reconciles this cluster; this one stands by, and takes over %v after the other one is gone",
 		e.Holder, e.Expiry)
 }
 
@@ -136,7 +136,7 @@ func (c *Claim) expired(ctx context.Context, lease *coordinationv1.Lease, now ti
 	c.foreign, c.since = seen, now
 	standby.Set(1)
 	if another {
-		c.Log.Info("Another installation reconciles this cluster; staying out", "installation", seen.holder)
+		c.Log.Info("Another installation reconciles this cluster; standing by", "installation", seen.holder)
 		if c.StaysOut != nil {
 			c.StaysOut(ctx, &HeldError{seen.holder, c.Expiry})
 		}

@@ -9,12 +9,12 @@ import (
 
 var streamsCutTotal = promauto.With(metrics.Registry).NewCounterVec(prometheus.CounterOpts{
 	Name: "llmservice_streams_cut_total",
-	Help: "Streams that a gateway had open and never ended, by the way it went. Counted by the leading manager.",
+	Help: "Streams that a gateway left open when it ended, by reason. Counted by the leading manager.",
 }, []string{"namespace", "name", "reason"})
 
 var readingAge = promauto.With(metrics.Registry).NewHistogram(prometheus.HistogramOpts{
 	Name:    "llmservice_reading_age_seconds",
-	Help:    "How old what a gateway said of its load had become when it was read again.",
+	Help:    "Age of a gateway's reported load when it was read again.",
 	Buckets: []float64{1.1, 1.5, 2, 3, 5, 10, 30},
 })
 

@@ -93,11 +93,11 @@ func (d *document) name(key *yaml.Node, path string, seen map[string]int) Mistak
 	switch {
 	case key.Kind == yaml.AliasNode:
 	case key.Kind != yaml.ScalarNode:
-		return Mistakes{d.mistake(key, path, "a name has to be a text")}
+		return Mistakes{d.mistake(key, path, "a name must be a text")}
 	case key.Tag == "!!null":
 		return Mistakes{d.mistake(key, join(path, key.Value), "a name cannot be null: quote it")}
 	case first > 0:
-		return Mistakes{d.mistake(key, join(path, key.Value), fmt.Sprintf("the key is there already, in line %d", first))}
+		return Mistakes{d.mistake(key, join(path, key.Value), fmt.Sprintf("the key is used already, in line %d", first))}
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ type Server struct {
 	Listener net.Listener
 	// Certificate is what to serve with.
 	Certificate dynamiccertificates.CertKeyContentProvider
-	// Kubeconfig is the file that leads to the API server; empty within a cluster.
+	// Kubeconfig is the kubeconfig of the API server; empty inside a cluster.
 	Kubeconfig string
 }
 

@@ -20,7 +20,7 @@ func configMap(in Input) ([]Child, error) {
 	}
 	accepted, err := json.Marshal(acceptedOf(in))
 	if err != nil {
-		return nil, fmt.Errorf("encode what was accepted of the spec: %w", err)
+		return nil, fmt.Errorf("encode the accepted part of the spec: %w", err)
 	}
 	documents.WithAnnotations(map[string]string{AcceptedAnnotation: string(accepted)})
 	return []Child{NewChild(documents, documents.ObjectMetaApplyConfiguration)}, nil

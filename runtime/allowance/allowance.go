@@ -35,7 +35,7 @@ func (a *Allowance) Reserve(ctx context.Context, want int64) (int64, error) {
 		select {
 		case <-settled:
 		case <-ctx.Done():
-			return 0, fmt.Errorf("wait for what others have reserved: %w", context.Cause(ctx))
+			return 0, fmt.Errorf("wait for a reservation: %w", context.Cause(ctx))
 		}
 	}
 }

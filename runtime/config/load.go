@@ -32,7 +32,7 @@ func Encode(c *Config) ([]byte, error) {
 type TooLargeError struct{ Bytes int }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("the config has %d bytes, allowed are %d", e.Bytes, MaxBytes)
+	return fmt.Sprintf("the config has %d bytes, at most %d are allowed", e.Bytes, MaxBytes)
 }
 
 // Decode reads a config. It refuses another version (ErrVersion), unknown members, members given twice, and trailing data;

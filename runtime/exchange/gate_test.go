@@ -161,7 +161,7 @@ func TestCallersAreKnownBeforeTheBody(t *testing.T) {
 		}
 		h.wants(h.send("/own", "key-a", "0"), 200, "{}", 10*time.Second)
 		const want = `
-# HELP llmservice_requests_total Requests answered, by route and status; 0 is a client that left.
+# HELP llmservice_requests_total Requests answered, by route and status; status 0 means that the client left.
 # TYPE llmservice_requests_total counter
 llmservice_requests_total{route="/own",status="200"} 1
 llmservice_requests_total{route="unmatched",status="401"} 2
@@ -214,7 +214,7 @@ func TestAClientThatLeavesWaitsNoLonger(t *testing.T) {
 		h.wants(first, 200, "{}", 10*time.Second)
 		h.wants(h.send("/own", "key-a", "0"), 200, "{}", 10*time.Second)
 		const want = `
-# HELP llmservice_requests_total Requests answered, by route and status; 0 is a client that left.
+# HELP llmservice_requests_total Requests answered, by route and status; status 0 means that the client left.
 # TYPE llmservice_requests_total counter
 llmservice_requests_total{route="/own",status="200"} 2
 llmservice_requests_total{route="unmatched",status="0"} 2

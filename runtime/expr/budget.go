@@ -42,7 +42,7 @@ func (b *Budget) With(admit func(ctx context.Context, bytes int) error) *Budget 
 }
 
 // ErrSpent is what an Error wraps where a bound was met: one of a single evaluation, or the request's.
-var ErrSpent = errors.New("a bound on expressions was met")
+var ErrSpent = errors.New("a limit on expressions was reached")
 
 const (
 	errCost        = refusal("takes more work than is allowed")

@@ -38,7 +38,7 @@ func (e *Env) check(parsed *cel.Ast, passes int) (*ast.AST, *common.Errors) {
 		}
 	}
 	if m.changed && len(errs.GetErrors()) == 0 {
-		errs.ReportErrorString(common.NoLocation, "what may be missing is nested too deeply")
+		errs.ReportErrorString(common.NoLocation, "values that may be missing are nested too deeply")
 	}
 	if len(errs.GetErrors()) == 0 {
 		m.visit(func(n ast.Expr) { m.refuse(n, errs) })
@@ -237,7 +237,7 @@ func (m *mender) refuse(e ast.Expr, errs *common.Errors) {
 		return
 	}
 	all := arguments(e)
-	message := "what may be missing needs .orValue(…) first"
+	message := "a value that may be missing needs .orValue(…) first"
 	switch e.AsCall().FunctionName() {
 	case operators.Equals, operators.NotEquals:
 		a, b := m.tree.GetType(all[0].ID()), m.tree.GetType(all[1].ID())
@@ -245,7 +245,7 @@ func (m *mender) refuse(e ast.Expr, errs *common.Errors) {
 			return
 		}
 		if a.Kind() == types.NullTypeKind || b.Kind() == types.NullTypeKind {
-			message = "what may be missing is not null: ask with has(…)"
+			message = "a value that may be missing is not null: test it with has(…)"
 		}
 	case operators.In:
 		if !isOptional(m.tree.GetType(all[0].ID())) || mentionsOptional(m.tree.GetType(all[1].ID())) {

@@ -65,7 +65,7 @@ func (p *part) alwaysFails(n ast.Expr, err error) *Error {
 	}
 	return &Error{
 		Column: p.column + int(first), Reason: err.Error(),
-		Message: "always fails, whatever is sent, since it " + err.Error() + "; want an expression that gives a value",
+		Message: "always fails, because it " + err.Error() + "; want an expression that has a value",
 	}
 }
 

@@ -8,11 +8,11 @@ import (
 // TestWhatAlwaysFails is refused when the configuration loads: as a whole, and in parts.
 func TestWhatAlwaysFails(t *testing.T) {
 	for in, want := range map[string]string{
-		"${1 / 0}":                           "column 3: always fails, whatever is sent, since it divides by zero; want an expression that gives a value",
+		"${1 / 0}":                           "column 3: always fails, because it divides by zero; want an expression that has a value",
 		"${1 / (2 - 2)}":                     "divides by zero",
 		"${7 % 0}":                           "divides by zero",
-		"${[1][5]}":                          "index that is not there",
-		"${[][0]}":                           "index that is not there",
+		"${[1][5]}":                          "index that does not exist",
+		"${[][0]}":                           "index that does not exist",
 		"${int('x')}":                        "converts a value that has no such form",
 		"${double('x')}":                     "converts a value that has no such form",
 		"${timestamp('yesterday')}":          "converts a value that has no such form",
@@ -21,8 +21,8 @@ func TestWhatAlwaysFails(t *testing.T) {
 		"${int(1e30)}":                       "out of range",
 		"${9223372036854775807 + 1}":         "out of range",
 		"${1.0 / 0.0}":                       "not a finite number",
-		"${{'a': 1}.b}":                      "key or field that is not there",
-		"${{'a': 1}['b']}":                   "key or field that is not there",
+		"${{'a': 1}.b}":                      "key or field that does not exist",
+		"${{'a': 1}['b']}":                   "key or field that does not exist",
 		"${{1: 2}}":                          "keys are not strings",
 		"${dyn(1) + 'a'}":                    "wrong type",
 		"${'{'.parseJson()}":                 "not JSON",

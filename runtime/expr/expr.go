@@ -101,7 +101,7 @@ func (e *Env) CompileExpression(text string, want Type) (*Template, error) {
 		return nil, err
 	}
 	if !t.isExpression() {
-		return nil, &Error{Column: 1, Message: "want one expression, ${…}, and nothing beside it"}
+		return nil, &Error{Column: 1, Message: "want exactly one expression, ${…}, and no other text"}
 	}
 	if !want.accepts(t.typ) {
 		return nil, &Error{Column: t.parts[0].column, Message: fmt.Sprintf("gives %s, want %s", t.typ, want)}
@@ -142,7 +142,7 @@ func (e *Env) program(p *part) error {
 	case mentionsOptional(out):
 		return &Error{Column: p.column, Message: "the value may be missing: end the expression with .orValue(…)"}
 	case out.Kind() == types.TypeKind:
-		return &Error{Column: p.column, Message: "a type is not a value that can be put out"}
+		return &Error{Column: p.column, Message: "a type is not a value that can be output"}
 	case hasOtherKeys(out):
 		return &Error{Column: p.column, Message: "gives a map whose keys are not strings, which JSON does not have"}
 	}
@@ -274,7 +274,7 @@ func (e *Env) hint(message string, id int64, tree *ast.AST) string {
 	case strings.HasPrefix(message, "undefined field") && tree != nil:
 		return e.members(id, tree)
 	case strings.Contains(message, "optional_type("):
-		return "; what may be missing needs .orValue(…) first"
+		return "; a value that may be missing needs .orValue(…) first"
 	}
 	return ""
 }

@@ -201,9 +201,9 @@ func TestNewEnvRefuses(t *testing.T) {
 func TestEvaluationFails(t *testing.T) {
 	tests := map[string]struct{ in, message string }{
 		"null in text":       {"x${request.body.nothing}", "${request.body.nothing} is null"},
-		"absent member":      {"${request.body.nope}", "${request.body.nope} refers to a key or field that is not there"},
-		"absent key":         {"${{'a': 1}[request.body.q]}", "refers to a key or field that is not there"},
-		"absent index":       {"${[1][request.body.n]}", "refers to an index that is not there"},
+		"absent member":      {"${request.body.nope}", "${request.body.nope} refers to a key or field that does not exist"},
+		"absent key":         {"${{'a': 1}[request.body.q]}", "refers to a key or field that does not exist"},
+		"absent index":       {"${[1][request.body.n]}", "refers to an index that does not exist"},
 		"wrong type":         {"${request.body.q + 1}", "wrong type"},
 		"int times double":   {"${request.body.n * 2.0}", "wrong type"},
 		"not a number":       {"${int(request.body.q)}", "converts a value that has no such form"},

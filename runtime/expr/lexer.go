@@ -65,13 +65,13 @@ func closing(src string, start int) (int, *Error) {
 		case c == '"' || c == '\'':
 			end := stringEnd(src, i, isRaw(src[start:i]))
 			if end < 0 {
-				return 0, newError(src, i, "the string in this expression has no end")
+				return 0, newError(src, i, "the string in this expression is not closed")
 			}
 			i = end
 		case c == '`':
 			length := strings.IndexByte(src[i+1:], '`')
 			if length < 0 {
-				return 0, newError(src, i, "the quoted name in this expression has no end")
+				return 0, newError(src, i, "the quoted name in this expression is not closed")
 			}
 			i += length + 2
 		case strings.HasPrefix(src[i:], "//"):

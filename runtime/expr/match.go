@@ -105,7 +105,7 @@ func matches(text, source ref.Val) ref.Val {
 	}
 	p, err := automata.get(string(of))
 	if err != nil {
-		return fail("matches text against what is not a regular expression of bounded size")
+		return fail("matches text against something that is not a regular expression of bounded size")
 	}
 	if (len(s)+1)*p.Size() > maxMatch {
 		return fail(errCost)

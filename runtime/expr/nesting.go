@@ -25,7 +25,7 @@ func (e *Env) measure(root ast.Expr) (nodes int, err error) {
 	m.add(root, 0)
 	e.checked.Add(int64(m.weight))
 	if m.deepest > maxNesting*inARow {
-		err = fmt.Errorf("lists, maps and macros stand more than %d levels within each other, or %d in a row",
+		err = fmt.Errorf("lists, maps and macros are nested more than %d levels deep, or follow each other more than %d times",
 			maxNesting, maxNesting*inARow)
 	}
 	return m.nodes, err

@@ -43,9 +43,9 @@ func badPath(text string) (at int, wrong string) {
 				return i, "in a path, two hexadecimal digits follow a %"
 			}
 		case c == '?' || c == '#':
-			return i, "a path ends before " + string(c) + "; what an expression gives is escaped"
+			return i, "a path ends before " + string(c) + "; the result of an expression is escaped"
 		case !strings.ContainsRune("/-._~!$&'()*+,;=:@", rune(c)) && !isAlphanumeric(c):
-			return i, "a path has no such character as it is: write it as % and two hexadecimal digits"
+			return i, "a path cannot contain this character: write it as % and two hexadecimal digits"
 		}
 	}
 	return 0, ""
@@ -55,7 +55,7 @@ func isAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// Path evaluates the template to a URL's path. Literal text stands as it is; what an expression gives is escaped, so that
+// Path evaluates the template to a URL's path. Literal text stands as it is; the result of an expression is escaped, so that
 // it stays within its segment (RFC 3986, section 3.3). A segment that an expression has a part in may not come out empty,
 // `.` or `..`, which would be another path than the one that is written. Arguments and errors are as Value's.
 func (t *Template) Path(ctx context.Context, vars map[string]any, b *Budget) (string, error) {

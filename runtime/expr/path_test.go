@@ -69,10 +69,10 @@ func TestCompilePathRefuses(t *testing.T) {
 		"fragment":         {"/${request.path}#a", 17, "ends before #"},
 		"bad escape":       {"/a%2", 3, "follow a %"},
 		"escape by halves": {"/%${request.path}", 2, "follow a %"},
-		"blank":            {"/a b", 3, "no such character"},
-		"not ASCII":        {"/é", 2, "no such character"},
-		"brace":            {"/{id}", 2, "no such character"},
-		"backslash":        {`/${request.path}\..`, 17, "no such character"},
+		"blank":            {"/a b", 3, "cannot contain this character"},
+		"not ASCII":        {"/é", 2, "cannot contain this character"},
+		"brace":            {"/{id}", 2, "cannot contain this character"},
+		"backslash":        {`/${request.path}\..`, 17, "cannot contain this character"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -185,11 +185,11 @@ var failures = []struct {
 	begins string
 	reason refusal
 }{
-	{"no such key", "refers to a key or field that is not there"},
-	{"no such attribute", "refers to a variable that is not there"},
+	{"no such key", "refers to a key or field that does not exist"},
+	{"no such attribute", "refers to a variable that does not exist"},
 	{"no such overload", "applies an operation to a value of the wrong type"},
 	{"unsupported index type", "applies an operation to a value of the wrong type"},
-	{"index out of bounds", "refers to an index that is not there"},
+	{"index out of bounds", "refers to an index that does not exist"},
 	{"divi", "divides by zero"},
 	{"modulus by zero", "divides by zero"},
 	{"integer overflow", "gives a number that is out of range"},

@@ -84,8 +84,8 @@ func TestTreeFails(t *testing.T) {
 		path    string
 		message string
 	}{
-		"absent":         {`{"a": ["${request.body.nope}"]}`, testVars(), "/a/0", "not there"},
-		"absent, value":  {`["${request.body.nope}"]`, testVars(), "/0", "not there"},
+		"absent":         {`{"a": ["${request.body.nope}"]}`, testVars(), "/a/0", "does not exist"},
+		"absent, value":  {`["${request.body.nope}"]`, testVars(), "/0", "does not exist"},
 		"null in text":   {`{"a": "x ${request.body.nothing}"}`, testVars(), "/a", "is null"},
 		"not UTF-8":      {`{"a": "${request.body.bad}"}`, testVars(), "/a", "not UTF-8"},
 		"output":         {`["${request.body.half}", "${request.body.half}"]`, big, "/1", "more output"},

@@ -169,7 +169,7 @@ func (d *dialogue) evaluate(ctx context.Context, call llm.ToolCall, entry map[st
 		for _, t := range d.tools {
 			names = append(names, t.Name)
 		}
-		return nil, map[string]any{"code": "unknown_tool", "message": "There are the tools " + strings.Join(names, ", ") + "."}, nil
+		return nil, map[string]any{"code": "unknown_tool", "message": "The only tools are " + strings.Join(names, ", ") + "."}, nil
 	}
 	input, mistake := arguments(ctx, call.Arguments)
 	if mistake != "" {
@@ -199,7 +199,7 @@ func arguments(ctx context.Context, text string) (any, string) {
 		return nil, fmt.Sprintf("The arguments are not valid JSON: %v. Write one JSON object.", err)
 	}
 	if _, ok := value.(map[string]any); !ok {
-		return nil, "The arguments have to be one JSON object."
+		return nil, "The arguments must be one JSON object."
 	}
 	return value, ""
 }

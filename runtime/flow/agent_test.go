@@ -84,7 +84,7 @@ func TestAgents(t *testing.T) {
 		"what the model gets wrong it is told": {
 			turns(asks("", toolCall{"1", "nope", "{}"}, toolCall{"2", "look", "{"}, toolCall{"3", "look", `{"n":"x"}`}), always("done")),
 			[]string{
-				`1: {"error":{"code":"unknown_tool","message":"There are the tools look, free, hurried, faulty."}}`,
+				`1: {"error":{"code":"unknown_tool","message":"The only tools are look, free, hurried, faulty."}}`,
 				`2: {"error":{"code":"invalid_arguments","message":"The arguments are not valid JSON: Unexpected end of JSON at byte 1. Write one JSON object."}}`, `3: {"error":{"code":"invalid_arguments","message":"at input.q: Field required; at input.n: `,
 			},
 			`{"text":"done","turns":2,"calls":["nope","look","look"]}`,
@@ -102,7 +102,7 @@ func TestAgents(t *testing.T) {
 			},
 			[]string{
 				`1: {"found":{"path":"/tea"},"n":3}`, "2: sunny", "3: sunny", "4: sunny", `5: {"found":{"path":"/b"},"n":3}`,
-				`6: {"error":{"code":"invalid_arguments","message":"The arguments have to be one JSON object."}}`, "7: sunny",
+				`6: {"error":{"code":"invalid_arguments","message":"The arguments must be one JSON object."}}`, "7: sunny",
 			},
 			`{"text":"done","turns":2,"calls":["look","free","free","free","look","look","free"]}`,
 		},
@@ -110,7 +110,7 @@ func TestAgents(t *testing.T) {
 			turns(asks("", toolCall{"1", "hurried", "{}"}, toolCall{"2", "faulty", "{}"}), always("done")),
 			[]string{
 				`1: {"error":{"code":"timeout","message":"The request took longer than this route allows."}}`,
-				`2: {"error":{"code":"upstream_error","message":"This route cannot use what an upstream answered."}}`,
+				`2: {"error":{"code":"upstream_error","message":"This route cannot use an upstream's answer."}}`,
 			},
 			`{"text":"done","turns":2,"calls":["hurried","faulty"]}`,
 		},

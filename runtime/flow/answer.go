@@ -92,7 +92,7 @@ func (p *promise) keep(ctx context.Context, f *frame, tree *expr.Tree, encoded [
 		// The client is told where the places at fault are made of its request alone: another request would do.
 		reads := readsAt(tree, violations)
 		if from := f.originOf(reads); !from.upstream && len(from.places) > 0 {
-			return nil, f.misfit(reads, "makes an answer that this route does not promise", invalid(violations))
+			return nil, f.misfit(reads, "makes an answer that breaks this route's response schema", invalid(violations))
 		}
 	}
 	answer, _ := sent.([]byte)

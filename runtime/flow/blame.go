@@ -181,7 +181,7 @@ func (f *frame) blamed(err error) error {
 func (f *frame) misfit(reads []expr.Path, reason string, cause error) error {
 	switch from := f.originOf(reads); {
 	case from.upstream:
-		return &misfit{problem.New(problem.UpstreamError).WithMessage("This route cannot use what an upstream answered."), cause}
+		return &misfit{problem.New(problem.UpstreamError).WithMessage("This route cannot use an upstream's answer."), cause}
 	case len(from.places) > 0:
 		return &misfit{problem.Invalid(unusable(from.places, reason)), cause}
 	}

@@ -132,7 +132,7 @@ func TestAnswersThatAnExpressionCannotUse(t *testing.T) {
 					},
 				}, answering(tt.body, strings.TrimSuffix(tt.steps, ",")))
 				g := w.post(hi)
-				if g.status != 502 || !strings.Contains(g.body, "what an upstream answered") {
+				if g.status != 502 || !strings.Contains(g.body, "an upstream's answer") {
 					t.Errorf("%d %s", g.status, g.body)
 				}
 				if reports := w.noted(&w.reports); len(reports) != 1 || strings.Contains(reports[0], "MARK") || !strings.Contains(reports[0], "upstream_error") {

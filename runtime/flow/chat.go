@@ -92,7 +92,7 @@ func messagesOf(ctx context.Context, f *frame, m *program.Message) ([]llm.Messag
 	}
 	messages, wrong := llm.ParseMessages(encoded)
 	if wrong != nil {
-		return nil, f.misfit(m.History.Reads(), "gives no list of messages: "+wrong.Message, fmt.Errorf("history: %w", wrong))
+		return nil, f.misfit(m.History.Reads(), "is not a list of messages: "+wrong.Message, fmt.Errorf("history: %w", wrong))
 	}
 	return messages, nil
 }

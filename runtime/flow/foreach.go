@@ -56,7 +56,7 @@ func (e *forEach) perform(ctx context.Context, f *frame) (any, error) {
 // tooMany is the error of a list that is too long: of a client's, who is told of it, or of one that an upstream has a part in,
 // for which the route allows the request no more work.
 func (e *forEach) tooMany(f *frame, items int) error {
-	cause := fmt.Errorf("forEach.items: has %d items, allowed are %d", items, e.MaxItems)
+	cause := fmt.Errorf("forEach.items: has %d items, at most %d are allowed", items, e.MaxItems)
 	if from := f.originOf(e.Items.Reads()); from.upstream || len(from.places) == 0 {
 		return problem.New(problem.BudgetExceeded).WithMessage("A list has more items than this route allows.").WithCause(cause)
 	}

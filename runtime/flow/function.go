@@ -98,7 +98,7 @@ func (c *call) refused(f *frame, violations []problem.Violation) error {
 	if c.Input == nil {
 		return invalid(violations)
 	}
-	return f.misfit(readsAt(c.Input, violations), "gives what a function does not accept", invalid(violations))
+	return f.misfit(readsAt(c.Input, violations), "gives input that a function does not accept", invalid(violations))
 }
 
 // readsAt gives what a tree reads at the places of violations, whose locs begin with one step for the whole of it.

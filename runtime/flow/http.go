@@ -166,7 +166,7 @@ func content(ctx context.Context, a *relay.Fetched) (any, error) {
 		case err == nil, ctx.Err() != nil:
 			return value, err //nolint:wrapcheck // it is why ctx has ended
 		case media != "":
-			return nil, fmt.Errorf("the answer is not JSON that can be read: %w", err)
+			return nil, fmt.Errorf("the answer is not readable JSON: %w", err)
 		}
 	}
 	return strings.ToValidUTF8(string(a.Body), "\uFFFD"), nil

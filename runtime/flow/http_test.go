@@ -136,7 +136,7 @@ func TestJSONOfHTTPAnswers(t *testing.T) {
 		"cut":                    {"application/json", `{"items":["MARK"`, "", "Unexpected end of JSON at byte 16"},
 		"no JSON":                {"application/problem+json", `<html>MARK`, "", "Invalid syntax at byte 0"},
 		"more than one":          {"application/json", `{"items":["MARK"]} {}`, "", "Extra data at byte"},
-		"blank":                  {"application/json", " \n", "", "nothing where JSON should be"},
+		"blank":                  {"application/json", " \n", "", "the JSON text is empty"},
 		"NaN":                    {"application/json", `{"MARK":NaN}`, "", "Invalid syntax at byte 8"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -150,19 +150,19 @@ func TestAnswersThatFail(t *testing.T) {
 		},
 		"an error": {
 			"data: {\"error\":{\"message\":\"MARK\"}}\n\n", `{"error":{"message":"MARK"}}`,
-			"error_event: chunk 1: the upstream stated an error", "error_event: the upstream stated an error",
+			"error_event: chunk 1: the upstream reported an error", "error_event: the upstream reported an error",
 		},
 		"an error beside choices": {
 			"data: {\"choices\":[{}],\"error\":\"MARK\"}\n\n", `{"choices":[{"message":{"content":"a"}}],"error":"MARK"}`,
-			"error_event: chunk 1: the upstream stated an error", "error_event: the upstream stated an error",
+			"error_event: chunk 1: the upstream reported an error", "error_event: the upstream reported an error",
 		},
 		"an event of the type error": {
-			"event: error\ndata: MARK\n\n", `{"error":true}`, "error_event: chunk 1: the upstream sent an event of the type error", "error_event: the upstream stated an error",
+			"event: error\ndata: MARK\n\n", `{"error":true}`, "error_event: chunk 1: the upstream sent an event of the type error", "error_event: the upstream reported an error",
 		},
 		"no JSON": {
 			": hi\n\ndata: {\"choices\":[]}\n\ndata: {\"MARK\n\n", `{"MARK`, "malformed: chunk 2: it is not valid JSON at byte 6", "malformed: read completion: it is not valid JSON at byte 6",
 		},
-		"no end": {strings.Replace(tea, "Tea", "", 1), ``, "truncated: the stream ended before the mark of its end", "malformed: the answer has no body"},
+		"no end": {strings.Replace(tea, "Tea", "", 1), ``, "truncated: the stream ended without the mark of its end", "malformed: the answer has no body"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			first := &answering{stream: tt.stream, whole: tt.whole}
@@ -192,7 +192,7 @@ func TestAnswersThatFail(t *testing.T) {
 func TestTheStandardLibrarysLogIsNotKept(t *testing.T) {
 	r := start(t, assistant(serve(t, &answering{})))
 	log.Printf("Unsolicited response received on idle HTTP channel starting with %q; err=%v", "MARK", nil)
-	if logs := r.logs.String(); !strings.Contains(logs, "the standard library has reported a fault") || strings.Contains(logs, "MARK") {
+	if logs := r.logs.String(); !strings.Contains(logs, "the standard library reported a fault") || strings.Contains(logs, "MARK") {
 		t.Errorf("logged %s", logs)
 	}
 }

@@ -23,7 +23,7 @@ func TestPanicsAreCountedAndKeptToThemselves(t *testing.T) {
 		t.Errorf("no stack in %s", r.logs)
 	}
 	const want = `
-# HELP llmservice_panics_total Requests that a fault of the gateway itself ended.
+# HELP llmservice_panics_total Requests that ended because of a fault of the gateway.
 # TYPE llmservice_panics_total counter
 llmservice_panics_total 1
 `

@@ -33,7 +33,7 @@ func TestCallsThatTheRouteEndsAreNoFailures(t *testing.T) {
 		t.Error("a failure of the upstream's is not logged")
 	}
 	const want = `
-# HELP llmservice_upstream_attempts_total Calls of upstreams, by how they failed (none for success).
+# HELP llmservice_upstream_attempts_total Calls to upstreams, by upstream and failure (none for success).
 # TYPE llmservice_upstream_attempts_total counter
 llmservice_upstream_attempts_total{failure="budget",upstream="a"} 1
 llmservice_upstream_attempts_total{failure="client_left",upstream="a"} 1

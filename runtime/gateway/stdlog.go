@@ -11,7 +11,7 @@ type reported struct{ logger *slog.Logger }
 
 // Write implements io.Writer.
 func (r reported) Write(text []byte) (int, error) {
-	r.logger.Warn("the standard library has reported a fault; its text is not kept, since it may quote an upstream")
+	r.logger.Warn("the standard library reported a fault; its text is not logged, because it may quote an upstream")
 	return len(text), nil
 }
 

@@ -54,15 +54,15 @@ func New(load Load) *Metrics {
 	m := &Metrics{
 		Registry: prometheus.NewRegistry(),
 		requests: counter("requests_total",
-			"Requests answered, by route and status; 0 is a client that left.", "route", "status"),
-		duration:     histogram("request_duration_seconds", "Time from the verdict to the end of the answer."),
-		firstContent: histogram("first_content_seconds", "Time from the verdict to a stream's first content event."),
-		streams:      counter("streams_total", "Streams ended, by route and how.", "route", "result"),
+			"Requests answered, by route and status; status 0 means that the client left.", "route", "status"),
+		duration:     histogram("request_duration_seconds", "Time from the checked request to the end of the answer."),
+		firstContent: histogram("first_content_seconds", "Time from the checked request to a stream's first content event."),
+		streams:      counter("streams_total", "Streams ended, by route and result.", "route", "result"),
 		attempts: counter("upstream_attempts_total",
-			"Calls of upstreams, by how they failed (none for success).", "upstream", "failure"),
-		reloads: counter("config_reloads_total", "Configs read, by whether they are served.", "result"),
+			"Calls to upstreams, by upstream and failure (none for success).", "upstream", "failure"),
+		reloads: counter("config_reloads_total", "Configs read, by result.", "result"),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: "llmservice", Name: "panics_total", Help: "Requests that a fault of the gateway itself ended.",
+			Namespace: "llmservice", Name: "panics_total", Help: "Requests that ended because of a fault of the gateway.",
 		}),
 		invalid: counter("invalid_answers_total", "Answers that broke their route's response schema.", "route"),
 		revision: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -71,13 +71,13 @@ func New(load Load) *Metrics {
 	}
 	m.Registry.MustRegister(m.requests, m.duration, m.firstContent, m.streams, m.attempts, m.reloads, m.panics, m.invalid, m.revision,
 		gauge("in_flight", "Requests being served now.", load.InFlight),
-		gauge("max_in_flight", "Requests that may be served at once.", load.MaxInFlight),
+		gauge("max_in_flight", "Requests that may be served at the same time.", load.MaxInFlight),
 		gauge("memory_budget_bytes", "Memory that requests may reserve for large bodies and answers.", load.Budget),
 		gauge("memory_reserved_bytes", "Memory that requests have reserved.", load.Reserved),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Namespace: "llmservice", Name: "memory_refusals_total", Help: "Reservations of memory for which there was no room.",
+			Namespace: "llmservice", Name: "memory_refusals_total", Help: "Reservations of memory that did not fit.",
 		}, func() float64 { return float64(load.Refused()) }),
-		gauge("streams_open", "Streams that have begun and not ended.", func() int64 { return m.Streams().Open }),
+		gauge("streams_open", "Streams that began and have not ended.", func() int64 { return m.Streams().Open }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // ownAnswer describes what steps answer by themselves.
-const ownAnswer = "An answer of the route's own."
+const ownAnswer = "An answer that the route defines."
 
 // answers describes everything that the route may answer, in the order of the statuses.
 func (d *document) answers(r *config.Route, o *operation) error {
@@ -45,7 +45,7 @@ func (d *document) answers(r *config.Route, o *operation) error {
 
 // join makes r an answer of the route's own as well.
 func (r *response) join(own members[mediaType]) {
-	r.Description += " Or: an answer of the route's own."
+	r.Description += " Or: an answer that the route defines."
 	for _, m := range own {
 		if media, ok := r.Content.find(m.name); ok {
 			media.Schema = anyOf{[]any{media.Schema, m.value.Schema}}

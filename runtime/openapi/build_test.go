@@ -381,33 +381,33 @@ func TestOperationInFull(t *testing.T) {
 			{"name":"X-Tenant","in":"header","schema":{"type":"string"}}
 		]`},
 		"an answer and another": {note.Responses["200"], `{
-			"description":"The answer. Or: an answer of the route's own.",
+			"description":"The answer. Or: an answer that the route defines.",
 			"content":{"application/json":{"schema":{"anyOf":[{"$ref":"#/components/schemas/get_items_id_notes_note_response"},{}]}}}
 		}`},
-		"an answer without content": {note.Responses["204"], `{"description":"An answer of the route's own."}`},
+		"an answer without content": {note.Responses["204"], `{"description":"An answer that the route defines."}`},
 		"an answer of its own": {note.Responses["404"], `{
-			"description":"An answer of the route's own.","content":{"application/json":{"schema":{}}}
+			"description":"An answer that the route defines.","content":{"application/json":{"schema":{}}}
 		}`},
 		"a failure and an answer": {note.Responses["429"], `{
-			"description":"The service, or its upstream, is at its limit. Or: an answer of the route's own.",
+			"description":"The service, or its upstream, is at its limit. Or: an answer that the route defines.",
 			"headers":{"Retry-After":{"$ref":"#/components/headers/RetryAfter"}},
 			"content":{"application/json":{"schema":{"anyOf":[{"$ref":"#/components/schemas/Error"},{}]}}}
 		}`},
 		"invalid where nothing is called":    {note.Responses["422"], `{"$ref":"#/components/responses/ValidationFailed"}`},
 		"invalid where upstreams are called": {d.Paths["/answer"]["post"].Responses["422"], `{"$ref":"#/components/responses/ValidationFailedOrRejected"}`},
 		"OpenAI": {d.Paths["/answer"]["post"].Responses["200"], `{
-			"description":"The answer, as it comes.","content":{"text/event-stream":{"schema":{"$ref":"#/components/schemas/EventStream"}}}
+			"description":"The answer, as it arrives.","content":{"text/event-stream":{"schema":{"$ref":"#/components/schemas/EventStream"}}}
 		}`},
 		"Text": {d.Paths["/text"]["post"].Responses["200"], `{
-			"description":"The answer, as it comes. All of its text together is a string of the schema post_text_response.",
+			"description":"The answer, as it arrives. All of its text together is a string of the schema post_text_response.",
 			"content":{"text/event-stream":{"schema":{"$ref":"#/components/schemas/TextStream"}}}
 		}`},
 		"JSON": {d.Paths["/json"]["post"].Responses["200"], `{
-			"description":"The answer, as it comes. All of its text together is JSON of the schema post_json_response.",
+			"description":"The answer, as it arrives. All of its text together is JSON of the schema post_json_response.",
 			"content":{"text/event-stream":{"schema":{"$ref":"#/components/schemas/JSONStream"}}}
 		}`},
 		"events": {d.Paths["/named"]["get"].Responses["200"], `{
-			"description":"The answer, as events with names.",
+			"description":"The answer, as named events.",
 			"content":{"text/event-stream":{"schema":{"$ref":"#/components/schemas/get_named_events"}}}
 		}`},
 	} {

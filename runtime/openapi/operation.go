@@ -73,11 +73,11 @@ var failures = []failure{
 var (
 	invalid = failure{
 		status: "422", name: "ValidationFailed",
-		description: "The request is not what the route accepts; each violation is named.",
+		description: "The request does not match the route's schemas; each violation is listed.",
 	}
 	invalidOrRejected = failure{
 		status: "422", name: "ValidationFailedOrRejected",
-		description: "The request is not what the route accepts, and each violation is named; " +
+		description: "The request does not match the route's schemas, and each violation is listed; " +
 			"or an upstream refused it, and the detail is a sentence.",
 	}
 )

@@ -52,7 +52,7 @@ type eventsSchema struct {
 
 // stream describes an answer of one text, which is the schema's where one is promised.
 func (d *document) stream(r *config.Response, promised string) (*response, error) {
-	description := "The answer, as it comes."
+	description := "The answer, as it arrives."
 	if promised != "" {
 		description += " All of its text together is " + ofSchema(r.Schema, promised) + "."
 	}
@@ -77,13 +77,13 @@ func (d *document) events(r *config.Response, name, promised string) (*response,
 		return nil, err
 	}
 	d.Components.Schemas.add(name, schema)
-	return &response{Description: "The answer, as events with names.", Content: content(eventsType, schemaRef(name))}, nil
+	return &response{Description: "The answer, as named events.", Content: content(eventsType, schemaRef(name))}, nil
 }
 
 func describeEvents(r *config.Response, promised string) string {
 	lines := []string{"Server-sent events, by their names:", ""}
 	for _, step := range r.Events.Steps {
-		lines = append(lines, fmt.Sprintf("- `%s`: a piece of a text as it comes, as {\"text\"}", step))
+		lines = append(lines, fmt.Sprintf("- `%s`: a piece of a text as it arrives, as {\"text\"}", step))
 	}
 	if r.Events.Progress {
 		lines = append(lines, "- `progress`: a step begins or ends, as {\"step\", \"state\"}, or a tool's call does, as "+

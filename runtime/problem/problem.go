@@ -96,7 +96,7 @@ func WrongValue(param, want string) *Error {
 
 // Unreadable is 400 for a body that is not the JSON object that it has to be.
 func Unreadable(cause error) *Error {
-	message := "The request body is not a JSON object that can be read, or nests too deep."
+	message := "The request body is not a readable JSON object, or is nested too deeply."
 	return New(MalformedJSON).WithMessage(message).WithCause(cause)
 }
 

@@ -24,7 +24,7 @@ var (
 	comment    = wire.AppendComment(nil, "keep-alive")
 	errClosed  = errors.New("the stream has ended")
 	errBegun   = errors.New("the stream has begun")
-	errUnended = errors.New("the stream was left without an end")
+	errUnended = errors.New("the stream was left without its last event")
 )
 
 // sink implements Sink. What is written, is written whole: events of several goroutines and comments take turns.

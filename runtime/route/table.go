@@ -46,7 +46,7 @@ func (t *Table[T]) Add(method, template string, serves T) error {
 	}
 	switch _, taken := at.methods[method]; {
 	case taken:
-		return fmt.Errorf("%s %s: is another route's", method, template)
+		return fmt.Errorf("%s %s: belongs to another route", method, template)
 	case at.methods == nil:
 		at.template, at.names, at.methods = template, names, map[string]T{}
 	case at.template != template:
@@ -74,7 +74,7 @@ func (t *Table[T]) AddRest(prefix string, serves T) error {
 		}
 	}
 	if !found || at.rest != nil {
-		return fmt.Errorf("%q: want a prefix that ends with / and is nobody else's", prefix)
+		return fmt.Errorf("%q: want a prefix that ends with / and is not in use", prefix)
 	}
 	at.rest = &serves
 	return nil

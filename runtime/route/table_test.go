@@ -121,7 +121,7 @@ func TestRest(t *testing.T) {
 
 func TestAddRefuses(t *testing.T) {
 	for name, tt := range map[string]struct{ method, template, want string }{
-		"what is taken":                  {"GET", "/items/{id}", "GET /items/{id}: is another route's"},
+		"what is taken":                  {"GET", "/items/{id}", "GET /items/{id}: belongs to another route"},
 		"other names for the same paths": {"DELETE", "/items/{name}", "/items/{name}: serves the same paths as /items/{id}; want the same names for the parameters"},
 		"a name twice":                   {"GET", "/{a}/{a}", "/{a}/{a}: has {a} twice"},
 		"half a parameter":               {"GET", "/items/x{id}", `/items/x{id}: segment "x{id}", want text without braces, or {name}`},

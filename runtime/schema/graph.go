@@ -147,7 +147,7 @@ func (g *graph) order() ([]int, error) {
 		case done:
 			return nil
 		case visiting:
-			return &Error{Pointer: pointerOf(g.nodes[i].schema.Location), Reason: "refers to itself without an end"}
+			return &Error{Pointer: pointerOf(g.nodes[i].schema.Location), Reason: "refers to itself endlessly"}
 		}
 		state[i] = visiting
 		for _, j := range slices.Concat(g.nodes[i].here, g.nodes[i].dynamic) {

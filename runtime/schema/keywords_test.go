@@ -66,7 +66,7 @@ var neverMet = map[string]string{
 	"ContentEncoding":  "an annotation, as no compiler here asserts content",
 	"ContentMediaType": "likewise",
 	"ContentSchema":    "likewise",
-	"RefCycle":         "a schema that refers to itself without an end is refused",
+	"RefCycle":         "a schema that refers to itself endlessly is refused",
 	"InvalidJsonValue": "values are measured before they are validated",
 }
 

@@ -16,7 +16,7 @@ var byteOrderMark = []byte("\xEF\xBB\xBF")
 
 var (
 	leniently  = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
-	errNothing = errors.New("there is nothing where JSON should be")
+	errNothing = errors.New("the JSON text is empty")
 )
 
 // DecodeLenient reads what an upstream has answered. It gives values as Decode does, within the same limits, and takes

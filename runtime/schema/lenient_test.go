@@ -34,8 +34,8 @@ func TestDecodeLenient(t *testing.T) {
 
 func TestDecodeLenientSaysWhatItCannotRead(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                "there is nothing where JSON should be",
-		"\xEF\xBB\xBF \n":                 "there is nothing where JSON should be",
+		"":                                "the JSON text is empty",
+		"\xEF\xBB\xBF \n":                 "the JSON text is empty",
 		`{"secret":1e999}`:                "Number out of range at byte 15",
 		`{"secret":NaN}`:                  "Invalid syntax at byte 10",
 		`{"secret"`:                       "Unexpected end of JSON at byte 9",

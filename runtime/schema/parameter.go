@@ -59,7 +59,7 @@ func CompileParameter(raw []byte, at Place, name string, required bool, options 
 		return nil, &Error{Reason: "accepts a list, which a path cannot hold"}
 	}
 	if len(slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == "null" })) > 1 {
-		return nil, &Error{Reason: "accepts a list and a single value, which text does not tell apart"}
+		return nil, &Error{Reason: "accepts a list and a single value, which text cannot distinguish"}
 	}
 	p.list, err = newList(s)
 	return p, err

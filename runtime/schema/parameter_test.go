@@ -157,12 +157,12 @@ func TestParametersThatTextCannotSatisfy(t *testing.T) {
 	}{
 		"object":           {`{"type":"object"}`, "", "accepts an object", Query},
 		"object or string": {`{"type":["object","string"]}`, "", "accepts an object", Query},
-		"null":             {`{"type":"null"}`, "", "no value that text can stand for", Query},
-		"contradiction":    {`{"type":"string","enum":[1]}`, "", "no value that text can stand for", Query},
+		"null":             {`{"type":"null"}`, "", "no value that text can represent", Query},
+		"contradiction":    {`{"type":"string","enum":[1]}`, "", "no value that text can represent", Query},
 		"list of lists":    {`{"type":"array","items":{"type":"array"}}`, "/items", "accepts an array", Query},
 		"list of objects":  {`{"type":"array","items":{"$ref":"#/$defs/o"},"$defs":{"o":{"type":"object"}}}`, "/items", "accepts an object", Query},
 		"list in a path":   {`{"type":"array"}`, "", "which a path cannot hold", Path},
-		"list or string":   {`{"type":["array","string"]}`, "", "text does not tell apart", Query},
+		"list or string":   {`{"type":["array","string"]}`, "", "text cannot distinguish", Query},
 		"bad default":      {`{"type":"integer","default":"1"}`, "/default", "does not satisfy its own schema", Query},
 		"no schema":        {`3`, "", "not valid in a schema", Query},
 	}

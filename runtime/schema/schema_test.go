@@ -325,8 +325,8 @@ func TestCompileRefuses(t *testing.T) {
 		"pattern of names":   {`{"patternProperties":{"(":{}}}`, "/patternProperties/(", "not a regular expression"},
 		"long pattern":       {`{"items":{"pattern":"` + strings.Repeat("a", pattern.MaxBytes+1) + `"}}`, "/items/pattern", "longer than 16384"},
 		"long name pattern":  {`{"patternProperties":{"` + strings.Repeat("a", pattern.MaxBytes+1) + `":{}}}`, "/patternProperties", "longer than 16384"},
-		"endless":            {`{"properties":{"a":{"$ref":"#/properties/a"}}}`, "/properties/a", "without an end"},
-		"endless by two":     {`{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"$ref":"#/$defs/b"}]},"b":{"$ref":"#/$defs/a"}}}`, "/$defs/a", "without an end"},
+		"endless":            {`{"properties":{"a":{"$ref":"#/properties/a"}}}`, "/properties/a", "endlessly"},
+		"endless by two":     {`{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"$ref":"#/$defs/b"}]},"b":{"$ref":"#/$defs/a"}}}`, "/$defs/a", "endlessly"},
 		"doubling":           {doubling(15), "", "more than 10000 times"},
 	}
 	for name, tt := range tests {

@@ -114,7 +114,7 @@ func readSecret(file string) (string, time.Time, error) {
 		return "", time.Time{}, errors.Unwrap(err) // the path is named by the caller, relative to the directory
 	}
 	if info.Size() > maxCredential {
-		return "", time.Time{}, fmt.Errorf("has %d bytes, allowed are %d", info.Size(), maxCredential)
+		return "", time.Time{}, fmt.Errorf("has %d bytes, at most %d are allowed", info.Size(), maxCredential)
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil {

@@ -62,7 +62,7 @@ func ofTime(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "the call was cancelled"
 	case errors.Is(err, context.DeadlineExceeded):
-		return "there was no more time"
+		return "the time ran out"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(err.Error(), "server closed idle connection"):
 		return "the connection ended too early"
 	}
@@ -109,13 +109,13 @@ func ofSystem(err error) string {
 
 func ofTLS(err error) string {
 	if errors.Is(err, http.ErrSchemeMismatch) {
-		return "TLS: the server does not speak it"
+		return "TLS: the server does not support it"
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return "TLS: the server does not speak it"
+		return "TLS: the server does not support it"
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return "TLS: the certificate is of an authority that is not known"
+		return "TLS: the certificate is from an unknown authority"
 	}
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return "TLS: the certificate is for another name"
@@ -135,10 +135,10 @@ func ofTLS(err error) string {
 // phrases are what net/http and crypto/tls call their errors that have no type, in the order in which they are looked for.
 // What an upstream has sent follows them, and may at most decide which of our texts it is called by.
 var phrases = []struct{ theirs, ours string }{
-	{"TLS handshake timeout", "TLS: the handshake was not done in time"},
+	{"TLS handshake timeout", "TLS: the handshake did not finish in time"},
 	{"tls: ", "TLS: the handshake failed"},
 	{"x509: ", "TLS: the certificate is not valid"},
-	{"i/o timeout", "there was no more time"},
+	{"i/o timeout", "the time ran out"},
 	{"server response headers exceeded", "the head of the answer is too long"},
 	{"read limit of ", "the head of the answer is too long"},
 	{"1xx", "there were too many informational answers"},
@@ -160,7 +160,7 @@ func ofHTTP(err error) string {
 		return "the head of the answer is malformed"
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() && !strings.Contains(err.Error(), "TLS") {
-		return "there was no more time"
+		return "the time ran out"
 	}
 	for _, p := range phrases {
 		if strings.Contains(err.Error(), p.theirs) {

@@ -116,8 +116,8 @@ func TestConnectionsThatFail(t *testing.T) {
 	for url, want := range map[string]string{
 		"http://127.0.0.1:1":  "call upstream: the connection was refused",
 		"http://mark.invalid": "call upstream: the host's name ",
-		tlsOnly.URL:           "call upstream: TLS: the certificate is of an authority that is not known",
-		strings.Replace(plain.URL, "http:", "https:", 1): "call upstream: TLS: the server does not speak it",
+		tlsOnly.URL:           "call upstream: TLS: the certificate is from an unknown authority",
+		strings.Replace(plain.URL, "http:", "https:", 1): "call upstream: TLS: the server does not support it",
 		"http://127.0.0.1:1/MARK\x7f":                    "build upstream request: the URL of the request is not valid",
 	} {
 		c := NewClient()

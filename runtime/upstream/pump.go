@@ -19,7 +19,7 @@ const (
 	retained = 64 << 10
 )
 
-var errNoEnd = errors.New("the stream ended before the mark of its end")
+var errNoEnd = errors.New("the stream ended without the mark of its end")
 
 var buffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
 

@@ -28,9 +28,9 @@ func coded(h http.Header) error {
 			continue
 		}
 		if name, known := codings[coding]; known {
-			return fmt.Errorf("the answer is compressed (%s), which was not asked for", name)
+			return fmt.Errorf("the answer is compressed (%s), which was not requested", name)
 		}
-		return errors.New("the answer has a content coding that is not known, and was not asked for")
+		return errors.New("the answer has an unknown content coding, which was not requested")
 	}
 	return nil
 }

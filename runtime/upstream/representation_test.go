@@ -55,7 +55,7 @@ func TestCodedAnswersAreMalformed(t *testing.T) {
 	for coding, want := range map[string]string{
 		"gzip": "is compressed (gzip)", "x-gzip": "is compressed (gzip)", "GZIP": "is compressed (gzip)", "br": "is compressed (br)",
 		"zstd": "is compressed (zstd)", "deflate": "is compressed (deflate)", "identity, gzip": "is compressed (gzip)",
-		" , compress": "is compressed (compress)", "MARK-secret": "coding that is not known", "utf-8": "coding that is not known",
+		" , compress": "is compressed (compress)", "MARK-secret": "unknown content coding", "utf-8": "unknown content coding",
 		"identity": "", "": "", " Identity ,": "",
 	} {
 		for _, status := range []int{200, 203} {

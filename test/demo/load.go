@@ -44,7 +44,7 @@ const editedWords = "Answer in one sentence."
 
 func (d *demo) edit(ctx context.Context) error {
 	return d.step(ctx, "Another prompt, without a restart", `The manifest's prompt is edited while all streams are open.
-		Each gateway loads the new config beside the old one and says so; requests in flight finish with the old one.`,
+		Each gateway loads the new config and reports it; requests in flight finish with the old one.`,
 		func(ctx context.Context) (string, error) {
 			edited, err := d.service.EditUnderWatch(ctx, editedWords)
 			if err != nil {
@@ -58,7 +58,7 @@ func (d *demo) edit(ctx context.Context) error {
 
 func (d *demo) changeImage(ctx context.Context) error {
 	return d.step(ctx, "Another image, one replica after the other", `The same gateway under another name: every pod
-		is replaced. A replica that is told to stop leaves the Service, and ends when its last stream has.`,
+		is replaced. A replica that has to stop leaves the Service, and ends after its last stream.`,
 		func(ctx context.Context) (string, error) {
 			drained, err := d.load.ChangeImage(ctx, d.cluster.Images.Next)
 			return fmt.Sprintf("%d replicas drained, with up to %d streams open on them",
@@ -67,8 +67,8 @@ func (d *demo) changeImage(ctx context.Context) error {
 }
 
 func (d *demo) scaleDown(ctx context.Context) error {
-	title := fmt.Sprintf("%d clients go home, and the replicas with them", scenario.Streams-scenario.RemainingStreams)
-	return d.step(ctx, title, `The others stream on. The autoscaler takes replicas away again, those with the fewest
+	title := fmt.Sprintf("%d clients leave, and the replicas with them", scenario.Streams-scenario.RemainingStreams)
+	return d.step(ctx, title, `The others keep streaming. The autoscaler removes replicas again, those with the fewest
 		streams first.`,
 		func(ctx context.Context) (string, error) {
 			drained, err := d.load.ScaleDown(ctx)
@@ -79,7 +79,7 @@ func (d *demo) scaleDown(ctx context.Context) error {
 
 func (d *demo) count(ctx context.Context) error {
 	return d.step(ctx, "The count", `Every client has checked that it got every token, once and in order, and a proper end.
-		The gateways count for themselves which streams a vanished replica had open.`,
+		The gateways themselves count the streams that a vanished replica had open.`,
 		func(ctx context.Context) (string, error) {
 			tally, err := d.load.Finish(ctx)
 			if err != nil {

@@ -38,7 +38,7 @@ func play(ctx context.Context, n *narrator, cluster *scenario.Cluster) error {
 }
 
 const lookAround = `
-All of it held. The cluster goes on running; look around with
+All checks passed. The cluster keeps running; look around with
 
     build/bin/cluster exec -- kubectl get llms -A
     build/bin/cluster exec -- kubectl -n %[1]s describe llms %[2]s
@@ -62,7 +62,7 @@ func (d *demo) inTime(context.Context) error {
 func seconds(took time.Duration) string { return fmt.Sprintf("%.1f s", took.Seconds()) }
 
 func (d *demo) install(ctx context.Context) error {
-	return d.step(ctx, "The operator, with Helm", `The chart brings the kind LLMService, the operator, and the API through
+	return d.step(ctx, "The operator, with Helm", `The chart installs the kind LLMService, the operator, and the API through
 		which Kubernetes' own autoscaler reads how many requests are in flight.`,
 		func(ctx context.Context) (string, error) {
 			_, err := d.cluster.Install(ctx)
@@ -72,8 +72,8 @@ func (d *demo) install(ctx context.Context) error {
 
 func (d *demo) apply(ctx context.Context) error {
 	return d.step(ctx, "An LLMService", `One manifest, `+scenario.SampleFile+`, describes a route, its schema and its
-		prompt. The operator makes a Deployment of gateways of it, with all that belongs to one. What stands for the
-		model is a scripted server.`,
+		prompt. The operator turns it into a Deployment of gateways, with everything that belongs to one. A
+		scripted server plays the model.`,
 		func(ctx context.Context) (seen string, err error) {
 			if err := d.clear(ctx); err != nil {
 				return "", err
@@ -101,8 +101,8 @@ func (d *demo) clear(ctx context.Context) error {
 }
 
 func (d *demo) stream(ctx context.Context) error {
-	return d.step(ctx, "A chat, token by token", `The gateway forwards each token as it comes: the first one reaches the
-		client before the model has made the last.`,
+	return d.step(ctx, "A chat, token by token", `The gateway forwards each token as it arrives: the first one reaches the
+		client before the model has produced the last.`,
 		func(ctx context.Context) (string, error) {
 			seen, err := scenario.StreamTokenByToken(ctx, d.upstream, scenario.Ask(d.url))
 			return fmt.Sprintf("first token after %d ms, with %d of %d tokens produced; all of them after %s",
@@ -111,7 +111,7 @@ func (d *demo) stream(ctx context.Context) error {
 }
 
 func (d *demo) refuse(ctx context.Context) error {
-	return d.step(ctx, "A bad body", `The manifest has the schema of a request; what does not match it never reaches the
+	return d.step(ctx, "A bad body", `The manifest has the schema of a request; a body that breaks it never reaches the
 		model, and the answer, in FastAPI's form, names the field.`,
 		func(ctx context.Context) (string, error) {
 			found, err := scenario.Violations(ctx, d.url+scenario.SampleRoute, []byte(`{"question": 7}`))

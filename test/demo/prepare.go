@@ -23,7 +23,7 @@ func prepare(ctx context.Context, n *narrator) error {
 
 	var cluster *stage.Cluster
 	err = n.step(ctx, "A real Kubernetes", `One node with etcd, API server, scheduler, kubelet and containerd, in a network
-		namespace of this machine: nothing outside of it is touched.`,
+		namespace of this machine: it touches nothing outside.`,
 		func(ctx context.Context) (string, error) {
 			if cluster, err = stage.BuildCluster(ctx, root, &log); err != nil {
 				return "", err

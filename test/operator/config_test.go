@@ -231,7 +231,7 @@ func TestMissingSecret(t *testing.T) {
 	file := config.SecretFile{Secret: "keys", Key: "openai"}
 	a.set(func(status *report.Status) { status.Secrets = []report.SecretState{{SecretFile: file}} })
 	message := s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/SecretMissing")
-	if want := `Not there: pod assistant-a: key "openai" of Secret "keys"`; message != want {
+	if want := `Missing: pod assistant-a: key "openai" of Secret "keys"`; message != want {
 		t.Errorf("message %q, want %q", message, want)
 	}
 	a.set(func(status *report.Status) { status.Secrets = []report.SecretState{{SecretFile: file, Loaded: true}} })
@@ -247,7 +247,7 @@ func TestARefusedKey(t *testing.T) {
 	key := report.RefusedKey{Upstream: "fast", SecretFile: config.SecretFile{Secret: "keys", Key: "openai"}, Since: since}
 	a.set(func(status *report.Status) { status.RefusedKeys = []report.RefusedKey{key} })
 	message := s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/KeyRefused")
-	if want := `By 401 or 403, upstream "fast" refuses key "openai" of Secret "keys"`; message != want {
+	if want := `With 401 or 403, upstream "fast" refuses key "openai" of Secret "keys"`; message != want {
 		t.Errorf("message %q, want %q", message, want)
 	}
 	s.awaitNudge("assistant-a", "refused-10.1")

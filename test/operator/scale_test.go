@@ -136,7 +136,7 @@ func TestReportsCutStreams(t *testing.T) {
 	if got.Pod != "assistant-a" || got.Count != 3 || got.Reason != "Lost" {
 		t.Errorf("lastCut = %+v, want 3 streams of pod assistant-a, Lost", got)
 	}
-	if event := s.awaitEvent(service, "StreamsCut"); event.Note != "Pod assistant-a left 3 streams without an end (Lost)" {
+	if event := s.awaitEvent(service, "StreamsCut"); event.Note != "Pod assistant-a ended with 3 open streams (Lost)" {
 		t.Errorf("event %q", event.Note)
 	}
 }

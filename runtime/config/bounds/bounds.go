@@ -130,7 +130,7 @@ func (s *survey) spendCalls(path string, budget int) {
 	case budget < 1:
 	case calls.Min > budget:
 		s.unmeetable = append(s.unmeetable,
-			config.FieldErrorf(path, "is %d, but each successful answer takes at least %s calls", budget, count(calls.Min)))
+			config.FieldErrorf(path, "is %d, but each successful answer needs at least %s calls", budget, count(calls.Min)))
 	case calls.Max > budget:
 		s.warnf(path, "is %d, and the steps may make more calls: then the request fails", budget)
 	}
@@ -145,7 +145,7 @@ func (s *survey) spendTokens(budget int) {
 	tokens := &s.bounds.Tokens
 	if budget == 0 {
 		for _, path := range s.boundless {
-			s.warnf(path, "sets no max_tokens or max_completion_tokens, and the route no budget.maxTokens: its tokens are not bounded")
+			s.warnf(path, "sets neither max_tokens nor max_completion_tokens, and the route has no budget.maxTokens: its tokens are not limited")
 		}
 		return
 	}

@@ -78,7 +78,7 @@ func TestBounds(t *testing.T) {
 			"", "1m0s 1-6 42",
 		},
 		"max_completion_tokens":    {"", step(strings.Replace(chatOne, "max_tokens", "max_completion_tokens", 1)), "", "10s 1-1 7"},
-		"no max_tokens":            {"", step(strings.Replace(chatOne, `"parameters":{"max_tokens":7}`, silence, 1)), "", "10s 1-1 unlimited"},
+		"neither max_tokens":       {"", step(strings.Replace(chatOne, `"parameters":{"max_tokens":7}`, silence, 1)), "", "10s 1-1 unlimited"},
 		"max_tokens by a template": {"", step(strings.Replace(chatOne, "7", `"${7}"`, 1)), "", "10s 1-1 unlimited"},
 		"one of two without":       {"", step(chatOne) + "," + step(strings.Replace(chatOne, `"parameters":{"max_tokens":7}`, silence, 1)), "", "20s 2-2 unlimited"},
 		"a budget of tokens":       {"", step(strings.Replace(chatTwo, `"parameters":{"max_tokens":7}`, silence, 1)), `"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "20s 1-2 5"},
@@ -226,7 +226,7 @@ func TestUnmeetable(t *testing.T) {
 		"fine": {"", step(chatOne), "", "", ""},
 		"too few calls": {
 			"", step(chatOne) + `,` + step(chatOne), `"budget":{"maxCalls":1,"maxBytes":1},`,
-			"routes[0].budget.maxCalls: is 1, but each successful answer takes at least 2 calls", "",
+			"routes[0].budget.maxCalls: is 1, but each successful answer needs at least 2 calls", "",
 		},
 		"just enough calls": {"", step(chatOne) + `,` + step(chatOne), `"budget":{"maxCalls":2,"maxBytes":1},`, "", ""},
 		"calls that may not suffice": {
@@ -243,11 +243,11 @@ func TestUnmeetable(t *testing.T) {
 		},
 		"a fallback after the route's end": {
 			"", gathered("Fallback", `,"fallback":{"firstToken":"5s"}`, chatOne, chatOne), `"timeout":"4s",`,
-			"routes[0].steps[0].gather.fallback.firstToken: is 5s, but routes[0].timeout ends it after 4s", "branches[1]: may never be tried: those before it may take 5s",
+			"routes[0].steps[0].gather.fallback.firstToken: is 5s, but routes[0].timeout ends it after 4s", "branches[1]: may never be tried: the branches before it may take 5s",
 		},
 		"the last fallback after the route's end": {
 			"", gathered("Fallback", `,"fallback":{"firstToken":"3s"}`, chatOne, chatOne, chatOne), `"timeout":"6s",`,
-			"", "routes[0].steps[0].gather.branches[2]: may never be tried: those before it may take 6s, and routes[0].timeout ends it after 6s",
+			"", "routes[0].steps[0].gather.branches[2]: may never be tried: the branches before it may take 6s, and routes[0].timeout ends it after 6s",
 		},
 		"a hedge in a function": {
 			`{"name":"f","timeout":"1s","steps":[` + gathered("First", `,"first":{"hedgeDelay":"2s"}`, chatOne, chatOne) + `],"output":1}`,
@@ -259,16 +259,16 @@ func TestUnmeetable(t *testing.T) {
 			step(`"call":{"function":"f"},"timeout":"1s"`), "", "", "",
 		},
 		"a hedge that nothing outlasts": {
-			"", gathered("First", `,"first":{"hedgeDelay":"10s"}`, chatOne, chatOne), "", "", "hedgeDelay: is 10s and never comes: each branch ends before",
+			"", gathered("First", `,"first":{"hedgeDelay":"10s"}`, chatOne, chatOne), "", "", "hedgeDelay: is 10s but has no effect: each branch ends before it",
 		},
 		"a first token that nothing outlasts": {
-			"", gathered("Fallback", `,"fallback":{"firstToken":"10s"}`, chatOne, chatOne), "", "", "firstToken: is 10s and never comes: each branch ends before",
+			"", gathered("Fallback", `,"fallback":{"firstToken":"10s"}`, chatOne, chatOne), "", "", "firstToken: is 10s but has no effect: each branch ends before it",
 		},
 		"a timeout after the route's": {
-			"", step(chatTwo + `,"timeout":"9s"`), `"timeout":"9s",`, "", "routes[0].steps[0].timeout: is 9s and never comes: routes[0].timeout ends it after 9s",
+			"", step(chatTwo + `,"timeout":"9s"`), `"timeout":"9s",`, "", "routes[0].steps[0].timeout: is 9s but has no effect: routes[0].timeout ends it after 9s",
 		},
 		"a timeout after the work": {
-			"", step(chatOne + `,"timeout":"11s"`), "", "", "routes[0].steps[0].timeout: is 11s and never comes: what it bounds takes at most 10s",
+			"", step(chatOne + `,"timeout":"11s"`), "", "", "routes[0].steps[0].timeout: is 11s but has no effect: everything inside it takes at most 10s",
 		},
 		"a timeout as long as the work": {"", step(chatOne + `,"timeout":"10s"`), "", "", ""},
 		"a fallback that may stream for long": {
@@ -276,19 +276,19 @@ func TestUnmeetable(t *testing.T) {
 		},
 		"a branch's timeout after the step's": {
 			"", strings.Replace(gathered("All", "", chatTwo+`,"timeout":"5s"`, chatOne), `"gather"`, `"timeout":"5s","gather"`, 1), "",
-			"", "routes[0].steps[0].gather.branches[0].timeout: is 5s and never comes: routes[0].steps[0].timeout ends it after 5s",
+			"", "routes[0].steps[0].gather.branches[0].timeout: is 5s but has no effect: routes[0].steps[0].timeout ends it after 5s",
 		},
 		"a branch's timeout after its turn": {
 			"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatTwo+`,"timeout":"2s"`, chatOne), "",
-			"", "routes[0].steps[0].gather.branches[0].timeout: is 2s and never comes: routes[0].steps[0].gather.fallback.firstToken ends it after 2s",
+			"", "routes[0].steps[0].gather.branches[0].timeout: is 2s but has no effect: routes[0].steps[0].gather.fallback.firstToken ends it after 2s",
 		},
 		"an item's timeout after the step's": {
 			"", step(`"timeout":"1s","forEach":{"items":"${[]}","maxItems":2,"maxParallel":2,"do":{"timeout":"2s",` + chatOne + `}}`), "",
-			"", "routes[0].steps[0].forEach.do.timeout: is 2s and never comes: routes[0].steps[0].timeout",
+			"", "routes[0].steps[0].forEach.do.timeout: is 2s but has no effect: routes[0].steps[0].timeout",
 		},
 		"a function's timeout after its work": {
 			`{"name":"f","timeout":"11s","steps":[` + step(chatOne) + `],"output":1}`, step(`"call":{"function":"f"}`), "",
-			"", "functions[0].timeout: is 11s and never comes: what it bounds takes at most 10s",
+			"", "functions[0].timeout: is 11s but has no effect: everything inside it takes at most 10s",
 		},
 		// The route's timeout ends with the first content.
 		"a stream's timeout": {"", step(chatOne + `,"timeout":"1m"`), `"timeout":"9s","response":{"stream":"s"},`, "", ""},
@@ -304,7 +304,7 @@ func TestUnmeetable(t *testing.T) {
 			`"timeout":"4s","response":{"events":{"steps":["g.a"]}},`, "hedgeDelay: is 5s, but routes[0].timeout", "branches[1]: may never be tried",
 		},
 		"unlimited tokens": {
-			"", step(strings.Replace(chatOne, `"parameters":{"max_tokens":7}`, silence, 1)), "", "", "routes[0].steps[0].chat.parameters: sets no max_tokens",
+			"", step(strings.Replace(chatOne, `"parameters":{"max_tokens":7}`, silence, 1)), "", "", "routes[0].steps[0].chat.parameters: sets neither max_tokens",
 		},
 		"unlimited tokens within a budget": {
 			"", step(strings.Replace(chatOne, `"parameters":{"max_tokens":7}`, silence, 1)), `"budget":{"maxCalls":1,"maxTokens":1,"maxBytes":1},`, "", "",

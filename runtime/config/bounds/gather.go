@@ -142,7 +142,7 @@ func (w walk) checkDelay(path string, d config.Duration, due bool, so string) {
 		w.unmeetable = append(w.unmeetable,
 			config.FieldErrorf(path, "is %s, but %s ends it after %s: %s", short(d), w.limit.path, short(w.limit.after), so))
 	case !due:
-		w.warnf(path, "is %s and never comes: each branch ends before", short(d))
+		w.warnf(path, "is %s but has no effect: each branch ends before it", short(d))
 	}
 }
 
@@ -150,7 +150,7 @@ func (w walk) checkDelay(path string, d config.Duration, due bool, so string) {
 func (w walk) checkStarts(p *Part, starts []Latency) {
 	for i := range p.Parts {
 		if start := starts[i]; w.limit.endsBy(start.Max) || start.Unlimited && w.limit.after > 0 {
-			w.warnf(p.Parts[i].Path, "may never be tried: those before it may take %s, and %s ends it after %s",
+			w.warnf(p.Parts[i].Path, "may never be tried: the branches before it may take %s, and %s ends it after %s",
 				start, w.limit.path, short(w.limit.after))
 			return
 		}

@@ -117,9 +117,9 @@ func (w walk) guard(p *Part, when string, timeout config.Duration, o *config.OnE
 func (w walk) checkTimeout(p *Part, timeout config.Duration) {
 	switch {
 	case w.limit.endsBy(timeout):
-		w.warnf(p.Path+".timeout", "is %s and never comes: %s ends it after %s", short(timeout), w.limit.path, short(w.limit.after))
+		w.warnf(p.Path+".timeout", "is %s but has no effect: %s ends it after %s", short(timeout), w.limit.path, short(w.limit.after))
 	case !p.Latency.Unlimited && p.Latency.Max < timeout:
-		w.warnf(p.Path+".timeout", "is %s and never comes: what it bounds takes at most %s", short(timeout), p.Latency)
+		w.warnf(p.Path+".timeout", "is %s but has no effect: everything inside it takes at most %s", short(timeout), p.Latency)
 	}
 }
 

@@ -161,7 +161,7 @@ func TestValidate(t *testing.T) {
 		"routes[0].steps[0].name": {func(c *config.Config) {
 			c.Routes[0].Steps[0].Name = ""
 			c.Routes[0].Response = &config.Response{Body: []byte(`1`)}
-		}, "no name"},
+		}, "not a valid name"},
 		"routes[0].steps[0]":                          {func(c *config.Config) { c.Routes[0].Steps[0].Chat = nil }, "no kind"},
 		"routes[0].steps[0].chat.upstream":            {func(c *config.Config) { c.Routes[0].Steps[0].Chat.Upstream = "slow" }, `no upstream "slow"`},
 		"routes[0].steps[0].chat.messages":            {func(c *config.Config) { c.Routes[0].Steps[0].Chat.Messages = nil }, "at least one"},
@@ -217,7 +217,7 @@ func TestValidateEndpoints(t *testing.T) {
 // A config is held against its bounds once nothing else is wrong with it.
 func TestValidateRefusesTheUnmeetable(t *testing.T) {
 	for upstream, want := range map[string]string{
-		"fast": "routes[0].budget.maxCalls: is 1, but each successful answer takes at least 2 calls",
+		"fast": "routes[0].budget.maxCalls: is 1, but each successful answer needs at least 2 calls",
 		"none": `routes[0].steps[1].chat.upstream: there is no upstream "none"`,
 	} {
 		c := valid()

@@ -47,7 +47,7 @@ func (v *validator) service(c *config.Config) {
 		v.addf("service.name", "is required")
 	}
 	if c.Runtime.MaxInFlight < 0 {
-		v.addf("runtime.maxInFlight", "is %d, want at least 1, or 0 for what memory allows", c.Runtime.MaxInFlight)
+		v.addf("runtime.maxInFlight", "is %d, want at least 1, or 0 for the number that memory allows", c.Runtime.MaxInFlight)
 	}
 	if limit := c.Runtime.BodyLimit(); limit < config.MinRequestBodyLimit || limit > config.MaxRequestBodyLimit {
 		v.addf("runtime.requestBodyLimit", "is %d bytes, want %d to %d", limit, config.MinRequestBodyLimit, config.MaxRequestBodyLimit)
@@ -94,7 +94,7 @@ func (v *validator) endpoint(path, raw string) {
 	case u.Hostname() == "":
 		v.addf(path, "%q has no host", raw)
 	case u.User != nil:
-		v.addf(path, "holds user information; credentials belong to auth")
+		v.addf(path, "contains user information; put credentials into auth")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		v.addf(path, "has a query or fragment; want a base URL, to which paths are appended")
 	}

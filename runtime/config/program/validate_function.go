@@ -28,7 +28,7 @@ func (v *validator) allFunctions(functions []config.Function) []*Function {
 		all[i] = f
 		switch name := f.config.Name; {
 		case !identifier.MatchString(name):
-			v.addf(f.path+".name", "%q is no name, want a letter, then letters, digits and underscores", name)
+			v.addf(f.path+".name", "%q is not a valid name, want a letter, then letters, digits and underscores", name)
 		case v.functions[name] != nil:
 			v.addf(f.path+".name", "%q is the name of another function", name)
 			f.read = true

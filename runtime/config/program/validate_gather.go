@@ -66,7 +66,7 @@ func (g gathering) AllSettled() expr.Type {
 	failures := map[string]expr.Type{}
 	for i, b := range g.gather.Branches {
 		if b.Name == "errors" {
-			g.addf(config.Item(g.path+".branches", i)+".name", "errors is the name of what went wrong")
+			g.addf(config.Item(g.path+".branches", i)+".name", "errors is the name of the member that holds the errors of branches")
 		}
 		failures[b.Name] = expr.Optional(errorType)
 	}
@@ -100,7 +100,7 @@ func (g gathering) winner() expr.Type {
 func (g gathering) Vote() expr.Type {
 	path, value, vote := g.path+".vote", common(g.results), g.gather.Vote
 	if vote == nil {
-		g.addf(path, "is required where the strategy is Vote")
+		g.addf(path, "is required when the strategy is Vote")
 		return expr.Dyn
 	}
 	g.gather.VoteKey, _ = g.expression(path+".key", vote.Key, g.at.with("result", value), expr.String)
@@ -122,7 +122,7 @@ func (v *validator) settings(path string, g *config.Gather) {
 			continue
 		}
 		if member, set := s.Own(g); set {
-			v.addf(path+"."+member, "has no use where the strategy is %s", g.Strategy)
+			v.addf(path+"."+member, "is not allowed when the strategy is %s", g.Strategy)
 		}
 	}
 }
@@ -132,7 +132,7 @@ func (v *validator) branch(path string, how config.Strategy, b *config.Branch, a
 	inner.inRoute = false
 	compiled := &Branch{Name: b.Name, Required: how.MustSucceed(b), Guard: v.guard(path, b.When, b.Timeout, &inner)}
 	if b.Required != nil && how.Needed != nil {
-		v.addf(path+".required", "has no use where the strategy is %s", how.Name)
+		v.addf(path+".required", "is not allowed when the strategy is %s", how.Name)
 	}
 	result := v.action(path, &b.Action, &inner)
 	compiled.Work = result.work
@@ -140,7 +140,7 @@ func (v *validator) branch(path string, how config.Strategy, b *config.Branch, a
 	if how.Needed == nil {
 		skipped = skipped || !compiled.Required
 	} else if b.OnError != nil {
-		v.addf(path+".onError", "has no use where the strategy is %s, which tells branches apart by their success", how.Name)
+		v.addf(path+".onError", "is not allowed when the strategy is %s, which selects branches by their success", how.Name)
 	}
 	var gives expr.Type
 	compiled.OnError, gives = v.settled(path+".onError", b.OnError, skipped, result.gives, &inner)

@@ -44,7 +44,7 @@ func (v *validator) headers(path string, headers map[string]string) {
 		case !fieldName.MatchString(name):
 			v.addf(path+"."+name, "is not the name of a header")
 		case lower == "authorization":
-			v.addf(path+"."+name, "may not be set here; credentials belong to the upstream's auth")
+			v.addf(path+"."+name, "may not be set here; put credentials into the upstream's auth")
 		case slices.Contains(ownHeaders, lower):
 			v.addf(path+"."+name, "may not be set here, the gateway sets it")
 		}

@@ -39,7 +39,7 @@ func (v *validator) satisfies(path string, known any, s *schema.Schema, of strin
 		places, messages[place] = append(places, place), wrong.Msg
 	}
 	for _, place := range places {
-		v.addf(place, "%s does not allow this, whatever is sent: %s", of, messages[place])
+		v.addf(place, "%s never allows this value: %s", of, messages[place])
 	}
 }
 
@@ -86,7 +86,7 @@ func (v *validator) fits(path string, f *ForEach) {
 	}
 	value, _ := f.Items.Constant(v.known.constants)
 	if list, ok := value.([]any); ok && len(list) > f.MaxItems {
-		v.addf(path, "gives %d items, whatever is sent; want at most maxItems, which is %d", len(list), f.MaxItems)
+		v.addf(path, "always has %d items; want at most maxItems, which is %d", len(list), f.MaxItems)
 	}
 }
 

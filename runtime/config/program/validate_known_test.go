@@ -44,14 +44,14 @@ func TestWhatIsKnownToFailIsRefused(t *testing.T) {
 	const in = "routes[0].steps[0]."
 	for _, tt := range []struct{ steps, response, path, want string }{
 		// Constants, wherever an expression may stand.
-		{"", `{"body":"${1/0}"}`, "routes[0].response.body", "column 3: always fails, whatever is sent, since it divides by zero"},
-		{"", `{"body":{"a":["${[1][5]}"]}}`, "routes[0].response.body.a[0]", "index that is not there"},
+		{"", `{"body":"${1/0}"}`, "routes[0].response.body", "column 3: always fails, because it divides by zero"},
+		{"", `{"body":{"a":["${[1][5]}"]}}`, "routes[0].response.body.a[0]", "index that does not exist"},
 		{`{"name":"s","set":{"value":"${int('x')}"}}`, "", in + "set.value", "no such form"},
 		{`{"name":"s","when":"${1/0 > 1}","set":{"value":1}}`, "", in + "when", "divides by zero"},
 		{`{"name":"s","set":{"value":1},"onError":{"value":"${1/0}"}}`, "", in + "onError.value", "divides by zero"},
 		{`{"name":"s","respond":{"status":200,"body":"${[][0]}"}}`, "", in + "respond.body", "index"},
 		{`{"name":"s","forEach":{"items":"${[1/0]}","maxItems":2,"maxParallel":1,"do":{"call":{"function":"anything"}}}}`, "", in + "forEach.items", "divides"},
-		{`{"name":"s","forEach":{"items":"${[1,2,3]}","maxItems":2,"maxParallel":1,"do":{"call":{"function":"anything"}}}}`, "", in + "forEach.items", "gives 3 items, whatever is sent; want at most maxItems, which is 2"},
+		{`{"name":"s","forEach":{"items":"${[1,2,3]}","maxItems":2,"maxParallel":1,"do":{"call":{"function":"anything"}}}}`, "", in + "forEach.items", "always has 3 items; want at most maxItems, which is 2"},
 		{chat(`"messages":[{"role":"user","content":"a ${[1][1]}"}]`), "", in + "chat.messages[0].content", "index"},
 		{chat(asks + `"parameters":{"seed":"${1/0}"}`), "", in + "chat.parameters.seed", "divides"},
 		{web(`"path":"/a/${'..'}/b"`), "", in + "http.path", "makes a segment of the path empty, . or .."},
@@ -62,7 +62,7 @@ func TestWhatIsKnownToFailIsRefused(t *testing.T) {
 		{web(`"path":"/","headers":{"X-A":"a\r\n${request.body.s}"}`), "", in + "http.headers.X-A", "control characters"},
 		{web(`"path":"/","headers":{"X-A":"${request.body.s + 'a'} ${'\\n'}"}`), "", in + "http.headers.X-A", "column 27: has control"},
 		// What a function is called with.
-		{call(`{}`), "", in + "call.input.n", "functions[0].input does not allow this, whatever is sent: Field required"},
+		{call(`{}`), "", in + "call.input.n", "functions[0].input never allows this value: Field required"},
 		{`{"name":"s","call":{"function":"int"}}`, "", in + "call.input.n", "Field required"},
 		{call(`{"n":"five"}`), "", in + "call.input.n", "valid integer"},
 		{call(`{"n":10}`), "", in + "call.input.n", "less than or equal to 9"},
@@ -77,7 +77,7 @@ func TestWhatIsKnownToFailIsRefused(t *testing.T) {
 		{`{"name":"s","forEach":{"items":"${request.body.l}","maxItems":2,"maxParallel":1,"do":{"call":{"function":"int","input":{"n":"${item}"}}}}}`, "", in + "forEach.do.call.input.n", "valid integer"},
 		{`{"name":"s","agent":{"upstream":"fast",` + asks + `"tools":["text"],"maxTurns":1,"maxParallel":1}}`, "", in + "agent.tools[0]", "valid string"},
 		// What a model is asked.
-		{chat(asks + `"parameters":{"temperature":"hot"}`), "", in + "chat.parameters.temperature", "OpenAI's API does not allow this, whatever is sent: Input should be a valid number"},
+		{chat(asks + `"parameters":{"temperature":"hot"}`), "", in + "chat.parameters.temperature", "OpenAI's API never allows this value: Input should be a valid number"},
 		{chat(asks + `"parameters":{"max_tokens":"${request.body.s}"}`), "", in + "chat.parameters.max_tokens", "valid integer"},
 		{chat(asks + `"parameters":{"seed":1.5}`), "", in + "chat.parameters.seed", "valid integer"},
 		{chat(asks + `"parameters":{"stop":7}`), "", in + "chat.parameters.stop", "valid"},
@@ -88,7 +88,7 @@ func TestWhatIsKnownToFailIsRefused(t *testing.T) {
 		{`{"name":"s","embeddings":{"upstream":"fast","input":"${request.body.n}"}}`, "", in + "embeddings.input", "string"},
 		{`{"name":"s","embeddings":{"upstream":"fast","input":"x","parameters":{"dimensions":"many"}}}`, "", in + "embeddings.parameters.dimensions", "valid integer"},
 		// What a route promises.
-		{"", promise(`{"type":"object","properties":{"n":{"type":"integer"}}}`, `{"n":"x"}`), "routes[0].response.body.n", "routes[0].response.schema does not allow this"},
+		{"", promise(`{"type":"object","properties":{"n":{"type":"integer"}}}`, `{"n":"x"}`), "routes[0].response.body.n", "routes[0].response.schema never allows this value"},
 		{"", promise(`{"type":"object","properties":{"n":{"type":"integer"}}}`, `{"n":"${request.body.s}"}`), "routes[0].response.body.n", "valid integer"},
 		{"", promise(`{"type":"object","required":["n"]}`, `{"m":"${request.body.any}"}`), "routes[0].response.body.n", "Field required"},
 		{"", promise(`{"type":"array"}`, `"${request.body.s}"`), "routes[0].response.body", "valid list"},

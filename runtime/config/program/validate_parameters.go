@@ -154,7 +154,7 @@ func (v *validator) reports(path string, a *config.Action) {
 		path += "." + includeUsage
 	}
 	v.addf(path,
-		"would leave the stream's tokens uncounted, which budget.maxTokens needs; want include_usage: true, or nothing said of it")
+		"would leave the stream's tokens uncounted, but budget.maxTokens needs the count; want include_usage: true, or no such member")
 }
 
 // limitable checks the steps, and the functions that they call.
@@ -164,7 +164,7 @@ func (v *validator) limitable(path string, steps []config.Step, route string) {
 		tokens, completion := member(parameters, "max_tokens"), member(parameters, "max_completion_tokens")
 		if tokens.Kind() == 'n' && (completion == nil || completion.Kind() == 'n') {
 			v.addf(path+"."+kind+".parameters.max_tokens",
-				"would leave answers without the limit that %s.budget.maxTokens sets; want max_completion_tokens beside it, or no null", route)
+				"would leave answers without the limit that %s.budget.maxTokens sets; want max_completion_tokens as well, or no null", route)
 		}
 	})
 }

@@ -81,10 +81,10 @@ func (v *validator) streamed(path string, r *config.Route) {
 	raced := s.Gather != nil && s.Gather.How().Races() && allComplete(s.Gather)
 	switch {
 	case i != len(r.Steps)-1:
-		v.addf(path+".response.stream", "%q is not the last step; what follows it could not change the answer", s.Name)
+		v.addf(path+".response.stream", "%q is not the last step; later steps could not change the answer", s.Name)
 	case !completes(&s.Action) && !raced:
 		v.addf(path+".response.stream",
-			"%q gives no tokens, want a chat, an agent, or a gather of these with the strategy First or Fallback", s.Name)
+			"%q has no tokens, want a chat, an agent, or a gather of these with the strategy First or Fallback", s.Name)
 	case s.When != "":
 		v.addf(here+".when", "would leave nothing to stream")
 	case raced && s.Gather.MayBeSkipped():
@@ -101,7 +101,7 @@ func (v *validator) streamed(path string, r *config.Route) {
 func (v *validator) noAnswers(path string, steps []config.Step, from int, because string) {
 	for i := from; i < len(steps); i++ {
 		if s := &steps[i]; s.Respond != nil || s.OnError != nil && s.OnError.Respond != nil {
-			v.addf(config.Item(path+".steps", i), "may answer with a status of its own, but %s begins the answer before", because)
+			v.addf(config.Item(path+".steps", i), "may answer with its own status, but %s begins the answer earlier", because)
 		}
 	}
 }
@@ -112,18 +112,18 @@ var ownEvents = []string{"progress", "result", "done", "error"}
 func (v *validator) events(path string, r *config.Route) {
 	here, e := path+".response.events", r.Response.Events
 	if len(e.Steps) == 0 && !e.Progress && r.Response.Body == nil {
-		v.addf(here, "is empty, want steps, progress, or a body beside it")
+		v.addf(here, "is empty, want steps, progress, or a body next to it")
 	}
 	first := len(r.Steps)
 	for i, name := range e.Steps {
 		at := config.Item(here+".steps", i)
 		switch step, ok := source(r.Steps, name); {
 		case slices.Contains(e.Steps[:i], name):
-			v.addf(at, "%q is there already", name)
+			v.addf(at, "%q is listed twice", name)
 		case slices.Contains(ownEvents, name):
 			v.addf(at, "%q is the name of the gateway's own event", name)
 		case !ok:
-			v.addf(at, "%q is no chat or agent step, nor a gather's branch of these as GATHER.BRANCH", name)
+			v.addf(at, "%q is not a chat or agent step, or such a branch of a gather as GATHER.BRANCH", name)
 		default:
 			first = min(first, step)
 		}

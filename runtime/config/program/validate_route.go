@@ -99,7 +99,7 @@ func (v *validator) parameter(path string, p *config.Parameter, options []schema
 	case !slices.Contains(places, p.In):
 		v.addf(path+".in", "%q, want one of %s", p.In, strings.Join(places, ", "))
 	case p.In == config.InPath && !identifier.MatchString(p.Name):
-		v.addf(path+".name", "%q is no name, want a letter, then letters, digits and underscores", p.Name)
+		v.addf(path+".name", "%q is not a valid name, want a letter, then letters, digits and underscores", p.Name)
 	case p.In == config.InHeader && !fieldName.MatchString(p.Name):
 		v.addf(path+".name", "%q is not the name of a header", p.Name)
 	case p.Name == "":

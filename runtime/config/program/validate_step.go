@@ -128,7 +128,7 @@ func (v *validator) settled(
 			compiled.Value, instead = v.tree(path+".value", o.Value, at.failed())
 			result = common([]expr.Type{result, instead})
 		case !at.inRoute:
-			v.addf(path+".respond", "stands in a route's steps only, want continue or value")
+			v.addf(path+".respond", "is allowed only in a route's steps, want continue or value")
 		default:
 			compiled.Respond = v.answer(path+".respond", o.Respond, at.failed())
 		}
@@ -197,7 +197,7 @@ func (v *validator) messages(path string, messages []config.Message, at *place) 
 		m, here := &messages[i], config.Item(path, i)
 		switch {
 		case m.History != "" && (m.Role != "" || m.Content != ""):
-			v.addf(here, "has history and a message of its own, want one of them")
+			v.addf(here, "has both history and a role or content, want one of them")
 		case m.History != "":
 			history, _ := v.expression(here+".history", m.History, at, expr.List(expr.Dyn))
 			if compiled[i].History = history; history != nil {
@@ -238,12 +238,12 @@ func (v *validator) agent(path string, a *config.Agent, at *place) typedWork {
 	for i, name := range a.Tools {
 		here := config.Item(path+".tools", i)
 		if slices.Contains(a.Tools[:i], name) {
-			v.addf(here, "%q is there already", name)
+			v.addf(here, "%q is listed twice", name)
 		}
 		before := len(v.errs)
 		v.called(here, name)
 		if f := v.functions[name]; f != nil && len(v.errs) == before {
-			v.satisfies(here, schema.UnknownOf("object"), f.compiled.Input, f.path+".input, of a tool an object,")
+			v.satisfies(here, schema.UnknownOf("object"), f.compiled.Input, f.path+".input, which must be an object for a tool,")
 			compiled.Tools = append(compiled.Tools, f.compiled)
 		}
 	}
@@ -267,7 +267,7 @@ func (v *validator) set(path string, s *config.Set, at *place) typedWork {
 // answer reads an answer that ends the route.
 func (v *validator) answer(path string, r *config.Respond, at *place) *Respond {
 	if !at.inRoute {
-		v.addf(path, "stands in a route's steps only")
+		v.addf(path, "is allowed only in a route's steps")
 	}
 	v.between(path+".status", r.Status, 200, 599)
 	body, _ := v.tree(path+".body", r.Body, at)
@@ -297,7 +297,7 @@ func (v *validator) forEach(path string, f *config.ForEach, at *place) typedWork
 // name checks what templates call something.
 func (v *validator) name(path, name string, taken map[string]expr.Type, of string) {
 	if !identifier.MatchString(name) {
-		v.addf(path, "%q is no name, want a letter, then letters, digits and underscores", name)
+		v.addf(path, "%q is not a valid name, want a letter, then letters, digits and underscores", name)
 	} else if _, twice := taken[name]; twice {
 		v.addf(path, "%q is the name of another %s", name, of)
 	}

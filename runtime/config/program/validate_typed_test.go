@@ -128,7 +128,7 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 			second.Path, second.Request = "/ask/{other}", &config.Request{Parameters: []config.Parameter{{Name: "other", In: config.InPath}}}
 			second.Steps, second.Response = nil, &config.Response{Body: []byte(`1`)}
 			c.Routes = append(c.Routes, second)
-		}, "another route's"},
+		}, "belongs to another route"},
 		{"routes[2].path", func(c *config.Config) {
 			second := c.Routes[1]
 			second.Method, second.Path, second.Request = "GET", "/ask/{other}", &config.Request{Parameters: []config.Parameter{{Name: "other", In: config.InPath}}}
@@ -151,7 +151,7 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"routes[1].request.parameters[1].schema", route(func(r *config.Route) { r.Request.Parameters[1].Schema = []byte(`{"type":"object"}`) }), "object"},
 		{"routes[1].request.parameters", route(func(r *config.Route) { r.Path = "/ask/{id}/{more}" }), "want {name: more, in: Path}"},
 		{"routes[1].steps[6].name", step(6, func(s *config.Step) { s.Name = "vectors" }), "another step"},
-		{"routes[1].steps[0].name", step(0, func(s *config.Step) { s.Name = "a-b" }), "is no name"},
+		{"routes[1].steps[0].name", step(0, func(s *config.Step) { s.Name = "a-b" }), "is not a valid name"},
 		{"routes[1].steps[0]", step(0, func(s *config.Step) { s.Set = &config.Set{Value: []byte(`1`)} }), "has embeddings and set"},
 		{"routes[1].steps[0].timeout", step(0, func(s *config.Step) { s.Timeout = -1 }), "more than 0s"},
 		{"routes[1].steps[0].embeddings.upstream", step(0, func(s *config.Step) { s.Embeddings.Upstream = "search" }), "plain HTTP service"},
@@ -162,7 +162,7 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"routes[1].steps[5].onError", step(5, func(s *config.Step) { s.OnError = &config.OnError{} }), "want one of"},
 		{"routes[1].steps[5].onError.value", step(5, func(s *config.Step) { s.OnError.Value = []byte(`"${error.nope}"`) }), "code, message"},
 		{"routes[1].steps[5].agent.tools[0]", step(5, func(s *config.Step) { s.Agent.Tools[0] = "nope" }), "no function"},
-		{"routes[1].steps[5].agent.tools[1]", step(5, func(s *config.Step) { s.Agent.Tools = []string{"find", "find"} }), "already"},
+		{"routes[1].steps[5].agent.tools[1]", step(5, func(s *config.Step) { s.Agent.Tools = []string{"find", "find"} }), "is listed twice"},
 		{"routes[1].steps[5].agent.tools", step(5, func(s *config.Step) { s.Agent.Tools = nil }), "at least one"},
 		{"routes[1].steps[5].agent.maxTurns", step(5, func(s *config.Step) { s.Agent.MaxTurns = config.MaxTurns + 1 }), "from 1 to"},
 		{"routes[1].steps[5].agent.maxParallel", step(5, func(s *config.Step) { s.Agent.MaxParallel = 0 }), "from 1 to"},
@@ -173,9 +173,9 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"routes[1].steps[1].forEach.do", step(1, func(s *config.Step) { s.ForEach.Do.Action = config.Action{} }), "no kind"},
 		{"routes[1].steps[1].forEach.do.onError.respond", step(1, func(s *config.Step) {
 			s.ForEach.Do.OnError = &config.OnError{Respond: &config.Respond{Status: 200}}
-		}), "route's steps only"},
+		}), "only in a route's steps"},
 		{"routes[1].steps[2].gather.strategy", step(2, func(s *config.Step) { s.Gather.Strategy = "Any" }), "AllSettled"},
-		{"routes[1].steps[2].gather.first", step(2, func(s *config.Step) { s.Gather.First = &config.First{} }), "no use"},
+		{"routes[1].steps[2].gather.first", step(2, func(s *config.Step) { s.Gather.First = &config.First{} }), "is not allowed when"},
 		{"routes[1].steps[2].gather.branches", step(2, func(s *config.Step) { s.Gather.Branches = s.Gather.Branches[:1] }), "from 2 to"},
 		{"routes[1].steps[3].gather.branches", step(3, func(s *config.Step) {
 			s.Gather.Strategy, s.Gather.Vote = config.GatherFirst, nil
@@ -183,10 +183,10 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 				s.Gather.Branches = append(s.Gather.Branches, config.Branch{Name: "more" + string(rune('a'+i)), Action: config.Action{Chat: ask("x")}})
 			}
 		}), "from 2 to 8"},
-		{"routes[1].steps[2].gather.branches[1].name", step(2, func(s *config.Step) { s.Gather.Branches[1].Name = "errors" }), "what went wrong"},
+		{"routes[1].steps[2].gather.branches[1].name", step(2, func(s *config.Step) { s.Gather.Branches[1].Name = "errors" }), "holds the errors of branches"},
 		{"routes[1].steps[2].gather.branches[1]", step(2, func(s *config.Step) { s.Gather.Branches[1].Action = config.Action{} }), "no kind"},
-		{"routes[1].steps[3].gather.branches[0].required", step(3, func(s *config.Step) { s.Gather.Branches[0].Required = new(bool) }), "no use"},
-		{"routes[1].steps[3].gather.branches[0].onError", step(3, func(s *config.Step) { s.Gather.Branches[0].OnError = &config.OnError{Continue: &config.Continue{}} }), "no use"},
+		{"routes[1].steps[3].gather.branches[0].required", step(3, func(s *config.Step) { s.Gather.Branches[0].Required = new(bool) }), "is not allowed when"},
+		{"routes[1].steps[3].gather.branches[0].onError", step(3, func(s *config.Step) { s.Gather.Branches[0].OnError = &config.OnError{Continue: &config.Continue{}} }), "is not allowed when"},
 		{"routes[1].steps[3].gather.vote.key", step(3, func(s *config.Step) { s.Gather.Vote.Key = "${result.nope}" }), "finishReason"},
 		{"routes[1].steps[3].gather.vote.quorum", step(3, func(s *config.Step) { s.Gather.Vote.Quorum = 3 }), "from 1 to 2"},
 		{"routes[1].steps[3].gather.vote.ties", step(3, func(s *config.Step) { s.Gather.Vote.Ties = "Coin" }), "MostVotes"},
@@ -218,7 +218,7 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"routes[1].response.events.steps[0]", route(func(r *config.Route) { r.Response = &config.Response{Events: &config.Events{Steps: []string{"note"}}} }), "GATHER.BRANCH"},
 		{"routes[1].response.events.steps[1]", route(func(r *config.Route) {
 			r.Response = &config.Response{Events: &config.Events{Steps: []string{"last", "last"}}}
-		}), "already"},
+		}), "is listed twice"},
 		{"routes[1].steps[6]", route(func(r *config.Route) { r.Response = &config.Response{Events: &config.Events{Progress: true}} }), "progress begins"},
 		{"routes[1].steps[6]", route(func(r *config.Route) {
 			r.Response = &config.Response{Events: &config.Events{Steps: []string{"both.guess"}}}
@@ -229,7 +229,7 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"functions[0].steps[0].chat.messages[0].content", func(c *config.Config) { c.Functions[0].Steps[0].Chat = ask("${request.body}") }, "input"},
 		{"functions[0].steps[0].onError.respond", func(c *config.Config) {
 			c.Functions[0].Steps[0].OnError = &config.OnError{Respond: &config.Respond{Status: 200}}
-		}, "route's steps only"},
+		}, "only in a route's steps"},
 		{"functions[1].steps[0].http.upstream", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.Upstream = "fast" }, "has a model"},
 		{"functions[1].steps[0].http.method", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.Method = "TRACE" }, "GET, POST"},
 		{"functions[1].steps[0].http.path", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.Path = "/find?q=${input.q}" }, "?"},

@@ -129,7 +129,7 @@ func (e *Engine) drain(ctx context.Context, server *http.Server, l *places, endR
 	within, cancel = context.WithTimeout(ctx, relay.LastWords)
 	defer cancel()
 	if err := server.Shutdown(within); err != nil {
-		e.options.Logger.Warn("connections closed without their last words", "error", err)
+		e.options.Logger.Warn("connections closed before their last event was sent", "error", err)
 	}
 }
 

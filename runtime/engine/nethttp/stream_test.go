@@ -87,7 +87,7 @@ func TestProducedStreams(t *testing.T) {
 			},
 		},
 		{
-			name: "left without an end", want: "data: c\n\ndata: abort panic\n\n", status: 200, result: relay.StreamFailed, failure: relay.FailedPanic, content: true,
+			name: "left without its last event", want: "data: c\n\ndata: abort panic\n\n", status: 200, result: relay.StreamFailed, failure: relay.FailedPanic, content: true,
 			run: func(ctx context.Context, out relay.Sink) relay.Failure {
 				return failureOf(ctx, out.Send([]byte("data: c\n\n"), relay.Content))
 			},

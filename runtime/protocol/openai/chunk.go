@@ -85,7 +85,7 @@ func reused(buffer []byte) []byte {
 
 var (
 	errErrorEvent  = errors.New("the upstream sent an event of the type error")
-	errErrorMember = errors.New("the upstream stated an error")
+	errErrorMember = errors.New("the upstream reported an error")
 	errNoChoice    = errors.New("the end came before any choice")
 )
 

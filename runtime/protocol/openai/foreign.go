@@ -28,7 +28,7 @@ func (r *chatRequest) Chat() (*llm.Chat, *problem.Error) {
 			return
 		}
 		if !read(chat, value) {
-			wrong = problem.WrongValue(name, "of the type that the API has for it, and such as other protocols have it, too")
+			wrong = problem.WrongValue(name, "of the type that the API defines, and of a form that other protocols have, too")
 		}
 	})
 	if err != nil {

@@ -34,7 +34,7 @@ func loosely(name string) string {
 }
 
 func misspelt(name, meant string) *problem.Error {
-	const message = "A member's name is written otherwise than the API has it: it must be "
+	const message = "A member's name is not spelled as in the API: it must be "
 	e := problem.New(problem.InvalidRequest).WithMessage(message + "\"" + meant + "\".")
 	if e.Param = name; len(name) > 2*len(meant) { // of dashes there may be any number
 		e.Param = meant

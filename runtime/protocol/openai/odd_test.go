@@ -251,10 +251,10 @@ func TestTypedChunks(t *testing.T) {
 func TestTapSaysWhatIsBroken(t *testing.T) {
 	const good = ": hi\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"Tea\"}}]}\n\ndata:\n\n"
 	for _, tt := range []struct{ stream, want string }{
-		{good + "data: {\"error\":{\"message\":\"MARK\"}}\n\n", "error_event: chunk 3: the upstream stated an error"},
-		{good + "data: {\"error\":\"MARK\",\"choices\":[{}]}\n\n", "error_event: chunk 3: the upstream stated an error"},
-		{good + "data: {\"error\":{\"code\":0}}\n\n", "error_event: chunk 3: the upstream stated an error"},
-		{good + "event: MARK\ndata: {\"error\":-1}\n\n", "error_event: chunk 3: the upstream stated an error"},
+		{good + "data: {\"error\":{\"message\":\"MARK\"}}\n\n", "error_event: chunk 3: the upstream reported an error"},
+		{good + "data: {\"error\":\"MARK\",\"choices\":[{}]}\n\n", "error_event: chunk 3: the upstream reported an error"},
+		{good + "data: {\"error\":{\"code\":0}}\n\n", "error_event: chunk 3: the upstream reported an error"},
+		{good + "event: MARK\ndata: {\"error\":-1}\n\n", "error_event: chunk 3: the upstream reported an error"},
 		{good + "event: error\ndata: {\"message\":\"MARK\"}\n\n", "error_event: chunk 3: the upstream sent an event of the type error"},
 		{good + "event: error \n\n", "error_event: chunk 3: the upstream sent an event of the type error"},
 		{good + "data: MARK\n\n", "malformed: chunk 3: it is not valid JSON at byte 0"},
@@ -322,7 +322,7 @@ func TestOddEmbeddings(t *testing.T) {
 		`{"data":[{"embedding":[1]}]}`:                         "read embeddings: 1 of them for 2 texts",
 		`{"data":{}}`:                                          "read embeddings: data: want a JSON array",
 		`{"object":"list"}`:                                    "read embeddings: data: want a JSON array",
-		`{"error":{"message":"MARK"}}`:                         "error_event: the upstream stated an error",
+		`{"error":{"message":"MARK"}}`:                         "error_event: the upstream reported an error",
 	} {
 		if _, err := readVectors([]byte(body), 2); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", body, err, want)

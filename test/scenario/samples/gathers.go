@@ -143,6 +143,6 @@ func structuredOutput(ctx context.Context, p *Place) error {
 	}
 	return p.expect(ctx, "the model is asked three times", asked(3), func() error {
 		return p.wants(ctx, "/invoices", object{"text": scripted(`{"text": "Sure!"}`, "Invoice R-7 …")}, http.StatusBadGateway,
-			object{"detail": "The model's answer does not satisfy the schema that was asked of it."})
+			object{"detail": "The model's answer does not satisfy the schema of its step."})
 	})
 }
