@@ -26,6 +26,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/relay/enginetest"
 	"github.com/llmservice/llmservice/runtime/route"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -165,10 +166,10 @@ func (w *world) serve(p *program.Program, ups map[string]*upstream.Upstream) {
 			w.t.Fatal(err)
 		}
 	}
-	listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	listener := enginetest.Listen()
 	w.http = &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return listener.dial(ctx) },
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return listener.Dial(ctx) },
 	}}
 	engine := nethttp.New(nethttp.Options{
 		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1,
@@ -269,41 +270,6 @@ func (p *worldPolicy) Panicked(_ relay.Exchange, value any) *relay.Reply {
 	p.note(&p.panics, fmt.Sprint(value))
 	return &relay.Reply{Status: 500}
 }
-
-// pipes is a listener whose connections are pipes.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *pipes) dial(ctx context.Context) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case p.conns <- server:
-		return client, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
 
 // got is an answer, and when it had come in full.
 type got struct {
