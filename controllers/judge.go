@@ -10,6 +10,7 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 const (
@@ -25,8 +26,9 @@ const (
 type judgement struct {
 	document render.Document
 	problem  *problem
-	// revision is the spec's, also where there is a problem with it.
-	revision string
+	// revision is the spec's, also where there is a problem with it, and generation that of the service which had it.
+	revision   string
+	generation int64
 }
 
 // lasts says that the mark of the spec stays: it is what the problem is about, or the compiler is still at work.
@@ -37,12 +39,16 @@ func (p *problem) lasts() bool {
 // judge compiles the spec, unless it did so before. If others take up all the room, it returns how soon to look again:
 // until then nothing is known of the spec, and nothing changes.
 func (r *Reconciler) judge(ctx context.Context, seen *view) (judgement, time.Duration, error) {
+	if known, ok := r.memories.of(seen).judged.again(seen); ok {
+		return known, 0, nil
+	}
 	translated, problem := translate(seen.service, r.Gateway)
 	if problem != nil {
 		return judgement{problem: problem}, 0, nil
 	}
 	memory, revision := r.memories.of(seen), translated.document.Revision()
 	if memory.judged.revision == revision {
+		memory.judged.generation = seen.service.Generation
 		return memory.judged.with(translated.document), 0, nil
 	}
 	if deaths(seen.service, revision) >= maxDeaths {
@@ -53,8 +59,26 @@ func (r *Reconciler) judge(ctx context.Context, seen *view) (judgement, time.Dur
 	if wait > 0 || err != nil {
 		return judgement{}, wait, err
 	}
-	memory.judged = judgement{problem: problem, revision: revision}
+	memory.judged = judgement{problem: problem, revision: revision, generation: seen.service.Generation}
 	return memory.judged.with(translated.document), 0, nil
+}
+
+// again returns the judgement of a spec that is as it was, with the document that is delivered. If it is not the one that was
+// judged, the spec has to be translated again: documents are not kept.
+func (j judgement) again(seen *view) (judgement, bool) {
+	if j.revision == "" || j.generation != seen.service.Generation {
+		return judgement{}, false
+	}
+	if j.problem != nil {
+		return j, true
+	}
+	known := seen.accepted()
+	if known == nil || known.Current != j.revision {
+		return judgement{}, false
+	}
+	document := seen.delivered(delivery.CurrentKey)
+	document.Secrets = known.Secrets
+	return j.with(document), document.Revision() == j.revision
 }
 
 // with returns the judgement with its document, which is not kept: it may be large.

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,6 +19,7 @@ import (
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // bench is an API server with services, and what compiles their specs.
@@ -119,6 +122,46 @@ func TestASpecIsCompiledOnce(t *testing.T) {
 	}
 	if b.attempts(service) != 0 {
 		t.Error("a spec that takes no time is marked: a write for each edit")
+	}
+}
+
+// TestAJudgedSpecIsNotTranslatedAgain: what is delivered is the document of the spec, until either changes.
+func TestAJudgedSpecIsNotTranslatedAgain(t *testing.T) {
+	service := named("team-a", 10)
+	document, problem := documentOf(service, render.Gateway{Image: "gateway:test"})
+	if problem != nil {
+		t.Fatal(problem.message)
+	}
+	judged := judgement{revision: document.Revision(), generation: 3}
+	for name, tt := range map[string]struct {
+		change func(*v1alpha1.LLMService, *corev1.ConfigMap)
+		want   bool
+	}{
+		"as it was":        {func(*v1alpha1.LLMService, *corev1.ConfigMap) {}, true},
+		"another spec":     {func(s *v1alpha1.LLMService, _ *corev1.ConfigMap) { s.Generation = 4 }, false},
+		"another document": {func(_ *v1alpha1.LLMService, c *corev1.ConfigMap) { c.Data[delivery.CurrentKey] = "{}" }, false},
+		"another record":   {func(_ *v1alpha1.LLMService, c *corev1.ConfigMap) { c.Annotations = nil }, false},
+		"somebody else's":  {func(_ *v1alpha1.LLMService, c *corev1.ConfigMap) { c.OwnerReferences = nil }, false},
+		"an older one's record": {func(_ *v1alpha1.LLMService, c *corev1.ConfigMap) {
+			c.Annotations = recordOf(t, render.Accepted{Current: "old"})
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen := &view{service: service.DeepCopy()}
+			seen.service.Generation = 3
+			configMap := &corev1.ConfigMap{Data: map[string]string{delivery.CurrentKey: string(document.Encoded)}}
+			configMap.Annotations = recordOf(t, render.Accepted{Current: document.Revision(), Secrets: []string{"key"}})
+			configMap.OwnerReferences = []metav1.OwnerReference{{UID: service.UID, Controller: new(true)}}
+			tt.change(seen.service, configMap)
+			seen.putConfigMap(configMap)
+			got, ok := judged.again(seen)
+			if ok != tt.want {
+				t.Fatalf("known: %t, want %t", ok, tt.want)
+			}
+			if ok && (got.document.Revision() != judged.revision || len(got.document.Secrets) != 1) {
+				t.Errorf("its document is %+v", got.document)
+			}
+		})
 	}
 }
 

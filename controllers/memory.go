@@ -28,6 +28,8 @@ type memory struct {
 	// deployment is the one that template is about: the generation in which its pods' template was last written.
 	deployment types.UID
 	template   int64
+	// converged is the footprint of the last view in which no child was to be written; empty if one was.
+	converged string
 	// judged is what came of compiling the spec last; its revision is empty before that.
 	judged judgement
 }

@@ -75,11 +75,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{RequeueAfter: wait}, err
 	}
 	documents := chooseDocuments(seen, judged.document, judged.problem)
-	children, err := r.render(seen, documents)
+	applied, err := r.converge(ctx, seen, documents)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	applied := r.apply(ctx, seen, children)
 	switch {
 	case apierrors.IsConflict(applied.err):
 		return reconcile.Result{}, applied.err // the view was too old to say anything of

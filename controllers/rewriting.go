@@ -77,6 +77,16 @@ func (m *memory) overridden() []string {
 	return all
 }
 
+// overrideDue says that some child is to be looked at again for what admission makes of it.
+func (m *memory) overrideDue(now time.Time) bool {
+	for _, rewriting := range m.rewritings {
+		if rewriting.due(now) {
+			return true
+		}
+	}
+	return false
+}
+
 // recheck is how soon to look again at what admission did to a child; zero where it did no harm.
 func (m *memory) recheck(now time.Time) time.Duration {
 	var wait time.Duration

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/yaml"
@@ -69,6 +71,48 @@ func TestReferenceOfChildren(t *testing.T) {
 		page = fmt.Appendf(page, "| %s | %s | %s |\n", name, strings.Join(names[kind.GroupVersionKind], ", "), kind.Purpose)
 	}
 	golden(t, filepath.Join("..", "..", "..", "docs", "reference", "children.md"), page)
+}
+
+// TestRightsToChildren compares the markers beside the builders with what is done to the kinds: all are applied, and those that
+// some service has not are deleted.
+func TestRightsToChildren(t *testing.T) {
+	counts := map[schema.GroupVersionKind]int{}
+	samples := []string{"minimal", "full", everyField}
+	for _, name := range samples {
+		for _, child := range children(t, input(t, service(t, name))) {
+			counts[child.GroupVersionKind]++
+		}
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "role.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var role rbacv1.ClusterRole
+	if err := yaml.Unmarshal([]byte(strings.Split(string(text), "\n---\n")[0]), &role); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range render.Kinds() {
+		want := []string{"create", "get", "list", "patch", "watch"}
+		if counts[kind.GroupVersionKind] != len(samples) {
+			want = append(want, "delete")
+		}
+		slices.Sort(want)
+		if diff := cmp.Diff(want, verbsOn(kind.GroupVersionKind, role.Rules)); diff != "" {
+			t.Errorf("rights to each %s (-want +got):\n%s", kind.Kind, diff)
+		}
+	}
+}
+
+func verbsOn(kind schema.GroupVersionKind, rules []rbacv1.PolicyRule) []string {
+	resource, _ := meta.UnsafeGuessKindToResource(kind)
+	var verbs []string
+	for _, rule := range rules {
+		if slices.Contains(rule.APIGroups, kind.Group) && slices.Contains(rule.Resources, resource.Resource) {
+			verbs = append(verbs, rule.Verbs...)
+		}
+	}
+	slices.Sort(verbs)
+	return verbs
 }
 
 // TestChildrenAreAppliedInOrder: the account and the config come before the pods, and the autoscaler after them.

@@ -8,17 +8,16 @@ import (
 	"net/http/httptest"
 	"sync"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/report"
@@ -61,23 +60,34 @@ func (g *gateway) set(change func(*report.Status)) {
 }
 
 // lists makes an empty list of each kind of child.
-var lists = map[string]func() client.ObjectList{
-	"ServiceAccount":          func() client.ObjectList { return &corev1.ServiceAccountList{} },
-	"ConfigMap":               func() client.ObjectList { return &corev1.ConfigMapList{} },
-	"Service":                 func() client.ObjectList { return &corev1.ServiceList{} },
-	"PodDisruptionBudget":     func() client.ObjectList { return &policyv1.PodDisruptionBudgetList{} },
-	"Deployment":              func() client.ObjectList { return &appsv1.DeploymentList{} },
-	"HorizontalPodAutoscaler": func() client.ObjectList { return &autoscalingv2.HorizontalPodAutoscalerList{} },
+var lists = func() map[string]func() client.ObjectList {
+	all := map[string]func() client.ObjectList{}
+	for _, kind := range render.Kinds() {
+		all[kind.Kind] = func() client.ObjectList {
+			return made(kind.GroupVersion().WithKind(kind.Kind + "List")).(client.ObjectList)
+		}
+	}
+	return all
+}()
+
+// made is an empty object of a kind that the operator knows.
+func made(kind schema.GroupVersionKind) runtime.Object {
+	object, err := api.Scheme().New(kind)
+	if err != nil {
+		panic(err)
+	}
+	return object
 }
 
-// blank makes an object of a kind of child, empty but for its name.
+// blank makes an object of a kind of child, or a service, empty but for its name.
 func blank(kind, namespace, name string) client.Object {
-	objects := map[string]client.Object{
-		"ServiceAccount": &corev1.ServiceAccount{}, "ConfigMap": &corev1.ConfigMap{}, "Service": &corev1.Service{},
-		"PodDisruptionBudget": &policyv1.PodDisruptionBudget{}, "Deployment": &appsv1.Deployment{},
-		"HorizontalPodAutoscaler": &autoscalingv2.HorizontalPodAutoscaler{}, "LLMService": &v1alpha1.LLMService{},
+	of := v1alpha1.GroupVersion.WithKind(v1alpha1.Kind)
+	for _, child := range render.Kinds() {
+		if child.Kind == kind {
+			of = child.GroupVersionKind
+		}
 	}
-	object := objects[kind]
+	object := made(of).(client.Object)
 	object.SetNamespace(namespace)
 	object.SetName(name)
 	return object

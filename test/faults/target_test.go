@@ -4,6 +4,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/render"
 )
 
 // target is what a request is about.
@@ -16,13 +21,22 @@ type target struct {
 }
 
 // kinds are those that the operator watches, by their plurals.
-var kinds = map[string]string{
-	"llmservices": "LLMService", "pods": "Pod", "serviceaccounts": "ServiceAccount", "configmaps": "ConfigMap", "services": "Service",
-	"poddisruptionbudgets": "PodDisruptionBudget", "deployments": "Deployment", "horizontalpodautoscalers": "HorizontalPodAutoscaler",
-}
+var kinds = func() map[string]string {
+	all := map[string]string{"llmservices": v1alpha1.Kind, "pods": "Pod"}
+	for _, kind := range render.Kinds() {
+		plural, _ := meta.UnsafeGuessKindToResource(kind.GroupVersionKind)
+		all[plural.Resource] = kind.Kind
+	}
+	return all
+}()
 
 // childKinds are those that a service has, in the order in which they are written.
-var childKinds = []string{"ServiceAccount", "ConfigMap", "Service", "PodDisruptionBudget", "Deployment", "HorizontalPodAutoscaler"}
+var childKinds = func() (kinds []string) {
+	for _, kind := range render.Kinds() {
+		kinds = append(kinds, kind.Kind)
+	}
+	return kinds
+}()
 
 func (t target) watched() bool {
 	return slices.Contains(childKinds, t.kind) || t.kind == "LLMService" || t.kind == "Pod"

@@ -20,18 +20,26 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
-// children lists every child of a service, empty but for its name.
+// children lists every child that a service with scaling has, empty but for its name, by its kind.
 func children(service *v1alpha1.LLMService) map[string]client.Object {
-	name := metav1.ObjectMeta{Namespace: service.Namespace, Name: service.Name}
-	documents := metav1.ObjectMeta{Namespace: service.Namespace, Name: delivery.ConfigMapName(service.Name)}
-	return map[string]client.Object{
-		"ServiceAccount":          &corev1.ServiceAccount{ObjectMeta: name},
-		"ConfigMap":               &corev1.ConfigMap{ObjectMeta: documents},
-		"Service":                 &corev1.Service{ObjectMeta: name},
-		"PodDisruptionBudget":     &policyv1.PodDisruptionBudget{ObjectMeta: name},
-		"Deployment":              &appsv1.Deployment{ObjectMeta: name},
-		"HorizontalPodAutoscaler": &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: name},
+	scaled := service.DeepCopy()
+	scaling(inFlight)(scaled)
+	rendered, err := render.Kinds().Children(render.Input{Service: scaled, Gateway: render.Gateway{Image: "gateway:test"}})
+	if err != nil {
+		panic(err)
 	}
+	objects := map[string]client.Object{}
+	for _, child := range rendered {
+		typed, err := api.Scheme().New(child.GroupVersionKind)
+		if err != nil {
+			panic(err)
+		}
+		object := typed.(client.Object)
+		object.SetNamespace(child.Namespace)
+		object.SetName(child.Name)
+		objects[child.Kind] = object
+	}
+	return objects
 }
 
 func TestChildren(t *testing.T) {
@@ -117,7 +125,6 @@ func TestRestoresWhatWasChangedByHand(t *testing.T) {
 			container := &o.(*appsv1.Deployment).Spec.Template.Spec.Containers[0]
 			container.Args = append(container.Args, "--log-level=debug")
 		}},
-		{"hash", "Deployment", func(o client.Object) { o.SetAnnotations(nil) }},
 		{"maximum", "HorizontalPodAutoscaler", func(o client.Object) { o.(*autoscalingv2.HorizontalPodAutoscaler).Spec.MaxReplicas = 9 }},
 		{"metric", "HorizontalPodAutoscaler", func(o client.Object) {
 			spec := &o.(*autoscalingv2.HorizontalPodAutoscaler).Spec
@@ -128,6 +135,11 @@ func TestRestoresWhatWasChangedByHand(t *testing.T) {
 	service := s.create("assistant", scaling(inFlight))
 	s.up(service)
 	s.settle()
+	for kind := range children(service) {
+		change := changes[0]
+		change.name, change.kind, change.change = "hash", kind, func(o client.Object) { o.SetAnnotations(nil) }
+		changes = append(changes, change)
+	}
 	for _, tt := range changes {
 		t.Run(tt.kind+" "+tt.name, func(t *testing.T) {
 			child := children(service)[tt.kind]
