@@ -134,7 +134,7 @@ func (a *acknowledgement) countSecrets(pod *corev1.Pod, known load.Pod) {
 // that refuses to be reminded is told of and tried again in the same rhythm: the kubelet will look by itself.
 func (r *Reconciler) nudge(ctx context.Context, seen *view, a *acknowledgement) time.Duration {
 	memory := r.memories.of(seen)
-	due := map[types.UID]nudge{}
+	due := map[types.UID]nudgeRecord{}
 	var wait time.Duration
 	var errs []error
 	sent := 0
@@ -176,9 +176,9 @@ func delivered(seen *view, revision string) bool {
 }
 
 // nudgePod nudges where that is due, and returns the pod's state after it.
-func (r *Reconciler) nudgePod(ctx context.Context, seen *view, pod *corev1.Pod, state nudge, revision string) nudge {
+func (r *Reconciler) nudgePod(ctx context.Context, seen *view, pod *corev1.Pod, state nudgeRecord, revision string) nudgeRecord {
 	if state.revision != revision {
-		state = nudge{revision: revision, count: nudgesSoFar(pod, revision), next: seen.now}
+		state = nudgeRecord{revision: revision, count: nudgesSoFar(pod, revision), next: seen.now}
 	}
 	if seen.now.Before(state.next) || state.count >= maxNudges {
 		return state

@@ -130,7 +130,7 @@ func (r *Reconciler) apply(ctx context.Context, seen *view, children []render.Ch
 			if outdated(err) {
 				return outcome{err: err}
 			}
-			if errs = append(errs, err); needed(seen, child) {
+			if errs = append(errs, err); holdsUpOthers(seen, child) {
 				result.err = errors.Join(errs...)
 				return result
 			}
@@ -150,9 +150,9 @@ func (r *Reconciler) apply(ctx context.Context, seen *view, children []render.Ch
 // outdated says that the view was too old to act on, or to report from.
 func outdated(err error) bool { return apierrors.IsConflict(err) || errors.Is(err, errOutdated) }
 
-// needed says that no other child may be written before this one was: all are to be of the spec that the ConfigMap tells
+// holdsUpOthers says that no other child may be written before this one was: all are to be of the spec that the ConfigMap tells
 // of, and pods need an account of the service's own.
-func needed(seen *view, child *render.Child) bool {
+func holdsUpOthers(seen *view, child *render.Child) bool {
 	name := seen.service.Name
 	return child.Key() == render.DocumentsKey(name) ||
 		child.Key() == render.AccountKey(name) && !seen.ownsChild(child.Key())

@@ -75,7 +75,7 @@ func TestWhatOthersNeed(t *testing.T) {
 	ours := &corev1.ServiceAccount{}
 	ours.OwnerReferences = []metav1.OwnerReference{{UID: service.UID, Controller: new(true)}}
 	for name, tt := range map[string]struct {
-		child   render.Key
+		child   render.ChildKey
 		account *corev1.ServiceAccount
 		want    bool
 	}{
@@ -93,8 +93,8 @@ func TestWhatOthersNeed(t *testing.T) {
 			if tt.account != nil {
 				seen.put(render.AccountKey("assistant"), tt.account)
 			}
-			if got := needed(seen, &child); got != tt.want {
-				t.Errorf("needed() = %v", got)
+			if got := holdsUpOthers(seen, &child); got != tt.want {
+				t.Errorf("holdsUpOthers() = %v", got)
 			}
 		})
 	}

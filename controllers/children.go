@@ -31,7 +31,7 @@ const maxPruned = 8
 // observeChildren reads what the caches hold of the kinds that services have and the cluster has now: the objects of this
 // service, and those of a deleted one of its name.
 func (r *Reconciler) observeChildren(ctx context.Context, seen *view) error {
-	seen.children = map[render.Key]client.Object{}
+	seen.children = map[render.ChildKey]client.Object{}
 	seen.kinds = r.kinds()
 	for _, kind := range seen.kinds {
 		if err := r.observeKind(ctx, seen, kind); err != nil {
@@ -58,7 +58,7 @@ func (r *Reconciler) observeKind(ctx context.Context, seen *view, kind render.Ki
 		if !ok {
 			return fmt.Errorf("%T is not an object", item)
 		}
-		return r.observeChild(ctx, seen, render.Key{GroupVersionKind: kind.GroupVersionKind, Name: object.GetName()}, object)
+		return r.observeChild(ctx, seen, render.ChildKey{GroupVersionKind: kind.GroupVersionKind, Name: object.GetName()}, object)
 	})
 	if err != nil {
 		return fmt.Errorf("read each %s of %s: %w", kind.Kind, client.ObjectKeyFromObject(seen.service), err)
@@ -68,7 +68,7 @@ func (r *Reconciler) observeKind(ctx context.Context, seen *view, kind render.Ki
 
 // observeChild asks the API server for a child of ours that is too large for the cache; of what is not ours no more is needed
 // than that.
-func (r *Reconciler) observeChild(ctx context.Context, seen *view, key render.Key, object client.Object) error {
+func (r *Reconciler) observeChild(ctx context.Context, seen *view, key render.ChildKey, object client.Object) error {
 	if cached.Abridged(object) && seen.owns(object) {
 		var err error
 		if object, err = r.readUncached(ctx, seen, key); err != nil || object == nil {
@@ -94,7 +94,7 @@ func (r *Reconciler) readDocuments(ctx context.Context, seen *view) error {
 }
 
 // readUncached returns nil if there is no such object.
-func (r *Reconciler) readUncached(ctx context.Context, seen *view, key render.Key) (client.Object, error) {
+func (r *Reconciler) readUncached(ctx context.Context, seen *view, key render.ChildKey) (client.Object, error) {
 	object, err := r.emptyObject(key.GroupVersionKind)
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (r *Reconciler) emptyList(kind schema.GroupVersionKind) (client.ObjectList,
 }
 
 // liveChild returns a child as it was seen; nil if there is none.
-func liveChild[T client.Object](v *view, key render.Key) T {
+func liveChild[T client.Object](v *view, key render.ChildKey) T {
 	child, _ := v.children[key].(T)
 	return child
 }
@@ -174,11 +174,11 @@ func (r *Reconciler) prune(ctx context.Context, seen *view, children []render.Ch
 	if len(children) == 0 {
 		return nil
 	}
-	rendered := map[render.Key]bool{}
+	rendered := map[render.ChildKey]bool{}
 	for i := range children {
 		rendered[children[i].Key()] = true
 	}
-	maps.DeleteFunc(r.memories.of(seen).rewritings, func(key render.Key, _ rewriting) bool { return !rendered[key] })
+	maps.DeleteFunc(r.memories.of(seen).rewritings, func(key render.ChildKey, _ rewriting) bool { return !rendered[key] })
 	var errs []error
 	for _, key := range superfluous(seen, rendered) {
 		if err := r.remove(ctx, seen, key); err != nil {
@@ -189,20 +189,20 @@ func (r *Reconciler) prune(ctx context.Context, seen *view, children []render.Ch
 }
 
 // superfluous lists the first maxPruned objects to delete, by kind and name.
-func superfluous(seen *view, rendered map[render.Key]bool) []render.Key {
-	var found []render.Key
+func superfluous(seen *view, rendered map[render.ChildKey]bool) []render.ChildKey {
+	var found []render.ChildKey
 	for key, live := range seen.children {
 		mine := seen.owns(live) || metav1.GetControllerOf(live) == nil
 		if mine && !rendered[key] && live.GetDeletionTimestamp() == nil && cached.Made(live) {
 			found = append(found, key)
 		}
 	}
-	slices.SortFunc(found, func(a, b render.Key) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(found, func(a, b render.ChildKey) int { return strings.Compare(a.String(), b.String()) })
 	return found[:min(len(found), maxPruned)]
 }
 
 // remove deletes our object as it was seen, and not one that took its name in the meantime.
-func (r *Reconciler) remove(ctx context.Context, seen *view, key render.Key) error {
+func (r *Reconciler) remove(ctx context.Context, seen *view, key render.ChildKey) error {
 	live := seen.children[key]
 	if metav1.GetControllerOf(live) == nil {
 		var err error

@@ -15,9 +15,9 @@ import (
 )
 
 // put has a view show a child, or none.
-func (v *view) put(key render.Key, child client.Object) {
+func (v *view) put(key render.ChildKey, child client.Object) {
 	if v.children == nil {
-		v.children = map[render.Key]client.Object{}
+		v.children = map[render.ChildKey]client.Object{}
 	}
 	v.children[key] = child
 }
@@ -39,7 +39,7 @@ func madeFor(service types.UID) *appsv1.Deployment {
 // TestWhatIsSuperfluous: of several objects of one kind, those that are rendered stay, and so does what is not ours.
 func TestWhatIsSuperfluous(t *testing.T) {
 	deployments := render.GatewaysKey("").GroupVersionKind
-	key := func(name string) render.Key { return render.Key{GroupVersionKind: deployments, Name: name} }
+	key := func(name string) render.ChildKey { return render.ChildKey{GroupVersionKind: deployments, Name: name} }
 	byHand, ending := madeFor("u1"), madeFor("u1")
 	byHand.ManagedFields, ending.DeletionTimestamp = nil, &metav1.Time{Time: moment}
 	seen := &view{service: serviceWith("http://a.svc/v1")}
@@ -49,8 +49,8 @@ func TestWhatIsSuperfluous(t *testing.T) {
 	} {
 		seen.put(key(name), object)
 	}
-	rendered := map[render.Key]bool{key("assistant"): true, key("assistant-canary"): true}
-	want := []render.Key{key("assistant-old"), key("left-behind")}
+	rendered := map[render.ChildKey]bool{key("assistant"): true, key("assistant-canary"): true}
+	want := []render.ChildKey{key("assistant-old"), key("left-behind")}
 	if diff := cmp.Diff(want, superfluous(seen, rendered)); diff != "" {
 		t.Errorf("superfluous (-want +got):\n%s", diff)
 	}
@@ -60,7 +60,7 @@ func TestWhatIsSuperfluous(t *testing.T) {
 func TestWhatIsDeletedAtOnce(t *testing.T) {
 	seen := &view{service: serviceWith("http://a.svc/v1")}
 	for i := range 5 * maxPruned {
-		seen.put(render.Key{Name: fmt.Sprint(i)}, madeFor("u1"))
+		seen.put(render.ChildKey{Name: fmt.Sprint(i)}, madeFor("u1"))
 	}
 	if got := len(superfluous(seen, nil)); got != maxPruned {
 		t.Errorf("%d are deleted at once, want %d", got, maxPruned)
@@ -90,7 +90,7 @@ func TestNothingIsDeletedUnlessSomethingIsRendered(t *testing.T) {
 	}
 }
 
-func namedChild(key render.Key) render.Child {
+func namedChild(key render.ChildKey) render.Child {
 	child := render.Child{GroupVersionKind: key.GroupVersionKind}
 	child.Name = key.Name
 	return child

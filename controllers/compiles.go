@@ -53,7 +53,7 @@ func (c *compiles) run(namespace string, contract *config.Config, log logr.Logge
 	result := make(chan *problem, 1)
 	go func() {
 		began := time.Now()
-		problem := c.compile(contract, log)
+		problem := c.compileSafely(contract, log)
 		c.leave(namespace, time.Since(began))
 		result <- problem
 	}()
@@ -96,8 +96,8 @@ func (c *compiles) leave(namespace string, took time.Duration) {
 	}
 }
 
-// compile survives a panic of the compiler: it must cost one service its change, and not all services their operator.
-func (c *compiles) compile(contract *config.Config, log logr.Logger) (result *problem) {
+// compileSafely survives a panic of the compiler: it must cost one service its change, and not all services their operator.
+func (c *compiles) compileSafely(contract *config.Config, log logr.Logger) (result *problem) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			// What it says may be of the spec, which has prompts.

@@ -101,10 +101,10 @@ func deliveredDocuments(seen *view) documents {
 		return deliveredBefore(seen)
 	}
 	result := documents{accepted: known.Over(seen.service)}
-	if document := seen.delivered(delivery.LastGoodKey); document.Revision() == known.LastGood {
+	if document := seen.documentAt(delivery.LastGoodKey); document.Revision() == known.LastGood {
 		result.lastGood = document
 	}
-	if document := seen.delivered(delivery.CurrentKey); document.Revision() == known.Current {
+	if document := seen.documentAt(delivery.CurrentKey); document.Revision() == known.Current {
 		document.Secrets = known.Secrets
 		result.current = document
 		return result
@@ -118,10 +118,10 @@ func deliveredDocuments(seen *view) documents {
 // deliveredBefore takes over from a release that kept no record of what it accepted.
 func deliveredBefore(seen *view) documents {
 	var result documents
-	if document := seen.delivered(delivery.CurrentKey); document.Revision() == reportedRevision(seen.service) {
+	if document := seen.documentAt(delivery.CurrentKey); document.Revision() == reportedRevision(seen.service) {
 		result.current = document
 	}
-	if document := seen.delivered(delivery.LastGoodKey); document.Revision() != "" {
+	if document := seen.documentAt(delivery.LastGoodKey); document.Revision() != "" {
 		if _, err := program.Load(document.Encoded); err == nil {
 			result.lastGood = document
 		}
@@ -137,8 +137,8 @@ func (v *view) accepted() *render.Accepted {
 	return render.ReadAccepted(v.configMap().Annotations)
 }
 
-// delivered is a document of the ConfigMap, whatever it is.
-func (v *view) delivered(key string) render.Document {
+// documentAt is a document of the ConfigMap, whatever it is.
+func (v *view) documentAt(key string) render.Document {
 	return render.Document{Encoded: []byte(v.configMap().Data[key])}
 }
 
@@ -146,15 +146,15 @@ func (v *view) delivered(key string) render.Document {
 // serve it has proved nothing, and neither has one that the operator did not report as its own.
 func chooseLastGood(seen *view, delivered documents, current render.Document) render.Document {
 	replaced := delivered.current.Revision()
-	if replaced == "" || replaced == current.Revision() || replaced != reportedRevision(seen.service) || !seen.served(replaced) {
+	if replaced == "" || replaced == current.Revision() || replaced != reportedRevision(seen.service) || !seen.wasServed(replaced) {
 		return delivered.lastGood
 	}
 	return delivered.current
 }
 
-// served says that a live gateway serves the revision, or that the status told of one: the gateway may have been replaced
+// wasServed says that a live gateway serves the revision, or that the status told of one: the gateway may have been replaced
 // since, and an operator that just started has read none yet.
-func (v *view) served(revision string) bool {
+func (v *view) wasServed(revision string) bool {
 	if known := v.service.Status.Config; known != nil && known.Revision == revision && known.Served {
 		return true
 	}

@@ -62,7 +62,7 @@ func TestWhatIsInNoCacheIsLookedAtAgain(t *testing.T) {
 
 // TestAnOverrideThatIsDueIsLookedAt, though nothing that is seen has changed.
 func TestAnOverrideThatIsDueIsLookedAt(t *testing.T) {
-	m := &memory{rewritings: map[render.Key]rewriting{render.GatewaysKey("a"): {next: moment}}}
+	m := &memory{rewritings: map[render.ChildKey]rewriting{render.GatewaysKey("a"): {next: moment}}}
 	if m.overrideDue(moment.Add(-time.Second)) || !m.overrideDue(moment) {
 		t.Error("it is not looked at when it is due")
 	}

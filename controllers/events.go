@@ -69,7 +69,7 @@ func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus) 
 	if message, ok := newlyApplied(before, after); ok {
 		emit(corev1.EventTypeNormal, EventConfigApplied, "Acknowledge", message)
 	}
-	if cut := lastCut(after); cut != nil && (lastCut(before) == nil || *lastCut(before) != *cut) {
+	if cut := reportedCut(after); cut != nil && (reportedCut(before) == nil || *reportedCut(before) != *cut) {
 		emit(corev1.EventTypeWarning, EventStreamsCut, "Serve",
 			fmt.Sprintf("Pod %s ended with %d open streams (%s)", cut.Pod, cut.Count, cut.Reason))
 	}
@@ -128,7 +128,7 @@ func newlyApplied(before, after *v1alpha1.LLMServiceStatus) (string, bool) {
 	return meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionConfigApplied).Message, !told
 }
 
-func lastCut(status *v1alpha1.LLMServiceStatus) *v1alpha1.StreamCut {
+func reportedCut(status *v1alpha1.LLMServiceStatus) *v1alpha1.StreamCut {
 	if status.Streams == nil {
 		return nil
 	}

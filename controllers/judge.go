@@ -39,7 +39,7 @@ func (p *problem) lasts() bool {
 // judge compiles the spec, unless it did so before. If others take up all the room, it returns how soon to look again:
 // until then nothing is known of the spec, and nothing changes.
 func (r *Reconciler) judge(ctx context.Context, seen *view) (judgement, time.Duration, error) {
-	if known, ok := r.memories.of(seen).judged.again(seen); ok {
+	if known, ok := r.memories.of(seen).judged.stillHolds(seen); ok {
 		return known, 0, nil
 	}
 	translated, problem := translate(seen.service, r.Gateway)
@@ -63,9 +63,9 @@ func (r *Reconciler) judge(ctx context.Context, seen *view) (judgement, time.Dur
 	return memory.judged.with(translated.document), 0, nil
 }
 
-// again returns the judgement of a spec that is as it was, with the document that is delivered. If it is not the one that was
+// stillHolds returns the judgement of a spec that is as it was, with the document that is delivered. If it is not the one that was
 // judged, the spec has to be translated again: documents are not kept.
-func (j judgement) again(seen *view) (judgement, bool) {
+func (j judgement) stillHolds(seen *view) (judgement, bool) {
 	if j.revision == "" || j.generation != seen.service.Generation {
 		return judgement{}, false
 	}
@@ -76,7 +76,7 @@ func (j judgement) again(seen *view) (judgement, bool) {
 	if known == nil || known.Current != j.revision {
 		return judgement{}, false
 	}
-	document := seen.delivered(delivery.CurrentKey)
+	document := seen.documentAt(delivery.CurrentKey)
 	document.Secrets = known.Secrets
 	return j.with(document), document.Revision() == j.revision
 }

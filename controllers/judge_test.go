@@ -154,7 +154,7 @@ func TestAJudgedSpecIsNotTranslatedAgain(t *testing.T) {
 			configMap.OwnerReferences = []metav1.OwnerReference{{UID: service.UID, Controller: new(true)}}
 			tt.change(seen.service, configMap)
 			seen.putConfigMap(configMap)
-			got, ok := judged.again(seen)
+			got, ok := judged.stillHolds(seen)
 			if ok != tt.want {
 				t.Fatalf("known: %t, want %t", ok, tt.want)
 			}

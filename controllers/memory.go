@@ -23,8 +23,8 @@ type memories struct {
 type memory struct {
 	uid types.UID
 	// rewritings are of those children that admission rewrote.
-	rewritings map[render.Key]rewriting
-	nudges     map[types.UID]nudge
+	rewritings map[render.ChildKey]rewriting
+	nudges     map[types.UID]nudgeRecord
 	// deployment is the one that template is about: the generation in which its pods' template was last written.
 	deployment types.UID
 	template   int64
@@ -34,8 +34,8 @@ type memory struct {
 	judged judgement
 }
 
-// nudge is how often a pod was reminded of a revision, and when it will be again.
-type nudge struct {
+// nudgeRecord is how often a pod was reminded of a revision, and when it will be again.
+type nudgeRecord struct {
 	revision string
 	count    int
 	next     time.Time
@@ -54,7 +54,7 @@ func (m *memories) of(seen *view) *memory {
 	if m.services == nil {
 		m.services = map[types.NamespacedName]*memory{}
 	}
-	fresh := &memory{uid: seen.service.UID, rewritings: map[render.Key]rewriting{}, nudges: map[types.UID]nudge{}}
+	fresh := &memory{uid: seen.service.UID, rewritings: map[render.ChildKey]rewriting{}, nudges: map[types.UID]nudgeRecord{}}
 	m.services[key] = fresh
 	return fresh
 }

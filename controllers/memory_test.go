@@ -89,7 +89,7 @@ func asWritten(t *testing.T, live *autoscalingv2.HorizontalPodAutoscaler, child 
 // TestAnOverrideIsLookedAtAgain: that admission has changed is no event, and of what does no harm nothing is to be told.
 func TestAnOverrideIsLookedAtAgain(t *testing.T) {
 	deployment, autoscaler := render.GatewaysKey("a"), render.AutoscalerKey("a")
-	m := &memory{rewritings: map[render.Key]rewriting{deployment: {as: "a"}}}
+	m := &memory{rewritings: map[render.ChildKey]rewriting{deployment: {as: "a"}}}
 	if got := m.recheck(moment); got != 0 || m.rewritings[deployment].due(moment.Add(time.Hour)) {
 		t.Errorf("a rewriting that does no harm is looked at after %v", got)
 	}

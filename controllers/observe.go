@@ -25,7 +25,7 @@ type view struct {
 	// kinds are those that the cluster has.
 	kinds render.Table
 	// children are the service's, and those that a deleted service of its name had; of the ConfigMap, whatever there is.
-	children map[render.Key]client.Object
+	children map[render.ChildKey]client.Object
 	pods     []corev1.Pod
 	load     load.Snapshot
 	// confirmed is set once the API server has said that the service is not newer than this.
@@ -65,7 +65,7 @@ func (v *view) owns(object client.Object) bool {
 	return object != nil && metav1.IsControlledBy(object, v.service)
 }
 
-func (v *view) ownsChild(key render.Key) bool { return v.owns(v.children[key]) }
+func (v *view) ownsChild(key render.ChildKey) bool { return v.owns(v.children[key]) }
 
 // wantedReplicas is what the spec asks for; the API sets a default.
 func (v *view) wantedReplicas() int32 {

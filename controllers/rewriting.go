@@ -70,7 +70,7 @@ func (r *Reconciler) rewritingOf(
 // overridden lists the fields of all children that are not as the service needs them.
 func (m *memory) overridden() []string {
 	var all []string
-	inOrder := func(a, b render.Key) int { return strings.Compare(a.String(), b.String()) }
+	inOrder := func(a, b render.ChildKey) int { return strings.Compare(a.String(), b.String()) }
 	for _, child := range slices.SortedFunc(maps.Keys(m.rewritings), inOrder) {
 		all = append(all, m.rewritings[child].overridden...)
 	}

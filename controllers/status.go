@@ -55,7 +55,7 @@ func (r *Reconciler) statusOf(
 	status.URL = render.URL(documents.served(service))
 	status.Config = nil
 	if a.revision != "" {
-		status.Config = &v1alpha1.ConfigStatus{Revision: a.revision, Acknowledged: a.acknowledged, Served: seen.served(a.revision)}
+		status.Config = &v1alpha1.ConfigStatus{Revision: a.revision, Acknowledged: a.acknowledged, Served: seen.wasServed(a.revision)}
 	}
 	if !documents.problem.lasts() {
 		status.Compiling = nil

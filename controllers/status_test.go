@@ -46,7 +46,7 @@ func TestLastCut(t *testing.T) {
 			if tt.reported != nil && tt.want == tt.reported.Pod && !status.Streams.LastCut.Time.Equal(&tt.reported.Time) {
 				t.Error("what was told is told again")
 			}
-			if last := lastCut(status); last != nil {
+			if last := reportedCut(status); last != nil {
 				got = last.Pod
 			}
 			if diff := cmp.Diff([]any{tt.want, tt.wantWait}, []any{got, wait}); diff != "" {

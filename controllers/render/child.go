@@ -37,7 +37,7 @@ func NewChild(apply runtime.ApplyConfiguration, meta *acmetav1.ObjectMetaApplyCo
 }
 
 // Key tells the child from the service's others.
-func (c Child) Key() Key { return Key{c.GroupVersionKind, c.Name} }
+func (c Child) Key() ChildKey { return ChildKey{c.GroupVersionKind, c.Name} }
 
 // Unstructured returns the object to apply, to be compared with the live one.
 func (c Child) Unstructured() (*unstructured.Unstructured, error) {

@@ -117,11 +117,11 @@ func verbsOn(kind schema.GroupVersionKind, rules []rbacv1.PolicyRule) []string {
 
 // TestChildrenAreAppliedInOrder: the account and the config come before the pods, and the autoscaler after them.
 func TestChildrenAreAppliedInOrder(t *testing.T) {
-	var keys []render.Key
+	var keys []render.ChildKey
 	for _, child := range children(t, input(t, service(t, "full"))) {
 		keys = append(keys, child.Key())
 	}
-	at := func(key render.Key) int { return slices.Index(keys, key) }
+	at := func(key render.ChildKey) int { return slices.Index(keys, key) }
 	pods := at(render.GatewaysKey("full"))
 	if at(render.AccountKey("full")) > pods || at(render.DocumentsKey("full")) > pods || at(render.AutoscalerKey("full")) < pods {
 		t.Errorf("they are applied in the order %v", keys)

@@ -100,31 +100,31 @@ func IsChildName(name, service string) bool {
 	return name == service || strings.HasPrefix(name, service+"-")
 }
 
-// Key tells the children of one service apart.
-type Key struct {
+// ChildKey tells the children of one service apart.
+type ChildKey struct {
 	schema.GroupVersionKind
 
 	Name string
 }
 
-func (k Key) String() string { return k.Kind + " " + k.Name }
+func (k ChildKey) String() string { return k.Kind + " " + k.Name }
 
 // AccountKey is the ServiceAccount of a service's pods.
-func AccountKey(service string) Key {
-	return Key{corev1.SchemeGroupVersion.WithKind("ServiceAccount"), service}
+func AccountKey(service string) ChildKey {
+	return ChildKey{corev1.SchemeGroupVersion.WithKind("ServiceAccount"), service}
 }
 
 // DocumentsKey is the ConfigMap that gateways read.
-func DocumentsKey(service string) Key {
-	return Key{corev1.SchemeGroupVersion.WithKind("ConfigMap"), delivery.ConfigMapName(service)}
+func DocumentsKey(service string) ChildKey {
+	return ChildKey{corev1.SchemeGroupVersion.WithKind("ConfigMap"), delivery.ConfigMapName(service)}
 }
 
 // GatewaysKey is the Deployment that the service's replicas are of.
-func GatewaysKey(service string) Key {
-	return Key{appsv1.SchemeGroupVersion.WithKind("Deployment"), service}
+func GatewaysKey(service string) ChildKey {
+	return ChildKey{appsv1.SchemeGroupVersion.WithKind("Deployment"), service}
 }
 
 // AutoscalerKey is the HorizontalPodAutoscaler of spec.scaling.
-func AutoscalerKey(service string) Key {
-	return Key{autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"), service}
+func AutoscalerKey(service string) ChildKey {
+	return ChildKey{autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"), service}
 }
