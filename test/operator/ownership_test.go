@@ -154,33 +154,36 @@ func (s *system) orphan(service *v1alpha1.LLMService) (uids map[string]types.UID
 	return uids, deployment
 }
 
-// adoptByHand does what the conditions say, child by child.
+// adoptByHand does what the conditions say, of as many children at once as they name.
 func (s *system) adoptByHand(service *v1alpha1.LLMService) {
 	s.t.Helper()
-	for range 5 {
+	all := children(service)
+	for left := len(all) - 1; left > 0; { // the autoscaler is deleted
 		message := s.awaitCondition(service, v1alpha1.ConditionStalled, "True/ChildConflict")
-		for kind, child := range children(service) {
-			if !strings.HasPrefix(message, kind+" ") {
+		for kind, child := range all {
+			_, told, named := strings.Cut(message, kind+" "+child.GetName()+" was left behind")
+			if !named {
 				continue
 			}
 			var owner metav1.OwnerReference
-			_, told, _ := strings.Cut(message, "the ownerReference ")
-			if err := json.Unmarshal([]byte(told), &owner); err != nil {
+			_, told, _ = strings.Cut(told, "the ownerReference ")
+			if err := json.NewDecoder(strings.NewReader(told)).Decode(&owner); err != nil {
 				s.t.Fatalf("%v: %s", err, message)
 			}
 			edit(s.t, child, func() { child.SetOwnerReferences([]metav1.OwnerReference{owner}) })
-			eventually(s.t, "another child", func() error {
-				if !exists(s.t, client.ObjectKeyFromObject(service), service) {
-					return fmt.Errorf("no service")
-				}
-				for _, c := range service.Status.Conditions {
-					if c.Type == v1alpha1.ConditionStalled && c.Message == message {
-						return fmt.Errorf("still %s", message)
-					}
-				}
-				return nil
-			})
+			left--
 		}
+		eventually(s.t, "another message", func() error {
+			if !exists(s.t, client.ObjectKeyFromObject(service), service) {
+				return fmt.Errorf("no service")
+			}
+			for _, c := range service.Status.Conditions {
+				if c.Type == v1alpha1.ConditionStalled && c.Message == message {
+					return fmt.Errorf("still %s", message)
+				}
+			}
+			return nil
+		})
 	}
 }
 
