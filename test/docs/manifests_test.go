@@ -27,7 +27,7 @@ func TestManifestsAreServable(t *testing.T) {
 	texts := manifests(t)
 	// What helm prints after an installation has one too.
 	texts["charts/llmservice/templates/NOTES.txt"] = []string{notesManifest(t)}
-	for _, page := range []string{"README.md", "docs/routes.md", "docs/steps.md", "docs/expressions.md", "docs/streams.md", "docs/fastapi.md", "docs/scaling.md"} {
+	for _, page := range []string{"README.md", "docs/getting-started.md", "docs/routes.md", "docs/steps.md", "docs/expressions.md", "docs/streams.md", "docs/fastapi.md", "docs/scaling.md"} {
 		if len(texts[page]) == 0 {
 			t.Errorf("no manifest was found in %s", page)
 		}

@@ -1,0 +1,122 @@
+package house_test
+
+import (
+	"go/ast"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// stilted are the worst of the forms that CONTRIBUTING.md lists, each with the words to use instead. A group named before
+// is the word before the form, which makes it good English if it is "there".
+var stilted = []struct {
+	form    *regexp.Regexp
+	instead string
+}{
+	{regexp.MustCompile(`(?i)\b(?P<before>\w+) (?:is|are) no (?:[a-km-z]|l[^o]|lo[^n])`), "is not a"},
+	{regexp.MustCompile(`(?i)\b(?:serves|served|serve) on(?:[.,;:)]|$| meanwhile)`), "keeps serving"},
+	{regexp.MustCompile(`(?i)\bwhoever\b`), "anyone who"},
+	{regexp.MustCompile(`(?i)\bmend(?:s|ed|ing)?\b`), "fix, repair"},
+	{regexp.MustCompile(`(?i)\bwould else\b`), "otherwise"},
+	{regexp.MustCompile(`(?i)\b(?:finds?|found) out about\b`), "detect"},
+	{regexp.MustCompile(`(?i)\bhas no use where\b`), "is not allowed when"},
+}
+
+// inStilted returns the first stilted form in a line, and the words to use instead; both are empty if there is none.
+func inStilted(line string) (form, instead string) {
+	for _, s := range stilted {
+		for _, m := range s.form.FindAllStringSubmatch(line, -1) {
+			if len(m) > 1 && (strings.EqualFold(m[1], "there") || strings.HasSuffix(m[0], "more")) {
+				continue
+			}
+			return m[0], s.instead
+		}
+	}
+	return "", ""
+}
+
+func TestStiltedFormsAreFound(t *testing.T) {
+	for line, want := range map[string]bool{
+		"a month is no name": true, "bytes are no text": true, "The last good one serves on, in all pods": true, "served on.": true,
+		"Whoever asks": true, "a test that mends it": true, "which would else stop": true, "has no use where it is": true,
+		"There is no name.": false, "it is no longer there": false, "served on port 80": false, "serve on loopback": false, "recommend": false,
+	} {
+		if form, _ := inStilted(line); (form != "") != want {
+			t.Errorf("%q: found %q, want it found: %v", line, form, want)
+		}
+	}
+}
+
+// TestPagesAreInPlainEnglish reads everything that a person reads but Go: pages, the chart's values, samples. The section of
+// CONTRIBUTING.md that quotes what it advises against is left out.
+func TestPagesAreInPlainEnglish(t *testing.T) {
+	seen := 0
+	for _, pattern := range []string{
+		"*.md", "docs/*.md", "docs/*/*.md", "charts/llmservice/*.md", "charts/llmservice/*.yaml", "charts/llmservice/templates/*.txt",
+		"config/samples/*.yaml", "Makefile",
+	} {
+		paths, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("%s: no file: %v", pattern, err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen++
+			for i, line := range strings.Split(withoutAdvice(string(text)), "\n") {
+				if form, instead := inStilted(line); form != "" {
+					t.Errorf("%s:%d: %q: write %q", path, i+1, form, instead)
+				}
+			}
+		}
+	}
+	if seen < 40 {
+		t.Errorf("%d files were read: the test looks in the wrong place", seen)
+	}
+}
+
+// withoutAdvice blanks the section "How we write", and keeps its lines so that others have their numbers.
+func withoutAdvice(page string) string {
+	before, advice, found := strings.Cut(page, "\n## How we write\n")
+	if !found {
+		return page
+	}
+	_, after, _ := strings.Cut(advice, "\n## ")
+	lines := strings.Count(page, "\n") - strings.Count(before, "\n") - strings.Count(after, "\n")
+	return before + strings.Repeat("\n", lines) + after
+}
+
+// TestMessagesAreInPlainEnglish reads the texts of the programs, and the descriptions of the API's fields.
+func TestMessagesAreInPlainEnglish(t *testing.T) {
+	for _, f := range sources(t) {
+		dir, _, _ := strings.Cut(f.path, "/")
+		if strings.HasSuffix(f.path, "_test.go") || !slices.Contains([]string{"api", "cmd", "controllers", "runtime"}, dir) {
+			continue
+		}
+		check := func(n ast.Node, text string) {
+			if form, instead := inStilted(text); form != "" {
+				t.Errorf("%s: %q: write %q", f.position(n), form, instead)
+			}
+		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				if text, err := strconv.Unquote(literal.Value); err == nil {
+					check(n, text)
+				}
+			}
+			return true
+		})
+		if dir == "api" {
+			for _, comment := range f.Comments {
+				check(comment, comment.Text())
+			}
+		}
+	}
+}
