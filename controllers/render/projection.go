@@ -37,11 +37,11 @@ type converted struct {
 
 func conversion[From, To any](convert func(From) (To, error)) converted {
 	return converted{pair{reflect.TypeFor[From](), reflect.TypeFor[To]()}, func(from, to reflect.Value) error {
-		value, err := convert(from.Interface().(From)) //nolint:forcetypeassert // the plan has this type
+		value, err := convert(*from.Addr().Interface().(*From)) //nolint:forcetypeassert // the plan has these types
 		if err != nil {
 			return fmt.Errorf(": %w", err)
 		}
-		to.Set(reflect.ValueOf(value))
+		*to.Addr().Interface().(*To) = value //nolint:forcetypeassert // the same
 		return nil
 	}}
 }
@@ -75,6 +75,21 @@ var scalars = map[reflect.Kind]reflect.Kind{
 	reflect.String: reflect.String, reflect.Bool: reflect.Bool, reflect.Int32: reflect.Int,
 }
 
+// scalar sets a value of a kind without a value in between, which would be allocated.
+func scalar(kind reflect.Kind) projection {
+	return func(from, to reflect.Value) error {
+		switch kind {
+		case reflect.String:
+			to.SetString(from.String())
+		case reflect.Bool:
+			to.SetBool(from.Bool())
+		default:
+			to.SetInt(from.Int())
+		}
+		return nil
+	}
+}
+
 func (p *planner) plan(t pair) (projection, error) {
 	from, to := t.from.Kind(), t.to.Kind()
 	switch written := p.conversions[t]; {
@@ -91,10 +106,7 @@ func (p *planner) plan(t pair) (projection, error) {
 	case from == reflect.Map && to == reflect.Map && t.from.Key() == t.to.Key():
 		return p.table(t)
 	case scalars[from] == to && to != reflect.Invalid:
-		return func(from, to reflect.Value) error {
-			to.Set(from.Convert(to.Type()))
-			return nil
-		}, nil
+		return scalar(to), nil
 	}
 	return nil, fmt.Errorf("no %s can be made of a %s", t.to, t.from)
 }
