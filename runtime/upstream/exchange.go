@@ -54,6 +54,7 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 	defer a.Release()
 	ctx, cancel := context.WithTimeoutCause(ctx, a.Total, relay.Failure{Kind: relay.FailedTotal})
 	defer cancel()
+	memory := awaited{Memory: memoryOf(a), since: time.Now()}
 	answer, err := c.Do(ctx, a.Call)
 	if err != nil {
 		return nil, relay.FailureOf(ctx, err, relay.FailedConnect)
@@ -66,7 +67,7 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
 	}
 	whole := &relay.Fetched{Status: answer.Status, Header: answer.Header}
-	failure := take(ctx, a, whole, answer, want)
+	failure := memory.blame(take(ctx, a, &memory, whole, answer, want))
 	if failure.Kind != relay.NoFailure {
 		return nil, failure
 	}
@@ -74,8 +75,10 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 }
 
 // take reads the body, and has it read. Of an answer that fails nothing is kept.
-func take(ctx context.Context, attempt *relay.Attempt, f *relay.Fetched, a *relay.Answer, want Expect) relay.Failure {
-	memory, limit := memoryOf(attempt), want.limit()
+func take(
+	ctx context.Context, attempt *relay.Attempt, memory relay.Memory, f *relay.Fetched, a *relay.Answer, want Expect,
+) relay.Failure {
+	limit := want.limit()
 	body := counted{Reader: relay.Turns(a.Body), keep: want.Keep}
 	text, err := relay.ReadAll(ctx, memory, &body, a.Length, limit)
 	failure := relay.Failure{}
@@ -118,6 +121,33 @@ func (c *counted) Read(p []byte) (int, error) {
 	c.kept += n
 	return n, err //nolint:wrapcheck // likewise
 }
+
+// awaited is an attempt's memory, and how long the attempt has waited for it.
+type awaited struct {
+	relay.Memory
+
+	since  time.Time
+	waited time.Duration
+}
+
+// Reserve implements relay.Memory.
+func (m *awaited) Reserve(ctx context.Context, bytes int) error {
+	began := time.Now()
+	defer func() { m.waited += time.Since(began) }()
+	return m.Memory.Reserve(ctx, bytes) //nolint:wrapcheck // it is a Failure already
+}
+
+// blame returns why an attempt failed: when it ran out of time and most of that had gone into waiting for memory, the
+// upstream was not slow.
+func (m *awaited) blame(f relay.Failure) relay.Failure {
+	late := f.Kind == relay.FailedTotal || f.Kind == relay.FailedTimeout
+	if late && m.waited > time.Since(m.since)/2 {
+		return relay.Failure{Kind: relay.FailedMemory, Err: errWaited}
+	}
+	return f
+}
+
+var errWaited = errors.New("most of the call's time went into waiting for memory")
 
 // memoryOf is what an attempt may keep its answer in.
 func memoryOf(a *relay.Attempt) relay.Memory {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/llmservice/llmservice/runtime/relay"
 )
@@ -117,6 +119,43 @@ func TestLargeEventsAreReserved(t *testing.T) {
 			if failure.Kind != tt.want || m.held != 0 || m.most < tt.most {
 				t.Errorf("%v, want %q; %d bytes are reserved, at most %d, want %d", failure, tt.want, m.held, m.most, tt.most)
 			}
+		})
+	}
+}
+
+// slowRoom is a memory for which each reservation waits.
+type slowRoom struct{ wait time.Duration }
+
+func (r slowRoom) Reserve(context.Context, int) error { time.Sleep(r.wait); return nil }
+func (slowRoom) Return(int)                           {}
+func (slowRoom) Branch(int)                           {}
+
+// silent is a client whose answers begin and never end.
+type silent struct{}
+
+func (silent) Do(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
+	body, writer := io.Pipe()
+	context.AfterFunc(ctx, func() { _ = writer.CloseWithError(ctx.Err()) })
+	return &relay.Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
+}
+
+// An answer that came too late because the replica's memory was in use is no fault of its upstream.
+func TestWhatWaitedForMemoryWasNotSlow(t *testing.T) {
+	for name, tt := range map[string]struct {
+		wait time.Duration
+		want relay.FailureKind
+	}{
+		"no wait":   {0, relay.FailedTotal},
+		"a little":  {patience / 4, relay.FailedTotal},
+		"mostly so": {patience / 4 * 3, relay.FailedMemory},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, failure := Fetch(t.Context(), silent{}, plan(slowRoom{tt.wait}, 1).Attempts(), Expect{}, nil)
+				if failure.Kind != tt.want {
+					t.Errorf("%v, want %q", failure, tt.want)
+				}
+			})
 		})
 	}
 }
