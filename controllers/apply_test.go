@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -9,7 +11,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
@@ -108,5 +115,36 @@ func TestAnUndeliveredConfigIsNotApplied(t *testing.T) {
 	}
 	if got := f.configApplied(); got.Status != metav1.ConditionFalse || got.Reason != v1alpha1.ReasonApplyFailed || got.Message != "one; two" {
 		t.Errorf("ConfigApplied is %+v", got)
+	}
+}
+
+// TestDocumentsAreWrittenUnderTheirVersion: what a ConfigMap shall hold was decided from what it held. Other children are the
+// operator's to overwrite, whatever their version.
+func TestDocumentsAreWrittenUnderTheirVersion(t *testing.T) {
+	service := serviceWith("http://a.svc/v1")
+	sent := errors.New("sent")
+	for key, want := range map[render.Key][2]string{
+		render.DocumentsKey("assistant"): {"c1", "7"}, render.GatewaysKey("assistant"): {"", ""},
+	} {
+		t.Run(key.Kind, func(t *testing.T) {
+			var got metav1.PartialObjectMetadata
+			apply := func(_ context.Context, _ client.WithWatch, object runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
+				encoded, err := json.Marshal(object)
+				return errors.Join(sent, err, json.Unmarshal(encoded, &got))
+			}
+			r := &Reconciler{Client: interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{Apply: apply})}
+			live := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+				UID: "c1", ResourceVersion: "7", OwnerReferences: []metav1.OwnerReference{{UID: service.UID, Controller: new(true)}},
+			}}
+			child, rendered := namedChild(key), &unstructured.Unstructured{Object: map[string]any{}}
+			rendered.SetGroupVersionKind(key.GroupVersionKind)
+			rendered.SetName(key.Name)
+			if _, err := r.write(t.Context(), &view{service: service}, live, &child, rendered); !errors.Is(err, sent) {
+				t.Fatal(err)
+			}
+			if got := [2]string{string(got.UID), got.ResourceVersion}; got != want {
+				t.Errorf("written under UID and version %q, want %q", got, want)
+			}
+		})
 	}
 }

@@ -68,8 +68,9 @@ func TestDocuments(t *testing.T) {
 		liveCurrent, liveLast string
 		reported, served      string
 		foreign               bool
-		// recorded is the current document of the record, liveCurrent where it is empty; unrecorded has no record at all.
-		recorded                 string
+		// recorded is the current document of the record, liveCurrent where it is empty, and recordedLast the last good one,
+		// liveLast where it is empty; unrecorded has no record at all.
+		recorded, recordedLast   string
 		unrecorded               bool
 		wantCurrent, wantLast    string
 		wantProblem, wantMessage string
@@ -92,6 +93,10 @@ func TestDocuments(t *testing.T) {
 		{
 			name: "what somebody changed is not carried on", spec: "ftp://a", liveCurrent: c, recorded: b, liveLast: a,
 			wantCurrent: a, wantLast: a, wantProblem: v1alpha1.ReasonInvalid,
+		},
+		{
+			name: "a last good one that somebody changed is not carried on", spec: "ftp://a", liveCurrent: b, liveLast: c, recordedLast: a,
+			wantCurrent: b, wantProblem: v1alpha1.ReasonInvalid,
 		},
 		{
 			name: "without a record, what was reported is carried on", spec: "ftp://a", unrecorded: true, liveCurrent: b, liveLast: a, reported: b,
@@ -122,7 +127,7 @@ func TestDocuments(t *testing.T) {
 				if !tt.unrecorded {
 					configMap.Annotations = recordOf(t, render.Accepted{
 						Current:  revision(cmp.Or(tt.recorded, tt.liveCurrent)),
-						LastGood: revision(tt.liveLast), Runtime: &v1alpha1.Runtime{Image: "accepted"},
+						LastGood: revision(cmp.Or(tt.recordedLast, tt.liveLast)), Runtime: &v1alpha1.Runtime{Image: "accepted"},
 					})
 				}
 				if !tt.foreign {

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
@@ -108,5 +109,24 @@ func TestAnOverrideIsLookedAtAgain(t *testing.T) {
 		if got, due := m.recheck(now), m.rewritings[autoscaler].due(now); got != tt.wait || due != tt.due {
 			t.Errorf("after %v: looked at after %v, due %t; want %v, %t", after, got, due, tt.wait, tt.due)
 		}
+	}
+}
+
+// A service that was created again under its name inherits nothing.
+func TestADeletedServiceLeavesNoMemory(t *testing.T) {
+	var m memories
+	first, again := &view{service: serviceWith("http://a.svc/v1")}, &view{service: serviceWith("http://a.svc/v1")}
+	again.service.UID = "u2"
+	known := m.of(first)
+	if m.of(first) != known {
+		t.Error("what was known of a service is lost")
+	}
+	fresh := m.of(again)
+	if fresh == known || fresh.uid != "u2" {
+		t.Error("a new service of the name has the memory of the deleted one")
+	}
+	m.forget(client.ObjectKeyFromObject(again.service))
+	if m.of(again) == fresh {
+		t.Error("what was forgotten is known")
 	}
 }

@@ -66,3 +66,18 @@ func TestCutOfADeletedServiceIsNotToldOfANewOne(t *testing.T) {
 		}
 	}
 }
+
+// What a status says, it says of the generation that it was derived from.
+func TestAStatusIsOfTheGenerationThatWasSeen(t *testing.T) {
+	seen := &view{now: moment, service: serviceWith("http://a.svc/v1")}
+	seen.service.Generation, seen.service.Status.ObservedGeneration = 7, 6
+	status, _ := (&Reconciler{}).statusOf(seen, documents{}, outcome{}, acknowledgement{})
+	if status.ObservedGeneration != 7 || len(status.Conditions) == 0 {
+		t.Errorf("generation %d is observed, with %d conditions; want 7, with some", status.ObservedGeneration, len(status.Conditions))
+	}
+	for _, c := range status.Conditions {
+		if c.ObservedGeneration != 7 {
+			t.Errorf("%s is of generation %d, want 7", c.Type, c.ObservedGeneration)
+		}
+	}
+}
