@@ -123,7 +123,7 @@ func TestAnUndeliveredConfigIsNotApplied(t *testing.T) {
 func TestDocumentsAreWrittenUnderTheirVersion(t *testing.T) {
 	service := serviceWith("http://a.svc/v1")
 	sent := errors.New("sent")
-	for key, want := range map[render.Key][2]string{
+	for key, want := range map[render.ChildKey][2]string{
 		render.DocumentsKey("assistant"): {"c1", "7"}, render.GatewaysKey("assistant"): {"", ""},
 	} {
 		t.Run(key.Kind, func(t *testing.T) {
