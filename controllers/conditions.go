@@ -180,7 +180,8 @@ func (f facts) scalable() metav1.Condition {
 	}
 	switch {
 	case f.scaling == nil:
-		return scaling(metav1.ConditionFalse, v1alpha1.ReasonManual, "spec.scaling is absent: spec.replicas keeps the number that was written")
+		return scaling(metav1.ConditionFalse, v1alpha1.ReasonManual,
+			"spec.scaling is absent: spec.replicas keeps the number that was written")
 	case f.futile != nil:
 		return scaling(metav1.ConditionFalse, f.futile.reason, f.futile.message)
 	case f.metricsAPI != "" && usesInFlight(f.scaling):
@@ -249,7 +250,8 @@ func (f facts) obstacles() []problem {
 		all = append(all, problem{v1alpha1.ReasonDeadlineExceeded, progress.Message})
 	}
 	if len(f.overridden) > 0 {
-		all = append(all, problem{v1alpha1.ReasonOverridden, "Admission changed the applied objects: " + strings.Join(f.overridden, "; ")})
+		message := "Admission changed the applied objects: " + strings.Join(f.overridden, "; ")
+		all = append(all, problem{v1alpha1.ReasonOverridden, message})
 	}
 	for _, message := range []string{f.hindrance(), but(f.unpriced)} {
 		if message != "" {

@@ -74,8 +74,8 @@ type HeldError struct {
 }
 
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("the installation %s reconciles this cluster; this one stands by, and takes over %v after the other one is gone",
-		e.Holder, e.Expiry)
+	const text = "the installation %s reconciles this cluster; this one stands by, and takes over %v after the other one is gone"
+	return fmt.Sprintf(text, e.Holder, e.Expiry)
 }
 
 // New returns the competitor's claim to the Lease in the namespace.

@@ -145,7 +145,8 @@ func (s *survey) spendTokens(budget int) {
 	tokens := &s.bounds.Tokens
 	if budget == 0 {
 		for _, path := range s.boundless {
-			s.warnf(path, "sets neither max_tokens nor max_completion_tokens, and the route has no budget.maxTokens: its tokens are not limited")
+			s.warnf(path, "sets neither max_tokens nor max_completion_tokens, and the route has no budget.maxTokens: "+
+				"its tokens are not limited")
 		}
 		return
 	}

@@ -26,12 +26,12 @@ func TestEachKindOfWorkIsVisited(t *testing.T) {
 	if n := reflect.TypeFor[config.StepKinds[Work]]().NumMethod(); n != kinds.NumMethod() {
 		t.Errorf("the contract has %d kinds, and a program %d", n, kinds.NumMethod())
 	}
-	for i := range kinds.NumMethod() {
-		work, ok := reflect.New(kinds.Method(i).Type.In(0).Elem()).Interface().(Work)
+	for kind := range kinds.Methods() {
+		work, ok := reflect.TypeAssert[Work](reflect.New(kind.Type.In(0).Elem()))
 		if !ok {
-			t.Errorf("%s is not work", kinds.Method(i).Name)
+			t.Errorf("%s is not work", kind.Name)
 		} else if got := OfWork[Work](work, visited{}); got != work {
-			t.Errorf("%s is visited as a %T", kinds.Method(i).Name, got)
+			t.Errorf("%s is visited as a %T", kind.Name, got)
 		}
 	}
 }
