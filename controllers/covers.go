@@ -5,7 +5,7 @@ import (
 )
 
 // atomicMaps are maps that the API replaces as a whole: a key that was added by hand changes what they mean.
-var atomicMaps = map[string]bool{"selector": true, "labelSelector": true, "nodeSelector": true}
+var atomicMaps = map[string]bool{"selector": true, "matchLabels": true, "labelSelector": true, "nodeSelector": true}
 
 // plainBooleans are fields that the API leaves out when they are false. Of any other boolean, none is not the same as false.
 var plainBooleans = map[string]bool{"paused": true}

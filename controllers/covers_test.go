@@ -42,6 +42,7 @@ func TestCovers(t *testing.T) {
 		{name: "value that was added", live: `{args: [x, y]}`, rendered: `{args: [x]}`},
 		{name: "selector", live: `{spec: {selector: {a: "1"}}}`, rendered: `{spec: {selector: {a: "1"}}}`, want: true},
 		{name: "a key added to a selector selects something else", live: `{spec: {selector: {a: "1", b: "2"}}}`, rendered: `{spec: {selector: {a: "1"}}}`},
+		{name: "a label added to a label selector of another name", live: `{spec: {podSelector: {matchLabels: {a: "1", b: "2"}}}}`, rendered: `{spec: {podSelector: {matchLabels: {a: "1"}}}}`},
 		{name: "a label added to a label selector", live: `{spec: {selector: {matchLabels: {a: "1", b: "2"}}}}`, rendered: `{spec: {selector: {matchLabels: {a: "1"}}}}`},
 		{name: "string and number", live: `{port: "80"}`, rendered: `{port: 80}`},
 	}

@@ -24,7 +24,12 @@ import (
 func children(service *v1alpha1.LLMService) map[string]client.Object {
 	scaled := service.DeepCopy()
 	scaling(inFlight)(scaled)
-	rendered, err := render.Kinds().Children(render.Input{Service: scaled, Gateway: render.Gateway{Image: "gateway:test"}})
+	return childrenOf(scaled)
+}
+
+// childrenOf lists the children of a service as it is, empty but for their names, by their kinds.
+func childrenOf(service *v1alpha1.LLMService) map[string]client.Object {
+	rendered, err := render.Kinds().Children(render.Input{Service: service, Gateway: render.Gateway{Image: "gateway:test"}})
 	if err != nil {
 		panic(err)
 	}

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -74,10 +73,7 @@ func TestWaitsForWhatIsLeftOfADeletedService(t *testing.T) {
 		}
 	}
 	eventually(t, "children of the second service", func() error {
-		for kind, child := range children(second) {
-			if kind == "HorizontalPodAutoscaler" {
-				continue
-			}
+		for kind, child := range childrenOf(second) {
 			if !exists(t, client.ObjectKeyFromObject(child), child) || !metav1.IsControlledBy(child, second) {
 				return fmt.Errorf("no %s of its own", kind)
 			}
@@ -157,8 +153,8 @@ func (s *system) orphan(service *v1alpha1.LLMService) (uids map[string]types.UID
 // adoptByHand does what the conditions say, of as many children at once as they name.
 func (s *system) adoptByHand(service *v1alpha1.LLMService) {
 	s.t.Helper()
-	all := children(service)
-	for left := len(all) - 1; left > 0; { // the autoscaler is deleted
+	all := childrenOf(service) // what the service does not want is deleted
+	for left := len(all); left > 0; {
 		message := s.awaitCondition(service, v1alpha1.ConditionStalled, "True/ChildConflict")
 		for kind, child := range all {
 			_, told, named := strings.Cut(message, kind+" "+child.GetName()+" was left behind")
@@ -192,9 +188,9 @@ func adopted(t *testing.T, service *v1alpha1.LLMService, uids map[string]types.U
 	t.Helper()
 	for kind, child := range children(service) {
 		there := exists(t, client.ObjectKeyFromObject(child), child)
-		if kind == "HorizontalPodAutoscaler" {
+		if childrenOf(service)[kind] == nil {
 			if there {
-				return errors.New("the autoscaler still scales a service that wants none")
+				return fmt.Errorf("the %s is still there, of a service that wants none", kind)
 			}
 			continue
 		}
