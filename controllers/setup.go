@@ -111,6 +111,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 		For(&v1alpha1.LLMService{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(requestsOf)).
 		WatchesRawSource(news{tracker, poller}).
+		WatchesRawSource(indexes(manager, required)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
 			ReconciliationTimeout:   reconcileTimeout,
@@ -129,7 +130,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 			return fmt.Errorf("add the watcher of optional kinds: %w", err)
 		}
 	}
-	if err := index(manager, append(required, &corev1.Pod{})); err != nil {
+	if err := index(context.Background(), manager, &corev1.Pod{}); err != nil {
 		return err
 	}
 	if err := builder.Complete(r); err != nil {
@@ -138,9 +139,15 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 	return nil
 }
 
-func index(manager ctrl.Manager, kinds []client.Object) error {
+// indexes indexes the kinds before the first reconcile. A kind that is indexed before the manager starts is one that the
+// manager reads before it serves anything: if it cannot be read, there are no metrics either.
+func indexes(manager ctrl.Manager, kinds []client.Object) source.Source {
+	return source.Func(func(ctx context.Context, _ requestQueue) error { return index(ctx, manager, kinds...) })
+}
+
+func index(ctx context.Context, manager ctrl.Manager, kinds ...client.Object) error {
 	for _, kind := range kinds {
-		if err := manager.GetFieldIndexer().IndexField(context.Background(), kind, serviceIndex, servicesOf); err != nil {
+		if err := manager.GetFieldIndexer().IndexField(ctx, kind, serviceIndex, servicesOf); err != nil {
 			return fmt.Errorf("index %T: %w", kind, err)
 		}
 	}

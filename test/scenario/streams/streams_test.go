@@ -113,7 +113,11 @@ func TestCrowd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stats := m.Stats()
+	// The upstream counts a stream after its client has read the end.
+	stats, err := m.Await(ctx, func(s mockllm.Stats) bool { return s.Open == 0 })
+	if err != nil {
+		t.Fatal(err)
+	}
 	if tally.Lost() != 0 || tally.Done != stats.Finished || int64(tally.Tokens) != stats.TokensSent {
 		t.Errorf("%s; the upstream says %+v", tally, stats)
 	}
