@@ -139,7 +139,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 	return nil
 }
 
-// indexes indexes the kinds before the first reconcile. A kind that is indexed before the manager starts is one that the
+// indexes makes the index of the kinds before the first reconcile. A kind that is indexed before the manager starts is one that the
 // manager reads before it serves anything: if it cannot be read, there are no metrics either.
 func indexes(manager ctrl.Manager, kinds []client.Object) source.Source {
 	return source.Func(func(ctx context.Context, _ requestQueue) error { return index(ctx, manager, kinds...) })
