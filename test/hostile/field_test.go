@@ -21,12 +21,12 @@ import (
 // without an attack: calm windows come before each attack, so that both see the machine as it is at that time, and the
 // median of the last few calm windows' 99th percentiles is what an attack's 99th percentile is held against. It may be
 // most times as long, or floor longer where that is more: streams that have an event every 20 ms, and so are 22 ms apart at
-// best, may have one event later. What seems to be late is held against the calm windows right before and after it as well,
+// best, may have two events later. What seems to be late is held against the calm windows right before and after it as well,
 // where these are worse: a neighbour's work is no harm of the attack's. An attack that seems to do harm is made again, and it does where two of three rounds say
 // so: on a machine with neighbours one round may be theirs. Kills, cuts and answers have no second chance.
 const (
 	most      = 2
-	floor     = 25 * time.Millisecond
+	floor     = 50 * time.Millisecond
 	calm      = 400 * time.Millisecond
 	calmKept  = 7
 	rounds    = 3
