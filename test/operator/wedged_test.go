@@ -14,6 +14,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers"
@@ -146,6 +147,10 @@ func lead(t *testing.T) (release func()) {
 		Spec: coordinationv1.LeaseSpec{
 			HolderIdentity: new("another"), LeaseDurationSeconds: new(int32(3600)), RenewTime: new(metav1.NowMicro()), AcquireTime: new(metav1.NowMicro()),
 		},
+	}
+	// A manager that has ended leaves its Lease.
+	if err := client.IgnoreNotFound(api.Delete(t.Context(), lease.DeepCopy())); err != nil {
+		t.Fatal(err)
 	}
 	if err := api.Create(t.Context(), lease); err != nil {
 		t.Fatal(err)
