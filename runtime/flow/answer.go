@@ -5,11 +5,10 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/rawjson"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -103,7 +102,7 @@ func (p *promise) keep(ctx context.Context, f *frame, tree *expr.Tree, encoded [
 func (p *promise) kept(ctx context.Context, f *frame, text string) error {
 	encoded := []byte(text)
 	if p.text {
-		encoded, _ = jsontext.AppendQuote(nil, text) // what is not UTF-8 has been replaced
+		encoded = rawjson.Quote(text)
 	}
 	_, violations, err := check(ctx, f.env, len(encoded), func() (any, []problem.Violation, error) {
 		violations, err := p.schema.CheckAsSent(ctx, encoded, "response")

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/rawjson"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
@@ -52,17 +53,8 @@ func delta(dst, head, text []byte, tail string) []byte {
 	if len(text) == 0 {
 		return dst
 	}
-	dst = appendQuoted(append(dst, head...), text)
+	dst = rawjson.AppendQuote(append(dst, head...), text)
 	return append(dst, tail...)
-}
-
-// appendQuoted appends text as a JSON string, which has no line ends.
-func appendQuoted(dst, text []byte) []byte {
-	quoted, err := jsontext.AppendQuote(dst, text)
-	if err != nil { // it is not valid UTF-8; AppendQuote has replaced what is not
-		return quoted
-	}
-	return quoted
 }
 
 func orNull(value []byte) []byte {
@@ -83,7 +75,7 @@ const (
 func namedDone(dst []byte, finishReason string, usage jsontext.Value) []byte {
 	reason := []byte("null")
 	if finishReason != "" {
-		reason = appendQuoted(nil, []byte(finishReason))
+		reason = rawjson.Quote(finishReason)
 	}
 	data := append([]byte(`{"finishReason":`), reason...)
 	data = append(append(data, `,"usage":`...), orNull(usage)...)

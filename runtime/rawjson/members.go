@@ -201,11 +201,11 @@ func (o Object) Done() []byte {
 func IsNull(value []byte) bool { return len(value) == 0 || string(value) == "null" }
 
 // Quote writes s as a JSON string.
-func Quote(s string) []byte {
-	quoted, err := jsontext.AppendQuote(nil, s)
-	if err != nil { // s is not valid UTF-8; AppendQuote has replaced what is not
-		return quoted
-	}
+func Quote(s string) []byte { return AppendQuote(nil, s) }
+
+// AppendQuote appends text as a JSON string, which has no line ends. Bytes that are not UTF-8 are replaced.
+func AppendQuote[T ~[]byte | ~string](dst []byte, text T) []byte {
+	quoted, _ := jsontext.AppendQuote(dst, text) // the error is of those bytes alone
 	return quoted
 }
 

@@ -31,10 +31,10 @@ func (Dialect) NewStream(model string, began time.Time) llm.StreamWriter {
 func newID() string { return "chatcmpl-" + uuid.NewString() }
 
 func newStream(id, model string, created time.Time) *Stream {
-	head := appendQuoted([]byte(`data: {"id":`), []byte(id))
+	head := rawjson.AppendQuote([]byte(`data: {"id":`), id)
 	head = append(head, `,"object":"chat.completion.chunk","created":`...)
 	head = append(strconv.AppendInt(head, created.Unix(), 10), `,"model":`...)
-	head = append(appendQuoted(head, []byte(model)), `,"choices":[`...)
+	head = append(rawjson.AppendQuote(head, model), `,"choices":[`...)
 	return &Stream{head: head, delta: append(slices.Clip(head), `{"index":0,"delta":{`...)}
 }
 
@@ -51,7 +51,7 @@ func (o *Stream) Delta(dst, text []byte) []byte {
 // member writes a chunk whose delta has one member, of a text.
 func (o *Stream) member(dst []byte, name string, text []byte) []byte {
 	dst = append(append(o.role(dst), o.delta...), name...)
-	return append(appendQuoted(dst, text), chunkTail...)
+	return append(rawjson.AppendQuote(dst, text), chunkTail...)
 }
 
 // Rest implements llm.StreamWriter.
@@ -76,7 +76,7 @@ func callDelta(part llm.ToolCallDelta) []byte {
 	if part.Name != "" {
 		function = function.With("name", rawjson.Quote(part.Name))
 	}
-	function = function.With("arguments", appendQuoted(nil, part.Arguments))
+	function = function.With("arguments", rawjson.AppendQuote(nil, part.Arguments))
 	return call.With("function", function.Done()).Done()
 }
 
@@ -93,7 +93,7 @@ func (o *Stream) role(dst []byte) []byte {
 func (o *Stream) Done(dst []byte, finishReason string, usage jsontext.Value) []byte {
 	if finishReason != "" {
 		dst = append(append(o.role(dst), o.head...), `{"index":0,"delta":{},"finish_reason":`...)
-		dst = append(appendQuoted(dst, []byte(finishReason)), "}]}\n\n"...)
+		dst = append(rawjson.AppendQuote(dst, finishReason), "}]}\n\n"...)
 	}
 	if len(usage) > 0 {
 		// The data may have line ends of the upstream's, so it does not follow the head as it is.
@@ -113,10 +113,4 @@ func (Dialect) AppendDone(dst []byte, _ string, _ jsontext.Value) []byte {
 // AppendError implements llm.Front: with an unnamed event, which is what OpenAI's clients raise.
 func (Dialect) AppendError(dst []byte, e *problem.Error) []byte {
 	return wire.AppendEvent(dst, "", problem.OpenAI.Event(e))
-}
-
-// appendQuoted appends text as a JSON string. What is not UTF-8 is replaced.
-func appendQuoted(dst, text []byte) []byte {
-	quoted, _ := jsontext.AppendQuote(dst, text)
-	return quoted
 }
