@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -120,15 +120,21 @@ func objectOf(scheme *runtime.Scheme, kind schema.GroupVersionKind) (client.Obje
 		object.SetGroupVersionKind(kind)
 		return object, nil
 	}
-	typed, err := scheme.New(kind)
+	return typedOf[client.Object](scheme, kind)
+}
+
+// typedOf makes an empty value of the Go type of a kind, or of a list of a kind.
+func typedOf[T runtime.Object](scheme *runtime.Scheme, kind schema.GroupVersionKind) (T, error) {
+	var none T
+	made, err := scheme.New(kind)
 	if err != nil {
-		return nil, fmt.Errorf("make a %s: %w", kind.Kind, err)
+		return none, fmt.Errorf("make a %s: %w", kind.Kind, err)
 	}
-	object, ok := typed.(client.Object)
+	typed, ok := made.(T)
 	if !ok {
-		return nil, fmt.Errorf("%T is not an object", typed)
+		return none, fmt.Errorf("a %s is made as %T, want %v", kind.Kind, made, reflect.TypeFor[T]())
 	}
-	return object, nil
+	return typed, nil
 }
 
 func (r *Reconciler) emptyList(kind schema.GroupVersionKind) (client.ObjectList, error) {
@@ -138,15 +144,7 @@ func (r *Reconciler) emptyList(kind schema.GroupVersionKind) (client.ObjectList,
 		list.SetGroupVersionKind(lists)
 		return list, nil
 	}
-	typed, err := scheme.New(lists)
-	if err != nil {
-		return nil, fmt.Errorf("make a list of each %s: %w", kind.Kind, err)
-	}
-	list, ok := typed.(client.ObjectList)
-	if !ok {
-		return nil, fmt.Errorf("%T is not a list", typed)
-	}
-	return list, nil
+	return typedOf[client.ObjectList](scheme, lists)
 }
 
 // liveChild returns a child as it was seen; nil if there is none.
@@ -197,7 +195,7 @@ func superfluous(seen *view, rendered map[render.ChildKey]bool) []render.ChildKe
 			found = append(found, key)
 		}
 	}
-	slices.SortFunc(found, func(a, b render.ChildKey) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(found, render.ChildKey.Compare)
 	return found[:min(len(found), maxPruned)]
 }
 

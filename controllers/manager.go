@@ -94,12 +94,8 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if options.Children == nil {
 		options.Children = render.Kinds()
 	}
-	required, err := requiredKinds(manager.GetScheme(), options.Children)
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(manager.Add(poller), manager.Add(standby{manager.GetCache(), required})); err != nil {
-		return nil, fmt.Errorf("add the parts that run in every replica: %w", err)
+	if err := manager.Add(poller); err != nil {
+		return nil, fmt.Errorf("add the poller: %w", err)
 	}
 	reconciler := &Reconciler{
 		Client:   manager.GetClient(),

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -17,7 +16,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/render"
 )
 
-// overrideRecheck is how soon to see whether admission still changes a child to the service's harm: that it does not is no event.
+// overrideRecheck is how soon to see whether admission still changes a child to the service's harm: when it stops, there is no event.
 const overrideRecheck = 2 * time.Minute
 
 // rewriting is what admission made of a child.
@@ -70,8 +69,7 @@ func (r *Reconciler) rewritingOf(
 // overridden lists the fields of all children that are not as the service needs them.
 func (m *memory) overridden() []string {
 	var all []string
-	inOrder := func(a, b render.ChildKey) int { return strings.Compare(a.String(), b.String()) }
-	for _, child := range slices.SortedFunc(maps.Keys(m.rewritings), inOrder) {
+	for _, child := range slices.SortedFunc(maps.Keys(m.rewritings), render.ChildKey.Compare) {
 		all = append(all, m.rewritings[child].overridden...)
 	}
 	return all

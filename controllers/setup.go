@@ -101,11 +101,15 @@ func servicesOf(object client.Object) []string {
 	return nil
 }
 
-// SetupWithManager has the manager run the reconciler, with what the gateways say among its events.
+// SetupWithManager has the manager run the reconciler, with what the gateways say among its events, and fill the caches that
+// it reads in every replica.
 func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracker, poller *load.Poller) error {
 	required, err := requiredKinds(manager.GetScheme(), r.Children)
 	if err != nil {
 		return err
+	}
+	if err := manager.Add(standby{manager.GetCache(), required}); err != nil {
+		return fmt.Errorf("add the filling of the caches: %w", err)
 	}
 	builder := ctrl.NewControllerManagedBy(manager).
 		For(&v1alpha1.LLMService{}).

@@ -29,17 +29,25 @@ type Kind struct {
 	Optional bool
 }
 
+// The kinds of the children that others refer to.
+var (
+	accountKind    = corev1.SchemeGroupVersion.WithKind("ServiceAccount")
+	documentsKind  = corev1.SchemeGroupVersion.WithKind("ConfigMap")
+	gatewaysKind   = appsv1.SchemeGroupVersion.WithKind("Deployment")
+	autoscalerKind = autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler")
+)
+
 // Table has one row for each kind, in the order in which the objects are applied.
 type Table []Kind
 
 // Kinds returns the kinds of objects that services have. What pods need comes before the pods, and the autoscaler last.
 func Kinds() Table {
 	return Table{{
-		GroupVersionKind: corev1.SchemeGroupVersion.WithKind("ServiceAccount"),
+		GroupVersionKind: accountKind,
 		Build:            serviceAccount,
 		Purpose:          "the pods' identity; it has no rights, and no token is mounted",
 	}, {
-		GroupVersionKind: corev1.SchemeGroupVersion.WithKind("ConfigMap"),
+		GroupVersionKind: documentsKind,
 		Build:            configMap,
 		Purpose:          "the config: `current`, and `lastGood` to fall back on",
 	}, {
@@ -51,11 +59,11 @@ func Kinds() Table {
 		Build:            podDisruptionBudget,
 		Purpose:          "one replica is evicted at a time",
 	}, {
-		GroupVersionKind: appsv1.SchemeGroupVersion.WithKind("Deployment"),
+		GroupVersionKind: gatewaysKind,
 		Build:            deployment,
 		Purpose:          "the gateways",
 	}, {
-		GroupVersionKind: autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"),
+		GroupVersionKind: autoscalerKind,
 		Build:            horizontalPodAutoscaler,
 		Purpose:          "only if `spec.scaling` is set; it scales the LLMService, not the Deployment",
 	}}
@@ -109,22 +117,25 @@ type ChildKey struct {
 
 func (k ChildKey) String() string { return k.Kind + " " + k.Name }
 
+// Compare orders children by kind and name.
+func (k ChildKey) Compare(other ChildKey) int { return strings.Compare(k.String(), other.String()) }
+
 // AccountKey is the ServiceAccount of a service's pods.
 func AccountKey(service string) ChildKey {
-	return ChildKey{corev1.SchemeGroupVersion.WithKind("ServiceAccount"), service}
+	return ChildKey{accountKind, service}
 }
 
 // DocumentsKey is the ConfigMap that gateways read.
 func DocumentsKey(service string) ChildKey {
-	return ChildKey{corev1.SchemeGroupVersion.WithKind("ConfigMap"), delivery.ConfigMapName(service)}
+	return ChildKey{documentsKind, delivery.ConfigMapName(service)}
 }
 
 // GatewaysKey is the Deployment that the service's replicas are of.
 func GatewaysKey(service string) ChildKey {
-	return ChildKey{appsv1.SchemeGroupVersion.WithKind("Deployment"), service}
+	return ChildKey{gatewaysKind, service}
 }
 
 // AutoscalerKey is the HorizontalPodAutoscaler of spec.scaling.
 func AutoscalerKey(service string) ChildKey {
-	return ChildKey{autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"), service}
+	return ChildKey{autoscalerKind, service}
 }
