@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/llmservice/llmservice/runtime/relay/enginetest"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
@@ -97,50 +98,14 @@ func await(t testing.TB, mock *Server, what string, ok func(Stats) bool) {
 	}
 }
 
-// pipeListener hands out net.Pipe connections: unlike sockets, they let the
-// clock of a synctest bubble go on while somebody waits for bytes.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
-
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // startPipe serves a mock without sockets. stop ends everything; it must run
 // inside the bubble that called startPipe.
 func startPipe(t *testing.T) (mock *Server, client *http.Client, stop func()) {
 	t.Helper()
 	mock = New(Options{})
-	l := newPipeListener()
+	l := enginetest.Listen() // unlike sockets, its connections let the clock of a synctest bubble go on
 	server := &http.Server{Handler: mock}
-	transport := &http.Transport{DialContext: l.dial}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return l.Dial(ctx) }}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

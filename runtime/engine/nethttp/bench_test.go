@@ -36,20 +36,7 @@ func BenchmarkRelay(b *testing.B) {
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
 		return relay.Verdict{Stream: relayOf(letterTap{}, model)}
 	})
-	url := serve(b, p, nil)
-	c := client(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		resp, err := c.Post(url, "", strings.NewReader("x"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		if n, err := io.Copy(io.Discard, resp.Body); err != nil || n != 9000 {
-			b.Fatalf("%d bytes, %v", n, err)
-		}
-		_ = resp.Body.Close()
-		<-p.outcomes
-	}
+	ask(b, p, 9000)
 }
 
 type doFunc func() *relay.Answer
@@ -61,6 +48,12 @@ func BenchmarkReply(b *testing.B) {
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
 		return relay.Verdict{Reply: status(http.StatusOK)}
 	})
+	ask(b, p, int64(len("reply\n")))
+}
+
+// ask makes one request after another, each of which is answered with so many bytes.
+func ask(b *testing.B, p *fakePolicy, bytes int64) {
+	b.Helper()
 	url := serve(b, p, nil)
 	c := client(b)
 	b.ReportAllocs()
@@ -69,7 +62,7 @@ func BenchmarkReply(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if n, err := io.Copy(io.Discard, resp.Body); err != nil || n != int64(len("reply\n")) {
+		if n, err := io.Copy(io.Discard, resp.Body); err != nil || n != bytes {
 			b.Fatalf("%d bytes, %v", n, err)
 		}
 		_ = resp.Body.Close()

@@ -356,14 +356,7 @@ func TestStalledReadersAreLeft(t *testing.T) {
 		return relay.Verdict{Stream: relayOf(letterTap{}, model)}
 	})
 	url := serve(t, p, func(o *Options) { o.WriteTimeout = 100 * time.Millisecond })
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
+	postUnread(t, url)
 	if o := p.outcome(t); o.Result != relay.ClientLeft || o.Failure.Kind != relay.FailedClient {
 		t.Errorf("outcome %+v", o)
 	}
@@ -425,5 +418,18 @@ func drainDeadline(t *testing.T, verdict relay.Verdict, want string) {
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// postUnread makes a request and reads nothing of its answer.
+func postUnread(t *testing.T, url string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -277,14 +277,7 @@ func TestStalledReadersOfProducedStreamsAreLeft(t *testing.T) {
 		})}
 	})
 	url := serve(t, p, func(o *Options) { o.WriteTimeout = 100 * time.Millisecond })
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
+	postUnread(t, url)
 	if o := p.outcome(t); o.Result != relay.ClientLeft || o.Failure.Kind != relay.FailedClient {
 		t.Errorf("outcome %+v", o)
 	}

@@ -20,22 +20,29 @@ func drainChecks() []check {
 	}
 }
 
+// reads makes a request and reads its answer in the background. The answer has to come to its end, and to be as wanted.
+func (s *stand) reads(wanted func(got) bool) (wait func()) {
+	s.t.Helper()
+	conn := s.dial(get)
+	var client sync.WaitGroup
+	client.Go(func() {
+		if g := read(s.t, conn); g.cut || !wanted(g) {
+			s.t.Errorf("%+v", g)
+		}
+	})
+	return client.Wait
+}
+
 func drainsOpen(t *testing.T, s *stand) {
 	t.Helper()
 	p := streaming(play("c 1m d"))
 	s.serve(p)
-	conn := s.dial(get)
-	var client sync.WaitGroup
-	client.Go(func() {
-		if got := read(t, conn); got.cut || got.text() != "data: c\ndata: d" {
-			t.Errorf("%+v", got)
-		}
-	})
+	wait := s.reads(func(g got) bool { return g.text() == "data: c\ndata: d" })
 	<-time.After(10 * time.Second)
 	if took := s.drain(); took < 50*time.Second || took > 50*time.Second+tidy {
 		t.Errorf("drained after %s", took)
 	}
-	client.Wait()
+	wait()
 	p.wants(t, relay.StreamDone, relay.NoFailure)
 }
 
@@ -61,19 +68,13 @@ func drainDeadlineOfAStream(t *testing.T, s *stand) {
 	t.Helper()
 	p := streaming(play("c 1h"))
 	s.serve(p)
-	conn := s.dial(get)
-	var client sync.WaitGroup
-	client.Go(func() {
-		if got := read(t, conn); got.cut || got.text() != "data: c\ndata: abort draining" {
-			t.Errorf("%+v", got)
-		}
-	})
+	wait := s.reads(func(g got) bool { return g.text() == "data: c\ndata: abort draining" })
 	<-time.After(time.Second)
 	limit := bounds.DrainDelay + bounds.DrainTimeout
 	if took := s.drain(); took < limit || took > limit+relay.LastWords+tidy {
 		t.Errorf("drained after %s", took)
 	}
-	client.Wait()
+	wait()
 	p.wants(t, relay.StreamFailed, relay.FailedDraining)
 }
 
@@ -84,16 +85,10 @@ func drainDeadlineOfAReply(t *testing.T, s *stand) {
 		return answer(http.StatusServiceUnavailable)
 	})
 	s.serve(p)
-	conn := s.dial(get)
-	var client sync.WaitGroup
-	client.Go(func() {
-		if got := read(t, conn); got.cut || got.status != http.StatusServiceUnavailable {
-			t.Errorf("%+v", got)
-		}
-	})
+	wait := s.reads(func(g got) bool { return g.status == http.StatusServiceUnavailable })
 	<-time.After(time.Second)
 	s.drain()
-	client.Wait()
+	wait()
 	p.wants(t, relay.Replied, relay.NoFailure)
 }
 
