@@ -67,7 +67,7 @@ func TestWhatIsDeletedAtOnce(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotRenderedIsForgotten: what admission made of a child is no concern of a service that no longer has it.
+// TestWhatIsNotRenderedIsForgotten: what admission made of a child does not concern a service that no longer has it.
 func TestWhatIsNotRenderedIsForgotten(t *testing.T) {
 	r, seen := &Reconciler{}, &view{service: serviceWith("http://a.svc/v1")}
 	memory := r.memories.of(seen)

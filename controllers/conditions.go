@@ -236,7 +236,7 @@ func (f facts) stalled() (metav1.Condition, bool) {
 	return condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, all[first].reason, strings.Join(messages, "; ")), true
 }
 
-// obstacles are all that is in the way of the spec. Those without a reason are no reason to stall.
+// obstacles are all that is in the way of the spec. Those without a reason do not stall it.
 func (f facts) obstacles() []problem {
 	var all []problem
 	if f.problem != nil {

@@ -18,7 +18,7 @@ var errOutdated = errors.New("the view is out of date")
 
 // confirm asks the API server, once before a reconcile's first write, whether the service and its ConfigMap are still as
 // they were seen. The caches of the kinds do not move together: after a restart, an API server that lags can show an old
-// service beside new children, and what was decided from such a view would undo what has been done since.
+// service with new children, and what was decided from such a view would undo what has been done since.
 func (r *Reconciler) confirm(ctx context.Context, seen *view) error {
 	if seen.confirmed {
 		return nil

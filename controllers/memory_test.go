@@ -87,7 +87,7 @@ func asWritten(t *testing.T, live *autoscalingv2.HorizontalPodAutoscaler, child 
 	return as
 }
 
-// TestAnOverrideIsLookedAtAgain: that admission has changed is no event, and of what does no harm nothing is to be told.
+// TestAnOverrideIsLookedAtAgain: a change of admission is not an event, and a rewriting that does no harm is not reported.
 func TestAnOverrideIsLookedAtAgain(t *testing.T) {
 	deployment, autoscaler := render.GatewaysKey("a"), render.AutoscalerKey("a")
 	m := &memory{rewritings: map[render.ChildKey]rewriting{deployment: {as: "a"}}}

@@ -257,7 +257,7 @@ func lacking(t reflect.Type, members map[string]member, own []string, others map
 	}
 	for name := range members {
 		if _, both := others[name]; !both && !slices.Contains(own, name) {
-			return fmt.Errorf("%s of %s has nothing beside it on the other side", name, t)
+			return fmt.Errorf("%s of %s has no counterpart on the other side", name, t)
 		}
 	}
 	return nil

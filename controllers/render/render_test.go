@@ -73,7 +73,7 @@ func TestReferenceOfChildren(t *testing.T) {
 	golden(t, filepath.Join("..", "..", "..", "docs", "reference", "children.md"), page)
 }
 
-// TestRightsToChildren compares the markers beside the builders with what is done to the kinds: all are applied, and those that
+// TestRightsToChildren compares the markers above the builders with what is done to the kinds: all are applied, and those that
 // some service has not are deleted.
 func TestRightsToChildren(t *testing.T) {
 	counts := map[schema.GroupVersionKind]int{}

@@ -91,7 +91,7 @@ type Order int
 const (
 	// AtOnce begins all of them.
 	AtOnce Order = iota + 1
-	// Staggered begins the next one when the wait has passed or one has failed, at once where there is no wait.
+	// Staggered begins the next one when the wait has passed or one has failed, at once if there is no wait.
 	Staggered
 	// InTurn begins the next one when the one before has failed, or has sent nothing for the wait.
 	InTurn
@@ -146,7 +146,7 @@ var AllStrategies = []Strategy{
 
 func one(*Gather) int { return 1 }
 
-// How is the gather's strategy; that of none where there is no such strategy.
+// How is the gather's strategy; that of none if there is no such strategy.
 func (g *Gather) How() Strategy {
 	for _, s := range AllStrategies {
 		if s.Name == g.Strategy {

@@ -17,7 +17,7 @@ type Route struct {
 	Method string
 	// Path is its template. It labels the route in metrics and logs: the config bounds it, and no client.
 	Path string
-	// Format is how the route's clients expect errors, whoever answers with one.
+	// Format is how the route's clients expect errors, wherever an error comes from.
 	Format problem.Format
 	Decide func(ctx context.Context, r *relay.Request) relay.Verdict
 }
@@ -52,7 +52,7 @@ type Table struct{ routes route.Table[*Route] }
 // Add adds a route. The error is route.Table's.
 func (t *Table) Add(r *Route) error { return t.routes.Add(r.Method, r.Path, r) }
 
-// AddRest has the clients of paths below a prefix that are no route's told so in a format of theirs. The longest prefix
+// AddRest sets the format in which clients learn that no route serves a path below a prefix. The longest prefix
 // counts. The error is route.Table's.
 func (t *Table) AddRest(prefix string, format problem.Format) error {
 	return t.routes.AddRest(prefix, &Route{Path: Unmatched, Format: format})

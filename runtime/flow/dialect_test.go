@@ -201,7 +201,7 @@ func TestChatsInEachDialect(t *testing.T) {
 	})
 }
 
-// A stream comes in the dialect of its client: byte for byte where the upstream speaks it, else in the client's own words. It
+// A stream comes in the dialect of its client: byte for byte if the upstream speaks it, otherwise written anew. It
 // makes no difference whether the step is the only one.
 func TestStreamsInEachDialect(t *testing.T) {
 	for name, step := range map[string]string{

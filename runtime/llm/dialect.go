@@ -76,7 +76,7 @@ type StreamFormat interface {
 	// AppendDone appends the end of a stream whose other events have passed as they are. The protocol's end may have the
 	// finish reason and the usage, too; what the upstream did not say is empty.
 	AppendDone(dst []byte, finishReason string, usage jsontext.Value) []byte
-	// AppendError appends what ends a stream that failed, whoever wrote it.
+	// AppendError appends what ends a stream that failed, in whatever dialect the rest of it came.
 	AppendError(dst []byte, e *problem.Error) []byte
 }
 

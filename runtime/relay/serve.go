@@ -111,7 +111,7 @@ func (s *answering) reply(r *Reply) {
 	s.ended = s.conn.Reply(r) == nil
 }
 
-// panicked ends an answer that a panic interrupted: by the reply where nothing was sent yet, else by the stream's
+// panicked ends an answer that a panic interrupted: by the reply if nothing was sent yet, otherwise by the stream's
 // error event.
 func (s *answering) panicked(reply *Reply, stream *Stream) Outcome {
 	failure := Failure{Kind: FailedPanic}

@@ -139,7 +139,7 @@ func (silent) Do(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
 	return &relay.Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
 }
 
-// An answer that came too late because the replica's memory was in use is no fault of its upstream.
+// An answer that came too late because the replica's memory was in use is not its upstream's fault.
 func TestWhatWaitedForMemoryWasNotSlow(t *testing.T) {
 	for name, tt := range map[string]struct {
 		wait time.Duration

@@ -68,7 +68,7 @@ func TestWhatIsDrawnHasASeed(t *testing.T) {
 }
 
 // isUnseeded says whether a function of math/rand is called for its own source: those that make a source begin with New, and the
-// names of types are no calls.
+// names of types are not calls.
 func isUnseeded(sel *ast.SelectorExpr) bool {
 	pkg, ok := sel.X.(*ast.Ident)
 	seeded := strings.HasPrefix(sel.Sel.Name, "New") || slices.Contains([]string{"Rand", "Source", "PCG", "ChaCha8", "Zipf"}, sel.Sel.Name)

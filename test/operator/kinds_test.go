@@ -24,7 +24,7 @@ import (
 	"github.com/llmservice/llmservice/test/apiserver"
 )
 
-// The kinds of these tests are no product's: they are driven by labels of the service.
+// The kinds of these tests are not the product's: they are driven by labels of the service.
 const (
 	ticketsLabel = "tickets"
 	canaryLabel  = "canary"
@@ -247,7 +247,7 @@ func (s *system) allowTickets() {
 	}
 }
 
-// TestSeveralObjectsOfAKind: each is applied, restored and deleted on its own, beside the one of its kind that stays.
+// TestSeveralObjectsOfAKind: each is applied, restored and deleted on its own, while the other one of its kind stays.
 func TestSeveralObjectsOfAKind(t *testing.T) {
 	for kind, more := range map[string]func(render.Input) render.Child{
 		"ConfigMap": func(in render.Input) render.Child {

@@ -88,7 +88,7 @@ func TestAWriteThatFailsIsTold(t *testing.T) {
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 }
 
-// What is wrong with a spec is no reason to be silent of a child of the one before that cannot be written.
+// An invalid spec must not hide that a child of the spec before it cannot be written.
 func TestAnInvalidSpecHidesNoWriteThatFails(t *testing.T) {
 	for name, status := range map[string]int{"refused": http.StatusForbidden, "failing": http.StatusInternalServerError} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ const Variable = "LLMSERVICE_SEED"
 // Of returns the seed of a test, drawn unless Variable has one, and prints what repeats the run.
 func Of(t testing.TB) uint64 {
 	t.Helper()
-	drawn := rand.Uint64() >> 1 //nolint:gosec // what is tried is no secret
+	drawn := rand.Uint64() >> 1 //nolint:gosec // what is tried is not a secret
 	if text := os.Getenv(Variable); text != "" {
 		var err error
 		if drawn, err = strconv.ParseUint(text, 10, 63); err != nil { // as go test's -shuffle reads it

@@ -63,7 +63,7 @@ var translated = map[string]func(c *llm.Chat, value jsontext.Value) bool{
 
 func ignored(*llm.Chat, jsontext.Value) bool { return true }
 
-// strictly reads a value, and nothing beside what is asked for.
+// strictly reads a value, and refuses members that are not asked for.
 func strictly(value jsontext.Value, into any) bool {
 	return json.Unmarshal(value, into, json.RejectUnknownMembers(true)) == nil
 }

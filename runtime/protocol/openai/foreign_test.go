@@ -77,7 +77,7 @@ func chatOf(t *testing.T, members string) (*llm.Chat, *problem.Error) {
 	return r.Chat()
 }
 
-// What a message says is read for other dialects, whoever wrote it.
+// What a message says is read for other dialects, in whatever form it was written.
 func TestReadMessages(t *testing.T) {
 	for raw, want := range map[string]llm.Message{
 		`{"role":"user","content":"a","name":"x"}`:                                          {Role: "user", Content: "a"},
