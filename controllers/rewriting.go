@@ -16,7 +16,8 @@ import (
 	"github.com/llmservice/llmservice/controllers/render"
 )
 
-// overrideRecheck is how soon to see whether admission still changes a child to the service's harm: when it stops, there is no event.
+// overrideRecheck is how soon to see whether admission still changes a child to the service's harm: there is no event when it
+// stops.
 const overrideRecheck = 2 * time.Minute
 
 // rewriting is what admission made of a child.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -115,7 +116,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 		For(&v1alpha1.LLMService{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(requestsOf)).
 		WatchesRawSource(news{tracker, poller}).
-		WatchesRawSource(indexes(manager, required)).
+		WatchesRawSource(indexes(manager, slices.Concat(required, []client.Object{&corev1.Pod{}}))).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
 			ReconciliationTimeout:   reconcileTimeout,
@@ -134,9 +135,6 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 			return fmt.Errorf("add the watcher of optional kinds: %w", err)
 		}
 	}
-	if err := index(context.Background(), manager, &corev1.Pod{}); err != nil {
-		return err
-	}
 	if err := builder.Complete(r); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
@@ -144,18 +142,17 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 }
 
 // indexes makes the index of the kinds before the first reconcile. A kind that is indexed before the manager starts is one that the
-// manager reads before it serves anything: if it cannot be read, there are no metrics either.
+// manager reads before it serves anything: if it cannot be read, there are no metrics either, and a manager that is stopped while it
+// waits for the first reading does not end.
 func indexes(manager ctrl.Manager, kinds []client.Object) source.Source {
-	return source.Func(func(ctx context.Context, _ requestQueue) error { return index(ctx, manager, kinds...) })
-}
-
-func index(ctx context.Context, manager ctrl.Manager, kinds ...client.Object) error {
-	for _, kind := range kinds {
-		if err := manager.GetFieldIndexer().IndexField(ctx, kind, serviceIndex, servicesOf); err != nil {
-			return fmt.Errorf("index %T: %w", kind, err)
+	return source.Func(func(ctx context.Context, _ requestQueue) error {
+		for _, kind := range kinds {
+			if err := manager.GetFieldIndexer().IndexField(ctx, kind, serviceIndex, servicesOf); err != nil {
+				return fmt.Errorf("index %T: %w", kind, err)
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // requestsOf asks for the service that an object belongs to.
