@@ -139,6 +139,31 @@ func TestTheMetricsAPIOutlivesReconciling(t *testing.T) {
 	}
 }
 
+// A manager waits for the first reading of no kind before it can be stopped.
+func TestAManagerThatCannotReadEndsWhenStopped(t *testing.T) {
+	for _, kind := range []string{"pods", "deployments", "llmservices"} {
+		t.Run(kind, func(t *testing.T) {
+			s := alone(t)
+			var refusals atomic.Int64
+			s.interrupt = func(sent *http.Request) *http.Response {
+				if sent.Method != http.MethodGet || !strings.HasSuffix(sent.URL.Path, "/"+kind) {
+					return nil
+				}
+				refusals.Add(1)
+				return refused(sent, http.StatusForbidden)
+			}
+			s.run(nil)
+			eventually(t, "a reading", func() error {
+				if refusals.Load() == 0 {
+					return errors.New("nobody has read " + kind)
+				}
+				return nil
+			})
+			s.stop() // and waits for the end
+		})
+	}
+}
+
 // lead has somebody hold the Lease that managers of one installation compete for, until release is called.
 func lead(t *testing.T) (release func()) {
 	t.Helper()
