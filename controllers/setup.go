@@ -141,9 +141,9 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 	return nil
 }
 
-// indexes makes the index of the kinds before the first reconcile. A kind that is indexed before the manager starts is one that the
-// manager reads before it serves anything: if it cannot be read, there are no metrics either, and a manager that is stopped while it
-// waits for the first reading does not end.
+// indexes makes the index of the kinds before the first reconcile. A kind that is indexed before the manager starts is one that
+// the manager reads before it serves anything: if it cannot be read, there are no metrics either, and a manager that is stopped
+// while it waits for the first reading does not end.
 func indexes(manager ctrl.Manager, kinds []client.Object) source.Source {
 	return source.Func(func(ctx context.Context, _ requestQueue) error {
 		for _, kind := range kinds {
