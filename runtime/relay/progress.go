@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	goruntime "runtime"
 	"sync"
 	"time"
 )
@@ -21,15 +22,32 @@ type Progress struct {
 // NewProgress returns a writer to a connection. The stall is how long a write may make no progress.
 func NewProgress(c net.Conn, stall time.Duration) *Progress { return &Progress{conn: c, stall: stall} }
 
+// written is how much is written at a time, in bytes, of what is much: the worker is left to others in between.
+const written = 256 << 10
+
 // Write implements io.Writer.
-func (p *Progress) Write(bytes []byte) (int, error) {
-	written := 0
+func (p *Progress) Write(bytes []byte) (n int, err error) {
+	for len(bytes)-n > written && err == nil {
+		var some int
+		some, err = p.write(bytes[n : n+written])
+		n += some
+		goruntime.Gosched()
+	}
+	if err != nil {
+		return n, err
+	}
+	rest, err := p.write(bytes[n:])
+	return n + rest, err
+}
+
+func (p *Progress) write(bytes []byte) (int, error) {
+	done := 0
 	for {
 		last := p.next()
-		n, err := p.conn.Write(bytes[written:])
-		written += n
+		n, err := p.conn.Write(bytes[done:])
+		done += n
 		if err == nil || n == 0 || last || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return written, err
+			return done, err
 		}
 	}
 }

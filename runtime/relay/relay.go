@@ -203,7 +203,8 @@ type Client interface {
 
 // Tap reads the frames of one attempt as they pass.
 type Tap interface {
-	// Frame appends to dst what shall be sent in the frame's place and says what the frame was.
+	// Frame appends to dst what shall be sent in the frame's place and says what the frame was. In place of an empty dst it may
+	// return the frame's own bytes, where these are more than Retained.
 	Frame(dst []byte, f *wire.Frame) ([]byte, Kind)
 }
 

@@ -8,6 +8,10 @@ import (
 // Piece is how much is read at a time, in bytes, of what comes as fast as it can.
 const Piece = 16 << 10
 
+// Retained is how many bytes of buffer a stream may keep for its next events: a huge one must not hold its memory for as long
+// as the stream lives.
+const Retained = 64 << 10
+
 // Turns returns a reader of r that reads at most Piece at a time, and leaves the worker to others after each read. The
 // scheduler takes a worker from a goroutine only after ten milliseconds: twenty that read what is always there would make
 // a stream's event wait for a tenth of a second on two workers.

@@ -12,12 +12,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-const (
-	readBuffer = relay.Piece
-	// retained is how many bytes of buffer a stream may keep for its next events: a huge one must not hold its memory for as
-	// long as the stream lives.
-	retained = 64 << 10
-)
+const readBuffer = relay.Piece
 
 var errNoEnd = errors.New("the stream ended without the mark of its end")
 
@@ -47,8 +42,8 @@ func (p *pump) run(ctx context.Context, body io.Reader) relay.Failure {
 		if readErr != nil {
 			parser.Finish()
 		}
-		got := p.take(parser)
-		if failure := p.forward(ctx, got); failure.Kind != relay.NoFailure || got.last == relay.Done {
+		got, failure := p.drain(ctx, parser)
+		if failure.Kind != relay.NoFailure || got.last == relay.Done {
 			return failure
 		}
 		switch {
@@ -99,22 +94,52 @@ func (p *pump) ended(ctx context.Context, parser *wire.Parser) relay.Failure {
 type batch struct {
 	events  bool // any at all
 	content bool // something that the client asked for
+	more    bool // there may be more events
 	last    relay.Kind
 }
 
-// take collects the events that are whole, up to one that ends the stream.
+// drain takes what the parser has, and sends what may be sent.
+func (p *pump) drain(ctx context.Context, parser *wire.Parser) (got batch, failure relay.Failure) {
+	for {
+		b := p.take(parser)
+		got.events, got.last = got.events || b.events, b.last
+		failure = p.forward(ctx, b)
+		if failure.Kind != relay.NoFailure || b.last == relay.Done || !b.more {
+			break
+		}
+	}
+	return got, failure
+}
+
+// take collects the events that are whole, up to one that ends the stream, or up to a large one.
 func (p *pump) take(parser *wire.Parser) batch {
 	var b batch
-	for b.last < relay.Done {
+	for b.last < relay.Done && !b.more {
 		var whole bool
 		if p.frame, whole = parser.Next(); !whole {
 			break
 		}
 		b.events = true
-		p.pending, b.last = p.tap.Frame(p.pending, &p.frame)
+		if len(p.frame.Raw) > relay.Retained {
+			b.last = p.takeLarge()
+			b.more = p.large != nil
+		} else {
+			p.pending, b.last = p.tap.Frame(p.pending, &p.frame)
+		}
 		b.content = b.content || b.last == relay.Content
 	}
 	return b
+}
+
+// takeLarge takes an event that is sent as it stands in its frame, where it may be sent: beside others, it would be copied.
+func (p *pump) takeLarge() relay.Kind {
+	events, kind := p.tap.Frame(nil, &p.frame)
+	if kind == relay.Preamble && !p.handedOn {
+		p.pending = append(p.pending, events...)
+	} else {
+		p.large = events
+	}
+	return kind
 }
 
 // forward sends what may be sent, and ends what is broken.
@@ -122,7 +147,7 @@ func (p *pump) forward(ctx context.Context, b batch) relay.Failure {
 	switch {
 	case b.last == relay.Done:
 		return p.send(ctx, relay.Done)
-	case b.content, p.handedOn && len(p.pending) > 0:
+	case b.content, p.handedOn && len(p.pending)+len(p.large) > 0:
 		if failure := p.send(ctx, relay.Content); failure.Kind != relay.NoFailure {
 			return failure
 		}
@@ -148,11 +173,23 @@ func (p *pump) send(ctx context.Context, kind relay.Kind) relay.Failure {
 		return relay.Failure{Kind: relay.FailedFirstToken} // nothing was sent: another may take over
 	}
 	p.handedOn = true
-	err := p.out.Send(p.pending, kind)
-	if p.pending = p.pending[:0]; cap(p.pending) > retained {
+	events, large := p.pending, p.large
+	if p.pending, p.large = events[:0], nil; cap(events) > relay.Retained {
 		p.pending = nil
 	}
-	if err != nil {
+	if large == nil {
+		return p.hand(ctx, events, kind)
+	}
+	if len(events) > 0 {
+		if failure := p.hand(ctx, events, relay.Content); failure.Kind != relay.NoFailure {
+			return failure
+		}
+	}
+	return p.hand(ctx, large, kind)
+}
+
+func (p *pump) hand(ctx context.Context, events []byte, kind relay.Kind) relay.Failure {
+	if err := p.out.Send(events, kind); err != nil {
 		return relay.FailureOf(ctx, err, relay.FailedClient)
 	}
 	return relay.Failure{}

@@ -38,7 +38,7 @@ func Stream(ctx context.Context, c relay.Client, next relay.Next, out relay.Send
 		if failure.Kind == relay.NoFailure || s.handedOn || ctx.Err() != nil {
 			return failure
 		}
-		s.pending = s.pending[:0]
+		s.pending, s.large = s.pending[:0], nil
 	}
 }
 
@@ -47,6 +47,7 @@ type streaming struct {
 	client   relay.Client
 	out      relay.Sender
 	pending  []byte // events not sent yet
+	large    []byte // one that follows them, as it stands in its frame; nil for none
 	handedOn bool   // out was given content, whether it took it or not
 }
 

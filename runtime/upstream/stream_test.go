@@ -25,8 +25,11 @@ import (
 type letterTap struct{}
 
 func (letterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
-	dst = append(dst, f.Data...)
-	return dst, map[byte]relay.Kind{'p': relay.Preamble, 'c': relay.Content, 'd': relay.Done, 'b': relay.Broken}[f.Data[0]]
+	kind := map[byte]relay.Kind{'p': relay.Preamble, 'c': relay.Content, 'd': relay.Done, 'b': relay.Broken}[f.Data[0]]
+	if len(dst) == 0 && len(f.Data) > relay.Retained {
+		return f.Data, kind
+	}
+	return append(dst, f.Data...), kind
 }
 
 // tapped gives the attempts a tap.
@@ -226,12 +229,41 @@ func TestAnEndThatLacksItsBlankLine(t *testing.T) {
 	}
 }
 
+// A large event is sent by itself, without a copy, and in its place.
+func TestLargeEventsAreSentInOrder(t *testing.T) {
+	large := strings.Repeat("x", 100<<10)
+	for words, want := range map[string][]string{
+		"p c1{} c2 d":       {"content p", "content c1{}", "done c2d"},
+		"c1{} c2{} d3{}":    {"content c1{}", "content c2{}", "done d3{}"},
+		"p1{} p2 c3 d":      {"done p1{}p2c3d"},
+		"p1{} c2{} p3{} d4": {"content p1{}", "content c2{}", "content p3{}", "done d4"},
+		"c1 c2{} b":         {"content c1", "content c2{}", "content b"},
+	} {
+		body := func(_ context.Context, w io.Writer) error {
+			text := "data: " + strings.ReplaceAll(words, " ", "\n\ndata: ") + "\n\n"
+			_, err := io.WriteString(w, strings.ReplaceAll(text, "{}", large))
+			return err
+		}
+		r := &run{bodies: []func(context.Context, io.Writer) error{body}, firstTok: patience, idle: patience}
+		failure := r.stream(t.Context())
+		if broken := strings.HasSuffix(words, "b"); (failure.Kind != relay.NoFailure) != broken {
+			t.Errorf("%s: %v", words, failure)
+		}
+		for i, sent := range r.sent {
+			r.sent[i] = strings.ReplaceAll(sent, large, "{}")
+		}
+		if diff := cmp.Diff(want, r.sent); diff != "" {
+			t.Errorf("%s: sent (-want +got):\n%s", words, diff)
+		}
+	}
+}
+
 // An event may be as large as a whole answer; its memory is not kept for the rest of the stream.
 func TestLargeEventsAreLetGoOf(t *testing.T) {
 	large := "c" + strings.Repeat("x", 8<<20)
 	r := &run{bodies: []func(context.Context, io.Writer) error{frames(large + " c d")}, firstTok: patience, idle: patience}
 	r.send = func(events []byte, _ relay.Kind) error {
-		if len(r.sent) > 1 && cap(events) > retained {
+		if len(r.sent) > 1 && cap(events) > relay.Retained {
 			t.Errorf("%d bytes are held for %d", cap(events), len(events))
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 )
 
 // ErrFrameTooLarge is wrapped by the error of [Parser.Write] when a frame has
@@ -17,6 +18,10 @@ var errNotDrained = errors.New("event stream: Write before Next returned false")
 // retainedBuffer is how many bytes of buffer an idle stream may keep: one huge
 // frame must not hold its memory for as long as the stream lives.
 const retainedBuffer = 16 << 10
+
+// What is scanned of a frame that has more bytes than usualFrame lies in pieces until its end has come. A buffer that grew
+// with it would be copied again and again, into memory that has to be found anew each time.
+const usualFrame = 48 << 10
 
 // byteOrderMark may precede the stream (9.2.5: bom = %xFEFF, here in UTF-8).
 var byteOrderMark = []byte("\xEF\xBB\xBF")
@@ -38,18 +43,22 @@ var byteOrderMark = []byte("\xEF\xBB\xBF")
 //	p.Finish() // at the end of the input; Next may then return a last frame
 //	truncated := p.Partial()
 type Parser struct {
-	max int
-	err error
+	max     int
+	spillAt int
+	err     error
 
 	view []byte // what ends refers to: the caller's bytes, or buf
 	ends []int  // ends of the whole frames in view, ascending
 	next int    // index in ends of the frame that Next returns
 	at   int    // where in view that frame begins
 
-	buf  []byte // owned: the unfinished frame, and what Write joined to it
-	rest int    // where in buf the unfinished frame begins
+	buf  []byte // owned: the unfinished frame, or the end of it, and what Write joined to it
+	rest int    // where in buf it begins
 
-	line    int  // start of the current line, from the frame's first byte
+	spilled [][]byte // owned: what precedes it, or the first frame in view, where that is large
+	before  int      // how many bytes of the unfinished frame are spilled
+
+	line    int  // start of the current line, from the frame's first byte that is not spilled
 	scanned int  // no undecided line end lies before this, from the same byte
 	bareCR  bool // the last line that was not blank ended in CR without LF
 	begun   bool // a byte order mark can no longer follow
@@ -62,7 +71,7 @@ type Parser struct {
 // NewParser returns a parser that refuses frames of more than maxFrame bytes,
 // counting everything up to and including the blank line that ends them.
 func NewParser(maxFrame int) *Parser {
-	return &Parser{max: maxFrame}
+	return &Parser{max: maxFrame, spillAt: usualFrame}
 }
 
 // Write feeds the next bytes of the stream. The whole frames in them are then
@@ -94,12 +103,13 @@ func (p *Parser) Finish() {
 // and once Next has returned false, it means that the last frame was cut off,
 // which the standard has discarded (9.2.6), or that it exceeded the bound.
 func (p *Parser) Partial() bool {
-	return p.err != nil || p.rest < len(p.buf)
+	return p.err != nil || p.before > 0 || p.rest < len(p.buf)
 }
 
 // Buffered is how many bytes of memory the parser holds: for an unfinished frame,
-// and for the data of one that has several lines.
-func (p *Parser) Buffered() int { return cap(p.buf) + cap(p.joined) }
+// and for the data of one that has several lines. A large frame takes as much again
+// from the call of Next that returns it on.
+func (p *Parser) Buffered() int { return p.before + cap(p.buf) + cap(p.joined) }
 
 // Rest returns the frame that was cut off at the end of the input, completed by
 // the line ends that it lacks, or false if there is none. The standard has such
@@ -107,10 +117,10 @@ func (p *Parser) Buffered() int { return cap(p.buf) + cap(p.joined) }
 // nothing is missing. It is to be called once Next has returned false after
 // Finish, and the parser is then used up.
 func (p *Parser) Rest() (Frame, bool) {
-	if !p.ended || p.err != nil || p.rest == len(p.buf) {
+	if !p.ended || p.err != nil || !p.Partial() {
 		return Frame{}, false
 	}
-	raw := p.buf[p.rest:]
+	raw := p.whole(p.buf[p.rest:])
 	if last := raw[len(raw)-1]; last != '\n' && last != '\r' {
 		raw = append(raw, '\n')
 	}
@@ -128,7 +138,7 @@ func (p *Parser) Next() (Frame, bool) {
 	if p.next == len(p.ends) {
 		return Frame{}, false
 	}
-	raw := p.view[p.at:p.ends[p.next]:p.ends[p.next]]
+	raw := p.whole(p.view[p.at:p.ends[p.next]:p.ends[p.next]])
 	p.at = p.ends[p.next]
 	p.next++
 	return p.interpret(raw), true
@@ -161,7 +171,7 @@ func (p *Parser) open(b []byte) {
 // release empties the owned buffer and frees it if a huge frame has grown it.
 func (p *Parser) release() {
 	p.buf, p.rest = p.buf[:0], 0
-	if cap(p.buf) > retainedBuffer {
+	if cap(p.buf) > retainedBuffer && p.before == 0 {
 		p.buf = nil
 	}
 	if cap(p.joined) > retainedBuffer {
@@ -178,13 +188,49 @@ func (p *Parser) keepRest() {
 	}
 	if p.err != nil {
 		start = len(p.view)
+		if p.before > 0 {
+			p.spilled, p.before = nil, 0
+		}
 	}
-	if len(p.buf) > 0 {
-		p.rest = start
-		return
+	p.rest = start
+	if len(p.buf) == 0 {
+		p.buf = append(p.buf, p.view[start:]...)
+		p.rest = 0
 	}
-	p.buf = append(p.buf, p.view[start:]...)
+	if p.err == nil && p.scanned >= p.spillAt && len(p.ends) == 0 { // otherwise the pieces are the first frame's in view
+		p.spill()
+	}
+}
+
+// spill puts the unfinished frame away as far as it has been scanned.
+func (p *Parser) spill() {
+	end := p.rest + p.scanned
+	p.spilled = append(p.spilled, p.buf[p.rest:end:end])
+	p.buf = append(make([]byte, 0, p.spillAt+p.spillAt/3), p.buf[end:]...)
 	p.rest = 0
+	p.before += p.scanned
+	p.line -= p.scanned
+	p.scanned = 0
+}
+
+// whole returns a frame whose end is given: the pieces that precede it are joined to it. It leaves the worker to others after
+// each of them, for the scheduler takes no worker from a goroutine that copies.
+func (p *Parser) whole(end []byte) []byte {
+	if len(p.spilled) == 0 {
+		return end
+	}
+	size := len(end) + len("\n\n") // see Rest
+	for _, piece := range p.spilled {
+		size += len(piece)
+	}
+	frame := make([]byte, 0, size)
+	for i, piece := range p.spilled {
+		frame = append(frame, piece...)
+		p.spilled[i] = nil
+		runtime.Gosched()
+	}
+	p.spilled, p.before = nil, 0
+	return append(frame, end...)
 }
 
 // scan finds the ends of the frames in view, from where it stopped last time.
@@ -207,14 +253,15 @@ func (p *Parser) scan() {
 			line = pos
 			continue
 		}
-		p.check(pos - start)
+		p.check(p.before + pos - start)
 		if p.err == nil {
 			p.ends = append(p.ends, pos)
 			p.frames++
+			p.before = 0
 		}
 		start, line = pos, pos
 	}
-	p.check(len(p.view) - start)
+	p.check(p.before + len(p.view) - start)
 	p.line, p.scanned = line-start, pos-start
 }
 

@@ -24,7 +24,19 @@ type parsed struct {
 // connection does, so that a frame which outlives its bytes shows as garbage.
 func parse(t testing.TB, limit int, chunks ...[]byte) parsed {
 	t.Helper()
-	p, out := NewParser(limit), parsed{}
+	return parseBy(t, NewParser(limit), chunks...)
+}
+
+// spilling returns a parser for which a frame of some bytes is large.
+func spilling(limit, bytes int) *Parser {
+	p := NewParser(limit)
+	p.spillAt = bytes
+	return p
+}
+
+func parseBy(t testing.TB, p *Parser, chunks ...[]byte) parsed {
+	t.Helper()
+	out := parsed{}
 	var buf []byte
 	drain := func() {
 		for f, ok := p.Next(); ok; f, ok = p.Next() {

@@ -52,6 +52,13 @@ func checkStream(t *testing.T, stream []byte, seed uint64, limit uint16) {
 	if got := parse(t, bound, chunked(stream, seed)...); !reflect.DeepEqual(whole, got) {
 		t.Fatalf("%q, in chunks of seed %d, differs:\n%s", stream, seed, cmp.Diff(whole, got))
 	}
+	for _, large := range []int{1, 2, 7, 50} {
+		for _, chunks := range [][][]byte{{stream}, bytewise(string(stream)), chunked(stream, seed)} {
+			if got := parseBy(t, spilling(bound, large), chunks...); !reflect.DeepEqual(whole, got) {
+				t.Fatalf("%q in %d chunks, kept in pieces of %d and more, differs:\n%s", stream, len(chunks), large, cmp.Diff(whole, got))
+			}
+		}
+	}
 	checkBytes(t, stream, whole, bound)
 	if !whole.TooLarge {
 		if want, got := standardEvents(stream), dispatched(whole.Frames); !slices.Equal(want, got) {

@@ -17,8 +17,8 @@ func TestRestIsTheFrameThatWasCutOff(t *testing.T) {
 		"data: a\r\r":                  "",
 		"":                             "",
 	} {
-		for _, size := range []int{1, 3, 1000} {
-			p := NewParser(100)
+		for i, size := range []int{1, 3, 1000, 1, 3, 1000} {
+			p := spilling(100, []int{usualFrame, 2}[i/3])
 			for rest := []byte(in); len(rest) > 0; rest = rest[min(size, len(rest)):] {
 				if err := p.Write(rest[:min(size, len(rest))]); err != nil {
 					t.Fatal(err)

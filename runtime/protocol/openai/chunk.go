@@ -57,7 +57,11 @@ func (r *reader) Read(f *wire.Frame) *llm.Delta {
 // Pass implements llm.Reader: it replaces the names of the model where they stand. Data over several lines does not stand in
 // the frame as it reads, so each name is looked up there.
 func (r *reader) Pass(dst []byte, f *wire.Frame) []byte {
-	if r.alias == nil || !r.edits || len(r.envelope.models) == 0 {
+	unchanged := r.alias == nil || !r.edits || len(r.envelope.models) == 0
+	switch {
+	case unchanged && len(dst) == 0 && len(f.Raw) > relay.Retained:
+		return f.Raw
+	case unchanged:
 		return append(dst, f.Raw...)
 	}
 	at := 0
@@ -73,11 +77,8 @@ func (r *reader) Pass(dst []byte, f *wire.Frame) []byte {
 	return append(dst, f.Raw[at:]...)
 }
 
-// retained is how many bytes of buffer a stream may keep for its next events.
-const retained = 64 << 10
-
 func reused(buffer []byte) []byte {
-	if cap(buffer) > retained {
+	if cap(buffer) > relay.Retained {
 		return nil
 	}
 	return buffer[:0]
