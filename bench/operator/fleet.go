@@ -109,7 +109,7 @@ func (b *bed) fleet(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	reconcile := percentile(families["controller_runtime_reconcile_time_seconds"], 0.99)
+	reconcile := percentile(families["controller_runtime_reconcile_time_seconds"], nil, 0.99)
 	b.figure(fmt.Sprintf("first sync of %d services", s.services), synced.Seconds(), free, "s")
 	b.figure("… 99th percentile of a reconcile", reconcile, free, "s")
 	b.figure("… requests to the API server for each service", requests/float64(s.services), free, "")

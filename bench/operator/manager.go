@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -127,21 +128,29 @@ func sum(family *dto.MetricFamily, want func(labels map[string]string) bool) flo
 	return total
 }
 
-// percentile is the upper bound of the bucket that it is in, over all of a family's histograms.
-func percentile(family *dto.MetricFamily, p float64) float64 {
-	counts, total := map[float64]uint64{}, uint64(0)
+// percentile is the upper bound of the bucket that it is in, over all of a family's histograms, without what was counted
+// before: nil for nothing.
+func percentile(family, before *dto.MetricFamily, p float64) float64 {
+	counts, total := buckets(family)
+	earlier, fewer := buckets(before)
+	for _, bound := range slices.Sorted(maps.Keys(counts)) {
+		if total > fewer && float64(counts[bound]-earlier[bound]) >= p*float64(total-fewer) {
+			return bound
+		}
+	}
+	return math.Inf(1)
+}
+
+// buckets are the cumulative counts of a family's histograms together, by their upper bounds, and how many values there were.
+func buckets(family *dto.MetricFamily) (counts map[float64]uint64, total uint64) {
+	counts = map[float64]uint64{}
 	for _, metric := range family.GetMetric() {
 		total += metric.GetHistogram().GetSampleCount()
 		for _, bucket := range metric.GetHistogram().GetBucket() {
 			counts[bucket.GetUpperBound()] += bucket.GetCumulativeCount()
 		}
 	}
-	for _, bound := range slices.Sorted(maps.Keys(counts)) {
-		if total > 0 && float64(counts[bound]) >= p*float64(total) {
-			return bound
-		}
-	}
-	return -1
+	return counts, total
 }
 
 // sampling samples until the context ends.
