@@ -10,6 +10,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // budget is what one request may spend, in all that is done for it. What calls that run at once might use is reserved
@@ -36,8 +37,8 @@ func newBudget(limits config.Budget) *budget {
 func errBudget() error { return relay.Failure{Kind: relay.FailedBudget} }
 
 // counted lets a chooser of attempts choose as long as calls are left.
-func (b *budget) counted(next relay.Next) relay.Next {
-	return func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+func (b *budget) counted(next upstream.Next) upstream.Next {
+	return func(after relay.Failure) (*upstream.Attempt, relay.Failure) {
 		attempt, final := next(after)
 		if attempt == nil {
 			return nil, final

@@ -68,7 +68,7 @@ const wholeCopies = 3
 
 func (f *frame) completeWhole(ctx context.Context, u *upstream.Upstream, request *llm.Chat) (*llm.Completion, error) {
 	var done *llm.Completion
-	read := func(a *relay.Fetched) error {
+	read := func(a *upstream.Fetched) error {
 		return f.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) {
 			done, err = u.Dialect.ReadCompletion(a.Body)
 			return err //nolint:wrapcheck // it says what is wrong with the answer
@@ -79,7 +79,7 @@ func (f *frame) completeWhole(ctx context.Context, u *upstream.Upstream, request
 }
 
 // fetch gets a whole answer within the request's budget.
-func (f *frame) fetch(ctx context.Context, plan *upstream.Plan, want upstream.Expect) (*relay.Fetched, error) {
+func (f *frame) fetch(ctx context.Context, plan *upstream.Plan, want upstream.Expect) (*upstream.Fetched, error) {
 	if err := f.budget.open(); err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/llm"
-	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -63,7 +62,7 @@ func (e *embeddings) ask(ctx context.Context, f *frame, request *llm.Embeddings)
 				return nil, err //nolint:wrapcheck // it names the member
 			}
 			q := upstream.NewQuestion(asked)
-			q.Read = func(a *relay.Fetched) error {
+			q.Read = func(a *upstream.Fetched) error {
 				return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
 					vectors, err = u.Dialect.ReadVectors(a.Body, len(request.Input))
 					return err //nolint:wrapcheck // it says what is wrong with the answer

@@ -18,7 +18,7 @@ import (
 
 // Environment is what steps need of the gateway around them.
 type Environment struct {
-	Client    relay.Client
+	Client    upstream.Doer
 	Upstreams map[string]*upstream.Upstream
 	// Fronts are the dialects of the formats in which an upstream's chunks may pass, by the formats' names.
 	Fronts map[string]llm.Front

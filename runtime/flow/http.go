@@ -12,7 +12,6 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/expr"
-	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -36,7 +35,7 @@ func (h *httpCall) perform(ctx context.Context, f *frame) (any, error) {
 		return nil, fmt.Errorf("http.%w", err)
 	}
 	var body any
-	question.Read = func(a *relay.Fetched) error {
+	question.Read = func(a *upstream.Fetched) error {
 		return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
 			body, err = admitted(ctx, f.env, len(a.Body), func() (any, error) { return content(ctx, a) })
 			return err
@@ -156,7 +155,7 @@ func plain(value any) (string, error) {
 // content is an answer's body: what JSON holds, else text. Where an answer says that it is JSON and cannot be read as such,
 // it is an error: templates that ask for its members would fail later, and others would pass it on as text. One that does
 // not say what it is may be either.
-func content(ctx context.Context, a *relay.Fetched) (any, error) {
+func content(ctx context.Context, a *upstream.Fetched) (any, error) {
 	if len(a.Body) == 0 {
 		return nil, nil //nolint:nilnil // null is a value like any other
 	}

@@ -49,7 +49,7 @@ func (a *relayedStream) plan(ctx context.Context, f *frame) (*upstream.Plan, err
 }
 
 // tap lets chunks pass as they are where the client knows their dialect.
-func (a *relayedStream) tap() relay.Tap {
+func (a *relayedStream) tap() upstream.FrameTap {
 	spoken := a.chat.upstream.Dialect
 	if spoken == a.front {
 		return llm.NewTap(spoken, llm.TapOptions{})

@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // upstreamFunc answers one call.
@@ -22,7 +23,7 @@ type upstreamFunc func(c *asked) canned
 
 // asked is a call of an upstream, and what came of it.
 type asked struct {
-	*relay.Call
+	*upstream.Call
 
 	upstream string
 	n        int // counts the upstream's calls from 1
@@ -171,7 +172,7 @@ func hangs(*asked) canned { return canned{hang: true, after: time.Hour} }
 // upstreamMarker is in all that upstreams say of their faults.
 const upstreamMarker = "MARK-UPSTREAM"
 
-// scripted implements relay.Client without a network.
+// scripted implements upstream.Doer without a network.
 type scripted struct {
 	began  time.Time
 	script map[string]upstreamFunc
@@ -184,8 +185,8 @@ type scripted struct {
 
 var errNoScript = errors.New("connection refused")
 
-// Do implements relay.Client.
-func (s *scripted) Do(ctx context.Context, call *relay.Call) (*relay.Answer, error) {
+// Do implements upstream.Doer.
+func (s *scripted) Do(ctx context.Context, call *upstream.Call) (*upstream.Answer, error) {
 	c, reply := s.begin(call)
 	end := sync.OnceFunc(func() { s.end(ctx, c) })
 	if reply.err != nil {
@@ -200,14 +201,14 @@ func (s *scripted) Do(ctx context.Context, call *relay.Call) (*relay.Answer, err
 		reply.status = 200
 	}
 	body := &scriptedBody{ctx: ctx, parts: slices.Clone(reply.parts), hang: reply.hang, end: end}
-	answer := &relay.Answer{Status: reply.status, Header: reply.header, Body: body}
+	answer := &upstream.Answer{Status: reply.status, Header: reply.header, Body: body}
 	if len(reply.parts) == 1 && !reply.hang {
 		answer.Length = int64(len(reply.parts[0].text))
 	}
 	return answer, nil
 }
 
-func (s *scripted) begin(call *relay.Call) (*asked, canned) {
+func (s *scripted) begin(call *upstream.Call) (*asked, canned) {
 	u, _ := url.Parse(call.URL)
 	name, _, _ := strings.Cut(u.Host, ".")
 	c := &asked{Call: call, upstream: name, n: 1}

@@ -36,7 +36,7 @@ func (a *asking) whole(u *upstream.Upstream) (*upstream.Question, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.Read = func(f *relay.Fetched) error {
+	q.Read = func(f *upstream.Fetched) error {
 		a.reply, err = a.read(u.Dialect, f.Body)
 		return err
 	}

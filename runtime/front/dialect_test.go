@@ -54,15 +54,15 @@ var tongues = map[string]tongue{
 	},
 }
 
-// models implements relay.Client: hosts that are named for what they speak, or for the status with which they refuse.
-type models struct{ asked []*relay.Call }
+// models implements upstream.Doer: hosts that are named for what they speak, or for the status with which they refuse.
+type models struct{ asked []*upstream.Call }
 
-func (m *models) Do(_ context.Context, c *relay.Call) (*relay.Answer, error) {
+func (m *models) Do(_ context.Context, c *upstream.Call) (*upstream.Answer, error) {
 	m.asked = append(m.asked, c)
 	u, _ := url.Parse(c.URL)
 	speaks, _, refuses := strings.Cut(u.Host, ".")
-	answer := func(status int, media, body string) (*relay.Answer, error) {
-		return &relay.Answer{Status: status, Header: http.Header{"Content-Type": {media}}, Body: io.NopCloser(strings.NewReader(body))}, nil
+	answer := func(status int, media, body string) (*upstream.Answer, error) {
+		return &upstream.Answer{Status: status, Header: http.Header{"Content-Type": {media}}, Body: io.NopCloser(strings.NewReader(body))}, nil
 	}
 	switch up := tongues[speaks]; {
 	case refuses && u.Host == speaks+".busy":
@@ -187,7 +187,7 @@ func TestModelsOfSeveralDialects(t *testing.T) {
 }
 
 // heardBy checks that an upstream was asked in its own words.
-func heardBy(t *testing.T, c *relay.Call, speaks string) {
+func heardBy(t *testing.T, c *upstream.Call, speaks string) {
 	t.Helper()
 	r, wrong := tongues[speaks].front.ReadRequest(c.Body)
 	if wrong != nil {

@@ -18,7 +18,7 @@ type Endpoints struct {
 	Front llm.Front
 	// Prefix is what they are below.
 	Prefix string
-	Client relay.Client
+	Client upstream.Doer
 	// Observe is told how each call of an upstream ended.
 	Observe func(upstream string, f relay.Failure)
 	// MaxStreamDuration bounds every stream.

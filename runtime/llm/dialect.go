@@ -114,7 +114,7 @@ type ReaderOptions struct {
 type Reader interface {
 	// Read says what a frame adds to the answer. What it returns is the reader's, until it reads the next.
 	Read(f *wire.Frame) *Delta
-	// Pass appends the frame that was just read as it is, but for the alias. See relay.Tap for what it may return.
+	// Pass appends the frame that was just read as it is, but for the alias. See upstream.FrameTap for what it may return.
 	Pass(dst []byte, f *wire.Frame) []byte
 }
 

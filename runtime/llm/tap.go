@@ -39,8 +39,8 @@ type TapOptions struct {
 	HoldDone bool
 }
 
-// Tap implements relay.Tap and relay.Explainer over the frames of one stream. Without a writer they pass byte for byte, but
-// for the alias.
+// Tap implements upstream.FrameTap over the frames of one stream. Without a writer they pass byte for byte, but for the
+// alias.
 type Tap struct {
 	options TapOptions
 	reader  Reader
@@ -55,7 +55,7 @@ func NewTap(d Dialect, o TapOptions) *Tap {
 	return &Tap{options: o, reader: d.NewReader(ReaderOptions{Deep: deep, Alias: o.Alias})}
 }
 
-// Frame implements relay.Tap. An answer that exceeds its collector's bounds is relay.Broken, too.
+// Frame implements upstream.FrameTap. An answer that exceeds its collector's bounds is relay.Broken, too.
 func (t *Tap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
 	d := t.reader.Read(f)
 	if d.Kind == relay.Broken {
@@ -74,7 +74,7 @@ func (t *Tap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
 	return t.reader.Pass(dst, f), d.Kind
 }
 
-// Failure implements relay.Explainer: it says why a frame was Broken, in words of which none is the upstream's.
+// Failure implements upstream.FrameTap.
 func (t *Tap) Failure() relay.Failure { return t.failure }
 
 func (t *Tap) collect(d *Delta) bool {

@@ -9,15 +9,11 @@ package relay
 import (
 	"context"
 	"errors"
-	"io"
 	"mime"
 	"net"
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/wire"
 )
 
 // Engine serves connections.
@@ -135,96 +131,3 @@ type Verdict struct {
 	// Done, where set, is called once with what came of it.
 	Done func(Outcome)
 }
-
-// Next chooses the attempt that follows a failure (zero before the first). With a nil attempt comes the failure
-// to report.
-type Next func(after Failure) (*Attempt, Failure)
-
-// Attempt is one call of one endpoint.
-type Attempt struct {
-	Call *Call
-	// Upstream is the configured name of what is called, for logs and metrics.
-	Upstream string
-	// FirstToken bounds the wait for the first content event, from the moment the call is made.
-	FirstToken time.Duration
-	// Idle bounds the silence between two events.
-	Idle time.Duration
-	// Total bounds a whole answer; streams have no such bound.
-	Total time.Duration
-	// Tap reads the events of a streamed answer; nil where the answer comes whole.
-	Tap Tap
-	// Read takes a whole answer of a status that was wanted; nil takes all. What it returns is a Failure, or makes the answer
-	// malformed.
-	Read func(a *Fetched) error
-	// Explain makes of the body of an answer that refuses the request what its sender may be told, also of an empty body.
-	// It is nil where the sender's request is not what the upstream was sent.
-	Explain func(body []byte) *problem.Said
-	// Memory admits what the attempt keeps of its answer; nil is Unlimited.
-	Memory Memory
-	// Release is called once when the attempt has ended.
-	Release func()
-	// Settle, where set, is told once how the attempt ended; the zero failure is a success.
-	Settle func(f Failure)
-}
-
-// Call is an HTTP request of an upstream.
-type Call struct {
-	Method string
-	URL    string
-	Header http.Header
-	Body   []byte
-	// Connect bounds dialling, TLS included.
-	Connect time.Duration
-	// Once says that the request is not idempotent: a client may send it again only where it cannot have arrived whole.
-	Once bool
-}
-
-// Answer is the head of an upstream's response, and the body still to be read.
-type Answer struct {
-	Status int
-	Header http.Header
-	Body   io.ReadCloser
-	// Length is how long the body is said to be, in bytes; below 1, nobody has said.
-	Length int64
-}
-
-// Fetched is a whole answer of an upstream.
-type Fetched struct {
-	Status int
-	Header http.Header
-	Body   []byte
-}
-
-// Client makes calls. The answer's body ends with an error when ctx ends. Where nothing was sent, the error is a Failure
-// that says so.
-type Client interface {
-	Do(ctx context.Context, c *Call) (*Answer, error)
-}
-
-// Tap reads the frames of one attempt as they pass.
-type Tap interface {
-	// Frame appends to dst what shall be sent in the frame's place and says what the frame was. In place of an empty dst it may
-	// return the frame's own bytes, where these are more than Retained.
-	Frame(dst []byte, f *wire.Frame) ([]byte, Kind)
-}
-
-// Explainer is a Tap that says why a frame was Broken; of another, a Broken frame is an error that the upstream reported.
-type Explainer interface {
-	// Failure is asked once Frame has returned Broken. None of its words are the upstream's.
-	Failure() Failure
-}
-
-// Kind is what a frame means to the stream's contract.
-type Kind int
-
-// The kinds of frames.
-const (
-	// Preamble carries no content yet: another upstream may still take over.
-	Preamble Kind = iota
-	// Content is what the client asked for. With the first one sent the answer is committed.
-	Content
-	// Done ends the stream as the protocol says.
-	Done
-	// Broken is an upstream's own error event, or a frame that the protocol does not allow.
-	Broken
-)

@@ -42,3 +42,18 @@ type Sink interface {
 	// Reply answers with a whole reply in the stream's place. It is an error, a Failure, once anything was sent.
 	Reply(r *Reply) error
 }
+
+// Kind is what a frame means to the stream's contract.
+type Kind int
+
+// The kinds of frames.
+const (
+	// Preamble carries no content yet: another upstream may still take over.
+	Preamble Kind = iota
+	// Content is what the client asked for. With the first one sent the answer is committed.
+	Content
+	// Done ends the stream as the protocol says.
+	Done
+	// Broken is an upstream's own error event, or a frame that the protocol does not allow.
+	Broken
+)

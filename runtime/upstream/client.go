@@ -51,7 +51,7 @@ func newClient(secured *tls.Config) *Client {
 // which a connection of the pool gave no byte is sent once more on a fresh one: its server has most likely closed the
 // connection while the request was on its way. No error, those of reading the body included, repeats what an upstream has
 // sent.
-func (c *Client) Do(ctx context.Context, call *relay.Call) (*relay.Answer, error) {
+func (c *Client) Do(ctx context.Context, call *Call) (*Answer, error) {
 	answer, trace, err := send(ctx, c.pooled, call)
 	if err != nil && ctx.Err() == nil && trace.again(call) {
 		answer, trace, err = send(ctx, c.fresh, call)
@@ -62,7 +62,7 @@ func (c *Client) Do(ctx context.Context, call *relay.Call) (*relay.Answer, error
 	return answer, err
 }
 
-func send(ctx context.Context, t *http.Transport, call *relay.Call) (*relay.Answer, *trace, error) {
+func send(ctx context.Context, t *http.Transport, call *Call) (*Answer, *trace, error) {
 	progress := &trace{}
 	req, err := http.NewRequestWithContext(progress.in(within(ctx, call.Connect)), call.Method, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
@@ -73,7 +73,7 @@ func send(ctx context.Context, t *http.Transport, call *relay.Call) (*relay.Answ
 	if err != nil {
 		return nil, progress, fmt.Errorf("call upstream: %w", plainly(err))
 	}
-	answer := &relay.Answer{Status: resp.StatusCode, Header: resp.Header, Body: plainBody{resp.Body}, Length: resp.ContentLength}
+	answer := &Answer{Status: resp.StatusCode, Header: resp.Header, Body: plainBody{resp.Body}, Length: resp.ContentLength}
 	return answer, progress, nil
 }
 
@@ -97,7 +97,7 @@ func (t *trace) in(ctx context.Context) context.Context {
 
 // again says whether a request that failed may be sent once more. One that must not be repeated may, where it cannot
 // have arrived whole.
-func (t *trace) again(call *relay.Call) bool {
+func (t *trace) again(call *Call) bool {
 	return t.reused.Load() && !t.answered.Load() && (!call.Once || !t.written.Load())
 }
 

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 // oneEach is a server that answers the first request of each connection, and closes the connection when a second one
@@ -67,7 +65,7 @@ func (s *oneEach) serve(conn net.Conn) {
 	}
 }
 
-func do(t *testing.T, c *Client, call *relay.Call) error {
+func do(t *testing.T, c *Client, call *Call) error {
 	t.Helper()
 	call.Header, call.Connect = http.Header{}, time.Second
 	answer, err := c.Do(t.Context(), call)
@@ -86,7 +84,7 @@ func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 		s, url := startOneEach(t)
 		c := NewClient()
 		for i := range 20 {
-			if err := do(t, c, &relay.Call{Method: method, URL: url, Body: []byte{byte('a' + i)}}); err != nil {
+			if err := do(t, c, &Call{Method: method, URL: url, Body: []byte{byte('a' + i)}}); err != nil {
 				t.Errorf("%s %d: %v", method, i, err)
 			}
 		}
@@ -102,8 +100,8 @@ func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 	s, url := startOneEach(t)
 	c := NewClient()
 	defer c.Close()
-	first := do(t, c, &relay.Call{Method: "POST", URL: url, Body: []byte("first"), Once: true})
-	second := do(t, c, &relay.Call{Method: "POST", URL: url, Body: []byte("second"), Once: true})
+	first := do(t, c, &Call{Method: "POST", URL: url, Body: []byte("first"), Once: true})
+	second := do(t, c, &Call{Method: "POST", URL: url, Body: []byte("second"), Once: true})
 	if first != nil || second == nil {
 		t.Errorf("once: %v, then %v; want an error", first, second)
 	}
@@ -122,7 +120,7 @@ func TestTwentyAtOnceOnConnectionsThatClose(t *testing.T) {
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				if err := do(t, c, &relay.Call{Method: "POST", URL: url, Body: []byte(strings.Repeat("x", 100))}); err != nil {
+				if err := do(t, c, &Call{Method: "POST", URL: url, Body: []byte(strings.Repeat("x", 100))}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -147,7 +145,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 		progress.reused.Store(tt.reused)
 		progress.written.Store(tt.written)
 		progress.answered.Store(tt.answered)
-		if got := progress.again(&relay.Call{Once: tt.once}); got != tt.want {
+		if got := progress.again(&Call{Once: tt.once}); got != tt.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -36,7 +36,7 @@ func TestCallsOfAnyBoundShareTheirConnections(t *testing.T) {
 		}
 		c := newClient(&tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12})
 		for i := range 50 {
-			answer, err := c.Do(t.Context(), &relay.Call{Method: "GET", URL: server.URL, Header: http.Header{}, Connect: patience + time.Duration(i)})
+			answer, err := c.Do(t.Context(), &Call{Method: "GET", URL: server.URL, Header: http.Header{}, Connect: patience + time.Duration(i)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +72,7 @@ func TestHandshakesAreBounded(t *testing.T) {
 	})
 	c := NewClient()
 	defer c.Close()
-	_, err = c.Do(t.Context(), &relay.Call{Method: "GET", URL: "https://" + l.Addr().String(), Header: http.Header{}, Connect: 20 * time.Millisecond})
+	_, err = c.Do(t.Context(), &Call{Method: "GET", URL: "https://" + l.Addr().String(), Header: http.Header{}, Connect: 20 * time.Millisecond})
 	if f := relay.FailureOf(t.Context(), err, ""); f.Kind != relay.FailedConnect || !f.Unsent || !strings.Contains(f.Error(), "the handshake did not finish in time") {
 		t.Errorf("%+v", f)
 	}

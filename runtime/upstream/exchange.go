@@ -29,16 +29,16 @@ type Expect struct {
 
 // Fetch makes attempts until one yields a whole answer that is wanted. Observe, where set, is told of every attempt's
 // end.
-func Fetch(ctx context.Context, c relay.Client, next relay.Next, want Expect,
+func Fetch(ctx context.Context, c Doer, next Next, want Expect,
 	observe func(upstream string, f relay.Failure),
-) (*relay.Fetched, relay.Failure) {
+) (*Fetched, relay.Failure) {
 	var failure relay.Failure
 	for {
 		attempt, final := next(failure)
 		if attempt == nil {
 			return nil, final
 		}
-		var answer *relay.Fetched
+		var answer *Fetched
 		answer, failure = fetch(ctx, c, attempt, want)
 		settled(attempt, failure, observe)
 		if failure.Kind == relay.NoFailure {
@@ -50,7 +50,7 @@ func Fetch(ctx context.Context, c relay.Client, next relay.Next, want Expect,
 	}
 }
 
-func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (*relay.Fetched, relay.Failure) {
+func fetch(ctx context.Context, c Doer, a *Attempt, want Expect) (*Fetched, relay.Failure) {
 	defer a.Release()
 	ctx, cancel := context.WithTimeoutCause(ctx, a.Total, relay.Failure{Kind: relay.FailedTotal})
 	defer cancel()
@@ -66,7 +66,7 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 	if err := coded(answer.Header); err != nil {
 		return nil, relay.Failure{Kind: relay.FailedMalformed, Err: err}
 	}
-	whole := &relay.Fetched{Status: answer.Status, Header: answer.Header}
+	whole := &Fetched{Status: answer.Status, Header: answer.Header}
 	failure := memory.blame(take(ctx, a, &memory, whole, answer, want))
 	if failure.Kind != relay.NoFailure {
 		return nil, failure
@@ -76,7 +76,7 @@ func fetch(ctx context.Context, c relay.Client, a *relay.Attempt, want Expect) (
 
 // take reads the body, and has it read. Of an answer that fails nothing is kept.
 func take(
-	ctx context.Context, attempt *relay.Attempt, memory relay.Memory, f *relay.Fetched, a *relay.Answer, want Expect,
+	ctx context.Context, attempt *Attempt, memory relay.Memory, f *Fetched, a *Answer, want Expect,
 ) relay.Failure {
 	limit := want.limit()
 	body := counted{Reader: relay.Turns(a.Body), keep: want.Keep}
@@ -150,7 +150,7 @@ func (m *awaited) blame(f relay.Failure) relay.Failure {
 var errWaited = errors.New("most of the call's time went into waiting for memory")
 
 // memoryOf is what an attempt may keep its answer in.
-func memoryOf(a *relay.Attempt) relay.Memory {
+func memoryOf(a *Attempt) relay.Memory {
 	if a.Memory == nil {
 		return relay.Unlimited
 	}
@@ -173,7 +173,7 @@ func (e *Expect) limit() int {
 
 // StatusFailure describes an answer of a status that was not wanted. The body is not read: it may
 // echo keys or prompts.
-func StatusFailure(a *relay.Answer) relay.Failure {
+func StatusFailure(a *Answer) relay.Failure {
 	f := relay.Failure{Kind: relay.FailedStatus, Status: a.Status}
 	if s := a.Header.Get("Retry-After"); s != "" {
 		f.RetryAfter = retryAfter(s)

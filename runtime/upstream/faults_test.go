@@ -47,21 +47,21 @@ func says(t testing.TB, answer func() string) string {
 }
 
 // answers makes one whole call and one stream of what the URL serves, and returns how both failed.
-func answers(t testing.TB, c relay.Client, url string) (whole, streamed relay.Failure) {
+func answers(t testing.TB, c Doer, url string) (whole, streamed relay.Failure) {
 	t.Helper()
-	once := func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+	once := func(after relay.Failure) (*Attempt, relay.Failure) {
 		if after.Kind != relay.NoFailure {
 			return nil, after
 		}
-		call := &relay.Call{Method: http.MethodPost, URL: url, Header: http.Header{}, Body: []byte("{}"), Connect: patience}
-		return &relay.Attempt{Call: call, FirstToken: patience, Idle: patience, Total: patience, Release: func() {}}, after
+		call := &Call{Method: http.MethodPost, URL: url, Header: http.Header{}, Body: []byte("{}"), Connect: patience}
+		return &Attempt{Call: call, FirstToken: patience, Idle: patience, Total: patience, Release: func() {}}, after
 	}
 	_, whole = Fetch(t.Context(), c, once, Expect{}, nil)
 	return whole, Stream(t.Context(), c, tapped(once, deaf{}), &run{}, nil)
 }
 
 // deaf takes nothing for content or an end.
-type deaf struct{}
+type deaf struct{ letterTap }
 
 func (deaf) Frame(dst []byte, _ *wire.Frame) ([]byte, relay.Kind) { return dst, relay.Preamble }
 
@@ -121,7 +121,7 @@ func TestConnectionsThatFail(t *testing.T) {
 		"http://127.0.0.1:1/MARK\x7f":                    "build upstream request: the URL of the request is not valid",
 	} {
 		c := NewClient()
-		_, err := c.Do(t.Context(), &relay.Call{Method: "POST", URL: url, Header: http.Header{}, Connect: 5 * time.Second})
+		_, err := c.Do(t.Context(), &Call{Method: "POST", URL: url, Header: http.Header{}, Connect: 5 * time.Second})
 		c.Close()
 		if err == nil || !strings.HasPrefix(strings.TrimPrefix(err.Error(), "connect: "), want) {
 			t.Errorf("%s: %v, want %s", url, err, want)

@@ -36,9 +36,9 @@ type givenAnswer struct {
 	calls       int
 }
 
-func (a *givenAnswer) Do(context.Context, *relay.Call) (*relay.Answer, error) {
+func (a *givenAnswer) Do(context.Context, *Call) (*Answer, error) {
 	a.calls++
-	return &relay.Answer{
+	return &Answer{
 		Status: http.StatusOK, Header: http.Header{"Content-Type": {a.media}}, Body: io.NopCloser(strings.NewReader(a.body)),
 	}, nil
 }
@@ -75,7 +75,7 @@ func TestWholeAnswersAreReserved(t *testing.T) {
 			m := &room{bytes: tt.room}
 			client := &givenAnswer{media: "application/json", body: strings.Repeat("x", tt.body)}
 			kept := 0
-			answer, failure := Fetch(t.Context(), client, reading(plan(m, 2).Attempts(), func(*relay.Fetched) error { return tt.check }), Expect{
+			answer, failure := Fetch(t.Context(), client, reading(plan(m, 2).Attempts(), func(*Fetched) error { return tt.check }), Expect{
 				Keep: func(bytes int) error {
 					if tt.keep > 0 && kept+bytes > tt.keep {
 						return relay.Failure{Kind: relay.FailedBudget}
@@ -133,10 +133,10 @@ func (slowRoom) Branch(int)                           {}
 // silent is a client whose answers begin and never end.
 type silent struct{}
 
-func (silent) Do(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
+func (silent) Do(ctx context.Context, _ *Call) (*Answer, error) {
 	body, writer := io.Pipe()
 	context.AfterFunc(ctx, func() { _ = writer.CloseWithError(ctx.Err()) })
-	return &relay.Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
+	return &Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
 }
 
 // An answer that came too late because the replica's memory was in use is not its upstream's fault.

@@ -22,7 +22,7 @@ var buffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
 type pump struct {
 	*streaming
 
-	tap     relay.Tap
+	tap     FrameTap
 	silence *silence
 	memory  relay.Meter // of what is neither sent nor dropped
 	frame   wire.Frame  // the one at hand: given to the tap from here, it costs no allocation
@@ -154,18 +154,11 @@ func (p *pump) forward(ctx context.Context, b batch) relay.Failure {
 	}
 	switch {
 	case b.last == relay.Broken:
-		return p.broken()
+		return p.tap.Failure()
 	case len(p.pending) > maxPreamble:
 		return relay.Failure{Kind: relay.FailedTooLarge, Err: errors.New("no content after many events")}
 	}
 	return relay.Failure{}
-}
-
-func (p *pump) broken() relay.Failure {
-	if tap, ok := p.tap.(relay.Explainer); ok {
-		return tap.Failure()
-	}
-	return relay.Failure{Kind: relay.FailedEvent}
 }
 
 func (p *pump) send(ctx context.Context, kind relay.Kind) relay.Failure {
@@ -204,7 +197,7 @@ type silence struct {
 	began bool
 }
 
-func newSilence(a *relay.Attempt, end context.CancelCauseFunc) *silence {
+func newSilence(a *Attempt, end context.CancelCauseFunc) *silence {
 	s := &silence{idle: a.Idle, end: end}
 	s.timer = time.AfterFunc(a.FirstToken, func() { end(relay.Failure{Kind: relay.FailedFirstToken}) })
 	return s

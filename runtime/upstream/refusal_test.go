@@ -93,7 +93,7 @@ func TestRefusedKeys(t *testing.T) {
 		}
 
 		// A call with the old key that ends after the rotation says nothing of the new one.
-		var late []*relay.Attempt
+		var late []*Attempt
 		for range 3 {
 			a, _ := two(t, c, path).Attempts()(relay.Failure{})
 			a.Release()

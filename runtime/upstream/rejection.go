@@ -20,7 +20,7 @@ const explainedCopies = 4
 
 // rejected is StatusFailure for an attempt whose caller may be told of a mistake in its own words. The body is read within
 // the attempt's time and memory.
-func rejected(ctx context.Context, attempt *relay.Attempt, a *relay.Answer) relay.Failure {
+func rejected(ctx context.Context, attempt *Attempt, a *Answer) relay.Failure {
 	f := StatusFailure(a)
 	if attempt.Explain == nil || !slices.Contains(explained, a.Status) {
 		return f
@@ -33,7 +33,7 @@ func rejected(ctx context.Context, attempt *relay.Attempt, a *relay.Answer) rela
 }
 
 // explanation is nil where it is too long or coded, or did not come whole.
-func explanation(ctx context.Context, memory relay.Memory, a *relay.Answer) []byte {
+func explanation(ctx context.Context, memory relay.Memory, a *Answer) []byte {
 	if coded(a.Header) != nil {
 		return nil
 	}

@@ -32,14 +32,14 @@ func (b *taken) Read(p []byte) (int, error) {
 func refusing(t *testing.T, status int, h http.Header, body io.Reader, explain bool) (failures [2]relay.Failure, read []string) {
 	t.Helper()
 	shared := &taken{Reader: body, turn: make(chan struct{}, 1)}
-	client := clientFunc(func(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
+	client := clientFunc(func(ctx context.Context, _ *Call) (*Answer, error) {
 		from, to := io.Pipe()
 		context.AfterFunc(ctx, func() { _ = from.CloseWithError(context.Cause(ctx)) })
 		go func() {
 			_, err := io.Copy(to, shared)
 			_ = to.CloseWithError(err)
 		}()
-		return &relay.Answer{Status: status, Header: h, Body: from, Length: -1}, nil
+		return &Answer{Status: status, Header: h, Body: from, Length: -1}, nil
 	})
 	memory := &strict{}
 	t.Cleanup(func() {
@@ -47,11 +47,11 @@ func refusing(t *testing.T, status int, h http.Header, body io.Reader, explain b
 			t.Errorf("%d bytes are still reserved", memory.held)
 		}
 	})
-	once := func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+	once := func(after relay.Failure) (*Attempt, relay.Failure) {
 		if after.Kind != relay.NoFailure {
 			return nil, after
 		}
-		a := &relay.Attempt{FirstToken: patience, Idle: patience, Total: patience, Memory: memory, Release: func() {}}
+		a := &Attempt{FirstToken: patience, Idle: patience, Total: patience, Memory: memory, Release: func() {}}
 		if explain {
 			a.Explain = func(body []byte) *problem.Said {
 				read = append(read, string(body))
@@ -150,11 +150,11 @@ func (s *strict) Branch(int) {}
 // Without room for it nobody is told what an upstream said, but the status stays.
 func TestARefusalWithoutMemoryIsToldAsOurs(t *testing.T) {
 	var read [][]byte
-	a := &relay.Attempt{Memory: full{}, Explain: func(body []byte) *problem.Said {
+	a := &Attempt{Memory: full{}, Explain: func(body []byte) *problem.Said {
 		read = append(read, body)
 		return &problem.Said{}
 	}}
-	f := rejected(t.Context(), a, &relay.Answer{Status: 413, Body: io.NopCloser(strings.NewReader("x"))})
+	f := rejected(t.Context(), a, &Answer{Status: 413, Body: io.NopCloser(strings.NewReader("x"))})
 	if told := Told(f); told.Status != 413 || len(read) != 1 || read[0] != nil {
 		t.Errorf("%+v, read %q", told, read)
 	}

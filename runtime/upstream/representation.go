@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-
-	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 // uncoded asks for an answer as it is. Without the field a server may choose any coding (RFC 9110, section 12.5.3).
@@ -78,7 +76,7 @@ func called(media string) string {
 }
 
 // unread adds to the error of a whole answer what explains it: that it has no body, or is not JSON.
-func unread(a *relay.Fetched, err error) error {
+func unread(a *Fetched, err error) error {
 	media := MediaType(a.Header)
 	switch {
 	case len(a.Body) == 0:

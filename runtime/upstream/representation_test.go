@@ -30,16 +30,16 @@ func TestNoCodingIsAskedFor(t *testing.T) {
 // asked is what an attempt of each kind comes to where an upstream answers so.
 func asked(t *testing.T, status int, h http.Header, body string) (whole, streamed relay.Failure) {
 	t.Helper()
-	client := clientFunc(func(context.Context, *relay.Call) (*relay.Answer, error) {
-		return &relay.Answer{Status: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}, nil
+	client := clientFunc(func(context.Context, *Call) (*Answer, error) {
+		return &Answer{Status: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}, nil
 	})
-	once := func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+	once := func(after relay.Failure) (*Attempt, relay.Failure) {
 		if after.Kind != relay.NoFailure {
 			return nil, after
 		}
-		return &relay.Attempt{FirstToken: patience, Idle: patience, Total: patience, Release: func() {}}, after
+		return &Attempt{FirstToken: patience, Idle: patience, Total: patience, Release: func() {}}, after
 	}
-	read := func(a *relay.Fetched) error {
+	read := func(a *Fetched) error {
 		if string(a.Body) != "{}" {
 			return errors.New("not what was asked for")
 		}

@@ -23,7 +23,7 @@ const (
 // Stream makes attempts until one yields content, sends that one's events to its end, and returns the zero failure
 // where the stream is done. What precedes the content is kept back and sent together with it: until then out has
 // seen nothing, and another attempt may follow. Observe, where set, is told of every attempt's end.
-func Stream(ctx context.Context, c relay.Client, next relay.Next, out relay.Sender,
+func Stream(ctx context.Context, c Doer, next Next, out relay.Sender,
 	observe func(upstream string, f relay.Failure),
 ) relay.Failure {
 	s := streaming{client: c, out: out}
@@ -44,7 +44,7 @@ func Stream(ctx context.Context, c relay.Client, next relay.Next, out relay.Send
 
 // streaming is what the attempts of one stream share.
 type streaming struct {
-	client   relay.Client
+	client   Doer
 	out      relay.Sender
 	pending  []byte // events not sent yet
 	large    []byte // one that follows them, as it stands in its frame; nil for none
@@ -52,7 +52,7 @@ type streaming struct {
 }
 
 // try makes one attempt. Its failure is the zero one where the stream is done.
-func (s *streaming) try(ctx context.Context, a *relay.Attempt) relay.Failure {
+func (s *streaming) try(ctx context.Context, a *Attempt) relay.Failure {
 	defer a.Release()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

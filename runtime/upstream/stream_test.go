@@ -32,9 +32,11 @@ func (letterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
 	return append(dst, f.Data...), kind
 }
 
+func (letterTap) Failure() relay.Failure { return relay.Failure{Kind: relay.FailedEvent} }
+
 // tapped gives the attempts a tap.
-func tapped(next relay.Next, tap relay.Tap) relay.Next {
-	return func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+func tapped(next Next, tap FrameTap) Next {
+	return func(after relay.Failure) (*Attempt, relay.Failure) {
 		attempt, final := next(after)
 		if attempt != nil {
 			attempt.Tap = tap
@@ -44,8 +46,8 @@ func tapped(next relay.Next, tap relay.Tap) relay.Next {
 }
 
 // reading gives them what reads their whole answers.
-func reading(next relay.Next, read func(*relay.Fetched) error) relay.Next {
-	return func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+func reading(next Next, read func(*Fetched) error) Next {
+	return func(after relay.Failure) (*Attempt, relay.Failure) {
 		attempt, final := next(after)
 		if attempt != nil {
 			attempt.Read = read
@@ -86,7 +88,7 @@ type run struct {
 	observed       []relay.FailureKind
 }
 
-func (r *run) Do(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
+func (r *run) Do(ctx context.Context, _ *Call) (*Answer, error) {
 	from, to := io.Pipe()
 	stop := context.AfterFunc(ctx, func() { _ = from.CloseWithError(context.Cause(ctx)) })
 	write := r.bodies[r.made-1]
@@ -94,16 +96,16 @@ func (r *run) Do(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
 		defer stop()
 		_ = to.CloseWithError(write(ctx, to))
 	}()
-	return &relay.Answer{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: from}, nil
+	return &Answer{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: from}, nil
 }
 
-func (r *run) next(after relay.Failure) (*relay.Attempt, relay.Failure) {
+func (r *run) next(after relay.Failure) (*Attempt, relay.Failure) {
 	if r.made == len(r.bodies) || after.Kind != relay.NoFailure && !Retryable(after) {
 		return nil, after
 	}
 	r.made++
-	return &relay.Attempt{
-		Upstream: "fast", Call: &relay.Call{}, FirstToken: r.firstTok, Idle: r.idle, Release: func() { r.released++ },
+	return &Attempt{
+		Upstream: "fast", Call: &Call{}, FirstToken: r.firstTok, Idle: r.idle, Release: func() { r.released++ },
 	}, relay.Failure{}
 }
 
@@ -324,8 +326,8 @@ func TestAnswersThatAreNoEventStream(t *testing.T) {
 		"nothing at all": {200, "", relay.FailedTruncated},
 	} {
 		r := &run{bodies: make([]func(context.Context, io.Writer) error, 1), firstTok: patience, idle: patience}
-		client := clientFunc(func(context.Context, *relay.Call) (*relay.Answer, error) {
-			return &relay.Answer{Status: tt.status, Header: http.Header{"Content-Type": {tt.media}}, Body: http.NoBody}, nil
+		client := clientFunc(func(context.Context, *Call) (*Answer, error) {
+			return &Answer{Status: tt.status, Header: http.Header{"Content-Type": {tt.media}}, Body: http.NoBody}, nil
 		})
 		f := Stream(t.Context(), client, tapped(r.next, letterTap{}), r, nil)
 		if f.Kind != tt.want || len(r.sent) > 0 || r.released != 1 {
@@ -354,9 +356,9 @@ func TestConnectionsAreUsedAgainAfterDone(t *testing.T) {
 		want int
 	}{{"/", 1}, {"/", 1}, {"/endless", 1}, {"/", 2}} {
 		r := &run{}
-		next := func(relay.Failure) (*relay.Attempt, relay.Failure) {
-			return &relay.Attempt{
-				Call:       &relay.Call{Method: "POST", URL: server.URL + tt.path, Header: http.Header{}, Connect: patience},
+		next := func(relay.Failure) (*Attempt, relay.Failure) {
+			return &Attempt{
+				Call:       &Call{Method: "POST", URL: server.URL + tt.path, Header: http.Header{}, Connect: patience},
 				FirstToken: patience, Idle: patience, Release: func() {},
 			}, relay.Failure{}
 		}
@@ -383,7 +385,7 @@ func (c *chunks) Read(p []byte) (int, error) {
 
 func (c *chunks) Close() error { return nil }
 
-type passTap struct{}
+type passTap struct{ letterTap }
 
 func (passTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
 	return append(dst, f.Raw...), relay.Content
@@ -429,16 +431,16 @@ func TestAFastStreamTakesTurns(t *testing.T) {
 }
 
 func relayChunks(ctx context.Context, body io.ReadCloser) {
-	client := clientFunc(func(context.Context, *relay.Call) (*relay.Answer, error) {
-		return &relay.Answer{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body}, nil
+	client := clientFunc(func(context.Context, *Call) (*Answer, error) {
+		return &Answer{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body}, nil
 	})
 	asked := false
-	next := func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+	next := func(after relay.Failure) (*Attempt, relay.Failure) {
 		if asked {
 			return nil, after
 		}
 		asked = true
-		return &relay.Attempt{Call: &relay.Call{}, FirstToken: patience, Idle: patience, Release: func() {}}, after
+		return &Attempt{Call: &Call{}, FirstToken: patience, Idle: patience, Release: func() {}}, after
 	}
 	_ = Stream(ctx, client, tapped(next, passTap{}), discard{}, nil)
 }

@@ -74,8 +74,8 @@ type Question struct {
 	Header http.Header
 	Body   []byte
 	// Tap, where set, asks for a stream; it, Read and Explain are the attempt's.
-	Tap     relay.Tap
-	Read    func(a *relay.Fetched) error
+	Tap     FrameTap
+	Read    func(a *Fetched) error
 	Explain func(body []byte) *problem.Said
 }
 
@@ -93,10 +93,10 @@ func (q *Question) accept() string {
 }
 
 // Attempts returns the chooser of a request's attempts. It serves one request and is not for concurrent use.
-func (p *Plan) Attempts() relay.Next {
+func (p *Plan) Attempts() Next {
 	rest := slices.Clone(p.Upstreams)
 	tried := map[*Endpoint]bool{}
-	return func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+	return func(after relay.Failure) (*Attempt, relay.Failure) {
 		if after.Kind != relay.NoFailure && (p.Once && !after.Unsent || !Retryable(after)) {
 			return nil, after
 		}
@@ -137,7 +137,7 @@ func Retryable(f relay.Failure) bool {
 	}
 }
 
-func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure) {
+func (p *Plan) attempt(u *Upstream, e *Endpoint) (*Attempt, relay.Failure) {
 	q, err := p.Ask(u)
 	if err != nil {
 		return nil, unasked(err)
@@ -157,9 +157,9 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint) (*relay.Attempt, relay.Failure)
 		}
 	}
 	e.inFlight.Add(1)
-	return &relay.Attempt{
+	return &Attempt{
 		Upstream: u.Name,
-		Call: &relay.Call{
+		Call: &Call{
 			Method: cmp.Or(q.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + q.Path,
 			Header: header, Body: q.Body, Connect: u.Timeouts.Connect, Once: p.Once,
 		},
@@ -203,7 +203,7 @@ func (u *Upstream) authorize(header http.Header, secret string) {
 }
 
 // settled tells those who want to know how an attempt ended.
-func settled(a *relay.Attempt, f relay.Failure, observe func(upstream string, f relay.Failure)) {
+func settled(a *Attempt, f relay.Failure, observe func(upstream string, f relay.Failure)) {
 	if a.Settle != nil {
 		a.Settle(f)
 	}

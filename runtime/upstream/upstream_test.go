@@ -155,7 +155,7 @@ func TestRetryAfter(t *testing.T) {
 			"7": 7 * time.Second, "0": 0, "-3": 0, "soon": 0, "99999999999999999999": time.Hour, "7200": time.Hour,
 			in: 90 * time.Second, "Thu, 01 Jan 1970 00:00:00 GMT": 0,
 		} {
-			a := &relay.Answer{Status: 429, Header: http.Header{"Retry-After": {value}}}
+			a := &Answer{Status: 429, Header: http.Header{"Retry-After": {value}}}
 			if got := StatusFailure(a).RetryAfter; got != want {
 				t.Errorf("%q: %s, want %s", value, got, want)
 			}
@@ -203,7 +203,7 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 	c := NewClient()
 	defer c.Close()
 	for range 2 {
-		answer, err := c.Do(t.Context(), &relay.Call{Method: "POST", URL: server.URL, Header: http.Header{}, Connect: time.Second})
+		answer, err := c.Do(t.Context(), &Call{Method: "POST", URL: server.URL, Header: http.Header{}, Connect: time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +217,7 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 func TestConnectIsBounded(t *testing.T) {
 	c := NewClient()
 	defer c.Close()
-	_, err := c.Do(t.Context(), &relay.Call{Method: "POST", URL: "http://127.0.0.1:1", Header: http.Header{}, Connect: time.Second})
+	_, err := c.Do(t.Context(), &Call{Method: "POST", URL: "http://127.0.0.1:1", Header: http.Header{}, Connect: time.Second})
 	if f, ok := errors.AsType[relay.Failure](err); !ok || f.Kind != relay.FailedConnect || !f.Unsent {
 		t.Errorf("a closed port: %v, want a failure to connect that says that nothing was sent", err)
 	}
@@ -257,7 +257,7 @@ func TestAStepsOwnProblem(t *testing.T) {
 func TestWholeStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
-	client := clientFunc(func(context.Context, *relay.Call) (*relay.Answer, error) {
+	client := clientFunc(func(context.Context, *Call) (*Answer, error) {
 		calls++
 		cancel()
 		return nil, errors.New("gone")
@@ -272,9 +272,9 @@ func TestWholeStopsWithItsContext(t *testing.T) {
 	}
 }
 
-type clientFunc func(context.Context, *relay.Call) (*relay.Answer, error)
+type clientFunc func(context.Context, *Call) (*Answer, error)
 
-func (f clientFunc) Do(ctx context.Context, c *relay.Call) (*relay.Answer, error) { return f(ctx, c) }
+func (f clientFunc) Do(ctx context.Context, c *Call) (*Answer, error) { return f(ctx, c) }
 
 // A secret is sent as its upstream's dialect has it, so a request that changes upstreams may change that, too.
 func TestSecretsAreSentInEachDialect(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // eventByEvent is a body that gives one event for each read.
@@ -28,8 +29,8 @@ func (b *eventByEvent) Close() error { return nil }
 
 // BenchmarkRelay is a stream of 1000 events, over loopback, client included.
 func BenchmarkRelay(b *testing.B) {
-	model := doFunc(func() *relay.Answer {
-		return &relay.Answer{
+	model := doFunc(func() *upstream.Answer {
+		return &upstream.Answer{
 			Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: &eventByEvent{left: 1000},
 		}
 	})
@@ -39,9 +40,9 @@ func BenchmarkRelay(b *testing.B) {
 	ask(b, p, 9000)
 }
 
-type doFunc func() *relay.Answer
+type doFunc func() *upstream.Answer
 
-func (f doFunc) Do(context.Context, *relay.Call) (*relay.Answer, error) { return f(), nil }
+func (f doFunc) Do(context.Context, *upstream.Call) (*upstream.Answer, error) { return f(), nil }
 
 // BenchmarkReply is a request with a small body and its whole answer, over loopback, client included.
 func BenchmarkReply(b *testing.B) {

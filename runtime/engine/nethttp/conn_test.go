@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // A client that reads slowly is written to, one that reads nothing is left, and an answer has a bound of its own.
@@ -61,7 +62,7 @@ func TestWritesMakeProgress(t *testing.T) {
 
 // A client that shuts its sending side is taken to have left. It gets no answer, and least of all an invented one.
 func TestAHalfClosedConnectionGetsNoAnswer(t *testing.T) {
-	model := clientFunc(func(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
+	model := clientFunc(func(ctx context.Context, _ *upstream.Call) (*upstream.Answer, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})

@@ -93,17 +93,17 @@ func (p *fakePolicy) outcome(t *testing.T) relay.Outcome {
 	}
 }
 
-// upstreamFunc is a relay.Client whose answer's body is written by a function.
+// upstreamFunc is an upstream.Doer whose answer's body is written by a function.
 type upstreamFunc func(ctx context.Context, w io.Writer) error
 
-func (f upstreamFunc) Do(ctx context.Context, _ *relay.Call) (*relay.Answer, error) {
+func (f upstreamFunc) Do(ctx context.Context, _ *upstream.Call) (*upstream.Answer, error) {
 	r, w := io.Pipe()
 	stop := context.AfterFunc(ctx, func() { _ = r.CloseWithError(ctx.Err()) })
 	go func() {
 		defer stop()
 		_ = w.CloseWithError(f(ctx, w))
 	}()
-	return &relay.Answer{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream; charset=utf-8"}}, Body: r}, nil
+	return &upstream.Answer{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream; charset=utf-8"}}, Body: r}, nil
 }
 
 // letterTap reads frames of one letter: p, c, d and b for the four kinds.
@@ -125,20 +125,22 @@ func (t letterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
 	}
 }
 
+func (letterTap) Failure() relay.Failure { return relay.Failure{Kind: relay.FailedEvent} }
+
 // relayOf relays one attempt of the client.
-func relayOf(tap relay.Tap, c relay.Client) *relay.Stream {
+func relayOf(tap upstream.FrameTap, c upstream.Doer) *relay.Stream {
 	var once sync.Once
-	return relayAll(c, func(after relay.Failure) (a *relay.Attempt, final relay.Failure) {
+	return relayAll(c, func(after relay.Failure) (a *upstream.Attempt, final relay.Failure) {
 		final = after
 		once.Do(func() {
-			a = &relay.Attempt{Call: &relay.Call{}, Tap: tap, FirstToken: patience, Idle: patience, Release: func() {}}
+			a = &upstream.Attempt{Call: &upstream.Call{}, Tap: tap, FirstToken: patience, Idle: patience, Release: func() {}}
 		})
 		return a, final
 	})
 }
 
 // relayAll relays attempts of the client.
-func relayAll(c relay.Client, next relay.Next) *relay.Stream {
+func relayAll(c upstream.Doer, next upstream.Next) *relay.Stream {
 	return &relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
 			return upstream.Stream(ctx, c, next, out, nil)
@@ -294,7 +296,11 @@ func TestAPanicWithinAStreamIsAnErrorEvent(t *testing.T) {
 	}
 }
 
-type laterTap struct{ frames int }
+type laterTap struct {
+	letterTap
+
+	frames int
+}
 
 func (t *laterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
 	if t.frames++; t.frames > 1 {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/relay/enginetest"
+	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // inVirtualTime answers one request by the verdict, and hands the connection of a client that has sent it to do.
@@ -51,9 +52,11 @@ func inVirtualTime(t *testing.T, verdict relay.Verdict, do func(t *testing.T, co
 	return outcome
 }
 
-type clientFunc func(context.Context, *relay.Call) (*relay.Answer, error)
+type clientFunc func(context.Context, *upstream.Call) (*upstream.Answer, error)
 
-func (f clientFunc) Do(ctx context.Context, c *relay.Call) (*relay.Answer, error) { return f(ctx, c) }
+func (f clientFunc) Do(ctx context.Context, c *upstream.Call) (*upstream.Answer, error) {
+	return f(ctx, c)
+}
 
 // timed reads an answer to its end: each event with the second in which it came.
 func timed(t *testing.T, conn net.Conn) (status int, events []string) {
@@ -136,15 +139,15 @@ func TestKeepAlive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				attempts := 0
-				model := clientFunc(func(ctx context.Context, c *relay.Call) (*relay.Answer, error) {
+				model := clientFunc(func(ctx context.Context, c *upstream.Call) (*upstream.Answer, error) {
 					return script(tt.upstreams[attempts-1]).Do(ctx, c)
 				})
-				stream := relayAll(model, func(after relay.Failure) (*relay.Attempt, relay.Failure) {
+				stream := relayAll(model, func(after relay.Failure) (*upstream.Attempt, relay.Failure) {
 					if attempts == len(tt.upstreams) {
 						return nil, after
 					}
 					attempts++
-					return &relay.Attempt{Call: &relay.Call{}, Tap: letterTap{}, FirstToken: 30 * time.Second, Idle: time.Minute, Release: func() {}}, after
+					return &upstream.Attempt{Call: &upstream.Call{}, Tap: letterTap{}, FirstToken: 30 * time.Second, Idle: time.Minute, Release: func() {}}, after
 				})
 				stream.MaxDuration, stream.Timeout = time.Hour, time.Hour
 				if tt.timeout > 0 {
