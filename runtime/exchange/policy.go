@@ -141,7 +141,7 @@ func (p *Policy) counted(route string, v relay.Verdict) relay.Verdict {
 			p.Metrics.StreamEnded(route, o)
 		}
 		if o.Result == relay.StreamFailed {
-			p.Logger.Warn("stream failed", "route", route, "status", o.Status, "failure", o.Failure.Error())
+			p.Logger.Warn("stream failed", "route", route, "status", o.Status, "failure", o.Err)
 		}
 	}
 	return v

@@ -158,7 +158,7 @@ func (d *dialogue) call(ctx context.Context, call llm.ToolCall) (toolResult, err
 
 // ends says whether a tool's failure is the request's: its time or budget is used up.
 func (d *dialogue) ends(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || failedBy(err, relay.FailedBudget)
+	return ctx.Err() != nil || relay.FailureKindOf(err) == relay.FailedBudget
 }
 
 // evaluate calls a function as the model asks. What the model got wrong comes back as what to tell it.

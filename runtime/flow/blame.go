@@ -172,7 +172,7 @@ func (f *frame) blamed(err error) error {
 		return err // the replica's memory is nobody's fault
 	}
 	if from := f.originOf(e.Reads); errors.Is(err, expr.ErrSpent) && (from.upstream || len(from.places) == 0) {
-		return err // the budget's own code says it better
+		return relay.Failure{Kind: relay.FailedBudget, Err: e} // its code says it better
 	}
 	return f.misfit(e.Reads, e.Reason, err)
 }

@@ -85,14 +85,11 @@ func (f *frame) fetch(ctx context.Context, plan *upstream.Plan, want upstream.Ex
 	}
 	room := f.budget.room()
 	want.MaxBytes, want.Keep, want.Drop = room, f.budget.keep, f.budget.drop
-	answer, failure := upstream.Fetch(ctx, f.env.Client, f.budget.counted(plan.Attempts()), want, f.env.Observe)
-	if failure.Kind != relay.NoFailure {
-		if errors.Is(failure.Err, relay.ErrTooLong) && room < upstream.MaxWhole {
-			failure.Kind = relay.FailedBudget
-		}
-		return nil, failure
+	answer, err := upstream.Fetch(ctx, f.env.Client, f.budget.counted(plan.Attempts()), want, f.env.Observe)
+	if errors.Is(err, relay.ErrTooLong) && room < upstream.MaxWhole {
+		return nil, relay.Failure{Kind: relay.FailedBudget, Err: errors.Unwrap(err)}
 	}
-	return answer, nil
+	return answer, err //nolint:wrapcheck // it is a Failure already
 }
 
 // replace builds something of so many bytes of a text that relay.ReadAll has read, and that nobody needs any more then.
@@ -131,10 +128,9 @@ func (f *frame) completeStreamed(
 			Writer: tokens.writer, Rest: tokens.rest, Collector: kept.Collector, HoldDone: true,
 		})
 	})
-	failure := upstream.Stream(ctx, f.env.Client, f.budget.counted(plan.Attempts()), tokens, f.env.Observe)
-	if failure.Kind != relay.NoFailure {
+	if err := upstream.Stream(ctx, f.env.Client, f.budget.counted(plan.Attempts()), tokens, f.env.Observe); err != nil {
 		kept.drop()
-		return nil, failure
+		return nil, err //nolint:wrapcheck // it is a Failure already
 	}
 	done := kept.Completion()
 	return done, tokens.stream.note(ctx, f.request, done.Text)

@@ -14,6 +14,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
 	"github.com/llmservice/llmservice/runtime/wire"
 	"github.com/llmservice/llmservice/test/parley"
 )
@@ -265,7 +266,7 @@ func TestRestOfStreamsInEachDialect(t *testing.T) {
 				if refused := heard(t.T, t.client.front, w.post(hi).body); refused.Refusal != "never" || refused.FinishReason != "content_filter" {
 					t.Errorf("%+v", refused)
 				}
-				broken := string(t.client.front.AppendError(nil, problemOf(relay.Failure{Kind: relay.FailedTruncated})))
+				broken := string(t.client.front.AppendError(nil, upstream.Problem(relay.Failure{Kind: relay.FailedTruncated})))
 				if g := w.post(hi); g.status != 200 || !strings.Contains(g.body, "one ") || !strings.HasSuffix(g.body, broken) {
 					t.Errorf("%d %q, want it to end with %q", g.status, g.body, broken)
 				}
@@ -318,7 +319,7 @@ func TestGathersOfSeveralDialects(t *testing.T) {
 				t.Errorf("%+v, want %s", done, want)
 			}
 		}
-		broken := string(t.client.front.AppendError(nil, problemOf(relay.Failure{Kind: relay.FailedTruncated})))
+		broken := string(t.client.front.AppendError(nil, upstream.Problem(relay.Failure{Kind: relay.FailedTruncated})))
 		if g := w.do(t.Context(), "/streamed", hi, nil); !strings.HasSuffix(g.body, broken) || len(w.client.of("b")) != 2 {
 			t.Errorf("%q, want it to end with %q; %d calls of the other", g.body, broken, len(w.client.of("b")))
 		}

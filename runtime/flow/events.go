@@ -18,11 +18,11 @@ type eventStream struct {
 
 func (n *eventStream) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
 	return relay.Verdict{Stream: &relay.Stream{
-		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
+		Run: func(ctx context.Context, out relay.Sink) error {
 			return finished(ctx, out, n.sendEvents(ctx, &frame{request: q, vars: vars}, out))
 		},
-		Refuse:  func(f relay.Failure) *relay.Reply { return q.refuse(f) },
-		Abort:   func(f relay.Failure) []byte { return format.Events{}.Error(nil, q.problem(f)) },
+		Refuse:  q.refuse,
+		Abort:   func(err error) []byte { return format.Events{}.Error(nil, q.problem(err)) },
 		Timeout: q.left(), MaxDuration: q.env.MaxStreamDuration, KeepAlive: n.KeepAlive.Std(),
 	}}
 }

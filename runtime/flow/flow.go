@@ -108,9 +108,9 @@ func (r *Route) refuse(err error) *relay.Reply {
 // problem is what clients are told of an error. A fault of the gateway's own, or of its configuration, is reported,
 // unless the client has left, to whom nobody can be told anything.
 func (r *Route) problem(err error) *problem.Error {
-	e := problemOf(err)
+	e := upstream.Problem(err)
 	switch m, unfit := errors.AsType[*misfit](err); {
-	case failedBy(err, relay.FailedClient):
+	case relay.FailureKindOf(err) == relay.FailedClient:
 	case e.Status == http.StatusInternalServerError, e.Code == problem.BudgetExceeded:
 		r.env.Report(r.Path, e)
 	case unfit && m.told == e && e.Status == http.StatusBadGateway:

@@ -117,7 +117,7 @@ func (in *input) body(ctx context.Context, env *Environment, req *relay.Request)
 func admitDecoded(ctx context.Context, req *relay.Request) error {
 	spare := relay.Held(req.Body) - cap(req.Body)
 	err := req.Memory.Reserve(ctx, schema.DecodedBytes(req.Body)-spare)
-	if failedBy(err, relay.FailedTooLarge) {
+	if relay.FailureKindOf(err) == relay.FailedTooLarge {
 		return problem.New(problem.PayloadTooLarge).WithMessage("The request body holds more values than this replica has memory for.")
 	}
 	return err //nolint:wrapcheck // it is a Failure already

@@ -170,7 +170,7 @@ func TestChecksEndWithTheRequest(t *testing.T) {
 	_, err := in.read(ctx, env, &relay.Request{
 		Head: relay.Head{Method: http.MethodPost, Header: http.Header{"Content-Type": {"application/json"}}}, Body: []byte(body), Memory: relay.Unlimited,
 	})
-	if !failedBy(err, relay.FailedTimeout) {
+	if relay.FailureKindOf(err) != relay.FailedTimeout {
 		t.Errorf("got %v", err)
 	}
 }

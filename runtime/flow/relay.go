@@ -66,11 +66,11 @@ func (a *relayedStream) verdict(ctx context.Context, q *request, vars map[string
 	}
 	next := q.budget.counted(plan.Attempts())
 	return relay.Verdict{Stream: &relay.Stream{
-		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
+		Run: func(ctx context.Context, out relay.Sink) error {
 			return upstream.Stream(ctx, q.env.Client, next, out, q.env.Observe)
 		},
-		Refuse:      func(f relay.Failure) *relay.Reply { return q.refuse(f) },
-		Abort:       func(f relay.Failure) []byte { return a.front.AppendError(nil, q.problem(f)) },
+		Refuse:      q.refuse,
+		Abort:       func(err error) []byte { return a.front.AppendError(nil, q.problem(err)) },
 		Timeout:     q.left(),
 		MaxDuration: q.env.MaxStreamDuration,
 		KeepAlive:   a.KeepAlive.Std(),

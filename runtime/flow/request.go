@@ -35,7 +35,7 @@ func newRequest(r *Route, req *relay.Request, deadline time.Time) *request {
 // reserve admits memory for what the request makes itself. What the replica cannot hold at all is beyond its budget.
 func (q *request) reserve(ctx context.Context, bytes int) error {
 	err := q.memory.Reserve(ctx, bytes)
-	if failedBy(err, relay.FailedTooLarge) {
+	if relay.FailureKindOf(err) == relay.FailedTooLarge {
 		return relay.Failure{Kind: relay.FailedBudget, Err: err}
 	}
 	return err //nolint:wrapcheck // it is a Failure already

@@ -11,6 +11,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/flow/gather"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // Whatever goes wrong, neither clients, nor logs, nor progress events get to see what was asked, what upstreams said of
@@ -69,7 +70,7 @@ func TestNothingLeaksThroughFaults(t *testing.T) {
 					g := w.do(t.Context(), "/", `{"q":"`+mark+`"}`, http.Header{"X-Secret": {mark}})
 					seen := fmt.Sprint(g.body, g.header, w.noted(&w.reports), w.noted(&w.observed), w.noted(&w.panics))
 					for _, o := range w.outcomes {
-						seen += o.Failure.Error()
+						seen += fmt.Sprint(o.Err)
 					}
 					if own := name == "chat, relayed" && what == "calls tools badly"; strings.Contains(seen, mark) != own {
 						t.Errorf("leaked: %s", seen)
@@ -91,18 +92,18 @@ func TestProblemsOfErrors(t *testing.T) {
 	}{
 		"a failure":                     {unavailable, problem.UpstreamUnavailable, relay.FailedStatus},
 		"a failure of a branch":         {fmt.Errorf("step x: %w", &gather.BranchError{Branch: "b", Err: unavailable}), problem.UpstreamUnavailable, relay.FailedStatus},
-		"a problem":                     {fmt.Errorf("step x: %w", problem.New(problem.TurnsExceeded)), problem.TurnsExceeded, relay.FailedStep},
-		"a problem caused by a failure": {problem.New(problem.VoteUndecided).WithCause(unavailable), problem.VoteUndecided, relay.FailedStep},
-		"a failure with a problem":      {relay.Failure{Kind: relay.FailedStep, Err: problem.New(problem.OutputInvalid)}, problem.OutputInvalid, relay.FailedStep},
+		"a problem":                     {fmt.Errorf("step x: %w", problem.New(problem.TurnsExceeded)), problem.TurnsExceeded, relay.NoFailure},
+		"a problem caused by a failure": {problem.New(problem.VoteUndecided).WithCause(unavailable), problem.VoteUndecided, relay.NoFailure},
+		"a failure caused by a problem": {relay.Failure{Kind: relay.FailedTruncated, Err: problem.New(problem.OutputInvalid)}, problem.UpstreamTruncated, relay.FailedTruncated},
 		"the first of several":          {errors.Join(plainError, unavailable, problem.New(problem.TurnsExceeded)), problem.UpstreamUnavailable, relay.FailedStatus},
-		"anything else":                 {plainError, problem.Internal, relay.FailedStep},
-		"several of anything else":      {errors.Join(plainError, plainError), problem.Internal, relay.FailedStep},
+		"anything else":                 {plainError, problem.Internal, relay.NoFailure},
+		"several of anything else":      {errors.Join(plainError, plainError), problem.Internal, relay.NoFailure},
 	} {
-		if e := problemOf(tt.err); e.Code != tt.code {
+		if e := upstream.Problem(tt.err); e.Code != tt.code {
 			t.Errorf("%s: %s, want %s", name, e.Code, tt.code)
 		}
-		if f := failureOf(tt.err); f.Kind != tt.kind {
-			t.Errorf("%s: %s, want %s", name, f.Kind, tt.kind)
+		if kind := relay.FailureKindOf(tt.err); kind != tt.kind {
+			t.Errorf("%s: %s, want %s", name, kind, tt.kind)
 		}
 	}
 }

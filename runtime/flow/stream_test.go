@@ -319,3 +319,36 @@ func TestTimeoutsOfStreams(t *testing.T) {
 		})
 	}
 }
+
+// What logs get to see of a stream that failed is how a call of an upstream failed, or what the client is told.
+func TestWhyStreamsFailed(t *testing.T) {
+	agent := agentOf(`"maxTurns":1,"maxParallel":1`)
+	unfit := `{"name":"x","set":{"value":"${int(steps.s.text)}"}}`
+	for name, tt := range map[string]struct {
+		route  string
+		script upstreamFunc
+		want   string
+	}{
+		"an upstream's failure, relayed": {streaming(`"stream":"s"`, `{"name":"s",`+chatOf("a")+`}`), fails(503), "upstream answered with status 503"},
+		"an upstream's failure":          {streaming(`"events":{"progress":true}`, `{"name":"s",`+chatOf("a")+`}`), fails(503), "upstream answered with status 503"},
+		"an answer that breaks off":      {streaming(`"stream":"s","format":"Text"`, `{"name":"s",`+chatOf("a")+`}`), breaks, "truncated: the stream ended without the mark of its end"},
+		"a step's own": {
+			streaming(`"events":{"progress":true}`, agent), asks("", toolCall{"1", "free", "{}"}), "step: turns_exceeded: The agent reached its turn limit without an answer.",
+		},
+		"an answer that a step cannot use": {
+			streaming(`"events":{"progress":true}`, `{"name":"s",`+chatOf("a")+`}`, unfit), always(`MARK`), "step: upstream_error: This route cannot use an upstream's answer.",
+		},
+		"a promise":  {streaming(`"stream":"s","schema":{"type":"integer"}`, `{"name":"s",`+chatOf("a")+`}`), always(`MARK`), "schema"},
+		"the budget": {`{"budget":{"maxCalls":1,"maxBytes":9},` + streaming(`"events":{"progress":true}`, `{"name":"s",`+chatOf("a")+`}`)[1:], always(`MARK`), "budget: answer above 9 bytes: has more bytes than are allowed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{functions: agentTools}, map[string]upstreamFunc{"a": tt.script, "web": finder(0)}, tt.route)
+				w.post(hi)
+				if o := w.outcomes[0]; o.Result != relay.StreamFailed || o.Err.Error() != tt.want {
+					t.Errorf("%s, %v, want %s", o.Result, o.Err, tt.want)
+				}
+			})
+		})
+	}
+}

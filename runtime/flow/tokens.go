@@ -3,6 +3,7 @@ package flow
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // tokenStream answers with the tokens of one step.
@@ -27,29 +29,34 @@ type tokenStream struct {
 
 func (s *tokenStream) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
 	return relay.Verdict{Stream: &relay.Stream{
-		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
+		Run: func(ctx context.Context, out relay.Sink) error {
 			return finished(ctx, out, s.sendTokens(ctx, &frame{request: q, vars: vars}, out))
 		},
-		Refuse:  func(f relay.Failure) *relay.Reply { return q.refuse(f) },
-		Abort:   func(f relay.Failure) []byte { return s.fail(q.problem(f)) },
+		Refuse:  q.refuse,
+		Abort:   func(err error) []byte { return s.fail(q.problem(err)) },
 		Timeout: q.left(), MaxDuration: q.env.MaxStreamDuration, KeepAlive: s.KeepAlive.Std(),
 	}}
 }
 
-// finished says how a stream ended; an answer that a step made takes its place.
-func finished(ctx context.Context, out relay.Sink, err error) relay.Failure {
+// finished says how a stream ended; an answer that a step made takes its place. Of a step's own error it gives what clients
+// are told alone, for it goes to logs.
+func finished(ctx context.Context, out relay.Sink, err error) error {
 	if err == nil {
-		return relay.Failure{}
+		return nil
 	}
 	if ended, ok := answered(err); ok {
 		if err = out.Reply(ended.reply); err == nil {
-			return relay.Failure{}
+			return nil
 		}
 		if ended.instead != nil {
 			err = ended.instead // the stream has begun; why else there is no reply the sink knows best
 		}
 	}
-	return failureOf(because(ctx, err))
+	err = because(ctx, err)
+	if f, failed := relay.FaultOf(err).(relay.Failure); failed { //nolint:errorlint // it is one as it stands
+		return f
+	}
+	return fmt.Errorf("step: %w", upstream.Problem(err))
 }
 
 func (s *tokenStream) sendTokens(ctx context.Context, f *frame, out relay.Sink) error {

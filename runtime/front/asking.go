@@ -23,9 +23,8 @@ type asking struct {
 
 // answer is the whole answer.
 func (a *asking) answer(ctx context.Context, plan *upstream.Plan) *relay.Reply {
-	_, failure := upstream.Fetch(ctx, a.Client, plan.Attempts(), upstream.Expect{}, a.Observe)
-	if failure.Kind != relay.NoFailure {
-		return a.refuse(failure)
+	if _, err := upstream.Fetch(ctx, a.Client, plan.Attempts(), upstream.Expect{}, a.Observe); err != nil {
+		return a.refuse(err)
 	}
 	return relay.JSON(a.reply)
 }

@@ -109,8 +109,8 @@ func ask(t *testing.T, client *models, front llm.Front, body string, hosts ...st
 	switch v := routes[0].Decide(t.Context(), &relay.Request{Head: head, Body: []byte(body), Memory: relay.Unlimited}); {
 	case v.Stream != nil:
 		var out kept
-		if f := v.Stream.Run(t.Context(), &out); f.Kind != relay.NoFailure {
-			refused := v.Stream.Refuse(f)
+		if err := v.Stream.Run(t.Context(), &out); err != nil {
+			refused := v.Stream.Refuse(err)
 			return refused.Status, string(refused.Body)
 		}
 		return 200, out.String()

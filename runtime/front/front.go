@@ -90,18 +90,18 @@ func (c *completions) refused(e *problem.Error) relay.Verdict {
 
 func (c *completions) stream(plan *upstream.Plan, m *Model) *relay.Stream {
 	return &relay.Stream{
-		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
+		Run: func(ctx context.Context, out relay.Sink) error {
 			return upstream.Stream(ctx, c.Client, plan.Attempts(), out, c.Observe)
 		},
 		Refuse:      c.refuse,
-		Abort:       func(f relay.Failure) []byte { return c.Front.AppendError(nil, upstream.Problem(f)) },
+		Abort:       func(err error) []byte { return c.Front.AppendError(nil, upstream.Problem(err)) },
 		Timeout:     m.untilContent(),
 		MaxDuration: c.MaxStreamDuration,
 	}
 }
 
-func (c *completions) refuse(f relay.Failure) *relay.Reply {
-	return relay.Problem(c.Front.Errors(), upstream.Told(f))
+func (c *completions) refuse(err error) *relay.Reply {
+	return relay.Problem(c.Front.Errors(), upstream.Told(err))
 }
 
 // untilContent bounds the wait over all attempts: a model has no timeout of its own, so each upstream may use up

@@ -7,7 +7,7 @@ func (g *Gateway) observe(upstream string, f relay.Failure) {
 	g.metrics.Attempt(upstream, f)
 	switch f.Kind {
 	case relay.NoFailure, relay.FailedClient:
-	case relay.FailedSuperseded, relay.FailedBudget, relay.FailedMemory, relay.FailedSchema, relay.FailedStep:
+	case relay.FailedSuperseded, relay.FailedBudget, relay.FailedMemory, relay.FailedSchema:
 		// The route itself, or the replica, has ended the call.
 	default:
 		g.logger.Warn("upstream attempt failed", "upstream", upstream, "failure", f.Error())

@@ -21,7 +21,7 @@ func TestCallsThatTheRouteEndsAreNoFailures(t *testing.T) {
 	_, url := startMock(t, mockllm.Options{})
 	r := start(t, assistant(url))
 	for _, kind := range []relay.FailureKind{
-		relay.NoFailure, relay.FailedClient, relay.FailedSuperseded, relay.FailedBudget, relay.FailedMemory, relay.FailedSchema, relay.FailedStep,
+		relay.NoFailure, relay.FailedClient, relay.FailedSuperseded, relay.FailedBudget, relay.FailedMemory, relay.FailedSchema,
 	} {
 		r.g.observe("a", relay.Failure{Kind: kind})
 	}
@@ -41,7 +41,6 @@ llmservice_upstream_attempts_total{failure="idle_timeout",upstream="a"} 1
 llmservice_upstream_attempts_total{failure="memory",upstream="a"} 1
 llmservice_upstream_attempts_total{failure="none",upstream="a"} 1
 llmservice_upstream_attempts_total{failure="schema",upstream="a"} 1
-llmservice_upstream_attempts_total{failure="step",upstream="a"} 1
 llmservice_upstream_attempts_total{failure="superseded",upstream="a"} 1
 `
 	if err := testutil.GatherAndCompare(r.g.metrics.Registry, strings.NewReader(want), "llmservice_upstream_attempts_total"); err != nil {
@@ -78,7 +77,7 @@ func TestProducedStreamsAreCounted(t *testing.T) {
 	r := start(t, assistant(url))
 	policy := *r.g.policy
 	own := &exchange.Route{Path: "/own", Decide: func(context.Context, *relay.Request) relay.Verdict {
-		return relay.Verdict{Stream: &relay.Stream{Run: func(context.Context, relay.Sink) relay.Failure { return relay.Failure{} }}}
+		return relay.Verdict{Stream: &relay.Stream{Run: func(context.Context, relay.Sink) error { return nil }}}
 	}}
 	policy.Serving = func() *exchange.Serving {
 		return &exchange.Serving{Find: func(*relay.Head) exchange.Found { return exchange.Found{Route: own} }}
@@ -88,7 +87,7 @@ func TestProducedStreamsAreCounted(t *testing.T) {
 	if got, want := open(), (report.Streams{Opened: 1, Open: 1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	v.Done(relay.Outcome{Result: relay.StreamFailed, Failure: relay.Failure{Kind: relay.FailedBudget}})
+	v.Done(relay.Outcome{Result: relay.StreamFailed, Err: relay.Failure{Kind: relay.FailedBudget}})
 	if got, want := open(), (report.Streams{Opened: 1, Failed: 1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
-// FailureKind names what went wrong with an attempt; it is a metric's label.
+// FailureKind names what went wrong with an attempt, or what ended a request; it is a metric's label.
 type FailureKind string
 
 // The kinds of failures.
@@ -52,8 +52,6 @@ const (
 	FailedMemory FailureKind = "memory"
 	// FailedSchema is an answer that breaks its route's response schema.
 	FailedSchema FailureKind = "schema"
-	// FailedStep is a route's step that failed for a reason of its own; Err has it as *problem.Error.
-	FailedStep FailureKind = "step"
 	// FailedPanic is a fault of the gateway itself.
 	FailedPanic FailureKind = "panic"
 )
@@ -104,6 +102,30 @@ func FailureOf(ctx context.Context, err error, otherwise FailureKind) Failure {
 	return Failure{Kind: FailedClient, Err: err}
 }
 
+// FaultOf is the first of an error's causes that says how clients are told of it: a Failure, or a *problem.Error, which
+// what fails for a reason of its own has made. It is nil for a fault of the gateway or of its configuration.
+func FaultOf(err error) error {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself, and stops at the outermost
+	case *problem.Error, Failure:
+		return e
+	case interface{ Unwrap() error }:
+		return FaultOf(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			if fault := FaultOf(inner); fault != nil {
+				return fault
+			}
+		}
+	}
+	return nil
+}
+
+// FailureKindOf is the kind of the Failure that FaultOf finds; NoFailure where it finds none.
+func FailureKindOf(err error) FailureKind {
+	f, _ := FaultOf(err).(Failure) //nolint:errorlint // it is one as it stands
+	return f.Kind
+}
+
 // Result is how a request ended.
 type Result string
 
@@ -124,8 +146,8 @@ type Outcome struct {
 	Result Result
 	// Status is the HTTP status sent, 0 where none was.
 	Status int
-	// Failure is why the stream did not end as it should; zero where it did.
-	Failure Failure
+	// Err is why the answer did not end as it should; nil where it did. Its text goes to logs and never to clients.
+	Err error
 	// FirstContent is the time from the verdict to the first content event sent; 0 where none was.
 	FirstContent time.Duration
 	// Duration is the time from the verdict to the end.

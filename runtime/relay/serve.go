@@ -118,11 +118,11 @@ func (s *answering) panicked(reply *Reply, stream *Stream) Outcome {
 	switch {
 	case stream == nil:
 		s.reply(reply)
-		return Outcome{Result: Replied, Failure: failure}
+		return Outcome{Result: Replied, Err: failure}
 	case s.status == 0:
 		s.reply(reply)
 	case !s.ended:
 		s.ended = s.conn.Send(stream.Abort(failure)) == nil
 	}
-	return Outcome{Result: StreamFailed, Failure: failure}
+	return Outcome{Result: StreamFailed, Err: failure}
 }

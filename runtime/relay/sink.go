@@ -62,9 +62,9 @@ func (s *answering) serveStream(ctx context.Context, stream *Stream, started tim
 	defer fail(nil)
 	out := newSink(s, stream, started, fail)
 	defer out.close() // for a panic; then the error event has the connection to itself
-	failure := stream.Run(ctx, out)
+	err := stream.Run(ctx, out)
 	out.close()
-	return out.end(failure)
+	return out.end(err)
 }
 
 func newSink(answer *answering, stream *Stream, started time.Time, fail context.CancelCauseFunc) *sink {
@@ -196,25 +196,25 @@ func (s *sink) close() {
 }
 
 // end closes the answer in the one way that its state allows.
-func (s *sink) end(failure Failure) Outcome {
+func (s *sink) end(err error) Outcome {
 	switch {
 	case s.broken.Kind != NoFailure:
-		failure = s.broken // no matter what the sender made of it
-	case failure.Kind == NoFailure && !s.replied && !s.ended:
-		failure = Failure{Kind: FailedPanic, Err: errUnended}
+		err = s.broken // no matter what the sender made of it
+	case err == nil && !s.replied && !s.ended:
+		err = Failure{Kind: FailedPanic, Err: errUnended}
 	}
-	outcome := Outcome{Result: StreamFailed, Failure: failure, FirstContent: s.firstContent}
+	outcome := Outcome{Result: StreamFailed, Err: err, FirstContent: s.firstContent}
 	switch {
 	case s.replied:
 		outcome.Result = Replied
 	case s.ended:
 		outcome.Result = StreamDone
-	case failure.Kind == FailedClient:
+	case FailureKindOf(err) == FailedClient:
 		outcome.Result = ClientLeft
 	case s.status == 0:
-		s.reply(s.stream.Refuse(failure))
+		s.reply(s.stream.Refuse(err))
 	default:
-		if err := s.conn.Send(s.stream.Abort(failure)); err != nil {
+		if s.conn.Send(s.stream.Abort(err)) != nil {
 			outcome.Result = ClientLeft
 			break
 		}

@@ -7,14 +7,14 @@ import (
 
 // Stream is how an event stream is made: of one upstream's events as they come, of several upstreams, or of none.
 type Stream struct {
-	// Run sends the events, the last ones as Done, and returns once ctx has ended or nothing is left to send. The
-	// zero failure says that the stream, or the reply in its place, is complete. Whatever Run started has ended
-	// when it returns.
-	Run func(ctx context.Context, out Sink) Failure
-	// Refuse is the answer to a failure while nothing has been sent.
-	Refuse func(Failure) *Reply
+	// Run sends the events, the last ones as Done, and returns once ctx has ended or nothing is left to send. No
+	// error says that the stream, or the reply in its place, is complete. Whatever Run started has ended
+	// when it returns. The error's text goes to logs.
+	Run func(ctx context.Context, out Sink) error
+	// Refuse is the answer to an error, Run's or a Failure, while nothing has been sent.
+	Refuse func(error) *Reply
 	// Abort is the error event that ends a stream that has begun.
-	Abort func(Failure) []byte
+	Abort func(error) []byte
 	// Timeout bounds the time until the first content.
 	Timeout time.Duration
 	// MaxDuration bounds the stream as a whole.

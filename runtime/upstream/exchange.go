@@ -27,11 +27,11 @@ type Expect struct {
 	Drop func(bytes int)
 }
 
-// Fetch makes attempts until one yields a whole answer that is wanted. Observe, where set, is told of every attempt's
-// end.
+// Fetch makes attempts until one yields a whole answer that is wanted. The error is the relay.Failure of the last one.
+// Observe, where set, is told of every attempt's end.
 func Fetch(ctx context.Context, c Doer, next Next, want Expect,
 	observe func(upstream string, f relay.Failure),
-) (*Fetched, relay.Failure) {
+) (*Fetched, error) {
 	var failure relay.Failure
 	for {
 		attempt, final := next(failure)
@@ -41,10 +41,10 @@ func Fetch(ctx context.Context, c Doer, next Next, want Expect,
 		var answer *Fetched
 		answer, failure = fetch(ctx, c, attempt, want)
 		settled(attempt, failure, observe)
-		if failure.Kind == relay.NoFailure {
-			return answer, failure
-		}
-		if ctx.Err() != nil {
+		switch {
+		case failure.Kind == relay.NoFailure:
+			return answer, nil
+		case ctx.Err() != nil:
 			return nil, failure
 		}
 	}

@@ -56,8 +56,14 @@ func answers(t testing.TB, c Doer, url string) (whole, streamed relay.Failure) {
 		call := &Call{Method: http.MethodPost, URL: url, Header: http.Header{}, Body: []byte("{}"), Connect: patience}
 		return &Attempt{Call: call, FirstToken: patience, Idle: patience, Total: patience, Release: func() {}}, after
 	}
-	_, whole = Fetch(t.Context(), c, once, Expect{}, nil)
-	return whole, Stream(t.Context(), c, tapped(once, deaf{}), &run{}, nil)
+	_, err := Fetch(t.Context(), c, once, Expect{}, nil)
+	return failureIn(err), failureIn(Stream(t.Context(), c, tapped(once, deaf{}), &run{}, nil))
+}
+
+// failureIn is the failure that an error is; zero for none.
+func failureIn(err error) relay.Failure {
+	f, _ := errors.AsType[relay.Failure](err)
+	return f
 }
 
 // deaf takes nothing for content or an end.

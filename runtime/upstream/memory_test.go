@@ -75,7 +75,7 @@ func TestWholeAnswersAreReserved(t *testing.T) {
 			m := &room{bytes: tt.room}
 			client := &givenAnswer{media: "application/json", body: strings.Repeat("x", tt.body)}
 			kept := 0
-			answer, failure := Fetch(t.Context(), client, reading(plan(m, 2).Attempts(), func(*Fetched) error { return tt.check }), Expect{
+			answer, err := Fetch(t.Context(), client, reading(plan(m, 2).Attempts(), func(*Fetched) error { return tt.check }), Expect{
 				Keep: func(bytes int) error {
 					if tt.keep > 0 && kept+bytes > tt.keep {
 						return relay.Failure{Kind: relay.FailedBudget}
@@ -85,8 +85,8 @@ func TestWholeAnswersAreReserved(t *testing.T) {
 				},
 				Drop: func(bytes int) { kept -= bytes },
 			}, nil)
-			if failure.Kind != tt.want || client.calls != tt.calls {
-				t.Errorf("%v after %d calls, want %q after %d", failure, client.calls, tt.want, tt.calls)
+			if relay.FailureKindOf(err) != tt.want || client.calls != tt.calls {
+				t.Errorf("%v after %d calls, want %q after %d", err, client.calls, tt.want, tt.calls)
 			}
 			if answer != nil && (m.held != relay.Held(answer.Body) || kept != tt.body) || answer == nil && (m.held != 0 || kept != 0) {
 				t.Errorf("%d bytes are reserved, %d kept", m.held, kept)
@@ -115,9 +115,9 @@ func TestLargeEventsAreReserved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := &room{bytes: tt.room}
 			client := &givenAnswer{media: "text/event-stream", body: tt.body}
-			failure := Stream(t.Context(), client, tapped(plan(m, 1).Attempts(), letterTap{}), discard{}, nil)
-			if failure.Kind != tt.want || m.held != 0 || m.most < tt.most {
-				t.Errorf("%v, want %q; %d bytes are reserved, at most %d, want %d", failure, tt.want, m.held, m.most, tt.most)
+			err := Stream(t.Context(), client, tapped(plan(m, 1).Attempts(), letterTap{}), discard{}, nil)
+			if relay.FailureKindOf(err) != tt.want || m.held != 0 || m.most < tt.most {
+				t.Errorf("%v, want %q; %d bytes are reserved, at most %d, want %d", err, tt.want, m.held, m.most, tt.most)
 			}
 		})
 	}
@@ -151,9 +151,9 @@ func TestWhatWaitedForMemoryWasNotSlow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, failure := Fetch(t.Context(), silent{}, plan(slowRoom{tt.wait}, 1).Attempts(), Expect{}, nil)
-				if failure.Kind != tt.want {
-					t.Errorf("%v, want %q", failure, tt.want)
+				_, err := Fetch(t.Context(), silent{}, plan(slowRoom{tt.wait}, 1).Attempts(), Expect{}, nil)
+				if relay.FailureKindOf(err) != tt.want {
+					t.Errorf("%v, want %q", err, tt.want)
 				}
 			})
 		})

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"errors"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -11,13 +10,17 @@ import (
 // retrySoon is what clients are told where nobody knows better.
 const retrySoon = time.Second
 
-// Problem is what a client is told of a failure: no text of the upstream's, which may echo keys and prompts (but see Told). What
-// went wrong in the route's own steps is a problem already, and stays as it is.
-func Problem(f relay.Failure) *problem.Error {
-	if own, ok := errors.AsType[*problem.Error](f.Err); ok && f.Kind == relay.FailedStep {
-		return own
+// Problem is what a client is told of an error: no text of the upstream's, which may echo keys and prompts (but see Told).
+// Nothing else makes a problem of a relay.Failure. What went wrong in the route's own steps is a problem already, and
+// stays as it is; an error that is neither is a fault of the gateway.
+func Problem(err error) *problem.Error {
+	switch fault := relay.FaultOf(err).(type) { //nolint:errorlint // it is one of these as it stands
+	case *problem.Error:
+		return fault
+	case relay.Failure:
+		return describe(fault).WithCause(fault)
 	}
-	return describe(f).WithCause(f)
+	return problem.New(problem.Internal).WithCause(err)
 }
 
 func describe(f relay.Failure) *problem.Error {
@@ -46,7 +49,7 @@ func describe(f relay.Failure) *problem.Error {
 		return problem.Busy(retrySoon)
 	case relay.FailedSchema:
 		return problem.New(problem.ResponseInvalid)
-	case relay.NoFailure, relay.FailedClient, relay.FailedSuperseded, relay.FailedStep, relay.FailedPanic:
+	case relay.NoFailure, relay.FailedClient, relay.FailedSuperseded, relay.FailedPanic:
 	}
 	return problem.New(problem.Internal)
 }

@@ -50,9 +50,10 @@ func explanation(ctx context.Context, memory relay.Memory, a *Answer) []byte {
 
 // Told is Problem for a client whose request an upstream was sent as it is: it is told what the upstream found wrong with
 // it, under the upstream's own status.
-func Told(f relay.Failure) *problem.Error {
+func Told(err error) *problem.Error {
+	f, _ := relay.FaultOf(err).(relay.Failure) //nolint:errorlint // it is one as it stands
 	if f.Kind != relay.FailedStatus || f.Said == nil {
-		return Problem(f)
+		return Problem(err)
 	}
 	return problem.Rejected(f.Status, f.Said).WithCause(f)
 }

@@ -60,8 +60,8 @@ func refusing(t *testing.T, status int, h http.Header, body io.Reader, explain b
 		}
 		return a, after
 	}
-	_, failures[0] = Fetch(t.Context(), client, once, Expect{}, nil)
-	failures[1] = Stream(t.Context(), client, tapped(once, letterTap{}), &run{}, nil)
+	_, err := Fetch(t.Context(), client, once, Expect{}, nil)
+	failures[0], failures[1] = failureIn(err), failureIn(Stream(t.Context(), client, tapped(once, letterTap{}), &run{}, nil))
 	return failures, read
 }
 

@@ -45,9 +45,9 @@ func asked(t *testing.T, status int, h http.Header, body string) (whole, streame
 		}
 		return nil
 	}
-	_, whole = Fetch(t.Context(), client, reading(once, read), Expect{}, nil)
+	_, err := Fetch(t.Context(), client, reading(once, read), Expect{}, nil)
 	r := &run{}
-	return whole, Stream(t.Context(), client, tapped(once, letterTap{}), r, nil)
+	return failureIn(err), failureIn(Stream(t.Context(), client, tapped(once, letterTap{}), r, nil))
 }
 
 // An answer in a coding that was not asked for is called so, whatever its bytes say; never in the upstream's words.

@@ -20,12 +20,12 @@ const (
 	maxAfterDone = 1 << 20
 )
 
-// Stream makes attempts until one yields content, sends that one's events to its end, and returns the zero failure
-// where the stream is done. What precedes the content is kept back and sent together with it: until then out has
+// Stream makes attempts until one yields content, and sends that one's events to its end. The error is the relay.Failure of
+// the last attempt. What precedes the content is kept back and sent together with it: until then out has
 // seen nothing, and another attempt may follow. Observe, where set, is told of every attempt's end.
 func Stream(ctx context.Context, c Doer, next Next, out relay.Sender,
 	observe func(upstream string, f relay.Failure),
-) relay.Failure {
+) error {
 	s := streaming{client: c, out: out}
 	var failure relay.Failure
 	for {
@@ -35,7 +35,10 @@ func Stream(ctx context.Context, c Doer, next Next, out relay.Sender,
 		}
 		failure = s.try(ctx, attempt)
 		settled(attempt, failure, observe)
-		if failure.Kind == relay.NoFailure || s.handedOn || ctx.Err() != nil {
+		switch {
+		case failure.Kind == relay.NoFailure:
+			return nil
+		case s.handedOn, ctx.Err() != nil:
 			return failure
 		}
 		s.pending, s.large = s.pending[:0], nil

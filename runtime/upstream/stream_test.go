@@ -118,9 +118,9 @@ func (r *run) Send(events []byte, kind relay.Kind) error {
 }
 
 func (r *run) stream(ctx context.Context) relay.Failure {
-	return Stream(ctx, r, tapped(r.next, letterTap{}), r, func(_ string, f relay.Failure) {
+	return failureIn(Stream(ctx, r, tapped(r.next, letterTap{}), r, func(_ string, f relay.Failure) {
 		r.observed = append(r.observed, f.Kind)
-	})
+	}))
 }
 
 const patience = time.Minute
@@ -329,7 +329,7 @@ func TestAnswersThatAreNoEventStream(t *testing.T) {
 		client := clientFunc(func(context.Context, *Call) (*Answer, error) {
 			return &Answer{Status: tt.status, Header: http.Header{"Content-Type": {tt.media}}, Body: http.NoBody}, nil
 		})
-		f := Stream(t.Context(), client, tapped(r.next, letterTap{}), r, nil)
+		f := failureIn(Stream(t.Context(), client, tapped(r.next, letterTap{}), r, nil))
 		if f.Kind != tt.want || len(r.sent) > 0 || r.released != 1 {
 			t.Errorf("%s: %v, sent %q", name, f, r.sent)
 		}
@@ -362,7 +362,7 @@ func TestConnectionsAreUsedAgainAfterDone(t *testing.T) {
 				FirstToken: patience, Idle: patience, Release: func() {},
 			}, relay.Failure{}
 		}
-		f := Stream(t.Context(), client, tapped(next, letterTap{}), r, nil)
+		f := failureIn(Stream(t.Context(), client, tapped(next, letterTap{}), r, nil))
 		if f.Kind != relay.NoFailure || len(connections) != tt.want {
 			t.Errorf("stream %d: %v over %d connections, want %d", i, f, len(connections), tt.want)
 		}

@@ -233,7 +233,7 @@ func TestProblems(t *testing.T) {
 		relay.FailedCredential: problem.UpstreamUnavailable, relay.FailedTimeout: problem.Timeout,
 		relay.FailedDuration: problem.DurationExceeded, relay.FailedDraining: problem.Draining, relay.FailedPanic: problem.Internal,
 		relay.FailedBudget: problem.BudgetExceeded, relay.FailedSchema: problem.ResponseInvalid,
-		relay.FailedStep: problem.Internal, relay.FailedSuperseded: problem.Internal,
+		relay.FailedSuperseded: problem.Internal,
 	} {
 		e := Problem(relay.Failure{Kind: kind, Err: errors.New("sk-secret")})
 		if e.Code != want || strings.Contains(e.Message, "sk-secret") {
@@ -245,7 +245,7 @@ func TestProblems(t *testing.T) {
 // What a step found wrong is a problem already.
 func TestAStepsOwnProblem(t *testing.T) {
 	own := problem.TooLarge(7)
-	if got := Problem(relay.Failure{Kind: relay.FailedStep, Err: fmt.Errorf("steps.answer: %w", own)}); got != own {
+	if got := Problem(fmt.Errorf("steps.answer: %w", own)); got != own {
 		t.Errorf("%+v", got)
 	}
 	// An upstream's failure is what it is, whatever led to it.
@@ -266,9 +266,9 @@ func TestWholeStopsWithItsContext(t *testing.T) {
 	for _, u := range p.Upstreams {
 		u.Timeouts.Total = time.Minute
 	}
-	_, failure := Fetch(ctx, client, p.Attempts(), Expect{}, nil)
-	if calls != 1 || failure.Kind != relay.FailedClient {
-		t.Errorf("%d calls, failure %v", calls, failure)
+	_, err := Fetch(ctx, client, p.Attempts(), Expect{}, nil)
+	if calls != 1 || relay.FailureKindOf(err) != relay.FailedClient {
+		t.Errorf("%d calls, failure %v", calls, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package docs_test
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func TestErrorEvents(t *testing.T) {
 	always, early := map[string]string{}, map[string]string{}
 	for _, failure := range failures(t) {
 		e := eventError(t, abort(failure))
-		if endsStream(failure.Kind) {
+		if endsStream(failure) {
 			always[e.Code] = e.Type
 		} else if always[e.Code] == "" {
 			early[e.Code] = e.Type
@@ -43,24 +44,25 @@ func TestErrorEvents(t *testing.T) {
 
 // failures are the ways in which a call may fail, and in which a route's own steps may; those that end streams that have
 // begun stand first.
-func failures(t *testing.T) []relay.Failure {
+func failures(t *testing.T) []error {
 	t.Helper()
-	var all []relay.Failure
+	var all []error
 	for _, value := range valuesOf(t, "runtime/relay", "FailureKind") {
 		all = append(all, relay.Failure{Kind: relay.FailureKind(value)})
 	}
 	for _, code := range []problem.Code{problem.OutputInvalid, problem.TurnsExceeded, problem.VoteUndecided} {
-		all = append(all, relay.Failure{Kind: relay.FailedStep, Err: problem.New(code)})
+		all = append(all, problem.New(code))
 	}
 	for _, status := range []int{400, 401, 408, 422, 429, 500, 503, 504} {
 		all = append(all, relay.Failure{Kind: relay.FailedStatus, Status: status})
 	}
 	// Nobody is told of these.
-	all = slices.DeleteFunc(all, func(f relay.Failure) bool {
-		return slices.Contains([]relay.FailureKind{relay.NoFailure, relay.FailedClient, relay.FailedSuperseded}, f.Kind)
+	all = slices.DeleteFunc(all, func(err error) bool {
+		f, ok := errors.AsType[relay.Failure](err)
+		return ok && slices.Contains([]relay.FailureKind{relay.NoFailure, relay.FailedClient, relay.FailedSuperseded}, f.Kind)
 	})
-	slices.SortStableFunc(all, func(a, b relay.Failure) int {
-		return cmp.Compare(btoi(endsStream(b.Kind)), btoi(endsStream(a.Kind)))
+	slices.SortStableFunc(all, func(a, b error) int {
+		return cmp.Compare(btoi(endsStream(b)), btoi(endsStream(a)))
 	})
 	return all
 }
@@ -74,15 +76,15 @@ func btoi(b bool) int {
 
 // endsStream says whether a failure may end a stream of one upstream that has begun with its content. The others come
 // before content, or are of whole answers: they end a stream that something else has begun.
-func endsStream(kind relay.FailureKind) bool {
+func endsStream(err error) bool {
 	return !slices.Contains([]relay.FailureKind{
 		relay.FailedConnect, relay.FailedStatus, relay.FailedCredential, relay.FailedFirstToken, relay.FailedTimeout,
 		relay.FailedTotal,
-	}, kind)
+	}, relay.FailureKindOf(err))
 }
 
 // abort is the event that ends a stream of chunks.
-func abort(f relay.Failure) []byte { return openai.Dialect{}.AppendError(nil, upstream.Problem(f)) }
+func abort(err error) []byte { return openai.Dialect{}.AppendError(nil, upstream.Problem(err)) }
 
 type apiError struct {
 	Type string `json:"type"`

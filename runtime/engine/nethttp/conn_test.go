@@ -71,9 +71,9 @@ func TestAHalfClosedConnectionGetsNoAnswer(t *testing.T) {
 			return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { <-ctx.Done(); return status(200) }}
 		},
 		"stream, nothing sent": func() relay.Verdict {
-			return relay.Verdict{Stream: produced(func(ctx context.Context, _ relay.Sink) relay.Failure {
+			return relay.Verdict{Stream: produced(func(ctx context.Context, _ relay.Sink) error {
 				<-ctx.Done()
-				return relay.FailureOf(ctx, ctx.Err(), relay.FailedStep)
+				return relay.FailureOf(ctx, ctx.Err(), relay.FailedEvent)
 			})}
 		},
 		"stream, begun": func() relay.Verdict { return relay.Verdict{Stream: waiting(relay.Content)} },

@@ -142,11 +142,11 @@ func relayOf(tap upstream.FrameTap, c upstream.Doer) *relay.Stream {
 // relayAll relays attempts of the client.
 func relayAll(c upstream.Doer, next upstream.Next) *relay.Stream {
 	return &relay.Stream{
-		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
+		Run: func(ctx context.Context, out relay.Sink) error {
 			return upstream.Stream(ctx, c, next, out, nil)
 		},
-		Refuse:      func(relay.Failure) *relay.Reply { return status(502) },
-		Abort:       func(f relay.Failure) []byte { return []byte("data: abort " + string(f.Kind) + "\n\n") },
+		Refuse:      func(error) *relay.Reply { return status(502) },
+		Abort:       func(err error) []byte { return []byte("data: abort " + string(relay.FailureKindOf(err)) + "\n\n") },
 		Timeout:     patience,
 		MaxDuration: patience,
 	}
@@ -228,7 +228,7 @@ func TestStreamOutcomes(t *testing.T) {
 			if got := body(t, resp, err); got != tt.want || resp.StatusCode != tt.status {
 				t.Errorf("%d %q, want %d %q", resp.StatusCode, got, tt.status, tt.want)
 			}
-			if o := p.outcome(t); o.Result != tt.result || o.Failure.Kind != tt.failure || o.Status != tt.status {
+			if o := p.outcome(t); o.Result != tt.result || relay.FailureKindOf(o.Err) != tt.failure || o.Status != tt.status {
 				t.Errorf("outcome %+v, want %s %s %d", o, tt.result, tt.failure, tt.status)
 			}
 		})
@@ -291,7 +291,7 @@ func TestAPanicWithinAStreamIsAnErrorEvent(t *testing.T) {
 	if rest := body(t, resp, nil); !strings.Contains(rest, "abort panic") {
 		t.Errorf("the rest is %q", rest)
 	}
-	if o := p.outcome(t); o.Result != relay.StreamFailed || o.Failure.Kind != relay.FailedPanic {
+	if o := p.outcome(t); o.Result != relay.StreamFailed || relay.FailureKindOf(o.Err) != relay.FailedPanic {
 		t.Errorf("outcome %+v", o)
 	}
 }
@@ -363,7 +363,7 @@ func TestStalledReadersAreLeft(t *testing.T) {
 	})
 	url := serve(t, p, func(o *Options) { o.WriteTimeout = 100 * time.Millisecond })
 	postUnread(t, url)
-	if o := p.outcome(t); o.Result != relay.ClientLeft || o.Failure.Kind != relay.FailedClient {
+	if o := p.outcome(t); o.Result != relay.ClientLeft || relay.FailureKindOf(o.Err) != relay.FailedClient {
 		t.Errorf("outcome %+v", o)
 	}
 	<-cancelled

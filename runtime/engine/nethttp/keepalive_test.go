@@ -166,7 +166,7 @@ func TestKeepAlive(t *testing.T) {
 						t.Errorf("events (-want +got):\n%s", diff)
 					}
 				})
-				if o.Failure.Kind != tt.failure || o.Result == relay.StreamDone != (tt.failure == relay.NoFailure) {
+				if relay.FailureKindOf(o.Err) != tt.failure || o.Result == relay.StreamDone != (tt.failure == relay.NoFailure) {
 					t.Errorf("outcome %+v", o)
 				}
 			})
@@ -191,9 +191,9 @@ func TestNothingFollowsDone(t *testing.T) {
 // No comment stands in a reply that takes the stream's place, nor after it.
 func TestNoCommentInAReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stream := produced(func(ctx context.Context, out relay.Sink) relay.Failure {
+		stream := produced(func(_ context.Context, out relay.Sink) error {
 			defer func() { <-time.After(time.Second) }()
-			return failureOf(ctx, out.Reply(status(418)))
+			return out.Reply(status(418))
 		})
 		stream.KeepAlive = 10 * time.Millisecond
 		o := inVirtualTime(t, relay.Verdict{Stream: stream}, func(t *testing.T, conn net.Conn) {
@@ -211,19 +211,19 @@ func TestNoCommentInAReply(t *testing.T) {
 // A comment finds out that a client has stopped reading, and so ends the work that is done for it.
 func TestCommentsFindStalledReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stream := produced(func(ctx context.Context, _ relay.Sink) relay.Failure {
+		stream := produced(func(ctx context.Context, _ relay.Sink) error {
 			<-ctx.Done()
-			if f := relay.FailureOf(ctx, ctx.Err(), relay.FailedStep); f.Kind != relay.FailedClient {
+			if f := relay.FailureOf(ctx, ctx.Err(), relay.FailedEvent); f.Kind != relay.FailedClient {
 				t.Errorf("ended by %v", f)
 			}
-			return relay.Failure{}
+			return nil
 		})
 		stream.KeepAlive, stream.Timeout, stream.MaxDuration = 10*time.Second, time.Hour, time.Hour
 		o := inVirtualTime(t, relay.Verdict{Stream: stream}, func(t *testing.T, _ net.Conn) {
 			t.Helper() // and reads nothing
 		})
 		// Ten seconds of silence, and the thirty that a write may take.
-		if o.Result != relay.ClientLeft || !errors.Is(o.Failure, os.ErrDeadlineExceeded) || o.Duration != 40*time.Second {
+		if o.Result != relay.ClientLeft || !errors.Is(o.Err, os.ErrDeadlineExceeded) || o.Duration != 40*time.Second {
 			t.Errorf("outcome %+v", o)
 		}
 	})

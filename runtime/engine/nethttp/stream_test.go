@@ -17,29 +17,21 @@ import (
 )
 
 // produced is a stream of the function's events.
-func produced(run func(ctx context.Context, out relay.Sink) relay.Failure) *relay.Stream {
+func produced(run func(ctx context.Context, out relay.Sink) error) *relay.Stream {
 	return &relay.Stream{
 		Run:         run,
-		Refuse:      func(relay.Failure) *relay.Reply { return status(502) },
-		Abort:       func(f relay.Failure) []byte { return []byte("data: abort " + string(f.Kind) + "\n\n") },
+		Refuse:      func(error) *relay.Reply { return status(502) },
+		Abort:       func(err error) []byte { return []byte("data: abort " + string(relay.FailureKindOf(err)) + "\n\n") },
 		Timeout:     patience,
 		MaxDuration: patience,
 	}
 }
 
-// failureOf is what a sender makes of a sink's error.
-func failureOf(ctx context.Context, err error) relay.Failure {
-	if err == nil {
-		return relay.Failure{}
-	}
-	return relay.FailureOf(ctx, err, relay.FailedStep)
-}
-
 func TestProducedStreams(t *testing.T) {
-	broke := relay.Failure{Kind: relay.FailedStep}
+	broke := relay.Failure{Kind: relay.FailedEvent}
 	for _, tt := range []struct {
 		name    string
-		run     func(ctx context.Context, out relay.Sink) relay.Failure
+		run     func(ctx context.Context, out relay.Sink) error
 		want    string
 		status  int
 		result  relay.Result
@@ -48,70 +40,70 @@ func TestProducedStreams(t *testing.T) {
 	}{
 		{
 			name: "progress, content, done", want: "data: p\n\ndata: c\n\ndata: d\n\n", status: 200, result: relay.StreamDone, content: true,
-			run: func(ctx context.Context, out relay.Sink) relay.Failure {
-				return failureOf(ctx, errors.Join(
+			run: func(_ context.Context, out relay.Sink) error {
+				return errors.Join(
 					out.Send([]byte("data: p\n\n"), relay.Preamble), out.Send([]byte("data: c\n\n"), relay.Content),
 					out.Send([]byte("data: d\n\n"), relay.Done),
-				))
+				)
 			},
 		},
 		{
 			name: "nothing but an end", status: 200, result: relay.StreamDone, content: true,
-			run: func(ctx context.Context, out relay.Sink) relay.Failure {
-				return failureOf(ctx, out.Send(nil, relay.Done))
+			run: func(_ context.Context, out relay.Sink) error {
+				return out.Send(nil, relay.Done)
 			},
 		},
 		{
-			name: "failed at once", want: "reply\n", status: 502, result: relay.StreamFailed, failure: relay.FailedStep,
-			run: func(context.Context, relay.Sink) relay.Failure { return broke },
+			name: "failed at once", want: "reply\n", status: 502, result: relay.StreamFailed, failure: relay.FailedEvent,
+			run: func(context.Context, relay.Sink) error { return broke },
 		},
 		{
-			name: "failed after progress", want: "data: p\n\ndata: abort step\n\n", status: 200, result: relay.StreamFailed, failure: relay.FailedStep,
-			run: func(_ context.Context, out relay.Sink) relay.Failure {
+			name: "failed after progress", want: "data: p\n\ndata: abort error_event\n\n", status: 200, result: relay.StreamFailed, failure: relay.FailedEvent,
+			run: func(_ context.Context, out relay.Sink) error {
 				_ = out.Send([]byte("data: p\n\n"), relay.Preamble)
 				return broke
 			},
 		},
 		{
-			name: "failed after its end", want: "data: d\n\n", status: 200, result: relay.StreamDone, failure: relay.FailedStep, content: true,
-			run: func(_ context.Context, out relay.Sink) relay.Failure {
+			name: "failed after its end", want: "data: d\n\n", status: 200, result: relay.StreamDone, failure: relay.FailedEvent, content: true,
+			run: func(_ context.Context, out relay.Sink) error {
 				_ = out.Send([]byte("data: d\n\n"), relay.Done)
 				return broke
 			},
 		},
 		{
 			name: "nothing follows the end", want: "data: d\n\n", status: 200, result: relay.StreamDone, failure: relay.FailedPanic, content: true,
-			run: func(ctx context.Context, out relay.Sink) relay.Failure {
+			run: func(_ context.Context, out relay.Sink) error {
 				_ = out.Send([]byte("data: d\n\n"), relay.Done)
-				return failureOf(ctx, out.Send([]byte("data: c\n\n"), relay.Content))
+				return out.Send([]byte("data: c\n\n"), relay.Content)
 			},
 		},
 		{
 			name: "left without its last event", want: "data: c\n\ndata: abort panic\n\n", status: 200, result: relay.StreamFailed, failure: relay.FailedPanic, content: true,
-			run: func(ctx context.Context, out relay.Sink) relay.Failure {
-				return failureOf(ctx, out.Send([]byte("data: c\n\n"), relay.Content))
+			run: func(_ context.Context, out relay.Sink) error {
+				return out.Send([]byte("data: c\n\n"), relay.Content)
 			},
 		},
 		{
 			name: "left without anything", want: "reply\n", status: 502, result: relay.StreamFailed, failure: relay.FailedPanic,
-			run: func(context.Context, relay.Sink) relay.Failure { return relay.Failure{} },
+			run: func(context.Context, relay.Sink) error { return nil },
 		},
 		{
 			name: "a reply in its place", want: "reply\n", status: 418, result: relay.Replied,
-			run: func(ctx context.Context, out relay.Sink) relay.Failure { return failureOf(ctx, out.Reply(status(418))) },
+			run: func(_ context.Context, out relay.Sink) error { return out.Reply(status(418)) },
 		},
 		{
 			name: "nothing follows a reply", want: "reply\n", status: 418, result: relay.Replied, failure: relay.FailedPanic,
-			run: func(ctx context.Context, out relay.Sink) relay.Failure {
+			run: func(_ context.Context, out relay.Sink) error {
 				_ = out.Reply(status(418))
-				return failureOf(ctx, out.Send([]byte("data: c\n\n"), relay.Content))
+				return out.Send([]byte("data: c\n\n"), relay.Content)
 			},
 		},
 		{
 			name: "too late for a reply", want: "data: p\n\ndata: abort panic\n\n", status: 200, result: relay.StreamFailed, failure: relay.FailedPanic,
-			run: func(ctx context.Context, out relay.Sink) relay.Failure {
+			run: func(_ context.Context, out relay.Sink) error {
 				_ = out.Send([]byte("data: p\n\n"), relay.Preamble)
-				return failureOf(ctx, out.Reply(status(418)))
+				return out.Reply(status(418))
 			},
 		},
 	} {
@@ -122,7 +114,7 @@ func TestProducedStreams(t *testing.T) {
 				t.Errorf("%d %q, want %d %q", resp.StatusCode, got, tt.status, tt.want)
 			}
 			o := p.outcome(t)
-			if o.Result != tt.result || o.Failure.Kind != tt.failure || o.Status != tt.status || (o.FirstContent > 0) != tt.content {
+			if o.Result != tt.result || relay.FailureKindOf(o.Err) != tt.failure || o.Status != tt.status || (o.FirstContent > 0) != tt.content {
 				t.Errorf("outcome %+v, want %s %s %d, content %v", o, tt.result, tt.failure, tt.status, tt.content)
 			}
 		})
@@ -133,7 +125,7 @@ func TestProducedStreams(t *testing.T) {
 func TestConcurrentSendersDoNotMix(t *testing.T) {
 	const senders, each = 8, 50
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
-		return relay.Verdict{Stream: produced(func(ctx context.Context, out relay.Sink) relay.Failure {
+		return relay.Verdict{Stream: produced(func(_ context.Context, out relay.Sink) error {
 			var all sync.WaitGroup
 			for i := range senders {
 				all.Go(func() {
@@ -143,7 +135,7 @@ func TestConcurrentSendersDoNotMix(t *testing.T) {
 				})
 			}
 			all.Wait()
-			return failureOf(ctx, out.Send([]byte("data: d\n\n"), relay.Done))
+			return out.Send([]byte("data: d\n\n"), relay.Done)
 		})}
 	})
 	resp, err := client(t).Post(serve(t, p, nil), "", nil)
@@ -161,7 +153,7 @@ func TestConcurrentSendersDoNotMix(t *testing.T) {
 func TestPanicsOfProducedStreams(t *testing.T) {
 	sends := map[string]relay.Kind{"/progress": relay.Preamble, "/content": relay.Content, "/done": relay.Done}
 	p := newPolicy(func(_ context.Context, r *relay.Request) relay.Verdict {
-		return relay.Verdict{Stream: produced(func(_ context.Context, out relay.Sink) relay.Failure {
+		return relay.Verdict{Stream: produced(func(_ context.Context, out relay.Sink) error {
 			if kind, ok := sends[r.Path]; ok {
 				_ = out.Send([]byte("data: x\n\n"), kind)
 			}
@@ -178,7 +170,7 @@ func TestPanicsOfProducedStreams(t *testing.T) {
 			t.Errorf("%s: %d %q, want %q", path, resp.StatusCode, got, want)
 		}
 		<-p.panics
-		if o := p.outcome(t); o.Result != relay.StreamFailed || o.Failure.Kind != relay.FailedPanic {
+		if o := p.outcome(t); o.Result != relay.StreamFailed || relay.FailureKindOf(o.Err) != relay.FailedPanic {
 			t.Errorf("%s: outcome %+v", path, o)
 		}
 	}
@@ -186,12 +178,12 @@ func TestPanicsOfProducedStreams(t *testing.T) {
 
 // waiting sends once and then waits for its context.
 func waiting(kind relay.Kind) *relay.Stream {
-	return produced(func(ctx context.Context, out relay.Sink) relay.Failure {
+	return produced(func(ctx context.Context, out relay.Sink) error {
 		if err := out.Send([]byte("data: x\n\n"), kind); err != nil {
-			return failureOf(ctx, err)
+			return err
 		}
 		<-ctx.Done()
-		return relay.FailureOf(ctx, ctx.Err(), relay.FailedStep)
+		return relay.FailureOf(ctx, ctx.Err(), relay.FailedEvent)
 	})
 }
 
@@ -216,7 +208,7 @@ func TestTimeoutsOfProducedStreams(t *testing.T) {
 		if got, want := body(t, resp, err), "data: x\n\ndata: abort "+string(tt.want)+"\n\n"; got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
-		if o := p.outcome(t); o.Result != relay.StreamFailed || o.Failure.Kind != tt.want {
+		if o := p.outcome(t); o.Result != relay.StreamFailed || relay.FailureKindOf(o.Err) != tt.want {
 			t.Errorf("%s: outcome %+v", name, o)
 		}
 	}
@@ -229,12 +221,12 @@ func TestLateContentIsNotSent(t *testing.T) {
 		"a reply":  func(out relay.Sink) error { return out.Reply(status(200)) },
 	} {
 		p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
-			stream := produced(func(ctx context.Context, out relay.Sink) relay.Failure {
+			stream := produced(func(ctx context.Context, out relay.Sink) error {
 				<-ctx.Done()
 				if f, ok := errors.AsType[relay.Failure](send(out)); !ok || f.Kind != relay.FailedTimeout {
 					t.Errorf("%s: %v", name, f)
 				}
-				return relay.Failure{}
+				return nil
 			})
 			stream.Timeout = time.Millisecond
 			return relay.Verdict{Stream: stream}
@@ -243,7 +235,7 @@ func TestLateContentIsNotSent(t *testing.T) {
 		if got := body(t, resp, err); got != "reply\n" || resp.StatusCode != 502 {
 			t.Errorf("%s: %d %q", name, resp.StatusCode, got)
 		}
-		if o := p.outcome(t); o.Failure.Kind != relay.FailedTimeout {
+		if o := p.outcome(t); relay.FailureKindOf(o.Err) != relay.FailedTimeout {
 			t.Errorf("%s: outcome %+v", name, o)
 		}
 	}
@@ -261,7 +253,7 @@ func TestClientsOfProducedStreamsLeave(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = resp.Body.Close()
-		if o := p.outcome(t); o.Result != relay.ClientLeft || o.Failure.Kind != relay.FailedClient {
+		if o := p.outcome(t); o.Result != relay.ClientLeft || relay.FailureKindOf(o.Err) != relay.FailedClient {
 			t.Errorf("%s: outcome %+v", name, o)
 		}
 	}
@@ -269,16 +261,16 @@ func TestClientsOfProducedStreamsLeave(t *testing.T) {
 
 func TestStalledReadersOfProducedStreamsAreLeft(t *testing.T) {
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
-		return relay.Verdict{Stream: produced(func(_ context.Context, out relay.Sink) relay.Failure {
+		return relay.Verdict{Stream: produced(func(_ context.Context, out relay.Sink) error {
 			event := []byte("data: " + strings.Repeat("x", 64<<10) + "\n\n")
 			for out.Send(event, relay.Content) == nil {
 			}
-			return relay.Failure{} // whatever the sender makes of it
+			return nil // whatever the sender makes of it
 		})}
 	})
 	url := serve(t, p, func(o *Options) { o.WriteTimeout = 100 * time.Millisecond })
 	postUnread(t, url)
-	if o := p.outcome(t); o.Result != relay.ClientLeft || o.Failure.Kind != relay.FailedClient {
+	if o := p.outcome(t); o.Result != relay.ClientLeft || relay.FailureKindOf(o.Err) != relay.FailedClient {
 		t.Errorf("outcome %+v", o)
 	}
 }

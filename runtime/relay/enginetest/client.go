@@ -135,7 +135,7 @@ func (p *script) wants(t *testing.T, result relay.Result, failure relay.FailureK
 	t.Helper()
 	select {
 	case o := <-p.outcomes:
-		if o.Result != result || o.Failure.Kind != failure {
+		if o.Result != result || relay.FailureKindOf(o.Err) != failure {
 			t.Errorf("outcome %+v, want %s %q", o, result, failure)
 		}
 		return o

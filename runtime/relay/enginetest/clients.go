@@ -78,7 +78,7 @@ func readsSlowly(t *testing.T, s *stand) {
 func (p *script) stalled(t *testing.T, after time.Duration) {
 	t.Helper()
 	o := p.wants(t, relay.ClientLeft, relay.FailedClient)
-	if !errors.Is(o.Failure, os.ErrDeadlineExceeded) || o.Duration != after {
+	if !errors.Is(o.Err, os.ErrDeadlineExceeded) || o.Duration != after {
 		t.Errorf("outcome %+v, want a deadline after %s", o, after)
 	}
 }

@@ -14,16 +14,16 @@ import (
 // after a * also beyond the end of the context; fail, reply and panic are what they say.
 func play(line string) *relay.Stream {
 	return &relay.Stream{
-		Run: func(ctx context.Context, out relay.Sink) relay.Failure {
+		Run: func(ctx context.Context, out relay.Sink) error {
 			for word := range strings.FieldsSeq(line) {
 				if err := act(ctx, out, word); err != nil {
-					return relay.FailureOf(ctx, err, relay.FailedStep)
+					return relay.FailureOf(ctx, err, relay.FailedEvent)
 				}
 			}
-			return relay.Failure{}
+			return nil
 		},
-		Refuse:      func(relay.Failure) *relay.Reply { return answer(http.StatusBadGateway) },
-		Abort:       func(f relay.Failure) []byte { return []byte("data: abort " + string(f.Kind) + "\n\n") },
+		Refuse:      func(error) *relay.Reply { return answer(http.StatusBadGateway) },
+		Abort:       func(err error) []byte { return []byte("data: abort " + string(relay.FailureKindOf(err)) + "\n\n") },
 		Timeout:     time.Hour,
 		MaxDuration: time.Hour,
 	}
@@ -36,7 +36,7 @@ func act(ctx context.Context, out relay.Sink, word string) error {
 	}
 	switch word {
 	case "fail":
-		return relay.Failure{Kind: relay.FailedStep}
+		return relay.Failure{Kind: relay.FailedEvent}
 	case "reply":
 		return out.Reply(answer(http.StatusTeapot)) //nolint:wrapcheck // it is a Failure
 	case "panic":
@@ -71,17 +71,17 @@ type streamed struct {
 }
 
 func streamChecks() []check {
-	failed, done := relay.StreamFailed, relay.StreamDone
+	failed, done, broke := relay.StreamFailed, relay.StreamDone, relay.FailedEvent
 	rows := []streamed{
 		{name: "done", play: "p c d", want: "0s p, 0s c, 0s d", result: done},
 		{name: "events come as they are sent", play: "5s c 5s c 5s d", want: "5s c, 10s c, 15s d", result: done},
 		{name: "nothing follows the end", play: "c d c", want: "0s c, 0s d", result: done, failure: relay.FailedPanic},
 		{
 			name: "a failure before anything", play: "5s fail", status: 502,
-			want: "5s reply", result: failed, failure: relay.FailedStep,
+			want: "5s reply", result: failed, failure: broke,
 		},
-		{name: "a failure after progress", play: "p fail", want: "0s p, 0s abort step", result: failed, failure: relay.FailedStep},
-		{name: "a failure after content", play: "c fail", want: "0s c, 0s abort step", result: failed, failure: relay.FailedStep},
+		{name: "a failure after progress", play: "p fail", want: "0s p, 0s abort error_event", result: failed, failure: broke},
+		{name: "a failure after content", play: "c fail", want: "0s c, 0s abort error_event", result: failed, failure: broke},
 		{name: "no end", play: "c", want: "0s c, 0s abort panic", result: failed, failure: relay.FailedPanic},
 		{name: "nothing at all", play: "", status: 502, want: "0s reply", result: failed, failure: relay.FailedPanic},
 		{name: "a reply instead", play: "reply", status: 418, want: "0s reply", result: relay.Replied},
@@ -95,7 +95,7 @@ func streamChecks() []check {
 		},
 		{
 			name: "a failure after a comment", play: "15s fail", keepAlive: 10 * time.Second,
-			want: "10s : keep-alive, 15s abort step", result: failed, failure: relay.FailedStep,
+			want: "10s : keep-alive, 15s abort error_event", result: failed, failure: broke,
 		},
 		{name: "no comment after the end", play: "c d *1h", keepAlive: time.Second, want: "0s c, 0s d", result: done},
 		{
