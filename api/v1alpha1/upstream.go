@@ -13,14 +13,6 @@ const (
 	UpstreamHTTP UpstreamType = "HTTP"
 )
 
-// AuthType selects how a gateway authenticates to an upstream.
-//
-// +kubebuilder:validation:Enum=Bearer
-type AuthType string
-
-// AuthBearer sends the header Authorization: Bearer KEY.
-const AuthBearer AuthType = "Bearer"
-
 // Upstream is a server that this service calls.
 //
 // +kubebuilder:validation:XValidation:rule="self.type == 'OpenAI' ? has(self.openAI) : !has(self.openAI)",message="openAI is required when type is OpenAI, and forbidden otherwise"
@@ -59,6 +51,22 @@ type Upstream struct {
 	// +optional
 	Auth *UpstreamAuth `json:"auth,omitempty"`
 
+	// headers are sent with every request to the upstream. At most 16. Credentials belong into auth.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Headers []UpstreamHeader `json:"headers,omitempty"`
+
+	// query are parameters that are added to every URL, such as Azure's api-version. At most 16.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Query []UpstreamParameter `json:"query,omitempty"`
+
 	// timeouts limit one call to the upstream.
 	// +optional
 	// +kubebuilder:default={}
@@ -87,46 +95,6 @@ type Endpoint struct {
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:Pattern=`^https?://`
 	URL string `json:"url,omitempty"`
-}
-
-// UpstreamAuth says how the gateway authenticates to an upstream.
-//
-// +kubebuilder:validation:XValidation:rule="self.type == 'Bearer' ? has(self.bearer) : !has(self.bearer)",message="bearer is required when type is Bearer, and forbidden otherwise"
-type UpstreamAuth struct {
-	// type selects the method, and with it the member of the same name. Bearer is the only one.
-	// +unionDiscriminator
-	// +required
-	Type AuthType `json:"type,omitempty"`
-
-	// bearer sends a key in the header Authorization: Bearer KEY.
-	// +unionMember
-	// +optional
-	Bearer *BearerAuth `json:"bearer,omitempty"`
-}
-
-// BearerAuth names the key to send.
-type BearerAuth struct {
-	// secretKeyRef names the key of a Secret in the service's namespace. The gateway's pods mount the Secret; the
-	// operator never reads it.
-	// +required
-	SecretKeyRef SecretKeyReference `json:"secretKeyRef,omitzero"`
-}
-
-// SecretKeyReference names one key of a Secret in the service's namespace.
-type SecretKeyReference struct {
-	// name is the Secret's name, of at most 253 characters.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
-	Name string `json:"name,omitempty"`
-
-	// key is the key within the Secret, of at most 253 characters.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^([-_a-zA-Z0-9]|\.[-_a-zA-Z0-9])[-._a-zA-Z0-9]*$`
-	Key string `json:"key,omitempty"`
 }
 
 // UpstreamTimeouts limit one call to an upstream.

@@ -69,9 +69,8 @@ var conversions = conversionsOf(
 	}),
 	conversion(func(j v1alpha1.JSON) (jsontext.Value, error) { return jsontext.Value(j.Raw), nil }),
 	conversion(func(q resource.Quantity) (int64, error) { return q.Value(), nil }),
-	conversion(func(b v1alpha1.BearerAuth) (config.SecretFile, error) {
-		return config.SecretFile{Secret: b.SecretKeyRef.Name, Key: b.SecretKeyRef.Key}, nil
-	}),
+	conversion(func(b v1alpha1.BearerAuth) (config.SecretFile, error) { return secretFile(b.SecretKeyRef) }),
+	conversion(secretFile),
 	conversion(func(f v1alpha1.ResponseFormat) (string, error) {
 		if f == v1alpha1.ResponseSchema {
 			return "", nil // gateways that know no other need not be told
@@ -79,3 +78,7 @@ var conversions = conversionsOf(
 		return string(f), nil
 	}),
 )
+
+func secretFile(r v1alpha1.SecretKeyReference) (config.SecretFile, error) {
+	return config.SecretFile{Secret: r.Name, Key: r.Key}, nil
+}

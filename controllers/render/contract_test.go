@@ -104,8 +104,9 @@ func TestContractOfOnError(t *testing.T) {
 	}
 }
 
-// A bearer key's members are named for a file in the contract, and for a reference in the spec.
+// A key's members are named for a file in the contract, and for a reference in the spec.
 func specPath(path string) string {
+	path = strings.Replace(path, ".secretKeyRef.secret", ".secretKeyRef.name", 1)
 	path = strings.Replace(path, ".bearer.secret", ".bearer.secretKeyRef.name", 1)
 	return strings.Replace(path, ".bearer.key", ".bearer.secretKeyRef.key", 1)
 }

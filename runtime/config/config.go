@@ -56,7 +56,10 @@ type Upstream struct {
 	HTTP      *HTTP      `json:"http,omitzero"`
 	Endpoints []Endpoint `json:"endpoints"`
 	Auth      *Auth      `json:"auth,omitzero"`
-	Timeouts  Timeouts   `json:"timeouts"`
+	// Headers are sent with every request, and Query is added to every URL.
+	Headers  []NamedValue `json:"headers,omitzero"`
+	Query    []NamedValue `json:"query,omitzero"`
+	Timeouts Timeouts     `json:"timeouts"`
 }
 
 // ProtocolOpenAI is the name of OpenAI's protocol.
@@ -83,17 +86,6 @@ type HTTP struct{}
 // Endpoint is one base URL of an upstream, for example http://vllm.models.svc:8000/v1.
 type Endpoint struct {
 	URL string `json:"url"`
-}
-
-// Auth says how a gateway authenticates to an upstream. Exactly one member is set.
-type Auth struct {
-	Bearer *SecretFile `json:"bearer,omitzero"`
-}
-
-// SecretFile names one key of a Secret; the gateway reads it at DIR/SECRET/KEY below its secrets directory.
-type SecretFile struct {
-	Secret string `json:"secret"`
-	Key    string `json:"key"`
 }
 
 // Timeouts bound one call of an upstream.

@@ -13,9 +13,8 @@ func (f SecretFile) Path() string { return path.Join(f.Secret, f.Key) }
 func (c *Config) SecretFiles() []SecretFile {
 	var files []SecretFile
 	for i := range c.Upstreams {
-		if auth := c.Upstreams[i].Auth; auth != nil && auth.Bearer != nil {
-			files = append(files, *auth.Bearer)
-		}
+		files = append(files, c.Upstreams[i].Keys()...)
+		files = append(files, c.Upstreams[i].staticFiles()...)
 	}
 	slices.SortFunc(files, func(a, b SecretFile) int { return strings.Compare(a.Path(), b.Path()) })
 	return slices.Compact(files)

@@ -11,7 +11,16 @@ func TestSecretFiles(t *testing.T) {
 	for _, name := range []string{"keys", "b", "a", "b"} {
 		c.Upstreams = append(c.Upstreams, Upstream{Auth: &Auth{Bearer: &SecretFile{Secret: name, Key: "k"}}})
 	}
-	want := []SecretFile{{"a", "k"}, {"b", "k"}, {"keys", "k"}}
+	c.Upstreams[3].Headers = []NamedValue{{Name: "h", SecretKeyRef: &SecretFile{Secret: "headers", Key: "k"}}, {Name: "i", Value: "v"}}
+	c.Upstreams[3].Query = []NamedValue{{Name: "q", SecretKeyRef: &SecretFile{Secret: "query", Key: "k"}}}
+	c.Upstreams = append(c.Upstreams,
+		Upstream{Auth: &Auth{Basic: &BasicAuth{SecretRef{"basic"}}}},
+		Upstream{Auth: &Auth{Header: &NamedSecret{"h", SecretFile{"header", "k"}}}},
+		Upstream{Auth: &Auth{Query: &NamedSecret{"q", SecretFile{"key", "k"}}}},
+	)
+	want := []SecretFile{
+		{"a", "k"}, {"b", "k"}, {"basic", "password"}, {"basic", "username"}, {"header", "k"}, {"headers", "k"}, {"key", "k"}, {"keys", "k"}, {"query", "k"},
+	}
 	if diff := cmp.Diff(want, c.SecretFiles()); diff != "" {
 		t.Error(diff)
 	}

@@ -146,6 +146,7 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 		u := &c.Upstreams[i]
 		o := upstream.Options{
 			Name: u.Name, Credentials: g.credentials,
+			Auth: authOf(u.Auth), Headers: valuesOf(u.Headers), Query: valuesOf(u.Query),
 			Timeouts: upstream.Timeouts{
 				Connect: u.Timeouts.Connect.Std(), FirstToken: u.Timeouts.FirstToken.Std(),
 				Idle: u.Timeouts.Idle.Std(), Total: u.Timeouts.Total.Std(),
@@ -156,9 +157,6 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 		for _, e := range u.Endpoints {
 			o.Endpoints = append(o.Endpoints, g.endpoints.Get(upstream.EndpointKey{Upstream: u.Name, URL: e.URL}))
 		}
-		if u.Auth != nil {
-			o.SecretPath = u.Auth.Bearer.Path()
-		}
 		all[u.Name] = upstream.New(o)
 	}
 	return all
@@ -168,8 +166,9 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 func keysOf(c *config.Config) []report.RefusedKey {
 	var keys []report.RefusedKey
 	for i := range c.Upstreams {
-		if u := &c.Upstreams[i]; u.Auth != nil && u.Auth.Bearer != nil {
-			keys = append(keys, report.RefusedKey{Upstream: u.Name, SecretFile: *u.Auth.Bearer})
+		u := &c.Upstreams[i]
+		for _, file := range u.Keys() {
+			keys = append(keys, report.RefusedKey{Upstream: u.Name, SecretFile: file})
 		}
 	}
 	return keys

@@ -14,6 +14,9 @@ import (
 // within it, once the kubelet has written the file.
 const credentialTTL = time.Second
 
+// refusedTTL takes its place where an upstream has refused the secret: it may have been rotated.
+const refusedTTL = 20 * time.Millisecond
+
 // maxCredential bounds a secret's size in bytes: it becomes one header line.
 const maxCredential = 8 << 10
 
@@ -50,10 +53,13 @@ func NewCredentials(dir string) *Credentials {
 
 // Read returns the secret in the file at path below the directory, without surrounding white space. Its errors
 // name the path, never the value.
-func (c *Credentials) Read(path string) (string, error) {
+func (c *Credentials) Read(path string) (string, error) { return c.within(path, credentialTTL) }
+
+// within returns what was read no longer ago than that.
+func (c *Credentials) within(path string, ttl time.Duration) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cached, ok := c.all[path]; ok && time.Since(cached.read) < credentialTTL {
+	if cached, ok := c.all[path]; ok && time.Since(cached.read) < ttl {
 		return cached.value, cached.err
 	}
 	value, modified, err := readSecret(filepath.Join(c.dir, filepath.FromSlash(path)))
@@ -124,8 +130,11 @@ func readSecret(file string) (string, time.Time, error) {
 	if value == "" {
 		return "", time.Time{}, errors.New("is empty")
 	}
-	if strings.ContainsAny(value, "\r\n\x00") {
+	switch {
+	case strings.ContainsAny(value, "\r\n"):
 		return "", time.Time{}, errors.New("has more than one line")
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+		return "", time.Time{}, errors.New("has control characters") // no header may have them (RFC 9110, section 5.5)
 	}
 	return value, info.ModTime(), nil
 }

@@ -3,7 +3,6 @@ package upstream
 import (
 	"cmp"
 	"errors"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,10 +21,11 @@ type Upstream struct {
 	Timeouts Timeouts
 	// Dialect is what its models are spoken to in; nil for a service without models.
 	Dialect llm.Dialect
-	// SecretPath is the credential's file below the secrets directory; empty for none.
-	SecretPath  string
-	credentials *Credentials
-	balancer    balancer
+	// Auth is how the upstream knows the gateway.
+	Auth           Auth
+	headers, query []Value
+	credentials    *Credentials
+	balancer       balancer
 }
 
 // Timeouts bound one call.
@@ -38,17 +38,20 @@ type Options struct {
 	Timeouts    Timeouts
 	// Endpoints are asked with the fewest open calls first, and while they fail last. At least one.
 	Endpoints []*Endpoint
-	// SecretPath names a file of Credentials whose content is sent as the dialect has it, or as bearer token where there is no
-	// dialect; empty for none.
-	SecretPath  string
+	// Auth is how the upstream knows the gateway.
+	Auth Auth
+	// Headers are sent with every request, unless the question has a field of that name, and Query is added to every URL that
+	// has no such parameter.
+	Headers, Query []Value
+	// Credentials have the contents of the files that these name.
 	Credentials *Credentials
 }
 
 // New returns an upstream.
 func New(o Options) *Upstream {
 	return &Upstream{
-		Name: o.Name, Model: o.Model, Dialect: o.Dialect, Timeouts: o.Timeouts, SecretPath: o.SecretPath,
-		credentials: o.Credentials, balancer: balancer{endpoints: o.Endpoints},
+		Name: o.Name, Model: o.Model, Dialect: o.Dialect, Timeouts: o.Timeouts, Auth: o.Auth,
+		headers: o.Headers, query: o.Query, credentials: o.Credentials, balancer: balancer{endpoints: o.Endpoints},
 	}
 }
 
@@ -96,11 +99,14 @@ func (q *Question) accept() string {
 func (p *Plan) Attempts() Next {
 	rest := slices.Clone(p.Upstreams)
 	tried := map[*Endpoint]bool{}
+	var asked sent
 	return func(after relay.Failure) (*Attempt, relay.Failure) {
-		if after.Kind != relay.NoFailure && (p.Once && !after.Unsent || !Retryable(after)) {
+		switch {
+		case asked.again(p, after):
+			delete(tried, asked.endpoint)
+		case after.Kind != relay.NoFailure && (p.Once && !after.Unsent || !Retryable(after)):
 			return nil, after
-		}
-		if unauthorized(after) && len(rest) > 0 {
+		case unauthorized(after) && len(rest) > 0:
 			rest = rest[1:] // the other endpoints get the same key
 		}
 		for len(rest) > 0 {
@@ -110,7 +116,7 @@ func (p *Plan) Attempts() Next {
 				continue
 			}
 			tried[endpoint] = true
-			attempt, failure := p.attempt(rest[0], endpoint)
+			attempt, failure := p.attempt(rest[0], endpoint, &asked)
 			if attempt != nil {
 				return attempt, relay.Failure{}
 			}
@@ -137,31 +143,27 @@ func Retryable(f relay.Failure) bool {
 	}
 }
 
-func (p *Plan) attempt(u *Upstream, e *Endpoint) (*Attempt, relay.Failure) {
+func (p *Plan) attempt(u *Upstream, e *Endpoint, asked *sent) (*Attempt, relay.Failure) {
 	q, err := p.Ask(u)
 	if err != nil {
 		return nil, unasked(err)
 	}
-	header := q.header()
-	settle := func(f relay.Failure) { e.health.settle(f, time.Now()) }
-	if u.SecretPath != "" {
-		token, err := u.credentials.Read(u.SecretPath)
-		if err != nil {
-			return nil, relay.Failure{Kind: relay.FailedCredential, Err: err}
-		}
-		u.authorize(header, token)
-		settle = func(f relay.Failure) {
-			now := time.Now()
-			e.health.settle(f, now)
-			u.credentials.settle(keyed{u.Name, u.SecretPath}, token, f, now)
-		}
+	signed, err := u.sign(q)
+	if err != nil {
+		return nil, relay.Failure{Kind: relay.FailedCredential, Err: err}
+	}
+	asked.with(u, e, signed.keys)
+	settle := func(f relay.Failure) {
+		now := time.Now()
+		e.health.settle(f, now)
+		u.credentials.judged(u.Name, signed.keys, f, now)
 	}
 	e.inFlight.Add(1)
 	return &Attempt{
 		Upstream: u.Name,
 		Call: &Call{
-			Method: cmp.Or(q.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + q.Path,
-			Header: header, Body: q.Body, Connect: u.Timeouts.Connect, Once: p.Once,
+			Method: cmp.Or(q.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + signed.path,
+			Header: signed.header, Body: q.Body, Connect: u.Timeouts.Connect, Once: p.Once,
 		},
 		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total,
 		Tap: q.Tap, Read: q.Read, Explain: q.Explain,
@@ -179,6 +181,7 @@ func unasked(err error) relay.Failure {
 	return relay.Failure{Kind: relay.FailedMalformed, Err: err}
 }
 
+// header has the fields of any request to an upstream.
 func (q *Question) header() http.Header {
 	header := http.Header{
 		"Content-Type":    {"application/json"},
@@ -189,17 +192,7 @@ func (q *Question) header() http.Header {
 	if len(q.Body) == 0 {
 		delete(header, "Content-Type") // some servers then refuse the empty body as broken JSON
 	}
-	maps.Copy(header, q.Header)
 	return header
-}
-
-// authorize sends a secret (RFC 6750, section 2.1, where no dialect says how).
-func (u *Upstream) authorize(header http.Header, secret string) {
-	if u.Dialect != nil {
-		u.Dialect.Authorize(header, secret)
-		return
-	}
-	header["Authorization"] = []string{"Bearer " + secret}
 }
 
 // settled tells those who want to know how an attempt ended.

@@ -35,7 +35,7 @@ func two(t *testing.T, credentials *Credentials, secret string) *Plan {
 		return New(o)
 	}
 	first := upstream("first", "http://a/v1", "http://b/v1/")
-	first.SecretPath = secret
+	first.Auth.Bearer = secret
 	return &Plan{
 		Upstreams: []*Upstream{first, upstream("second", "http://c")},
 		Ask: func(u *Upstream) (*Question, error) {
@@ -287,7 +287,7 @@ func TestSecretsAreSentInEachDialect(t *testing.T) {
 	plain := New(Options{Name: "plain", Credentials: p.Upstreams[0].credentials, Endpoints: []*Endpoint{{URL: "http://d"}}})
 	p.Upstreams = append(p.Upstreams[:2], plain)
 	for _, u := range p.Upstreams {
-		u.SecretPath = "key"
+		u.Auth.Bearer = "key"
 	}
 	next, failure := p.Attempts(), relay.Failure{}
 	for i, want := range []http.Header{

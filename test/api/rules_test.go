@@ -47,7 +47,40 @@ func TestRules(t *testing.T) {
 		{"spec.upstreams[0].endpoints[0].url", "ftp://models", "should match"},
 		{"spec.upstreams[0].endpoints[0].url", "http://" + letters(2042), "Too long"},
 		{"spec.upstreams[0].auth", missing, ""},
-		{"spec.upstreams[0].auth.type", "Basic", "Unsupported value"},
+		{"spec.upstreams[0].auth.type", "Digest", "Unsupported value"},
+		{"spec.upstreams[0].auth.type", "Basic", "basic is required when type is Basic"},
+		{"spec.upstreams[0].auth.header", namedKey("api-key"), "header is required when type is Header, and forbidden otherwise"},
+		{"spec.upstreams[0].auth.query", namedKey("key"), "query is required when type is Query, and forbidden otherwise"},
+		{"spec.upstreams[0].auth.basic", map[string]any{"secretRef": map[string]any{"name": "a"}}, "basic is required when type is Basic, and forbidden otherwise"},
+		{"spec.upstreams[1].auth.basic", missing, "basic is required when type is Basic"},
+		{"spec.upstreams[1].auth.basic.secretRef", missing, "Required value"},
+		{"spec.upstreams[1].auth.basic.secretRef.name", "A_b", "should match"},
+		{"spec.upstreams[1].headers", []any{}, "at least 1 items"},
+		{"spec.upstreams[1].headers", times(16, named), ""},
+		{"spec.upstreams[1].headers", times(17, named), "Too many"},
+		{"spec.upstreams[1].headers", []any{named(1), named(1)}, "Duplicate value"},
+		{"spec.upstreams[1].headers[0].name", "X Tenant", "should match"},
+		{"spec.upstreams[1].headers[0].name", "x_1.`~^|", ""},
+		{"spec.upstreams[1].headers[0].name", letters(129), "Too long"},
+		{"spec.upstreams[1].headers[0].value", missing, "exactly one of value and secretKeyRef is required"},
+		{"spec.upstreams[1].headers[0].value", letters(1025), "Too long"},
+		{"spec.upstreams[1].headers[1].value", "a", "exactly one of value and secretKeyRef is required"},
+		{"spec.upstreams[1].headers[1].secretKeyRef.key", "a/b", "should match"},
+		{"spec.upstreams[1].query", []any{}, "at least 1 items"},
+		{"spec.upstreams[1].query", times(16, named), ""},
+		{"spec.upstreams[1].query", times(17, named), "Too many"},
+		{"spec.upstreams[1].query", []any{named(1), named(1)}, "Duplicate value"},
+		{"spec.upstreams[1].query[0].name", "$filter[a]", ""},
+		{"spec.upstreams[1].query[0].name", letters(129), "Too long"},
+		{"spec.upstreams[1].query[0].value", missing, "exactly one of value and secretKeyRef is required"},
+		{"spec.upstreams[1].query[1].value", "a", "exactly one of value and secretKeyRef is required"},
+		{"spec.upstreams[2].auth.header", missing, "header is required when type is Header"},
+		{"spec.upstreams[2].auth.header.name", missing, "Required value"},
+		{"spec.upstreams[2].auth.header.name", "api key", "should match"},
+		{"spec.upstreams[2].auth.header.secretKeyRef", missing, "Required value"},
+		{"spec.upstreams[3].auth.query", missing, "query is required when type is Query"},
+		{"spec.upstreams[3].auth.query.name", "", "at least 1 chars"},
+		{"spec.upstreams[3].auth.query.secretKeyRef", missing, "Required value"},
 		{"spec.upstreams[0].auth.bearer", missing, "bearer is required when type is Bearer"},
 		{"spec.upstreams[0].auth.bearer.secretKeyRef", missing, "Required value"},
 		{"spec.upstreams[0].auth.bearer.secretKeyRef.name", "../etc", "should match"},
@@ -373,6 +406,7 @@ func TestRules(t *testing.T) {
 		// What only the config's own validation can judge is accepted: the operator says what is wrong, where.
 		{"spec.upstreams[0].endpoints[0].url", "http://", ""},
 		{"spec.upstreams[0].endpoints[0].url", "https://user:password@host?query", ""},
+		{"spec.upstreams[1].headers[0].name", "Connection", ""},
 		{"spec.models[0].upstreams", []any{"unknown"}, ""},
 		{"spec.routes[0].steps[0].chat.upstream", "unknown", ""},
 		{"spec.routes[0].response.stream", "unknown", ""},
@@ -405,6 +439,7 @@ func TestLargestObjectIsAccepted(t *testing.T) {
 		u := upstream(i).(map[string]any)
 		u["endpoints"] = times(16, endpoint)
 		u["auth"] = at(object, "spec.upstreams[0].auth")
+		u["headers"], u["query"] = times(16, named), times(16, named)
 		return u
 	}))
 	put(object, "spec.models", times(64, model))
@@ -434,6 +469,14 @@ func upstream(i int) any {
 	return map[string]any{
 		"name": name(i), "type": "OpenAI", "openAI": map[string]any{"model": "m"}, "endpoints": times(1, endpoint),
 	}
+}
+
+// named is a header or query parameter.
+func named(i int) any { return map[string]any{"name": "n" + strconv.Itoa(i), "value": "v"} }
+
+// namedKey is a key, and what it is sent in.
+func namedKey(in string) any {
+	return map[string]any{"name": in, "secretKeyRef": map[string]any{"name": "keys", "key": "k"}}
 }
 
 func model(i int) any {

@@ -138,7 +138,7 @@ func TestValidate(t *testing.T) {
 		"upstreams[0].openAI.model":        {func(c *config.Config) { c.Upstreams[0].OpenAI.Model = "" }, "required"},
 		"upstreams[0].endpoints":           {func(c *config.Config) { c.Upstreams[0].Endpoints = nil }, "at least one"},
 		"upstreams[0].endpoints[0].url":    {func(c *config.Config) { c.Upstreams[0].Endpoints[0].URL = "http://" }, "no host"},
-		"upstreams[0].auth.bearer":         {func(c *config.Config) { c.Upstreams[0].Auth.Bearer = nil }, "required"},
+		"upstreams[0].auth":                {func(c *config.Config) { c.Upstreams[0].Auth.Bearer = nil }, "want one of bearer, header, query and basic"},
 		"upstreams[0].auth.bearer.secret":  {func(c *config.Config) { c.Upstreams[0].Auth.Bearer.Secret = "../x" }, "not the name"},
 		"upstreams[0].auth.bearer.key":     {func(c *config.Config) { c.Upstreams[0].Auth.Bearer.Key = ".." }, "not the name"},
 		"upstreams[0].timeouts.connect":    {func(c *config.Config) { c.Upstreams[0].Timeouts.Connect = 0 }, "more than 0s"},

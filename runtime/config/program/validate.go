@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"regexp"
-	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/bounds"
@@ -70,6 +68,8 @@ func (v *validator) upstream(path string, u *config.Upstream) {
 		v.endpoint(fmt.Sprintf("%s.endpoints[%d].url", path, i), e.URL)
 	}
 	v.auth(path+".auth", u.Auth)
+	v.upstreamHeaders(path, u)
+	v.upstreamQuery(path, u)
 	v.timeouts(path+".timeouts", &u.Timeouts)
 }
 
@@ -97,25 +97,6 @@ func (v *validator) endpoint(path, raw string) {
 		v.addf(path, "contains user information; put credentials into auth")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		v.addf(path, "has a query or fragment; want a base URL, to which paths are appended")
-	}
-}
-
-// A name must not lead out of the secrets directory. The characters are those that Kubernetes allows in the names
-// of Secrets and their keys.
-var secretPart = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
-
-func (v *validator) auth(path string, a *config.Auth) {
-	if a == nil {
-		return
-	}
-	if a.Bearer == nil {
-		v.addf(path+".bearer", "is required")
-		return
-	}
-	for _, part := range []struct{ name, value string }{{"secret", a.Bearer.Secret}, {"key", a.Bearer.Key}} {
-		if !secretPart.MatchString(part.value) || strings.HasPrefix(part.value, "..") {
-			v.addf(path+".bearer."+part.name, "%q is not the name of a Secret's %s", part.value, part.name)
-		}
 	}
 }
 

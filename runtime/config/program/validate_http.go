@@ -14,8 +14,8 @@ var fieldName = regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,128}$")
 
 // ownHeaders are set by the gateway, or would change what a request is (RFC 9110, section 7.6.1).
 var ownHeaders = []string{
-	"accept-encoding", "connection", "content-length", "host", "keep-alive", "proxy-authorization", "proxy-connection",
-	"te", "trailer", "transfer-encoding", "upgrade",
+	"accept-encoding", "connection", "content-encoding", "content-length", "expect", "host", "http2-settings", "keep-alive",
+	"proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
 }
 
 func (v *validator) http(path string, h *config.HTTPCall, at *place) typedWork {

@@ -94,6 +94,11 @@ func minimal(ctx context.Context, p *Place) error {
 	return streamed(ctx, streams.Script{Tokens: 5}.Chat(p.URL+"/v1/chat/completions", "assistant"))
 }
 
+// azure serves any OpenAI client, with a key that the client does not know.
+func azure(ctx context.Context, p *Place) error {
+	return streamed(ctx, streams.Script{Tokens: 5}.Chat(p.URL+"/v1/chat/completions", "assistant"))
+}
+
 func streamed(ctx context.Context, call streams.Call) error {
 	if got := streams.Stream(ctx, streams.NewClient(), call, nil); got.Ending != streams.Done {
 		return fmt.Errorf("ask %s: %s", call.URL, got)

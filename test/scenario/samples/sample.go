@@ -49,6 +49,7 @@ func All() []Sample {
 	return []Sample{
 		{"agent", map[string]string{"llm": model, "search": pair + web}, agent},
 		{"assistant", map[string]string{"fast": model}, assistant},
+		{"azure", map[string]string{"azure": model}, azure},
 		{"chat", map[string]string{"llm": model}, chat},
 		{"fallback", map[string]string{"large": model, "small": model}, fallback},
 		{"gather", map[string]string{"shop": trio + echo, "recommender": trio + echo}, gather},

@@ -1,0 +1,146 @@
+package program
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/llmservice/llmservice/runtime/config"
+)
+
+// A name must not lead out of the secrets directory. The characters are those that Kubernetes allows in the names
+// of Secrets and their keys.
+var secretPart = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
+
+// maxNamedValues bounds the headers, and the query parameters, that an upstream is sent with every request.
+const maxNamedValues = 16
+
+func (v *validator) auth(path string, a *config.Auth) {
+	if a == nil {
+		return
+	}
+	switch ways := waysOf(a); {
+	case len(ways) == 0:
+		v.addf(path, "is empty, want one of bearer, header, query and basic")
+		return
+	case len(ways) > 1:
+		v.addf(path, "has %s, want one of them", strings.Join(ways, " and "))
+		return
+	}
+	switch {
+	case a.Bearer != nil:
+		v.secretName(path+".bearer.secret", "Secret", a.Bearer.Secret)
+		v.secretName(path+".bearer.key", "Secret's key", a.Bearer.Key)
+	case a.Header != nil:
+		v.ownHeader(path+".header.name", a.Header.Name, modelHeaders)
+		v.secretFile(path+".header.secretKeyRef", a.Header.SecretKeyRef)
+	case a.Query != nil:
+		v.parameterName(path+".query.name", a.Query.Name)
+		v.secretFile(path+".query.secretKeyRef", a.Query.SecretKeyRef)
+	default:
+		v.secretName(path+".basic.secretRef.name", "Secret", a.Basic.SecretRef.Name)
+	}
+}
+
+// waysOf are the members that are set.
+func waysOf(a *config.Auth) []string {
+	var ways []string
+	for _, way := range []struct {
+		name string
+		set  bool
+	}{{"bearer", a.Bearer != nil}, {"header", a.Header != nil}, {"query", a.Query != nil}, {"basic", a.Basic != nil}} {
+		if way.set {
+			ways = append(ways, way.name)
+		}
+	}
+	return ways
+}
+
+// secretFile checks a reference, by the names that it has in the spec.
+func (v *validator) secretFile(path string, f config.SecretFile) {
+	v.secretName(path+".name", "Secret", f.Secret)
+	v.secretName(path+".key", "Secret's key", f.Key)
+}
+
+func (v *validator) secretName(path, what, name string) {
+	if !secretPart.MatchString(name) || strings.HasPrefix(name, "..") {
+		v.addf(path, "%q is not the name of a %s", name, what)
+	}
+}
+
+// modelHeaders are set by the gateway where the upstream has a model.
+var modelHeaders = []string{"accept", "content-type"}
+
+// ownHeader checks the name of a header that is sent with every request.
+func (v *validator) ownHeader(path, name string, also []string) {
+	lower := strings.ToLower(name)
+	switch {
+	case !fieldName.MatchString(name):
+		v.addf(path, "%q is not the name of a header", name)
+	case slices.Contains(ownHeaders, lower), slices.Contains(also, lower):
+		v.addf(path, "%q may not be set here, because the gateway sets it, or it is not about the whole way to the upstream", name)
+	}
+}
+
+func (v *validator) parameterName(path, name string) {
+	if name == "" || len(name) > 128 || strings.ContainsFunc(name, isControl) {
+		v.addf(path, "is not the name of a query parameter; want 1 to 128 characters without control characters")
+	}
+}
+
+func (v *validator) upstreamHeaders(path string, u *config.Upstream) {
+	var also []string
+	if u.HTTP == nil {
+		also = modelHeaders
+	}
+	seen := map[string]bool{}
+	if u.Auth != nil && u.Auth.Header != nil {
+		seen[strings.ToLower(u.Auth.Header.Name)] = true
+	}
+	v.namedValues(path+".headers", u.Headers, func(at string, h *config.NamedValue) {
+		lower := strings.ToLower(h.Name)
+		if lower == "authorization" {
+			v.addf(at, "%q may not be set here; put credentials into the upstream's auth", h.Name)
+			return
+		}
+		v.ownHeader(at, h.Name, also)
+		if seen[lower] {
+			v.addf(at, "%q is the name of another header, or that of auth", h.Name)
+		}
+		seen[lower] = true
+	})
+}
+
+func (v *validator) upstreamQuery(path string, u *config.Upstream) {
+	seen := map[string]bool{}
+	if u.Auth != nil && u.Auth.Query != nil {
+		seen[u.Auth.Query.Name] = true
+	}
+	v.namedValues(path+".query", u.Query, func(at string, p *config.NamedValue) {
+		v.parameterName(at, p.Name)
+		if seen[p.Name] {
+			v.addf(at, "%q is the name of another parameter, or that of auth", p.Name)
+		}
+		seen[p.Name] = true
+	})
+}
+
+func (v *validator) namedValues(path string, values []config.NamedValue, name func(at string, n *config.NamedValue)) {
+	if len(values) > maxNamedValues {
+		v.addf(path, "has %d items, want at most %d", len(values), maxNamedValues)
+	}
+	for i := range values {
+		item, value := config.Item(path, i), &values[i]
+		name(item+".name", value)
+		switch {
+		case value.SecretKeyRef != nil && value.Value != "":
+			v.addf(item, "has both value and secretKeyRef, want one of them")
+		case value.SecretKeyRef != nil:
+			v.secretFile(item+".secretKeyRef", *value.SecretKeyRef)
+		case value.Value == "":
+			v.addf(item, "has no value, want one of value and secretKeyRef")
+		case strings.ContainsFunc(value.Value, isControl):
+			v.addf(item+".value", "has control characters, such as a line break; want printable ones, spaces and tabs")
+		}
+	}
+}

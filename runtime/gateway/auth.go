@@ -1,0 +1,37 @@
+package gateway
+
+import (
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+// authOf is how the gateway authenticates to an upstream.
+func authOf(a *config.Auth) upstream.Auth {
+	switch {
+	case a == nil:
+		return upstream.Auth{}
+	case a.Bearer != nil:
+		return upstream.Auth{Bearer: a.Bearer.Path()}
+	case a.Header != nil:
+		return upstream.Auth{Header: secretValue(a.Header)}
+	case a.Query != nil:
+		return upstream.Auth{Query: secretValue(a.Query)}
+	}
+	return upstream.Auth{Username: a.Basic.Username().Path(), Password: a.Basic.Password().Path()}
+}
+
+func secretValue(s *config.NamedSecret) upstream.Value {
+	return upstream.Value{Name: s.Name, Path: s.SecretKeyRef.Path()}
+}
+
+// valuesOf are headers or query parameters.
+func valuesOf(named []config.NamedValue) []upstream.Value {
+	values := make([]upstream.Value, len(named))
+	for i, v := range named {
+		values[i] = upstream.Value{Name: v.Name, Text: v.Value}
+		if v.SecretKeyRef != nil {
+			values[i].Path = v.SecretKeyRef.Path()
+		}
+	}
+	return values
+}
