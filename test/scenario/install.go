@@ -38,6 +38,11 @@ func (c *Cluster) InstallChart(ctx context.Context, dir string, settings ...stri
 	return time.Since(begun), err
 }
 
+// Rollback returns to the values and the chart before the last Install, and waits until the operator is ready.
+func (c *Cluster) Rollback(ctx context.Context) error {
+	return helm(ctx, "rollback", Release, "--namespace", OperatorNamespace, "--wait", "--timeout", InstalledWithin.String())
+}
+
 // Uninstall removes the chart; LLMServices and their kind stay.
 func (c *Cluster) Uninstall(ctx context.Context) error {
 	return helm(ctx, "uninstall", Release, "--namespace", OperatorNamespace, "--wait", "--timeout", GoneWithin.String())

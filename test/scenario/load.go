@@ -15,6 +15,8 @@ const (
 	// Streams last from minTokens to maxTokens: long enough that a replica which is told to stop has many of them
 	// open for longer than it goes on accepting, and unequal, so that they do not all end at once.
 	minTokens, maxTokens = 40, 70
+	// A short answer takes a tenth of a second.
+	briefTokens, briefPace = 5, 20 * time.Millisecond
 )
 
 // finishWithin bounds the wait for streams that have begun.
@@ -29,15 +31,24 @@ type Load struct {
 
 // Stream lets n clients stream at once, one stream after another each, until Finish.
 func (s *Service) Stream(ctx context.Context, n int) (*Load, error) {
+	return s.load(ctx, n, func(client, round int) streams.Script {
+		tokens := minTokens + (7*client+11*round)%(maxTokens-minTokens+1) // spread, and the same each time
+		return streams.Script{Tokens: tokens, Pace: pace}
+	})
+}
+
+// Ask lets n clients ask for short answers, one after another each, until Finish: requests begin at every moment.
+func (s *Service) Ask(ctx context.Context, n int) (*Load, error) {
+	return s.load(ctx, n, func(int, int) streams.Script { return streams.Script{Tokens: briefTokens, Pace: briefPace} })
+}
+
+func (s *Service) load(ctx context.Context, n int, script func(client, round int) streams.Script) (*Load, error) {
 	url, err := s.URL(ctx)
 	if err != nil {
 		return nil, err
 	}
 	ask := Ask(url)
-	crowd := streams.Gather(ctx, streams.NewClient(), n, func(client, round int) streams.Call {
-		tokens := minTokens + (7*client+11*round)%(maxTokens-minTokens+1) // spread, and the same each time
-		return ask(streams.Script{Tokens: tokens, Pace: pace})
-	})
+	crowd := streams.Gather(ctx, streams.NewClient(), n, func(client, round int) streams.Call { return ask(script(client, round)) })
 	return &Load{crowd, s}, nil
 }
 
@@ -100,10 +111,36 @@ func (l *Load) lookAtDrain(ctx context.Context, open map[string]int64) error {
 
 // ChangeImage replaces every pod under load, and waits until the old ones have drained.
 func (l *Load) ChangeImage(ctx context.Context, image string) (Drained, error) {
-	if err := l.service.ChangeImage(ctx, image); err != nil {
-		return Drained{}, err
+	return l.Roll(ctx, RolledWithin, image, func(ctx context.Context) error { return l.service.ChangeImage(ctx, image) })
+}
+
+// Roll makes a change that has every pod replaced by one that runs the image, and waits until the old ones have drained. They are
+// watched while the change is made, since it may return when they are gone.
+func (l *Load) Roll(ctx context.Context, limit time.Duration, image string, change func(context.Context) error) (Drained, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	made := make(chan error, 1)
+	go func() { made <- change(ctx) }()
+	var failed error
+	changed := false
+	drained, err := l.WatchDrain(ctx, limit, func(ctx context.Context) error {
+		select {
+		case failed = <-made:
+			changed = true
+			if failed != nil {
+				cancel() // there is nothing to wait for
+			}
+		default:
+		}
+		if !changed {
+			return errors.New("the change is not made yet")
+		}
+		return errors.Join(failed, l.service.runs(ctx, image))
+	})
+	cancel()
+	if !changed {
+		failed = <-made
 	}
-	return l.WatchDrain(ctx, RolledWithin, func(ctx context.Context) error { return l.service.runs(ctx, image) })
+	return drained, errors.Join(err, failed)
 }
 
 // ScaleDown sends all but RemainingStreams clients home, each after its stream, and waits until the autoscaler is back

@@ -25,6 +25,8 @@ const (
 	ScaledUpWithin   = 90 * time.Second
 	RolledWithin     = 90 * time.Second
 	ScaledDownWithin = 120 * time.Second
+	// UpgradedWithin bounds an upgrade that replaces the managers, and the gateways after them.
+	UpgradedWithin = InstalledWithin + RolledWithin
 	// RoutedWithin bounds a node's own way from a ready pod to rules that lead to it.
 	RoutedWithin = 10 * time.Second
 	// GoneWithin bounds the end of a service's children, and of its namespace.
