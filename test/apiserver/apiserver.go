@@ -22,8 +22,8 @@ import (
 type Server struct {
 	// Admin may do everything, Operator what config/ allows. Neither limits how fast it asks.
 	Admin, Operator *rest.Config
-	// Kubeconfig is the Operator's, as a file has it.
-	Kubeconfig []byte
+	// Kubeconfig is the Operator's, as a file has it, and AdminKubeconfig the Admin's.
+	Kubeconfig, AdminKubeconfig []byte
 	// Client is the Admin's, without a cache.
 	Client client.Client
 
@@ -90,6 +90,7 @@ func (s *Server) Restart(ctx context.Context) error {
 }
 
 func (s *Server) connect(root string) error {
+	s.AdminKubeconfig = s.environment.KubeConfig
 	s.Admin.WarningHandler = rest.NoWarnings{}
 	s.Admin.QPS = -1
 	operator, err := s.environment.AddUser(account(), nil)

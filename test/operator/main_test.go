@@ -23,6 +23,8 @@ var (
 	kubeconfig                []byte
 	// api reads and writes without a cache, and unseen by the tests' counts of the operator's requests.
 	api client.Client
+	// server is what all tests share.
+	server *apiserver.Server
 )
 
 func TestMain(m *testing.M) {
@@ -40,7 +42,7 @@ func withAPIServer(run func() int) (code int, err error) {
 		return 0, fmt.Errorf("make a directory for certificates: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(certificates) }()
-	server, err := apiserver.Start(filepath.Join("..", ".."), func(arguments *envtest.Arguments) error {
+	server, err = apiserver.Start(filepath.Join("..", ".."), func(arguments *envtest.Arguments) error {
 		return configureAggregation(arguments, certificates)
 	})
 	if err != nil {
