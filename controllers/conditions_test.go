@@ -224,6 +224,26 @@ func TestConditions(t *testing.T) {
 			want: "Ready=False/Unavailable ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=False/Unavailable Scaling=Unknown/Progressing Reconciling=True/Progressing",
 		},
 		{
+			name:   "takes too long to compile",
+			change: func(f *facts) { f.problem = &problem{"TooSlow", "spec: too slow"} },
+			want:   "Ready=False/TooSlow ConfigValid=False/TooSlow ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Stalled=True/TooSlow",
+		},
+		{
+			name:   "the operator ended while it compiled it",
+			change: func(f *facts) { f.problem = &problem{"CompileDied", "spec: not tried again"} },
+			want:   "Ready=False/CompileDied ConfigValid=False/CompileDied ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Stalled=True/CompileDied",
+		},
+		{
+			name: "one of two metrics is unread",
+			change: func(f *facts) {
+				scaled(v1alpha1.MetricCPU, hpa(autoscalingv2.AbleToScale, "True", "ReadyForNewScale"), hpa(autoscalingv2.ScalingActive, "True", "ValidMetricFound"))(f)
+				cpu := autoscalingv2.MetricSpec{Type: autoscalingv2.ContainerResourceMetricSourceType, ContainerResource: &autoscalingv2.ContainerResourceMetricSource{Name: "cpu"}}
+				f.autoscaler.Spec.Metrics = []autoscalingv2.MetricSpec{cpu, cpu}
+				f.autoscaler.Status.CurrentMetrics = []autoscalingv2.MetricStatus{{Type: cpu.Type}, {}}
+			},
+			want: "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/MetricUnreadable",
+		},
+		{
 			name: "less than the autoscaler's minimum",
 			change: func(f *facts) {
 				scaled(v1alpha1.MetricCPU, hpa(autoscalingv2.ScalingActive, "True", "ValidMetricFound"))(f)

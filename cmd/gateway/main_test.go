@@ -95,6 +95,9 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 func await(t *testing.T, lines *bufio.Scanner, text string) {
 	t.Helper()
 	for lines.Scan() {
+		if !json.Valid(lines.Bytes()) {
+			t.Errorf("it logs %q, which is not JSON", lines.Text())
+		}
 		if strings.Contains(lines.Text(), text) {
 			return
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -80,6 +81,9 @@ func TestTheSecondInstallationStaysOut(t *testing.T) {
 			if err := second.Hold(t.Context()); held(err) != "a/manager" {
 				t.Fatalf("the second was told %v", err)
 			}
+			if got := testutil.ToFloat64(standby); got != 1 {
+				t.Fatalf("llmservice_operator_standby is %v while it stays out", got)
+			}
 			if first.Ready(nil) != nil || held(second.Ready(nil)) != "a/manager" {
 				t.Fatalf("ready: %v and %v", first.Ready(nil), second.Ready(nil))
 			}
@@ -125,7 +129,7 @@ func TestTakesOverFromWhatIsGone(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if err := second.Hold(t.Context()); err != nil {
+		if err := second.Hold(t.Context()); err != nil || testutil.ToFloat64(standby) != 0 {
 			t.Fatalf("not taken over: %v", err)
 		}
 		if err := third.Hold(t.Context()); held(err) != "b/manager" {
@@ -139,6 +143,24 @@ func TestTakesOverFromWhatIsGone(t *testing.T) {
 			t.Errorf("told (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// Somebody who deletes the Lease hands over at once.
+func TestALeaseThatIsDeletedIsFree(t *testing.T) {
+	c := newCluster(t)
+	if err := c.claimOf("a/manager").Hold(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second := c.claimOf("b/manager")
+	if held(second.Hold(t.Context())) != "a/manager" {
+		t.Error("taken over too soon")
+	}
+	if err := c.DeleteAllOf(t.Context(), &coordinationv1.Lease{}, client.InNamespace("kube-system")); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Hold(t.Context()); err != nil {
+		t.Errorf("not taken over: %v", err)
+	}
 }
 
 // An API server that is away for a moment takes the claim from nobody.

@@ -201,3 +201,91 @@ func (u user) scale(replicas int32) {
 		u.t.Fatal(err)
 	}
 }
+
+// Somebody who takes replicas out of a manifest takes back what was applied, unless the autoscaler has changed it since.
+func TestReplicasTakenOutOfAManifest(t *testing.T) {
+	const manifest = "apiVersion: serving.llmservice.dev/v1alpha1\nkind: LLMService\nmetadata: {name: taken}\nspec: {REPLICAS}\n"
+	for name, tt := range map[string]struct {
+		autoscaled bool
+		want       int64
+	}{
+		"nobody else wrote it": {false, 1}, "the autoscaler wrote it since": {true, 7},
+	} {
+		u := newUser(t, strings.ReplaceAll(manifest, "REPLICAS", "replicas: 5"))
+		u.kubectl("apply", "--server-side")
+		if tt.autoscaled {
+			u.scale(7)
+		}
+		u.save(strings.ReplaceAll(manifest, "REPLICAS", ""))
+		u.kubectl("apply", "--server-side")
+		if got := at(u.stored(), "spec.replicas"); got != tt.want {
+			t.Errorf("%s: %v replicas, want %d", name, got, tt.want)
+		}
+		u.kubectl("delete")
+	}
+}
+
+// Argo CD applies on the server's side as a manager of its own, and compares what such an apply would give with what there is.
+func TestArgoCDSeesWhatWasWritten(t *testing.T) {
+	const manifest = "apiVersion: serving.llmservice.dev/v1alpha1\nkind: LLMService\nmetadata: {name: argo}\nspec:\n  exposure: {service: {port: PORT}}\n"
+	without := strings.ReplaceAll(manifest, "PORT", "80")
+	u := newUser(t, without)
+	u.argoSyncs()
+	u.scale(7)
+	observed := u.stored()
+	if err := unstructured.SetNestedField(observed.Object, int64(7), "status", "replicas"); err != nil {
+		t.Fatal(err)
+	}
+	if err := api.Status().Update(t.Context(), observed, client.FieldOwner("llmservice-operator")); err != nil {
+		t.Fatal(err)
+	}
+	if diff := u.argoDiff(); diff != "" {
+		t.Errorf("what the autoscaler and the operator wrote is a difference (-live +wanted):\n%s", diff)
+	}
+	u.save(strings.ReplaceAll(manifest, "PORT", "8000"))
+	if diff := u.argoDiff(); !strings.Contains(diff, "8000") {
+		t.Errorf("another port is no difference: %s", diff)
+	}
+	u.save(without + "  replicas: 2\n")
+	if diff := u.argoDiff(); !strings.Contains(diff, "replicas") {
+		t.Errorf("other replicas are no difference: %s", diff)
+	}
+	u.argoSyncs() // self-heal
+	if got := at(u.stored(), "spec.replicas"); got != int64(2) {
+		t.Errorf("%v replicas after a sync that has 2", got)
+	}
+	u.scale(9)
+	u.save(without) // ignoreDifferences with RespectIgnoreDifferences has it leave the field out
+	u.argoSyncs()
+	if got := at(u.stored(), "spec.replicas"); got != int64(9) {
+		t.Errorf("%v replicas after a sync that ignores them, want the autoscaler's 9", got)
+	}
+}
+
+// argoManager is what Argo CD applies as.
+const argoManager = "argocd-controller"
+
+func (u user) argoSyncs() {
+	u.t.Helper()
+	u.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager="+argoManager)
+}
+
+// argoDiff compares the service with what a sync would make of it.
+func (u user) argoDiff() string {
+	u.t.Helper()
+	text, err := os.ReadFile(u.file)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	predicted := fromYAML(u.t, text)
+	err = api.Apply(u.t.Context(), client.ApplyConfigurationFromUnstructured(predicted), client.FieldOwner(argoManager), client.ForceOwnership, client.DryRunAll)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	live := u.stored()
+	for _, object := range []*unstructured.Unstructured{live, predicted} {
+		object.SetManagedFields(nil)
+		object.SetGeneration(0) // a dry run counts, too
+	}
+	return cmp.Diff(live.Object, predicted.Object)
+}

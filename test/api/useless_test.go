@@ -5,7 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -188,4 +191,25 @@ func autoscalerWith(service *unstructured.Unstructured) *unstructured.Unstructur
 		},
 	}}
 	return autoscaler
+}
+
+// docs/scaling.md says by how much a HorizontalPodAutoscaler adds at a time: that is Kubernetes' default, which this API server sets.
+func TestDefaultBehaviorOfTheAutoscaler(t *testing.T) {
+	hpa := &autoscalingv2.HorizontalPodAutoscaler{
+		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "defaults"},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "any"}, MaxReplicas: 2,
+			Behavior: &autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &autoscalingv2.HPAScalingRules{}},
+		},
+	}
+	if err := api.Create(t.Context(), hpa, client.DryRunAll); err != nil {
+		t.Fatal(err)
+	}
+	want := []autoscalingv2.HPAScalingPolicy{
+		{Type: autoscalingv2.PodsScalingPolicy, Value: 4, PeriodSeconds: 15}, {Type: autoscalingv2.PercentScalingPolicy, Value: 100, PeriodSeconds: 15},
+	}
+	up := hpa.Spec.Behavior.ScaleUp
+	if diff := cmp.Diff(want, up.Policies); diff != "" || *up.SelectPolicy != autoscalingv2.MaxChangePolicySelect {
+		t.Errorf("%s of (-want +got):\n%s", *up.SelectPolicy, diff)
+	}
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/llmservice/llmservice/config/crd"
 	_ "github.com/llmservice/llmservice/controllers" // its metrics
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/metrics"
 )
 
@@ -74,6 +76,45 @@ func TestConditions(t *testing.T) {
 	same(t, operations, reasons, given)
 }
 
+// TestConditionsAreWanted: each status and reason of a condition that the page has is what a test of the operator wants.
+func TestConditionsAreWanted(t *testing.T) {
+	tests := operatorsTests(t)
+	for _, row := range table(t, operations, "condition", "reason", "status") {
+		for _, reason := range codes(row[1]) {
+			condition, value := codes(row[0])[0], row[2]+"/"+reason
+			inList := regexp.MustCompile(`\b` + condition + "=" + value + `\b`)
+			inCall := regexp.MustCompile(`Condition` + condition + `, "` + value + `"`)
+			if !inList.MatchString(tests) && !inCall.MatchString(tests) {
+				t.Errorf("no test wants %s=%s", condition, value)
+			}
+		}
+	}
+}
+
+// TestEventsAreWanted: each reason of an event is in a test of the operator.
+func TestEventsAreWanted(t *testing.T) {
+	tests := operatorsTests(t)
+	for _, row := range table(t, operations, "type", "reason", "when") {
+		for _, reason := range codes(row[1]) {
+			if !strings.Contains(tests, `awaitEvent(service, "`+reason+`")`) && !strings.Contains(tests, "controllers.Event"+reason) {
+				t.Errorf("no test wants an event %s", reason)
+			}
+		}
+	}
+}
+
+// operatorsTests is the text of the operator's tests.
+func operatorsTests(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, pattern := range []string{"controllers/*_test.go", "test/operator/*_test.go"} {
+		for _, text := range matching(t, pattern) {
+			all.WriteString(text)
+		}
+	}
+	return all.String()
+}
+
 // TestEvents compares the reasons of events.
 func TestEvents(t *testing.T) {
 	var listed []string
@@ -92,19 +133,38 @@ func TestReasonsOfCuts(t *testing.T) {
 	same(t, operations, namesOf(t, "controllers/load", "Reason"), listed)
 }
 
-var flag = regexp.MustCompile(`set\.(?:\w*Var|Func)\([^"]*"([a-z-]+)"`)
+// flag is the declaration of one: its name, and its default if it has a value.
+var flag = regexp.MustCompile(`set\.(?:\w*Var|Func)\([^"\n]*"([a-z-]+)", (?:(.+?),(?: "|\n)|)`)
 
-// TestFlags compares the flags of both programs.
+// defaults are those of flags that stand in the code as more than a literal.
+var defaults = map[string]string{
+	`fmt.Sprintf(":%d", delivery.Port)`:      fmt.Sprintf(":%d", delivery.Port),
+	`fmt.Sprintf(":%d", delivery.AdminPort)`: fmt.Sprintf(":%d", delivery.AdminPort),
+	"report.TerminationLog":                  report.TerminationLog,
+	"delivery.Dir":                           delivery.Dir,
+	"delivery.SecretsDir":                    delivery.SecretsDir,
+	"delivery.DrainDelay":                    delivery.DrainDelay.String(),
+	"5*time.Minute":                          "5m",
+	"slog.LevelInfo":                         "info",
+}
+
+// TestFlags compares the flags of both programs, and their defaults. What the page says in words stands for none.
 func TestFlags(t *testing.T) {
 	for program, head := range map[string]string{"gateway": "flag of the gateway", "manager": "flag of the manager"} {
-		var want, listed []string
+		want, listed := map[string]string{}, map[string]string{}
 		for _, m := range flag.FindAllStringSubmatch(read(t, "cmd/"+program+"/main.go"), -1) {
-			want = append(want, "--"+m[1])
+			value, known := defaults[m[2]]
+			if !known {
+				value = strings.Trim(m[2], `"`)
+			}
+			want["--"+m[1]] = value
 		}
 		for _, row := range table(t, operations, head) {
-			listed = append(listed, codes(row[0])...)
+			listed[codes(row[0])[0]] = strings.Join(codes(row[1]), "")
 		}
-		same(t, operations, want, listed)
+		if diff := cmp.Diff(want, listed); diff != "" {
+			t.Errorf("%s of %s (-code +page):\n%s", head, operations, diff)
+		}
 	}
 }
 
@@ -136,5 +196,37 @@ func TestPrinterColumns(t *testing.T) {
 		definition.Spec.Names.ShortNames[0], strings.Join(plain, ", "), strings.Join(wide, " and "))
 	if !strings.Contains(words, want) {
 		t.Errorf("%s does not say %q", operations, want)
+	}
+}
+
+// TestFiguresOfTheOperator: what the pages say in figures is what the code says. Each figure stands between the words around it, so
+// that a change of either side is noticed here.
+func TestFiguresOfTheOperator(t *testing.T) {
+	const scaling = "docs/scaling.md"
+	for _, figure := range []struct{ page, says, file, code string }{
+		{operations, "the message names up to 8 fields", "controllers/config.go", "maxFieldErrors = 8\n"},
+		{operations, "has more than 450 KiB", "runtime/config/load.go", "MaxBytes = 450 << 10\n"},
+		{operations, "takes more than 10 s to compile", "controllers/compiles.go", "compileDeadline = 10 * time.Second\n"},
+		{operations, "has not accepted it for 5 s", "runtime/upstream/refusal.go", "refusedFor = 5 * time.Second\n"},
+		{operations, "made no progress for 5 minutes", "controllers/render/deployment.go", "progressDeadlineSeconds = 300\n"},
+		{operations, "Every 2 minutes the operator looks", "controllers/rewriting.go", "overrideRecheck = 2 * time.Minute\n"},
+		{operations, "It is written at most once a minute", "controllers/status.go", "cutInterval = time.Minute\n"},
+		{operations, "takes over one minute after the last", "controllers/claim/claim.go", "Expiry = time.Minute\n"},
+		{operations, "Each manager polls each gateway once a second", "controllers/load/schedule.go", "interval = time.Second\n"},
+		{operations, "does not answer within 250 ms", "controllers/load/schedule.go", "quickLane = lane{slots: 256, timeout: 250 * time.Millisecond}"},
+		{operations, "with 800 ms to answer", "controllers/load/schedule.go", "slowLane = lane{slow: true, slots: 256, timeout: 800 * time.Millisecond}"},
+		{operations, "and at least every 5 s\nwhile it fails", "controllers/load/schedule.go", "maxPause = 5 * time.Second\n"},
+		{operations, "when the problem changes and then once a minute", "runtime/gateway/watch.go", "sayAgain = time.Minute\n"},
+		{operations, "and also reads it\nevery 10s", "runtime/gateway/watch.go", "reread = 10 * time.Second\n"},
+		{operations, "it reads it every 2s", "runtime/gateway/watch.go", "unwatched = 2 * time.Second\n"},
+		{scaling, "The operator polls each gateway every second", "controllers/load/schedule.go", "interval = time.Second\n"},
+		{scaling, "a reading is valid for 10s", "controllers/load/snapshot.go", "Fresh = 10 * time.Second\n"},
+	} {
+		if !strings.Contains(read(t, figure.page), figure.says) {
+			t.Errorf("%s does not say %q", figure.page, figure.says)
+		}
+		if code := regexp.MustCompile(`  +`).ReplaceAllString(read(t, figure.file), " "); !strings.Contains(code, figure.code) {
+			t.Errorf("%s says %q, and %s not %q", figure.page, figure.says, figure.file, figure.code)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package manifests
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -108,6 +109,49 @@ func TestRolesAreLeast(t *testing.T) {
 	}
 	if roles < 4 {
 		t.Errorf("there are %d roles: the test tests nothing", roles)
+	}
+}
+
+// The chart refuses clusters that docs/operations.md excludes, and has no other kinds outside of its namespace than the page names.
+func TestWhatTheChartNeedsOfACluster(t *testing.T) {
+	for version, accepted := range map[string]bool{"v1.33.9": false, "v1.34.0": true, "v1.37.2": true} {
+		command := exec.CommandContext(t.Context(), program(t, "helm"), "template", filepath.Join(root, "charts/llmservice"), "--kube-version", version)
+		if output, err := command.CombinedOutput(); (err == nil) != accepted {
+			t.Errorf("Kubernetes %s: %v: %s", version, err, output)
+		}
+	}
+	page, err := os.ReadFile(filepath.Join(root, "docs/operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), "Kubernetes 1.34 or later") {
+		t.Error("docs/operations.md names another version")
+	}
+	outside := map[string]bool{}
+	for _, object := range chart(t) {
+		if object.GetNamespace() != "llmservice-system" {
+			outside[strings.TrimSpace(object.GetNamespace()+" "+strings.TrimSuffix(object.GetKind(), "Binding"))] = true
+		}
+	}
+	want := map[string]bool{"CustomResourceDefinition": true, "ClusterRole": true, "APIService": true, "kube-system Role": true}
+	if diff := cmp.Diff(want, outside); diff != "" {
+		t.Errorf("outside of its namespace (-want +got):\n%s", diff)
+	}
+}
+
+// Two managers, and a budget that leaves one of them: the API that they serve must not go away.
+func TestManagersAreTwo(t *testing.T) {
+	found := chart(t)
+	replicas, _, err := unstructured.NestedFieldNoCopy(found["Deployment/llmservice-system/llmservice-manager"].Object, "spec", "replicas")
+	if err != nil || fmt.Sprint(replicas) != "2" {
+		t.Errorf("%v managers: %v", replicas, err)
+	}
+	budget := found["PodDisruptionBudget/llmservice-system/llmservice-manager"]
+	if budget == nil {
+		t.Fatal("there is no PodDisruptionBudget")
+	}
+	if most, _, _ := unstructured.NestedFieldNoCopy(budget.Object, "spec", "maxUnavailable"); fmt.Sprint(most) != "1" {
+		t.Errorf("%v managers may be evicted at once", most)
 	}
 }
 

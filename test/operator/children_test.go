@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -238,4 +239,24 @@ func TestAPausedDeploymentIsResumed(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func TestPodsThatCannotBeCreatedAreAnEvent(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant")
+	s.up(service)
+	var deployment appsv1.Deployment
+	eventually(t, "a status of the Deployment", func() error {
+		if err := api.Get(t.Context(), client.ObjectKeyFromObject(service), &deployment); err != nil {
+			return err
+		}
+		deployment.Status.AvailableReplicas, deployment.Status.ReadyReplicas = 0, 0
+		deployment.Status.Conditions = []appsv1.DeploymentCondition{{
+			Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota: pods",
+		}}
+		return api.Status().Update(t.Context(), &deployment)
+	})
+	if event := s.awaitEvent(service, "ReplicaFailed"); event.Type != corev1.EventTypeWarning || !strings.Contains(event.Note, "exceeded quota: pods") {
+		t.Errorf("event %s %q", event.Type, event.Note)
+	}
 }

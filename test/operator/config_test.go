@@ -3,6 +3,7 @@ package operator
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,14 @@ func TestABrokenSpecKeepsTheLastGoodConfig(t *testing.T) {
 	s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "True/Acknowledged")
 	if got := s.awaitEvent(service, "ConfigInvalid"); got.Type != corev1.EventTypeWarning || got.Note != message {
 		t.Errorf("event %s %q, want a warning %q", got.Type, got.Note, message)
+	}
+	// kubectl get events --field-selector involvedObject.kind=LLMService
+	var events corev1.EventList
+	if err := api.List(t.Context(), &events, client.InNamespace(s.namespace), client.MatchingFields{"involvedObject.kind": v1alpha1.Kind}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(events.Items, func(e corev1.Event) bool { return e.Reason == "ConfigInvalid" && e.Message == message }) {
+		t.Errorf("kubectl get events shows %d events, none of them that", len(events.Items))
 	}
 
 	// Pods come and go while the spec is broken, and serve what was good.
@@ -234,6 +243,7 @@ func TestMissingSecret(t *testing.T) {
 	if want := `Missing: pod assistant-a: key "openai" of Secret "keys"`; message != want {
 		t.Errorf("message %q, want %q", message, want)
 	}
+	s.awaitEvent(service, "SecretMissing")
 	a.set(func(status *report.Status) { status.Secrets = []report.SecretState{{SecretFile: file, Loaded: true}} })
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 }
@@ -250,6 +260,7 @@ func TestARefusedKey(t *testing.T) {
 	if want := `With 401 or 403, upstream "fast" refuses key "openai" of Secret "keys"`; message != want {
 		t.Errorf("message %q, want %q", message, want)
 	}
+	s.awaitEvent(service, "KeyRefused")
 	s.awaitNudge("assistant-a", "refused-10.1")
 	a.set(func(status *report.Status) { status.RefusedKeys = nil })
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
