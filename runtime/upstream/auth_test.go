@@ -167,8 +167,8 @@ func TestARotatedKeyFailsNoRequest(t *testing.T) {
 				Auth: Auth{Header: Value{Name: "api-key", Path: "key"}}, Credentials: c, Endpoints: []*Endpoint{{URL: server.URL}},
 			}, &Question{Path: "/"})
 			plan.Once = tt.once
-			if _, f := Fetch(t.Context(), client, plan.Attempts(), Expect{}, nil); f.Kind != relay.NoFailure {
-				t.Fatal(f)
+			if _, err := Fetch(t.Context(), client, plan.Attempts(), Expect{}, nil); err != nil {
+				t.Fatal(err)
 			}
 			d.mu.Lock()
 			d.key, d.asked = "new", 0
@@ -177,11 +177,11 @@ func TestARotatedKeyFailsNoRequest(t *testing.T) {
 				replace("key", "new")
 			}
 			age(c, "key", refusedTTL)
-			_, f := Fetch(t.Context(), client, plan.Attempts(), Expect{}, nil)
+			_, err := Fetch(t.Context(), client, plan.Attempts(), Expect{}, nil)
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			if d.asked != tt.want || (f.Kind == relay.NoFailure) != tt.ok {
-				t.Errorf("%d requests, %v", d.asked, f)
+			if d.asked != tt.want || (err == nil) != tt.ok {
+				t.Errorf("%d requests, %v", d.asked, err)
 			}
 		})
 	}
@@ -216,8 +216,8 @@ func TestTwentyAtOnceWhileAKeyRotates(t *testing.T) {
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				if _, f := Fetch(t.Context(), client, plan.Attempts(), Expect{}, nil); f.Kind != relay.NoFailure {
-					t.Error(f)
+				if _, err := Fetch(t.Context(), client, plan.Attempts(), Expect{}, nil); err != nil {
+					t.Error(err)
 				}
 			})
 		}
@@ -245,12 +245,13 @@ func TestKeysAreInNoError(t *testing.T) {
 		for _, auth := range []Auth{{Query: Value{Name: "key", Path: "key"}}, {Header: Value{Name: "x key", Path: "key"}}} {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			plan := asking(Options{Auth: auth, Credentials: c, Endpoints: []*Endpoint{{URL: url}}}, &Question{Path: "/p"})
-			_, f := Fetch(ctx, client, plan.Attempts(), Expect{}, nil)
+			_, err := Fetch(ctx, client, plan.Attempts(), Expect{}, nil)
 			cancel()
-			if f.Kind == relay.NoFailure {
-				t.Errorf("%s: no failure", url)
+			if err == nil {
+				t.Fatalf("%s: no failure", url)
 			}
-			for _, text := range []string{f.Error(), fmt.Sprint(f.Err), fmt.Sprintf("%v", Problem(f)), fmt.Sprint(Told(f))} {
+			f := relay.FailureOf(ctx, err, "")
+			for _, text := range []string{f.Error(), fmt.Sprint(f.Err), Problem(f).Error(), Told(f).Error()} {
 				if strings.Contains(text, canary) {
 					t.Errorf("%s: %s", url, text)
 				}
