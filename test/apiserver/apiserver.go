@@ -45,6 +45,8 @@ func Start(root string, configure func(*envtest.Arguments) error) (_ *Server, er
 		ErrorIfCRDPathMissing: true,
 	}
 	process := environment.ControlPlane.GetAPIServer()
+	// Each service takes an address, and keeps it, for nothing deletes what is in a namespace; the default range has 254.
+	process.Configure().Set("service-cluster-ip-range", "10.0.0.0/16")
 	if configure != nil {
 		if err := configure(process.Configure()); err != nil {
 			return nil, err
