@@ -54,7 +54,7 @@ type acknowledgement struct {
 	keyless []reminder
 	// unreminded says why pods that are behind could not be reminded of the revision.
 	unreminded error
-	// again is when a pod that is not read yet will count; zero where there is none.
+	// again is when a pod that is not read yet will count, or one that was seen will not; zero if there is none.
 	again time.Duration
 }
 
@@ -71,7 +71,7 @@ func acknowledge(seen *view, current render.Document) acknowledgement {
 	if result.revision == "" {
 		return result
 	}
-	result.replicas = seen.unseenPods()
+	result.replicas, result.again = seen.unseenPods()
 	for _, pod := range seen.livePods() {
 		known, ok := seen.load.Pod(pod.UID)
 		switch {

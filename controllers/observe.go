@@ -18,6 +18,9 @@ import (
 	"github.com/llmservice/llmservice/controllers/render"
 )
 
+// statusDelay is how long the status of a Deployment may count a pod as ready that is not any more.
+const statusDelay = 5 * time.Second
+
 // view is one service and what belongs to it, as the caches and the gateways showed it at one moment.
 type view struct {
 	now     time.Time
@@ -84,13 +87,26 @@ func (v *view) lastCut() *load.Cut {
 }
 
 // unseenPods is the number of pods that the Deployment calls ready and that no watch has shown yet: what they serve is not
-// known. Pods that terminate count as seen, because the Deployment's status follows their end with a delay.
-func (v *view) unseenPods() int32 {
+// known. A pod that was seen to be ready counts for statusDelay longer, because the Deployment's status follows it with a
+// delay; again is when one ceases to count, zero if none does.
+func (v *view) unseenPods() (unseen int32, again time.Duration) {
 	deployment := v.deployment()
 	if deployment == nil || !v.owns(deployment) {
-		return 0
+		return 0, 0
 	}
-	return max(0, min(deployment.Status.ReadyReplicas, v.wantedReplicas())-int32(len(v.pods))) //nolint:gosec // thousands at most
+	unseen = min(deployment.Status.ReadyReplicas, v.wantedReplicas())
+	for i := range v.load.Pods {
+		pod := &v.load.Pods[i]
+		wait := statusDelay - v.now.Sub(pod.ReadyUntil)
+		switch {
+		case !pod.ReadySince.IsZero(), !pod.Seen.IsZero() && !pod.Terminating:
+			unseen--
+		case wait > 0:
+			unseen--
+			again = soonest(again, wait)
+		}
+	}
+	return max(0, unseen), again
 }
 
 // livePods are those that run or will.

@@ -43,6 +43,17 @@ func finished(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
+// turnReady takes in since when a pod is ready; zero if it is not.
+func (k *tracked) turnReady(since, now time.Time) {
+	switch {
+	case !since.IsZero():
+		k.unready = time.Time{}
+	case !k.ready.IsZero():
+		k.unready = now
+	}
+	k.ready = since
+}
+
 // readyFrom is when a pod became ready by our own clock, given what was known before; zero while it is not ready. What
 // the pod's object says is by the clock of its node, and counts only for a pod that was there before this process
 // looked, and not for the future: a node whose clock is ahead would otherwise hide its pods.

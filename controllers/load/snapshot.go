@@ -20,6 +20,8 @@ type Pod struct {
 	Terminating bool
 	// ReadySince is when the pod became ready, by this process's clock as far as it saw that; zero while it is not.
 	ReadySince time.Time
+	// ReadyUntil is when the pod ceased to be ready, by this process's clock; zero if it was not seen to.
+	ReadyUntil time.Time
 	// Status is what the gateway's running container said last; zero before Seen is set.
 	Status report.Status
 	// Seen is when Status was read; zero while the running container could not be read yet.

@@ -44,6 +44,8 @@ type tracked struct {
 	seen      time.Time
 	// ready is when the pod became ready by this process's clock; zero while it is not.
 	ready time.Time
+	// unready is when it ceased to be; zero if it did not.
+	unready time.Time
 }
 
 // NewTracker returns a Tracker of the selected pods. It counts cuts once leading is closed, so that of several
@@ -90,6 +92,7 @@ func (k *tracked) describe() Pod {
 		Name:        k.pod.Name,
 		Terminating: k.pod.DeletionTimestamp != nil,
 		ReadySince:  k.ready,
+		ReadyUntil:  k.unready,
 		Status:      k.status,
 		Seen:        k.seen,
 	}
@@ -104,7 +107,7 @@ func (t *Tracker) observe(pod *corev1.Pod, listed bool) {
 	t.mu.Lock()
 	known := t.track(service, pod)
 	known.pod = pod
-	known.ready = readyFrom(pod, known.ready, listed, time.Now())
+	known.turnReady(readyFrom(pod, known.ready, listed, time.Now()), time.Now())
 	cut := t.follow(known)
 	notify := t.notify
 	t.mu.Unlock()

@@ -321,8 +321,15 @@ func TestReadyByOurClock(t *testing.T) {
 			t.Errorf("ready since (-want +got):\n%s", diff)
 		}
 		tracker.OnUpdate(readyAt("ahead", ago(-2*hour)), gatewayPod("ahead", running("ahead")))
-		if pod, _ := tracker.Snapshot(service).Pod("uid-ahead"); !pod.ReadySince.IsZero() {
-			t.Error("a pod that is not ready any more has been since a time")
+		unready := time.Now()
+		time.Sleep(time.Minute)
+		tracker.OnUpdate(gatewayPod("ahead", running("ahead")), gatewayPod("ahead", running("ahead")))
+		if pod, _ := tracker.Snapshot(service).Pod("uid-ahead"); !pod.ReadySince.IsZero() || !pod.ReadyUntil.Equal(unready) {
+			t.Errorf("a pod that is not ready any more is since %v, and was until %v, want %v", pod.ReadySince, pod.ReadyUntil, unready)
+		}
+		tracker.OnUpdate(gatewayPod("ahead", running("ahead")), readyAt("ahead", ago(hour)))
+		if pod, _ := tracker.Snapshot(service).Pod("uid-ahead"); !pod.ReadyUntil.IsZero() {
+			t.Errorf("a pod that is ready again was until %v", pod.ReadyUntil)
 		}
 	})
 }
