@@ -15,8 +15,14 @@ import (
 	"github.com/llmservice/llmservice/api/v1alpha1"
 )
 
-// maxMessage bounds a condition's message well below what the API takes.
-const maxMessage = 2048
+const (
+	// maxMessage bounds a condition's message well below what the API takes.
+	maxMessage = 2048
+	// leastObstacle is how many bytes at least a message repeats of each of several obstacles.
+	leastObstacle = 256
+	// admissionChanged introduces what admission changed.
+	admissionChanged = "Admission changed the applied objects: "
+)
 
 // facts are what the conditions are about.
 type facts struct {
@@ -47,7 +53,7 @@ type facts struct {
 func conditionsOf(f facts) []metav1.Condition {
 	valid, applied, available := f.configValid(), f.configApplied(), f.available()
 	conditions := []metav1.Condition{valid, applied, available, f.scalable()}
-	stalled, isStalled := f.stalled()
+	stalled, isStalled := stalledFor(f.obstacles())
 	ready := f.ready(stalled, available, applied)
 	conditions = append([]metav1.Condition{ready}, conditions...)
 	if isStalled {
@@ -221,10 +227,8 @@ func usesInFlight(scaling *v1alpha1.Scaling) bool {
 	return false
 }
 
-// stalled says that somebody has to help: its reason is the first that there is, and its message has them all, and what else
-// is in the way.
-func (f facts) stalled() (metav1.Condition, bool) {
-	all := f.obstacles()
+// stalledFor says that somebody has to help: its reason is the first of the obstacles that has one, and its message has them all.
+func stalledFor(all []problem) (metav1.Condition, bool) {
 	first := slices.IndexFunc(all, func(o problem) bool { return o.reason != "" })
 	if first < 0 {
 		return metav1.Condition{}, false
@@ -250,8 +254,7 @@ func (f facts) obstacles() []problem {
 		all = append(all, problem{v1alpha1.ReasonDeadlineExceeded, progress.Message})
 	}
 	if len(f.overridden) > 0 {
-		message := "Admission changed the applied objects: " + strings.Join(f.overridden, "; ")
-		all = append(all, problem{v1alpha1.ReasonOverridden, message})
+		all = append(all, problem{v1alpha1.ReasonOverridden, admissionChanged + strings.Join(f.overridden, "; ")})
 	}
 	for _, message := range []string{f.hindrance(), but(f.unpriced)} {
 		if message != "" {

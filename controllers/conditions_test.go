@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
@@ -370,6 +371,48 @@ func TestSecretsAreToldOfOnce(t *testing.T) {
 			t.Errorf("%+v then %+v: told = %v, want %v", tt.before.Conditions, tt.after.Conditions, got, tt.want)
 		}
 	}
+}
+
+// What is wrong with the spec keeps back no event of what is wrong with a child, and each is told of once.
+func TestObstaclesAreToldOfOnce(t *testing.T) {
+	conflict := problem{v1alpha1.ReasonChildConflict, "Service assistant exists and is not controlled by this LLMService"}
+	another := problem{v1alpha1.ReasonChildConflict, "HorizontalPodAutoscaler assistant exists and is not controlled by this LLMService"}
+	changed := problem{v1alpha1.ReasonOverridden, admissionChanged + "Service assistant: spec.ports[http].port is 81"}
+	differently := problem{v1alpha1.ReasonOverridden, admissionChanged + "Service assistant: spec.ports[http].port is 82"}
+	invalid := problem{v1alpha1.ReasonInvalid, "spec.x: is wrong"}
+	for name, tt := range map[string]struct {
+		before, after []problem
+		want          []string
+	}{
+		"nothing":                       {},
+		"a conflict":                    {after: []problem{conflict}, want: []string{EventChildConflict}},
+		"one beside an invalid spec":    {before: []problem{invalid}, after: []problem{invalid, conflict}, want: []string{EventChildConflict}},
+		"the same":                      {before: []problem{conflict}, after: []problem{invalid, conflict}},
+		"another":                       {before: []problem{invalid, conflict}, after: []problem{invalid, another}, want: []string{EventChildConflict}},
+		"one that went":                 {before: []problem{conflict}},
+		"admission beside another one":  {before: []problem{conflict}, after: []problem{conflict, changed}, want: []string{EventOverridden}},
+		"admission that changes again":  {before: []problem{changed}, after: []problem{conflict, differently}, want: []string{EventChildConflict}},
+		"a write that fails has no own": {after: []problem{{v1alpha1.ReasonApplyFailed, "refused"}, {message: "later"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status := &v1alpha1.LLMServiceStatus{}
+			if before, stalled := stalledFor(tt.before); stalled {
+				status.Conditions = []metav1.Condition{before}
+			}
+			recorder := &notes{}
+			(&Reconciler{Events: recorder}).tell(&view{service: serviceWith("http://a.svc/v1")}, status, &v1alpha1.LLMServiceStatus{}, tt.after)
+			if diff := cmp.Diff(tt.want, recorder.reasons); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// notes keeps the reasons of events.
+type notes struct{ reasons []string }
+
+func (n *notes) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any) {
+	n.reasons = append(n.reasons, reason)
 }
 
 func TestOtherMetricsAloneNeverScaleDown(t *testing.T) {

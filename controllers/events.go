@@ -43,8 +43,9 @@ func (r *Reconciler) tellScaled(seen *view, from, to int32) {
 	r.emit(seen, corev1.EventTypeNormal, reason, "Scale", fmt.Sprintf("From %d to %d replicas", from, to))
 }
 
-// tell emits an event for each transition between two statuses; what stays as it is was told before.
-func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus) {
+// tell emits an event for each transition between two statuses; what stays as it is was told before. The obstacles are those
+// that the status after tells of.
+func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus, obstacles []problem) {
 	emit := func(kind, reason, action, note string) { r.emit(seen, kind, reason, action, note) }
 	if message, ok := became(before, after, v1alpha1.ConditionConfigValid,
 		v1alpha1.ReasonInvalid, v1alpha1.ReasonTooLarge, v1alpha1.ReasonTooSlow, v1alpha1.ReasonCompileDied); ok {
@@ -57,11 +58,11 @@ func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus) 
 			emit(corev1.EventTypeWarning, event, "Acknowledge", message)
 		}
 	}
-	if message, ok := became(before, after, v1alpha1.ConditionStalled, v1alpha1.ReasonChildConflict); ok {
-		emit(corev1.EventTypeWarning, EventChildConflict, "Apply", message)
-	}
-	if message, ok := newly(before, after, v1alpha1.ConditionStalled, v1alpha1.ReasonOverridden); ok {
-		emit(corev1.EventTypeWarning, EventOverridden, "Apply", message)
+	for _, o := range obstacles {
+		event := obstacleEvents[o.reason]
+		if event != "" && !toldOfObstacle(before, o) {
+			emit(corev1.EventTypeWarning, event, "Apply", o.message)
+		}
 	}
 	if message, ok := newlyHindered(before, after); ok {
 		emit(corev1.EventTypeWarning, EventReplicaFailed, "Scale", message)
@@ -73,6 +74,22 @@ func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus) 
 		emit(corev1.EventTypeWarning, EventStreamsCut, "Serve",
 			fmt.Sprintf("Pod %s ended with %d open streams (%s)", cut.Pod, cut.Count, cut.Reason))
 	}
+}
+
+// obstacleEvents are emitted whatever else is in the way: the reason of Stalled may be another one's.
+var obstacleEvents = map[string]string{
+	v1alpha1.ReasonChildConflict: EventChildConflict, v1alpha1.ReasonOverridden: EventOverridden,
+}
+
+// toldOfObstacle says that a status tells of an obstacle. Of what admission changes the words may be others, as the fields that
+// they name are.
+func toldOfObstacle(status *v1alpha1.LLMServiceStatus, o problem) bool {
+	words := o.message
+	if o.reason == v1alpha1.ReasonOverridden {
+		words = admissionChanged
+	}
+	stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled)
+	return stalled != nil && strings.Contains(stalled.Message, words[:min(len(words), leastObstacle)])
 }
 
 // became returns a condition's message where it took one of these reasons, or says something else than before.

@@ -181,7 +181,8 @@ func TestASpecThatTheOperatorDiesOfIsRefused(t *testing.T) {
 		t.Fatalf("judged %+v after compiling %d times", got.problem, b.compiled.Load())
 	}
 	seen := b.view(service)
-	status, _ := b.operator().statusOf(seen, chooseDocuments(seen, got.document, got.problem), outcome{}, acknowledgement{})
+	documents := chooseDocuments(seen, got.document, got.problem)
+	status, _ := statusOf(seen, documents, b.operator().factsOf(seen, documents, outcome{}, acknowledgement{}))
 	if status.Compiling == nil {
 		t.Error("the mark is taken off: the spec would be tried again")
 	}
@@ -205,7 +206,8 @@ func TestAnInnocentSpecIsTriedAgain(t *testing.T) {
 		t.Fatalf("judged %+v", got.problem)
 	}
 	seen := b.view(service)
-	status, _ := b.operator().statusOf(seen, chooseDocuments(seen, got.document, nil), outcome{}, acknowledgement{})
+	documents := chooseDocuments(seen, got.document, nil)
+	status, _ := statusOf(seen, documents, b.operator().factsOf(seen, documents, outcome{}, acknowledgement{}))
 	if status.Compiling != nil {
 		t.Error("the mark stays: the next end of the operator would count as the second")
 	}

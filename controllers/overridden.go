@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -175,38 +173,4 @@ func valueText(value any) string {
 		return "another value"
 	}
 	return cut(string(encoded), maxValue)
-}
-
-// hastyPods says that pods were given less time to drain than their Deployment's template has, as admission of pods can do;
-// nil if not. Only the youngest replicas count: older ones may be of another template.
-func (v *view) hastyPods(deployment *appsv1.Deployment) []string {
-	if deployment == nil || deployment.Spec.Template.Spec.TerminationGracePeriodSeconds == nil {
-		return nil
-	}
-	wanted, least := *deployment.Spec.Template.Spec.TerminationGracePeriodSeconds, int64(-1)
-	template := v.youngestTemplate()
-	for _, pod := range v.livePods() {
-		given := pod.Spec.TerminationGracePeriodSeconds
-		if given == nil || pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey] != template {
-			continue
-		}
-		if *given < wanted && (least < 0 || *given < least) {
-			least = *given
-		}
-	}
-	if least < 0 {
-		return nil
-	}
-	return []string{fmt.Sprintf(
-		"Pods of Deployment %s: spec.terminationGracePeriodSeconds is %d, wanted %d", deployment.Name, least, wanted)}
-}
-
-// youngestTemplate is the hash of the template that the youngest live pod was made from.
-func (v *view) youngestTemplate() string {
-	live := v.livePods()
-	if len(live) == 0 {
-		return ""
-	}
-	youngest := slices.MaxFunc(live, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
-	return youngest.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
 }

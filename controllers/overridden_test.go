@@ -3,15 +3,9 @@ package controllers
 import (
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
@@ -169,40 +163,4 @@ func renderedChild(t *testing.T, kind string) (*render.Child, *unstructured.Unst
 	}
 	t.Fatalf("no %s", kind)
 	return nil, nil
-}
-
-// TestHastyPods: admission of pods can shorten the grace period behind the Deployment's back. Replicas of an older template
-// keep the one that they were made with.
-func TestHastyPods(t *testing.T) {
-	var deployment appsv1.Deployment
-	if err := yaml.Unmarshal([]byte(`{metadata: {name: assistant}, spec: {template: {spec: {terminationGracePeriodSeconds: 3630}}}}`), &deployment); err != nil {
-		t.Fatal(err)
-	}
-	of := func(name, template string, age time.Duration, grace int64) corev1.Pod {
-		return corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{
-				Name: name, CreationTimestamp: metav1.NewTime(moment.Add(-age)), Labels: map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: template},
-			},
-			Spec: corev1.PodSpec{TerminationGracePeriodSeconds: &grace},
-		}
-	}
-	const words = "Pods of Deployment assistant: spec.terminationGracePeriodSeconds is 30, wanted 3630"
-	for name, tt := range map[string]struct {
-		pods []corev1.Pod
-		want []string
-	}{
-		"none":                 {},
-		"as wanted":            {pods: []corev1.Pod{of("a", "new", 0, 3630), of("b", "new", 0, 7200)}},
-		"shortened":            {pods: []corev1.Pod{of("a", "new", 0, 30), of("b", "new", 0, 60)}, want: []string{words}},
-		"of an older template": {pods: []corev1.Pod{of("a", "old", time.Hour, 30), of("b", "new", 0, 3630)}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, (&view{pods: tt.pods}).hastyPods(&deployment)); diff != "" {
-				t.Errorf("hasty (-want +got):\n%s", diff)
-			}
-		})
-	}
-	if got := (&view{}).hastyPods(nil); got != nil {
-		t.Errorf("without a Deployment: %q", got)
-	}
 }

@@ -160,7 +160,7 @@ func (p *protocol) decide(w *world) decision {
 	seen := p.view(q)
 	documents := chosen(seen, render.Gateway{Image: "gateway:test"})
 	a := acknowledge(seen, documents.current)
-	status, _ := (&Reconciler{}).statusOf(seen, documents, outcome{}, a)
+	status, _ := statusOf(seen, documents, (&Reconciler{}).factsOf(seen, documents, outcome{}, a))
 	p.decisions[q] = decision{
 		current: p.of(documents.current), lastGood: p.of(documents.lastGood), acknowledged: uint8(a.acknowledged),
 		served: status.Config != nil && status.Config.Served,

@@ -25,8 +25,8 @@ const cutInterval = time.Minute
 func (r *Reconciler) report(
 	ctx context.Context, seen *view, documents documents, applied outcome, a acknowledgement,
 ) (time.Duration, error) {
-	before := seen.service.Status.DeepCopy()
-	after, wait := r.statusOf(seen, documents, applied, a)
+	before, facts := seen.service.Status.DeepCopy(), r.factsOf(seen, documents, applied, a)
+	after, wait := statusOf(seen, documents, facts)
 	if !equality.Semantic.DeepEqual(before, after) {
 		updated := seen.service.DeepCopy()
 		updated.Status = *after
@@ -40,15 +40,13 @@ func (r *Reconciler) report(
 			return wait, fmt.Errorf("write the status of %s: %w", client.ObjectKeyFromObject(updated), err)
 		}
 	}
-	r.tell(seen, before, after)
+	r.tell(seen, before, after, facts.obstacles())
 	return wait, nil
 }
 
 // statusOf returns the status as it should be, and how long something that changed has to wait.
-func (r *Reconciler) statusOf(
-	seen *view, documents documents, applied outcome, a acknowledgement,
-) (*v1alpha1.LLMServiceStatus, time.Duration) {
-	service := seen.service
+func statusOf(seen *view, documents documents, facts facts) (*v1alpha1.LLMServiceStatus, time.Duration) {
+	service, a := seen.service, facts.acknowledged
 	status := service.Status.DeepCopy()
 	status.ObservedGeneration = service.Generation
 	status.Selector = render.Selector(service).String()
@@ -60,7 +58,6 @@ func (r *Reconciler) statusOf(
 	if !documents.problem.lasts() {
 		status.Compiling = nil
 	}
-	facts := r.factsOf(seen, documents, applied, a)
 	status.Replicas = 0
 	if facts.deployment != nil {
 		status.Replicas = facts.deployment.Status.Replicas
@@ -90,7 +87,7 @@ func (r *Reconciler) factsOf(seen *view, documents documents, applied outcome, a
 		facts.template = memory.templateGeneration(facts.deployment)
 	}
 	if _, rolling := facts.rolling(); !rolling {
-		facts.overridden = append(facts.overridden, seen.hastyPods(facts.deployment)...)
+		facts.overridden = append(facts.overridden, seen.changedPods(facts.deployment)...)
 	}
 	if seen.ownsChild(render.AutoscalerKey(seen.service.Name)) {
 		facts.autoscaler = seen.autoscaler()

@@ -71,7 +71,7 @@ func TestCutOfADeletedServiceIsNotToldOfANewOne(t *testing.T) {
 func TestAStatusIsOfTheGenerationThatWasSeen(t *testing.T) {
 	seen := &view{now: moment, service: serviceWith("http://a.svc/v1")}
 	seen.service.Generation, seen.service.Status.ObservedGeneration = 7, 6
-	status, _ := (&Reconciler{}).statusOf(seen, documents{}, outcome{}, acknowledgement{})
+	status, _ := statusOf(seen, documents{}, (&Reconciler{}).factsOf(seen, documents{}, outcome{}, acknowledgement{}))
 	if status.ObservedGeneration != 7 || len(status.Conditions) == 0 {
 		t.Errorf("generation %d is observed, with %d conditions; want 7, with some", status.ObservedGeneration, len(status.Conditions))
 	}

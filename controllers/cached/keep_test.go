@@ -217,11 +217,20 @@ func TestKeepsWhatIsReadOfAPod(t *testing.T) {
 	ready := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue}
 	gateway := corev1.ContainerStatus{Name: render.ContainerName, ContainerID: "c1", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: "{}"}}}
 	requests := corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")}}
+	args, ports := []string{"--workers=2"}, []corev1.ContainerPort{{Name: "admin", ContainerPort: 9090}}
+	probe := &corev1.Probe{PeriodSeconds: 1}
 	pod := &corev1.Pod{
 		ObjectMeta: owned("assistant-abc"),
 		Spec: corev1.PodSpec{
 			NodeName: "n1", TerminationGracePeriodSeconds: new(int64(30)),
-			Containers: []corev1.Container{{Name: "sidecar", Image: large}, {Name: render.ContainerName, Image: large, Resources: requests}},
+			Containers: []corev1.Container{{Name: "sidecar", Image: large}, {
+				Name: render.ContainerName, Image: large, Resources: requests, Args: args, Ports: ports,
+				StartupProbe: probe, ReadinessProbe: probe, LivenessProbe: probe,
+				Lifecycle: &corev1.Lifecycle{
+					PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{large}}},
+					PreStop:   &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{large}}, Sleep: &corev1.SleepAction{Seconds: 5}},
+				},
+			}},
 		},
 		Status: corev1.PodStatus{
 			Phase: corev1.PodRunning, PodIP: "10.0.0.2", Message: large,
@@ -234,7 +243,11 @@ func TestKeepsWhatIsReadOfAPod(t *testing.T) {
 		ObjectMeta: keptMetadata("assistant-abc"),
 		Spec: corev1.PodSpec{
 			NodeName: "n1", TerminationGracePeriodSeconds: new(int64(30)),
-			Containers: []corev1.Container{{Name: render.ContainerName, Resources: requests}},
+			Containers: []corev1.Container{{
+				Name: render.ContainerName, Resources: requests, Args: args, Ports: ports,
+				StartupProbe: probe, ReadinessProbe: probe, LivenessProbe: probe,
+				Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 5}}},
+			}},
 		},
 		Status: corev1.PodStatus{
 			Phase: corev1.PodRunning, PodIP: "10.0.0.2",

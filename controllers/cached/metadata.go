@@ -79,12 +79,23 @@ func gatewaysOf(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 	return nil
 }
 
-// gatewayOf keeps what a LimitRange or an autoscaler may have given the gateway of resources.
+// gatewayOf keeps what others may have given the gateway of resources, and what it needs to keep the contract of streams.
 func gatewayOf(containers []corev1.Container) []corev1.Container {
 	for i := range containers {
 		if c := &containers[i]; c.Name == render.ContainerName {
-			return []corev1.Container{{Name: c.Name, Resources: c.Resources}}
+			return []corev1.Container{{
+				Name: c.Name, Resources: c.Resources, Args: c.Args, Ports: c.Ports, Lifecycle: preStopOf(c.Lifecycle),
+				StartupProbe: c.StartupProbe, ReadinessProbe: c.ReadinessProbe, LivenessProbe: c.LivenessProbe,
+			}}
 		}
 	}
 	return nil
+}
+
+// preStopOf keeps that there is a hook before the end, and how long it sleeps.
+func preStopOf(lifecycle *corev1.Lifecycle) *corev1.Lifecycle {
+	if lifecycle == nil || lifecycle.PreStop == nil {
+		return nil
+	}
+	return &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: lifecycle.PreStop.Sleep}}
 }

@@ -338,10 +338,7 @@ func (p *player) create(ctx context.Context, deployment *appsv1.Deployment, temp
 			Namespace: deployment.Namespace, GenerateName: deployment.Name + "-", Labels: labels,
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(deployment, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
 		},
-		Spec: corev1.PodSpec{
-			Containers:                    []corev1.Container{{Name: render.ContainerName, Image: deployment.Spec.Template.Spec.Containers[0].Image}},
-			TerminationGracePeriodSeconds: deployment.Spec.Template.Spec.TerminationGracePeriodSeconds,
-		},
+		Spec: *deployment.Spec.Template.Spec.DeepCopy(),
 	}
 	if err := api.Create(ctx, pod); err != nil {
 		return err

@@ -227,21 +227,40 @@ func TestWhatAdmissionChangesIsTold(t *testing.T) {
 	}
 	ahead.Store(int64(2 * time.Hour))
 	s.edit(service, func(l *v1alpha1.LLMService) { l.Annotations = map[string]string{"look": "once more"} })
+	eventually(t, "restoration", func() error {
+		var deployment appsv1.Deployment
+		if !exists(t, client.ObjectKeyFromObject(service), &deployment) || *deployment.Spec.Template.Spec.TerminationGracePeriodSeconds != 320 {
+			return errors.New("pods would still be changed")
+		}
+		return nil
+	})
+	s.fleet.remove("assistant-a")
+	s.fleet.remove("assistant-b")
+	s.fleet.pod(service, "assistant-c", revision)
+	s.fleet.pod(service, "assistant-d", revision)
 	s.awaitReadyWithReplicas(service, "True/Ready")
 }
 
 // Admission of pods changes what their Deployment never shows.
-func TestPodsWithLessTimeToDrainAreTold(t *testing.T) {
+func TestPodsThatAdmissionChangesAreTold(t *testing.T) {
 	s := start(t)
-	end := s.mutate("pods", `[JSONPatch{op: "replace", path: "/spec/terminationGracePeriodSeconds", value: 30}]`)
+	end := s.mutate("pods", `[
+		JSONPatch{op: "replace", path: "/spec/terminationGracePeriodSeconds", value: 30},
+		JSONPatch{op: "replace", path: "/spec/containers/0/readinessProbe/periodSeconds", value: 60},
+		JSONPatch{op: "add", path: "/spec/containers/0/lifecycle", value: {"preStop": {"sleep": {"seconds": 5}}}}]`)
 	service := s.create("assistant", scaling(inFlight))
 	revision := s.fleet.awaitDelivery(service, "")
 	s.fleet.pod(service, "assistant-a", revision)
 	s.fleet.pod(service, "assistant-b", revision)
 	s.awaitReadyWithReplicas(service, "False/Overridden")
-	want := "Pods of Deployment assistant: spec.terminationGracePeriodSeconds is 30, wanted 320"
-	if message := s.awaitCondition(service, v1alpha1.ConditionStalled, "True/Overridden"); !strings.Contains(message, want) {
-		t.Errorf("Stalled says %q, want %q", message, want)
+	message := s.awaitCondition(service, v1alpha1.ConditionStalled, "True/Overridden")
+	for _, want := range []string{
+		"terminationGracePeriodSeconds is 30, wanted 320", "containers[gateway].readinessProbe.periodSeconds is 60, wanted 1",
+		"containers[gateway].lifecycle.preStop takes some of the time to drain, wanted none",
+	} {
+		if !strings.Contains(message, "Pods of Deployment assistant: spec."+want) {
+			t.Errorf("Stalled says %q, and not %q", message, want)
+		}
 	}
 	s.settle()
 	s.storm(service)

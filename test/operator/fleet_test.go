@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -26,8 +27,6 @@ import (
 type fleet struct {
 	t         *testing.T
 	namespace string
-	// grace is what pods get to drain.
-	grace time.Duration
 
 	mu       sync.Mutex
 	gateways map[string]*gateway
@@ -45,7 +44,7 @@ type gateway struct {
 
 func newFleet(t *testing.T, namespace string) *fleet {
 	t.Helper()
-	return &fleet{t: t, namespace: namespace, grace: 24 * time.Hour, gateways: map[string]*gateway{}}
+	return &fleet{t: t, namespace: namespace, gateways: map[string]*gateway{}}
 }
 
 // address tells the operator where a pod's admin listener is.
@@ -97,10 +96,7 @@ func (f *fleet) pod(service *v1alpha1.LLMService, name, revision string) *gatewa
 	f.mu.Unlock()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: name, Labels: render.Labels(service)},
-		Spec: corev1.PodSpec{
-			Containers:                    []corev1.Container{{Name: render.ContainerName, Image: "gateway:test"}},
-			TerminationGracePeriodSeconds: new(int64(f.grace / time.Second)),
-		},
+		Spec:       f.podSpec(service),
 	}
 	if err := api.Create(f.t.Context(), pod); err != nil {
 		f.t.Fatal(err)
@@ -119,6 +115,16 @@ func (f *fleet) pod(service *v1alpha1.LLMService, name, revision string) *gatewa
 	}
 	f.t.Cleanup(func() { f.remove(name) })
 	return g
+}
+
+// podSpec is the one of the Deployment's template, if there is a Deployment.
+func (f *fleet) podSpec(service *v1alpha1.LLMService) corev1.PodSpec {
+	f.t.Helper()
+	var deployment appsv1.Deployment
+	if exists(f.t, client.ObjectKeyFromObject(service), &deployment) {
+		return deployment.Spec.Template.Spec
+	}
+	return corev1.PodSpec{Containers: []corev1.Container{{Name: render.ContainerName, Image: "gateway:test"}}}
 }
 
 // remove takes a pod away at once.
@@ -173,13 +179,17 @@ func (f *fleet) documents(service *v1alpha1.LLMService) (current, lastGood strin
 	return name(configMap.Data[delivery.CurrentKey]), name(configMap.Data[delivery.LastGoodKey])
 }
 
-// awaitDelivery waits until the ConfigMap holds another revision than this one, and returns it.
+// awaitDelivery waits until the ConfigMap holds another revision than this one and there is a Deployment to make pods from, and
+// returns the revision.
 func (f *fleet) awaitDelivery(service *v1alpha1.LLMService, than string) string {
 	f.t.Helper()
 	var revision string
 	eventually(f.t, "delivery of a revision other than "+than, func() error {
 		if revision = f.delivered(service); revision == "" || revision == than {
 			return fmt.Errorf("delivered is %q", revision)
+		}
+		if !exists(f.t, client.ObjectKeyFromObject(service), &appsv1.Deployment{}) {
+			return errors.New("no Deployment")
 		}
 		return nil
 	})

@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,12 +19,16 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/cert"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	internalmetrics "k8s.io/metrics/pkg/apis/custom_metrics"
 	"k8s.io/metrics/pkg/client/custom_metrics"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers"
@@ -179,13 +185,19 @@ func (s *system) register(namespace, name string, port int32) {
 
 func (s *system) runWithMetrics(listener net.Listener) {
 	s.t.Helper()
-	file := filepath.Join(s.t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
-		s.t.Fatal(err)
-	}
 	s.run(&controllers.CustomMetrics{
-		Listener: listener, Service: types.NamespacedName{Namespace: s.namespace, Name: "metrics"}, Kubeconfig: file,
+		Listener: listener, Service: types.NamespacedName{Namespace: s.namespace, Name: "metrics"}, Kubeconfig: kubeconfigFile(s.t),
 	})
+}
+
+// kubeconfigFile is a file with the operator's kubeconfig.
+func kubeconfigFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // metricsClient is what the HPA controller builds.
@@ -201,4 +213,100 @@ func (s *system) metricsClient() custom_metrics.CustomMetricsClient {
 	}
 	versions := custom_metrics.NewAvailableAPIsGetter(discovery.NewDiscoveryClientForConfigOrDie(restConfig))
 	return custom_metrics.NewForConfig(restConfig, mapper, versions)
+}
+
+// held answers a question once it is released, and says how long it was given.
+type held struct {
+	metricsapi.Provider
+
+	given   chan time.Duration
+	release chan struct{}
+}
+
+func (h *held) GetMetricByName(
+	ctx context.Context, name types.NamespacedName, _ provider.CustomMetricInfo, _ labels.Selector,
+) (*internalmetrics.MetricValue, error) {
+	deadline, _ := ctx.Deadline()
+	h.given <- time.Until(deadline)
+	select {
+	case <-h.release:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return &internalmetrics.MetricValue{DescribedObject: internalmetrics.ObjectReference{Name: name.Name}}, nil
+}
+
+// A manager that is told to stop answers the questions that are open, and none of them keeps it longer than a part of its grace
+// period: past that it would end with an error.
+func TestOpenQuestionsEndWithinTheGracePeriod(t *testing.T) {
+	const grace = 30 * time.Second // of the manager's pod, and of controller-runtime
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &held{given: make(chan time.Duration, 1), release: make(chan struct{})}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	server := &metricsapi.Server{Provider: h, Listener: listener, Certificate: selfSigned(t), Kubeconfig: kubeconfigFile(t)}
+	go func() { ended <- server.Start(ctx) }()
+	asker := rest.CopyConfig(restConfig)
+	asker.Host = "https://" + listener.Addr().String()
+	asker.Insecure, asker.CAData, asker.CAFile = true, nil, ""
+	hpa, err := rest.HTTPClientFor(asker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func() error {
+		hpa.CloseIdleConnections()
+		response, err := hpa.Get(asker.Host + "/apis/" + metricsapi.Group + "/v1beta2/namespaces/team-a/llmservices." + v1alpha1.Group + "/assistant/" + render.MetricInFlight)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return errors.New(response.Status)
+		}
+		return nil
+	}
+	var answers chan error
+	var given time.Duration
+	eventually(t, "a question", func() error { // it is refused until the server has read whom to trust
+		answers = make(chan error, 1)
+		go func(answers chan<- error) { answers <- ask() }(answers)
+		select {
+		case given = <-h.given:
+			return nil
+		case err := <-answers:
+			return err
+		}
+	})
+	if given <= 0 || given > grace/2 {
+		t.Errorf("a question is given %v, want some, and less than half of %v", given, grace)
+	}
+	stop()
+	close(h.release)
+	for what, done := range map[string]chan error{"answer": answers, "server": ended} {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		case <-time.After(patience):
+			t.Errorf("no end of the %s", what)
+		}
+	}
+}
+
+func selfSigned(t *testing.T) dynamiccertificates.CertKeyContentProvider {
+	t.Helper()
+	certificate, key, err := cert.GenerateSelfSignedCertKey("localhost", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := dynamiccertificates.NewStaticCertKeyContent("test", certificate, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
 }

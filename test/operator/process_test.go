@@ -90,11 +90,7 @@ func startProcess(t *testing.T, args ...string) *process {
 		t.Fatal(err)
 	}
 	p := &process{system: s, probes: freePort(t), metrics: freePort(t), metricsAPI: freePort(t)}
-	kubeconfigFile := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(kubeconfigFile, kubeconfig, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	given := []string{"--kubeconfig=" + kubeconfigFile}
+	given := []string{"--kubeconfig=" + kubeconfigFile(t)}
 	for _, arg := range args {
 		given = append(given, p.here(arg))
 	}
@@ -322,23 +318,4 @@ func flagsOf(t *testing.T) []string {
 		t.Fatalf("it lists %v: %s", flags, output)
 	}
 	return flags
-}
-
-// A manager that is told to stop while it starts, and while the API server connects to its metrics API, ends in order within
-// its grace period. Of three such ends, most come at the wrong moment.
-func TestAManagerThatIsStoppedEarlyEndsInOrder(t *testing.T) {
-	for range 3 {
-		t.Run("", func(t *testing.T) {
-			p := startProcess(t, "--gateway-image=gateway:v1", "--health-probe-bind-address=:8081", "--metrics-bind-address=0",
-				"--custom-metrics-port=6443", "--custom-metrics-service=metrics")
-			p.register(apiserver.Namespace, "metrics", int32(p.metricsAPI))
-			eventually(t, "a listener", func() error {
-				if status, body := get(p.probes, "/healthz"); status == 0 {
-					return errors.New(body)
-				}
-				return nil
-			})
-			p.end()
-		})
-	}
 }
