@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/llmservice/llmservice/runtime/schema"
 )
 
 // checkError holds an error to what its readers build on.
@@ -119,15 +121,15 @@ func FuzzFromSchema(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		typ, err := FromSchema(raw, defaultsOf(string(raw)))
+		s, err := schema.Compile(raw)
 		if err != nil {
 			return
 		}
+		typ := FromSchema(s)
 		if !typ.Equal(typ.Unwrapped()) {
 			t.Fatalf("%s: a value may be missing", raw)
 		}
-		again, err := FromSchema(raw, defaultsOf(string(raw)))
-		if err != nil || !typ.Equal(again) {
+		if again := FromSchema(s); !typ.Equal(again) {
 			t.Fatalf("%s: %s, then %s", raw, spell(typ), spell(again))
 		}
 		env, err := NewEnv(Vars{"x": typ})

@@ -11,10 +11,7 @@ func typedEnv(t *testing.T) *Env {
 	const text = `{"type":"object","properties":{"n":{"type":"integer","default":1},"l":{"type":"array","items":{"type":"integer"},"default":[]},
 		"s":{"type":["string","null"],"default":null},"i":{"type":["integer","null"],"default":null},"b":{"type":["boolean","null"],"default":null},
 		"x":{"type":["number","null"],"default":null},"both":{"type":["string","null"]},"o":{"type":"object","properties":{"s":{"type":["string","null"]}},"required":["s"]}},"required":["o"]}`
-	body, err := FromSchema([]byte(text), defaultsOf(text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := typeOf(t, text)
 	env, err := NewEnv(Vars{"body": body, "item": Dyn})
 	if err != nil {
 		t.Fatal(err)

@@ -1,177 +1,92 @@
 package expr
 
 import (
-	"fmt"
 	"math"
-	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/llmservice/llmservice/runtime/schema"
 )
 
 // maxTypeDepth bounds how far types are followed into a schema; what lies deeper is Dyn.
 const maxTypeDepth = 32
 
-// Defaults says which defaults are filled in, by pointers into a schema. A *schema.Schema is one.
-type Defaults interface {
-	// HasDefault says whether the schema of a property has a default.
-	HasDefault(pointer string) bool
-	// Fills says whether every value gets defaults that satisfies a branch of an anyOf or oneOf.
-	Fills(pointer, keyword string, branch int) bool
-}
-
-// FromSchema gives the type of the values that a JSON Schema (draft 2020-12) accepts, after its defaults have been filled in:
+// FromSchema gives the type of the values that a schema accepts, after its defaults have been filled in:
 //   - a property that is neither required nor filled in is Optional;
 //   - properties that are not declared are Dyn, and none where additionalProperties is false; where it is a schema and
 //     no properties are declared, the type is a Map;
 //   - a value that may be null is Nullable, and alternatives of different types are Dyn;
 //   - a reference is followed within the document; where it leads back to itself the type is Dyn.
-//
-// Without defaults none are filled in. It fails on what is not JSON; whether that is a sound schema is for others to say.
-func FromSchema(raw []byte, defaults Defaults) (Type, error) {
-	var root any
-	if err := json.Unmarshal(raw, &root); err != nil {
-		return Dyn, fmt.Errorf("types of a schema: %w", err)
-	}
-	s := &schemaTypes{root: root, refs: map[reference]Type{}, defaults: defaults}
-	return s.of(root, schemaPlace{filled: defaults != nil}), nil
+func FromSchema(s *schema.Schema) Type {
+	types := schemaTypes{}
+	return types.of(s.Root(), schemaPlace{filled: true})
 }
 
-type schemaTypes struct {
-	root     any
-	refs     map[reference]Type // Dyn while it is being followed
-	defaults Defaults
-}
-
-// schemaPlace is where in the document a schema stands, how it was come to, and whether its values get defaults.
-type schemaPlace struct {
-	pointer string
-	depth   int
-	filled  bool
-}
+// schemaTypes are those of what references lead to; Dyn while that is being followed.
+type schemaTypes map[reference]Type
 
 type reference struct {
-	to     string
+	to     schema.Subschema
 	filled bool
 }
 
-func (p schemaPlace) below(steps ...string) schemaPlace {
-	at := jsontext.Pointer(p.pointer)
-	for _, step := range steps {
-		at = at.AppendToken(step)
-	}
-	return schemaPlace{string(at), p.depth + 1, p.filled}
+// schemaPlace says how a schema was come to, and whether its values get defaults.
+type schemaPlace struct {
+	depth  int
+	filled bool
 }
 
-func (s *schemaTypes) of(node any, at schemaPlace) Type {
-	schema, ok := node.(map[string]any)
-	if _, foreign := schema["$id"]; !ok || at.depth > maxTypeDepth || foreign && at.depth > 0 {
-		return Dyn // true, false, or a document of its own, within which references mean others
+func (p schemaPlace) below() schemaPlace { return schemaPlace{p.depth + 1, p.filled} }
+
+func (s schemaTypes) of(here schema.Subschema, at schemaPlace) Type {
+	if at.depth > maxTypeDepth || here.IsResource() && at.depth > 0 {
+		return Dyn
 	}
-	t := s.own(schema, at)
-	if ref, ok := schema["$ref"].(string); ok {
-		t = both(t, s.ref(ref, at))
+	t := s.own(here, at)
+	if to, ok := here.Reference(); ok {
+		t = both(t, s.ref(reference{to, at.filled}, at))
 	}
-	if all, ok := schema["allOf"].([]any); ok {
-		for i, part := range all {
-			t = both(t, s.of(part, at.below("allOf", strconv.Itoa(i))))
-		}
+	for _, part := range here.AllOf() {
+		t = both(t, s.of(part, at.below()))
 	}
-	for _, keyword := range []string{"anyOf", "oneOf"} {
-		if parts, ok := schema[keyword].([]any); ok {
-			t = both(t, s.anyOf(parts, keyword, at))
-		}
+	for _, branches := range [][]schema.Alternative{here.AnyOf(), here.OneOf()} {
+		t = both(t, s.anyOf(branches, at))
 	}
 	return t
 }
 
-func (s *schemaTypes) anyOf(parts []any, keyword string, at schemaPlace) Type {
-	types := make([]Type, len(parts))
-	for i, part := range parts {
-		branch := at.below(keyword, strconv.Itoa(i))
-		branch.filled = at.filled && s.defaults.Fills(at.pointer, keyword, i)
-		types[i] = s.of(part, branch)
+func (s schemaTypes) anyOf(branches []schema.Alternative, at schemaPlace) Type {
+	types := make([]Type, len(branches))
+	for i, branch := range branches {
+		below := at.below()
+		below.filled = at.filled && branch.Filled
+		types[i] = s.of(branch.Subschema, below)
 	}
 	return Common(types...)
 }
 
-// ref follows a reference.
-func (s *schemaTypes) ref(ref string, at schemaPlace) Type {
-	key := reference{ref, at.filled}
-	if t, ok := s.refs[key]; ok {
+func (s schemaTypes) ref(r reference, at schemaPlace) Type {
+	if t, ok := s[r]; ok {
 		return t
 	}
-	node, pointer, ok := s.find(ref)
-	if !ok {
-		return Dyn
-	}
-	s.refs[key] = Dyn
-	s.refs[key] = s.of(node, schemaPlace{pointer, at.depth + 1, at.filled})
-	return s.refs[key]
-}
-
-// find looks up a reference that is a JSON pointer in a URL's fragment.
-func (s *schemaTypes) find(ref string) (node any, pointer string, ok bool) {
-	fragment, err := url.PathUnescape(strings.TrimPrefix(ref, "#"))
-	if err != nil || !strings.HasPrefix(ref, "#") || fragment != "" && fragment[0] != '/' {
-		return nil, "", false
-	}
-	node = s.root
-	for token := range jsontext.Pointer(fragment).Tokens() {
-		switch at := node.(type) {
-		case map[string]any:
-			node = at[token]
-		case []any:
-			i, err := strconv.Atoi(token)
-			if err != nil || i < 0 || i >= len(at) {
-				return nil, "", false
-			}
-			node = at[i]
-		default:
-			return nil, "", false
-		}
-	}
-	return node, fragment, node != nil
+	s[r] = Dyn
+	s[r] = s.of(r.to, at.below())
+	return s[r]
 }
 
 // own gives the type that a schema's keywords say themselves.
-func (s *schemaTypes) own(schema map[string]any, at schemaPlace) Type {
-	names := typeNames(schema)
-	if len(names) == 0 {
-		return valuesType(schema)
+func (s schemaTypes) own(here schema.Subschema, at schemaPlace) Type {
+	names := here.Types()
+	if len(names) == 0 && here.HasProperties() {
+		names = []string{"object"} // as far as an expression can use it
 	}
 	types := make([]Type, len(names))
 	for i, name := range names {
-		types[i] = s.named(name, schema, at)
+		types[i] = s.named(name, here, at)
 	}
-	return both(Common(types...), valuesType(schema))
+	return both(Common(types...), valuesType(here.Values()))
 }
 
-func typeNames(schema map[string]any) []string {
-	switch t := schema["type"].(type) {
-	case string:
-		return []string{t}
-	case []any:
-		var names []string
-		for _, name := range t {
-			if name, ok := name.(string); ok {
-				names = append(names, name)
-			}
-		}
-		return names
-	}
-	for _, keyword := range []string{"properties", "required"} {
-		if schema[keyword] != nil {
-			return []string{"object"} // as far as an expression can use it
-		}
-	}
-	return nil
-}
-
-func (s *schemaTypes) named(name string, schema map[string]any, at schemaPlace) Type {
+func (s schemaTypes) named(name string, here schema.Subschema, at schemaPlace) Type {
 	switch name {
 	case "null":
 		return Null
@@ -184,58 +99,46 @@ func (s *schemaTypes) named(name string, schema map[string]any, at schemaPlace) 
 	case "string":
 		return String
 	case "array":
-		if schema["prefixItems"] != nil {
-			return List(Dyn)
+		if items, ok := here.Items(); ok {
+			return List(s.of(items, at.below()))
 		}
-		return List(s.of(schema["items"], at.below("items")))
+		return List(Dyn)
 	case "object":
-		return s.object(schema, at)
+		return s.object(here, at)
 	}
 	return Dyn
 }
 
-func (s *schemaTypes) object(schema map[string]any, at schemaPlace) Type {
-	properties, _ := schema["properties"].(map[string]any)
-	required, _ := schema["required"].([]any)
-	fields := make(map[string]Type, len(properties))
-	for name, property := range properties {
-		here := at.below("properties", name)
-		fields[name] = s.of(property, here)
-		given := at.filled && s.defaults.HasDefault(here.pointer)
-		if !given && !slices.Contains(required, any(name)) {
+func (s schemaTypes) object(here schema.Subschema, at schemaPlace) Type {
+	fields, required := map[string]Type{}, here.Required()
+	for name, property := range here.Properties() {
+		fields[name] = s.of(property, at.below())
+		given := at.filled && property.HasDefault()
+		if !given && !slices.Contains(required, name) {
 			fields[name] = Optional(fields[name])
 		}
 	}
 	for _, name := range required {
-		if name, ok := name.(string); ok && properties[name] == nil {
+		if _, declared := fields[name]; !declared {
 			fields[name] = Dyn
 		}
 	}
-	others, declared := schema["additionalProperties"]
-	if schema["patternProperties"] != nil {
+	others, declared := here.Others()
+	switch {
+	case here.HasPatterns():
 		return Open(fields)
-	}
-	if others == false {
+	case here.IsClosed():
 		return Object(fields)
-	}
-	if declared && len(fields) == 0 {
-		return Map(s.of(others, at.below("additionalProperties")))
-	}
-	if len(fields) == 0 {
+	case declared && len(fields) == 0:
+		return Map(s.of(others, at.below()))
+	case len(fields) == 0:
 		return Map(Dyn)
 	}
 	return Open(fields)
 }
 
-// valuesType is that of enum's or const's values.
-func valuesType(schema map[string]any) Type {
-	values, ok := schema["enum"].([]any)
-	if value, one := schema["const"]; one {
-		values, ok = []any{value}, true
-	}
-	if !ok || len(values) == 0 {
-		return Dyn
-	}
+// valuesType is that of the only values that a schema allows.
+func valuesType(values []any) Type {
 	types := make([]Type, len(values))
 	for i, value := range values {
 		types[i] = valueType(value)
@@ -249,6 +152,8 @@ func valueType(value any) Type {
 		return Null
 	case bool:
 		return Bool
+	case int64:
+		return Int
 	case float64:
 		if v == math.Trunc(v) {
 			return Int

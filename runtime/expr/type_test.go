@@ -34,10 +34,7 @@ func typedVars(t testing.TB) Vars {
 			}}}
 		}
 	}`
-	body, err := FromSchema([]byte(order), defaultsOf(order))
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := typeOf(t, order)
 	reply := Object(map[string]Type{"text": String, "usage": Dyn})
 	return Vars{
 		"request": Object(map[string]Type{"body": body, "headers": Map(String)}),

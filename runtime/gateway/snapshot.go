@@ -53,7 +53,7 @@ func (g *Gateway) table(p *program.Program, env *flow.Environment) (*exchange.Ta
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}
-	document, err := openapi.Build(p.Config)
+	document, err := openapi.Build(p)
 	if err != nil {
 		return nil, fmt.Errorf("describe the routes: %w", err)
 	}

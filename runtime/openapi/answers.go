@@ -6,18 +6,18 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/schema"
 )
 
 // ownAnswer describes what steps answer by themselves.
 const ownAnswer = "An answer that the route defines."
 
 // answers describes everything that the route may answer, in the order of the statuses.
-func (d *document) answers(r *config.Route, o *operation) error {
-	own := ownAnswers(r.Steps)
-	success, err := d.success(r, o.OperationID)
+func (d *document) answers(r *program.Route, o *operation) error {
+	own := ownAnswers(r.Route.Steps)
+	success, err := d.success(r.Response, o.OperationID)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (d *document) answers(r *config.Route, o *operation) error {
 		success.join(body)
 	}
 	o.Responses.add("200", *success)
-	for _, f := range failuresOf(r, o) {
+	for _, f := range failuresOf(r.Route, o) {
 		if body, ok := own[f.status]; ok {
 			both := f.response(formOf(f))
 			both.join(body)
@@ -101,15 +101,14 @@ func callsUpstream(s config.Step) bool {
 }
 
 // success describes the answer that the route works out.
-func (d *document) success(r *config.Route, id string) (*response, error) {
-	a := r.Response
-	promised, err := d.promise(a.Schema, id+"_response")
+func (d *document) success(a *program.Response, id string) (*response, error) {
+	promised, err := d.promise(a.Satisfies, id+"_response")
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case a.Events != nil:
-		return d.events(a, id+"_events", promised)
+		return d.events(a.Response, id+"_events", promised)
 	case a.Stream != "":
 		return d.stream(a, promised)
 	case promised != "":
@@ -119,16 +118,16 @@ func (d *document) success(r *config.Route, id string) (*response, error) {
 }
 
 // promise defines the schema of the answer and returns its name; an empty one where there is none.
-func (d *document) promise(schema jsontext.Value, name string) (string, error) {
-	if len(schema) == 0 {
+func (d *document) promise(satisfies *schema.Schema, name string) (string, error) {
+	if satisfies == nil {
 		return "", nil
 	}
-	return name, d.define(name, schema, false)
+	return name, d.define(name, satisfies, false)
 }
 
 // define adds a schema of the config to the components; filled says whether the route fills in its defaults.
-func (d *document) define(name string, schema jsontext.Value, filled bool) error {
-	embedded, _, err := embedSchema(schema, schemaPointer(name), filled)
+func (d *document) define(name string, s *schema.Schema, filled bool) error {
+	embedded, _, err := embedSchema(s, schemaPointer(name), filled)
 	if err != nil {
 		return err
 	}

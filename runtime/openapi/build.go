@@ -11,6 +11,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/program"
 )
 
 // Version is the release of the OpenAPI Specification that documents follow.
@@ -54,10 +55,11 @@ type components struct {
 // pathItem has the operations of a path by their method, in lower case.
 type pathItem = members[jsontext.Value]
 
-// Build describes what a gateway with this config serves, as a JSON document of OpenAPI 3.1: equal configs give equal
+// Build describes what a gateway with this program serves, as a JSON document of OpenAPI 3.1: equal configs give equal
 // bytes. It tells of routes and their bodies, never of what is behind them: upstreams, prompts and secrets. The
-// document's version is the config's revision. c must be valid.
-func Build(c *config.Config) ([]byte, error) {
+// document's version is the config's revision.
+func Build(p *program.Program) ([]byte, error) {
+	c := p.Config
 	encoded, err := config.Encode(c)
 	if err != nil {
 		return nil, fmt.Errorf("revision of the document: %w", err)
@@ -72,7 +74,7 @@ func Build(c *config.Config) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if err := d.addRoutes(c.Routes); err != nil {
+	if err := d.addRoutes(p.Routes); err != nil {
 		return nil, err
 	}
 	if err := d.addModels(c.Models); err != nil {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/schema"
 )
 
 var update = flag.Bool("update", false, "write testdata/document.json anew")
@@ -155,10 +157,55 @@ func route(method, path, summary, schema string, response *config.Response) conf
 	return r
 }
 
+// programOf compiles what a document is made of: these configs say more than is valid, to see that it is not told.
+func programOf(t *testing.T, c *config.Config) *program.Program {
+	t.Helper()
+	p := &program.Program{Config: c}
+	for i := range c.Routes {
+		from := &c.Routes[i]
+		r := &program.Route{Route: from, Response: &program.Response{Response: from.Response}}
+		r.Response.Satisfies = compiled(t, from.Response.Schema)
+		if from.Request != nil {
+			r.Body = compiled(t, from.Request.Schema)
+			for j := range from.Request.Parameters {
+				r.Parameters = append(r.Parameters, parameterOf(t, &from.Request.Parameters[j]))
+			}
+		}
+		p.Routes = append(p.Routes, r)
+	}
+	return p
+}
+
+func parameterOf(t *testing.T, p *config.Parameter) *program.Parameter {
+	t.Helper()
+	raw := []byte(p.Schema)
+	if raw == nil {
+		raw = []byte(`{"type":"string"}`)
+	}
+	text, err := schema.CompileParameter(raw, schema.Place(strings.ToLower(p.In)), p.Name, p.Required)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &program.Parameter{Parameter: p, Text: text}
+}
+
+// compiled is nil for no schema.
+func compiled(t *testing.T, raw jsontext.Value) *schema.Schema {
+	t.Helper()
+	if len(raw) == 0 {
+		return nil
+	}
+	s, err := schema.Compile(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // Of no document that a test builds does a reference lead nowhere.
 func build(t *testing.T, c *config.Config) []byte {
 	t.Helper()
-	encoded, err := Build(c)
+	encoded, err := Build(programOf(t, c))
 	if err != nil {
 		t.Fatal(err)
 	}

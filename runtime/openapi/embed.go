@@ -34,18 +34,9 @@ type embedding struct {
 // $anchor; so each reference becomes a pointer from the document's root, which every tool understands. Everything
 // else, the order of members included, stays as it is. Only a dynamic reference that leads to different places,
 // depending on the way to it, has no such pointer: it is left out, and the document demands less than the route there.
-// schema must be one that schema.Compile accepts.
-func embedSchema(raw jsontext.Value, at jsontext.Pointer, filled bool) (embedded jsontext.Value, refers bool, err error) {
-	outline, err := schema.NewOutline(raw)
-	if err != nil {
-		return nil, false, fmt.Errorf("schema: %w", err)
-	}
-	compiled, err := schema.Compile(raw)
-	if err != nil {
-		return nil, false, fmt.Errorf("schema: %w", err)
-	}
-	e := &embedding{at: at, outline: outline, compiled: compiled, filled: filled}
-	embedded, err = e.rewrite(raw, "")
+func embedSchema(s *schema.Schema, at jsontext.Pointer, filled bool) (embedded jsontext.Value, refers bool, err error) {
+	e := &embedding{at: at, outline: s.Outline(), compiled: s, filled: filled}
+	embedded, err = e.rewrite(s.JSON(), "")
 	return embedded, e.refers, err
 }
 
@@ -85,26 +76,11 @@ func (e *embedding) rewrite(raw jsontext.Value, here jsontext.Pointer) (jsontext
 // required makes the list of required members what it is to the route: without those that a default is filled in for, and
 // with the one that tells the forms of a union apart.
 func (e *embedding) required(o object, here jsontext.Pointer) (object, error) {
-	var names []string
-	list, ok := o.find("required")
-	if ok {
-		if err := json.Unmarshal(*list, &names); err != nil {
-			return nil, fmt.Errorf("read required: %w", err)
-		}
-	}
-	before := len(names)
-	if union := e.compiled.Tagged(string(here)); union != nil && !union.Implied && !slices.Contains(names, union.Property) {
-		names = append(names, union.Property)
-	}
-	changed := len(names) > before
-	if e.filled {
-		never := e.compiled.Filled(string(here))
-		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(never, name) })
-		changed = changed || len(names) < before
-	}
+	names, changed := e.compiled.Demanded(string(here), e.filled)
 	if !changed {
 		return o, nil
 	}
+	list, ok := o.find("required")
 	encoded, err := encode(names)
 	switch {
 	case err != nil:
@@ -195,12 +171,12 @@ func (e *embedding) discriminator(v jsontext.Value, here jsontext.Pointer) (json
 	if err != nil {
 		return nil, err
 	}
-	union := e.compiled.Tagged(string(here))
+	tagged := e.compiled.Tagged(string(here))
 	var moved object
 	for _, m := range mapping.object {
 		target, ok := e.mapped(m.value, here)
-		if !ok && union != nil {
-			target, ok = union.Branches[m.name]
+		if !ok {
+			target, ok = tagged[m.name]
 		}
 		if !ok {
 			continue

@@ -276,7 +276,7 @@ func TestEmbed(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, _, err := embedSchema(jsontext.Value(tc.schema), "/components/schemas/s", true)
+			got, _, err := embedSchema(compiled(t, jsontext.Value(tc.schema)), "/components/schemas/s", true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -368,7 +368,7 @@ func TestDiscriminatorMappingMoves(t *testing.T) {
 		"of nothing":       {`{"a":"#/$defs/A","c":"#/$defs/C","d":{},"e":7}`, `{"a":"#/components/schemas/s/$defs/A"}`},
 	} {
 		schema := `{"type":"object",` + forms + `"discriminator":{"propertyName":"kind","mapping":` + tc.mapping + `},` + defs + `}`
-		got, _, err := embedSchema(jsontext.Value(schema), at, true)
+		got, _, err := embedSchema(compiled(t, jsontext.Value(schema)), at, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -383,7 +383,7 @@ func TestDiscriminatorMappingMoves(t *testing.T) {
 		`{"discriminator":{"propertyName":"$id"}}`,
 		`{"properties":{"discriminator":{"mapping":{"a":"#/$defs/A"}}},"$defs":{"A":{}}}`,
 	} {
-		if got, _, err := embedSchema(jsontext.Value(same), at, true); err != nil || string(got) != same {
+		if got, _, err := embedSchema(compiled(t, jsontext.Value(same)), at, true); err != nil || string(got) != same {
 			t.Errorf("%s became %s (%v)", same, got, err)
 		}
 	}

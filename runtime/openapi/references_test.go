@@ -162,7 +162,7 @@ func TestDataIsDataToEveryWalk(t *testing.T) {
 			if _, violations, _ := compiled.Check(t.Context(), []byte(`{}`)); violations != nil {
 				t.Errorf("refuses {}: %v", violations)
 			}
-			if _, err := expr.FromSchema(text, compiled); err != nil {
+			if _, err := expr.NewEnv(expr.Vars{"body": expr.FromSchema(compiled)}); err != nil {
 				t.Error(err)
 			}
 			budget, timeout := config.Budget{MaxCalls: 1, MaxBytes: 1}, config.Duration(1e9)

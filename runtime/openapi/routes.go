@@ -9,9 +9,10 @@ import (
 	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 )
 
-func (d *document) addRoutes(routes []config.Route) error {
+func (d *document) addRoutes(routes []*program.Route) error {
 	if len(routes) == 0 {
 		return nil
 	}
@@ -24,9 +25,9 @@ func (d *document) addRoutes(routes []config.Route) error {
 		}
 	}
 	ids := map[string]bool{}
-	for i := range routes {
-		if err := d.addRoute(&routes[i], ids); err != nil {
-			return fmt.Errorf("routes[%d] (%s %s): %w", i, routes[i].Method, routes[i].Path, err)
+	for i, r := range routes {
+		if err := d.addRoute(r, ids); err != nil {
+			return fmt.Errorf("routes[%d] (%s %s): %w", i, r.Method, r.Path, err)
 		}
 	}
 	return nil
@@ -44,12 +45,12 @@ func formOf(f failure) any {
 	return sentence
 }
 
-func (d *document) addRoute(r *config.Route, ids map[string]bool) error {
-	id := operationID(r, ids)
+func (d *document) addRoute(r *program.Route, ids map[string]bool) error {
+	id := operationID(r.Route, ids)
 	ids[id] = true
 	o := operation{OperationID: id, Summary: r.Summary}
 	var err error
-	if o.Parameters, err = d.parameters(r.Request, id); err != nil {
+	if o.Parameters, err = d.parameters(r, id); err != nil {
 		return err
 	}
 	if o.RequestBody, err = d.requestBody(r, id); err != nil {
@@ -90,10 +91,10 @@ func isParameter(segment string) bool {
 
 // requestBody describes what the route reads: what its schema says, else any JSON where its method has a body by
 // custom (RFC 9110, section 9.3).
-func (d *document) requestBody(r *config.Route, id string) (*requestBody, error) {
-	if r.Request != nil && len(r.Request.Schema) > 0 {
+func (d *document) requestBody(r *program.Route, id string) (*requestBody, error) {
+	if r.Body != nil {
 		name := id + "_request"
-		return &requestBody{Required: true, Content: content(jsonType, schemaRef(name))}, d.define(name, r.Request.Schema, true)
+		return &requestBody{Required: true, Content: content(jsonType, schemaRef(name))}, d.define(name, r.Body, true)
 	}
 	if slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch}, r.Method) {
 		return &requestBody{Content: content(jsonType, anyJSON)}, nil

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/format"
 )
 
@@ -51,23 +52,17 @@ type eventsSchema struct {
 }
 
 // stream describes an answer of one text, which is the schema's where one is promised.
-func (d *document) stream(r *config.Response, promised string) (*response, error) {
+func (d *document) stream(r *program.Response, promised string) (*response, error) {
 	description := "The answer, as it arrives."
 	if promised != "" {
-		description += " All of its text together is " + ofSchema(r.Schema, promised) + "."
+		kind := "JSON"
+		if r.Satisfies.IsText() {
+			kind = "a string"
+		}
+		description += " All of its text together is " + kind + " of the schema " + promised + "."
 	}
 	name, err := d.useStream(r.Format)
 	return &response{Description: description, Content: content(eventsType, schemaRef(name))}, err
-}
-
-// ofSchema says what a text is: JSON, unless the schema is one of strings.
-func ofSchema(schema jsontext.Value, name string) string {
-	if o, ok, err := parse(schema); ok && err == nil {
-		if t, _ := o.text("type"); t == "string" {
-			return "a string of the schema " + name
-		}
-	}
-	return "JSON of the schema " + name
 }
 
 // events describes an answer of named events, with a schema of its own: the names are the route's.

@@ -18,11 +18,13 @@ const base = "schema://route/"
 
 const draft = "https://json-schema.org/draft/2020-12/schema"
 
+var schemaLimits = limits{depth: MaxSchemaDepth, nodes: MaxSchemaNodes, keys: MaxSchemaNodes}
+
 func parse(raw []byte) (*Outline, error) {
 	if len(raw) > MaxSchemaBytes {
 		return nil, &Error{Reason: fmt.Sprintf("is %d bytes long, at most %d are allowed", len(raw), MaxSchemaBytes)}
 	}
-	doc, f := decode(nil, raw, limits{depth: MaxSchemaDepth, nodes: MaxSchemaNodes, keys: MaxSchemaNodes})
+	doc, f := decode(nil, raw, schemaLimits)
 	if f != nil {
 		return nil, &Error{Pointer: f.pointer, Reason: fmt.Sprintf("not acceptable JSON at byte %d: %s", f.offset, f.reason)}
 	}

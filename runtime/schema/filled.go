@@ -10,26 +10,6 @@ import (
 
 // What of a value is never absent has one answer: that of the fillers. Templates, documents and parameters ask here for it.
 
-// HasDefault says whether the schema at a pointer has a default, its own or that of what it refers to.
-func (s *Schema) HasDefault(pointer string) bool {
-	at := s.at(pointer)
-	return at != nil && hasDefault(at)
-}
-
-// Fills says whether defaults are filled in under a branch of an anyOf or oneOf at a pointer, in every value that
-// satisfies it.
-func (s *Schema) Fills(pointer, keyword string, branch int) bool {
-	at := s.at(pointer)
-	if at == nil {
-		return false
-	}
-	branches := at.AnyOf
-	if keyword == "oneOf" {
-		branches = at.OneOf
-	}
-	return branch < len(branches) && s.choices[at].surely(branches[branch])
-}
-
 // places are the schemas of the document by their pointers.
 func (g *graph) places() map[string]*jsonschema.Schema {
 	all := make(map[string]*jsonschema.Schema, len(g.nodes))
@@ -68,25 +48,43 @@ func requires(s *jsonschema.Schema, property string, seen map[*jsonschema.Schema
 	return slices.ContainsFunc(same(s), func(also *jsonschema.Schema) bool { return requires(also, property, seen) })
 }
 
-// Filled lists, of the names that the schema at a pointer requires, those that a value has in any case once its defaults
-// have been filled in, wherever the schema applies.
-func (s *Schema) Filled(pointer string) []string {
+// Demanded lists the names that a value at a pointer has to have if it is sent by somebody who knows of no tags, and if filled,
+// of no defaults: `required` without what a default is filled in for wherever the schema applies, and with the property that
+// tells the branches of a union apart, unless each branch requires it. changed says whether that is another list.
+func (s *Schema) Demanded(pointer string, filled bool) (names []string, changed bool) {
 	at := s.at(pointer)
 	if at == nil {
-		return nil
+		return nil, false
 	}
+	names = slices.Clone(s.required(at))
+	if u := s.origins.at(at.Location).union; u != nil && u.added && !u.implied() {
+		names, changed = append(names, u.property), true
+	}
+	if filled {
+		before := len(names)
+		names = slices.DeleteFunc(names, func(name string) bool { return s.isFilled(at, name) })
+		changed = changed || len(names) < before
+	}
+	return names, changed
+}
+
+// required is what the keyword lists: unions may have added a name.
+func (s *Schema) required(at *jsonschema.Schema) []string {
+	if from := s.origins[at.Location]; from != nil && from.union != nil && from.union.added {
+		return at.Required[:len(at.Required)-1]
+	}
+	return at.Required
+}
+
+// isFilled says whether a value has a name that a schema requires in any case once its defaults have been filled in, wherever
+// the schema applies.
+func (s *Schema) isFilled(at *jsonschema.Schema, name string) bool {
 	s.presences.Do(func() {
 		s.present = map[presence]map[string]bool{}
 		s.visit(s.compiled, nil, true)
 	})
-	var names []string
-	for _, name := range at.Required {
-		filled, unfilled := s.present[presence{at, true}], s.present[presence{at, false}]
-		if (filled == nil || filled[name]) && (unfilled == nil || unfilled[name]) && (filled != nil || unfilled != nil) {
-			names = append(names, name)
-		}
-	}
-	return names
+	filled, unfilled := s.present[presence{at, true}], s.present[presence{at, false}]
+	return (filled == nil || filled[name]) && (unfilled == nil || unfilled[name]) && (filled != nil || unfilled != nil)
 }
 
 // presence is a schema where defaults are filled in, or are not.

@@ -1,8 +1,6 @@
 package schema
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -27,13 +25,10 @@ type site struct {
 	base   *url.URL // what its references are relative to (RFC 3986, section 5.1)
 }
 
-// NewOutline reads a schema that Compile accepts. It fails on what is not JSON.
-func NewOutline(raw []byte) (*Outline, error) {
-	var root any
-	if err := json.Unmarshal(raw, &root); err != nil {
-		return nil, fmt.Errorf("read schema: %w", err)
-	}
-	return outline(root), nil
+// Outline reads the schema's text again: it takes memory that only those need who rewrite the text.
+func (s *Schema) Outline() *Outline {
+	doc, _ := decode(nil, s.raw, schemaLimits) // it could be read when it was compiled
+	return outline(doc.value)
 }
 
 func outline(root any) *Outline {

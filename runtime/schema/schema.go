@@ -38,6 +38,7 @@ const (
 
 // Schema is a compiled schema. It is immutable and may be used from many goroutines at once.
 type Schema struct {
+	raw      []byte
 	compiled *jsonschema.Schema
 	root     *rule
 	rules    map[*jsonschema.Schema]*rule
@@ -48,16 +49,21 @@ type Schema struct {
 	automata int
 
 	places    map[string]*jsonschema.Schema // by their pointers
+	byName    map[*jsonschema.Schema]bool   // has a $ref that is not a pointer
 	choices   map[*jsonschema.Schema]*choice
 	presences sync.Once // of present, for which not all schemas are asked
 	present   map[presence]map[string]bool
 }
 
+// JSON is the text that the schema was compiled from.
+func (s *Schema) JSON() []byte { return s.raw }
+
 // Automata is how many instructions the automata of all patterns have.
 func (s *Schema) Automata() int { return s.automata }
 
 // Compile reads a schema in JSON Schema 2020-12. Every error is an *Error, which says where in the schema the fault is.
-// Patterns are those of package pattern. A `default` that does not satisfy its own schema is refused.
+// Patterns are those of package pattern. A `default` that does not satisfy its own schema is refused. The schema keeps raw, which
+// must not change any more.
 func Compile(raw []byte, options ...Option) (*Schema, error) {
 	set := settingsOf(options)
 	doc, err := parse(raw)
@@ -87,9 +93,10 @@ func Compile(raw []byte, options ...Option) (*Schema, error) {
 	if err := checkDefaults(graph, rules, fillers); err != nil {
 		return nil, err
 	}
+	places := graph.places()
 	return &Schema{
-		compiled: compiled, root: rules[compiled], rules: rules, fill: fillers[compiled], origins: graph.origins(unions),
-		echo: set.echo, sets: set.sets, automata: all.size, places: graph.places(), choices: choices,
+		raw: raw, compiled: compiled, root: rules[compiled], rules: rules, fill: fillers[compiled], origins: graph.origins(unions),
+		echo: set.echo, sets: set.sets, automata: all.size, places: places, byName: byName(doc, places), choices: choices,
 	}, nil
 }
 

@@ -18,6 +18,7 @@ type union struct {
 	branches []*jsonschema.Schema
 	tags     []tag // in the order of the branches, and of the values that each lists
 	required bool  // the property
+	added    bool  // the property to those that the schema requires, as its last one
 }
 
 // tag is a value of the property, and the one branch that has it.
@@ -53,8 +54,9 @@ func (g *graph) unions(doc *Outline) map[*jsonschema.Schema]*union {
 		if tags == nil {
 			continue
 		}
-		all[s] = &union{d.property, branches, tags, true}
-		if !slices.Contains(s.Required, d.property) {
+		added := !slices.Contains(s.Required, d.property)
+		all[s] = &union{d.property, branches, tags, true, added}
+		if added {
 			s.Required = append(slices.Clone(s.Required), d.property)
 		}
 	}
@@ -232,32 +234,33 @@ func tagValue(v any) (any, bool) {
 	return nil, false
 }
 
-// Tagged is what a document may say of a union whose discriminator tells the branches apart.
-type Tagged struct {
-	Property string            // which every value has to have
-	Implied  bool              // by every branch, that the property is required
-	Branches map[string]string // their pointers, by the names that a mapping may have for them
-}
-
-// Tagged gives that of the union at a pointer; nil if there is none.
-func (s *Schema) Tagged(pointer string) *Tagged {
+// Tagged gives the pointers of the branches of the union at a pointer whose discriminator tells them apart, by the names that
+// a mapping may have for them; none if there is no such union.
+func (s *Schema) Tagged(pointer string) map[string]string {
+	out := map[string]string{}
 	at := s.at(pointer)
-	if at == nil || s.origins.at(at.Location).union == nil {
-		return nil
+	if at == nil {
+		return out
 	}
 	u := s.origins.at(at.Location).union
-	out := &Tagged{Property: u.property, Implied: true, Branches: make(map[string]string, len(u.tags))}
-	for _, branch := range u.branches {
-		out.Implied = out.Implied && requires(branch, u.property, map[*jsonschema.Schema]bool{})
+	if u == nil {
+		return out
 	}
 	for _, t := range u.tags {
 		branch := u.branches[t.branch]
 		if branch.Ref != nil {
 			branch = branch.Ref
 		}
-		out.Branches[fmt.Sprint(t.value)] = pointerOf(branch.Location)
+		out[fmt.Sprint(t.value)] = pointerOf(branch.Location)
 	}
 	return out
+}
+
+// implied says whether each branch requires the property that tells.
+func (u *union) implied() bool {
+	return !slices.ContainsFunc(u.branches, func(branch *jsonschema.Schema) bool {
+		return !requires(branch, u.property, map[*jsonschema.Schema]bool{})
+	})
 }
 
 // find gives the branch that a value of the property names.
@@ -306,7 +309,7 @@ func (l listings) apart(s *jsonschema.Schema, branches []*jsonschema.Schema) *un
 		if tags != nil {
 			required := slices.Contains(s.Required, name) ||
 				!slices.ContainsFunc(branches, func(branch *jsonschema.Schema) bool { return optional(branch, name) })
-			return &union{name, branches, tags, required}
+			return &union{name, branches, tags, required, false}
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/openapi"
 )
 
@@ -32,7 +33,11 @@ func TestDocumentsHaveNoDeadReferences(t *testing.T) {
 	}
 	for page, found := range texts {
 		for _, text := range found {
-			document, err := openapi.Build(contract(t, page, text))
+			compiled, errs := program.Compile(contract(t, page, text))
+			if len(errs) > 0 {
+				continue // contract has said so
+			}
+			document, err := openapi.Build(compiled)
 			if err != nil {
 				t.Errorf("%s: %v", page, err)
 				continue

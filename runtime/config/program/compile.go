@@ -118,11 +118,7 @@ func (v *validator) schema(path string, raw jsontext.Value, options ...schema.Op
 		return nil, expr.Dyn
 	}
 	v.automata += compiled.Automata()
-	t, err := expr.FromSchema(raw, compiled)
-	if err != nil {
-		v.addf(path, "%v", err)
-	}
-	return compiled, t
+	return compiled, expr.FromSchema(compiled)
 }
 
 // affords says whether another schema may be compiled: tenants' patterns cost the operator memory and time, too.

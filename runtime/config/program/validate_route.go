@@ -122,11 +122,8 @@ func (v *validator) parameter(path string, p *config.Parameter, options []schema
 		return nil, expr.Dyn
 	}
 	v.automata += compiled.Automata()
-	t, err := expr.FromSchema(raw, nil) // no text is an object, whose properties could have defaults
-	if err != nil {
-		v.addf(path+".schema", "%v", err)
-	}
-	if p.In == config.InPath || p.Required || compiled.HasDefault() {
+	t := expr.FromSchema(compiled.Schema())
+	if compiled.IsRequired() || compiled.HasDefault() {
 		return compiled, t
 	}
 	return compiled, expr.Optional(t)
