@@ -80,7 +80,32 @@ type OpenAIUpstream struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Model string `json:"model,omitempty"`
+
+	// apis are the APIs that the upstream has, from 1 to 4: ChatCompletions, Completions, Embeddings and Responses. The gateway asks
+	// it at no other. Default: all but Responses.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	APIs []OpenAIAPI `json:"apis,omitempty"`
 }
+
+// One of the APIs that servers of OpenAI's protocol have.
+//
+// +kubebuilder:validation:Enum=ChatCompletions;Completions;Embeddings;Responses
+type OpenAIAPI string
+
+// The APIs of an upstream.
+const (
+	// APIChatCompletions is POST /chat/completions.
+	APIChatCompletions OpenAIAPI = "ChatCompletions"
+	// APICompletions is POST /completions, which completes a text.
+	APICompletions OpenAIAPI = "Completions"
+	// APIEmbeddings is POST /embeddings.
+	APIEmbeddings OpenAIAPI = "Embeddings"
+	// APIResponses is POST /responses.
+	APIResponses OpenAIAPI = "Responses"
+)
 
 // HTTPUpstream has no members.
 type HTTPUpstream struct{}

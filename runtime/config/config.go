@@ -8,7 +8,10 @@
 // gateway says back, program compiles the document, and bounds is the worst case of a route.
 package config
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Version is the contract that this build reads and writes. A document of another version is refused.
 const Version = "v1"
@@ -78,6 +81,30 @@ func (u *Upstream) Protocol() (name, model string) {
 type OpenAI struct {
 	// Model is the upstream's own name for the model.
 	Model string `json:"model"`
+	// APIs are those that the upstream has; none stands for DefaultAPIs.
+	APIs []string `json:"apis,omitempty"`
+}
+
+// The APIs of the OpenAI protocol that an upstream may have.
+const (
+	APIChatCompletions = "ChatCompletions"
+	APICompletions     = "Completions"
+	APIEmbeddings      = "Embeddings"
+	APIResponses       = "Responses"
+)
+
+// APIs are all of them.
+var APIs = []string{APIChatCompletions, APICompletions, APIEmbeddings, APIResponses}
+
+// DefaultAPIs are those that nearly every server of the protocol has.
+var DefaultAPIs = []string{APIChatCompletions, APICompletions, APIEmbeddings}
+
+// Has says whether the upstream has an API.
+func (o *OpenAI) Has(api string) bool {
+	if len(o.APIs) == 0 {
+		return slices.Contains(DefaultAPIs, api)
+	}
+	return slices.Contains(o.APIs, api)
 }
 
 // HTTP says that an upstream is a plain HTTP service, which http steps call.

@@ -11,10 +11,10 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// asking is one client's request, as it is put to the upstreams of its model. Where one of them speaks the client's dialect,
+// asking is one client's request, as it is put to the upstreams of its model. Where one of them has the client's endpoint,
 // bytes pass both ways as they are, but for the model's name.
 type asking struct {
-	*completions
+	*endpoint
 
 	request llm.ClientRequest
 	model   *Model
@@ -36,21 +36,31 @@ func (a *asking) whole(u *upstream.Upstream) (*upstream.Question, error) {
 		return nil, err
 	}
 	q.Read = func(f *upstream.Fetched) error {
-		a.reply, err = a.read(u.Dialect, f.Body)
+		a.reply, err = a.read(u, f.Body)
 		return err
 	}
 	return q, nil
 }
 
-func (a *asking) read(d llm.Dialect, body []byte) ([]byte, error) {
-	if d == a.Front {
-		return a.Front.Rename(body, a.model.Name) //nolint:wrapcheck // it says what is wrong with the answer
+func (a *asking) read(u *upstream.Upstream, body []byte) ([]byte, error) {
+	to, translated := a.translated(u)
+	if !translated {
+		return a.Rename(body, a.model.Name) //nolint:wrapcheck // it says what is wrong with the answer
 	}
-	done, err := d.ReadCompletion(body)
+	done, err := u.Dialect.ReadCompletion(body)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // likewise
 	}
-	return a.Front.WriteCompletion(done, a.model.Name, time.Now()), nil
+	return to.WriteCompletion(done, a.model.Name, time.Now()), nil
+}
+
+// translated is the client's endpoint for an upstream that does not have it; false for one to which bytes pass.
+func (a *asking) translated(u *upstream.Upstream) (llm.Translated, bool) {
+	if u.Passes(a.Endpoint) {
+		return nil, false
+	}
+	to, can := a.Endpoint.(llm.Translated)
+	return to, can
 }
 
 // stream asks for a stream.
@@ -59,19 +69,23 @@ func (a *asking) stream(u *upstream.Upstream) (*upstream.Question, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.Dialect == a.Front {
-		q.Tap = llm.NewTap(u.Dialect, llm.TapOptions{Alias: a.model.Name})
+	to, translated := a.translated(u)
+	if !translated {
+		q.Tap = llm.NewTap(a.Endpoint, llm.TapOptions{Alias: a.model.Name})
 		return q, nil
 	}
-	writer := a.Front.NewStream(a.model.Name, time.Now())
+	writer := to.NewStream(a.model.Name, time.Now())
 	q.Tap = llm.NewTap(u.Dialect, llm.TapOptions{Writer: writer, Rest: writer.Rest})
 	return q, nil
 }
 
 // question is the request in the words of an upstream. Only what was sent in the client's own words is explained in them.
 func (a *asking) question(u *upstream.Upstream) (*upstream.Question, error) {
-	if u.Dialect == a.Front {
-		return &upstream.Question{Path: a.Front.ChatPath(), Body: a.request.WithModel(u.Model), Explain: a.said}, nil
+	if u.Passes(a.Endpoint) {
+		return &upstream.Question{Path: a.Path(), Body: a.request.WithModel(u.Model), Explain: a.said}, nil
+	}
+	if _, can := a.translated(u); !can {
+		return nil, unasked("The model is served by an upstream that does not have this endpoint.", "")
 	}
 	chat, wrong := a.request.Chat()
 	if wrong != nil {

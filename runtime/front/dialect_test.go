@@ -93,8 +93,9 @@ func ask(t *testing.T, client *models, front llm.Front, body string, hosts ...st
 	for _, host := range hosts {
 		speaks, _, _ := strings.Cut(host, ".")
 		m.Upstreams = append(m.Upstreams, upstream.New(upstream.Options{
-			Name: host, Model: "real", Dialect: tongues[speaks].front, Endpoints: []*upstream.Endpoint{{URL: "http://" + host}},
-			Timeouts: upstream.Timeouts{FirstToken: time.Minute, Idle: time.Minute, Total: time.Minute},
+			Name: host, Model: "real", Dialect: tongues[speaks].front, Passes: tongues[speaks].front.Endpoints(),
+			Endpoints: []*upstream.Endpoint{{URL: "http://" + host}},
+			Timeouts:  upstream.Timeouts{FirstToken: time.Minute, Idle: time.Minute, Total: time.Minute},
 		}))
 	}
 	e := &Endpoints{
@@ -102,7 +103,7 @@ func ask(t *testing.T, client *models, front llm.Front, body string, hosts ...st
 		Secrets: func() []string { return nil }, Models: []Model{m},
 	}
 	routes, err := e.Routes()
-	if err != nil || routes[0].Path != "/x"+front.ChatPath() {
+	if err != nil || routes[0].Path != "/x"+front.Path() {
 		t.Fatal(routes, err)
 	}
 	head := relay.Head{Method: http.MethodPost, Header: http.Header{"Content-Type": {"application/json"}}}
@@ -194,7 +195,7 @@ func heardBy(t *testing.T, c *upstream.Call, speaks string) {
 		t.Fatalf("%v in %s", wrong, c.Body)
 	}
 	chat, wrong := r.Chat()
-	if model, _ := r.Wants(); wrong != nil || model != "real" || !strings.HasSuffix(c.URL, tongues[speaks].front.ChatPath()) {
+	if model, _ := r.Wants(); wrong != nil || model != "real" || !strings.HasSuffix(c.URL, tongues[speaks].front.Path()) {
 		t.Fatalf("%v, %s %s", wrong, c.URL, c.Body)
 	}
 	if len(chat.Messages) != 1 || chat.MaxTokens != 9 || *chat.Temperature != 0.5 || len(chat.Tools) != 1 || chat.Tools[0].Name != "find" {

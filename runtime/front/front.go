@@ -38,35 +38,35 @@ type Model struct {
 // Routes are those of the endpoints.
 func (e *Endpoints) Routes() ([]*exchange.Route, error) {
 	models := make(map[string]*Model, len(e.Models))
-	names := make([]string, len(e.Models))
 	for i := range e.Models {
-		m := &e.Models[i]
-		models[m.Name], names[i] = m, m.Name
+		models[e.Models[i].Name] = &e.Models[i]
 	}
-	list, err := e.Front.WriteModels(names)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what cannot be written
+	var routes []*exchange.Route
+	for _, at := range e.Front.Endpoints() {
+		asked := &endpoint{Endpoints: e, Endpoint: at, models: models}
+		routes = append(routes, e.route(http.MethodPost, at.Path(), asked.decide))
 	}
-	chat := &completions{Endpoints: e, models: models}
-	format := e.Front.Errors()
-	return []*exchange.Route{
-		{Method: http.MethodPost, Path: e.Prefix + e.Front.ChatPath(), Format: format, Decide: chat.decide},
-		{Method: http.MethodGet, Path: e.Prefix + e.Front.ModelsPath(), Format: format, Decide: exchange.Always(relay.JSON(list))},
-	}, nil
+	described, err := e.listed()
+	return append(routes, described...), err
 }
 
-// completions serves the endpoint of completions.
-type completions struct {
+func (e *Endpoints) route(method, path string, decide func(context.Context, *relay.Request) relay.Verdict) *exchange.Route {
+	return &exchange.Route{Method: method, Path: e.Prefix + path, Format: e.Front.Errors(), Decide: decide}
+}
+
+// endpoint serves one of them.
+type endpoint struct {
 	*Endpoints
+	llm.Endpoint
 
 	models map[string]*Model
 }
 
-func (c *completions) decide(_ context.Context, req *relay.Request) relay.Verdict {
+func (c *endpoint) decide(_ context.Context, req *relay.Request) relay.Verdict {
 	if !req.IsJSON() {
 		return c.refused(problem.WrongMediaType("application/json"))
 	}
-	request, wrong := c.Front.ReadRequest(req.Body)
+	request, wrong := c.ReadRequest(req.Body)
 	if wrong != nil {
 		return c.refused(wrong)
 	}
@@ -75,7 +75,7 @@ func (c *completions) decide(_ context.Context, req *relay.Request) relay.Verdic
 	if !ok {
 		return c.refused(problem.NoModel(name))
 	}
-	a := &asking{completions: c, request: request, model: m}
+	a := &asking{endpoint: c, request: request, model: m}
 	plan := &upstream.Plan{Upstreams: m.Upstreams, Memory: req.Memory, Ask: a.whole}
 	if !streamed {
 		return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { return a.answer(ctx, plan) }}
@@ -84,23 +84,23 @@ func (c *completions) decide(_ context.Context, req *relay.Request) relay.Verdic
 	return relay.Verdict{Stream: c.stream(plan, m)}
 }
 
-func (c *completions) refused(e *problem.Error) relay.Verdict {
+func (c *endpoint) refused(e *problem.Error) relay.Verdict {
 	return relay.Verdict{Reply: relay.Problem(c.Front.Errors(), e)}
 }
 
-func (c *completions) stream(plan *upstream.Plan, m *Model) *relay.Stream {
+func (c *endpoint) stream(plan *upstream.Plan, m *Model) *relay.Stream {
 	return &relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
 			return upstream.Stream(ctx, c.Client, plan.Attempts(), out, c.Observe)
 		},
 		Refuse:      c.refuse,
-		Abort:       func(err error) []byte { return c.Front.AppendError(nil, upstream.Problem(err)) },
+		Abort:       func(err error) []byte { return c.AppendError(nil, upstream.Problem(err)) },
 		Timeout:     m.untilContent(),
 		MaxDuration: c.MaxStreamDuration,
 	}
 }
 
-func (c *completions) refuse(err error) *relay.Reply {
+func (c *endpoint) refuse(err error) *relay.Reply {
 	return relay.Problem(c.Front.Errors(), upstream.Told(err))
 }
 

@@ -153,7 +153,7 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 			},
 		}
 		name, model := u.Protocol()
-		o.Dialect, o.Model = protocol.Named(name), model
+		o.Dialect, o.Model, o.Passes = protocol.Named(name), model, protocol.Passes(u)
 		for _, e := range u.Endpoints {
 			o.Endpoints = append(o.Endpoints, g.endpoints.Get(upstream.EndpointKey{Upstream: u.Name, URL: e.URL}))
 		}

@@ -20,6 +20,8 @@ import (
 // from one to the other as they are. What it reads, it reads leniently: what it does not understand is not a failure. None of
 // its errors repeats what an upstream said.
 type Dialect interface {
+	Streamer
+
 	// AskChat makes the request for a completion by the upstream's model of that name. The error may be a relay.Failure.
 	AskChat(c *Chat, model string) (*Request, error)
 	// AskEmbeddings does the same for vectors.
@@ -33,8 +35,6 @@ type Dialect interface {
 	ReadCompletion(body []byte) (*Completion, error)
 	// ReadVectors reads an answer to so many texts. An answer that lacks a vector, or has one twice, is an error, too.
 	ReadVectors(body []byte, texts int) (*Vectors, error)
-	// NewReader returns the reader of one stream.
-	NewReader(o ReaderOptions) Reader
 }
 
 // Request is what is asked of an upstream.
@@ -46,29 +46,6 @@ type Request struct {
 	Body   []byte
 }
 
-// Front is a protocol as the gateway's own clients speak it, and as it speaks it to upstreams.
-type Front interface {
-	Dialect
-	StreamFormat
-
-	// ChatPath is where completions are asked for, and ModelsPath where the models are listed.
-	ChatPath() string
-	ModelsPath() string
-	// Errors writes what went wrong before an answer began.
-	Errors() problem.Format
-	// ReadRequest reads what has to be known of every request for a completion, and checks no more than that.
-	ReadRequest(body []byte) (ClientRequest, *problem.Error)
-	// Rename returns a whole answer of an upstream that speaks the dialect, too, under the name that the client knows the
-	// model by; every other byte is the upstream's. The error is ReadCompletion's.
-	Rename(completion []byte, model string) ([]byte, error)
-	// ReadRejection reads what such an upstream found wrong with a request, as far as anything can be read.
-	ReadRejection(body []byte) Rejection
-	// WriteCompletion writes the whole answer of another upstream.
-	WriteCompletion(c *Completion, model string, created time.Time) []byte
-	// WriteModels lists the models.
-	WriteModels(names []string) ([]byte, error)
-}
-
 // StreamFormat is the format of a protocol's streams.
 type StreamFormat interface {
 	// NewStream returns the writer of one stream, by a model of that name.
@@ -78,28 +55,6 @@ type StreamFormat interface {
 	AppendDone(dst []byte, finishReason string, usage jsontext.Value) []byte
 	// AppendError appends what ends a stream that failed, in whatever dialect the rest of it came.
 	AppendError(dst []byte, e *problem.Error) []byte
-}
-
-// ClientRequest is a client's request for a completion.
-type ClientRequest interface {
-	// Wants is the model's name, and whether the answer shall be a stream.
-	Wants() (model string, stream bool)
-	// WithModel is the request for an upstream of the same dialect that has another name for the model; every other byte is
-	// the client's.
-	WithModel(name string) []byte
-	// Chat is the request for an upstream of another dialect. A member that is not a Chat's cannot be put into other words:
-	// it is a problem, for leaving it out would give another answer than was asked for.
-	Chat() (*Chat, *problem.Error)
-}
-
-// Rejection is what an upstream says is wrong with a request.
-type Rejection struct {
-	// Message is empty where nothing could be read.
-	Message string
-	Type    string
-	Param   string
-	// Code is a string, a number or null; nil where the answer has none.
-	Code jsontext.Value
 }
 
 // ReaderOptions say what a reader is for.

@@ -49,8 +49,8 @@ type Tap struct {
 	failure relay.Failure
 }
 
-// NewTap returns the tap of one attempt, whose upstream speaks the dialect.
-func NewTap(d Dialect, o TapOptions) *Tap {
+// NewTap returns the tap of one attempt, whose upstream speaks the dialect, or has the endpoint.
+func NewTap(d Streamer, o TapOptions) *Tap {
 	deep := o.Writer != nil || o.Collector != nil
 	return &Tap{options: o, reader: d.NewReader(ReaderOptions{Deep: deep, Alias: o.Alias})}
 }

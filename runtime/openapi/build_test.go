@@ -364,6 +364,10 @@ func TestOperations(t *testing.T) {
 		{"POST", "/json", "post_json", "", eventsType, "optional", with("200", "422")},
 		{"GET", "/named", "get_named", "", eventsType, "none", with("200")},
 		{"POST", "/v1/chat/completions", "createChatCompletion", "Create a chat completion", eventsType, "required", with("200", "400", "404", "413", "422")},
+		{"POST", "/v1/completions", "createCompletion", "Complete a text", eventsType, "required", with("200", "400", "404", "413", "422")},
+		{"POST", "/v1/embeddings", "createEmbedding", "Create embeddings", jsonType, "required", with("200", "400", "404", "413", "422")},
+		{"POST", "/v1/responses", "createResponse", "Create a response", eventsType, "required", with("200", "400", "404", "413", "422")},
+		{"GET", "/v1/models/{model}", "retrieveModel", "Describe a model", jsonType, "none", []string{"200", "404", "429", "default"}},
 		{"GET", "/v1/models", "listModels", "List the models", jsonType, "none", []string{"200", "429", "default"}},
 	} {
 		t.Run(tc.method+" "+tc.path, func(t *testing.T) {
@@ -497,7 +501,8 @@ func TestOrder(t *testing.T) {
 		got = append(got, m.name)
 	}
 	want := []string{
-		"/answer", "/", "/a-b", "/a_b", "/items/{id}/notes/{note}", "/text", "/json", "/named", "/v1/chat/completions", "/v1/models",
+		"/answer", "/", "/a-b", "/a_b", "/items/{id}/notes/{note}", "/text", "/json", "/named",
+		"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/models", "/v1/models/{model}",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("paths (-want +got):\n%s", diff)

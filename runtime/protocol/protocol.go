@@ -14,11 +14,33 @@ type Protocol struct {
 	Front llm.Front
 	// Prefix is what the endpoints for clients that speak it are below; empty where it has none.
 	Prefix string
+	// Has says whether an upstream that speaks it has one of its endpoints.
+	Has func(u *config.Upstream, e llm.Endpoint) bool
 }
 
 // All are the protocols.
 var All = []Protocol{
-	{Name: config.ProtocolOpenAI, Front: openai.Dialect{}, Prefix: "/v1"},
+	{
+		Name: config.ProtocolOpenAI, Front: openai.Dialect{}, Prefix: "/v1",
+		Has: func(u *config.Upstream, e llm.Endpoint) bool { return u.OpenAI.Has(openai.APIs[e]) },
+	},
+}
+
+// Passes are the endpoints of clients that an upstream has, too; none for one that speaks to no models.
+func Passes(u *config.Upstream) []llm.Endpoint {
+	var passes []llm.Endpoint
+	name, _ := u.Protocol()
+	for _, p := range All {
+		if p.Name != name {
+			continue
+		}
+		for _, e := range p.Front.Endpoints() {
+			if p.Has(u, e) {
+				passes = append(passes, e)
+			}
+		}
+	}
+	return passes
 }
 
 // Named is the dialect of an upstream whose protocol has the name; nil for one that speaks to no models.

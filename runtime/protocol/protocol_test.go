@@ -26,7 +26,7 @@ func TestUpstreamsOfAConfigHaveADialect(t *testing.T) {
 func TestProtocolsAreToldApart(t *testing.T) {
 	seen := map[any]bool{}
 	for _, p := range All {
-		for _, of := range []any{p.Name, llm.Dialect(p.Front), p.Prefix + p.Front.ChatPath(), p.Prefix + p.Front.ModelsPath()} {
+		for _, of := range []any{p.Name, llm.Dialect(p.Front), p.Prefix + p.Front.Path(), p.Prefix + p.Front.ModelsPath()} {
 			if seen[of] {
 				t.Errorf("%v is there twice", of)
 			}

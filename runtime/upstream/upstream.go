@@ -21,6 +21,8 @@ type Upstream struct {
 	Timeouts Timeouts
 	// Dialect is what its models are spoken to in; nil for a service without models.
 	Dialect llm.Dialect
+	// passes are the endpoints of clients that it has, too: bytes pass from one to the other.
+	passes []llm.Endpoint
 	// Auth is how the upstream knows the gateway.
 	Auth           Auth
 	headers, query []Value
@@ -35,7 +37,9 @@ type Timeouts struct{ Connect, FirstToken, Idle, Total time.Duration }
 type Options struct {
 	Name, Model string
 	Dialect     llm.Dialect
-	Timeouts    Timeouts
+	// Passes are the endpoints of clients that the upstream has, too.
+	Passes   []llm.Endpoint
+	Timeouts Timeouts
 	// Endpoints are asked with the fewest open calls first, and while they fail last. At least one.
 	Endpoints []*Endpoint
 	// Auth is how the upstream knows the gateway.
@@ -50,7 +54,7 @@ type Options struct {
 // New returns an upstream.
 func New(o Options) *Upstream {
 	return &Upstream{
-		Name: o.Name, Model: o.Model, Dialect: o.Dialect, Timeouts: o.Timeouts, Auth: o.Auth,
+		Name: o.Name, Model: o.Model, Dialect: o.Dialect, passes: o.Passes, Timeouts: o.Timeouts, Auth: o.Auth,
 		headers: o.Headers, query: o.Query, credentials: o.Credentials, balancer: balancer{endpoints: o.Endpoints},
 	}
 }
@@ -204,6 +208,9 @@ func settled(a *Attempt, f relay.Failure, observe func(upstream string, f relay.
 		observe(a.Upstream, f)
 	}
 }
+
+// Passes says whether the upstream has an endpoint of clients, too, so that bytes pass from one to the other as they are.
+func (u *Upstream) Passes(e llm.Endpoint) bool { return slices.Contains(u.passes, e) }
 
 // Endpoints is how many endpoints the upstream has.
 func (u *Upstream) Endpoints() int { return len(u.balancer.endpoints) }

@@ -208,8 +208,11 @@ func (Dialect) ReadVectors(body []byte, texts int) (*llm.Vectors, error) {
 	return &llm.Vectors{Vectors: a.Spots, Tokens: tokens, Usage: llm.UsageOf(tokens)}, nil
 }
 
-// ChatPath implements llm.Front.
-func (Dialect) ChatPath() string { return ChatPath }
+// Path implements llm.Endpoint.
+func (Dialect) Path() string { return ChatPath }
+
+// Endpoints implements llm.Front.
+func (d Dialect) Endpoints() []llm.Endpoint { return []llm.Endpoint{d} }
 
 // ModelsPath implements llm.Front.
 func (Dialect) ModelsPath() string { return BrainsPath }
@@ -231,7 +234,12 @@ func (Dialect) WriteModels(names []string) ([]byte, error) {
 	return json.Marshal(map[string]any{"brains": names}) //nolint:wrapcheck // a test's
 }
 
-// Rename implements llm.Front.
+// WriteModel implements llm.Front.
+func (Dialect) WriteModel(name string) ([]byte, error) {
+	return json.Marshal(map[string]any{"brain": name}) //nolint:wrapcheck // a test's
+}
+
+// Rename implements llm.Endpoint.
 func (d Dialect) Rename(completion []byte, model string) ([]byte, error) {
 	if _, err := d.ReadCompletion(completion); err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/bounds"
@@ -82,6 +84,20 @@ func (v *validator) protocol(path string, u *config.Upstream) {
 	case u.OpenAI != nil && u.OpenAI.Model == "":
 		v.addf(path+".openAI.model", "is required")
 	}
+	if u.OpenAI != nil {
+		v.apis(path+".openAI.apis", u.OpenAI.APIs)
+	}
+}
+
+func (v *validator) apis(path string, apis []string) {
+	for i, api := range apis {
+		switch {
+		case !slices.Contains(config.APIs, api):
+			v.addf(config.Item(path, i), "%q is not an API, want one of %s", api, strings.Join(config.APIs, ", "))
+		case slices.Contains(apis[:i], api):
+			v.addf(config.Item(path, i), "%q is there twice", api)
+		}
+	}
 }
 
 func (v *validator) endpoint(path, raw string) {
@@ -140,6 +156,14 @@ func (v *validator) modelUpstream(path, name string) {
 		v.addf(path, "there is no upstream %q", name)
 	case u.OpenAI == nil:
 		v.addf(path, "the upstream %q is a plain HTTP service, want one with a model", name)
+	}
+}
+
+// apiUpstream checks the name of an upstream whose model is asked at one of its APIs.
+func (v *validator) apiUpstream(path, name, api string) {
+	v.modelUpstream(path, name)
+	if u := v.upstreams[name]; u != nil && u.OpenAI != nil && !u.OpenAI.Has(api) {
+		v.addf(path, "the upstream %q does not have %s among its openAI.apis", name, api)
 	}
 }
 

@@ -160,7 +160,7 @@ func (v *validator) call(path string, c *config.Call, at *place) typedWork {
 }
 
 func (v *validator) chat(path string, c *config.Chat, at *place) typedWork {
-	v.modelUpstream(path+".upstream", c.Upstream)
+	v.apiUpstream(path+".upstream", c.Upstream, config.APIChatCompletions)
 	compiled := &Chat{Chat: c}
 	compiled.Messages = v.messages(path+".messages", c.Messages, at)
 	compiled.Parameters = v.parameters(path+".parameters", c.Parameters, at, c.Output)
@@ -214,7 +214,7 @@ func (v *validator) messages(path string, messages []config.Message, at *place) 
 }
 
 func (v *validator) embeddings(path string, e *config.Embeddings, at *place) typedWork {
-	v.modelUpstream(path+".upstream", e.Upstream)
+	v.apiUpstream(path+".upstream", e.Upstream, config.APIEmbeddings)
 	if e.Input == "" {
 		v.addf(path+".input", "is required")
 	}
@@ -228,7 +228,7 @@ func (v *validator) embeddings(path string, e *config.Embeddings, at *place) typ
 }
 
 func (v *validator) agent(path string, a *config.Agent, at *place) typedWork {
-	v.modelUpstream(path+".upstream", a.Upstream)
+	v.apiUpstream(path+".upstream", a.Upstream, config.APIChatCompletions)
 	compiled := &Agent{Agent: a}
 	compiled.Messages = v.messages(path+".messages", a.Messages, at)
 	compiled.Parameters = v.parameters(path+".parameters", a.Parameters, at, a.Output)

@@ -57,21 +57,26 @@ func (r *reader) Read(f *wire.Frame) *llm.Delta {
 // Pass implements llm.Reader: it replaces the names of the model where they stand. Data over several lines does not stand in
 // the frame as it reads, so each name is looked up there.
 func (r *reader) Pass(dst []byte, f *wire.Frame) []byte {
-	unchanged := r.alias == nil || !r.edits || len(r.envelope.models) == 0
-	switch {
-	case unchanged && len(dst) == 0 && len(f.Raw) > relay.Retained:
+	if r.alias == nil || !r.edits {
+		return replaced(dst, f, nil, nil)
+	}
+	return replaced(dst, f, r.envelope.models, r.alias)
+}
+
+// replaced appends a frame with what stands at some places in its data replaced. A large one in which nothing is, it returns as
+// it stands.
+func replaced(dst []byte, f *wire.Frame, places []rawjson.Span, by []byte) []byte {
+	if len(places) == 0 && len(dst) == 0 && len(f.Raw) > relay.Retained {
 		return f.Raw
-	case unchanged:
-		return append(dst, f.Raw...)
 	}
 	at := 0
-	for _, model := range r.envelope.models {
-		begin := f.InRaw(model.Start)
-		end := begin + model.End - model.Start
-		if bytes.IndexByte(f.Data[model.Start:model.End], '\n') >= 0 { // it is over several lines, which a text is not
-			end = f.InRaw(model.End-1) + 1
+	for _, place := range places {
+		begin := f.InRaw(place.Start)
+		end := begin + place.End - place.Start
+		if bytes.IndexByte(f.Data[place.Start:place.End], '\n') >= 0 { // it is over several lines, which a text is not
+			end = f.InRaw(place.End-1) + 1
 		}
-		dst = append(append(dst, f.Raw[at:begin]...), r.alias...)
+		dst = append(append(dst, f.Raw[at:begin]...), by...)
 		at = end
 	}
 	return append(dst, f.Raw[at:]...)
@@ -155,9 +160,11 @@ func (r *reader) choices(list []byte) {
 }
 
 func (r *reader) choice(position int, choice []byte) {
-	var given, index, reason rawjson.Span
+	var given, index, reason, text rawjson.Span
 	_ = rawjson.MembersSaid(choice, func(name []byte, value rawjson.Span) {
 		switch string(name) {
+		case "text": // of a completion that is no chat's
+			text = value
 		case "index":
 			index = value
 		case "delta":
@@ -170,6 +177,7 @@ func (r *reader) choice(position int, choice []byte) {
 	if first {
 		r.delta.FinishReason = saidWord(reason.Of(choice))
 	}
+	r.content = r.content || !empty(text.Of(choice))
 	r.members(given.Of(choice), first)
 }
 

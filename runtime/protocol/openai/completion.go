@@ -101,15 +101,12 @@ func asUsage(value []byte) jsontext.Value {
 	return strict(value)
 }
 
-// Rename implements llm.Front. It checks only what a relay has to know, as in a stream: that there is a choice, and that no
+// Rename implements llm.Endpoint. It checks only what a relay has to know, as in a stream: that there is a choice, and that no
 // error is stated.
 func (Dialect) Rename(body []byte, alias string) ([]byte, error) {
 	var e envelope
 	if _, err := e.firstChoice(body); err != nil {
 		return nil, err
 	}
-	if len(e.models) == 0 {
-		return body, nil
-	}
-	return e.edited(make([]byte, 0, len(body)+len(e.models)*len(alias)), body, rawjson.Quote(alias)), nil
+	return e.renamed(body, alias), nil
 }

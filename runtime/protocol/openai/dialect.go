@@ -1,5 +1,5 @@
-// Package openai is the dialect of OpenAI's chat completions protocol, as its servers and those that follow it speak it. It edits
-// what passes by splicing bytes, never by writing it anew.
+// Package openai is OpenAI's protocol, as its servers and those that follow it speak it: the dialect of chat completions, and the
+// endpoints for clients. It edits what passes by splicing bytes, never by writing it anew.
 package openai
 
 import (
@@ -9,25 +9,39 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// Dialect implements llm.Front.
+// Dialect implements llm.Front: as an endpoint it is that of chat completions.
 type Dialect struct{}
 
 var _ llm.Front = Dialect{}
 
-// The endpoints, relative to a base URL.
+// The paths of what has a dialect, relative to a base URL.
 const (
 	chatPath       = "/chat/completions"
 	embeddingsPath = "/embeddings"
 	modelsPath     = "/models"
 )
 
-// ChatPath implements llm.Front.
-func (Dialect) ChatPath() string { return chatPath }
+// APIs are the names by which a config calls the endpoints.
+var APIs = map[llm.Endpoint]string{
+	Dialect{}:     config.APIChatCompletions,
+	Completions{}: config.APICompletions,
+	Embeddings{}:  config.APIEmbeddings,
+	Responses{}:   config.APIResponses,
+}
+
+// Path implements llm.Endpoint.
+func (Dialect) Path() string { return chatPath }
+
+// Endpoints implements llm.Front.
+func (Dialect) Endpoints() []llm.Endpoint {
+	return []llm.Endpoint{Dialect{}, Completions{}, Embeddings{}, Responses{}}
+}
 
 // ModelsPath implements llm.Front.
 func (Dialect) ModelsPath() string { return modelsPath }
@@ -67,16 +81,20 @@ func (Dialect) ReadVectors(body []byte, texts int) (*llm.Vectors, error) {
 	return readVectors(body, texts)
 }
 
-// NewReader implements llm.Dialect.
+// NewReader implements llm.Streamer.
 func (Dialect) NewReader(o llm.ReaderOptions) llm.Reader {
-	r := &reader{deep: o.Deep}
-	if o.Alias != "" {
-		r.alias = rawjson.Quote(o.Alias)
-	}
-	return r
+	return &reader{deep: o.Deep, alias: quoted(o.Alias)}
 }
 
-// ReadRequest implements llm.Front.
+// quoted is nil where there is no alias.
+func quoted(alias string) []byte {
+	if alias == "" {
+		return nil
+	}
+	return rawjson.Quote(alias)
+}
+
+// ReadRequest implements llm.Endpoint.
 func (Dialect) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
 	r, wrong := parseChatRequest(body)
 	if wrong != nil {
@@ -85,7 +103,7 @@ func (Dialect) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
 	return r, nil
 }
 
-// WriteCompletion implements llm.Front.
+// WriteCompletion implements llm.Translated.
 func (Dialect) WriteCompletion(c *llm.Completion, model string, created time.Time) []byte {
 	reason := jsontext.Value("null")
 	if c.FinishReason != "" {

@@ -16,6 +16,8 @@ type envelope struct {
 	doc                           []byte
 	models                        []rawjson.Span // each that there is
 	failure, choices, usage, data rawjson.Span
+	// These are of the endpoint Responses and its events.
+	kind, status, output, response, delta, item rawjson.Span
 }
 
 // maxModels bounds the names of the model in one document: what takes their place may be longer.
@@ -51,14 +53,10 @@ func (e *envelope) members() error {
 			if len(e.models) <= maxModels {
 				e.models = append(e.models, value)
 			}
-		case "error":
-			e.failure = value
-		case "choices":
-			e.choices = value
-		case "usage":
-			e.usage = value
-		case "data":
-			e.data = value
+		default:
+			if span := e.span(name); span != nil {
+				*span = value
+			}
 		}
 	})
 	switch {
@@ -72,6 +70,33 @@ func (e *envelope) members() error {
 		return err
 	}
 	return unreadable(err)
+}
+
+// span is where the place of a member is kept; nil for one that nobody needs.
+func (e *envelope) span(name []byte) *rawjson.Span {
+	switch string(name) {
+	case "error":
+		return &e.failure
+	case "choices":
+		return &e.choices
+	case "usage":
+		return &e.usage
+	case "data":
+		return &e.data
+	case "type":
+		return &e.kind
+	case "status":
+		return &e.status
+	case "output":
+		return &e.output
+	case "response":
+		return &e.response
+	case "delta":
+		return &e.delta
+	case "item":
+		return &e.item
+	}
+	return nil
 }
 
 var errNotJSON = errors.New("it is not valid JSON")

@@ -6,24 +6,35 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// WriteModels implements llm.Front. The list's entries have no creation time that would mean anything: it is 0.
+// model is an entry of the list. It has no creation time that would mean anything: it is 0.
+type model struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int64  `json:"created"`
+	OwnedBy string `json:"owned_by"`
+}
+
+func named(name string) model { return model{ID: name, Object: "model", OwnedBy: "llmservice"} }
+
+// WriteModels implements llm.Front.
 func (Dialect) WriteModels(names []string) ([]byte, error) {
-	type entry struct {
-		ID      string `json:"id"`
-		Object  string `json:"object"`
-		Created int64  `json:"created"`
-		OwnedBy string `json:"owned_by"`
-	}
 	list := struct {
 		Object string  `json:"object"`
-		Data   []entry `json:"data"`
-	}{Object: "list", Data: []entry{}}
+		Data   []model `json:"data"`
+	}{Object: "list", Data: []model{}}
 	for _, name := range names {
-		list.Data = append(list.Data, entry{ID: name, Object: "model", OwnedBy: "llmservice"})
+		list.Data = append(list.Data, named(name))
 	}
-	encoded, err := json.Marshal(list)
+	return described(list)
+}
+
+// WriteModel implements llm.Front.
+func (Dialect) WriteModel(name string) ([]byte, error) { return described(named(name)) }
+
+func described(models any) ([]byte, error) {
+	encoded, err := json.Marshal(models)
 	if err != nil {
-		return nil, fmt.Errorf("encode the list of models: %w", err)
+		return nil, fmt.Errorf("describe models: %w", err)
 	}
 	return encoded, nil
 }

@@ -7,16 +7,13 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
-// decisive are the members by which a gateway decides what a request is.
-var decisive = []string{"model", "messages", "stream", "stream_options"}
-
-// variantOf gives the member that another name stands for where an upstream reads names loosely; "" for none. Servers in
-// Go, Java and .NET may take "Model", "\u017ftream" or "streamOptions" for a member that this gateway has read otherwise, and
+// variantOf gives the decisive member that another name stands for where an upstream reads names loosely; "" for none. Servers
+// in Go, Java and .NET may take "Model", "\u017ftream" or "streamOptions" for a member that this gateway has read otherwise, and
 // so do what it has not allowed.
-func variantOf(name string) string {
+func variantOf(name string, decisive []string) string {
 	folded := loosely(name)
 	for _, member := range decisive {
-		if name != member && folded == loosely(member) {
+		if folded == loosely(member) {
 			return member
 		}
 	}

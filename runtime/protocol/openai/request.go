@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"slices"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -11,32 +13,37 @@ import (
 // maxDepth bounds how deep a request may nest.
 const maxDepth = 64
 
-// chatRequest is a client's chat completion request, as far as a gateway needs to know it. It implements llm.ClientRequest.
-type chatRequest struct {
+// request is what a gateway has to know of a client's request at each endpoint.
+type request struct {
 	Model  string
 	Stream bool
 	body   []byte
 	model  rawjson.Span
 }
 
-// parseChatRequest reads what policy needs of a request, and checks no more than that: what else it may hold is
-// between the client and the upstream.
-func parseChatRequest(body []byte) (*chatRequest, *problem.Error) {
-	r := &chatRequest{body: body}
-	var stream, messages rawjson.Span
+// The members by which a gateway decides what a request is, at each endpoint.
+var (
+	decidesChat       = []string{"model", "messages", "stream", streamOptions}
+	decidesCompletion = []string{"model", "prompt", "stream", streamOptions}
+	decidesEmbeddings = []string{"model", "input"}
+	decidesResponse   = []string{"model", "input", "stream", "previous_response_id", "background"}
+)
+
+// parse reads what policy needs of a request, and checks no more than that: what else it may hold is between the client and
+// the upstream. It gives the members that decide.
+func (r *request) parse(body []byte, decisive []string) (map[string]jsontext.Value, *problem.Error) {
+	r.body = body
+	given := make(map[string]jsontext.Value, len(decisive))
 	var variant *problem.Error
 	err := rawjson.Members(body, func(raw []byte, value rawjson.Span) {
-		switch name := rawjson.Unescaped(raw); name {
-		case "model":
-			r.model = value
-		case "stream":
-			stream = value
-		case "messages":
-			messages = value
-		default:
-			if meant := variantOf(name); meant != "" && variant == nil {
-				variant = misspelt(name, meant)
+		name := rawjson.Unescaped(raw)
+		if slices.Contains(decisive, name) {
+			given[name] = value.Of(body)
+			if name == "model" {
+				r.model = value
 			}
+		} else if meant := variantOf(name, decisive); meant != "" && variant == nil {
+			variant = misspelt(name, meant)
 		}
 	})
 	if err != nil || rawjson.TooDeep(body, maxDepth) {
@@ -45,23 +52,35 @@ func parseChatRequest(body []byte) (*chatRequest, *problem.Error) {
 	if variant != nil {
 		return nil, variant
 	}
-	if !r.model.Found() || json.Unmarshal(r.model.Of(body), &r.Model) != nil || r.Model == "" {
+	if !r.model.Found() || json.Unmarshal(given["model"], &r.Model) != nil || r.Model == "" {
 		return nil, problem.WrongValue("model", "a string")
 	}
-	if stream.Found() && json.Unmarshal(stream.Of(body), &r.Stream) != nil {
+	if stream, found := given["stream"]; found && json.Unmarshal(stream, &r.Stream) != nil {
 		return nil, problem.WrongValue("stream", "true or false")
 	}
-	if !messages.Found() || jsontext.Value(messages.Of(body)).Kind() != '[' {
-		return nil, problem.WrongValue("messages", "an array")
-	}
-	return r, nil
+	return given, nil
 }
 
 // Wants implements llm.ClientRequest.
-func (r *chatRequest) Wants() (model string, stream bool) { return r.Model, r.Stream }
+func (r *request) Wants() (model string, stream bool) { return r.Model, r.Stream }
 
 // WithModel implements llm.ClientRequest.
-func (r *chatRequest) WithModel(name string) []byte {
+func (r *request) WithModel(name string) []byte {
 	quoted := rawjson.Quote(name)
 	return rawjson.Splice(make([]byte, 0, len(r.body)+len(quoted)), r.body, r.model, quoted)
+}
+
+// chatRequest is a client's chat completion request. It implements llm.ClientRequest.
+type chatRequest struct{ request }
+
+func parseChatRequest(body []byte) (*chatRequest, *problem.Error) {
+	r := &chatRequest{}
+	given, wrong := r.parse(body, decidesChat)
+	if wrong != nil {
+		return nil, wrong
+	}
+	if messages, found := given["messages"]; !found || messages.Kind() != '[' {
+		return nil, problem.WrongValue("messages", "an array")
+	}
+	return r, nil
 }

@@ -23,7 +23,7 @@ type Stream struct {
 	begun bool
 }
 
-// NewStream implements llm.Front.
+// NewStream implements llm.StreamFormat.
 func (Dialect) NewStream(model string, began time.Time) llm.StreamWriter {
 	return newStream(newID(), model, began)
 }
@@ -105,12 +105,12 @@ func (o *Stream) Done(dst []byte, finishReason string, usage jsontext.Value) []b
 
 const doneEvent = "data: [DONE]\n\n"
 
-// AppendDone implements llm.Front: reason and usage have chunks to themselves, which have passed.
+// AppendDone implements llm.StreamFormat: reason and usage have chunks to themselves, which have passed.
 func (Dialect) AppendDone(dst []byte, _ string, _ jsontext.Value) []byte {
 	return append(dst, doneEvent...)
 }
 
-// AppendError implements llm.Front: with an unnamed event, which is what OpenAI's clients raise.
+// AppendError implements llm.Endpoint: with an unnamed event, which is what OpenAI's clients raise.
 func (Dialect) AppendError(dst []byte, e *problem.Error) []byte {
 	return wire.AppendEvent(dst, "", problem.OpenAI.Event(e))
 }

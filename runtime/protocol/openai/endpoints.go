@@ -1,0 +1,96 @@
+package openai
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/rawjson"
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// Completions is the older endpoint that completes a text. It implements llm.Endpoint. Its streams are read as those of chat
+// completions are; their choices have a text in the place of a delta.
+type Completions struct{ chunks }
+
+// Embeddings is the endpoint for vectors. It implements llm.Endpoint; its answers are never streamed.
+type Embeddings struct{ chunks }
+
+var (
+	_ llm.Endpoint = Completions{}
+	_ llm.Endpoint = Embeddings{}
+)
+
+// chunks are the streams of endpoints other than that of Responses.
+type chunks struct{}
+
+// NewReader implements llm.Streamer.
+func (chunks) NewReader(o llm.ReaderOptions) llm.Reader { return Dialect{}.NewReader(o) }
+
+// AppendError implements llm.Endpoint.
+func (chunks) AppendError(dst []byte, e *problem.Error) []byte { return Dialect{}.AppendError(dst, e) }
+
+// passed is a request that only an upstream that has the endpoint can be asked. It implements llm.ClientRequest.
+type passed struct{ request }
+
+// Chat implements llm.ClientRequest.
+func (*passed) Chat() (*llm.Chat, *problem.Error) {
+	return nil, problem.New(problem.InvalidRequest).WithMessage("The model is served by an upstream that does not have this endpoint.")
+}
+
+func parsePassed(body []byte, decisive []string) (llm.ClientRequest, *problem.Error) {
+	r := &passed{}
+	if _, wrong := r.parse(body, decisive); wrong != nil {
+		return nil, wrong
+	}
+	return r, nil
+}
+
+// Path implements llm.Endpoint.
+func (Completions) Path() string { return "/completions" }
+
+// ReadRequest implements llm.Endpoint.
+func (Completions) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
+	return parsePassed(body, decidesCompletion)
+}
+
+// Rename implements llm.Endpoint, as Dialect does.
+func (Completions) Rename(body []byte, alias string) ([]byte, error) {
+	return Dialect{}.Rename(body, alias)
+}
+
+// Path implements llm.Endpoint.
+func (Embeddings) Path() string { return embeddingsPath }
+
+// ReadRequest implements llm.Endpoint.
+func (Embeddings) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
+	return parsePassed(body, decidesEmbeddings)
+}
+
+var errNoVectors = errors.New("read embeddings: it has no list of vectors")
+
+// Rename implements llm.Endpoint. It checks that there are vectors, and that no error is stated.
+func (Embeddings) Rename(body []byte, alias string) ([]byte, error) {
+	var e envelope
+	if err := e.read(body); err != nil {
+		return nil, fmt.Errorf("read embeddings: %w", err)
+	}
+	if states(e.failure.Of(e.doc)) {
+		return nil, relay.Failure{Kind: relay.FailedEvent, Err: errErrorMember}
+	}
+	if jsontext.Value(e.data.Of(e.doc)).Kind() != '[' {
+		return nil, errNoVectors
+	}
+	return e.renamed(body, alias), nil
+}
+
+// renamed is the document as it came, but for the names of the model.
+func (e *envelope) renamed(doc []byte, alias string) []byte {
+	if len(e.models) == 0 {
+		return doc
+	}
+	return e.edited(make([]byte, 0, len(doc)+len(e.models)*len(alias)), doc, rawjson.Quote(alias))
+}

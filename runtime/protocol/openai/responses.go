@@ -1,0 +1,72 @@
+package openai
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/rawjson"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/wire"
+)
+
+// Responses is OpenAI's newer endpoint for conversations. It implements llm.Endpoint.
+type Responses struct{}
+
+var _ llm.Endpoint = Responses{}
+
+// Path implements llm.Endpoint.
+func (Responses) Path() string { return "/responses" }
+
+// ReadRequest implements llm.Endpoint. A response in the background cannot be asked for: no path serves it later.
+func (Responses) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
+	r := &passed{}
+	given, wrong := r.parse(body, decidesResponse)
+	if wrong != nil {
+		return nil, wrong
+	}
+	if background := given["background"]; !rawjson.IsNull(background) && string(background) != "false" {
+		return nil, problem.WrongValue("background", "left out: this service keeps no responses")
+	}
+	return r, nil
+}
+
+// NewReader implements llm.Streamer.
+func (Responses) NewReader(o llm.ReaderOptions) llm.Reader {
+	return &responseReader{deep: o.Deep, alias: quoted(o.Alias)}
+}
+
+// AppendError implements llm.Endpoint: OpenAI's clients raise what has a member error.
+func (Responses) AppendError(dst []byte, e *problem.Error) []byte {
+	inner, _ := strings.CutPrefix(string(problem.OpenAI.Event(e)), "{")
+	return wire.AppendEvent(dst, "error", []byte(`{"type":"error",`+inner))
+}
+
+var errNoOutput = errors.New("read response: it has no output")
+
+// Rename implements llm.Endpoint. It checks that there is an output, and that no error is stated.
+func (Responses) Rename(body []byte, alias string) ([]byte, error) {
+	var e envelope
+	if err := e.readResponse(body); err != nil {
+		return nil, err
+	}
+	return e.renamed(body, alias), nil
+}
+
+// readResponse reads the members of a whole response.
+func (e *envelope) readResponse(body []byte) error {
+	if err := e.read(body); err != nil {
+		return fmt.Errorf("read response: %w", err)
+	}
+	if states(e.failure.Of(e.doc)) || string(e.status.Of(e.doc)) == `"failed"` {
+		return relay.Failure{Kind: relay.FailedEvent, Err: errErrorMember}
+	}
+	if jsontext.Value(e.output.Of(e.doc)).Kind() != '[' {
+		return errNoOutput
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package openai
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/rawjson"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/wire"
+)
+
+// responseReader reads the events of one response, as the official SDKs read them: what it does not understand is passed over.
+type responseReader struct {
+	deep    bool
+	content bool // some has come
+	events  int  // with data or a type
+	// event has the event at hand, and whole the response in it, where it has one; models are the model's names there.
+	event, whole envelope
+	models       []rawjson.Span
+	alias        []byte // quoted; nil for none
+	delta        llm.Delta
+}
+
+// preludes are the events that come before the model has said anything.
+var preludes = []string{
+	"response.created", "response.queued", "response.in_progress",
+	"response.content_part.added", "response.reasoning_summary_part.added",
+}
+
+// Read implements llm.Reader.
+func (r *responseReader) Read(f *wire.Frame) *llm.Delta {
+	r.delta = llm.Delta{}
+	r.models = r.models[:0]
+	if f.HasData || len(f.Event) > 0 {
+		r.events++
+	}
+	name := string(bytes.TrimSpace(f.Event))
+	switch data := bytes.TrimSpace(f.Data); {
+	case name == "error":
+		r.fail(relay.FailedEvent, errErrorEvent)
+	case len(data) == 0: // a comment, or nothing
+	case bytes.HasPrefix(data, doneMarker): // some servers send it, too, behind the end; clients would take it for that
+		r.fail(relay.FailedTruncated, errNotCompleted)
+	default:
+		r.data(f.Data, name)
+	}
+	if r.content && r.delta.Kind == relay.Preamble {
+		r.delta.Kind = relay.Content
+	}
+	return &r.delta
+}
+
+// Pass implements llm.Reader.
+func (r *responseReader) Pass(dst []byte, f *wire.Frame) []byte {
+	if r.alias == nil {
+		return replaced(dst, f, nil, nil)
+	}
+	return replaced(dst, f, r.models, r.alias)
+}
+
+func (r *responseReader) fail(kind relay.FailureKind, err error) {
+	r.delta.Kind = relay.Broken
+	r.delta.Failure = relay.Failure{Kind: kind, Err: fmt.Errorf("event %d: %w", r.events, err)}
+}
+
+var (
+	errFailed       = errors.New("the upstream reported that the response failed")
+	errNoResponse   = errors.New("the end came without a response")
+	errNotCompleted = errors.New("the stream ended without a completed response")
+)
+
+// data reads an event, whose type its data has, and its name where the data does not.
+func (r *responseReader) data(data []byte, name string) {
+	e := &r.event
+	switch err := e.read(data); {
+	case errors.Is(err, rawjson.ErrNotObject):
+		return
+	case err != nil:
+		r.fail(relay.FailedMalformed, err)
+		return
+	case states(e.failure.Of(e.doc)):
+		r.fail(relay.FailedEvent, errErrorMember)
+		return
+	}
+	if kind := saidWord(e.kind.Of(e.doc)); kind != "" {
+		name = kind
+	}
+	whole, err := r.response()
+	if err != nil {
+		r.fail(relay.FailedMalformed, err)
+		return
+	}
+	r.happened(name, whole)
+}
+
+// response reads the response in an event, where it has one.
+func (r *responseReader) response() (found bool, err error) {
+	at := r.event.response
+	doc := at.Of(r.event.doc)
+	if len(doc) == 0 || doc[0] != '{' {
+		return false, nil
+	}
+	if err := r.whole.read(doc); err != nil {
+		return false, err
+	}
+	for _, model := range r.whole.models {
+		r.models = append(r.models, rawjson.Span{Start: at.Start + model.Start, End: at.Start + model.End})
+	}
+	return true, nil
+}
+
+func (r *responseReader) happened(name string, whole bool) {
+	switch {
+	case name == "error":
+		r.fail(relay.FailedEvent, errErrorEvent)
+	case name == "response.failed":
+		r.fail(relay.FailedEvent, errFailed)
+	case name == "response.completed", name == "response.incomplete":
+		r.end(whole)
+	case r.says(name):
+		r.content = true
+	}
+}
+
+// says holds for events that carry something that was asked for.
+func (r *responseReader) says(name string) bool {
+	e := &r.event
+	switch {
+	case !strings.HasPrefix(name, "response."), slices.Contains(preludes, name):
+		return false
+	case strings.HasSuffix(name, ".delta"):
+		return !empty(e.delta.Of(e.doc))
+	case name == "response.output_item.added":
+		kind := kindOf(e.item.Of(e.doc))
+		return kind != "message" && kind != "reasoning" // which have nothing in them yet
+	}
+	return true
+}
+
+// kindOf is an object's type; empty for none.
+func kindOf(object []byte) string {
+	var kind string
+	_ = rawjson.MembersSaid(object, func(name []byte, at rawjson.Span) { // it has been read once already
+		if string(name) == "type" {
+			kind = saidWord(at.Of(object))
+		}
+	})
+	return kind
+}
+
+// end takes the event that ends the stream. It has the whole response, and with it what was used.
+func (r *responseReader) end(whole bool) {
+	if !whole {
+		r.fail(relay.FailedMalformed, errNoResponse)
+		return
+	}
+	r.delta.Kind = relay.Done
+}
