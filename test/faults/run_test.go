@@ -306,12 +306,20 @@ func (r *run) unsettled() string {
 			return fmt.Sprintf("%s: generation %d of %d is observed", service.Name, status.ObservedGeneration, service.Generation)
 		case !isTrue(v1alpha1.ConditionReady) && !isTrue(v1alpha1.ConditionStalled), isTrue(v1alpha1.ConditionReconciling):
 			return fmt.Sprintf("%s: %+v", service.Name, status.Conditions)
+		case conflict(&status) && isTrue(v1alpha1.ConditionConfigValid) && !isTrue(v1alpha1.ConditionConfigApplied):
+			// The other children are made all the same, and what is served at the next step becomes the last good config.
+			return fmt.Sprintf("%s: beside the conflict, %+v", service.Name, status.Conditions)
 		}
 	}
 	if !r.player.idle() {
 		return "the cluster is busy"
 	}
 	return ""
+}
+
+func conflict(status *v1alpha1.LLMServiceStatus) bool {
+	ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
+	return ready != nil && ready.Reason == v1alpha1.ReasonChildConflict
 }
 
 // awaitStep waits until a step is through, or for as long as its fault allows.
