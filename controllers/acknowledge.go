@@ -73,7 +73,7 @@ func acknowledge(seen *view, current render.Document) acknowledgement {
 	}
 	result.replicas, result.again = seen.unseenPods()
 	for _, pod := range seen.livePods() {
-		known, ok := seen.load.Pod(pod.UID)
+		known, ok := seen.load.OfPod(pod.UID)
 		switch {
 		case !ok || known.Seen.IsZero():
 			result.countUnread(known, seen.now)
@@ -89,7 +89,7 @@ func acknowledge(seen *view, current render.Document) acknowledgement {
 	return result
 }
 
-func (a *acknowledgement) countUnread(pod load.Pod, now time.Time) {
+func (a *acknowledgement) countUnread(pod load.PodLoad, now time.Time) {
 	if pod.ReadySince.IsZero() {
 		return
 	}
@@ -100,7 +100,7 @@ func (a *acknowledgement) countUnread(pod load.Pod, now time.Time) {
 	a.replicas++
 }
 
-func (a *acknowledgement) countBehind(pod *corev1.Pod, known load.Pod) {
+func (a *acknowledgement) countBehind(pod *corev1.Pod, known load.PodLoad) {
 	rejection := known.Status.Rejected
 	if rejection != nil && rejection.Revision == a.revision {
 		a.rejected = append(a.rejected, fmt.Sprintf("pod %s: %s", known.Name, rejection.Message))
@@ -109,7 +109,7 @@ func (a *acknowledgement) countBehind(pod *corev1.Pod, known load.Pod) {
 	a.behind = append(a.behind, pod)
 }
 
-func (a *acknowledgement) countSecrets(pod *corev1.Pod, known load.Pod) {
+func (a *acknowledgement) countSecrets(pod *corev1.Pod, known load.PodLoad) {
 	of := ""
 	for _, secret := range known.Status.Secrets {
 		if !secret.Loaded {

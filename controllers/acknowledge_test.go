@@ -35,7 +35,7 @@ var refusedKey = report.RefusedKey{Upstream: "fast", SecretFile: config.SecretFi
 func TestAcknowledge(t *testing.T) {
 	document := render.Document{Encoded: []byte("{}")}
 	revision := document.Revision()
-	read := func(status report.Status) load.Pod { return load.Pod{Seen: moment, Status: status} }
+	read := func(status report.Status) load.PodLoad { return load.PodLoad{Seen: moment, Status: status} }
 	type summary struct {
 		Replicas, Acknowledged int32
 		Behind                 []string
@@ -45,54 +45,54 @@ func TestAcknowledge(t *testing.T) {
 	}
 	tests := []struct {
 		name string
-		pods map[string]load.Pod
+		pods map[string]load.PodLoad
 		want summary
 	}{
 		{name: "no pods"},
 		{
 			name: "all serve it",
-			pods: map[string]load.Pod{"a": read(report.Status{Revision: revision}), "b": read(report.Status{Revision: revision})},
+			pods: map[string]load.PodLoad{"a": read(report.Status{Revision: revision}), "b": read(report.Status{Revision: revision})},
 			want: summary{Replicas: 2, Acknowledged: 2},
 		},
 		{
 			name: "one is behind",
-			pods: map[string]load.Pod{"a": read(report.Status{Revision: revision}), "b": read(report.Status{Revision: "old"})},
+			pods: map[string]load.PodLoad{"a": read(report.Status{Revision: revision}), "b": read(report.Status{Revision: "old"})},
 			want: summary{Replicas: 2, Acknowledged: 1, Behind: []string{"b"}},
 		},
 		{
 			name: "one rejects it, and needs no nudge",
-			pods: map[string]load.Pod{"a": read(report.Status{Revision: "old", Rejected: &report.Rejection{Revision: revision, Message: "no"}})},
+			pods: map[string]load.PodLoad{"a": read(report.Status{Revision: "old", Rejected: &report.RejectedConfig{Revision: revision, Message: "no"}})},
 			want: summary{Replicas: 1, Rejected: "pod a: no"},
 		},
 		{
 			name: "one rejected another revision",
-			pods: map[string]load.Pod{"a": read(report.Status{Revision: "old", Rejected: &report.Rejection{Revision: "other"}})},
+			pods: map[string]load.PodLoad{"a": read(report.Status{Revision: "old", Rejected: &report.RejectedConfig{Revision: "other"}})},
 			want: summary{Replicas: 1, Behind: []string{"a"}},
 		},
 		{
 			name: "a secret is missing",
-			pods: map[string]load.Pod{"a": read(report.Status{Revision: revision, Secrets: []report.SecretState{
+			pods: map[string]load.PodLoad{"a": read(report.Status{Revision: revision, Secrets: []report.SecretState{
 				{SecretFile: config.SecretFile{Secret: "s", Key: "k"}}, {SecretFile: config.SecretFile{Secret: "t", Key: "k"}, Loaded: true},
 			}})},
 			want: summary{Replicas: 1, Acknowledged: 1, Missing: `pod a: key "k" of Secret "s"`, Keyless: "a:missing"},
 		},
 		{
 			name: "a key is refused",
-			pods: map[string]load.Pod{
+			pods: map[string]load.PodLoad{
 				"a": read(report.Status{Revision: revision, RefusedKeys: []report.RefusedKey{refusedKey}}),
 				"b": read(report.Status{Revision: revision, RefusedKeys: []report.RefusedKey{refusedKey}}),
 			},
 			want: summary{Replicas: 2, Acknowledged: 2, Refused: `upstream "fast" refuses key "k" of Secret "s"`, Keyless: "a:refused-10,b:refused-10"},
 		},
-		{name: "a pod that starts does not count", pods: map[string]load.Pod{"a": {}}},
+		{name: "a pod that starts does not count", pods: map[string]load.PodLoad{"a": {}}},
 		{
 			name: "a pod that just became ready is read first",
-			pods: map[string]load.Pod{"a": {ReadySince: moment.Add(-time.Second)}},
+			pods: map[string]load.PodLoad{"a": {ReadySince: moment.Add(-time.Second)}},
 			want: summary{Again: readGrace - time.Second},
 		},
 		{
 			name: "a ready pod that cannot be read",
-			pods: map[string]load.Pod{"a": {ReadySince: moment.Add(-readGrace)}},
+			pods: map[string]load.PodLoad{"a": {ReadySince: moment.Add(-readGrace)}},
 			want: summary{Replicas: 1},
 		},
 	}

@@ -158,7 +158,7 @@ func (v *view) wasServed(revision string) bool {
 	if known := v.service.Status.Config; known != nil && known.Revision == revision && known.Served {
 		return true
 	}
-	return slices.ContainsFunc(v.load.Pods, func(pod load.Pod) bool {
+	return slices.ContainsFunc(v.load.Pods, func(pod load.PodLoad) bool {
 		return !pod.Terminating && pod.Status.Revision == revision
 	})
 }

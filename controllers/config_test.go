@@ -117,7 +117,7 @@ func TestDocuments(t *testing.T) {
 			if tt.reported != "" {
 				seen.service.Status.Config = &v1alpha1.ConfigStatus{Revision: delivery.Revision([]byte(tt.reported))}
 			}
-			seen.load.Pods = []load.Pod{
+			seen.load.Pods = []load.PodLoad{
 				{Status: report.Status{Revision: delivery.Revision([]byte(tt.served))}},
 				{Terminating: true, Status: report.Status{Revision: delivery.Revision([]byte(tt.liveCurrent))}},
 			}

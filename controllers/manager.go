@@ -100,7 +100,7 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	reconciler := &Reconciler{
 		Client:   manager.GetClient(),
 		Uncached: manager.GetAPIReader(),
-		Load:     tracker.Snapshot,
+		Load:     tracker.LoadOf,
 		Gateway:  options.Gateway,
 		Children: options.Children,
 		Events:   manager.GetEventRecorder(FieldOwner),
@@ -114,7 +114,7 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		if err != nil {
 			return nil, err
 		}
-		reconciler.MetricsAPI = publisher.State
+		reconciler.MetricsAPI = publisher.Registered
 	}
 	return manager, reconciler.SetupWithManager(manager, tracker, poller)
 }
@@ -163,13 +163,13 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 }
 
 func addMetricsAPI(manager ctrl.Manager, tracker *load.Tracker, options *CustomMetrics) (*servingcert.Publisher, error) {
-	client := servingcert.Client{Reader: manager.GetAPIReader(), Writer: manager.GetClient()}
+	client := servingcert.APIClient{Reader: manager.GetAPIReader(), Writer: manager.GetClient()}
 	publisher, err := servingcert.NewPublisher(client, options.Replica, options.Service, metricsapi.APIServices())
 	if err != nil {
 		return nil, err
 	}
 	server := &metricsapi.Server{
-		Provider:    &metricsapi.Provider{Services: manager.GetClient(), Load: tracker.Snapshot},
+		Provider:    &metricsapi.Provider{Services: manager.GetClient(), Load: tracker.LoadOf},
 		Listener:    options.Listener,
 		Certificate: publisher.Certificate(),
 		Kubeconfig:  options.Kubeconfig,

@@ -30,7 +30,7 @@ type view struct {
 	// children are the service's, and those that a deleted service of its name had; of the ConfigMap, whatever there is.
 	children map[render.ChildKey]client.Object
 	pods     []corev1.Pod
-	load     load.Snapshot
+	load     load.ServiceLoad
 	// confirmed is set once the API server has said that the service is not newer than this.
 	confirmed bool
 }

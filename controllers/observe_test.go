@@ -26,10 +26,10 @@ func TestPodsThatEndAreNotLive(t *testing.T) {
 	}
 	for how, end := range ends {
 		t.Run(how, func(t *testing.T) {
-			seen := &view{now: moment, service: serviceWith("http://a.svc/v1"), load: load.Snapshot{Taken: moment}}
+			seen := &view{now: moment, service: serviceWith("http://a.svc/v1"), load: load.ServiceLoad{Taken: moment}}
 			for name, revision := range map[string]string{"a": document.Revision(), "ended": "old"} {
 				seen.pods = append(seen.pods, pod(name))
-				seen.load.Pods = append(seen.load.Pods, load.Pod{
+				seen.load.Pods = append(seen.load.Pods, load.PodLoad{
 					UID: pod(name).UID, Seen: moment, Terminating: name == "ended", Status: report.Status{Revision: revision},
 				})
 			}
@@ -51,9 +51,9 @@ func TestPodsThatEndAreNotLive(t *testing.T) {
 // A pod that the Deployment calls ready and that a lagging watch has not shown yet may serve anything.
 func TestPodsThatNoWatchHasShown(t *testing.T) {
 	document := render.Document{Encoded: []byte("{}")}
-	read := load.Pod{UID: "a", Seen: moment, Status: report.Status{Revision: document.Revision()}}
-	ago := func(d time.Duration) load.Pod { return load.Pod{UID: "b", ReadyUntil: moment.Add(-d)} }
-	going := func(pod load.Pod) load.Pod {
+	read := load.PodLoad{UID: "a", Seen: moment, Status: report.Status{Revision: document.Revision()}}
+	ago := func(d time.Duration) load.PodLoad { return load.PodLoad{UID: "b", ReadyUntil: moment.Add(-d)} }
+	going := func(pod load.PodLoad) load.PodLoad {
 		pod.Terminating = true
 		return pod
 	}
@@ -61,7 +61,7 @@ func TestPodsThatNoWatchHasShown(t *testing.T) {
 		name          string
 		ready, wanted int32
 		// other is a second pod that watches have shown.
-		other   *load.Pod
+		other   *load.PodLoad
 		foreign bool
 		want    int32
 		again   time.Duration
@@ -69,20 +69,20 @@ func TestPodsThatNoWatchHasShown(t *testing.T) {
 		{name: "none", ready: 1, wanted: 1, want: 1},
 		{name: "one of two", ready: 2, wanted: 2, want: 2},
 		{name: "one that starts", ready: 1, wanted: 2, want: 1},
-		{name: "one is ready while another starts", ready: 2, wanted: 3, other: &load.Pod{UID: "b"}, want: 2},
+		{name: "one is ready while another starts", ready: 2, wanted: 3, other: &load.PodLoad{UID: "b"}, want: 2},
 		{name: "the Deployment's status follows a scale-down late", ready: 3, wanted: 1, want: 1},
-		{name: "it follows a pod that goes late", ready: 2, wanted: 2, other: new(going(load.Pod{ReadySince: moment})), want: 1},
+		{name: "it follows a pod that goes late", ready: 2, wanted: 2, other: new(going(load.PodLoad{ReadySince: moment})), want: 1},
 		{name: "it follows one that drains late", ready: 2, wanted: 2, other: new(going(ago(time.Second))), want: 1, again: statusDelay - time.Second},
 		{name: "it follows one that has restarted late", ready: 2, wanted: 2, other: new(ago(time.Second)), want: 1, again: statusDelay - time.Second},
 		{name: "one that drains for long hides none", ready: 2, wanted: 2, other: new(going(ago(statusDelay))), want: 2},
-		{name: "nor does one that was read before it drained", ready: 2, wanted: 2, other: new(going(load.Pod{Seen: moment})), want: 2},
+		{name: "nor does one that was read before it drained", ready: 2, wanted: 2, other: new(going(load.PodLoad{Seen: moment})), want: 2},
 		{name: "a Deployment of somebody else's", ready: 2, wanted: 2, foreign: true, want: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			seen := &view{now: moment, service: serviceWith("http://a.svc/v1"), pods: []corev1.Pod{pod("a")}}
 			seen.service.Spec.Replicas = &tt.wanted
-			seen.load.Pods = []load.Pod{read}
+			seen.load.Pods = []load.PodLoad{read}
 			if tt.other != nil {
 				other := pod("b")
 				if tt.other.Terminating {

@@ -190,7 +190,7 @@ func (p *protocol) view(q question) *view {
 	deployment.OwnerReferences = owners
 	v.put(render.GatewaysKey(v.service.Name), deployment)
 	for i, read := range q.read[:p.pods] {
-		known := load.Pod{UID: types.UID(fmt.Sprint("pod-", i))}
+		known := load.PodLoad{UID: types.UID(fmt.Sprint("pod-", i))}
 		if read != nothing {
 			known.Seen, known.Status.Revision = moment, p.documents[read].Revision()
 		}

@@ -39,7 +39,7 @@ func TestMetricsThatNeverScale(t *testing.T) {
 	cpu := func(target int32) v1alpha1.Metric {
 		return v1alpha1.Metric{Name: "cpu", Type: v1alpha1.MetricCPU, AverageUtilization: target}
 	}
-	serving := func(most int64) load.Pod { return load.Pod{Status: report.Status{MaxInFlight: most}} }
+	serving := func(most int64) load.PodLoad { return load.PodLoad{Status: report.Status{MaxInFlight: most}} }
 	going := serving(1000)
 	going.Terminating = true
 	deleted := gatewayPod("deleted", "", "")
@@ -47,19 +47,19 @@ func TestMetricsThatNeverScale(t *testing.T) {
 	tests := map[string]struct {
 		metric    v1alpha1.Metric
 		tolerance string
-		load      []load.Pod
+		load      []load.PodLoad
 		pods      []corev1.Pod
 		// want is the reason and a part of the message.
 		want [2]string
 	}{
-		"within reach":                      {metric: inFlight(90), load: []load.Pod{serving(100)}},
-		"at most its target":                {metric: inFlight(100), load: []load.Pod{serving(100)}, want: [2]string{"TargetOutOfReach", "spec.scaling.metrics[streams].averageValue is 100, but a replica serves at most 100 requests"}},
-		"within the tolerance":              {metric: inFlight(95), load: []load.Pod{serving(100)}, want: [2]string{"TargetOutOfReach", "exceeded by 10 %"}},
-		"within another tolerance":          {metric: inFlight(95), tolerance: "0.02", load: []load.Pod{serving(100)}},
-		"out of another tolerance":          {metric: inFlight(60), tolerance: "0.9", load: []load.Pod{serving(100)}, want: [2]string{"TargetOutOfReach", "exceeded by 90 %"}},
-		"one of two replicas can":           {metric: inFlight(100), load: []load.Pod{serving(100), serving(200)}},
-		"a replica that goes does not help": {metric: inFlight(100), load: []load.Pod{serving(100), going}, want: [2]string{"TargetOutOfReach", ""}},
-		"nothing was read":                  {metric: inFlight(100), load: []load.Pod{{}}},
+		"within reach":                      {metric: inFlight(90), load: []load.PodLoad{serving(100)}},
+		"at most its target":                {metric: inFlight(100), load: []load.PodLoad{serving(100)}, want: [2]string{"TargetOutOfReach", "spec.scaling.metrics[streams].averageValue is 100, but a replica serves at most 100 requests"}},
+		"within the tolerance":              {metric: inFlight(95), load: []load.PodLoad{serving(100)}, want: [2]string{"TargetOutOfReach", "exceeded by 10 %"}},
+		"within another tolerance":          {metric: inFlight(95), tolerance: "0.02", load: []load.PodLoad{serving(100)}},
+		"out of another tolerance":          {metric: inFlight(60), tolerance: "0.9", load: []load.PodLoad{serving(100)}, want: [2]string{"TargetOutOfReach", "exceeded by 90 %"}},
+		"one of two replicas can":           {metric: inFlight(100), load: []load.PodLoad{serving(100), serving(200)}},
+		"a replica that goes does not help": {metric: inFlight(100), load: []load.PodLoad{serving(100), going}, want: [2]string{"TargetOutOfReach", ""}},
+		"nothing was read":                  {metric: inFlight(100), load: []load.PodLoad{{}}},
 
 		"no replicas":               {metric: cpu(70)},
 		"a request":                 {metric: cpu(70), pods: []corev1.Pod{gatewayPod("a", "250m", "")}},
@@ -81,7 +81,7 @@ func TestMetricsThatNeverScale(t *testing.T) {
 				quantity := resource.MustParse(tt.tolerance)
 				service.Spec.Scaling.Behavior = &v1alpha1.ScalingBehavior{ScaleUp: &v1alpha1.ScalingRules{Tolerance: &quantity}}
 			}
-			seen := &view{service: service, load: load.Snapshot{Pods: tt.load}, pods: tt.pods}
+			seen := &view{service: service, load: load.ServiceLoad{Pods: tt.load}, pods: tt.pods}
 			var got problem
 			if found := seen.futile(service); found != nil {
 				got = *found

@@ -31,9 +31,9 @@ type Reconciler struct {
 	// Uncached reads from the API server: an object that is not ours is in no cache.
 	Uncached client.Reader
 	// Load returns what the gateways of a service say of themselves.
-	Load func(types.NamespacedName) load.Snapshot
+	Load func(types.NamespacedName) load.ServiceLoad
 	// MetricsAPI says whether the HPA controller's questions reach this manager; nil where it serves no metrics.
-	MetricsAPI func() servingcert.State
+	MetricsAPI func() servingcert.Registration
 	// Gateway is what every gateway runs.
 	Gateway render.Gateway
 	// Children is the table of what services have.

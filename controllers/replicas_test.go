@@ -54,7 +54,7 @@ func numbers(n, bound int) func(yield func([]int64) bool) {
 }
 
 func fleetOf(loads []int64) *view {
-	seen := &view{now: moment, service: serviceWith("http://a.svc/v1"), load: load.Snapshot{Taken: moment}}
+	seen := &view{now: moment, service: serviceWith("http://a.svc/v1"), load: load.ServiceLoad{Taken: moment}}
 	for i := range loads {
 		seen.pods = append(seen.pods, pod(fmt.Sprint("pod-", i)))
 	}
@@ -65,7 +65,7 @@ func fleetOf(loads []int64) *view {
 func setLoads(seen *view, loads []int64) {
 	seen.load.Pods = nil
 	for i := range seen.pods {
-		seen.load.Pods = append(seen.load.Pods, load.Pod{UID: seen.pods[i].UID, Seen: moment, Status: report.Status{InFlight: loads[i]}})
+		seen.load.Pods = append(seen.load.Pods, load.PodLoad{UID: seen.pods[i].UID, Seen: moment, Status: report.Status{InFlight: loads[i]}})
 	}
 }
 

@@ -50,7 +50,7 @@ func BenchmarkSettled(b *testing.B) {
 	}
 	reconciler := &controllers.Reconciler{
 		Client: shelf, Uncached: shelf, Now: time.Now, Events: &events.FakeRecorder{},
-		Load:     func(types.NamespacedName) load.Snapshot { return load.Snapshot{} },
+		Load:     func(types.NamespacedName) load.ServiceLoad { return load.ServiceLoad{} },
 		Gateway:  render.Gateway{Image: "gateway:bench"},
 		Children: render.Kinds(),
 	}

@@ -30,7 +30,7 @@ func TestLastWordsFitTheKubelet(t *testing.T) {
 		Version: config.Version, Revision: "0123456789ab", Source: delivery.CurrentKey, Draining: true,
 		Streams:  report.Streams{Opened: 5, Done: 4, Failed: 1},
 		Secrets:  slices.Repeat([]report.SecretState{{SecretFile: config.SecretFile{Secret: long, Key: long}}}, 32),
-		Rejected: &report.Rejection{Revision: "x", Message: strings.Repeat("x", kubeletKeeps)},
+		Rejected: &report.RejectedConfig{Revision: "x", Message: strings.Repeat("x", kubeletKeeps)},
 	}
 	if err := lastWords(file, status); err != nil {
 		t.Fatal(err)

@@ -94,7 +94,7 @@ func calls(c bounds.Calls) string {
 	return fmt.Sprintf("%d to %d", c.Min, c.Max)
 }
 
-func tokens(t bounds.Tokens) string {
+func tokens(t bounds.TokenBound) string {
 	if t.Unlimited {
 		return "unlimited"
 	}

@@ -35,7 +35,7 @@ func TestFetch(t *testing.T) {
 		{
 			name:   "a long rejection is cut short",
 			answer: reply(`{"rejected":{"message":"` + strings.Repeat("x", 2*maxRejection) + `"}}`),
-			want:   report.Status{Rejected: &report.Rejection{Message: strings.Repeat("x", maxRejection) + " …"}},
+			want:   report.Status{Rejected: &report.RejectedConfig{Message: strings.Repeat("x", maxRejection) + " …"}},
 		},
 		{
 			name: "a long head",

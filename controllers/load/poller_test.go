@@ -49,7 +49,7 @@ func TestPollsEverySecond(t *testing.T) {
 			return report.Status{InFlight: polls.Add(1)}, nil
 		})
 		time.Sleep(3*interval + interval/2)
-		if got, ok := tracker.Snapshot(service).InFlight(); got != 4 || !ok {
+		if got, ok := tracker.LoadOf(service).InFlight(); got != 4 || !ok {
 			t.Errorf("InFlight() = %d, %v; want the value of the fourth poll", got, ok)
 		}
 	})
@@ -91,7 +91,7 @@ func TestPodsThatHangDelayNobody(t *testing.T) {
 				for range 32 {
 					time.Sleep(250 * time.Millisecond)
 					synctest.Wait()
-					for _, pod := range tracker.Snapshot(service).Pods {
+					for _, pod := range tracker.LoadOf(service).Pods {
 						i, _ := strconv.Atoi(pod.Name)
 						if tt.hangs(i, time.Since(began)) {
 							hung[pod.Name] = time.Now()
@@ -146,12 +146,12 @@ func TestSlowPodsAreRead(t *testing.T) {
 		})
 		for range 40 {
 			time.Sleep(250 * time.Millisecond)
-			pod, _ := tracker.Snapshot(service).Pod("uid-a")
+			pod, _ := tracker.LoadOf(service).OfPod("uid-a")
 			if time.Since(pod.Seen) > 2*time.Second && time.Since(pod.Seen) < time.Hour {
 				t.Fatalf("read %v ago", time.Since(pod.Seen))
 			}
 		}
-		if pod, _ := tracker.Snapshot(service).Pod("uid-a"); pod.Seen.IsZero() {
+		if pod, _ := tracker.LoadOf(service).OfPod("uid-a"); pod.Seen.IsZero() {
 			t.Error("never read")
 		}
 	})
@@ -216,7 +216,7 @@ func TestAFailedPollKeepsTheReading(t *testing.T) {
 			return report.Status{}, errors.New("connection refused")
 		})
 		time.Sleep(time.Minute)
-		if pod, _ := tracker.Snapshot(service).Pod("uid-a"); pod.Status.Revision != "r1" {
+		if pod, _ := tracker.LoadOf(service).OfPod("uid-a"); pod.Status.Revision != "r1" {
 			t.Errorf("revision = %q, want the one read last", pod.Status.Revision)
 		}
 	})

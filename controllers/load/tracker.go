@@ -69,25 +69,25 @@ func (t *Tracker) Subscribe(notify func(types.NamespacedName)) {
 	t.notify = notify
 }
 
-// Snapshot returns what is known of a service's pods, sorted by name.
-func (t *Tracker) Snapshot(service types.NamespacedName) Snapshot {
+// LoadOf returns what is known of a service's pods, sorted by name.
+func (t *Tracker) LoadOf(service types.NamespacedName) ServiceLoad {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	snapshot := Snapshot{Taken: time.Now()}
+	load := ServiceLoad{Taken: time.Now()}
 	for _, known := range t.services[service] {
 		if !finished(known.pod) {
-			snapshot.Pods = append(snapshot.Pods, known.describe())
+			load.Pods = append(load.Pods, known.describe())
 		}
 	}
-	slices.SortFunc(snapshot.Pods, func(a, b Pod) int { return strings.Compare(a.Name, b.Name) })
-	if cut, ok := t.cuts[service]; ok && snapshot.Taken.Sub(cut.Time) < cutMemory {
-		snapshot.LastCut = &cut
+	slices.SortFunc(load.Pods, func(a, b PodLoad) int { return strings.Compare(a.Name, b.Name) })
+	if cut, ok := t.cuts[service]; ok && load.Taken.Sub(cut.Time) < cutMemory {
+		load.LastCut = &cut
 	}
-	return snapshot
+	return load
 }
 
-func (k *tracked) describe() Pod {
-	return Pod{
+func (k *tracked) describe() PodLoad {
+	return PodLoad{
 		UID:         k.pod.UID,
 		Name:        k.pod.Name,
 		Terminating: k.pod.DeletionTimestamp != nil,
@@ -249,7 +249,7 @@ func sameRefusal(a, b report.RefusedKey) bool {
 	return a.Upstream == b.Upstream && a.SecretFile == b.SecretFile && a.Since.Equal(b.Since)
 }
 
-func sameRejection(a, b *report.Rejection) bool {
+func sameRejection(a, b *report.RejectedConfig) bool {
 	if a == nil || b == nil {
 		return a == b
 	}

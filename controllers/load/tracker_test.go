@@ -133,7 +133,7 @@ func TestStreamsCut(t *testing.T) {
 					want.Time = time.Now()
 					wantNotified, wantTotal = 1, float64(want.Count)
 				}
-				if diff := cmp.Diff(want, tracker.Snapshot(service).LastCut); diff != "" {
+				if diff := cmp.Diff(want, tracker.LoadOf(service).LastCut); diff != "" {
 					t.Errorf("LastCut (-want +got):\n%s", diff)
 				}
 				if notified != wantNotified {
@@ -161,7 +161,7 @@ func TestAnEndBeforeTheFirstLookDoesNotCount(t *testing.T) {
 	pod := gatewayPod("a", restarted("2", corev1.ContainerStateTerminated{ContainerID: "1", Message: lastWords}))
 	tracker.OnAdd(pod, true)
 	tracker.OnUpdate(pod, pod)
-	if cut := tracker.Snapshot(service).LastCut; cut != nil {
+	if cut := tracker.LoadOf(service).LastCut; cut != nil {
 		t.Errorf("LastCut = %v, want none", cut)
 	}
 }
@@ -215,7 +215,7 @@ func TestNotifiesOnlyOfWhatIsActedUpon(t *testing.T) {
 		{name: "load", next: with(func(s *report.Status) { s.InFlight, s.Streams.Open, s.Streams.Opened = 9, 9, 9 })},
 		{name: "revision", next: with(func(s *report.Status) { s.Revision = "r2" }), want: 1},
 		{name: "source", next: with(func(s *report.Status) { s.Source = "lastGood" }), want: 1},
-		{name: "rejection", next: with(func(s *report.Status) { s.Rejected = &report.Rejection{Revision: "r2"} }), want: 1},
+		{name: "rejection", next: with(func(s *report.Status) { s.Rejected = &report.RejectedConfig{Revision: "r2"} }), want: 1},
 		{name: "draining", next: with(func(s *report.Status) { s.Draining = true }), want: 1},
 		{name: "how many requests there may be", next: with(func(s *report.Status) { s.MaxInFlight = 100 }), want: 1},
 		{name: "when a secret changed", next: with(func(s *report.Status) { s.Secrets = []report.SecretState{{Modified: time.Now(), Since: time.Now()}} })},
@@ -253,7 +253,7 @@ func TestFollowsPods(t *testing.T) {
 	tracker.OnAdd(starting, true)
 
 	var names []string
-	for _, pod := range tracker.Snapshot(service).Pods {
+	for _, pod := range tracker.LoadOf(service).Pods {
 		names = append(names, pod.Name)
 	}
 	if diff := cmp.Diff([]string{"a", "b", "starting"}, names); diff != "" {
@@ -268,10 +268,10 @@ func TestFollowsPods(t *testing.T) {
 	successor := gatewayPod("a", running("a2"))
 	successor.UID = "uid-a2"
 	tracker.OnUpdate(gatewayPod("a", running("a")), successor)
-	if _, ok := tracker.Snapshot(service).Pod("uid-a"); ok {
+	if _, ok := tracker.LoadOf(service).OfPod("uid-a"); ok {
 		t.Error("the old pod is still known")
 	}
-	if pod, ok := tracker.Snapshot(service).Pod("uid-a2"); !ok || !pod.Seen.IsZero() || pod.Status.Revision != "" {
+	if pod, ok := tracker.LoadOf(service).OfPod("uid-a2"); !ok || !pod.Seen.IsZero() || pod.Status.Revision != "" {
 		t.Errorf("successor = %+v, %v; want known and unread", pod, ok)
 	}
 }
@@ -282,7 +282,7 @@ func TestARestartForgetsTheReading(t *testing.T) {
 	tracker.OnAdd(gatewayPod("a", running("1")), false)
 	tracker.record("uid-a", report.Status{Revision: "r1"})
 	tracker.OnUpdate(gatewayPod("a", running("1")), gatewayPod("a", restarted("2", corev1.ContainerStateTerminated{ContainerID: "1", ExitCode: 1})))
-	if pod, _ := tracker.Snapshot(service).Pod("uid-a"); pod.Status.Revision != "" || !pod.Seen.IsZero() {
+	if pod, _ := tracker.LoadOf(service).OfPod("uid-a"); pod.Status.Revision != "" || !pod.Seen.IsZero() {
 		t.Errorf("pod = %+v, want unread", pod)
 	}
 }
@@ -314,7 +314,7 @@ func TestReadyByOurClock(t *testing.T) {
 		tracker.OnUpdate(readyAt("ahead", ago(-hour)), readyAt("ahead", ago(-2*hour)))
 		want := map[string]time.Time{"there before": ago(hour), "there before, ahead": start, "ahead": seen, "behind": seen}
 		got := map[string]time.Time{}
-		for _, pod := range tracker.Snapshot(service).Pods {
+		for _, pod := range tracker.LoadOf(service).Pods {
 			got[pod.Name] = pod.ReadySince
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -324,11 +324,11 @@ func TestReadyByOurClock(t *testing.T) {
 		unready := time.Now()
 		time.Sleep(time.Minute)
 		tracker.OnUpdate(gatewayPod("ahead", running("ahead")), gatewayPod("ahead", running("ahead")))
-		if pod, _ := tracker.Snapshot(service).Pod("uid-ahead"); !pod.ReadySince.IsZero() || !pod.ReadyUntil.Equal(unready) {
+		if pod, _ := tracker.LoadOf(service).OfPod("uid-ahead"); !pod.ReadySince.IsZero() || !pod.ReadyUntil.Equal(unready) {
 			t.Errorf("a pod that is not ready any more is since %v, and was until %v, want %v", pod.ReadySince, pod.ReadyUntil, unready)
 		}
 		tracker.OnUpdate(gatewayPod("ahead", running("ahead")), readyAt("ahead", ago(hour)))
-		if pod, _ := tracker.Snapshot(service).Pod("uid-ahead"); !pod.ReadyUntil.IsZero() {
+		if pod, _ := tracker.LoadOf(service).OfPod("uid-ahead"); !pod.ReadyUntil.IsZero() {
 			t.Errorf("a pod that is ready again was until %v", pod.ReadyUntil)
 		}
 	})

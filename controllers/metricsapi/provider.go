@@ -29,7 +29,7 @@ type Provider struct {
 	// Services reads LLMServices, from a cache.
 	Services client.Reader
 	// Load returns what is known of a service's pods.
-	Load func(types.NamespacedName) load.Snapshot
+	Load func(types.NamespacedName) load.ServiceLoad
 }
 
 // ListAllMetrics implements provider.CustomMetricsProvider.
@@ -87,8 +87,8 @@ func serves(info provider.CustomMetricInfo, metricSelector labels.Selector) bool
 }
 
 func (p *Provider) inFlight(service *v1alpha1.LLMService) (*custom_metrics.MetricValue, bool) {
-	snapshot := p.Load(client.ObjectKeyFromObject(service))
-	inFlight, ok := snapshot.InFlight()
+	known := p.Load(client.ObjectKeyFromObject(service))
+	inFlight, ok := known.InFlight()
 	if !ok {
 		return nil, false
 	}
@@ -101,7 +101,7 @@ func (p *Provider) inFlight(service *v1alpha1.LLMService) (*custom_metrics.Metri
 			UID:        service.UID,
 		}),
 		Metric:    custom_metrics.MetricIdentifier{Name: render.MetricInFlight},
-		Timestamp: metav1.NewTime(snapshot.Taken),
+		Timestamp: metav1.NewTime(known.Taken),
 		Value:     *resource.NewQuantity(inFlight, resource.DecimalSI),
 	}, true
 }

@@ -29,8 +29,8 @@ const (
 	checkTimeout = 10 * time.Second
 )
 
-// Client reads from the API server, never from a cache, and writes.
-type Client struct {
+// APIClient reads from the API server, never from a cache, and writes.
+type APIClient struct {
 	Reader client.Reader
 	Writer client.Writer
 }
@@ -38,20 +38,20 @@ type Client struct {
 // Publisher keeps this replica's certificate in the CA bundle of the APIServices that name our Service, and renews it.
 // An APIService that names another Service belongs to another adapter and is left alone.
 type Publisher struct {
-	client      Client
+	client      APIClient
 	replica     string
 	service     types.NamespacedName
 	apiServices []string
-	certificate *Certificate
+	certificate *ServedPair
 	// next is published but not served with yet.
 	next *pair
 
 	mu    sync.Mutex
-	state State
+	state Registration
 }
 
-// State says whether the APIServices lead to this manager.
-type State struct {
+// Registration says whether the APIServices lead to this manager.
+type Registration struct {
 	// Known is false until the API server has been asked for the first time.
 	Known bool
 	// Ours is true where at least one APIService names our Service, trusts our certificate, and none names another.
@@ -62,8 +62,8 @@ type State struct {
 
 // NewPublisher makes the first certificate, for the cluster name of the Service. Replica is the name of this manager's pod,
 // by which a restarted one finds what it left behind; empty where it is not known.
-func NewPublisher(c Client, replica string, service types.NamespacedName, apiServices []string) (*Publisher, error) {
-	p := &Publisher{client: c, replica: replica, service: service, apiServices: apiServices, certificate: &Certificate{}}
+func NewPublisher(c APIClient, replica string, service types.NamespacedName, apiServices []string) (*Publisher, error) {
+	p := &Publisher{client: c, replica: replica, service: service, apiServices: apiServices, certificate: &ServedPair{}}
 	first, err := newPair(p.hostNames(), replica, time.Now())
 	if err != nil {
 		return nil, err
@@ -77,10 +77,10 @@ func (p *Publisher) hostNames() []string {
 }
 
 // Certificate is what to serve with.
-func (p *Publisher) Certificate() *Certificate { return p.certificate }
+func (p *Publisher) Certificate() *ServedPair { return p.certificate }
 
-// State returns what the last check found.
-func (p *Publisher) State() State {
+// Registered returns what the last check found.
+func (p *Publisher) Registered() Registration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.state
@@ -88,7 +88,7 @@ func (p *Publisher) State() State {
 
 // Ready is a health check: it fails until the API server trusts this replica, or needs not.
 func (p *Publisher) Ready(*http.Request) error {
-	if !p.State().Known {
+	if !p.Registered().Known {
 		return errors.New("the serving certificate is not published yet")
 	}
 	return nil
@@ -146,17 +146,17 @@ func (p *Publisher) pairs() (served, next *pair, err error) {
 }
 
 // publish returns the state of all APIServices together, and whether any was written.
-func (p *Publisher) publish(ctx context.Context, served, next *pair) (State, bool, error) {
+func (p *Publisher) publish(ctx context.Context, served, next *pair) (Registration, bool, error) {
 	certificates := [][]byte{served.certificate}
 	if next != nil {
 		certificates = append(certificates, next.certificate)
 	}
-	state, changed := State{Known: true}, false
+	state, changed := Registration{Known: true}, false
 	var foreign string
 	for _, name := range p.apiServices {
 		found, wrote, err := p.publishTo(ctx, name, certificates)
 		if err != nil {
-			return State{}, false, err
+			return Registration{}, false, err
 		}
 		changed = changed || wrote
 		state.Ours = state.Ours || found.ours

@@ -76,7 +76,7 @@ func (c *cluster) bundle(t *testing.T) []byte {
 
 func newTestPublisher(t *testing.T, c *cluster) *Publisher {
 	t.Helper()
-	p, err := NewPublisher(Client{Reader: c, Writer: c}, "", service, []string{firstAPIService, secondAPIService})
+	p, err := NewPublisher(APIClient{Reader: c, Writer: c}, "", service, []string{firstAPIService, secondAPIService})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,26 +87,26 @@ func TestPublishes(t *testing.T) {
 	tests := []struct {
 		name       string
 		objects    []client.Object
-		want       State
+		want       Registration
 		wantWrites int
 	}{
 		{
 			name: "both are ours", objects: []client.Object{apiService(firstAPIService, "metrics"), apiService(secondAPIService, "metrics")},
-			want: State{Known: true, Ours: true}, wantWrites: 2,
+			want: Registration{Known: true, Ours: true}, wantWrites: 2,
 		},
-		{name: "one is enough", objects: []client.Object{apiService(secondAPIService, "metrics")}, want: State{Known: true, Ours: true}, wantWrites: 1},
+		{name: "one is enough", objects: []client.Object{apiService(secondAPIService, "metrics")}, want: Registration{Known: true, Ours: true}, wantWrites: 1},
 		{
 			name: "there is none",
-			want: State{Known: true, Message: "no APIService v1.metrics.test names the Service llmservice-system/metrics"},
+			want: Registration{Known: true, Message: "no APIService v1.metrics.test names the Service llmservice-system/metrics"},
 		},
 		{
 			name: "one is another adapter's", objects: []client.Object{apiService(firstAPIService, "metrics"), apiService(secondAPIService, "other")},
-			want:       State{Known: true, Message: "APIService v2.metrics.test belongs to the Service llmservice-system/other"},
+			want:       Registration{Known: true, Message: "APIService v2.metrics.test belongs to the Service llmservice-system/other"},
 			wantWrites: 1,
 		},
 		{
 			name: "served by the API server", objects: []client.Object{&apiregistrationv1.APIService{ObjectMeta: metav1.ObjectMeta{Name: firstAPIService}}},
-			want: State{Known: true, Message: "APIService v1.metrics.test is served by the API server itself"},
+			want: Registration{Known: true, Message: "APIService v1.metrics.test is served by the API server itself"},
 		},
 	}
 	for _, tt := range tests {
@@ -121,7 +121,7 @@ func TestPublishes(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if got := p.State(); got != tt.want {
+			if got := p.Registered(); got != tt.want {
 				t.Errorf("state = %+v, want %+v", got, tt.want)
 			}
 			if err := p.Ready(nil); err != nil {
@@ -278,7 +278,7 @@ func TestACrashLoopLeavesTheHealthyOneItsPlace(t *testing.T) {
 // start publishes as a manager does that has just been started.
 func start(t *testing.T, c *cluster, replica string) *Publisher {
 	t.Helper()
-	p, err := NewPublisher(Client{Reader: c, Writer: c}, replica, service, []string{firstAPIService})
+	p, err := NewPublisher(APIClient{Reader: c, Writer: c}, replica, service, []string{firstAPIService})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -166,7 +166,7 @@ func TestReadyFollowsTheGateway(t *testing.T) {
 func TestStatusIsTheContracts(t *testing.T) {
 	want := report.Status{
 		Version: config.Version, Revision: "9f2c", Source: delivery.LastGoodKey, Draining: true, InFlight: 3,
-		Rejected: &report.Rejection{Revision: "aa", Message: "routes[0].path: <&>"},
+		Rejected: &report.RejectedConfig{Revision: "aa", Message: "routes[0].path: <&>"},
 		Streams:  report.Streams{Opened: 7, Open: 2, Done: 3, Failed: 1, Cancelled: 1},
 		Secrets:  []report.SecretState{{SecretFile: config.SecretFile{Secret: "s", Key: "k"}, Loaded: true}},
 	}

@@ -9,11 +9,11 @@ import (
 // ErrDraining says that a replica is going away.
 var ErrDraining = errors.New("draining")
 
-// State is a replica's. The zero value serves.
-type State struct{ draining atomic.Bool }
+// Flag is a replica's. The zero value serves.
+type Flag struct{ draining atomic.Bool }
 
 // Begin marks the replica as going away, for good.
-func (s *State) Begin() { s.draining.Store(true) }
+func (f *Flag) Begin() { f.draining.Store(true) }
 
 // Draining says whether the replica is going away.
-func (s *State) Draining() bool { return s.draining.Load() }
+func (f *Flag) Draining() bool { return f.draining.Load() }

@@ -18,7 +18,7 @@ type Route struct {
 	// Path is its template. It labels the route in metrics and logs: the config bounds it, and no client.
 	Path string
 	// Format is how the route's clients expect errors, wherever an error comes from.
-	Format problem.Format
+	Format problem.ErrorFormat
 	Decide func(ctx context.Context, r *relay.Request) relay.Verdict
 }
 
@@ -54,7 +54,7 @@ func (t *Table) Add(r *Route) error { return t.routes.Add(r.Method, r.Path, r) }
 
 // AddRest sets the format in which clients learn that no route serves a path below a prefix. The longest prefix
 // counts. The error is route.Table's.
-func (t *Table) AddRest(prefix string, format problem.Format) error {
+func (t *Table) AddRest(prefix string, format problem.ErrorFormat) error {
 	return t.routes.AddRest(prefix, &Route{Path: Unmatched, Format: format})
 }
 

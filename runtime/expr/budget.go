@@ -9,7 +9,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/allowance"
 )
 
-// What one Template or Tree may cost, all its expressions taken together, whatever its Budget has left.
+// What one Template or Tree may cost, all its expressions taken together, whatever its CostBudget has left.
 const (
 	// MaxCost is in CEL's units of cost, of which a simple operation takes one and a scan of text one for ten
 	// characters. This many take about a tenth of a second.
@@ -18,10 +18,10 @@ const (
 	MaxOutput = 1 << 20
 )
 
-// Budget is what all evaluations for one request may cost together. It may be used from many goroutines at once. Each
+// CostBudget is what all evaluations for one request may cost together. It may be used from many goroutines at once. Each
 // evaluation reserves what it may cost before it runs, and settles what it has cost: one that the rest no longer allows
 // waits for those that run, and of those that run only the last may go over what there is, by less than MaxCost.
-type Budget struct {
+type CostBudget struct {
 	// Admit, where set, admits memory for what an evaluation gives, in bytes. Its error is what the evaluation fails with.
 	Admit func(ctx context.Context, bytes int) error
 
@@ -29,16 +29,16 @@ type Budget struct {
 	bytes *atomic.Int64
 }
 
-// NewBudget allows so much cost, in CEL's units as MaxCost is, and so many bytes of output.
-func NewBudget(cost uint64, bytes int) *Budget {
-	b := &Budget{cost: allowance.New(int64(min(cost, 1<<62))), bytes: &atomic.Int64{}}
+// NewCostBudget allows so much cost, in CEL's units as MaxCost is, and so many bytes of output.
+func NewCostBudget(cost uint64, bytes int) *CostBudget {
+	b := &CostBudget{cost: allowance.New(int64(min(cost, 1<<62))), bytes: &atomic.Int64{}}
 	b.bytes.Store(int64(bytes))
 	return b
 }
 
 // With is the same budget where memory is admitted in another way.
-func (b *Budget) With(admit func(ctx context.Context, bytes int) error) *Budget {
-	return &Budget{Admit: admit, cost: b.cost, bytes: b.bytes}
+func (b *CostBudget) With(admit func(ctx context.Context, bytes int) error) *CostBudget {
+	return &CostBudget{Admit: admit, cost: b.cost, bytes: b.bytes}
 }
 
 // ErrSpent is what an Error wraps where a bound was met: one of a single evaluation, or the request's.
@@ -58,7 +58,7 @@ func isBound(err error) bool {
 }
 
 // reserve takes the cost that an evaluation may have. No budget has no bound but the evaluation's own; likewise below.
-func (b *Budget) reserve(ctx context.Context, cost uint64) (int64, error) {
+func (b *CostBudget) reserve(ctx context.Context, cost uint64) (int64, error) {
 	if b == nil {
 		return int64(min(cost, MaxCost)), nil
 	}
@@ -70,21 +70,21 @@ func (b *Budget) reserve(ctx context.Context, cost uint64) (int64, error) {
 }
 
 // settle puts the cost that an evaluation has had in the place of what was reserved.
-func (b *Budget) settle(reserved int64, cost uint64) error {
+func (b *CostBudget) settle(reserved int64, cost uint64) error {
 	if b != nil && !b.cost.Settle(reserved, int64(min(cost, 1<<32))) {
 		return errCostSpent
 	}
 	return nil
 }
 
-func (b *Budget) admit(ctx context.Context, bytes int) error {
+func (b *CostBudget) admit(ctx context.Context, bytes int) error {
 	if b == nil || b.Admit == nil || bytes == 0 {
 		return nil
 	}
 	return b.Admit(ctx, bytes)
 }
 
-func (b *Budget) spendBytes(n int) error {
+func (b *CostBudget) spendBytes(n int) error {
 	if b != nil && b.bytes.Add(-int64(n)) < 0 {
 		return errOutputSpent
 	}

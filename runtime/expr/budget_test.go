@@ -21,14 +21,14 @@ func compile(t testing.TB, text string) *Template {
 // TestBudgetIsShared: what one evaluation has taken, the next one lacks, and the error names the expression.
 func TestBudgetIsShared(t *testing.T) {
 	tests := map[string]struct {
-		budget  *Budget
+		budget  *CostBudget
 		in      string
 		message string
 	}{
-		"cost":  {NewBudget(1000, MaxOutput), "${[1,2,3].map(x, x)}", "${[1,2,3].map(x, x)} takes more work than the request has left"},
-		"bytes": {NewBudget(MaxCost, 1000), "${request.body.q}", "${request.body.q} gives more output than the request has left"},
-		"text":  {NewBudget(MaxCost, 1000), "only ${request.path}", "gives more output than the request has left"},
-		"none":  {NewBudget(0, MaxOutput), "${'free'}", "takes more work than the request has left"},
+		"cost":  {NewCostBudget(1000, MaxOutput), "${[1,2,3].map(x, x)}", "${[1,2,3].map(x, x)} takes more work than the request has left"},
+		"bytes": {NewCostBudget(MaxCost, 1000), "${request.body.q}", "${request.body.q} gives more output than the request has left"},
+		"text":  {NewCostBudget(MaxCost, 1000), "only ${request.path}", "gives more output than the request has left"},
+		"none":  {NewCostBudget(0, MaxOutput), "${'free'}", "takes more work than the request has left"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestBudgetOfTrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := NewBudget(MaxCost, 2*len(secret))
+	b := NewCostBudget(MaxCost, 2*len(secret))
 	if _, err := tree.JSON(t.Context(), testVars(), b); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestBudgetOfTrees(t *testing.T) {
 // TestBudgetIsExact: branches that run at once take no more together than they would in turn.
 func TestBudgetIsExact(t *testing.T) {
 	template := compile(t, "${request.path}")
-	b := NewBudget(MaxCost, 100*len("/answer"))
+	b := NewCostBudget(MaxCost, 100*len("/answer"))
 	var passed atomic.Int64
 	var wg sync.WaitGroup
 	for range 4 {
@@ -109,10 +109,10 @@ func TestHelpersAreCharged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			template := compile(t, in)
-			if _, err := template.Value(t.Context(), vars, NewBudget(9_000, MaxOutput)); err == nil {
+			if _, err := template.Value(t.Context(), vars, NewCostBudget(9_000, MaxOutput)); err == nil {
 				t.Error("100,000 bytes for less than 9,000")
 			}
-			if _, err := template.Value(t.Context(), vars, NewBudget(60_000, MaxOutput)); err != nil {
+			if _, err := template.Value(t.Context(), vars, NewCostBudget(60_000, MaxOutput)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -132,13 +132,13 @@ func TestWorkIsReserved(t *testing.T) {
 		})
 		return map[string]any{"request": func() any { return once() }}
 	}
-	whole := NewBudget(MaxCost, MaxOutput)
+	whole := NewCostBudget(MaxCost, MaxOutput)
 	if _, err := template.Value(t.Context(), vars(), whole); err != nil {
 		t.Fatal(err)
 	}
 	each := MaxCost - whole.cost.Unused()
 	ran.Store(0)
-	b := NewBudget(budget, MaxOutput)
+	b := NewCostBudget(budget, MaxOutput)
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() { _, _ = template.Value(t.Context(), vars(), b) })
@@ -163,7 +163,7 @@ func TestWhatIsGivenIsAdmitted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
-			b := NewBudget(MaxCost, MaxOutput)
+			b := NewCostBudget(MaxCost, MaxOutput)
 			b.Admit = func(_ context.Context, bytes int) error { asked += bytes; return nil }
 			if _, err := compile(t, tt.in).Value(t.Context(), testVars(), b); err != nil || asked < tt.least {
 				t.Errorf("%v; %d bytes were asked for, want %d", err, asked, tt.least)

@@ -30,7 +30,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("at %s, column %d: %s", e.Path, e.Column, e.Message)
 }
 
-// Unwrap gives the context's error where that ended an evaluation, ErrSpent where a bound did, Budget.Admit's error where it
+// Unwrap gives the context's error where that ended an evaluation, ErrSpent where a bound did, CostBudget.Admit's error where it
 // gave one, else nil.
 func (e *Error) Unwrap() error { return e.cause }
 

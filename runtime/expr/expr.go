@@ -200,7 +200,7 @@ func hasOtherKeys(t *types.Type) bool {
 // int64, uint64, float64, string, []any or map[string]any, independent of vars. Every other string is text, as Text
 // gives it. vars holds the variables of Env, as plain values; a member that is absent is missing. A nil budget is one of
 // MaxCost and MaxOutput. Every error is an *Error.
-func (t *Template) Value(ctx context.Context, vars map[string]any, b *Budget) (any, error) {
+func (t *Template) Value(ctx context.Context, vars map[string]any, b *CostBudget) (any, error) {
 	if !t.isExpression() {
 		return t.Text(ctx, vars, b)
 	}
@@ -213,7 +213,7 @@ func (t *Template) Value(ctx context.Context, vars map[string]any, b *Budget) (a
 
 // Text evaluates the template to text: strings stand as they are, everything else as compact JSON; null is an error, since
 // a missing value would go unseen. Arguments and errors are as Value's.
-func (t *Template) Text(ctx context.Context, vars map[string]any, b *Budget) (string, error) {
+func (t *Template) Text(ctx context.Context, vars map[string]any, b *CostBudget) (string, error) {
 	if literal, ok := t.literal(); ok {
 		return literal, nil
 	}

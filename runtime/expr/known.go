@@ -11,9 +11,9 @@ import (
 
 // Known gives the value of the tree as far as it is the same for all variables; a schema.Unknown stands for what else a template
 // gives, with its types. Constants are evaluated for the asking, within the budget.
-func (t *Tree) Known(b *Budget) any { return t.root.known(b) }
+func (t *Tree) Known(b *CostBudget) any { return t.root.known(b) }
 
-func (n *node) known(b *Budget) any {
+func (n *node) known(b *CostBudget) any {
 	switch {
 	case n.template != nil:
 		return n.template.Known(b)
@@ -35,7 +35,7 @@ func (n *node) known(b *Budget) any {
 
 // Constant gives the value of a template that is the same for all variables. It is evaluated for the asking, within the budget;
 // a nil one is as Value's.
-func (t *Template) Constant(b *Budget) (value any, ok bool) {
+func (t *Template) Constant(b *CostBudget) (value any, ok bool) {
 	if !t.isConstant() {
 		return nil, false
 	}
@@ -44,7 +44,7 @@ func (t *Template) Constant(b *Budget) (value any, ok bool) {
 }
 
 // Known is what is known of the template's value: the value, or its types.
-func (t *Template) Known(b *Budget) any {
+func (t *Template) Known(b *CostBudget) any {
 	if value, ok := t.Constant(b); ok {
 		return value
 	}

@@ -81,10 +81,10 @@ func TestMatchesAreCharged(t *testing.T) {
 		"${'aaaaaaaaaaaaaaaa'.matches('(a|bc){1000}')}": 16 * 3000 / stepsPerCost,
 	} {
 		template := compile(t, in)
-		if _, err := template.Value(t.Context(), hugeVars(), NewBudget(cost, MaxOutput)); err == nil {
+		if _, err := template.Value(t.Context(), hugeVars(), NewCostBudget(cost, MaxOutput)); err == nil {
 			t.Errorf("%s costs less than %d", in, cost)
 		}
-		if _, err := template.Value(t.Context(), hugeVars(), NewBudget(2*cost, MaxOutput)); err != nil {
+		if _, err := template.Value(t.Context(), hugeVars(), NewCostBudget(2*cost, MaxOutput)); err != nil {
 			t.Errorf("%s costs more than %d: %v", in, 2*cost, err)
 		}
 	}

@@ -58,7 +58,7 @@ func isAlphanumeric(c byte) bool {
 // Path evaluates the template to a URL's path. Literal text stands as it is; the result of an expression is escaped, so that
 // it stays within its segment (RFC 3986, section 3.3). A segment that an expression has a part in may not come out empty,
 // `.` or `..`, which would be another path than the one that is written. Arguments and errors are as Value's.
-func (t *Template) Path(ctx context.Context, vars map[string]any, b *Budget) (string, error) {
+func (t *Template) Path(ctx context.Context, vars map[string]any, b *CostBudget) (string, error) {
 	r, err := start(ctx, vars, b)
 	if err != nil {
 		return "", err

@@ -22,11 +22,11 @@ type run struct {
 	vars   cel.Activation
 	cost   uint64
 	out    int
-	memory int     // bytes that the values take that were copied out of CEL, and were not admitted yet
-	budget *Budget // of the request; nil where there is no other bound than these
+	memory int         // bytes that the values take that were copied out of CEL, and were not admitted yet
+	budget *CostBudget // of the request; nil where there is no other bound than these
 }
 
-func start(ctx context.Context, vars map[string]any, b *Budget) (*run, error) {
+func start(ctx context.Context, vars map[string]any, b *CostBudget) (*run, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Column: 1, Message: "not evaluated: " + err.Error(), cause: err}
 	}

@@ -54,7 +54,7 @@ func (t *Tree) Type() Type { return t.root.typ }
 // JSON evaluates the tree to compact JSON. A string that is one expression becomes that expression's value, also null;
 // any other becomes a string, as Text gives it. Members keep their order, and numbers that are no expressions their
 // spelling. Arguments are as Template.Value's. Every error is an *Error.
-func (t *Tree) JSON(ctx context.Context, vars map[string]any, b *Budget) ([]byte, error) {
+func (t *Tree) JSON(ctx context.Context, vars map[string]any, b *CostBudget) ([]byte, error) {
 	r, err := start(ctx, vars, b)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (t *Tree) JSON(ctx context.Context, vars map[string]any, b *Budget) ([]byte
 
 // Value evaluates the tree to what its JSON would decode to, as Template.Value gives it. Arguments are as there. Every
 // error is an *Error.
-func (t *Tree) Value(ctx context.Context, vars map[string]any, b *Budget) (any, error) {
+func (t *Tree) Value(ctx context.Context, vars map[string]any, b *CostBudget) (any, error) {
 	r, err := start(ctx, vars, b)
 	if err != nil {
 		return nil, err

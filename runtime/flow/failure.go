@@ -37,7 +37,7 @@ func (*answeredError) Error() string { return "the route has been answered" }
 func answered(err error) (*answeredError, bool) { return errors.AsType[*answeredError](err) }
 
 // tellPanics reports the calls that panicked, also those on which nothing depended.
-func tellPanics[T any](f *frame, results []gather.Result[T]) {
+func tellPanics[T any](f *frame, results []gather.CallResult[T]) {
 	for i := range results {
 		if p, ok := errors.AsType[*gather.PanicError](results[i].Err); ok {
 			f.env.Panicked(p.Type, p.Stack)

@@ -95,7 +95,7 @@ var (
 )
 
 // unwanted counts the branches that were skipped.
-func unwanted(results []gather.Result[any]) int {
+func unwanted(results []gather.CallResult[any]) int {
 	n := 0
 	for i := range results {
 		if errors.Is(results[i].Err, errSkipped) {

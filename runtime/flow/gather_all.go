@@ -22,7 +22,7 @@ func (all) combine(ctx context.Context, f *frame, branches []*branch) (any, erro
 }
 
 // valuesOf has the values of the branches that have one, by name.
-func valuesOf(branches []*branch, results []gather.Result[settled]) map[string]any {
+func valuesOf(branches []*branch, results []gather.CallResult[settled]) map[string]any {
 	values := map[string]any{}
 	for i, r := range results {
 		if r.Err == nil && r.Value.ran {

@@ -50,7 +50,7 @@ func contenders(f *frame, branches []*branch) []gather.Contender[any] {
 	return all
 }
 
-func winner(branches []*branch, outcome gather.Outcome[any], err error) (any, error) {
+func winner(branches []*branch, outcome gather.RaceOutcome[any], err error) (any, error) {
 	if err != nil {
 		if unwanted(outcome.Results) == len(branches) {
 			err = errAllSkipped

@@ -57,7 +57,7 @@ func (h *httpCall) expects(status int) bool {
 }
 
 func (h *httpCall) question(ctx context.Context, f *frame) (*upstream.Question, error) {
-	path, err := evaluate(ctx, f, func(b *expr.Budget) (string, error) { return h.Path.Path(ctx, f.vars, b) })
+	path, err := evaluate(ctx, f, func(b *expr.CostBudget) (string, error) { return h.Path.Path(ctx, f.vars, b) })
 	if err != nil {
 		return nil, fmt.Errorf("path: %w", err)
 	}

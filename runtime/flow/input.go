@@ -58,7 +58,7 @@ func (in *input) read(ctx context.Context, env *Environment, req *relay.Request)
 }
 
 func (in *input) params(ctx context.Context, req *relay.Request) (map[string]any, []problem.Violation, error) {
-	work := schema.NewWork(ctx)
+	work := schema.NewWorkBudget(ctx)
 	params := map[string]any{}
 	var violations []problem.Violation
 	var query url.Values

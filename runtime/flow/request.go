@@ -18,7 +18,7 @@ type request struct {
 	*Route
 	budget *budget
 	memory relay.Memory
-	work   *expr.Budget
+	work   *expr.CostBudget
 	body   int // bytes
 	// deadline is the route's: of a whole answer, or of a stream's first content.
 	deadline time.Time
@@ -28,7 +28,7 @@ type request struct {
 func newRequest(r *Route, req *relay.Request, deadline time.Time) *request {
 	return &request{
 		Route: r, budget: newBudget(r.Budget), memory: req.Memory, body: len(req.Body), deadline: deadline,
-		work: expr.NewBudget(maxWork, r.Budget.MaxBytes),
+		work: expr.NewCostBudget(maxWork, r.Budget.MaxBytes),
 	}
 }
 
@@ -87,25 +87,25 @@ func (f *frame) with(name string, value any) *frame {
 
 // text evaluates a template; nothing, where there is none.
 func (f *frame) text(ctx context.Context, t *expr.Template) (string, error) {
-	return evaluate(ctx, f, func(b *expr.Budget) (string, error) { return t.Text(ctx, f.vars, b) })
+	return evaluate(ctx, f, func(b *expr.CostBudget) (string, error) { return t.Text(ctx, f.vars, b) })
 }
 
 func (f *frame) value(ctx context.Context, t *expr.Template) (any, error) {
-	return evaluate(ctx, f, func(b *expr.Budget) (any, error) { return t.Value(ctx, f.vars, b) })
+	return evaluate(ctx, f, func(b *expr.CostBudget) (any, error) { return t.Value(ctx, f.vars, b) })
 }
 
 func (f *frame) tree(ctx context.Context, t *expr.Tree) (any, error) {
 	if t == nil {
 		return nil, nil //nolint:nilnil // null is a value like any other
 	}
-	return evaluate(ctx, f, func(b *expr.Budget) (any, error) { return t.Value(ctx, f.vars, b) })
+	return evaluate(ctx, f, func(b *expr.CostBudget) (any, error) { return t.Value(ctx, f.vars, b) })
 }
 
 func (f *frame) json(ctx context.Context, t *expr.Tree) ([]byte, error) {
 	if t == nil {
 		return []byte("null"), nil
 	}
-	encoded, err := evaluate(ctx, f, func(b *expr.Budget) ([]byte, error) { return t.JSON(ctx, f.vars, b) })
+	encoded, err := evaluate(ctx, f, func(b *expr.CostBudget) ([]byte, error) { return t.JSON(ctx, f.vars, b) })
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (f *frame) weight() int { return f.body + f.budget.kept() }
 
 // evaluate admits the work of an expression, and says who is told if it fails. The memory of what it gives is waited for once
 // its worker is free again: those that hold memory may be waiting for a worker.
-func evaluate[T any](ctx context.Context, f *frame, work func(*expr.Budget) (T, error)) (T, error) {
+func evaluate[T any](ctx context.Context, f *frame, work func(*expr.CostBudget) (T, error)) (T, error) {
 	given := 0
 	budget := f.work.With(func(_ context.Context, bytes int) error {
 		given += bytes

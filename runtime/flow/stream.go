@@ -84,7 +84,7 @@ func (f *frame) outletOf(name string) *outlet {
 }
 
 // Send implements relay.Sender for upstream.Stream: what ends an upstream's stream does not end the answer.
-func (o *outlet) Send(events []byte, kind relay.Kind) error {
+func (o *outlet) Send(events []byte, kind relay.EventKind) error {
 	if kind == relay.Done {
 		kind = relay.Content
 	}
@@ -150,7 +150,7 @@ type contestedSender struct {
 }
 
 // Send implements relay.Sender.
-func (c *contestedSender) Send(events []byte, kind relay.Kind) error {
+func (c *contestedSender) Send(events []byte, kind relay.EventKind) error {
 	if kind == relay.Content && !c.won {
 		if c.won = c.commit(); !c.won {
 			return relay.Failure{Kind: relay.FailedSuperseded}

@@ -137,7 +137,7 @@ type hold struct {
 }
 
 // Send implements relay.Sender.
-func (h *hold) Send(events []byte, _ relay.Kind) error {
+func (h *hold) Send(events []byte, _ relay.EventKind) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := h.budget.keep(len(events)); err != nil {

@@ -34,7 +34,7 @@ func TestAnUpstreamsStreamInAnotherFormat(t *testing.T) {
 		}
 		tap := llm.NewTap(openai.Dialect{}, llm.TapOptions{Writer: tt.writer})
 		var got []byte
-		var last relay.Kind
+		var last relay.EventKind
 		for f, ok := parser.Next(); ok; f, ok = parser.Next() {
 			got, last = tap.Frame(got, &f)
 		}

@@ -79,7 +79,7 @@ func (m *models) Do(_ context.Context, c *upstream.Call) (*upstream.Answer, erro
 // kept implements relay.Sink.
 type kept struct{ strings.Builder }
 
-func (k *kept) Send(events []byte, _ relay.Kind) error {
+func (k *kept) Send(events []byte, _ relay.EventKind) error {
 	k.Write(events)
 	return nil
 }
@@ -139,7 +139,7 @@ func heard(t *testing.T, d llm.Dialect, streamed bool, answer string) *llm.Compl
 	}
 	collector := llm.NewCollector(func(int) error { return nil })
 	tap := llm.NewTap(d, llm.TapOptions{Collector: collector})
-	var last relay.Kind
+	var last relay.EventKind
 	for f, ok := parser.Next(); ok; f, ok = parser.Next() {
 		_, last = tap.Frame(nil, &f)
 	}

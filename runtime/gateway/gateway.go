@@ -73,7 +73,7 @@ type Gateway struct {
 	policy      *exchange.Policy
 	// unconfigured is what is served before the first config.
 	unconfigured *exchange.Serving
-	drain        drain.State
+	drain        drain.Flag
 	store        store
 	rejections   remark
 	newWatcher   func() (*fsnotify.Watcher, error)
@@ -203,7 +203,7 @@ func (g *Gateway) Status() report.Status {
 	status.Version = config.Version
 	status.Draining = g.drain.Draining()
 	status.InFlight, status.MaxInFlight = g.admission.InFlight(), g.admission.Limit()
-	status.Memory = report.Memory{
+	status.Memory = report.MemoryUse{
 		Budget: int64(g.admission.Bytes.Total()), Reserved: g.admission.Bytes.Reserved(), Refused: g.admission.Bytes.Refused(),
 	}
 	status.Streams = g.metrics.Streams()

@@ -106,7 +106,7 @@ func (g *Gateway) addModels(table *exchange.Table, c *config.Config, env *flow.E
 // newTable has no routes, and the formats of those who ask for one.
 func newTable() *exchange.Table {
 	table := &exchange.Table{}
-	rests := map[string]problem.Format{"/": flow.Format}
+	rests := map[string]problem.ErrorFormat{"/": flow.Format}
 	for _, p := range protocol.All {
 		if prefix := p.Prefix + "/"; p.Prefix != "" && rests[prefix] == nil {
 			rests[prefix] = p.Front.Errors() // of several below one prefix the first counts

@@ -22,7 +22,7 @@ type store struct {
 
 	mu       sync.Mutex
 	source   string
-	rejected *report.Rejection
+	rejected *report.RejectedConfig
 }
 
 // serving is what a request is served by that begins now.
@@ -68,13 +68,13 @@ func (g *Gateway) Reload() {
 }
 
 // serveFile serves the config in a file, or says why it cannot.
-func (g *Gateway) serveFile(key string) *report.Rejection {
+func (g *Gateway) serveFile(key string) *report.RejectedConfig {
 	encoded, err := os.ReadFile(filepath.Join(g.options.ConfigDir, key))
 	if errors.Is(err, fs.ErrNotExist) {
-		return &report.Rejection{Message: fmt.Sprintf("there is no config %q", key)}
+		return &report.RejectedConfig{Message: fmt.Sprintf("there is no config %q", key)}
 	}
 	if err != nil {
-		return &report.Rejection{Message: err.Error()}
+		return &report.RejectedConfig{Message: err.Error()}
 	}
 	revision := delivery.Revision(encoded)
 	if serving := g.store.snapshot(); serving != nil && serving.revision == revision {
@@ -82,11 +82,11 @@ func (g *Gateway) serveFile(key string) *report.Rejection {
 	}
 	parsed, err := program.Load(encoded)
 	if err != nil {
-		return &report.Rejection{Revision: revision, Message: err.Error()}
+		return &report.RejectedConfig{Revision: revision, Message: err.Error()}
 	}
 	compiled, err := g.compile(parsed, revision)
 	if err != nil {
-		return &report.Rejection{Revision: revision, Message: err.Error()}
+		return &report.RejectedConfig{Revision: revision, Message: err.Error()}
 	}
 	g.serveSnapshot(compiled, key)
 	g.endpoints.Retain(endpointKeys(parsed.Config))

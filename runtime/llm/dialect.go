@@ -75,7 +75,7 @@ type Reader interface {
 
 // Delta is what one event adds to the answer.
 type Delta struct {
-	Kind    relay.Kind
+	Kind    relay.EventKind
 	Failure relay.Failure // why it is Broken
 	// Text and Refusal are UTF-8.
 	Text, Refusal []byte

@@ -23,7 +23,7 @@ type Front interface {
 	// WriteModel describes one of them.
 	WriteModel(name string) ([]byte, error)
 	// Errors writes what went wrong before an answer began.
-	Errors() problem.Format
+	Errors() problem.ErrorFormat
 	// ReadRejection reads what an upstream that speaks the protocol, too, found wrong with a request, as far as anything can
 	// be read.
 	ReadRejection(body []byte) Rejection

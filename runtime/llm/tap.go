@@ -56,7 +56,7 @@ func NewTap(d Streamer, o TapOptions) *Tap {
 }
 
 // Frame implements upstream.FrameTap. An answer that exceeds its collector's bounds is relay.Broken, too.
-func (t *Tap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
+func (t *Tap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.EventKind) {
 	d := t.reader.Read(f)
 	if d.Kind == relay.Broken {
 		t.failure = d.Failure

@@ -182,7 +182,7 @@ func parameterOf(t *testing.T, p *config.Parameter) *program.Parameter {
 	if raw == nil {
 		raw = []byte(`{"type":"string"}`)
 	}
-	text, err := schema.CompileParameter(raw, schema.Place(strings.ToLower(p.In)), p.Name, p.Required)
+	text, err := schema.CompileParameter(raw, schema.ParameterPlace(strings.ToLower(p.In)), p.Name, p.Required)
 	if err != nil {
 		t.Fatal(err)
 	}

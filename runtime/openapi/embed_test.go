@@ -303,7 +303,7 @@ func TestAnswersMatchTheDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reply := func(f problem.Format, e *problem.Error) problem.Reply { return f.Reply(e) }
+	reply := func(f problem.ErrorFormat, e *problem.Error) problem.Reply { return f.Reply(e) }
 	success := problem.Reply{Status: 200, Header: []problem.Field{{Name: "Content-Type", Value: jsonType}}}
 	models := success
 	models.Body = list

@@ -2,7 +2,7 @@ package problem
 
 // FastAPI writes {"detail": …} as FastAPI does: the list of violations for a request that fails validation, a
 // sentence for everything else.
-var FastAPI Format = fastAPI{}
+var FastAPI ErrorFormat = fastAPI{}
 
 type fastAPI struct{}
 

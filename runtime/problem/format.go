@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Format writes an Error the way one protocol's clients expect it.
-type Format interface {
+// ErrorFormat writes an Error the way one protocol's clients expect it.
+type ErrorFormat interface {
 	// Reply is the whole HTTP answer, for errors that come before the first byte of one.
 	Reply(e *Error) Reply
 	// Event is the JSON of a stream's error event, for errors that come later; it has no line breaks.

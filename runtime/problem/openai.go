@@ -7,7 +7,7 @@ import (
 )
 
 // OpenAI writes {"error": {"message", "type", "param", "code"}} as OpenAI's API does, in answers and in streams.
-var OpenAI Format = openAI{}
+var OpenAI ErrorFormat = openAI{}
 
 type openAI struct{}
 

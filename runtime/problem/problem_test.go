@@ -107,7 +107,7 @@ func TestReply(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			for format, want := range map[Format]want{FastAPI: tt.fastapi, OpenAI: tt.openai} {
+			for format, want := range map[ErrorFormat]want{FastAPI: tt.fastapi, OpenAI: tt.openai} {
 				if diff := cmp.Diff(Reply{want.status, want.header, []byte(want.body)}, format.Reply(tt.err)); diff != "" {
 					t.Errorf("%T: %s", format, diff)
 				}

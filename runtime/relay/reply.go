@@ -7,7 +7,7 @@ import (
 )
 
 // Problem is the reply that tells a client of an error, in the format that it expects.
-func Problem(format problem.Format, e *problem.Error) *Reply {
+func Problem(format problem.ErrorFormat, e *problem.Error) *Reply {
 	r := format.Reply(e)
 	header := make(http.Header, len(r.Header))
 	for _, f := range r.Header {

@@ -81,7 +81,7 @@ func newSink(answer *answering, stream *Stream, started time.Time, fail context.
 }
 
 // Send implements Sink.
-func (s *sink) Send(events []byte, kind Kind) error {
+func (s *sink) Send(events []byte, kind EventKind) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if kind != Preamble && !s.content {

@@ -33,7 +33,7 @@ type Sender interface {
 	//
 	// The error is a Failure (errors.AsType), and then the sender has to end with that failure: the client has
 	// left, time has run out, or another branch has won.
-	Send(events []byte, kind Kind) error
+	Send(events []byte, kind EventKind) error
 }
 
 // Sink takes a stream, or a reply in its place. It is safe for concurrent use: events of several senders do not mix.
@@ -43,13 +43,13 @@ type Sink interface {
 	Reply(r *Reply) error
 }
 
-// Kind is what a frame means to the stream's contract.
-type Kind int
+// EventKind is what a frame means to the stream's contract.
+type EventKind int
 
 // The kinds of frames.
 const (
 	// Preamble carries no content yet: another upstream may still take over.
-	Preamble Kind = iota
+	Preamble EventKind = iota
 	// Content is what the client asked for. With the first one sent the answer is committed.
 	Content
 	// Done ends the stream as the protocol says.

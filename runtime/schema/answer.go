@@ -12,7 +12,7 @@ import (
 // of the schema take to be there, and without what a set has twice. Where nothing changes it is the text itself, byte
 // for byte.
 func (s *Schema) CheckAnswer(ctx context.Context, text []byte, at ...any) ([]byte, []problem.Violation, error) {
-	w := NewWork(ctx)
+	w := NewWorkBudget(ctx)
 	doc, wrong, err := s.read(w, text, at)
 	if err != nil || len(wrong) > 0 {
 		return nil, wrong, err
@@ -29,7 +29,7 @@ func (s *Schema) CheckAnswer(ctx context.Context, text []byte, at ...any) ([]byt
 
 // CheckAsSent is CheckText for what has been sent already: it says what is wrong with the text as it stands, without its defaults.
 func (s *Schema) CheckAsSent(ctx context.Context, text []byte, at ...any) ([]problem.Violation, error) {
-	w := NewWork(ctx)
+	w := NewWorkBudget(ctx)
 	doc, wrong, err := s.read(w, text, at)
 	if err != nil || len(wrong) > 0 {
 		return wrong, err

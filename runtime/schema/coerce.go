@@ -47,7 +47,7 @@ func newScalar(within *Schema, schemas []*jsonschema.Schema) (*scalar, error) {
 
 // parse reads text as the first type under which it is valid. Where it is valid under none, it gives the first value that
 // it could be read as, or nil, and the keys in answers of the types that it could not be read as.
-func (s *scalar) parse(w *Work, text string) (value any, failed []string) {
+func (s *scalar) parse(w *WorkBudget, text string) (value any, failed []string) {
 	for _, t := range s.types {
 		v, keyword := coerce(t, text)
 		switch {
@@ -62,7 +62,7 @@ func (s *scalar) parse(w *Work, text string) (value any, failed []string) {
 	return value, failed
 }
 
-func (s *scalar) valid(w *Work, v any) bool {
+func (s *scalar) valid(w *WorkBudget, v any) bool {
 	e := evaluation{work: w}
 	return !slices.ContainsFunc(s.rules, func(r *rule) bool { return !e.apply(r, v, nil, nil, nil) })
 }

@@ -121,13 +121,13 @@ type decoder struct {
 	// lenient reads any number.
 	lenient bool
 	// work is nil where nobody waits for the end.
-	work *Work
+	work *WorkBudget
 }
 
 var decoders = sync.Pool{New: func() any { return &decoder{json: jsontext.NewDecoder(&bytes.Buffer{})} }}
 
 // decode looks at the work's context as it goes, where there is one.
-func decode(w *Work, text []byte, l limits) (document, *fault) {
+func decode(w *WorkBudget, text []byte, l limits) (document, *fault) {
 	d := decoderOf(text, l)
 	defer d.free()
 	d.work = w

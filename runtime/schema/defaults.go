@@ -13,7 +13,7 @@ import (
 // checkDefaults holds each default, with what it lacks filled in, against its own schema. All of them together may take what
 // one body may.
 func checkDefaults(g *graph, rules map[*jsonschema.Schema]*rule, fillers map[*jsonschema.Schema]*filler) error {
-	w := NewWork(context.Background())
+	w := NewWorkBudget(context.Background())
 	for _, n := range g.nodes {
 		if n.schema.Default == nil || !strings.HasPrefix(n.schema.Location, base) {
 			continue
@@ -37,7 +37,7 @@ func checkDefaults(g *graph, rules map[*jsonschema.Schema]*rule, fillers map[*js
 	return nil
 }
 
-func (w *Work) defaultError(r *rule, value any) error {
+func (w *WorkBudget) defaultError(r *rule, value any) error {
 	e := evaluation{work: w, room: maxRanked}
 	if e.apply(r, value, nil, nil, nil) {
 		return nil

@@ -60,7 +60,7 @@ func TestEchoOfParameters(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, vs, _ := mustParameter(t, tt.schema, Query, true, EchoInputs()).Parse(NewWork(t.Context()), tt.values)
+			_, vs, _ := mustParameter(t, tt.schema, Query, true, EchoInputs()).Parse(NewWorkBudget(t.Context()), tt.values)
 			if diff := cmp.Diff(tt.want+"\n", lines(t, vs)); diff != "" {
 				t.Error(diff)
 			}

@@ -70,7 +70,7 @@ func decimalOf(text string) numeral {
 }
 
 // equal compares values as JSON Schema does (Core, section 4.2.2): 1 and 1.0 are one number.
-func (w *Work) equal(a, b any) bool {
+func (w *WorkBudget) equal(a, b any) bool {
 	if !w.step(1) {
 		return false
 	}
@@ -101,7 +101,7 @@ func (w *Work) equal(a, b any) bool {
 // bytesPerStep of a text are read in about the time of a step.
 const bytesPerStep = 256
 
-func (w *Work) equalLists(a, b []any) bool {
+func (w *WorkBudget) equalLists(a, b []any) bool {
 	if len(a) != len(b) {
 		return false
 	}
@@ -113,7 +113,7 @@ func (w *Work) equalLists(a, b []any) bool {
 	return true
 }
 
-func (w *Work) equalObjects(a, b map[string]any) bool {
+func (w *WorkBudget) equalObjects(a, b map[string]any) bool {
 	if len(a) != len(b) {
 		return false
 	}
@@ -130,7 +130,7 @@ func (w *Work) equalObjects(a, b map[string]any) bool {
 var seed = maphash.MakeSeed()
 
 // hash is equal for equal values. It is of use only while the work goes on.
-func (w *Work) hash(v any) uint64 {
+func (w *WorkBudget) hash(v any) uint64 {
 	if !w.step(1) || w.isUnknown(v) {
 		return 0
 	}
@@ -161,7 +161,7 @@ func (w *Work) hash(v any) uint64 {
 const fewItems = 8
 
 // duplicates gives the positions of the first item that was there before, and of the item that it repeats.
-func (w *Work) duplicates(list []any) (first, second int, found bool) {
+func (w *WorkBudget) duplicates(list []any) (first, second int, found bool) {
 	if len(list) <= fewItems {
 		for j := range list {
 			for i := range j {
@@ -221,7 +221,7 @@ func newValues(s *jsonschema.Schema) *values {
 	return &all
 }
 
-func (all *values) has(w *Work, v any) bool {
+func (all *values) has(w *WorkBudget, v any) bool {
 	if text, isText := v.(string); isText {
 		return all.texts[text]
 	}

@@ -15,7 +15,7 @@ import (
 // Errors are those of the compiler's validator, so that one translation serves both. Of a union, the errors of a branch are
 // made when the translation asks for them.
 type evaluation struct {
-	work *Work
+	work *WorkBudget
 	path []segment // from the root to the value
 	room int       // errors that may still be made
 	stop []segment // the value at which a pattern took too much work
@@ -265,7 +265,7 @@ func (a *application) branches(rules []*rule, v any) []*jsonschema.ValidationErr
 type pending struct {
 	kind.Group
 
-	work  *Work
+	work  *WorkBudget
 	rule  *rule
 	value any
 	path  []segment

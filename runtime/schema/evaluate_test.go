@@ -32,7 +32,7 @@ func agree(t *testing.T, s *Schema, text []byte, exactly bool) {
 		return
 	}
 	want := byLibrary(s, doc, text)
-	_, got, err := s.check(NewWork(t.Context()), doc, text, inBody)
+	_, got, err := s.check(NewWorkBudget(t.Context()), doc, text, inBody)
 	if err != nil || (len(got) == 0) != (len(want) == 0) {
 		t.Errorf("%.200s: %v, the library says %v", text, got, want)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // fillIn puts defaults into a document, as copies of what they change. What is filled in counts like what was sent.
-func (f *filler) fillIn(doc *document, w *Work) error {
+func (f *filler) fillIn(doc *document, w *WorkBudget) error {
 	if f == nil {
 		return nil
 	}
@@ -26,7 +26,7 @@ func (f *filler) fillIn(doc *document, w *Work) error {
 // filling is one pass over one document.
 type filling struct {
 	doc  document // counts what is added
-	work *Work
+	work *WorkBudget
 }
 
 // value fills in a value that lies so many levels deep, and says whether it gives another one than it got.
@@ -118,7 +118,7 @@ func (f *filling) others(with *filler, in map[string]any, out *object, level int
 	return nil
 }
 
-func (f *filler) forName(w *Work, name string) []*filler {
+func (f *filler) forName(w *WorkBudget, name string) []*filler {
 	var out []*filler
 	for _, p := range f.matched {
 		if w.match(p.pattern, name) {
@@ -132,7 +132,7 @@ func (f *filler) forName(w *Work, name string) []*filler {
 }
 
 // branches lists what else applies to an object.
-func (f *filler) branches(w *Work, in map[string]any) []*filler {
+func (f *filler) branches(w *WorkBudget, in map[string]any) []*filler {
 	if len(f.tagged) == 0 {
 		return f.also
 	}

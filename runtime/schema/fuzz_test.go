@@ -110,7 +110,7 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		for _, values := range [][]string{nil, {""}, {"1", "x"}, {"1.0", "true"}} {
-			value, vs, _ := p.Parse(NewWork(t.Context()), values)
+			value, vs, _ := p.Parse(NewWorkBudget(t.Context()), values)
 			if len(vs) > 0 && value != nil {
 				t.Errorf("%q: %q: value %v, violations %v", raw, values, value, vs)
 			}
@@ -127,7 +127,7 @@ func FuzzParameter(f *testing.F) {
 	either := mustParameter(f, `{"type":"array","items":{"type":["boolean","number","integer"],"maximum":100}}`, Query, true)
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, p := range []*Parameter{integer, number, either} {
-			value, vs, _ := p.Parse(NewWork(t.Context()), []string{text})
+			value, vs, _ := p.Parse(NewWorkBudget(t.Context()), []string{text})
 			if (value == nil) == (len(vs) == 0) {
 				t.Errorf("%q: value %v, violations %v", text, value, vs)
 			}

@@ -27,8 +27,8 @@ func UnknownOf(types ...string) Unknown {
 func (u Unknown) OrNull() Unknown { return Unknown{u.types | aNull} }
 
 // CheckKnown says what is wrong with a value that may hold an Unknown, and will be whatever that turns out to be. A loc begins
-// within the value. Work is that of all such checks together: once it is used up, nothing is found.
-func (s *Schema) CheckKnown(w *Work, value any) []problem.Violation {
+// within the value. The work is that of all such checks together: once it is used up, nothing is found.
+func (s *Schema) CheckKnown(w *WorkBudget, value any) []problem.Violation {
 	w.partial, w.unfilled = true, false
 	doc, err := measure(value)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Schema) CheckKnown(w *Work, value any) []problem.Violation {
 	return wrong
 }
 
-func (w *Work) unknown(v any) (Unknown, bool) {
+func (w *WorkBudget) unknown(v any) (Unknown, bool) {
 	if !w.partial {
 		return Unknown{}, false
 	}
@@ -50,7 +50,7 @@ func (w *Work) unknown(v any) (Unknown, bool) {
 }
 
 // isUnknown notes that one was met.
-func (w *Work) isUnknown(v any) bool {
+func (w *WorkBudget) isUnknown(v any) bool {
 	_, ok := w.unknown(v)
 	if ok {
 		w.unknowns++

@@ -63,7 +63,7 @@ func TestCheckKnown(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found := mustCompile(t, tt.schema).CheckKnown(NewWork(t.Context()), tt.value)
+			found := mustCompile(t, tt.schema).CheckKnown(NewWorkBudget(t.Context()), tt.value)
 			got := ""
 			if len(found) > 0 {
 				got = fmt.Sprintf("%s at %v", found[0].Type, found[0].Loc)
@@ -77,7 +77,7 @@ func TestCheckKnown(t *testing.T) {
 
 // TestChecksOfWhatIsKnownHaveOneWork: once it is used up nothing is found, and nothing takes more.
 func TestChecksOfWhatIsKnownHaveOneWork(t *testing.T) {
-	s, w := mustCompile(t, `{"type":"array","items":{"type":"integer"}}`), NewWork(t.Context())
+	s, w := mustCompile(t, `{"type":"array","items":{"type":"integer"}}`), NewWorkBudget(t.Context())
 	long := make([]any, MaxBodyNodes-1)
 	for i := range long {
 		long[i] = UnknownOf("integer")

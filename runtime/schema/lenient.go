@@ -34,7 +34,7 @@ func DecodeLenient(ctx context.Context, text []byte) (any, error) {
 	}
 	d := decoderOf(json, limits{depth: MaxBodyDepth, nodes: MaxBodyNodes, keys: MaxObjectKeys}, leniently...)
 	defer d.free()
-	d.lenient, d.work = true, NewWork(ctx)
+	d.lenient, d.work = true, NewWorkBudget(ctx)
 	doc, fault := d.document()
 	if err := d.work.interrupted(); err != nil {
 		return nil, err

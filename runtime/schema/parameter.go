@@ -10,20 +10,20 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
-// Place is where in a request a parameter stands; violations have it as the first step of their loc.
-type Place string
+// ParameterPlace is where in a request a parameter stands; violations have it as the first step of their loc.
+type ParameterPlace string
 
 // The places of parameters.
 const (
-	Path   Place = "path"
-	Query  Place = "query"
-	Header Place = "header"
+	Path   ParameterPlace = "path"
+	Query  ParameterPlace = "query"
+	Header ParameterPlace = "header"
 )
 
 // Parameter reads the text of one parameter as its schema demands. It is immutable and may be used from many goroutines.
 type Parameter struct {
 	schema   *Schema
-	at       Place
+	at       ParameterPlace
 	loc      []any
 	required bool
 	fallback *any
@@ -35,7 +35,7 @@ type Parameter struct {
 // header's in lower case. A path has its parameters always, whatever required says, and one with a default is never missing.
 // Refused are, besides what Compile refuses, schemas that no text can satisfy: objects, null alone, lists of lists, lists in a
 // path, and what may be both a list and a single value. Errors are as Compile's.
-func CompileParameter(raw []byte, at Place, name string, required bool, options ...Option) (*Parameter, error) {
+func CompileParameter(raw []byte, at ParameterPlace, name string, required bool, options ...Option) (*Parameter, error) {
 	if len(raw) == 0 {
 		raw = []byte("true")
 	}
@@ -81,7 +81,7 @@ func (p *Parameter) IsRequired() bool { return p.required || p.at == Path }
 // for an absent one without a default, a []any for a list, and otherwise one value: of several in a query the last counts, and
 // of several headers the first, as in FastAPI. Numbers are int64 or float64; a parameter of type number is always float64. All
 // parameters of a request share its work; the error is as Check's.
-func (p *Parameter) Parse(w *Work, values []string) (value any, wrong []problem.Violation, err error) {
+func (p *Parameter) Parse(w *WorkBudget, values []string) (value any, wrong []problem.Violation, err error) {
 	switch {
 	case w.err != nil: // which the parameter says that was read before
 		return nil, nil, w.interrupted()
@@ -121,7 +121,7 @@ func (p *Parameter) absent() (any, []problem.Violation) {
 	return settle(v), nil
 }
 
-func (p *Parameter) parseScalar(w *Work, text string) (any, []problem.Violation, error) {
+func (p *Parameter) parseScalar(w *WorkBudget, text string) (any, []problem.Violation, error) {
 	value, failed := p.scalar.parse(w, text)
 	if w.err != nil {
 		return nil, []problem.Violation{violation(p.loc, "work", nil)}, w.interrupted()
@@ -146,7 +146,7 @@ const perItem = 32
 
 // parseList checks the items that could be read together with the text of those that could not, so that one answer has
 // all that is wrong; what a check says of such an item's type is left out.
-func (p *Parameter) parseList(w *Work, values []string) (any, []problem.Violation, error) {
+func (p *Parameter) parseList(w *WorkBudget, values []string) (any, []problem.Violation, error) {
 	items, sent := make([]any, len(values)), make([]any, len(values))
 	var found []problem.Violation
 	unread := map[int]bool{}

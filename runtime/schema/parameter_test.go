@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func mustParameter(t testing.TB, raw string, at Place, required bool, options ...Option) *Parameter {
+func mustParameter(t testing.TB, raw string, at ParameterPlace, required bool, options ...Option) *Parameter {
 	t.Helper()
 	name := "p"
 	if at == Header {
@@ -83,7 +83,7 @@ func TestCoercion(t *testing.T) {
 	for schema, texts := range tests {
 		p := mustParameter(t, schema, Query, true)
 		for text, want := range texts {
-			got, vs, _ := p.Parse(NewWork(t.Context()), []string{text})
+			got, vs, _ := p.Parse(NewWorkBudget(t.Context()), []string{text})
 			for i, v := range vs {
 				if i > 0 {
 					got = fmt.Sprintf("%s\n%s: %s", got, v.Type, v.Msg)
@@ -105,7 +105,7 @@ func TestParameters(t *testing.T) {
 	const tags = `{"type":"array","items":{"type":"integer","minimum":0},"minItems":2}`
 	tests := map[string]struct {
 		schema   string
-		at       Place
+		at       ParameterPlace
 		required bool
 		values   []string
 		want     any
@@ -139,7 +139,7 @@ func TestParameters(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, vs, _ := mustParameter(t, tt.schema, tt.at, tt.required).Parse(NewWork(t.Context()), tt.values)
+			got, vs, _ := mustParameter(t, tt.schema, tt.at, tt.required).Parse(NewWorkBudget(t.Context()), tt.values)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -153,7 +153,7 @@ func TestParameters(t *testing.T) {
 func TestParametersThatTextCannotSatisfy(t *testing.T) {
 	tests := map[string]struct {
 		schema, pointer, reason string
-		at                      Place
+		at                      ParameterPlace
 	}{
 		"object":           {`{"type":"object"}`, "", "accepts an object", Query},
 		"object or string": {`{"type":["object","string"]}`, "", "accepts an object", Query},
@@ -180,7 +180,7 @@ func TestParametersThatTextCannotSatisfy(t *testing.T) {
 // TestParametersAreBounded: the parameters of a request share its work.
 func TestParametersAreBounded(t *testing.T) {
 	p := mustParameter(t, `{"type":"array","items":{"pattern":"[a-z]{1,1000}@"}}`, Query, true)
-	w, text := NewWork(t.Context()), strings.Repeat("a", 1000)
+	w, text := NewWorkBudget(t.Context()), strings.Repeat("a", 1000)
 	if _, vs, _ := p.Parse(w, slices.Repeat([]string{text + "@"}, 2)); vs != nil {
 		t.Errorf("a modest list: %v", vs)
 	}
@@ -192,7 +192,7 @@ func TestParametersAreBounded(t *testing.T) {
 		t.Errorf("a parameter after that which was too much: %v, %v", vs, err)
 	}
 	numbers := mustParameter(t, `{"type":"array","items":{"type":"integer"}}`, Query, true)
-	if _, vs, _ := numbers.Parse(NewWork(t.Context()), slices.Repeat([]string{"x"}, 5000)); len(vs) != MaxViolations {
+	if _, vs, _ := numbers.Parse(NewWorkBudget(t.Context()), slices.Repeat([]string{"x"}, 5000)); len(vs) != MaxViolations {
 		t.Errorf("%d violations", len(vs))
 	}
 }
@@ -202,7 +202,7 @@ func BenchmarkParse(b *testing.B) {
 	values := []string{"25"}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, vs, _ := p.Parse(NewWork(b.Context()), values); vs != nil {
+		if _, vs, _ := p.Parse(NewWorkBudget(b.Context()), values); vs != nil {
 			b.Fatal(vs)
 		}
 	}

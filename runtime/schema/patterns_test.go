@@ -31,10 +31,10 @@ func TestPatternsAreECMA(t *testing.T) {
 		}
 	}
 	p := mustParameter(t, `{"type":"string","pattern":"^[\\u4e00-\\u9fa5]+$"}`, Query, true)
-	if value, vs, _ := p.Parse(NewWork(t.Context()), []string{"中"}); value != "中" {
+	if value, vs, _ := p.Parse(NewWorkBudget(t.Context()), []string{"中"}); value != "中" {
 		t.Errorf("a parameter: %v", vs)
 	}
-	if _, vs, _ := p.Parse(NewWork(t.Context()), []string{"x"}); len(vs) != 1 || vs[0].Ctx["pattern"] != `^[\u4e00-\u9fa5]+$` {
+	if _, vs, _ := p.Parse(NewWorkBudget(t.Context()), []string{"x"}); len(vs) != 1 || vs[0].Ctx["pattern"] != `^[\u4e00-\u9fa5]+$` {
 		t.Errorf("a parameter: %v", vs)
 	}
 	for pattern, reason := range map[string]string{`\\Z`: "invalid escape sequence", `\\p{Script=Greek}`: "invalid character class range", `\\uzz`: "invalid escape sequence"} {

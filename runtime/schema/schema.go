@@ -105,7 +105,7 @@ func Compile(raw []byte, options ...Option) (*Schema, error) {
 // which they are required, then the schema's others by name, then those that it does not name as they were sent. The error is
 // the cause of ctx, if that ends first.
 func (s *Schema) Check(ctx context.Context, body []byte) (any, []problem.Violation, error) {
-	return s.text(NewWork(ctx), body, inBody)
+	return s.text(NewWorkBudget(ctx), body, inBody)
 }
 
 var inBody = []any{"body"}
@@ -113,7 +113,7 @@ var inBody = []any{"body"}
 // CheckText is Check for a text that is not a request's body, such as a model's structured output or a tool's arguments; the
 // loc of violations begins with the steps given.
 func (s *Schema) CheckText(ctx context.Context, text []byte, at ...any) (any, []problem.Violation, error) {
-	return s.text(NewWork(ctx), text, at)
+	return s.text(NewWorkBudget(ctx), text, at)
 }
 
 // CheckValue holds a decoded value against the schema, and gives it with defaults filled in and numbers as Decode gives
@@ -121,10 +121,10 @@ func (s *Schema) CheckText(ctx context.Context, text []byte, at ...any) (any, []
 // as it is, and what comes back may share parts with it. The loc of violations begins with the steps given. The error is as
 // Check's.
 func (s *Schema) CheckValue(ctx context.Context, value any, at ...any) (any, []problem.Violation, error) {
-	return s.value(NewWork(ctx), value, at)
+	return s.value(NewWorkBudget(ctx), value, at)
 }
 
-func (s *Schema) value(w *Work, value any, at []any) (any, []problem.Violation, error) {
+func (s *Schema) value(w *WorkBudget, value any, at []any) (any, []problem.Violation, error) {
 	doc, err := measure(value)
 	if err != nil {
 		return nil, []problem.Violation{unreadable(at, err.Error())}, nil
@@ -132,7 +132,7 @@ func (s *Schema) value(w *Work, value any, at []any) (any, []problem.Violation, 
 	return s.check(w, doc, nil, at)
 }
 
-func (s *Schema) text(w *Work, text []byte, at []any) (any, []problem.Violation, error) {
+func (s *Schema) text(w *WorkBudget, text []byte, at []any) (any, []problem.Violation, error) {
 	doc, wrong, err := s.read(w, text, at)
 	if err != nil || len(wrong) > 0 {
 		return nil, wrong, err
@@ -140,7 +140,7 @@ func (s *Schema) text(w *Work, text []byte, at []any) (any, []problem.Violation,
 	return s.check(w, doc, text, at)
 }
 
-func (s *Schema) read(w *Work, text []byte, at []any) (document, []problem.Violation, error) {
+func (s *Schema) read(w *WorkBudget, text []byte, at []any) (document, []problem.Violation, error) {
 	doc, violation := read(w, text, at)
 	if err := w.interrupted(); err != nil {
 		return document{}, nil, err
@@ -154,7 +154,7 @@ func (s *Schema) read(w *Work, text []byte, at []any) (document, []problem.Viola
 	return doc, nil, nil
 }
 
-func (s *Schema) check(w *Work, doc document, text []byte, at []any) (any, []problem.Violation, error) {
+func (s *Schema) check(w *WorkBudget, doc document, text []byte, at []any) (any, []problem.Violation, error) {
 	if wrong, err := s.judge(w, &doc, text, at, s.fill); err != nil || len(wrong) > 0 {
 		return nil, wrong, err
 	}
@@ -162,7 +162,7 @@ func (s *Schema) check(w *Work, doc document, text []byte, at []any) (any, []pro
 }
 
 // judge says what is wrong with a document once it has been filled in.
-func (s *Schema) judge(w *Work, doc *document, text []byte, at []any, fill *filler) ([]problem.Violation, error) {
+func (s *Schema) judge(w *WorkBudget, doc *document, text []byte, at []any, fill *filler) ([]problem.Violation, error) {
 	sent := doc.value
 	w.matches += matchesPerByte * doc.bytes
 	if err := fill.fillIn(doc, w); err != nil {
@@ -209,7 +209,7 @@ const errWork = refusal("Too much work to validate")
 // float64, to the nearest where it must. Duplicate names and invalid UTF-8 are refused, as RFC 7493 asks. The error is the
 // cause of ctx, where that ends first.
 func Decode(ctx context.Context, body []byte) (any, []problem.Violation, error) {
-	w := NewWork(ctx)
+	w := NewWorkBudget(ctx)
 	doc, violation := read(w, body, inBody)
 	if err := w.interrupted(); err != nil {
 		return nil, nil, err
@@ -220,7 +220,7 @@ func Decode(ctx context.Context, body []byte) (any, []problem.Violation, error) 
 	return doc.settled(), nil, nil
 }
 
-func read(w *Work, text []byte, at []any) (document, *problem.Violation) {
+func read(w *WorkBudget, text []byte, at []any) (document, *problem.Violation) {
 	if len(text) > MaxBodyBytes {
 		v := unreadable(at, tooLong(MaxBodyBytes).Error())
 		return document{}, &v

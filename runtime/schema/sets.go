@@ -9,7 +9,7 @@ import (
 type repeats map[*any][][]int
 
 // distinct gives a list without the items that were there before, and the positions that each of the others had.
-func (w *Work) distinct(list []any) (kept []any, positions [][]int) {
+func (w *WorkBudget) distinct(list []any) (kept []any, positions [][]int) {
 	if _, _, found := w.duplicates(list); !found {
 		return nil, nil
 	}

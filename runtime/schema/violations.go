@@ -28,7 +28,7 @@ const keyStep = "[key]"
 
 // violations puts what is wrong with a value, which stands at the loc given, as Pydantic would.
 // The text is what the value was read from, or nil.
-func (s *Schema) violations(spent *Work, doc document, text []byte, at []any) ([]problem.Violation, error) {
+func (s *Schema) violations(spent *WorkBudget, doc document, text []byte, at []any) ([]problem.Violation, error) {
 	w := spent.again(doc.bytes)
 	e := evaluation{work: w, room: maxRanked}
 	var errs tally

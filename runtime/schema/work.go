@@ -25,8 +25,8 @@ const maxErrors = 10_000
 // to check must not hold up streams.
 const lookEvery = 2048
 
-// Work is what may still be done for one request, or one value. It is for one goroutine at a time.
-type Work struct {
+// WorkBudget is what may still be done for one request, or one value. It is for one goroutine at a time.
+type WorkBudget struct {
 	ctx     context.Context //nolint:containedctx // it is as short-lived as an argument, and passed as one
 	visits  int
 	matches int
@@ -41,23 +41,23 @@ type Work struct {
 
 var errMatches = errors.New("the patterns take too much work")
 
-// NewWork allows what one request may cost, until ctx ends.
-func NewWork(ctx context.Context) *Work {
-	return &Work{ctx: ctx, visits: maxVisits, matches: maxMatches, errors: maxErrors, look: lookEvery}
+// NewWorkBudget allows what one request may cost, until ctx ends.
+func NewWorkBudget(ctx context.Context) *WorkBudget {
+	return &WorkBudget{ctx: ctx, visits: maxVisits, matches: maxMatches, errors: maxErrors, look: lookEvery}
 }
 
 // again allows the same once more.
-func (w *Work) again(bytes int) *Work {
+func (w *WorkBudget) again(bytes int) *WorkBudget {
 	if w.partial { // all checks have one
 		return w
 	}
-	more := NewWork(w.ctx)
+	more := NewWorkBudget(w.ctx)
 	more.matches += matchesPerByte * bytes
 	return more
 }
 
 // interrupted is the context's cause where that ended the work.
-func (w *Work) interrupted() error {
+func (w *WorkBudget) interrupted() error {
 	if w.err == nil || errors.Is(w.err, errWork) || errors.Is(w.err, errMatches) {
 		return nil
 	}
@@ -65,7 +65,7 @@ func (w *Work) interrupted() error {
 }
 
 // step takes so many steps, and says whether the work may go on.
-func (w *Work) step(n int) bool {
+func (w *WorkBudget) step(n int) bool {
 	w.visits -= n
 	w.look -= n
 	if w.look > 0 && w.visits >= 0 {
@@ -75,12 +75,12 @@ func (w *Work) step(n int) bool {
 }
 
 // rest looks at the context now and then, and takes nothing.
-func (w *Work) rest() bool {
+func (w *WorkBudget) rest() bool {
 	w.look--
 	return w.look > 0 && w.err == nil || w.lookUp()
 }
 
-func (w *Work) lookUp() bool {
+func (w *WorkBudget) lookUp() bool {
 	w.look = lookEvery
 	switch {
 	case w.err != nil:
@@ -97,7 +97,7 @@ func (w *Work) lookUp() bool {
 }
 
 // spend takes steps of a regular expression.
-func (w *Work) spend(n int) error {
+func (w *WorkBudget) spend(n int) error {
 	w.matches -= n
 	if w.look -= n; w.look <= 0 || w.matches < 0 {
 		w.lookUp()
@@ -106,7 +106,7 @@ func (w *Work) spend(n int) error {
 }
 
 // match says whether a text has a match, which nobody knows once the work has ended.
-func (w *Work) match(p *pattern.Pattern, text string) bool {
+func (w *WorkBudget) match(p *pattern.Pattern, text string) bool {
 	if w.err != nil {
 		return false
 	}

@@ -64,7 +64,7 @@ func TestWorkEndsWithItsContext(t *testing.T) {
 		t.Errorf("leniently: %v", err)
 	}
 	p := mustParameter(t, `{"type":"string","pattern":"[a-z]{1,1000}@"}`, Query, true)
-	if _, _, err := p.Parse(NewWork(ctx), []string{strings.Repeat("a", 60_000)}); !errors.Is(err, gone) {
+	if _, _, err := p.Parse(NewWorkBudget(ctx), []string{strings.Repeat("a", 60_000)}); !errors.Is(err, gone) {
 		t.Errorf("a parameter: %v", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestTooLongIsNotLookedInto(t *testing.T) {
 		`{"maxItems":20,"items":{"pattern":"[a-z]{1,1000}@"},"uniqueItems":true,"contains":{"pattern":"[a-z]{1,1000}@"}}`: list,
 		`{"maxLength":20,"pattern":"[a-z]{1,1000}@"}`: strings.Repeat("a", 1000),
 	} {
-		w := NewWork(t.Context())
+		w := NewWorkBudget(t.Context())
 		e := evaluation{work: w, room: maxRanked}
 		var errs tally
 		if e.apply(mustCompile(t, schema).root, value, nil, nil, nil) || e.apply(mustCompile(t, schema).root, value, nil, nil, &errs) {
@@ -273,13 +273,13 @@ func TestNoHashChains(t *testing.T) {
 			for i := range list {
 				list[i] = item(i)
 			}
-			w := NewWork(t.Context())
+			w := NewWorkBudget(t.Context())
 			_, _, found := w.duplicates(list)
 			taken := maxVisits - w.visits
 			if found || w.err != nil || taken < len(list) || taken > 20*len(list) {
 				t.Errorf("found %v, %v, %d steps", found, w.err, taken)
 			}
-			w = NewWork(t.Context())
+			w = NewWorkBudget(t.Context())
 			kept, _ := w.distinct(slices.Concat(list, list[:1]))
 			if taken := maxVisits - w.visits; len(kept) != len(list) || w.err != nil || taken > 50*len(list) {
 				t.Errorf("dropped: %d are kept, %v, %d steps", len(kept), w.err, taken)

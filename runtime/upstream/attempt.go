@@ -80,7 +80,7 @@ type Doer interface {
 type FrameTap interface {
 	// Frame appends to dst what shall be sent in the frame's place and says what the frame was. In place of an empty dst it may
 	// return the frame's own bytes, where these are more than relay.Retained.
-	Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind)
+	Frame(dst []byte, f *wire.Frame) ([]byte, relay.EventKind)
 	// Failure says why the last frame was relay.Broken, in words of which none is the upstream's.
 	Failure() relay.Failure
 }

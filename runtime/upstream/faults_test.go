@@ -69,7 +69,7 @@ func failureIn(err error) relay.Failure {
 // deaf takes nothing for content or an end.
 type deaf struct{ letterTap }
 
-func (deaf) Frame(dst []byte, _ *wire.Frame) ([]byte, relay.Kind) { return dst, relay.Preamble }
+func (deaf) Frame(dst []byte, _ *wire.Frame) ([]byte, relay.EventKind) { return dst, relay.Preamble }
 
 // TestFaultsAreInOurOwnWords: net/http quotes what an upstream sends, which may hold keys and prompts.
 func TestFaultsAreInOurOwnWords(t *testing.T) {

@@ -95,7 +95,7 @@ type batch struct {
 	events  bool // any at all
 	content bool // something that the client asked for
 	more    bool // there may be more events
-	last    relay.Kind
+	last    relay.EventKind
 }
 
 // drain takes what the parser has, and sends what may be sent.
@@ -132,7 +132,7 @@ func (p *pump) take(parser *wire.Parser) batch {
 }
 
 // takeLarge takes an event that is sent as it stands in its frame, where it may be sent: beside others, it would be copied.
-func (p *pump) takeLarge() relay.Kind {
+func (p *pump) takeLarge() relay.EventKind {
 	events, kind := p.tap.Frame(nil, &p.frame)
 	if kind == relay.Preamble && !p.handedOn {
 		p.pending = append(p.pending, events...)
@@ -161,7 +161,7 @@ func (p *pump) forward(ctx context.Context, b batch) relay.Failure {
 	return relay.Failure{}
 }
 
-func (p *pump) send(ctx context.Context, kind relay.Kind) relay.Failure {
+func (p *pump) send(ctx context.Context, kind relay.EventKind) relay.Failure {
 	if !p.silence.pause() && !p.handedOn {
 		return relay.Failure{Kind: relay.FailedFirstToken} // nothing was sent: another may take over
 	}
@@ -181,7 +181,7 @@ func (p *pump) send(ctx context.Context, kind relay.Kind) relay.Failure {
 	return p.hand(ctx, large, kind)
 }
 
-func (p *pump) hand(ctx context.Context, events []byte, kind relay.Kind) relay.Failure {
+func (p *pump) hand(ctx context.Context, events []byte, kind relay.EventKind) relay.Failure {
 	if err := p.out.Send(events, kind); err != nil {
 		return relay.FailureOf(ctx, err, relay.FailedClient)
 	}

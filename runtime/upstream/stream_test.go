@@ -24,8 +24,8 @@ import (
 // letterTap reads frames of one letter: p, c, d and b for the four kinds.
 type letterTap struct{}
 
-func (letterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
-	kind := map[byte]relay.Kind{'p': relay.Preamble, 'c': relay.Content, 'd': relay.Done, 'b': relay.Broken}[f.Data[0]]
+func (letterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.EventKind) {
+	kind := map[byte]relay.EventKind{'p': relay.Preamble, 'c': relay.Content, 'd': relay.Done, 'b': relay.Broken}[f.Data[0]]
 	if len(dst) == 0 && len(f.Data) > relay.Retained {
 		return f.Data, kind
 	}
@@ -81,7 +81,7 @@ type run struct {
 	bodies   []func(context.Context, io.Writer) error
 	firstTok time.Duration
 	idle     time.Duration
-	send     func(events []byte, kind relay.Kind) error
+	send     func(events []byte, kind relay.EventKind) error
 
 	made, released int
 	sent           []string // "KIND EVENTS" of each Send
@@ -109,7 +109,7 @@ func (r *run) next(after relay.Failure) (*Attempt, relay.Failure) {
 	}, relay.Failure{}
 }
 
-func (r *run) Send(events []byte, kind relay.Kind) error {
+func (r *run) Send(events []byte, kind relay.EventKind) error {
 	r.sent = append(r.sent, fmt.Sprintf("%s %s", []string{"preamble", "content", "done"}[kind], events))
 	if r.send != nil {
 		return r.send(events, kind)
@@ -188,7 +188,7 @@ func TestStream(t *testing.T) {
 				for _, body := range tt.bodies {
 					r.bodies = append(r.bodies, frames(body))
 				}
-				r.send = func([]byte, relay.Kind) error { return tt.send }
+				r.send = func([]byte, relay.EventKind) error { return tt.send }
 				if got := r.stream(t.Context()); got.Kind != tt.want {
 					t.Errorf("failure %v, want %s", got, tt.want)
 				}
@@ -264,7 +264,7 @@ func TestLargeEventsAreSentInOrder(t *testing.T) {
 func TestLargeEventsAreLetGoOf(t *testing.T) {
 	large := "c" + strings.Repeat("x", 8<<20)
 	r := &run{bodies: []func(context.Context, io.Writer) error{frames(large + " c d")}, firstTok: patience, idle: patience}
-	r.send = func(events []byte, _ relay.Kind) error {
+	r.send = func(events []byte, _ relay.EventKind) error {
 		if len(r.sent) > 1 && cap(events) > relay.Retained {
 			t.Errorf("%d bytes are held for %d", cap(events), len(events))
 		}
@@ -279,7 +279,7 @@ func TestLargeEventsAreLetGoOf(t *testing.T) {
 func TestASlowReaderIsNotTheUpstreamsSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &run{bodies: []func(context.Context, io.Writer) error{frames("c 1s c 1s d")}, firstTok: time.Second, idle: 2 * time.Second}
-		r.send = func([]byte, relay.Kind) error {
+		r.send = func([]byte, relay.EventKind) error {
 			time.Sleep(time.Minute)
 			return nil
 		}
@@ -387,13 +387,13 @@ func (c *chunks) Close() error { return nil }
 
 type passTap struct{ letterTap }
 
-func (passTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
+func (passTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.EventKind) {
 	return append(dst, f.Raw...), relay.Content
 }
 
 type discard struct{}
 
-func (discard) Send([]byte, relay.Kind) error { return nil }
+func (discard) Send([]byte, relay.EventKind) error { return nil }
 
 // Memory is spent on a stream, and not on its events.
 func TestEventsAllocateNothing(t *testing.T) {

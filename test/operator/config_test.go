@@ -205,7 +205,7 @@ func TestAcknowledgement(t *testing.T) {
 	}
 
 	b.set(func(status *report.Status) {
-		status.Rejected = &report.Rejection{Revision: second, Message: "cannot compile"}
+		status.Rejected = &report.RejectedConfig{Revision: second, Message: "cannot compile"}
 	})
 	message = s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/Rejected")
 	if want := "pod assistant-b: cannot compile"; message != want {

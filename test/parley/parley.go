@@ -218,7 +218,7 @@ func (d Dialect) Endpoints() []llm.Endpoint { return []llm.Endpoint{d} }
 func (Dialect) ModelsPath() string { return BrainsPath }
 
 // Errors implements llm.Front.
-func (Dialect) Errors() problem.Format { return format{} }
+func (Dialect) Errors() problem.ErrorFormat { return format{} }
 
 // ReadRejection implements llm.Front.
 func (Dialect) ReadRejection(body []byte) llm.Rejection {
@@ -268,7 +268,7 @@ func spentOf(usage jsontext.Value) *Spent {
 	return &Spent{In: t.Prompt, Out: t.Completion}
 }
 
-// format implements problem.Format.
+// format implements problem.ErrorFormat.
 type format struct{}
 
 func (f format) Reply(e *problem.Error) problem.Reply {

@@ -177,7 +177,7 @@ func (w walk) agent(p *Part, a *config.Agent, m mode) {
 		p.Parts = append(p.Parts, Part{Path: config.Item(path+".tools", i), Name: name, Kind: "tool", Cost: c})
 		tool.Latency = slower(tool.Latency, c.Latency)
 		tool.Calls.Max = max(tool.Calls.Max, c.Calls.Max)
-		tool.Tokens = Tokens{Max: max(tool.Tokens.Max, c.Tokens.Max), Unlimited: tool.Tokens.Unlimited || c.Tokens.Unlimited}
+		tool.Tokens = TokenBound{Max: max(tool.Tokens.Max, c.Tokens.Max), Unlimited: tool.Tokens.Unlimited || c.Tokens.Unlimited}
 	}
 	used := 0
 	if a.MaxTurns > 1 { // those of the last turn are not called

@@ -27,9 +27,9 @@ type Bounds struct {
 
 // Cost bounds a piece of work.
 type Cost struct {
-	Latency Latency `json:"latency"`
-	Calls   Calls   `json:"calls"`
-	Tokens  Tokens  `json:"tokens"`
+	Latency Latency    `json:"latency"`
+	Calls   Calls      `json:"calls"`
+	Tokens  TokenBound `json:"tokens"`
 }
 
 // Latency is the time until the work ends.
@@ -50,8 +50,8 @@ type Calls struct {
 	Max int `json:"max"`
 }
 
-// Tokens counts what models may write. The prompts come on top of it: how long they are is up to the request.
-type Tokens struct {
+// TokenBound counts what models may write. The prompts come on top of it: how long they are is up to the request.
+type TokenBound struct {
 	// Max is the sum of what has a limit.
 	Max int `json:"max"`
 	// Unlimited says that there is something besides that has none.
@@ -151,6 +151,6 @@ func (s *survey) spendTokens(budget int) {
 		return
 	}
 	if tokens.Max > budget {
-		*tokens = Tokens{Max: budget, By: "budget.maxTokens"}
+		*tokens = TokenBound{Max: budget, By: "budget.maxTokens"}
 	}
 }

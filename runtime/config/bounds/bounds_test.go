@@ -200,7 +200,7 @@ func TestBoundsOfParts(t *testing.T) {
 	c := bounded(t, "", step(chatTwo), `"budget":{"maxCalls":1,"maxTokens":5,"maxBytes":1},`)
 	want := Part{Path: "routes[0].steps[0]", Name: "s", Kind: "chat", Of: "two", Cost: Cost{
 		Latency: Latency{Max: config.Duration(20 * time.Second), By: "timeouts.total of two, 10s, at 2 endpoints in turn"},
-		Calls:   Calls{Min: 1, Max: 2}, Tokens: Tokens{Max: 10},
+		Calls:   Calls{Min: 1, Max: 2}, Tokens: TokenBound{Max: 10},
 	}}
 	if diff := cmp.Diff([]Part{want}, Of(c, &c.Routes[0]).Steps, cmp.AllowUnexported(Cost{})); diff != "" {
 		t.Error(diff)

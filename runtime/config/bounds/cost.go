@@ -77,8 +77,8 @@ func short(d config.Duration) string {
 	return text
 }
 
-func (t Tokens) plus(o Tokens) Tokens {
-	return Tokens{Max: plus(t.Max, o.Max), Unlimited: t.Unlimited || o.Unlimited}
+func (t TokenBound) plus(o TokenBound) TokenBound {
+	return TokenBound{Max: plus(t.Max, o.Max), Unlimited: t.Unlimited || o.Unlimited}
 }
 
 // then is work and other work after it.
@@ -101,7 +101,7 @@ func (c Cost) repeated(n int) Cost {
 	return Cost{
 		Latency: c.Latency.times(n),
 		Calls:   Calls{Max: times(c.Calls.Max, n)},
-		Tokens:  Tokens{Max: times(c.Tokens.Max, n), Unlimited: c.Tokens.Unlimited && n > 0},
+		Tokens:  TokenBound{Max: times(c.Tokens.Max, n), Unlimited: c.Tokens.Unlimited && n > 0},
 	}
 }
 

@@ -15,12 +15,12 @@ import (
 // known is the work that checks of literals, constants and types may take together: an operator does them for many tenants.
 // What is left when it is used up, requests find out.
 type known struct {
-	work      *schema.Work
-	constants *expr.Budget
+	work      *schema.WorkBudget
+	constants *expr.CostBudget
 }
 
 func newKnown(ctx context.Context) known {
-	return known{schema.NewWork(ctx), expr.NewBudget(expr.MaxCost, expr.MaxOutput)}
+	return known{schema.NewWorkBudget(ctx), expr.NewCostBudget(expr.MaxCost, expr.MaxOutput)}
 }
 
 // satisfies checks what is known of a value before any request against what it has to satisfy.

@@ -90,7 +90,7 @@ func (v *validator) request(path string, r *Route) expr.Type {
 
 var places = []string{config.InPath, config.InQuery, config.InHeader}
 
-var parameterPlaces = map[string]schema.Place{
+var parameterPlaces = map[string]schema.ParameterPlace{
 	config.InPath: schema.Path, config.InQuery: schema.Query, config.InHeader: schema.Header,
 }
 

@@ -17,29 +17,29 @@ type Status struct {
 	// Source is the key that Revision was loaded from: CurrentKey or LastGoodKey.
 	Source string `json:"source,omitempty"`
 	// Rejected is set while the current config cannot be served.
-	Rejected *Rejection `json:"rejected,omitempty"`
-	Draining bool       `json:"draining"`
+	Rejected *RejectedConfig `json:"rejected,omitempty"`
+	Draining bool            `json:"draining"`
 	// InFlight counts the requests being served now, streams included.
 	InFlight int64 `json:"inFlight"`
 	// MaxInFlight is how many there may be: what the config says as far as memory allows, or what memory suggests.
 	MaxInFlight int64         `json:"maxInFlight"`
-	Memory      Memory        `json:"memory"`
+	Memory      MemoryUse     `json:"memory"`
 	Streams     Streams       `json:"streams"`
 	Secrets     []SecretState `json:"secrets,omitempty"`
 	// RefusedKeys are those that their upstreams refuse, by 401 or 403.
 	RefusedKeys []RefusedKey `json:"refusedKeys,omitempty"`
 }
 
-// Memory is what requests may reserve for large bodies and answers, and have reserved now, in bytes.
-type Memory struct {
+// MemoryUse is what requests may reserve for large bodies and answers, and have reserved now, in bytes.
+type MemoryUse struct {
 	Budget   int64 `json:"budget"`
 	Reserved int64 `json:"reserved"`
 	// Refused counts the reservations that found no room, since the process began.
 	Refused int64 `json:"refused"`
 }
 
-// Rejection says why a gateway does not serve a config that it was given.
-type Rejection struct {
+// RejectedConfig says why a gateway does not serve a config that it was given.
+type RejectedConfig struct {
 	Revision string `json:"revision"`
 	Message  string `json:"message"`
 }

@@ -109,7 +109,7 @@ func (f upstreamFunc) Do(ctx context.Context, _ *upstream.Call) (*upstream.Answe
 // letterTap reads frames of one letter: p, c, d and b for the four kinds.
 type letterTap struct{ explode bool }
 
-func (t letterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
+func (t letterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.EventKind) {
 	switch f.Data[0] {
 	case 'p':
 		return append(dst, f.Raw...), relay.Preamble
@@ -302,7 +302,7 @@ type laterTap struct {
 	frames int
 }
 
-func (t *laterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.Kind) {
+func (t *laterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.EventKind) {
 	if t.frames++; t.frames > 1 {
 		panic("later")
 	}

@@ -151,7 +151,7 @@ func TestConcurrentSendersDoNotMix(t *testing.T) {
 }
 
 func TestPanicsOfProducedStreams(t *testing.T) {
-	sends := map[string]relay.Kind{"/progress": relay.Preamble, "/content": relay.Content, "/done": relay.Done}
+	sends := map[string]relay.EventKind{"/progress": relay.Preamble, "/content": relay.Content, "/done": relay.Done}
 	p := newPolicy(func(_ context.Context, r *relay.Request) relay.Verdict {
 		return relay.Verdict{Stream: produced(func(_ context.Context, out relay.Sink) error {
 			if kind, ok := sends[r.Path]; ok {
@@ -177,7 +177,7 @@ func TestPanicsOfProducedStreams(t *testing.T) {
 }
 
 // waiting sends once and then waits for its context.
-func waiting(kind relay.Kind) *relay.Stream {
+func waiting(kind relay.EventKind) *relay.Stream {
 	return produced(func(ctx context.Context, out relay.Sink) error {
 		if err := out.Send([]byte("data: x\n\n"), kind); err != nil {
 			return err
@@ -191,7 +191,7 @@ func waiting(kind relay.Kind) *relay.Stream {
 func TestTimeoutsOfProducedStreams(t *testing.T) {
 	const short = 50 * time.Millisecond
 	for name, tt := range map[string]struct {
-		kind           relay.Kind
+		kind           relay.EventKind
 		timeout, whole time.Duration
 		want           relay.FailureKind
 	}{
@@ -243,7 +243,7 @@ func TestLateContentIsNotSent(t *testing.T) {
 
 // A client that goes ends the stream's context, whatever was sent; one that reads nothing is left.
 func TestClientsOfProducedStreamsLeave(t *testing.T) {
-	for name, kind := range map[string]relay.Kind{"after progress": relay.Preamble, "after content": relay.Content} {
+	for name, kind := range map[string]relay.EventKind{"after progress": relay.Preamble, "after content": relay.Content} {
 		p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Stream: waiting(kind)} })
 		resp, err := client(t).Post(serve(t, p, nil), "", nil)
 		if err != nil {

@@ -11,18 +11,18 @@ import (
 type crew[T any] struct {
 	wg      sync.WaitGroup
 	ended   chan end[T]
-	results []Result[T]
+	results []CallResult[T]
 	started int // also the index of the next
 	running int
 }
 
 type end[T any] struct {
 	index  int
-	result Result[T]
+	result CallResult[T]
 }
 
 func newCrew[T any](n int) *crew[T] {
-	return &crew[T]{ended: make(chan end[T], n), results: make([]Result[T], n)}
+	return &crew[T]{ended: make(chan end[T], n), results: make([]CallResult[T], n)}
 }
 
 func (c *crew[T]) waiting() int { return len(c.results) - c.started }
@@ -31,7 +31,7 @@ func (c *crew[T]) waiting() int { return len(c.results) - c.started }
 // the workers wait for the beginning of each.
 func (c *crew[T]) start(run func() (T, error)) {
 	// A call that ends its goroutine leaves the error as it is here.
-	e := end[T]{index: c.started, result: Result[T]{Err: errExited}}
+	e := end[T]{index: c.started, result: CallResult[T]{Err: errExited}}
 	c.started++
 	c.running++
 	c.wg.Go(func() {
@@ -56,7 +56,7 @@ func (c *crew[T]) settle(e end[T]) end[T] {
 }
 
 // finish gives the results, once nothing runs; cause is that of the calls which never started.
-func (c *crew[T]) finish(cause error) []Result[T] {
+func (c *crew[T]) finish(cause error) []CallResult[T] {
 	c.wg.Wait()
 	for i := c.started; i < len(c.results); i++ {
 		c.results[i].Err = cause

@@ -17,10 +17,10 @@ type EachOptions struct {
 // (ErrSiblingFailed), no further item is started, and the error is an ItemError.
 func Each[In, Out any](
 	ctx context.Context, o EachOptions, items []In, run func(ctx context.Context, index int, item In) (Out, error),
-) ([]Result[Out], error) {
+) ([]CallResult[Out], error) {
 	var failed error
 	call := func(ctx context.Context, i int) (Out, error) { return run(ctx, i, items[i]) }
-	results, err := fan(ctx, len(items), o.Limit, call, func(i int, r Result[Out]) error {
+	results, err := fan(ctx, len(items), o.Limit, call, func(i int, r CallResult[Out]) error {
 		if r.Err == nil || o.Settle {
 			return nil
 		}

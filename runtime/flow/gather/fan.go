@@ -7,8 +7,8 @@ import "context"
 // The error is the parent's cause, where the parent ended while the others were still wanted.
 func fan[T any](
 	parent context.Context, n, limit int,
-	run func(ctx context.Context, i int) (T, error), observe func(i int, r Result[T]) (unwanted error),
-) ([]Result[T], error) {
+	run func(ctx context.Context, i int) (T, error), observe func(i int, r CallResult[T]) (unwanted error),
+) ([]CallResult[T], error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	c := newCrew[T](n)

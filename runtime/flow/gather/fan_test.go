@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func values[T any](results []Result[T]) []T {
+func values[T any](results []CallResult[T]) []T {
 	all := make([]T, 0, len(results))
 	for _, r := range results {
 		all = append(all, r.Value)
@@ -22,7 +22,7 @@ func values[T any](results []Result[T]) []T {
 }
 
 func TestThreeCallsTakeAsLongAsOne(t *testing.T) {
-	for name, all := range map[string]func(context.Context, int, []Branch[string]) ([]Result[string], error){
+	for name, all := range map[string]func(context.Context, int, []Branch[string]) ([]CallResult[string], error){
 		"All": All[string], "AllSettled": AllSettled[string],
 	} {
 		for limit, want := range map[int]time.Duration{0: 300 * ms, 1: 900 * ms, 2: 600 * ms, 3: 300 * ms, 9: 300 * ms} {

@@ -9,7 +9,7 @@ import (
 // by one, each when the delay has passed since the start before it, or at once when one that runs has failed; else all
 // start together. Where none succeeds the error joins a BranchError for each; where the winner failed after it had committed,
 // it is the winner's BranchError.
-func First[T any](ctx context.Context, hedgeDelay time.Duration, contenders []Contender[T]) (Outcome[T], error) {
+func First[T any](ctx context.Context, hedgeDelay time.Duration, contenders []Contender[T]) (RaceOutcome[T], error) {
 	return newRace(contenders, hedged(hedgeDelay, len(contenders))).run(ctx)
 }
 

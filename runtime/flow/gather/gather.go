@@ -20,8 +20,8 @@ type Branch[T any] struct {
 	Run      func(ctx context.Context) (T, error)
 }
 
-// Result is what came of one call.
-type Result[T any] struct {
+// CallResult is what came of one call.
+type CallResult[T any] struct {
 	// Value is what the call returned; it is to be used where Err is nil.
 	Value T
 	// Err is why there is no value. Of a call that was cancelled, or was never started, it is or wraps the cause.

@@ -15,14 +15,14 @@ type Contender[T any] struct {
 	Run func(ctx context.Context, commit func() bool) (T, error)
 }
 
-// Outcome is what came of First or Fallback.
-type Outcome[T any] struct {
+// RaceOutcome is what came of First or Fallback.
+type RaceOutcome[T any] struct {
 	// Winner is the index of the contender that won, -1 where none did. One that failed after it had committed has won too.
 	Winner int
 	// Value is what the winner returned.
 	Value T
 	// Results has one for each contender.
-	Results []Result[T]
+	Results []CallResult[T]
 }
 
 // schedule says when contenders start. One starts at once in place of one that failed, too.
@@ -55,7 +55,7 @@ func newRace[T any](contenders []Contender[T], s schedule) *race[T] {
 	return &race[T]{crew: newCrew[T](len(contenders)), schedule: s, contenders: contenders, winner: -1}
 }
 
-func (r *race[T]) run(ctx context.Context) (Outcome[T], error) {
+func (r *race[T]) run(ctx context.Context) (RaceOutcome[T], error) {
 	due := time.NewTimer(r.pace)
 	due.Stop() // until a start sets it
 	next := func() {
@@ -129,13 +129,13 @@ func (r *race[T]) drop(i int) {
 	}
 }
 
-func (r *race[T]) outcome(ctx context.Context) (Outcome[T], error) {
+func (r *race[T]) outcome(ctx context.Context) (RaceOutcome[T], error) {
 	if r.winner < 0 {
 		results := r.finish(context.Cause(ctx))
-		return Outcome[T]{Winner: -1, Results: results}, r.lost(ctx)
+		return RaceOutcome[T]{Winner: -1, Results: results}, r.lost(ctx)
 	}
 	results := r.finish(ErrLost)
-	won := Outcome[T]{Winner: r.winner, Value: results[r.winner].Value, Results: results}
+	won := RaceOutcome[T]{Winner: r.winner, Value: results[r.winner].Value, Results: results}
 	if err := results[r.winner].Err; err != nil {
 		return won, &BranchError{Branch: r.contenders[r.winner].Name, Err: err}
 	}

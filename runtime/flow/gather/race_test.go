@@ -35,7 +35,7 @@ func (s *stage) streamer(t *testing.T, name string, content, streams time.Durati
 	}}
 }
 
-func won(t *testing.T, o Outcome[string], err error, winner int, value string) {
+func won(t *testing.T, o RaceOutcome[string], err error, winner int, value string) {
 	t.Helper()
 	if err != nil || o.Winner != winner || o.Value != value {
 		t.Errorf("won %d with %q, %v; want %d with %q", o.Winner, o.Value, err, winner, value)
@@ -133,7 +133,7 @@ func TestCommitWinsTheRace(t *testing.T) {
 
 // What was sent cannot be taken back: nobody else may answer, and the failure is the result.
 func TestWhoFailsAfterCommitHasWon(t *testing.T) {
-	for name, strategy := range map[string]func(context.Context, time.Duration, []Contender[string]) (Outcome[string], error){
+	for name, strategy := range map[string]func(context.Context, time.Duration, []Contender[string]) (RaceOutcome[string], error){
 		"First": First[string], "Fallback": Fallback[string],
 	} {
 		t.Run(name, func(t *testing.T) {

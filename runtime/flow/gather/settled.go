@@ -4,8 +4,8 @@ import "context"
 
 // AllSettled makes all calls at once, or at most limit of them where that is above 0, and lets each run to its end. Where
 // required branches failed, the error joins a BranchError for each.
-func AllSettled[T any](ctx context.Context, limit int, branches []Branch[T]) ([]Result[T], error) {
-	results, err := fan(ctx, len(branches), limit, runs(branches), func(int, Result[T]) error { return nil })
+func AllSettled[T any](ctx context.Context, limit int, branches []Branch[T]) ([]CallResult[T], error) {
+	results, err := fan(ctx, len(branches), limit, runs(branches), func(int, CallResult[T]) error { return nil })
 	if err != nil {
 		return results, err
 	}
@@ -13,7 +13,7 @@ func AllSettled[T any](ctx context.Context, limit int, branches []Branch[T]) ([]
 }
 
 // missing joins the failures of required branches.
-func missing[T any](branches []Branch[T], results []Result[T]) error {
+func missing[T any](branches []Branch[T], results []CallResult[T]) error {
 	var failed []error
 	for i, r := range results {
 		if r.Err != nil && branches[i].Required {

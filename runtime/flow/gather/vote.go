@@ -32,7 +32,7 @@ type Election[T any] struct {
 	// Votes counts those for each key, up to the decision.
 	Votes map[string]int
 	// Results has one for each voter.
-	Results []Result[T]
+	Results []CallResult[T]
 }
 
 // Vote asks all voters, and stops as soon as no vote that is still out could change the result: those voters are cancelled
@@ -44,7 +44,7 @@ func Vote[T any](ctx context.Context, o VoteOptions[T], voters []Voter[T]) (Elec
 	}
 	ballots := make([]ballot, len(voters))
 	run := func(ctx context.Context, i int) (vote[T], error) { return ask(ctx, voters[i].Run, o.Key) }
-	results, err := fan(ctx, len(voters), o.Limit, run, func(i int, r Result[vote[T]]) error {
+	results, err := fan(ctx, len(voters), o.Limit, run, func(i int, r CallResult[vote[T]]) error {
 		ballots[i] = ballot{in: true, spoilt: r.Err != nil, key: r.Value.key}
 		if _, state := rule.decide(count(ballots)); state == open {
 			return nil
@@ -79,10 +79,10 @@ func ask[T any](
 }
 
 // announce is what a vote tells whether or not it elected a key.
-func announce[T any](ballots []ballot, results []Result[vote[T]]) Election[T] {
-	e := Election[T]{Winner: -1, Votes: map[string]int{}, Results: make([]Result[T], len(results))}
+func announce[T any](ballots []ballot, results []CallResult[vote[T]]) Election[T] {
+	e := Election[T]{Winner: -1, Votes: map[string]int{}, Results: make([]CallResult[T], len(results))}
 	for i, r := range results {
-		e.Results[i] = Result[T]{Value: r.Value.value, Err: r.Err}
+		e.Results[i] = CallResult[T]{Value: r.Value.value, Err: r.Err}
 		if ballots[i].valid() {
 			e.Votes[ballots[i].key]++
 		}
@@ -90,7 +90,7 @@ func announce[T any](ballots []ballot, results []Result[vote[T]]) Election[T] {
 	return e
 }
 
-func undecided[T any](quorum, most int, voters []Voter[T], ballots []ballot, results []Result[vote[T]]) error {
+func undecided[T any](quorum, most int, voters []Voter[T], ballots []ballot, results []CallResult[vote[T]]) error {
 	e := &UndecidedError{Quorum: quorum, Most: most}
 	for i, b := range ballots {
 		if b.spoilt {

@@ -15,11 +15,11 @@ import (
 )
 
 // collect passes chunks through a tap with a collector.
-func collect(t testing.TB, room int, chunks ...string) (*llm.Collector, []relay.Kind) {
+func collect(t testing.TB, room int, chunks ...string) (*llm.Collector, []relay.EventKind) {
 	t.Helper()
 	c := llm.NewCollector(roomOf(room))
 	tap := newTapWith(llm.TapOptions{Collector: c})
-	var kinds []relay.Kind
+	var kinds []relay.EventKind
 	for _, chunk := range chunks {
 		raw := wire.AppendEvent(nil, "", []byte(chunk))
 		_, kind := tap.Frame(nil, &wire.Frame{Raw: raw, HasData: true, Data: []byte(chunk)})

@@ -47,7 +47,7 @@ func (Dialect) Endpoints() []llm.Endpoint {
 func (Dialect) ModelsPath() string { return modelsPath }
 
 // Errors implements llm.Front.
-func (Dialect) Errors() problem.Format { return problem.OpenAI }
+func (Dialect) Errors() problem.ErrorFormat { return problem.OpenAI }
 
 // Authorize implements llm.Dialect (RFC 6750, section 2.1).
 func (Dialect) Authorize(h http.Header, secret string) {

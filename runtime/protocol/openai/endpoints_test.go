@@ -103,7 +103,7 @@ func TestStreamsOfCompletions(t *testing.T) {
 	if want := strings.ReplaceAll(stream, "real", "m"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if diff := cmp.Diff([]relay.Kind{relay.Preamble, relay.Content, relay.Done}, kinds); diff != "" {
+	if diff := cmp.Diff([]relay.EventKind{relay.Preamble, relay.Content, relay.Done}, kinds); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -117,7 +117,7 @@ func TestStreamsOfResponses(t *testing.T) {
 	const whole = `"response":{"id":"r","model":"real","output":[],"instructions":"Say \"model\":\"x\""}`
 	for _, tt := range []struct {
 		event string
-		kind  relay.Kind
+		kind  relay.EventKind
 	}{
 		{": hello\n\n", relay.Preamble},
 		{event("response.created", whole), relay.Preamble},

@@ -111,7 +111,7 @@ func collect(t *testing.T, stream []byte) *llm.Completion {
 	}
 	collector := llm.NewCollector(func(int) error { return nil })
 	tap := llm.NewTap(openai.Dialect{}, llm.TapOptions{Collector: collector})
-	var last relay.Kind
+	var last relay.EventKind
 	for f, ok := parser.Next(); ok; f, ok = parser.Next() {
 		_, last = tap.Frame(nil, &f)
 	}

@@ -14,10 +14,10 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-// Stream writes chunks of its own, for what comes from no single upstream's stream, or from one of another dialect: its first
+// ChunkWriter writes chunks of its own, for what comes from no single upstream's stream, or from one of another dialect: its first
 // delta names the role, as the API's does, and the finish reason and the usage have chunks to themselves. It implements
 // llm.StreamWriter.
-type Stream struct {
+type ChunkWriter struct {
 	head  []byte // of every chunk, up to its choices
 	delta []byte // of a delta, up to its members
 	begun bool
@@ -30,18 +30,18 @@ func (Dialect) NewStream(model string, began time.Time) llm.StreamWriter {
 
 func newID() string { return "chatcmpl-" + uuid.NewString() }
 
-func newStream(id, model string, created time.Time) *Stream {
+func newStream(id, model string, created time.Time) *ChunkWriter {
 	head := rawjson.AppendQuote([]byte(`data: {"id":`), id)
 	head = append(head, `,"object":"chat.completion.chunk","created":`...)
 	head = append(strconv.AppendInt(head, created.Unix(), 10), `,"model":`...)
 	head = append(rawjson.AppendQuote(head, model), `,"choices":[`...)
-	return &Stream{head: head, delta: append(slices.Clip(head), `{"index":0,"delta":{`...)}
+	return &ChunkWriter{head: head, delta: append(slices.Clip(head), `{"index":0,"delta":{`...)}
 }
 
 const chunkTail = `},"finish_reason":null}]}` + "\n\n"
 
 // Delta implements llm.Writer.
-func (o *Stream) Delta(dst, text []byte) []byte {
+func (o *ChunkWriter) Delta(dst, text []byte) []byte {
 	if len(text) == 0 {
 		return dst
 	}
@@ -49,13 +49,13 @@ func (o *Stream) Delta(dst, text []byte) []byte {
 }
 
 // member writes a chunk whose delta has one member, of a text.
-func (o *Stream) member(dst []byte, name string, text []byte) []byte {
+func (o *ChunkWriter) member(dst []byte, name string, text []byte) []byte {
 	dst = append(append(o.role(dst), o.delta...), name...)
 	return append(rawjson.AppendQuote(dst, text), chunkTail...)
 }
 
 // Rest implements llm.StreamWriter.
-func (o *Stream) Rest(dst []byte, d *llm.Delta) []byte {
+func (o *ChunkWriter) Rest(dst []byte, d *llm.Delta) []byte {
 	if len(d.Refusal) > 0 {
 		dst = o.member(dst, `"refusal":`, d.Refusal)
 	}
@@ -80,7 +80,7 @@ func callDelta(part llm.ToolCallDelta) []byte {
 	return call.With("function", function.Done()).Done()
 }
 
-func (o *Stream) role(dst []byte) []byte {
+func (o *ChunkWriter) role(dst []byte) []byte {
 	if o.begun {
 		return dst
 	}
@@ -90,7 +90,7 @@ func (o *Stream) role(dst []byte) []byte {
 }
 
 // Done implements llm.Writer. What is not known is left out: a finish reason is never invented.
-func (o *Stream) Done(dst []byte, finishReason string, usage jsontext.Value) []byte {
+func (o *ChunkWriter) Done(dst []byte, finishReason string, usage jsontext.Value) []byte {
 	if finishReason != "" {
 		dst = append(append(o.role(dst), o.head...), `{"index":0,"delta":{},"finish_reason":`...)
 		dst = append(rawjson.AppendQuote(dst, finishReason), "}]}\n\n"...)

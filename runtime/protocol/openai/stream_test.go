@@ -16,7 +16,7 @@ import (
 func TestBytes(t *testing.T) {
 	const chunk = `data: {"id":"chat\"1","object":"chat.completion.chunk","created":1700000000,"model":"docs","choices":[`
 	const problemBody = `{"error":{"message":"The upstream did not answer in time.","type":"server_error","param":null,"code":"upstream_timeout"}}`
-	began := func() *Stream { return newStream(`chat"1`, "docs", time.Unix(1_700_000_000, 0)) }
+	began := func() *ChunkWriter { return newStream(`chat"1`, "docs", time.Unix(1_700_000_000, 0)) }
 	w := began()
 	calls := &llm.Delta{ToolCalls: []llm.ToolCallDelta{
 		{Index: 0, ID: "c1", Name: "find", Arguments: []byte(`{"q":`)}, {Index: 1, Arguments: []byte("1}")}, {Index: -1, ID: "c3"},

@@ -17,16 +17,16 @@ func newTap(alias string) *llm.Tap { return newTapWith(llm.TapOptions{Alias: ali
 func newTapWith(o llm.TapOptions) *llm.Tap { return llm.NewTap(Dialect{}, o) }
 
 // through passes a stream's bytes through a tap and returns what it lets pass and what each frame was.
-func through(t *testing.T, tap *llm.Tap, stream string) (string, []relay.Kind) {
+func through(t *testing.T, tap *llm.Tap, stream string) (string, []relay.EventKind) {
 	t.Helper()
 	parser := wire.NewParser(1 << 20)
 	if err := parser.Write([]byte(stream)); err != nil {
 		t.Fatal(err)
 	}
 	var out []byte
-	var kinds []relay.Kind
+	var kinds []relay.EventKind
 	for frame, ok := parser.Next(); ok; frame, ok = parser.Next() {
-		var kind relay.Kind
+		var kind relay.EventKind
 		out, kind = tap.Frame(out, &frame)
 		kinds = append(kinds, kind)
 	}
@@ -39,7 +39,7 @@ func TestTapPassesBytesAsTheyAre(t *testing.T) {
 		"id: 7\ndata:{\"model\":\"real\",\"choices\":[{\"delta\":{\"content\":\"é\"}}]}\n\n" +
 		"data: {\"model\":\"real\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n" +
 		"data: [DONE]\n\n"
-	kinds := []relay.Kind{relay.Preamble, relay.Preamble, relay.Content, relay.Content, relay.Done}
+	kinds := []relay.EventKind{relay.Preamble, relay.Preamble, relay.Content, relay.Content, relay.Done}
 	for alias, want := range map[string]string{"": stream, "assistant": strings.ReplaceAll(stream, `"real"`, `"assistant"`)} {
 		got, gotKinds := through(t, newTap(alias), stream)
 		if got != want {
@@ -61,7 +61,7 @@ func TestTapEditsDataOverSeveralLines(t *testing.T) {
 }
 
 func TestTapKnowsContent(t *testing.T) {
-	for delta, want := range map[string]relay.Kind{
+	for delta, want := range map[string]relay.EventKind{
 		`{"role":"assistant"}`:                       relay.Preamble,
 		`{"role":"assistant","content":null}`:        relay.Preamble,
 		`{"content":""}`:                             relay.Preamble,
@@ -131,7 +131,7 @@ func TestTapWritesAnotherFormat(t *testing.T) {
 	if want := "<a\nb><c>done stop {\"total_tokens\":3}"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	want := []relay.Kind{
+	want := []relay.EventKind{
 		relay.Preamble, relay.Preamble, relay.Content, relay.Content, relay.Content, relay.Content, relay.Content, relay.Done,
 	}
 	if diff := cmp.Diff(want, kinds); diff != "" {

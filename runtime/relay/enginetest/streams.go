@@ -30,7 +30,7 @@ func play(line string) *relay.Stream {
 }
 
 func act(ctx context.Context, out relay.Sink, word string) error {
-	kinds := map[string]relay.Kind{"p": relay.Preamble, "c": relay.Content, "d": relay.Done}
+	kinds := map[string]relay.EventKind{"p": relay.Preamble, "c": relay.Content, "d": relay.Done}
 	if kind, ok := kinds[word]; ok {
 		return out.Send([]byte("data: "+word+"\n\n"), kind) //nolint:wrapcheck // it is a Failure
 	}

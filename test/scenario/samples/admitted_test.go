@@ -175,7 +175,7 @@ type values struct {
 	made       int
 }
 
-var places = map[string]schema.Place{config.InPath: schema.Path, config.InQuery: schema.Query, config.InHeader: schema.Header}
+var places = map[string]schema.ParameterPlace{config.InPath: schema.Path, config.InQuery: schema.Query, config.InHeader: schema.Header}
 
 func newValues(t *testing.T, r *config.Route, seed uint64) *values {
 	t.Helper()
@@ -263,7 +263,7 @@ func (v *values) admittedBody(ctx context.Context) jsontext.Value {
 // parameter is a text that the parameter's schema admits; false leaves it out.
 func (v *values) parameter(ctx context.Context, p *schema.Parameter, source *admitted.Source, in string) (string, bool) {
 	if in != config.InPath && v.random.IntN(3) == 0 {
-		if _, wrong, err := p.Parse(schema.NewWork(ctx), nil); err == nil && len(wrong) == 0 {
+		if _, wrong, err := p.Parse(schema.NewWorkBudget(ctx), nil); err == nil && len(wrong) == 0 {
 			return "", false
 		}
 	}
@@ -275,7 +275,7 @@ func (v *values) parameter(ctx context.Context, p *schema.Parameter, source *adm
 		if in == config.InPath && text == "" || in == config.InHeader && strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
 			continue
 		}
-		if _, wrong, err := p.Parse(schema.NewWork(ctx), []string{text}); err == nil && len(wrong) == 0 {
+		if _, wrong, err := p.Parse(schema.NewWorkBudget(ctx), []string{text}); err == nil && len(wrong) == 0 {
 			return text, true
 		}
 	}

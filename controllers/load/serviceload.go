@@ -12,8 +12,8 @@ import (
 // network does not move the autoscaler, and is shorter than the HPA controller's period of 15 s.
 const Fresh = 10 * time.Second
 
-// Pod is what is known of one gateway.
-type Pod struct {
+// PodLoad is what is known of one gateway.
+type PodLoad struct {
 	UID  types.UID
 	Name string
 	// Terminating pods serve out their streams but are no capacity and take no new load.
@@ -38,22 +38,22 @@ type Cut struct {
 	Reason     string
 }
 
-// Snapshot is what is known of the pods of one LLMService at one moment.
-type Snapshot struct {
+// ServiceLoad is what is known of the pods of one LLMService at one moment.
+type ServiceLoad struct {
 	Taken time.Time
-	Pods  []Pod
+	Pods  []PodLoad
 	// LastCut is the latest loss of streams that this process saw; nil where it saw none lately.
 	LastCut *Cut
 }
 
-// Pod returns what is known of the pod with this UID.
-func (s Snapshot) Pod(uid types.UID) (Pod, bool) {
+// OfPod returns what is known of the pod with this UID.
+func (s ServiceLoad) OfPod(uid types.UID) (PodLoad, bool) {
 	for i := range s.Pods {
 		if s.Pods[i].UID == uid {
 			return s.Pods[i], true
 		}
 	}
-	return Pod{}, false
+	return PodLoad{}, false
 }
 
 // InFlight sums the requests in flight over the pods that are not terminating; false where no such pod has a fresh
@@ -62,7 +62,7 @@ func (s Snapshot) Pod(uid types.UID) (Pod, bool) {
 // A pod that cannot be read must neither block scaling nor count as idle: it counts as the mean of the others. A pod
 // that became ready only just now is merely not read yet, and counts nothing: counted as the mean, each replica
 // that the autoscaler adds would ask for another.
-func (s Snapshot) InFlight() (int64, bool) {
+func (s ServiceLoad) InFlight() (int64, bool) {
 	sum, known, lost := s.count()
 	if known == 0 {
 		return 0, false
@@ -72,8 +72,8 @@ func (s Snapshot) InFlight() (int64, bool) {
 
 // InFlightOf is the requests in flight on one pod. One that cannot be read counts as the mean of the others, as in the
 // sum that scaling goes by.
-func (s Snapshot) InFlightOf(uid types.UID) int64 {
-	if pod, ok := s.Pod(uid); ok && s.fresh(pod.Seen) {
+func (s ServiceLoad) InFlightOf(uid types.UID) int64 {
+	if pod, ok := s.OfPod(uid); ok && s.fresh(pod.Seen) {
 		return pod.Status.InFlight
 	}
 	sum, known, _ := s.count()
@@ -85,7 +85,7 @@ func (s Snapshot) InFlightOf(uid types.UID) int64 {
 
 // count sums the fresh readings of the pods that are not terminating. Known is how many there are, lost how many pods
 // should have one and do not.
-func (s Snapshot) count() (sum, known, lost int64) {
+func (s ServiceLoad) count() (sum, known, lost int64) {
 	for _, pod := range s.Pods {
 		switch {
 		case pod.Terminating:
@@ -99,4 +99,4 @@ func (s Snapshot) count() (sum, known, lost int64) {
 	return sum, known, lost
 }
 
-func (s Snapshot) fresh(t time.Time) bool { return !t.IsZero() && s.Taken.Sub(t) <= Fresh }
+func (s ServiceLoad) fresh(t time.Time) bool { return !t.IsZero() && s.Taken.Sub(t) <= Fresh }
