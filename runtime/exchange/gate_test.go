@@ -183,7 +183,9 @@ func TestCallersWaitForThemselves(t *testing.T) {
 		t.Helper()
 		first := h.send("/own", "key-a", "0")
 		synctest.Wait()
-		second, third := h.send("/own", "key-a", "0"), h.send("/v1/chat", "key-a", "100")
+		second := h.send("/own", "key-a", "0")
+		synctest.Wait() // it is the next in line
+		third := h.send("/v1/chat", "key-a", "100")
 		other := h.send("/own", "key-b", "0")
 		synctest.Wait()
 		if n := h.admission.InFlight(); n != 2 {
