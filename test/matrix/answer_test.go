@@ -15,7 +15,7 @@ type answer struct {
 	head     int   // where the head ends
 	contents []int // where each event with content ends
 	chunks   [][2]int
-	done     int   // where what says that the answer is complete ends
+	done     int // where what says that the answer is complete ends
 }
 
 // streamed is a chunked event stream with an event in each chunk.

@@ -95,11 +95,16 @@ func ask(ctx context.Context, client *http.Client, address string, p *path, pref
 
 // message is what any of the formats may hold.
 type message struct {
-	Text    string
-	Error   json.RawMessage
+	Text    string          `json:"text"`
+	Error   json.RawMessage `json:"error"`
 	Choices []struct {
-		Delta, Message struct{ Content string }
-	}
+		Delta   content `json:"delta"`
+		Message content `json:"message"`
+	} `json:"choices"`
+}
+
+type content struct {
+	Content string `json:"content"`
 }
 
 var errNotWhole = errors.New("an event is not whole")

@@ -138,7 +138,9 @@ func routes(prefix string) []config.Route {
 	}
 	one := func(action config.Action) config.Step { return config.Step{Action: action} }
 	get := config.Action{HTTP: &config.HTTPCall{Upstream: prefix + tool, Method: "GET", Path: "/${request.body.ask}"}}
-	whole := func(text string) *config.Response { return &config.Response{Body: []byte(fmt.Sprintf(`{"text":"${%s}"}`, text))} }
+	whole := func(text string) *config.Response {
+		return &config.Response{Body: []byte(fmt.Sprintf(`{"text":"${%s}"}`, text))}
+	}
 	stream := func(format string) *config.Response { return &config.Response{Stream: "s", Format: format} }
 	var routes []config.Route
 	for _, r := range []struct {

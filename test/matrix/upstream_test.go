@@ -100,7 +100,7 @@ type upstream struct {
 	ledger  *ledger
 	address string
 	work    sync.WaitGroup
-	ctx     context.Context //nolint:containedctx // of the server, which the test ends
+	ctx     context.Context // of the server, which the test ends
 }
 
 func startUpstream(t *testing.T, name string, l *ledger) *upstream {
