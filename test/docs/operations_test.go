@@ -220,7 +220,7 @@ func TestFiguresOfTheOperator(t *testing.T) {
 		{operations, "and also reads it\nevery 10s", "runtime/gateway/watch.go", "reread = 10 * time.Second\n"},
 		{operations, "it reads it every 2s", "runtime/gateway/watch.go", "unwatched = 2 * time.Second\n"},
 		{scaling, "The operator polls each gateway every second", "controllers/load/schedule.go", "interval = time.Second\n"},
-		{scaling, "a reading is valid for 10s", "controllers/load/snapshot.go", "Fresh = 10 * time.Second\n"},
+		{scaling, "a reading is valid for 10s", "controllers/load/serviceload.go", "Fresh = 10 * time.Second\n"},
 	} {
 		if !strings.Contains(read(t, figure.page), figure.says) {
 			t.Errorf("%s does not say %q", figure.page, figure.says)
