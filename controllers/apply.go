@@ -254,6 +254,11 @@ func (r *Reconciler) write(
 	}
 	err := r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(result), client.FieldOwner(FieldOwner), client.ForceOwnership)
 	log.FromContext(ctx).V(1).Info("Applied", "kind", child.Kind, "name", child.Name)
+	memory := r.memories.of(seen)
+	memory.unshown[child.Key()] = true // also if the answer was lost
+	if apierrors.IsConflict(err) && live != nil {
+		memory.outdate(live)
+	}
 	switch {
 	case err == nil && covers(result.Object, rendered.Object):
 		return result, nil

@@ -66,10 +66,10 @@ func (r *Reconciler) observeKind(ctx context.Context, seen *view, kind render.Ki
 	return nil
 }
 
-// observeChild asks the API server for a child of ours that is too large for the cache; of what is not ours no more is needed
-// than that.
+// observeChild asks the API server for a child of ours that is too large for the cache, or of which the cache shows an old
+// version; of what is not ours no more is needed than that it is there.
 func (r *Reconciler) observeChild(ctx context.Context, seen *view, key render.ChildKey, object client.Object) error {
-	if cached.Abridged(object) && seen.owns(object) {
+	if seen.owns(object) && (cached.Abridged(object) || r.memories.of(seen).isOutdated(object)) {
 		var err error
 		if object, err = r.readUncached(ctx, seen, key); err != nil || object == nil {
 			return err
@@ -177,6 +177,9 @@ func (r *Reconciler) prune(ctx context.Context, seen *view, children []render.Ch
 		rendered[children[i].Key()] = true
 	}
 	maps.DeleteFunc(r.memories.of(seen).rewritings, func(key render.ChildKey, _ rewriting) bool { return !rendered[key] })
+	if err := r.observeUnshown(ctx, seen, rendered); err != nil {
+		return err
+	}
 	var errs []error
 	for _, key := range superfluous(seen, rendered) {
 		if err := r.remove(ctx, seen, key); err != nil {
@@ -184,6 +187,27 @@ func (r *Reconciler) prune(ctx context.Context, seen *view, children []render.Ch
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// observeUnshown asks the API server for what was written, is not rendered any more, and was never shown by a cache.
+func (r *Reconciler) observeUnshown(ctx context.Context, seen *view, rendered map[render.ChildKey]bool) error {
+	unshown := r.memories.of(seen).unshown
+	maps.DeleteFunc(unshown, func(key render.ChildKey, _ bool) bool { return seen.children[key] != nil })
+	for key := range unshown {
+		if rendered[key] {
+			continue
+		}
+		object, err := r.readUncached(ctx, seen, key)
+		if err != nil {
+			return err
+		}
+		if object == nil || !seen.owns(object) {
+			delete(unshown, key)
+			continue
+		}
+		seen.children[key] = object
+	}
+	return nil
 }
 
 // superfluous lists the first maxPruned objects to delete, by kind and name.
@@ -215,5 +239,8 @@ func (r *Reconciler) remove(ctx context.Context, seen *view, key render.ChildKey
 		UID:             new(live.GetUID()),
 		ResourceVersion: new(live.GetResourceVersion()),
 	})
+	if apierrors.IsConflict(err) {
+		r.memories.of(seen).outdate(live)
+	}
 	return client.IgnoreNotFound(err) //nolint:wrapcheck // the caller names the object
 }

@@ -119,7 +119,7 @@ func (f facts) available() metav1.Condition {
 	if f.wanted == 0 {
 		return available(metav1.ConditionTrue, v1alpha1.ReasonScaledToZero, "No replicas are wanted")
 	}
-	have, need := f.deployment.Status.AvailableReplicas, f.needed()
+	have, need := f.availableReplicas(), f.needed()
 	message := fmt.Sprintf("%d replicas accept requests, at least %d should%s", have, need, f.hindrance())
 	switch {
 	case have >= need:
@@ -129,6 +129,15 @@ func (f facts) available() metav1.Condition {
 	default:
 		return available(metav1.ConditionFalse, v1alpha1.ReasonUnavailable, message)
 	}
+}
+
+// availableReplicas are those of the Deployment, but for replicas that it has just been told to do without: its status follows.
+func (f facts) availableReplicas() int32 {
+	have := f.deployment.Status.AvailableReplicas
+	if asked := f.deployment.Spec.Replicas; asked != nil {
+		return min(have, *asked)
+	}
+	return have
 }
 
 // needed is how many replicas make the service available: the autoscaler's minimum, which it will ask for if fewer are

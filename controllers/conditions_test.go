@@ -105,6 +105,14 @@ func TestConditions(t *testing.T) {
 			want: "Ready=True/Ready ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",
 		},
 		{
+			name: "fewer were asked for than have to be, and are still counted",
+			change: func(f *facts) {
+				f.scaling = &v1alpha1.Scaling{MinReplicas: 2, MaxReplicas: 5}
+				f.deployment.Generation, f.deployment.Spec.Replicas, f.wanted = 5, new(int32(1)), 1
+			},
+			want: "Ready=False/Unavailable ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=False/Unavailable Scaling=Unknown/Progressing Reconciling=True/Progressing",
+		},
+		{
 			name:   "a new template that nobody has seen",
 			change: func(f *facts) { f.deployment.Generation, f.template = 5, 5 },
 			want:   "Ready=False/Progressing ConfigValid=True/Valid ConfigApplied=True/Acknowledged Available=True/Available Scaling=False/Manual Reconciling=True/Progressing",

@@ -27,7 +27,9 @@ func (r *Reconciler) confirm(ctx context.Context, seen *view) error {
 	if err := r.latest(ctx, client.ObjectKeyFromObject(seen.service), &service); err != nil {
 		return err
 	}
+	memory := r.memories.of(seen)
 	if service.UID != seen.service.UID || service.Generation > seen.service.Generation || service.DeletionTimestamp != nil {
+		memory.outdate(seen.service)
 		return errOutdated
 	}
 	if known := seen.configMap(); known != nil {
@@ -37,6 +39,7 @@ func (r *Reconciler) confirm(ctx context.Context, seen *view) error {
 			return err
 		}
 		if configMap.ResourceVersion != known.ResourceVersion {
+			memory.outdate(known)
 			return errOutdated
 		}
 	}

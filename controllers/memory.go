@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
 )
 
@@ -30,6 +31,10 @@ type memory struct {
 	template   int64
 	// converged is the footprint of the last view in which no child was to be written; empty if one was.
 	converged string
+	// outdated are versions that a cache may show although the API server has said that there are newer ones, by the object's UID.
+	outdated map[types.UID]string
+	// unshown are the children that were written and that no cache has shown since.
+	unshown map[render.ChildKey]bool
 	// judged is what came of compiling the spec last; its revision is empty before that.
 	judged judgement
 }
@@ -44,17 +49,22 @@ type nudgeRecord struct {
 }
 
 // of returns the memory of the service; one of the same name that was deleted leaves none.
-func (m *memories) of(seen *view) *memory {
+func (m *memories) of(seen *view) *memory { return m.about(seen.service) }
+
+func (m *memories) about(service *v1alpha1.LLMService) *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := client.ObjectKeyFromObject(seen.service)
-	if known, ok := m.services[key]; ok && known.uid == seen.service.UID {
+	key := client.ObjectKeyFromObject(service)
+	if known, ok := m.services[key]; ok && known.uid == service.UID {
 		return known
 	}
 	if m.services == nil {
 		m.services = map[types.NamespacedName]*memory{}
 	}
-	fresh := &memory{uid: seen.service.UID, rewritings: map[render.ChildKey]rewriting{}, nudges: map[types.UID]nudgeRecord{}}
+	fresh := &memory{
+		uid: service.UID, rewritings: map[render.ChildKey]rewriting{}, nudges: map[types.UID]nudgeRecord{},
+		outdated: map[types.UID]string{}, unshown: map[render.ChildKey]bool{},
+	}
 	m.services[key] = fresh
 	return fresh
 }
@@ -63,6 +73,20 @@ func (m *memories) forget(key types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.services, key)
+}
+
+// outdate takes in that the API server has a newer version of an object than the one that was seen.
+func (m *memory) outdate(object client.Object) {
+	m.outdated[object.GetUID()] = object.GetResourceVersion()
+}
+
+// isOutdated says so of what a cache shows: the event of the newer version was lost, or is still on its way.
+func (m *memory) isOutdated(object client.Object) bool {
+	version, known := m.outdated[object.GetUID()]
+	if known && version != object.GetResourceVersion() {
+		delete(m.outdated, object.GetUID())
+	}
+	return known && version == object.GetResourceVersion()
 }
 
 // wrote takes in what a write made of the Deployment.

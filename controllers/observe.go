@@ -54,9 +54,10 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName) (*vi
 	return seen, r.observeChildren(ctx, seen)
 }
 
-// readService asks the API server for a service that is too large for the cache.
+// readService asks the API server for a service that is too large for the cache, or of which the cache shows an old version.
 func (r *Reconciler) readService(ctx context.Context, key types.NamespacedName, service *v1alpha1.LLMService) error {
-	if err := r.Client.Get(ctx, key, service); err != nil || !cached.Abridged(service) {
+	err := r.Client.Get(ctx, key, service)
+	if err != nil || !cached.Abridged(service) && !r.memories.about(service).isOutdated(service) {
 		return err //nolint:wrapcheck // the caller names the service
 	}
 	*service = v1alpha1.LLMService{}

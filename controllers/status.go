@@ -31,9 +31,10 @@ func (r *Reconciler) report(
 		updated := seen.service.DeepCopy()
 		updated.Status = *after
 		// An update carries the resource version: a status that is derived from an old view is refused. The newer view
-		// is on its way then, or the object's end, and comes as an event; unless it was somebody else who refused it.
+		// is on its way then, or the object's end, and comes as an event; unless the event was lost, or somebody else refused.
 		err := r.Client.Status().Update(ctx, updated, client.FieldOwner(FieldOwner))
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+			r.memories.of(seen).outdate(seen.service)
 			return soonest(wait, staleRecheck), nil
 		}
 		if err != nil {
