@@ -127,6 +127,7 @@ func (t *Template) isExpression() bool { return len(t.parts) == 1 && t.parts[0].
 func (e *Env) program(p *part) error {
 	parsed, issues := e.shared.cel.Parse(p.text)
 	if issues.Err() != nil {
+		e.checked.Add(int64(checksPerByte * len(p.text)))
 		return e.firstIssue(p, issues.Errors(), nil)
 	}
 	nodes, err := e.measure(parsed.NativeRep().Expr())

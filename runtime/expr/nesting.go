@@ -14,6 +14,8 @@ const (
 	inARow     = 3
 	// maxChecks bounds the nodes of an expression times the passes in which it is checked.
 	maxChecks = 50_000
+	// checksPerByte is what an expression that is not one counts for: its parser looks for what is wrong.
+	checksPerByte = 32
 )
 
 // Checked is what checking all expressions so far has taken: their nodes, each times the levels that it stands within.

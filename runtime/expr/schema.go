@@ -1,14 +1,19 @@
 package expr
 
 import (
+	"maps"
 	"math"
 	"slices"
 
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
-// maxTypeDepth bounds how far types are followed into a schema; what lies deeper is Dyn.
-const maxTypeDepth = 32
+const (
+	// maxTypeDepth bounds how far types are followed into a schema; what lies deeper is Dyn.
+	maxTypeDepth = 32
+	// maxMerged bounds the members of all pairs of objects that apply to one value; of what is beyond, the type is Dyn.
+	maxMerged = 50_000
+)
 
 // FromSchema gives the type of the values that a schema accepts, after its defaults have been filled in:
 //   - a property that is neither required nor filled in is Optional;
@@ -17,12 +22,20 @@ const maxTypeDepth = 32
 //   - a value that may be null is Nullable, and alternatives of different types are Dyn;
 //   - a reference is followed within the document; where it leads back to itself the type is Dyn.
 func FromSchema(s *schema.Schema) Type {
-	types := schemaTypes{}
-	return types.of(s.Root(), schemaPlace{filled: true})
+	return newSchemaTypes().of(s.Root(), schemaPlace{filled: true})
 }
 
-// schemaTypes are those of what references lead to; Dyn while that is being followed.
-type schemaTypes map[reference]Type
+type schemaTypes struct {
+	refs map[reference]Type // of what references lead to; Dyn while that is being followed
+	// merged has what pairs of objects were made into, by their names: a part to which many references lead would otherwise be
+	// merged once for each way to it. members counts those of all pairs.
+	merged  map[[2]string]Type
+	members int
+}
+
+func newSchemaTypes() *schemaTypes {
+	return &schemaTypes{refs: map[reference]Type{}, merged: map[[2]string]Type{}}
+}
 
 type reference struct {
 	to     schema.Subschema
@@ -37,24 +50,24 @@ type schemaPlace struct {
 
 func (p schemaPlace) below() schemaPlace { return schemaPlace{p.depth + 1, p.filled} }
 
-func (s schemaTypes) of(here schema.Subschema, at schemaPlace) Type {
+func (s *schemaTypes) of(here schema.Subschema, at schemaPlace) Type {
 	if at.depth > maxTypeDepth || here.IsResource() && at.depth > 0 {
 		return Dyn
 	}
 	t := s.own(here, at)
 	if to, ok := here.Reference(); ok {
-		t = both(t, s.ref(reference{to, at.filled}, at))
+		t = s.both(t, s.ref(reference{to, at.filled}, at))
 	}
 	for _, part := range here.AllOf() {
-		t = both(t, s.of(part, at.below()))
+		t = s.both(t, s.of(part, at.below()))
 	}
 	for _, branches := range [][]schema.Alternative{here.AnyOf(), here.OneOf()} {
-		t = both(t, s.anyOf(branches, at))
+		t = s.both(t, s.anyOf(branches, at))
 	}
 	return t
 }
 
-func (s schemaTypes) anyOf(branches []schema.Alternative, at schemaPlace) Type {
+func (s *schemaTypes) anyOf(branches []schema.Alternative, at schemaPlace) Type {
 	types := make([]Type, len(branches))
 	for i, branch := range branches {
 		below := at.below()
@@ -64,17 +77,17 @@ func (s schemaTypes) anyOf(branches []schema.Alternative, at schemaPlace) Type {
 	return Common(types...)
 }
 
-func (s schemaTypes) ref(r reference, at schemaPlace) Type {
-	if t, ok := s[r]; ok {
+func (s *schemaTypes) ref(r reference, at schemaPlace) Type {
+	if t, ok := s.refs[r]; ok {
 		return t
 	}
-	s[r] = Dyn
-	s[r] = s.of(r.to, at.below())
-	return s[r]
+	s.refs[r] = Dyn
+	s.refs[r] = s.of(r.to, at.below())
+	return s.refs[r]
 }
 
 // own gives the type that a schema's keywords say themselves.
-func (s schemaTypes) own(here schema.Subschema, at schemaPlace) Type {
+func (s *schemaTypes) own(here schema.Subschema, at schemaPlace) Type {
 	names := here.Types()
 	if len(names) == 0 && here.HasProperties() {
 		names = []string{"object"} // as far as an expression can use it
@@ -83,10 +96,10 @@ func (s schemaTypes) own(here schema.Subschema, at schemaPlace) Type {
 	for i, name := range names {
 		types[i] = s.named(name, here, at)
 	}
-	return both(Common(types...), valuesType(here.Values()))
+	return s.both(Common(types...), valuesType(here.Values()))
 }
 
-func (s schemaTypes) named(name string, here schema.Subschema, at schemaPlace) Type {
+func (s *schemaTypes) named(name string, here schema.Subschema, at schemaPlace) Type {
 	switch name {
 	case "null":
 		return Null
@@ -109,7 +122,7 @@ func (s schemaTypes) named(name string, here schema.Subschema, at schemaPlace) T
 	return Dyn
 }
 
-func (s schemaTypes) object(here schema.Subschema, at schemaPlace) Type {
+func (s *schemaTypes) object(here schema.Subschema, at schemaPlace) Type {
 	fields, required := map[string]Type{}, here.Required()
 	for name, property := range here.Properties() {
 		fields[name] = s.of(property, at.below())
@@ -189,26 +202,26 @@ func either(a, b Type) Type {
 }
 
 // both is the type of a value that has two.
-func both(a, b Type) Type {
+func (s *schemaTypes) both(a, b Type) Type {
 	switch {
 	case b.kind == dynKind || a.Equal(b):
 		return a
 	case a.kind == dynKind:
 		return b
 	case a.kind == nullableKind:
-		return both(*a.elem, b.unnulled())
+		return s.both(*a.elem, b.unnulled())
 	case b.kind == nullableKind:
-		return both(a, *b.elem)
+		return s.both(a, *b.elem)
 	case a.kind == intKind && b.kind == doubleKind, a.kind == doubleKind && b.kind == intKind:
 		return Int
 	case a.kind == objectKind && b.kind == objectKind:
-		return bothObjects(a.object, b.object)
+		return s.bothObjects(a.object, b.object)
 	case a.kind == mapKind && b.kind == objectKind:
 		return b
 	case b.kind == mapKind && a.kind == objectKind:
 		return a
 	case a.kind == listKind && b.kind == listKind, a.kind == mapKind && b.kind == mapKind:
-		return of(a.kind, both(*a.elem, *b.elem))
+		return of(a.kind, s.both(*a.elem, *b.elem))
 	}
 	return Dyn
 }
@@ -221,12 +234,20 @@ func (t Type) unnulled() Type {
 }
 
 // bothObjects has the members of both; one that either has to have is not missing.
-func bothObjects(a, b *object) Type {
+func (s *schemaTypes) bothObjects(a, b *object) Type {
+	pair := [2]string{a.name, b.name}
+	if t, ok := s.merged[pair]; ok {
+		return t
+	}
+	if s.members += len(a.fields) + len(b.fields); s.members > maxMerged {
+		return Dyn
+	}
 	fields := map[string]Type{}
-	for name, t := range a.fields {
+	for _, name := range slices.Sorted(maps.Keys(a.fields)) { // in which order the bound is reached must not change the type
+		t := a.fields[name]
 		fields[name] = t
 		if other, ok := b.fields[name]; ok {
-			fields[name] = both(t.Unwrapped(), other.Unwrapped())
+			fields[name] = s.both(t.Unwrapped(), other.Unwrapped())
 			if t.IsOptional() && other.IsOptional() {
 				fields[name] = Optional(fields[name])
 			}
@@ -237,5 +258,6 @@ func bothObjects(a, b *object) Type {
 			fields[name] = t
 		}
 	}
-	return newObject(fields, a.open && b.open)
+	s.merged[pair] = newObject(fields, a.open && b.open)
+	return s.merged[pair]
 }

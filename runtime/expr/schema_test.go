@@ -122,6 +122,61 @@ func TestDeepSchema(t *testing.T) {
 	}
 }
 
+// alike is a schema of a value to which two parts apply, each of so many levels of objects of four members. Their last levels have
+// different ones.
+func alike(levels int) string {
+	var defs strings.Builder
+	for _, part := range []string{"a", "b"} {
+		for i := range levels {
+			fmt.Fprintf(&defs, `"%s%d":{"properties":{`, part, i)
+			for _, name := range []string{"p", "q", "r", "s"} {
+				fmt.Fprintf(&defs, `"%s":{"$ref":"#/$defs/%s%d"},`, name, part, i+1)
+			}
+			fmt.Fprintf(&defs, `"level":{"type":"integer"}}},`)
+		}
+		fmt.Fprintf(&defs, `"%s%d":{"properties":{"%s":{"type":"string"}}},`, part, levels, part)
+	}
+	return `{"allOf":[{"$ref":"#/$defs/a0"},{"$ref":"#/$defs/b0"}],"$defs":{` + defs.String() + `"end":{}}}`
+}
+
+// Parts that apply to one value are merged once, however many ways lead to them, and only so far.
+func TestPartsAreMergedOnce(t *testing.T) {
+	const levels = 6
+	compiled, err := schema.Compile([]byte(alike(levels)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	types := newSchemaTypes()
+	got := types.of(compiled.Root(), schemaPlace{filled: true})
+	for range levels {
+		got = got.object.fields["q"].Unwrapped()
+	}
+	if want := Open(map[string]Type{"a": Optional(String), "b": Optional(String)}); !got.Equal(want) {
+		t.Errorf("the last level is %s, want %s", spell(got), spell(want))
+	}
+	if most := levels*10 + 2; types.members != most {
+		t.Errorf("%d members were merged, want %d", types.members, most)
+	}
+	types = newSchemaTypes()
+	types.members = maxMerged
+	if got := types.of(compiled.Root(), schemaPlace{filled: true}); !got.Equal(Dyn) || len(types.merged) > 0 {
+		t.Errorf("past the bound it is %s", spell(got))
+	}
+}
+
+// Which type a template sees must be the same in the operator and in each gateway.
+func TestTypesOfRecursiveSchemasDoNotDependOnChance(t *testing.T) {
+	const mutual = `{"properties":{"p":{"$ref":"#/$defs/A"},"q":{"$ref":"#/$defs/B"}},"$defs":{
+		"A":{"type":"object","additionalProperties":false,"properties":{"b":{"$ref":"#/$defs/B"}}},
+		"B":{"type":"object","additionalProperties":false,"properties":{"a":{"$ref":"#/$defs/A"}}}}}`
+	want := typeOf(t, mutual)
+	for range 64 {
+		if got := typeOf(t, mutual); !got.Equal(want) {
+			t.Fatalf("once it is %s, then %s", spell(want), spell(got))
+		}
+	}
+}
+
 // TestDefaultsHaveOneAnswer: what templates need not ask for is there once the gateway has filled in defaults, and what the gateway
 // does not fill in may be missing.
 func TestDefaultsHaveOneAnswer(t *testing.T) {

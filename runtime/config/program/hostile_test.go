@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,6 +50,143 @@ func TestHostileSpecsCostLittle(t *testing.T) {
 				t.Errorf("%d bytes, errors %.200s", used, errs)
 			}
 		})
+	}
+}
+
+// fan is a schema whose definitions each refer to the next one from several places; level writes one of them, whose references
+// are the argument, and leaf is the last.
+func fan(levels, width int, level func(refs []string) string, leaf string) string {
+	var defs strings.Builder
+	for i := range levels {
+		refs := slices.Repeat([]string{fmt.Sprintf(`{"$ref":"#/$defs/d%d"}`, i+1)}, width)
+		fmt.Fprintf(&defs, `"d%d":%s,`, i, level(refs))
+	}
+	return fmt.Sprintf(`{"properties":{"x":{"$ref":"#/$defs/d0"}},"$defs":{%s"d%d":%s}}`, defs.String(), levels, leaf)
+}
+
+// members makes an object of schemas.
+func members(schemas []string) string {
+	var b strings.Builder
+	for i, s := range schemas {
+		fmt.Fprintf(&b, `,"p%d":%s`, i, s)
+	}
+	return `"properties":{` + b.String()[1:] + `}`
+}
+
+// settingSteps is a config whose route has so many steps of set, of which each may refer to the one before.
+func settingSteps(n int, value func(before string) string) *config.Config {
+	c := valid()
+	before := "request.path"
+	for i := range n {
+		name := fmt.Sprintf("s%d", i)
+		c.Routes[0].Steps = append(c.Routes[0].Steps, config.Step{Name: name, Set: &config.Set{Value: []byte(value(before))}})
+		before = "steps." + name
+	}
+	return c
+}
+
+// callingFunctions is a config with so many functions, of which each does the work that step gives, and calls the next in it.
+func callingFunctions(n int, step func(next config.Action) config.Step) *config.Config {
+	c := valid()
+	c.Routes[0].Steps[0].Action = config.Action{Call: &config.Call{Function: "f0"}}
+	c.Routes[0].Response.Body = []byte(`{"a":"${steps.answer}"}`)
+	chat := config.Action{Chat: &config.Chat{Upstream: "fast", Messages: []config.Message{{Role: "user", Content: "x"}}}}
+	for i := range n {
+		next := chat
+		if i+1 < n {
+			next = config.Action{Call: &config.Call{Function: fmt.Sprintf("f%d", i+1)}}
+		}
+		c.Functions = append(c.Functions, config.Function{
+			Name: fmt.Sprintf("f%d", i), Steps: []config.Step{step(next)}, Output: []byte(`{"a":"${steps.all}","b":"${steps.all}"}`),
+		})
+	}
+	return c
+}
+
+// TestSmallSpecsCostLittle: each of these is of a few kilobytes, and stands for what is many times as large once every way through
+// it is counted: levels that double, and lists in lists.
+func TestSmallSpecsCostLittle(t *testing.T) {
+	list := func(keyword string) func([]string) string {
+		return func(refs []string) string { return fmt.Sprintf(`{"%s":[%s]}`, keyword, strings.Join(refs, ",")) }
+	}
+	object := func(more string) func([]string) string {
+		return func(refs []string) string { return `{"type":"object",` + more + members(refs) + `}` }
+	}
+	conditional := func(refs []string) string {
+		return fmt.Sprintf(`{"if":%s,"then":%s,"else":%s,"not":%s}`, refs[0], refs[0], refs[0], refs[0])
+	}
+	unevaluated := func(refs []string) string {
+		return fmt.Sprintf(`{"anyOf":[%s],"unevaluatedProperties":%s}`, strings.Join(refs, ","), refs[0])
+	}
+	const leaf = `{"type":"object","properties":{"n":{"type":"integer","default":1}}}`
+	// Two fans, whose definitions have different names, apply to one value.
+	first := fan(9, 4, object(""), `{"properties":{"a":{}}}`)
+	second := strings.NewReplacer("$defs/d", "$defs/e", `"d`, `"e`).Replace(fan(9, 4, object(""), `{"properties":{"b":{}}}`))
+	both := strings.Replace(strings.TrimSuffix(first, "}}")+","+second[strings.Index(second, `"e0"`):], `{"$ref":"#/$defs/d0"}`, `{"allOf":[{"$ref":"#/$defs/d0"},{"$ref":"#/$defs/e0"}]}`, 1)
+	gather := func(next config.Action) config.Step {
+		branches := make([]config.Branch, 8)
+		for i := range branches {
+			branches[i] = config.Branch{Name: fmt.Sprintf("b%d", i), Action: next}
+		}
+		return config.Step{Name: "all", Gather: &config.Gather{Strategy: config.GatherAll, Branches: branches}}
+	}
+	each := func(next config.Action) config.Step {
+		return config.Step{Name: "all", ForEach: &config.ForEach{Items: "${[1,2]}", MaxItems: 100, MaxParallel: 10, Do: config.Do{Action: next}}}
+	}
+	cartesian := "1"
+	for range 12 {
+		cartesian = "[1,2,3,4,5,6,7,8,9].map(x, " + cartesian + ")"
+	}
+	for name, c := range map[string]*config.Config{
+		"two objects that apply to one value": withSchemas(1, both),
+		"objects":                             withSchemas(1, fan(60, 4, object(""), leaf)),
+		"objects with defaults":               withSchemas(1, fan(30, 2, object(`"default":{},`), `{"default":1}`)),
+		"wide ones":                           withSchemas(1, fan(8, 8, object(`"default":{},`), `{"default":1}`)),
+		"anyOf":                               withSchemas(1, fan(60, 4, list("anyOf"), leaf)),
+		"oneOf":                               withSchemas(1, fan(60, 4, list("oneOf"), leaf)),
+		"allOf":                               withSchemas(1, fan(60, 4, list("allOf"), leaf)),
+		"if":                                  withSchemas(1, fan(60, 1, conditional, leaf)),
+		"unevaluated":                         withSchemas(1, fan(60, 3, unevaluated, leaf)),
+		"a default that many forms refuse":    withSchemas(1, strings.Replace(fan(12, 4, list("anyOf"), `{"type":"integer"}`), `d0"}`, `d0","default":"no"}`, 1)),
+		"references in a row":                 withSchemas(1, fan(250, 1, func(refs []string) string { return refs[0] }, leaf)),
+		"repeats in repeats":                  withSchemas(1, `{"type":"string","pattern":"`+strings.Repeat("(a|b|(c|d){9}){9}", 200)+`"}`),
+		"objects of the step before":          settingSteps(60, func(s string) string { return `{"a":"${` + s + `}","b":"${` + s + `}"}` }),
+		"lists of it":                         settingSteps(40, func(s string) string { return `"${[[` + s + `, ` + s + `]]}"` }),
+		"maps of it":                          settingSteps(40, func(s string) string { return `"${{'a': ` + s + `, 'b': {'c': ` + s + `}}}"` }),
+		"texts of it":                         settingSteps(60, func(s string) string { return `"${` + s + `}${` + s + `}"` }),
+		"a product that reads nothing":        settingSteps(1, func(string) string { return `"${` + cartesian + `}"` }),
+		"brackets":                            settingSteps(1, func(string) string { return `"${` + strings.Repeat("[", 3000) + `}"` }),
+		"arrays":                              settingSteps(1, func(string) string { return strings.Repeat("[", 3000) + strings.Repeat("]", 3000) }),
+		"gathers of gathers":                  callingFunctions(15, gather),
+		"items of items":                      callingFunctions(40, each),
+	} {
+		t.Run(name, func(t *testing.T) {
+			encoded, err := config.Encode(c)
+			if err != nil || len(encoded) > 16<<10 {
+				t.Fatalf("%d bytes, %v", len(encoded), err)
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			Validate(c)
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; used > 96<<20 {
+				t.Errorf("%d KiB for %d bytes", used>>10, len(encoded))
+			}
+		})
+	}
+}
+
+// TestExpressionsThatAreNoneTakeLittleTogether: their parser takes long to say why.
+func TestExpressionsThatAreNoneTakeLittleTogether(t *testing.T) {
+	c := settingSteps(1000, func(string) string { return `"${` + strings.Repeat("[", 240) + `}"` })
+	read := 0
+	for _, e := range Validate(c) {
+		if !strings.Contains(e.Message, "checks together") {
+			read++
+		}
+	}
+	if read == 0 || read > 100 {
+		t.Errorf("%d of 1000 were read", read)
 	}
 }
 
