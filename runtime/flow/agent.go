@@ -98,7 +98,8 @@ func (d *dialogue) ask(ctx context.Context, request *llm.Chat, tokens *outlet) (
 		if err != nil {
 			return nil, err
 		}
-		request.Messages = append(append(request.Messages, llm.Message{Raw: done.Message}), answers...)
+		turn := done.Turn() //nolint:contextcheck // it is written anew only where it is odd, and then within bounds
+		request.Messages = append(append(request.Messages, turn), answers...)
 	}
 	return nil, problem.New(problem.TurnsExceeded)
 }

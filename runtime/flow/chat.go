@@ -100,7 +100,7 @@ func messagesOf(ctx context.Context, f *frame, m *program.Message) ([]llm.Messag
 // completionValue is what templates see of a completion.
 func completionValue(ctx context.Context, c *llm.Completion) map[string]any {
 	return map[string]any{
-		"text": c.Text, "finishReason": c.FinishReason, "message": decoded(ctx, c.Message), "usage": decoded(ctx, c.Usage),
+		"text": c.Text, "finishReason": c.FinishReason, "message": c.MessageValue(ctx), "usage": decoded(ctx, c.Usage),
 	}
 }
 

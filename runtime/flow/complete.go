@@ -107,8 +107,8 @@ func (f *frame) replace(ctx context.Context, text []byte, size int, build func()
 	return nil
 }
 
-// collectedCopies is how often a streamed answer is held: as it is collected, then as text, as a message, and as what
-// templates see of that.
+// collectedCopies is how often a streamed answer is held: in the buffer in which it is collected, while that grows also in the
+// one before, and then as text, which templates and the next turn share.
 const collectedCopies = 4
 
 func (f *frame) completeStreamed(

@@ -97,7 +97,7 @@ func newWorld(t *testing.T, s settings, script map[string]upstreamFunc, routes .
 	return w
 }
 
-func compiled(t *testing.T, s settings, routes ...string) *program.Program {
+func compiled(t testing.TB, s settings, routes ...string) *program.Program {
 	t.Helper()
 	c := &config.Config{
 		Version: config.Version, Service: config.Service{Name: "test"}, Runtime: config.Runtime{MaxInFlight: 100},
@@ -137,7 +137,7 @@ func compiled(t *testing.T, s settings, routes ...string) *program.Program {
 	return p
 }
 
-func mustUnmarshal(t *testing.T, text string, into any) {
+func mustUnmarshal(t testing.TB, text string, into any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), into, json.RejectUnknownMembers(true)); err != nil {
 		t.Fatalf("%v in %s", err, text)

@@ -338,6 +338,10 @@ func TestWhyStreamsFailed(t *testing.T) {
 		"an answer that a step cannot use": {
 			streaming(`"events":{"progress":true}`, `{"name":"s",`+chatOf("a")+`}`, unfit), always(`MARK`), "step: upstream_error: This route cannot use an upstream's answer.",
 		},
+		"an expression that makes too much of an answer": {
+			streaming(`"events":{"progress":true}`, `{"name":"s",`+chatOf("a")+`}`, `{"name":"x","set":{"value":"${steps.s.text}${steps.s.text}"}}`),
+			always(strings.Repeat("x", 600<<10)), "budget: column 18: ${steps.s.text} gives more output than is allowed",
+		},
 		"a promise":  {streaming(`"stream":"s","schema":{"type":"integer"}`, `{"name":"s",`+chatOf("a")+`}`), always(`MARK`), "schema"},
 		"the budget": {`{"budget":{"maxCalls":1,"maxBytes":9},` + streaming(`"events":{"progress":true}`, `{"name":"s",`+chatOf("a")+`}`)[1:], always(`MARK`), "budget: answer above 9 bytes: has more bytes than are allowed"},
 	} {

@@ -38,7 +38,7 @@ func (c *Collector) Forget() { c.forgets = true }
 // Err is why the collector keeps no more: of an answer with more than MaxToolCalls, or keep's error.
 func (c *Collector) Err() error { return c.err }
 
-// Completion is the answer as far as it has come. Its message holds role, content, refusal and tool calls.
+// Completion is the answer as far as it has come.
 func (c *Collector) Completion() *Completion {
 	done := &Completion{
 		Text: string(c.text), Refusal: string(c.refusal), FinishReason: c.finish, Usage: c.usage, Tokens: TokensOf(c.usage),
@@ -48,7 +48,6 @@ func (c *Collector) Completion() *Completion {
 	for _, call := range calls {
 		done.ToolCalls = append(done.ToolCalls, ToolCall{ID: call.id, Name: call.name, Arguments: call.said()})
 	}
-	done.Message = (&Message{Role: "assistant", Content: done.Text, Refusal: done.Refusal, ToolCalls: done.ToolCalls}).JSON()
 	return done
 }
 

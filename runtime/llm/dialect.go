@@ -30,8 +30,8 @@ type Dialect interface {
 	TokenLimit(parameters jsontext.Value) int64
 	// Authorize adds a secret to a request's header.
 	Authorize(h http.Header, secret string)
-	// ReadCompletion reads a whole answer. The error is a relay.Failure, or makes the answer malformed. The answer's Message
-	// holds what has to be sent back.
+	// ReadCompletion reads a whole answer, once. The error is a relay.Failure, or makes the answer malformed. The answer's
+	// Turn is what has to be sent back.
 	ReadCompletion(body []byte) (*Completion, error)
 	// ReadVectors reads an answer to so many texts. An answer that lacks a vector, or has one twice, is an error, too.
 	ReadVectors(body []byte, texts int) (*Vectors, error)

@@ -66,6 +66,26 @@ func (c ToolCall) json() []byte {
 	return rawjson.Object{}.With("id", rawjson.Quote(c.ID)).With("type", rawjson.Quote("function")).With("function", function).Done()
 }
 
+// value is what JSON writes of a message without Raw, decoded.
+func (m *Message) value() map[string]any {
+	value := map[string]any{"role": m.Role, "content": m.Content}
+	if m.Content == "" && (m.Refusal != "" || len(m.ToolCalls) > 0) {
+		value["content"] = nil
+	}
+	if m.Refusal != "" {
+		value["refusal"] = m.Refusal
+	}
+	if len(m.ToolCalls) > 0 {
+		calls := make([]any, len(m.ToolCalls))
+		for i, c := range m.ToolCalls {
+			function := map[string]any{"name": c.Name, "arguments": c.Arguments}
+			calls[i] = map[string]any{"id": c.ID, "type": "function", "function": function}
+		}
+		value["tool_calls"] = calls
+	}
+	return value
+}
+
 // Read is the message without Raw, for dialects that have other words for its parts. A content that is not all text, such
 // as an image, is an error: a dialect that has it finds it in Raw. So is a message that nobody has checked.
 func (m *Message) Read() (Message, error) {

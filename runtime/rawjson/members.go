@@ -3,12 +3,7 @@
 package rawjson
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
-	"slices"
-	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -29,23 +24,16 @@ var (
 	ErrNotArray  = errors.New("want a JSON array")
 )
 
-type scanner struct {
-	source  bytes.Buffer
-	decoder jsontext.Decoder
-}
-
-var scanners = sync.Pool{New: func() any { return new(scanner) }}
-
 // Members calls visit for each member of the object that doc holds. It refuses what is not an object, what follows
 // the object, names given twice at any depth, and invalid UTF-8: it is for what clients send. A name is given as it stands,
 // escapes included.
 func Members(doc []byte, visit func(name []byte, value Span)) error {
-	return scan(doc, func(d *jsontext.Decoder) error { return visitMembers(d, doc, false, visit) })
+	return scan(doc, '{', false, func(d *Descent) { d.eachMember(visit) })
 }
 
 // Elements does the same for an array.
 func Elements(doc []byte, visit func(i int, value Span)) error {
-	return scan(doc, func(d *jsontext.Decoder) error { return visitElements(d, visit) })
+	return scan(doc, '[', false, func(d *Descent) { d.eachElement(visit) })
 }
 
 // JSON's grammar leaves both to its reader (RFC 8259, sections 4 and 8.2).
@@ -59,113 +47,12 @@ var (
 // MembersSaid is Members for what an upstream answers: of several members of one name each is visited, so that the last
 // counts, text may be any bytes, and a name is given without its escapes.
 func MembersSaid(doc []byte, visit func(name []byte, value Span)) error {
-	return scan(doc, func(d *jsontext.Decoder) error { return visitMembers(d, doc, true, visit) }, lenient)
-}
-
-// plain reads a name's escapes, which are rare and cost a copy.
-func plain(name []byte) []byte {
-	if bytes.IndexByte(name, '\\') < 0 {
-		return name
-	}
-	return AppendString(nil, slices.Concat([]byte{'"'}, name, []byte{'"'}))
+	return scan(doc, '{', true, func(d *Descent) { d.eachMember(visit) })
 }
 
 // ElementsSaid is Elements for what an upstream answers.
 func ElementsSaid(doc []byte, visit func(i int, value Span)) error {
-	return scan(doc, func(d *jsontext.Decoder) error { return visitElements(d, visit) }, lenient)
-}
-
-func scan(doc []byte, read func(*jsontext.Decoder) error, options ...jsontext.Options) error {
-	s := scanners.Get().(*scanner) //nolint:forcetypeassert // the pool holds nothing else
-	defer scanners.Put(s)
-	s.source = *bytes.NewBuffer(doc)
-	s.decoder.Reset(&s.source, options...)
-	defer func() { s.source = bytes.Buffer{} }()
-	if err := read(&s.decoder); err != nil {
-		return err
-	}
-	return atEnd(&s.decoder)
-}
-
-// visitMembers gives the names plain, or as they stand.
-func visitMembers(d *jsontext.Decoder, doc []byte, plainly bool, visit func(name []byte, value Span)) error {
-	if err := open(d, '{', ErrNotObject); err != nil {
-		return err
-	}
-	var t turns
-	for d.PeekKind() != '}' {
-		t.take()
-		at, err := next(d)
-		if err != nil {
-			return err
-		}
-		value, err := next(d)
-		if err != nil {
-			return err
-		}
-		name := doc[at.Start+1 : at.End-1]
-		if plainly {
-			name = plain(name)
-		}
-		visit(name, value)
-	}
-	return closed(d)
-}
-
-func visitElements(d *jsontext.Decoder, visit func(i int, value Span)) error {
-	if err := open(d, '[', ErrNotArray); err != nil {
-		return err
-	}
-	var t turns
-	for i := 0; d.PeekKind() != ']'; i++ {
-		t.take()
-		value, err := next(d)
-		if err != nil {
-			return err
-		}
-		visit(i, value)
-	}
-	return closed(d)
-}
-
-func open(d *jsontext.Decoder, want jsontext.Kind, otherwise error) error {
-	token, err := d.ReadToken()
-	if err != nil {
-		return fmt.Errorf("read JSON: %w", err)
-	}
-	if token.Kind() != want {
-		return otherwise
-	}
-	return nil
-}
-
-// next is where the following value lies. The decoder's own slice is gone with its next read; the document is not.
-func next(d *jsontext.Decoder) (Span, error) {
-	if kind := d.PeekKind(); (kind == '{' || kind == '[') && len(d.UnreadBuffer()) > much {
-		return nextOfMuch(d)
-	}
-	value, err := d.ReadValue()
-	if err != nil {
-		return Span{}, fmt.Errorf("read JSON: %w", err)
-	}
-	end := int(d.InputOffset())
-	return Span{Start: end - len(value), End: end}, nil
-}
-
-func closed(d *jsontext.Decoder) error {
-	if _, err := d.ReadToken(); err != nil {
-		return fmt.Errorf("read JSON: %w", err)
-	}
-	return nil
-}
-
-// atEnd says what follows the value, if it is more than white space. The kind of the next token does not tell: it is that of
-// the end for whatever is not JSON, too.
-func atEnd(d *jsontext.Decoder) error {
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return errors.New("read JSON: something follows the value")
-	}
-	return nil
+	return scan(doc, '[', true, func(d *Descent) { d.eachElement(visit) })
 }
 
 // Splice returns doc with the Span replaced.

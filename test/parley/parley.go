@@ -181,7 +181,7 @@ func (Dialect) ReadCompletion(body []byte) (*llm.Completion, error) {
 	}
 	m := a.Bot.message()
 	done := &llm.Completion{
-		Text: m.Content, Refusal: m.Refusal, FinishReason: reasons[a.Ended], ToolCalls: m.ToolCalls, Message: m.JSON(),
+		Text: m.Content, Refusal: m.Refusal, FinishReason: reasons[a.Ended], ToolCalls: m.ToolCalls,
 		Tokens: tokensOf(a.Spent),
 	}
 	done.Usage = llm.UsageOf(done.Tokens)

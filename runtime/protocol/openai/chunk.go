@@ -115,7 +115,7 @@ func (r *reader) end() {
 // is between the upstream and its clients.
 func (r *reader) data(data []byte, typed bool) {
 	e := &r.envelope
-	err := e.read(data)
+	err := e.readPart(data, r.looked(), "delta")
 	switch {
 	case err != nil && (typed || errors.Is(err, rawjson.ErrNotObject)):
 	case err != nil:
@@ -132,10 +132,25 @@ func (r *reader) data(data []byte, typed bool) {
 	}
 }
 
+// maxChoices bounds the choices of a chunk that are looked at: as many as OpenAI's API lets a request ask for.
+const maxChoices = 128
+
+// looked is how many choices of a chunk have to be looked at.
+func (r *reader) looked() int {
+	if r.content && !r.deep {
+		return 0
+	}
+	return maxChoices
+}
+
 func (r *reader) chunk(e *envelope) {
 	r.edits = true
-	if r.deep || !r.content {
-		r.choices(e.choices.Of(e.doc))
+	for i := range e.given {
+		if c := &e.given[i]; c.position < maxChoices {
+			r.chosen = true
+			r.content = r.content || c.any || !empty(c.text.Of(e.doc))
+			r.choice(e, c)
+		}
 	}
 	if r.deep {
 		r.delta.Usage = asUsage(e.usage.Of(e.doc))
@@ -144,80 +159,15 @@ func (r *reader) chunk(e *envelope) {
 	}
 }
 
-// maxChoices bounds the choices of a chunk that are looked at: as many as OpenAI's API lets a request ask for.
-const maxChoices = 128
-
-func (r *reader) choices(list []byte) {
-	if rawjson.IsNull(list) {
+func (r *reader) choice(e *envelope, c *choice) {
+	if !r.deep || rawjson.Count(c.index.Of(e.doc), c.position) != 0 {
 		return
 	}
-	_ = rawjson.ElementsSaid(list, func(i int, at rawjson.Span) { // it has been read once already; what is not a list has no choices
-		if choice := at.Of(list); i < maxChoices && choice[0] == '{' {
-			r.chosen = true
-			r.choice(i, choice)
-		}
-	})
-}
-
-func (r *reader) choice(position int, choice []byte) {
-	var given, index, reason, text rawjson.Span
-	_ = rawjson.MembersSaid(choice, func(name []byte, value rawjson.Span) {
-		switch string(name) {
-		case "text": // of a completion that is no chat's
-			text = value
-		case "index":
-			index = value
-		case "delta":
-			given = value
-		case "finish_reason":
-			reason = value
-		}
-	})
-	first := r.deep && rawjson.Count(index.Of(choice), position) == 0
-	if first {
-		r.delta.FinishReason = saidWord(reason.Of(choice))
-	}
-	r.content = r.content || !empty(text.Of(choice))
-	r.members(given.Of(choice), first)
-}
-
-// A delta of nothing but a role, or of empty members, is what servers send before the model has said anything.
-func (r *reader) members(given []byte, first bool) {
-	if rawjson.IsNull(given) {
-		return
-	}
-	var s said
-	_ = s.read(given) // what is not an object says nothing
-	r.content = r.content || s.any
-	if first {
-		d := &r.delta
-		d.Text = r.heldText.append(d.Text, s.content.Of(given))
-		d.Refusal = r.heldRefusal.append(d.Refusal, s.refusal.Of(given))
-		d.ToolCalls = appendToolCalls(d.ToolCalls, s.calls.Of(given))
-	}
-}
-
-// said is where the members of a message, or of a part of one, lie that the gateway itself uses.
-type said struct {
-	content, refusal, calls rawjson.Span
-	any                     bool // member but the role is there, and not empty
-}
-
-// read finds them. The error says that the message is not an object.
-func (s *said) read(message []byte) error {
-	return rawjson.MembersSaid(message, func(name []byte, at rawjson.Span) {
-		switch string(name) {
-		case "role":
-			return
-		case "content":
-			s.content = at
-		case "refusal":
-			s.refusal = at
-		case "tool_calls":
-			s.calls = at
-		}
-		s.any = s.any || !empty(at.Of(message))
-	})
+	d := &r.delta
+	d.FinishReason = saidWord(c.reason.Of(e.doc))
+	d.Text = r.heldText.append(d.Text, c.content.Of(e.doc))
+	d.Refusal = r.heldRefusal.append(d.Refusal, c.refusal.Of(e.doc))
+	d.ToolCalls = e.appendCalls(d.ToolCalls, c)
 }
 
 // append appends what a value says to the half that was kept back, and to it alone where it says something.
@@ -245,50 +195,4 @@ func (h *held) flush(dst []byte) []byte {
 	}
 	*h = (*h)[:0]
 	return append(dst, rawjson.Replacement...)
-}
-
-// appendToolCalls reads tool calls, or parts of them. It stops beyond llm.MaxToolCalls, which nobody keeps.
-func appendToolCalls(dst []llm.ToolCallDelta, list []byte) []llm.ToolCallDelta {
-	if rawjson.IsNull(list) {
-		return dst
-	}
-	err := rawjson.ElementsSaid(list, func(_ int, at rawjson.Span) {
-		if len(dst) <= llm.MaxToolCalls {
-			dst = appendToolCall(dst, at.Of(list))
-		}
-	})
-	if errors.Is(err, rawjson.ErrNotArray) { // one alone
-		dst = appendToolCall(dst, list)
-	}
-	return dst
-}
-
-// appendToolCall reads a tool call, or a part of one: both have the same members.
-func appendToolCall(dst []llm.ToolCallDelta, call []byte) []llm.ToolCallDelta {
-	part := llm.ToolCallDelta{Index: -1}
-	err := rawjson.MembersSaid(call, func(name []byte, at rawjson.Span) {
-		switch value := at.Of(call); string(name) {
-		case "index":
-			part.Index = rawjson.Count(value, -1)
-		case "id":
-			part.ID = saidWord(value)
-		case "function":
-			readFunction(&part, value)
-		}
-	})
-	if err != nil { // it is not an object
-		return dst
-	}
-	return append(dst, part)
-}
-
-func readFunction(c *llm.ToolCallDelta, object []byte) {
-	_ = rawjson.MembersSaid(object, func(name []byte, at rawjson.Span) {
-		switch value := at.Of(object); string(name) {
-		case "name":
-			c.Name = saidWord(value)
-		case "arguments":
-			c.Arguments = appendArguments(nil, value)
-		}
-	})
 }

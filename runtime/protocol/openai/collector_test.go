@@ -99,7 +99,10 @@ func TestCollectorGivesTheWholeAnswer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, c.Completion()); diff != "" || c.Err() != nil {
+			got := c.Completion()
+			turn := got.Turn()
+			got.Message = turn.JSON()
+			if diff := cmp.Diff(want, got); diff != "" || c.Err() != nil {
 				t.Errorf("%v (-want +got):\n%s", c.Err(), diff)
 			}
 		})
@@ -204,8 +207,9 @@ func FuzzCollector(f *testing.F) {
 		if size > room || len(got.ToolCalls) > llm.MaxToolCalls {
 			t.Errorf("%d bytes and %d calls of %q", size, len(got.ToolCalls), chunks)
 		}
-		if _, wrong := llm.ParseMessages(append(append(jsontext.Value("["), got.Message...), ']')); wrong != nil {
-			t.Errorf("%q cannot be sent back: %v", got.Message, wrong)
+		turn := got.Turn()
+		if _, wrong := llm.ParseMessages(append(append(jsontext.Value("["), turn.JSON()...), ']')); wrong != nil {
+			t.Errorf("%q cannot be sent back: %v", turn.JSON(), wrong)
 		}
 	})
 }

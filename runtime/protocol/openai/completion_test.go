@@ -145,10 +145,11 @@ func FuzzParseCompletion(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !c.Message.IsValid() || (c.Usage != nil && !c.Usage.IsValid()) || c.Tokens.Total < 0 {
+		turn := c.Turn()
+		if !turn.JSON().IsValid() || (c.Usage != nil && !c.Usage.IsValid()) || c.Tokens.Total < 0 {
 			t.Errorf("%q gave %+v", body, c)
 		}
-		if _, err := chatBody(&llm.Chat{Messages: []llm.Message{{Raw: c.Message}}}, "m"); err != nil {
+		if _, err := chatBody(&llm.Chat{Messages: []llm.Message{turn}}, "m"); err != nil {
 			t.Errorf("%q cannot be sent back: %v", body, err)
 		}
 	})

@@ -109,7 +109,8 @@ func (Dialect) WriteCompletion(c *llm.Completion, model string, created time.Tim
 	if c.FinishReason != "" {
 		reason = rawjson.Quote(c.FinishReason)
 	}
-	choice := rawjson.Object{}.With("index", []byte("0")).With("message", c.Message).With("finish_reason", reason)
+	message := c.Turn()
+	choice := rawjson.Object{}.With("index", []byte("0")).With("message", message.JSON()).With("finish_reason", reason)
 	answer := rawjson.Object{}.With("id", rawjson.Quote(newID())).With("object", rawjson.Quote("chat.completion")).
 		With("created", strconv.AppendInt(nil, created.Unix(), 10)).With("model", rawjson.Quote(model)).
 		With("choices", rawjson.List([][]byte{choice.Done()}, func(c []byte) []byte { return c }))

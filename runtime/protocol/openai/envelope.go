@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -18,6 +19,20 @@ type envelope struct {
 	failure, choices, usage, data rawjson.Span
 	// These are of the endpoint Responses and its events.
 	kind, status, output, response, delta, item rawjson.Span
+
+	// most is how many choices are read, and part their member that is, message or delta; empty for none.
+	most  int
+	part  string
+	given []choice // those that are objects
+	calls []call   // of all of them
+}
+
+// envelopes are those of whole answers. A stream has one of its own.
+var envelopes = sync.Pool{New: func() any { return new(envelope) }}
+
+func (e *envelope) release() {
+	e.doc = nil
+	envelopes.Put(e)
 }
 
 // maxModels bounds the names of the model in one document: what takes their place may be longer.
@@ -30,8 +45,11 @@ var byteOrderMark = []byte("\xEF\xBB\xBF")
 
 // read finds the members. The error is rawjson.ErrNotObject for JSON of another type; others say where the document cannot be
 // read, and repeat nothing of it.
-func (e *envelope) read(doc []byte) error {
-	*e = envelope{doc: doc, models: e.models[:0]}
+func (e *envelope) read(doc []byte) error { return e.readPart(doc, 0, "") }
+
+// readPart finds those of so many choices, too, and of a part of them, in one reading.
+func (e *envelope) readPart(doc []byte, most int, part string) error {
+	*e = envelope{doc: doc, models: e.models, given: e.given, calls: e.calls, most: most, part: part}
 	if bytes.HasPrefix(doc, byteOrderMark) {
 		e.doc = blank(doc, len(byteOrderMark))
 	}
@@ -46,18 +64,9 @@ func (e *envelope) read(doc []byte) error {
 }
 
 func (e *envelope) members() error {
-	e.models = e.models[:0]
-	err := rawjson.MembersSaid(e.doc, func(name []byte, value rawjson.Span) {
-		switch string(name) {
-		case "model":
-			if len(e.models) <= maxModels {
-				e.models = append(e.models, value)
-			}
-		default:
-			if span := e.span(name); span != nil {
-				*span = value
-			}
-		}
+	e.models, e.given, e.calls = e.models[:0], e.given[:0], e.calls[:0]
+	err := rawjson.Descend(e.doc, func(d *rawjson.Descent) {
+		d.Members(func(name []byte) { e.member(d, name) })
 	})
 	switch {
 	case err == nil && len(e.models) > maxModels:
@@ -72,13 +81,26 @@ func (e *envelope) members() error {
 	return unreadable(err)
 }
 
+func (e *envelope) member(d *rawjson.Descent, name []byte) {
+	switch string(name) {
+	case "model":
+		if at := d.Value(); len(e.models) <= maxModels {
+			e.models = append(e.models, at)
+		}
+	case "choices":
+		e.choices = e.readChoices(d)
+	default:
+		if span := e.span(name); span != nil {
+			*span = d.Value()
+		}
+	}
+}
+
 // span is where the place of a member is kept; nil for one that nobody needs.
 func (e *envelope) span(name []byte) *rawjson.Span {
 	switch string(name) {
 	case "error":
 		return &e.failure
-	case "choices":
-		return &e.choices
 	case "usage":
 		return &e.usage
 	case "data":

@@ -53,7 +53,7 @@ func TestStreamedAndWholeAreTheSame(t *testing.T) {
 			if want.Tokens.Total == 0 || (want.Text == "" && want.ToolCalls == nil) {
 				t.Errorf("the answer is empty: %+v", want)
 			}
-			chat.Messages = append(chat.Messages, llm.Message{Raw: got.Message})
+			chat.Messages = append(chat.Messages, got.Turn())
 			ask(t, server, &chat)
 		})
 	}

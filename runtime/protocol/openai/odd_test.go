@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
@@ -67,8 +68,8 @@ func TestOddities(t *testing.T) {
 			}
 			tt.want.FinishReason = "stop"
 			for way, got := range map[string]*llm.Completion{"whole": whole, "streamed": collector.Completion()} {
-				if !got.Message.IsValid() {
-					t.Errorf("%s: the message cannot be sent back: %q", way, got.Message)
+				if turn := got.Turn(); !turn.JSON().IsValid() {
+					t.Errorf("%s: the message cannot be sent back: %q", way, turn.JSON())
 				}
 				got.Message = nil
 				if diff := cmp.Diff(&tt.want, got); diff != "" {
@@ -76,6 +77,64 @@ func TestOddities(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What templates see of a message is the message that is sent back, whether it came whole or in pieces.
+func TestTemplatesSeeTheMessage(t *testing.T) {
+	for name, tt := range oddities {
+		whole, err := readCompletion([]byte(`{"choices":[{"message":{` + tt.message + `}}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		collector, _ := collect(t, 1<<10, `{"choices":[{"delta":{`+tt.message+`}}]}`, `[DONE]`)
+		for way, got := range map[string]*llm.Completion{"whole": whole, "streamed": collector.Completion()} {
+			turn := got.Turn()
+			want, got := turn.JSON().Clone(), valueOf(t, got)
+			if err := want.Canonicalize(); err != nil || string(want) != got {
+				t.Errorf("%s, %s: %s is sent back (%v), templates see %s", name, way, want, err, got)
+			}
+		}
+	}
+}
+
+// valueOf is what templates see of a message, as JSON.
+func valueOf(t *testing.T, c *llm.Completion) string {
+	t.Helper()
+	value, err := json.Marshal(c.MessageValue(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (*jsontext.Value)(&value).Canonicalize(); err != nil {
+		t.Fatal(err)
+	}
+	return string(value)
+}
+
+// Of what is given twice the last counts, with all that it holds.
+func TestTheLastChoicesCount(t *testing.T) {
+	for _, part := range []string{"message", "delta"} {
+		no, tea := `"`+part+`":{"content":"no","refusal":"no","tool_calls":[{"id":"no"}]}`, `"`+part+`":{"content":"Tea"}`
+		for _, doc := range []string{
+			`{"choices":[{` + no + `,"finish_reason":"no"},{` + no + `}],"choices":[{` + tea + `}]}`,
+			`{"choices":[{` + no + `,` + tea + `}]}`, `{"choices":[{` + no + `,"` + part + `":null,` + tea + `}]}`,
+			`{"choices":[7,null,{"index":0,` + strings.Replace(tea, `"Tea"`, `"no","content":"Tea"`, 1) + `}]}`,
+		} {
+			var got *llm.Completion
+			if part == "message" {
+				var err error
+				if got, err = readCompletion([]byte(doc)); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				c, _ := collect(t, 1<<10, doc)
+				got = c.Completion()
+			}
+			got.Message = nil
+			if diff := cmp.Diff(&llm.Completion{Text: "Tea"}, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", doc, diff)
+			}
+		}
 	}
 }
 
@@ -333,7 +392,9 @@ func TestOddEmbeddings(t *testing.T) {
 // TestAMessageIsSentBackToStrictReaders: the next turn's server may refuse what this one wrote.
 func TestAMessageIsSentBackToStrictReaders(t *testing.T) {
 	got, err := readCompletion([]byte(`{"choices":[{"message":{"role":"assistant","content":"\ud83c","x":1,"x":[2.5,12345678901]}}]}`))
-	if want := jsontext.Value(`{"content":"` + "\uFFFD" + `","role":"assistant","x":[2.5,12345678901]}`); err != nil || string(got.Message) != string(want) {
-		t.Errorf("%s, %v", got.Message, err)
+	if want := jsontext.Value(`{"content":"` + "\uFFFD" + `","role":"assistant","x":[2.5,12345678901]}`); err != nil {
+		t.Error(err)
+	} else if turn := got.Turn(); string(turn.JSON()) != string(want) {
+		t.Errorf("%s", turn.JSON())
 	}
 }

@@ -161,6 +161,7 @@ func TestTapHoldsDone(t *testing.T) {
 func FuzzChunk(f *testing.F) {
 	f.Add("{\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}")
 	f.Add("{\"error\":{}}")
+	f.Add("{\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":x}]}}]}")
 	f.Fuzz(func(t *testing.T, data string) {
 		stream := string(wire.AppendEvent(nil, "", []byte(data)))
 		for _, tap := range []*llm.Tap{newTap(""), newTapWith(llm.TapOptions{Collector: llm.NewCollector(keepAll)})} {
