@@ -84,7 +84,13 @@ func startProcess(t *testing.T, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := alone(t)
+	return alone(t).startProgram(file, args...)
+}
+
+// startProgram runs a manager before the system's gateways.
+func (s *system) startProgram(file string, args ...string) *process {
+	t := s.t
+	t.Helper()
 	// The installation of another row may have been of another name: its claim would hold for a while.
 	if err := api.DeleteAllOf(t.Context(), &coordinationv1.Lease{}, client.InNamespace(claims)); err != nil {
 		t.Fatal(err)

@@ -4,15 +4,11 @@ package operator
 
 import (
 	"bytes"
-	"encoding"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
-	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -38,7 +34,8 @@ func TestRecordRelease(t *testing.T) {
 		served[name] = g.status.Revision
 	}
 	write(t, "served.json", encode(t, served))
-	write(t, "contract.json", encode(t, contractShape()))
+	write(t, "contract.json", encode(t, shapesOf(reflect.TypeFor[config.Config]())))
+	write(t, "report.json", encode(t, shapesOf(reflect.TypeOf(gateway{}.status))))
 	write(t, "objects.yaml", s.dump())
 }
 
@@ -171,64 +168,6 @@ func (s *system) dump() []byte {
 		documents = append(documents, document)
 	}
 	return bytes.Join(documents, []byte("---\n"))
-}
-
-// contractShape are the types of the contract: the members of each struct, each with its type. A type is string, number, bool,
-// any, []TYPE, map TYPE or the name of a struct.
-func contractShape() map[string]map[string]string {
-	shapes := map[string]map[string]string{}
-	shapeOf(reflect.TypeFor[config.Config](), shapes)
-	return shapes
-}
-
-func shapeOf(of reflect.Type, shapes map[string]map[string]string) string {
-	if of.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
-		return "string"
-	}
-	switch of.Kind() {
-	case reflect.Pointer:
-		return shapeOf(of.Elem(), shapes)
-	case reflect.String:
-		return "string"
-	case reflect.Bool:
-		return "bool"
-	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Float64:
-		return "number"
-	case reflect.Map:
-		return "map " + shapeOf(of.Elem(), shapes)
-	case reflect.Slice:
-		if of.Elem().Kind() == reflect.Uint8 { // JSON as it is
-			return "any"
-		}
-		return "[]" + shapeOf(of.Elem(), shapes)
-	case reflect.Struct:
-		if shapes[of.Name()] == nil {
-			shapes[of.Name()] = map[string]string{}
-			maps.Copy(shapes[of.Name()], members(of, shapes))
-		}
-		return of.Name()
-	default:
-		panic("the contract has a member of type " + of.String())
-	}
-}
-
-// members are those of a struct, and of what is embedded in it.
-func members(of reflect.Type, shapes map[string]map[string]string) map[string]string {
-	found := map[string]string{}
-	for field := range of.Fields() {
-		tag := strings.Split(field.Tag.Get("json"), ",")
-		switch {
-		case field.Anonymous && tag[0] == "", slices.Contains(tag[1:], "inline"):
-			inner := field.Type
-			if inner.Kind() == reflect.Pointer {
-				inner = inner.Elem()
-			}
-			maps.Copy(found, members(inner, shapes))
-		case tag[0] != "-" && field.IsExported():
-			found[tag[0]] = shapeOf(field.Type, shapes)
-		}
-	}
-	return found
 }
 
 func encode(t *testing.T, value any) []byte {

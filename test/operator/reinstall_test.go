@@ -11,6 +11,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/llmservice/llmservice/config/crd"
 	"github.com/llmservice/llmservice/test/apiserver"
 )
 
@@ -24,7 +25,12 @@ func TestReinstallUnderAnotherName(t *testing.T) {
 	if err := h.run("install", "first", chart); err == nil || !strings.Contains(err.Error(), "llmservices.serving.llmservice.dev") {
 		t.Errorf("Helm takes over a definition that is not its own: %v", err)
 	}
-	h.must("install", "first", chart, "--take-ownership")
+	define(t, crd.LLMServices, "older")
+	if err := h.run("install", "hasty", chart, "--take-ownership"); err == nil || !strings.Contains(err.Error(), "conflict") {
+		t.Errorf("Helm changes what kubectl applied, unasked: %v", err)
+	}
+	h.must("uninstall", "hasty")
+	h.must("install", "first", chart, "--take-ownership", "--force-conflicts")
 	h.must("uninstall", "first")
 	if !exists(t, client.ObjectKeyFromObject(service), service) {
 		t.Fatal("uninstalling deleted the LLMService")
@@ -41,6 +47,18 @@ func TestReinstallUnderAnotherName(t *testing.T) {
 	h.must("uninstall", "second")
 	if !exists(t, client.ObjectKeyFromObject(service), service) {
 		t.Error("uninstalling deleted the LLMService")
+	}
+}
+
+// The chart of a release is upgraded to the present one and rolled back: the API server takes each object of both.
+func TestChartUpgradesFromARelease(t *testing.T) {
+	for _, r := range releases(t) {
+		h := newHelm(t)
+		h.must("install", "upgraded", filepath.Join("testdata/releases", r.name, "chart"), "--take-ownership", "--force-conflicts")
+		h.must("upgrade", "upgraded", chart)
+		h.must("rollback", "upgraded")
+		h.must("upgrade", "upgraded", chart)
+		h.must("uninstall", "upgraded")
 	}
 }
 

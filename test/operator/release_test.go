@@ -38,8 +38,8 @@ type release struct {
 	objects []*unstructured.Unstructured
 	// served are the revisions that gateways serve, by the names of their pods.
 	served map[string]string
-	// contract are the types of the configs that its gateways read.
-	contract contract
+	// contract has the shapes of the configs that its gateways read, and report those of what they say.
+	contract, report shapes
 	// manifests are LLMServices that it accepted.
 	manifests map[string][]byte
 }
@@ -53,8 +53,8 @@ func releases(t *testing.T) []*release {
 	}
 	var all []*release
 	for _, dir := range dirs {
-		r := &release{name: filepath.Base(dir), crd: readFile(t, dir, "crd.yaml"), manifests: map[string][]byte{}}
-		for name, into := range map[string]any{"served.json": &r.served, "contract.json": &r.contract} {
+		r := &release{name: filepath.Base(dir), crd: readFile(t, dir, "chart/files/crd.yaml"), manifests: map[string][]byte{}}
+		for name, into := range map[string]any{"served.json": &r.served, "contract.json": &r.contract, "report.json": &r.report} {
 			if err := json.Unmarshal(readFile(t, dir, name), into); err != nil {
 				t.Fatalf("%s/%s: %v", dir, name, err)
 			}
@@ -222,33 +222,29 @@ func columnsOf(t *testing.T) ([]string, error) {
 	return names, nil
 }
 
-// contract are types: the members of each struct, each with its type, which is string, number, bool, any, []TYPE, map TYPE or the name
-// of a struct.
-type contract map[string]map[string]string
-
-// reads says what of a config the gateways of the contract would refuse to decode.
-func (c contract) reads(document []byte) error {
+// reads says what of a config is none of the shapes: gateways that read it refuse what they do not know.
+func (s shapes) reads(document []byte) error {
 	var value any
 	if err := json.Unmarshal(document, &value); err != nil {
 		return err
 	}
-	return c.fits("config", value, "Config")
+	return s.fits("config", value, "Config")
 }
 
-func (c contract) fits(path string, value any, of string) error {
+func (s shapes) fits(path string, value any, of string) error {
 	if item, ok := strings.CutPrefix(of, "[]"); ok {
 		items, isList := value.([]any)
 		if !isList && value != nil {
 			return fmt.Errorf("%s is %T, want a list", path, value)
 		}
 		for i := range items {
-			if err := c.fits(fmt.Sprintf("%s[%d]", path, i), items[i], item); err != nil {
+			if err := s.fits(fmt.Sprintf("%s[%d]", path, i), items[i], item); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if strings.HasPrefix(of, "map ") || c[of] != nil {
+	if strings.HasPrefix(of, "map ") || s[of] != nil {
 		members, isObject := value.(map[string]any)
 		if !isObject {
 			return fmt.Errorf("%s is %T, want an object", path, value)
@@ -256,11 +252,11 @@ func (c contract) fits(path string, value any, of string) error {
 		for _, name := range slices.Sorted(maps.Keys(members)) {
 			inner, known := strings.CutPrefix(of, "map ")
 			if !known {
-				if inner, known = c[of][name]; !known {
+				if inner, known = s[of][name]; !known {
 					return fmt.Errorf("%s.%s is unknown", path, name)
 				}
 			}
-			if err := c.fits(path+"."+name, members[name], inner); err != nil {
+			if err := s.fits(path+"."+name, members[name], inner); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
 // An operator that finds what an older one left, with the same image for its gateways, takes it over as it is: each child stays the
@@ -124,6 +126,24 @@ func TestManifestsOfARelease(t *testing.T) {
 			if err := r.contract.reads(document); err != nil {
 				t.Errorf("gateways of %s cannot read the config of %s: %v", r.name, name, err)
 			}
+		}
+	}
+}
+
+// What gateways say has the same shapes in both releases: an operator follows gateways of an older one while they are replaced, and those
+// of a newer one after a rollback.
+func TestReportsOfARelease(t *testing.T) {
+	present := shapesOf(reflect.TypeFor[report.Status]())
+	for _, r := range releases(t) {
+		for name, members := range r.report {
+			for member, shape := range members {
+				if got := present[name][member]; got != shape {
+					t.Errorf("gateways of %s say %s.%s as %s, this release as %q", r.name, name, member, shape, got)
+				}
+			}
+		}
+		if len(r.report["Status"]) < 5 {
+			t.Errorf("%s: recorded are %v: the test tests nothing", r.name, r.report)
 		}
 	}
 }

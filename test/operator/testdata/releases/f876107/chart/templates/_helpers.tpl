@@ -1,0 +1,40 @@
+{{/* The prefix of every name. The longest suffix has 30 characters, and a name may have 63. */}}
+{{- define "llmservice.fullname" -}}
+{{- default .Release.Name .Values.fullnameOverride | trunc 33 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "llmservice.manager" -}}
+{{ include "llmservice.fullname" . }}-manager
+{{- end -}}
+
+{{- define "llmservice.metricsAPI" -}}
+{{ include "llmservice.fullname" . }}-metrics-api
+{{- end -}}
+
+{{- define "llmservice.labels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* What selects the manager's pods: it can never change. */}}
+{{- define "llmservice.selector" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: manager
+{{- end -}}
+
+{{- define "llmservice.image" -}}
+{{- $tag := .image.tag | default .chart.AppVersion -}}
+{{ .image.repository }}{{ if contains ":" $tag }}@{{ else }}:{{ end }}{{ $tag }}
+{{- end -}}
+
+{{/* The manager's ServiceAccount as the only subject of a binding. */}}
+{{- define "llmservice.subjects" -}}
+subjects:
+- kind: ServiceAccount
+  name: {{ include "llmservice.manager" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}
