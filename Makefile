@@ -207,7 +207,7 @@ e2e-cluster: $(TOOLS)/gotestsum cluster-deps k8s
 .PHONY: e2e-service
 e2e-service: $(TOOLS)/gotestsum cluster-deps k8s images
 	@mkdir -p $(REPORTS)
-	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/e2e.json -- -tags e2e -count=1 -timeout 18m ./test/e2e/...
+	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/e2e.json -- -tags e2e -count=1 -timeout 23m ./test/e2e/...
 
 # Every script under every fault, which takes about half an hour on two idle cores; test-go plays some, chosen at random. LLMSERVICE_FAULTS, a regular
 # expression over SCRIPT/FAULT, chooses there; SOAK here.

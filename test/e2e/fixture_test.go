@@ -25,7 +25,12 @@ const testWithin = 4 * time.Minute
 
 func bounded(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testWithin)
+	return boundedBy(t, testWithin)
+}
+
+func boundedBy(t *testing.T, limit time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -63,9 +68,15 @@ func asItIs(*v1alpha1.LLMService) {}
 // start applies the sample, as edit changes it, in a namespace of its own, and waits until it is Ready.
 func start(ctx context.Context, t *testing.T, name string, edit func(*v1alpha1.LLMService)) *fixture {
 	t.Helper()
+	return startFrom(ctx, t, name, scenario.SampleFile, edit)
+}
+
+// startFrom is start for a manifest of the sample in another file.
+func startFrom(ctx context.Context, t *testing.T, name, file string, edit func(*v1alpha1.LLMService)) *fixture {
+	t.Helper()
 	f := &fixture{namespace: namespace(ctx, t, name)}
 	f.upstream = must(cluster.StartUpstream(ctx, f.namespace, scenario.UpstreamOptions{}))(t)
-	f.Service = must(cluster.ApplySample(ctx, f.namespace, func(s *v1alpha1.LLMService) {
+	f.Service = must(cluster.ApplyFile(ctx, f.namespace, file, func(s *v1alpha1.LLMService) {
 		callOnly(s, f.upstream)
 		edit(s)
 	}))(t)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -27,7 +26,7 @@ const (
 // TestUpgrade goes from a chart whose kind has one column less, and whose pods have one annotation less, to the
 // present one, and back: that replaces the managers and the kind, and touches no gateway.
 func TestUpgrade(t *testing.T) {
-	ctx := bounded(t)
+	ctx := boundedBy(t, 2*testWithin)
 	t.Cleanup(func() { must(cluster.Install(context.WithoutCancel(ctx)))(t) })
 	must(cluster.InstallChart(ctx, olderChart(t)))(t)
 	older := columns(ctx, t)
@@ -59,29 +58,39 @@ func managersAre(ctx context.Context, t *testing.T, upgraded string) {
 	}
 }
 
-// TestUpgradeOfGateways upgrades to a release whose gateways have another image, and goes back: every gateway is replaced, without a
-// request that fails or a stream that is cut, except for those of a service that names its image, which stay.
-func TestUpgradeOfGateways(t *testing.T) {
-	ctx := bounded(t)
+// TestUpgradeFromARelease goes from the recorded release, its chart, manager and gateways, to the present one, and back: every gateway is
+// replaced, without a request that fails or a stream that is cut. Those of a service that names its image stay, and take edits of either
+// operator.
+func TestUpgradeFromARelease(t *testing.T) {
+	ctx := boundedBy(t, 2*testWithin)
+	older := cluster.Images.Older
+	if older.Lacks != "" {
+		t.Fatal(older.Lacks)
+	}
 	t.Cleanup(func() { must(cluster.Install(context.WithoutCancel(ctx)))(t) })
-	f := start(ctx, t, "rolled", small)
-	pinned := start(ctx, t, "pinned", func(s *v1alpha1.LLMService) {
+	must(cluster.InstallRelease(ctx, older))(t)
+	sample := filepath.Join(older.Dir, "manifests", "assistant.yaml")
+	f := startFrom(ctx, t, "older", sample, small)
+	pinned := startFrom(ctx, t, "pinned", sample, func(s *v1alpha1.LLMService) {
 		small(s)
 		if s.Spec.Runtime == nil {
 			s.Spec.Runtime = &v1alpha1.Runtime{}
 		}
-		s.Spec.Runtime.Image = cluster.Images.Gateway
+		s.Spec.Runtime.Image = older.Gateway
 	})
 	lives := must(pinned.Lives(ctx))(t)
 	load, asked := traffic(ctx, t, f)
-	next := cluster.Images.Next
-	up := must(load.Roll(ctx, scenario.UpgradedWithin, next, func(ctx context.Context) error {
-		_, err := cluster.Install(ctx, "gateway.image.tag="+next[strings.LastIndex(next, ":")+1:])
+	up := must(load.Roll(ctx, scenario.UpgradedWithin, cluster.Images.Gateway, func(ctx context.Context) error {
+		_, err := cluster.Install(ctx)
 		return err
 	}))(t)
 	t.Logf("upgraded: %+v", up)
-	down := must(load.Roll(ctx, scenario.UpgradedWithin, cluster.Images.Gateway, cluster.Rollback))(t)
+	must(f.EditUnderWatch(ctx, "After an upgrade."))(t)
+	must(pinned.EditUnderWatch(ctx, "After an upgrade."))(t)
+	down := must(load.Roll(ctx, scenario.UpgradedWithin, older.Gateway, cluster.Rollback))(t)
 	t.Logf("rolled back: %+v", down)
+	must(f.EditUnderWatch(ctx, "After a rollback."))(t)
+	must(pinned.EditUnderWatch(ctx, "After a rollback."))(t)
 	t.Log(must(load.Finish(ctx))(t))
 	t.Log(must(asked.Finish(ctx))(t))
 	if own := must(cluster.CutStreams(ctx, f.Service))(t); own != 0 {

@@ -34,9 +34,20 @@ type Images struct {
 
 	Gateway string `json:"gateway"`
 	// Next is the gateway again under another name: an image to change to.
-	Next    string `json:"next"`
+	Next    string       `json:"next"`
+	Manager string       `json:"manager"`
+	Mock    string       `json:"mock"`
+	Older   OlderRelease `json:"older"`
+}
+
+// OlderRelease has the images of a release, from which upgrades start.
+type OlderRelease struct {
+	// Dir is where the project keeps what is recorded of it, below the root.
+	Dir     string `json:"dir"`
+	Gateway string `json:"gateway"`
 	Manager string `json:"manager"`
-	Mock    string `json:"mock"`
+	// Lacks says why it could not be built; it is empty if it was.
+	Lacks string `json:"lacks,omitempty"`
 }
 
 // CheckSizes fails where an image is larger than it may be.

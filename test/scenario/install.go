@@ -31,7 +31,7 @@ func (c *Cluster) InstallChart(ctx context.Context, dir string, settings ...stri
 		"upgrade", "--install", Release, dir,
 		"--namespace", OperatorNamespace, "--create-namespace", "--wait", "--timeout", InstalledWithin.String(),
 	}
-	for _, set := range append(c.imageValues(), settings...) {
+	for _, set := range append(imageValues(c.Images.Manager, c.Images.Gateway), settings...) {
 		args = append(args, "--set", set)
 	}
 	err := helm(ctx, args...)
@@ -48,9 +48,14 @@ func (c *Cluster) Uninstall(ctx context.Context) error {
 	return helm(ctx, "uninstall", Release, "--namespace", OperatorNamespace, "--wait", "--timeout", GoneWithin.String())
 }
 
-func (c *Cluster) imageValues() []string {
+// InstallRelease installs the chart and the images of an older release, or goes back to them.
+func (c *Cluster) InstallRelease(ctx context.Context, r OlderRelease) (time.Duration, error) {
+	return c.InstallChart(ctx, filepath.Join(c.Root, r.Dir, "chart"), imageValues(r.Manager, r.Gateway)...)
+}
+
+func imageValues(manager, gateway string) []string {
 	var values []string
-	for name, image := range map[string]string{"manager.image": c.Images.Manager, "gateway.image": c.Images.Gateway} {
+	for name, image := range map[string]string{"manager.image": manager, "gateway.image": gateway} {
 		at := strings.LastIndex(image, ":")
 		values = append(values, name+".repository="+image[:at], name+".tag="+image[at+1:])
 	}

@@ -27,7 +27,14 @@ func SampleUpstreams() []string { return []string{"vllm-a", "vllm-b"} }
 func (c *Cluster) ApplySample(
 	ctx context.Context, namespace string, edit func(*v1alpha1.LLMService),
 ) (*Service, error) {
-	sample, err := c.Sample(SampleFile)
+	return c.ApplyFile(ctx, namespace, SampleFile, edit)
+}
+
+// ApplyFile is ApplySample for another file.
+func (c *Cluster) ApplyFile(
+	ctx context.Context, namespace, file string, edit func(*v1alpha1.LLMService),
+) (*Service, error) {
+	sample, err := c.Sample(file)
 	if err != nil {
 		return nil, err
 	}

@@ -60,5 +60,8 @@ func Set(ctx context.Context, log io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if images.Older, err = cluster.loadRelease(ctx, log); err != nil {
+		return err
+	}
 	return cluster.Enter(images, os.Args[1:]...)
 }

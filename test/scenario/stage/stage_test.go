@@ -51,6 +51,20 @@ func TestProgramsAreNamedByContent(t *testing.T) {
 	}
 }
 
+// TestReleaseThatCannotBeBuilt: a checkout without the commit says so to those who need the release, and to nobody else.
+func TestReleaseThatCannotBeBuilt(t *testing.T) {
+	for name, dirs := range map[string]string{"nothing recorded": "", "no such commit": Releases + "/0000000"} {
+		root := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(root, dirs), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		c := &Cluster{root: root, program: "/bin/false", log: io.Discard}
+		if release, err := c.loadRelease(t.Context(), io.Discard); err != nil || release.Lacks == "" {
+			t.Errorf("%s: %+v, %v", name, release, err)
+		}
+	}
+}
+
 func TestExistingClusterNeedsAWayForImages(t *testing.T) {
 	t.Setenv(existingEnv, "/somewhere/kubeconfig")
 	t.Setenv(loadEnv, "")
