@@ -67,6 +67,16 @@ type Upstream struct {
 	// +kubebuilder:validation:MaxItems=16
 	Query []UpstreamParameter `json:"query,omitempty"`
 
+	// tls says how the gateway and the upstream know each other over https. Default: the upstream's certificate must be from a
+	// public authority, and the gateway has none.
+	// +optional
+	TLS *UpstreamTLS `json:"tls,omitempty"`
+
+	// maxConnectionAge is how long a connection is used for further requests, more than 0s. It is then closed once its requests
+	// have ended, and a stream is not cut. Each connection gets up to a tenth less, so that not all close at once. Default: 5m.
+	// +optional
+	MaxConnectionAge Duration `json:"maxConnectionAge,omitempty"`
+
 	// timeouts limit one call to the upstream.
 	// +optional
 	// +kubebuilder:default={}

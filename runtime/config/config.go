@@ -11,6 +11,7 @@ package config
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // Version is the contract that this build reads and writes. A document of another version is refused.
@@ -60,10 +61,16 @@ type Upstream struct {
 	Endpoints []Endpoint `json:"endpoints"`
 	Auth      *Auth      `json:"auth,omitzero"`
 	// Headers are sent with every request, and Query is added to every URL.
-	Headers  []NamedValue `json:"headers,omitzero"`
-	Query    []NamedValue `json:"query,omitzero"`
-	Timeouts Timeouts     `json:"timeouts"`
+	Headers []NamedValue `json:"headers,omitzero"`
+	Query   []NamedValue `json:"query,omitzero"`
+	TLS     *TLS         `json:"tls,omitzero"`
+	// MaxConnectionAge is how long a connection is used for further requests; 0 is DefaultMaxConnectionAge.
+	MaxConnectionAge Duration `json:"maxConnectionAge,omitzero"`
+	Timeouts         Timeouts `json:"timeouts"`
 }
+
+// DefaultMaxConnectionAge is how long a connection to an upstream is used, unless the upstream says otherwise.
+const DefaultMaxConnectionAge = 5 * time.Minute
 
 // ProtocolOpenAI is the name of OpenAI's protocol.
 const ProtocolOpenAI = "OpenAI"

@@ -15,6 +15,7 @@ func (c *Config) SecretFiles() []SecretFile {
 	for i := range c.Upstreams {
 		files = append(files, c.Upstreams[i].Keys()...)
 		files = append(files, c.Upstreams[i].staticFiles()...)
+		files = append(files, c.Upstreams[i].TLS.files()...)
 	}
 	slices.SortFunc(files, func(a, b SecretFile) int { return strings.Compare(a.Path(), b.Path()) })
 	return slices.Compact(files)

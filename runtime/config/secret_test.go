@@ -17,9 +17,21 @@ func TestSecretFiles(t *testing.T) {
 		Upstream{Auth: &Auth{Basic: &BasicAuth{SecretRef{"basic"}}}},
 		Upstream{Auth: &Auth{Header: &NamedSecret{"h", SecretFile{"header", "k"}}}},
 		Upstream{Auth: &Auth{Query: &NamedSecret{"q", SecretFile{"key", "k"}}}},
+		Upstream{TLS: &TLS{CA: &CASource{SecretFile{"ca", "ca.crt"}}, ClientCertificate: &ClientCertificate{SecretRef{"tls"}}}},
 	)
 	want := []SecretFile{
-		{"a", "k"}, {"b", "k"}, {"basic", "password"}, {"basic", "username"}, {"header", "k"}, {"headers", "k"}, {"key", "k"}, {"keys", "k"}, {"query", "k"},
+		{"a", "k"},
+		{"b", "k"},
+		{"basic", "password"},
+		{"basic", "username"},
+		{"ca", "ca.crt"},
+		{"header", "k"},
+		{"headers", "k"},
+		{"key", "k"},
+		{"keys", "k"},
+		{"query", "k"},
+		{"tls", "tls.crt"},
+		{"tls", "tls.key"},
 	}
 	if diff := cmp.Diff(want, c.SecretFiles()); diff != "" {
 		t.Error(diff)

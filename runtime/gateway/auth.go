@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"crypto/tls"
+
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -34,4 +36,31 @@ func valuesOf(named []config.NamedValue) []upstream.Value {
 		}
 	}
 	return values
+}
+
+// tlsOf is how the gateway and an upstream know each other.
+func tlsOf(t *config.TLS) upstream.TLS {
+	var to upstream.TLS
+	if t == nil {
+		return to
+	}
+	if to.ServerName = t.ServerName; t.MinVersion == config.VersionTLS13 {
+		to.MinVersion = tls.VersionTLS13
+	}
+	if t.CA != nil {
+		to.CA = t.CA.SecretKeyRef.Path()
+	}
+	if c := t.ClientCertificate; c != nil {
+		to.Certificate, to.Key = c.Certificate().Path(), c.PrivateKey().Path()
+	}
+	return to
+}
+
+// tlsUsed are the settings that a config has.
+func tlsUsed(c *config.Config) map[upstream.TLS]bool {
+	used := map[upstream.TLS]bool{}
+	for i := range c.Upstreams {
+		used[tlsOf(c.Upstreams[i].TLS)] = true
+	}
+	return used
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -148,4 +149,31 @@ func TestFilesOfHeadersAreReported(t *testing.T) {
 	if refused := r.g.Status().RefusedKeys; len(refused) != 1 || refused[0].SecretFile != signature {
 		t.Errorf("refused %+v", refused)
 	}
+}
+
+// An upstream's own authority is trusted, its file is reported, and what is wrong with it fails the calls that need it alone.
+func TestAnUpstreamsOwnAuthority(t *testing.T) {
+	mock := mockllm.New(mockllm.Options{})
+	server := httptest.NewTLSServer(mock)
+	t.Cleanup(func() {
+		mock.Close()
+		server.Close()
+	})
+	ca := keyFile("ca.crt")
+	c := assistant(server.URL + "/v1")
+	c.Upstreams[0].TLS = &config.TLS{CA: &config.CASource{SecretKeyRef: ca}, MinVersion: config.VersionTLS13}
+	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	r := start(t, c, func(o *Options) { o.SecretsDir = secretsWith(t, map[string]string{"ca.crt": "nothing"}) })
+	_ = r.askAll(t, http.StatusServiceUnavailable)
+	if s := r.g.Status().Secrets; len(s) != 1 || s[0].SecretFile != ca || s[0].Loaded {
+		t.Errorf("secrets %+v", s)
+	}
+	if err := os.WriteFile(filepath.Join(r.g.options.SecretsDir, "keys", "ca.crt"), encoded, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.await("the file is read again", func(s report.Status) bool {
+		resp := r.post("/answer", question("{}"))
+		return s.Secrets[0].Loaded && text(t, resp) != "" && resp.StatusCode == http.StatusOK
+	})
+	_ = r.askAll(t, http.StatusOK)
 }

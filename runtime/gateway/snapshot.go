@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -147,6 +148,7 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 		o := upstream.Options{
 			Name: u.Name, Credentials: g.credentials,
 			Auth: authOf(u.Auth), Headers: valuesOf(u.Headers), Query: valuesOf(u.Query),
+			TLS: tlsOf(u.TLS), MaxConnectionAge: cmp.Or(u.MaxConnectionAge.Std(), config.DefaultMaxConnectionAge),
 			Timeouts: upstream.Timeouts{
 				Connect: u.Timeouts.Connect.Std(), FirstToken: u.Timeouts.FirstToken.Std(),
 				Idle: u.Timeouts.Idle.Std(), Total: u.Timeouts.Total.Std(),

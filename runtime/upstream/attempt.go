@@ -50,6 +50,10 @@ type Call struct {
 	Body   []byte
 	// Connect bounds dialling, TLS included.
 	Connect time.Duration
+	// Secure, where set, is how an https connection is made; one that was made with another is not used.
+	Secure *Secure
+	// MaxAge, above 0, is how old a connection may be.
+	MaxAge time.Duration
 	// Once says that the request is not idempotent: a client may send it again only where it cannot have arrived whole.
 	Once bool
 }

@@ -30,8 +30,8 @@ const (
 	tlsSessions = 256
 )
 
-// Client is the pooled HTTP/1.1 client of a process. It follows no redirect, uses no proxy, and asks for no
-// compression, so that bytes pass as they are. Its pools outlive any config: a reload keeps connections.
+// Client is the pooled HTTP client of a process. Over https it speaks HTTP/2 where a server offers that, and otherwise
+// HTTP/1.1. It follows no redirect, uses no proxy, and asks for no compression, so that bytes pass as they are. Its pools outlive any config: a reload keeps connections.
 type Client struct {
 	pooled *http.Transport
 	fresh  *http.Transport // uses each connection once
@@ -39,12 +39,14 @@ type Client struct {
 
 // NewClient returns a client without connections.
 func NewClient() *Client {
-	return newClient(&tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions), MinVersion: tls.VersionTLS12})
+	return newClient(baseTLS())
 }
 
 func newClient(secured *tls.Config) *Client {
-	d := dialer{tls: secured, dials: &dials{}}
-	return &Client{pooled: d.transport(maxIdlePerHost), fresh: d.transport(-1)}
+	pooled := dialer{tls: secured, dials: &dials{}, protocols: []string{"h2", "http/1.1"}}
+	fresh := pooled
+	fresh.protocols = pooled.protocols[1:]
+	return &Client{pooled: pooled.transport(maxIdlePerHost), fresh: fresh.transport(-1)}
 }
 
 // Do makes the call. An error means that no response began; it is a relay.Failure where nothing was sent. A request to
@@ -64,11 +66,13 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Answer, error) {
 
 func send(ctx context.Context, t *http.Transport, call *Call) (*Answer, *trace, error) {
 	progress := &trace{}
-	req, err := http.NewRequestWithContext(progress.in(within(ctx, call.Connect)), call.Method, call.URL, bytes.NewReader(call.Body))
+	to := &target{bound: call.Connect, secure: call.Secure}
+	req, err := http.NewRequestWithContext(progress.in(to.within(ctx), call), call.Method, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
 		return nil, progress, fmt.Errorf("build upstream request: %w", plainly(err))
 	}
 	req.Header = call.Header
+	to.take(req.URL)
 	resp, err := t.RoundTrip(req) //nolint:bodyclose // the answer owns it
 	if err != nil {
 		return nil, progress, fmt.Errorf("call upstream: %w", plainly(err))
@@ -80,9 +84,13 @@ func send(ctx context.Context, t *http.Transport, call *Call) (*Answer, *trace, 
 // trace is how far a request has come. The transport's goroutines write it.
 type trace struct{ connected, reused, written, answered atomic.Bool }
 
-func (t *trace) in(ctx context.Context) context.Context {
+func (t *trace) in(ctx context.Context, call *Call) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
+			if old(info.Conn, call.MaxAge) {
+				// This request is the last one on it. The transport looks at the field after this.
+				call.Header["Connection"] = []string{"close"}
+			}
 			t.connected.Store(true)
 			t.reused.Store(info.Reused)
 		},

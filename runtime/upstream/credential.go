@@ -27,6 +27,9 @@ type Credentials struct {
 	all map[string]cachedSecret
 	// verdicts are what upstreams think of the keys that they were sent.
 	verdicts map[keyed]verdict
+	// pems are files that are not sent, and secured is what they make.
+	pems    map[string]pemFile
+	secured securities
 }
 
 type cachedSecret struct {
@@ -48,7 +51,7 @@ type Times struct {
 
 // NewCredentials returns the credentials below dir.
 func NewCredentials(dir string) *Credentials {
-	return &Credentials{dir: dir, all: map[string]cachedSecret{}, verdicts: map[keyed]verdict{}}
+	return &Credentials{dir: dir, all: map[string]cachedSecret{}, verdicts: map[keyed]verdict{}, pems: map[string]pemFile{}}
 }
 
 // Read returns the secret in the file at path below the directory, without surrounding white space. Its errors
@@ -77,6 +80,9 @@ func (c *Credentials) within(path string, ttl time.Duration) (string, error) {
 
 // Changed says when the secret last changed; false where it cannot be read.
 func (c *Credentials) Changed(path string) (Times, bool) {
+	if file, ok := c.knownPEM(path); ok {
+		return file.times, file.err == nil
+	}
 	if _, err := c.Read(path); err != nil {
 		return Times{}, false
 	}
@@ -109,8 +115,8 @@ func (c *Credentials) Known() []string {
 
 // Loaded says whether the secret can be read.
 func (c *Credentials) Loaded(path string) bool {
-	_, err := c.Read(path)
-	return err == nil
+	_, ok := c.Changed(path)
+	return ok
 }
 
 // readSecret returns what is in a file, and when it was written.

@@ -1,29 +1,58 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
-// A transport bounds dialling for all of its calls alike, and one for each bound that configs have had would keep its
-// connections and memory for as long as the process lives. So all calls share one, and a call's context has its bound: a
-// transport dials with the values of the context of the request that it dials for.
-type boundKey struct{}
+// A transport bounds dialling for all of its calls alike, and one for each bound and TLS that configs have had would keep its
+// connections and memory for as long as the process lives. So all calls share one, and a call's context has what is to be
+// dialled: a transport dials with the values of the context of the request that it dials for.
+type targetKey struct{}
 
-// within is a context for a call whose dialling is bounded: TCP, and TLS after it.
-func within(ctx context.Context, bound time.Duration) context.Context {
-	return context.WithValue(ctx, boundKey{}, bound)
+// target is what a call's connection is made to.
+type target struct {
+	// address is the host and port of the URL; empty is what the transport says.
+	address string
+	secure  *Secure
+	// bound is that of TCP, and of TLS after it; 0 is none.
+	bound time.Duration
 }
 
-// bounded is a context for one of the two, which has to be cancelled.
-func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if bound, ok := ctx.Value(boundKey{}).(time.Duration); ok && bound > 0 {
-		return context.WithTimeout(ctx, bound)
+func (t *target) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, targetKey{}, t)
+}
+
+func targetOf(ctx context.Context) *target {
+	if t, ok := ctx.Value(targetKey{}).(*target); ok {
+		return t
+	}
+	return &target{}
+}
+
+// take takes over where the URL leads, if there is anything about it that the URL does not say. In its place the URL gets a host
+// that stands for the target: transports share the connections of equal hosts. The request keeps the host that it was made with.
+func (t *target) take(u *url.URL) {
+	if t.secure == nil || u.Scheme != "https" {
+		return
+	}
+	t.address = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443"))
+	u.Host = t.secure.name + "-" + hex.EncodeToString([]byte(t.address))
+}
+
+// bounded is a context for one of TCP and TLS, which has to be cancelled.
+func (t *target) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if t.bound > 0 {
+		return context.WithTimeout(ctx, t.bound)
 	}
 	return context.WithCancel(ctx)
 }
@@ -31,6 +60,8 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 type dialer struct {
 	tls   *tls.Config
 	dials *dials
+	// protocols are those that are offered over TLS (RFC 7301).
+	protocols []string
 }
 
 // transport returns a transport that keeps so many idle connections to a host; with a negative number it uses each
@@ -45,22 +76,42 @@ func (d dialer) transport(idle int) *http.Transport {
 		MaxResponseHeaderBytes: maxResponseHeader,
 		ReadBufferSize:         upstreamReadBuffer,
 		WriteBufferSize:        upstreamWriteBuffer,
+		ForceAttemptHTTP2:      len(d.protocols) > 1,
+		HTTP2: &http.HTTP2Config{
+			MaxReceiveBufferPerStream: streamWindow,
+			SendPingTimeout:           pingAfter, PingTimeout: pingTimeout,
+		},
 	}
 }
 
+const (
+	// streamWindow is how much of an answer over HTTP/2 may arrive before it is read, in bytes.
+	streamWindow = 64 << 10
+	// pingAfter is how long a connection of HTTP/2 may be silent until its server is asked whether it is there, and
+	// pingTimeout how long it may take to answer. Servers take more frequent pings for an attack.
+	pingAfter, pingTimeout = 30 * time.Second, 15 * time.Second
+)
+
 func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	ctx, cancel := bounded(ctx)
+	to := targetOf(ctx)
+	address = cmp.Or(to.address, address)
+	ctx, cancel := to.bounded(ctx)
 	defer cancel()
 	end, err := d.dials.begin(ctx, address)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	return (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext(ctx, network, address)
+	conn, err := (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the transport's callers put it into words
+	}
+	return &dialled{Conn: conn, at: time.Now(), spread: rand.Float64()}, nil //nolint:gosec // not a secret
 }
 
 func (d dialer) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(address)
+	to := targetOf(ctx)
+	host, _, err := net.SplitHostPort(cmp.Or(to.address, address))
 	if err != nil {
 		return nil, fmt.Errorf("dial: %w", err)
 	}
@@ -68,10 +119,8 @@ func (d dialer) dialTLS(ctx context.Context, network, address string) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	config := d.tls.Clone()
-	config.ServerName = host
-	conn := tls.Client(plain, config)
-	ctx, cancel := bounded(ctx)
+	conn := tls.Client(plain, d.configOf(to, host))
+	ctx, cancel := to.bounded(ctx)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = plain.Close() // the handshake's error says more
@@ -81,6 +130,38 @@ func (d dialer) dialTLS(ctx context.Context, network, address string) (net.Conn,
 		return nil, err
 	}
 	return conn, nil
+}
+
+func (d dialer) configOf(to *target, host string) *tls.Config {
+	base := d.tls
+	if to.secure != nil {
+		base = to.secure.config
+	}
+	config := base.Clone()
+	config.ServerName = cmp.Or(config.ServerName, host)
+	config.NextProtos = d.protocols
+	return config
+}
+
+// dialled is a connection that knows its age.
+type dialled struct {
+	net.Conn
+
+	at time.Time
+	// spread is from 0 up to 1, so that connections which were made at one moment do not all grow old at one moment.
+	spread float64
+}
+
+// old says whether a connection of the pool has been used for long enough.
+func old(c net.Conn, maxAge time.Duration) bool {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
+	conn, ok := c.(*dialled)
+	if !ok || maxAge <= 0 {
+		return false
+	}
+	return time.Since(conn.at) >= maxAge-time.Duration(conn.spread*float64(maxAge)/10)
 }
 
 var errHandshake = errors.New("TLS handshake timeout") // as net/http has it

@@ -135,6 +135,9 @@ func ofTLS(err error) string {
 // phrases are what net/http and crypto/tls call their errors that have no type, in the order in which they are looked for.
 // What an upstream has sent follows them, and may at most decide which of our texts it is called by.
 var phrases = []struct{ theirs, ours string }{
+	{"stream error: ", "HTTP/2: the server ended the answer too early"},
+	{"GOAWAY", "HTTP/2: the server closed the connection"},
+	{"http2: ", "HTTP/2: the server broke the protocol"},
 	{"TLS handshake timeout", "TLS: the handshake did not finish in time"},
 	{"tls: ", "TLS: the handshake failed"},
 	{"x509: ", "TLS: the certificate is not valid"},

@@ -27,6 +27,8 @@ type Upstream struct {
 	Auth           Auth
 	headers, query []Value
 	credentials    *Credentials
+	secured        *security // nil where there is nothing of the upstream's own
+	maxAge         time.Duration
 	balancer       balancer
 }
 
@@ -47,16 +49,25 @@ type Options struct {
 	// Headers are sent with every request, unless the question has a field of that name, and Query is added to every URL that
 	// has no such parameter.
 	Headers, Query []Value
+	// TLS is how the gateway and the upstream know each other.
+	TLS TLS
+	// MaxConnectionAge is how long a connection is used for further requests; 0 is for ever.
+	MaxConnectionAge time.Duration
 	// Credentials have the contents of the files that these name.
 	Credentials *Credentials
 }
 
 // New returns an upstream.
 func New(o Options) *Upstream {
-	return &Upstream{
+	u := &Upstream{
 		Name: o.Name, Model: o.Model, Dialect: o.Dialect, passes: o.Passes, Timeouts: o.Timeouts, Auth: o.Auth,
-		headers: o.Headers, query: o.Query, credentials: o.Credentials, balancer: balancer{endpoints: o.Endpoints},
+		headers: o.Headers, query: o.Query, credentials: o.Credentials, maxAge: o.MaxConnectionAge,
+		balancer: balancer{endpoints: o.Endpoints},
 	}
+	if o.TLS != (TLS{}) {
+		u.secured = o.Credentials.securityOf(o.TLS)
+	}
+	return u
 }
 
 // Plan says what to ask of which upstreams.
@@ -156,6 +167,10 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint, asked *sent) (*Attempt, relay.F
 	if err != nil {
 		return nil, relay.Failure{Kind: relay.FailedCredential, Err: err}
 	}
+	secure, err := u.secure()
+	if err != nil {
+		return nil, relay.Failure{Kind: relay.FailedCredential, Err: err}
+	}
 	asked.with(u, e, signed.keys)
 	settle := func(f relay.Failure) {
 		now := time.Now()
@@ -168,6 +183,7 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint, asked *sent) (*Attempt, relay.F
 		Call: &Call{
 			Method: cmp.Or(q.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + signed.path,
 			Header: signed.header, Body: q.Body, Connect: u.Timeouts.Connect, Once: p.Once,
+			Secure: secure, MaxAge: u.maxAge,
 		},
 		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total,
 		Tap: q.Tap, Read: q.Read, Explain: q.Explain,

@@ -78,6 +78,17 @@ func TestRules(t *testing.T) {
 		{"spec.upstreams[2].auth.header.name", missing, "Required value"},
 		{"spec.upstreams[2].auth.header.name", "api key", "should match"},
 		{"spec.upstreams[2].auth.header.secretKeyRef", missing, "Required value"},
+		{"spec.upstreams[2].tls", missing, ""},
+		{"spec.upstreams[2].tls", map[string]any{}, "at least 1 properties"},
+		{"spec.upstreams[2].tls.ca", map[string]any{}, "Required value"},
+		{"spec.upstreams[2].tls.clientCertificate.secretRef", missing, "Required value"},
+		{"spec.upstreams[2].tls.clientCertificate.secretRef.name", "a/b", "should match"},
+		{"spec.upstreams[2].tls.serverName", "*.internal", "should match"},
+		{"spec.upstreams[2].tls.serverName", letters(254), "Too long"},
+		{"spec.upstreams[2].tls.minVersion", "1.2", "Unsupported value"},
+		{"spec.upstreams[2].tls.minVersion", "VersionTLS12", ""},
+		{"spec.upstreams[2].maxConnectionAge", "0s", "must be longer than 0s and at most 24h"},
+		{"spec.upstreams[2].maxConnectionAge", "24h", ""},
 		{"spec.upstreams[3].auth.query", missing, "query is required when type is Query"},
 		{"spec.upstreams[3].auth.query.name", "", "at least 1 chars"},
 		{"spec.upstreams[3].auth.query.secretKeyRef", missing, "Required value"},
@@ -439,6 +450,7 @@ func TestLargestObjectIsAccepted(t *testing.T) {
 		u := upstream(i).(map[string]any)
 		u["endpoints"] = times(16, endpoint)
 		u["auth"] = at(object, "spec.upstreams[0].auth")
+		u["tls"] = at(object, "spec.upstreams[2].tls")
 		u["headers"], u["query"] = times(16, named), times(16, named)
 		return u
 	}))

@@ -72,6 +72,10 @@ func (v *validator) upstream(path string, u *config.Upstream) {
 	v.auth(path+".auth", u.Auth)
 	v.upstreamHeaders(path, u)
 	v.upstreamQuery(path, u)
+	v.tls(path, u)
+	if u.MaxConnectionAge < 0 {
+		v.addf(path+".maxConnectionAge", "is %s, want more than 0s", u.MaxConnectionAge.Std())
+	}
 	v.timeouts(path+".timeouts", &u.Timeouts)
 }
 

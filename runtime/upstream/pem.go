@@ -1,0 +1,79 @@
+package upstream
+
+import (
+	"bytes"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// maxPEM bounds a file of certificates, or of a private key, in bytes. All public authorities together take less.
+const maxPEM = 512 << 10
+
+// pemFile is a file of certificates, or of a private key, as it was last read.
+type pemFile struct {
+	content []byte
+	err     error
+	read    time.Time
+	times   Times
+}
+
+// pem reads a file of certificates or of a private key. Its errors name the path, never the content.
+func (c *Credentials) pem(path string) ([]byte, error) {
+	content, modified, err := readPEM(filepath.Join(c.dir, filepath.FromSlash(path)))
+	if err != nil {
+		err = fmt.Errorf("read secret %s: %w", path, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, ok := c.pems[path]
+	times := Times{Modified: modified, Since: known.times.Since}
+	if !ok || !bytes.Equal(content, known.content) {
+		times.Since = time.Now()
+	}
+	c.pems[path] = pemFile{content, err, time.Now(), times}
+	return content, err
+}
+
+// knownPEM returns what is known of a file that pem has read, anew where that is due; false for any other.
+func (c *Credentials) knownPEM(path string) (pemFile, bool) {
+	known, ok := c.lastPEM(path)
+	if ok && time.Since(known.read) >= credentialTTL {
+		_, _ = c.pem(path) // its error is kept
+		return c.lastPEM(path)
+	}
+	return known, ok
+}
+
+func (c *Credentials) lastPEM(path string) (pemFile, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, ok := c.pems[path]
+	return known, ok
+}
+
+func readPEM(file string) ([]byte, time.Time, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, time.Time{}, errors.Unwrap(err) // the path is named by the caller, relative to the directory
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, time.Time{}, errors.Unwrap(err)
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
+	switch block, _ := pem.Decode(content); {
+	case err != nil:
+		return nil, time.Time{}, errors.Unwrap(err)
+	case len(content) > maxPEM:
+		return nil, time.Time{}, fmt.Errorf("has more than %d bytes", maxPEM)
+	case block == nil:
+		return nil, time.Time{}, errors.New("is not PEM")
+	}
+	return content, info.ModTime(), nil
+}
