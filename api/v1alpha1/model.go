@@ -19,4 +19,10 @@ type Model struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
 	Upstreams []string `json:"upstreams,omitempty"`
+
+	// keepAlive is the silence after which a stream gets a comment, such as 15s, also before its first event: some proxies cut
+	// connections that are idle. It makes the answer begin before the upstream has answered: a failure is then an error event,
+	// and not a status. If it is not set, no comments are sent.
+	// +optional
+	KeepAlive Duration `json:"keepAlive,omitempty"`
 }

@@ -139,4 +139,6 @@ type Model struct {
 	Name string `json:"name"`
 	// Upstreams are tried in order; the next one only before the first content event was sent.
 	Upstreams []string `json:"upstreams"`
+	// KeepAlive is the silence after which a stream gets a comment; 0 sends none.
+	KeepAlive Duration `json:"keepAlive,omitzero"`
 }

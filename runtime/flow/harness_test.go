@@ -83,8 +83,8 @@ func newWorld(t *testing.T, s settings, script map[string]upstreamFunc, routes .
 			Connect: u.Timeouts.Connect.Std(), FirstToken: u.Timeouts.FirstToken.Std(),
 			Idle: u.Timeouts.Idle.Std(), Total: u.Timeouts.Total.Std(),
 		}}
-		name, model := u.Protocol()
-		o.Dialect, o.Model = protocol.Named(name), model
+		_, o.Model = u.Protocol()
+		o.Dialect = protocol.DialectOf(u)
 		if d, other := s.dialects[u.Name]; other {
 			o.Dialect = d
 		}

@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -19,6 +20,7 @@ type asking struct {
 	request llm.ClientRequest
 	model   *Model
 	reply   []byte
+	kept    relay.Meter // of what an attempt's stream keeps of its answer
 }
 
 // answer is the whole answer.
@@ -64,7 +66,7 @@ func (a *asking) translated(u *upstream.Upstream) (llm.Translated, bool) {
 }
 
 // stream asks for a stream.
-func (a *asking) stream(u *upstream.Upstream) (*upstream.Question, error) {
+func (a *asking) stream(ctx context.Context, u *upstream.Upstream) (*upstream.Question, error) {
 	q, err := a.question(u)
 	if err != nil {
 		return nil, err
@@ -75,8 +77,29 @@ func (a *asking) stream(u *upstream.Upstream) (*upstream.Question, error) {
 		return q, nil
 	}
 	writer := to.NewStream(a.model.Name, time.Now())
-	q.Tap = llm.NewTap(u.Dialect, llm.TapOptions{Writer: writer, Rest: writer.Rest})
+	options := llm.TapOptions{Writer: writer, Rest: writer.Rest}
+	if _, recalls := writer.(llm.Recaller); recalls {
+		options.Collector = llm.NewCollector(a.keeping(ctx))
+	}
+	q.Tap = llm.NewTap(u.Dialect, options)
 	return q, nil
+}
+
+// keptCopies is how often a streamed answer is held that its end repeats: as it is collected, and in the events of the end.
+const keptCopies = 4
+
+var errMuch = errors.New("the answer has too much in it to be repeated at its end")
+
+// keeping admits what an attempt keeps of its answer; nothing of the last one's is kept then.
+func (a *asking) keeping(ctx context.Context) func(bytes int) error {
+	a.kept.Empty()
+	sum := 0
+	return func(bytes int) error {
+		if sum += bytes; sum > upstream.MaxWhole {
+			return relay.Failure{Kind: relay.FailedTooLarge, Err: errMuch}
+		}
+		return a.kept.Grow(ctx, keptCopies*bytes) //nolint:wrapcheck // it is a Failure already
+	}
 }
 
 // question is the request in the words of an upstream. Only what was sent in the client's own words is explained in them.
@@ -84,7 +107,7 @@ func (a *asking) question(u *upstream.Upstream) (*upstream.Question, error) {
 	if u.Passes(a.Endpoint) {
 		return &upstream.Question{Path: a.Path(), Body: a.request.WithModel(u.Model), Explain: a.said}, nil
 	}
-	if _, can := a.translated(u); !can {
+	if _, can := a.translated(u); !can || !u.Converses() {
 		return nil, unasked("The model is served by an upstream that does not have this endpoint.", "")
 	}
 	chat, wrong := a.request.Chat()

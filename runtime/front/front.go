@@ -33,6 +33,8 @@ type Endpoints struct {
 type Model struct {
 	Name      string
 	Upstreams []*upstream.Upstream
+	// KeepAlive is relay.Stream's.
+	KeepAlive time.Duration
 }
 
 // Routes are those of the endpoints.
@@ -80,23 +82,25 @@ func (c *endpoint) decide(_ context.Context, req *relay.Request) relay.Verdict {
 	if !streamed {
 		return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { return a.answer(ctx, plan) }}
 	}
-	plan.Ask = a.stream
-	return relay.Verdict{Stream: c.stream(plan, m)}
+	return relay.Verdict{Stream: a.streamed(plan)}
 }
 
 func (c *endpoint) refused(e *problem.Error) relay.Verdict {
 	return relay.Verdict{Reply: relay.Problem(c.Front.Errors(), e)}
 }
 
-func (c *endpoint) stream(plan *upstream.Plan, m *Model) *relay.Stream {
+func (a *asking) streamed(plan *upstream.Plan) *relay.Stream {
 	return &relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
-			return upstream.Stream(ctx, c.Client, plan.Attempts(), out, c.Observe)
+			a.kept = relay.Meter{Memory: plan.Memory}
+			plan.Ask = func(u *upstream.Upstream) (*upstream.Question, error) { return a.stream(ctx, u) }
+			return upstream.Stream(ctx, a.Client, plan.Attempts(), out, a.Observe)
 		},
-		Refuse:      c.refuse,
-		Abort:       func(err error) []byte { return c.AppendError(nil, upstream.Problem(err)) },
-		Timeout:     m.untilContent(),
-		MaxDuration: c.MaxStreamDuration,
+		Refuse:      a.refuse,
+		Abort:       func(err error) []byte { return a.AppendError(nil, upstream.Problem(err)) },
+		Timeout:     a.model.untilContent(),
+		MaxDuration: a.MaxStreamDuration,
+		KeepAlive:   a.model.KeepAlive,
 	}
 }
 

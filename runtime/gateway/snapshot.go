@@ -78,7 +78,7 @@ func (g *Gateway) table(p *program.Program, env *flow.Environment) (*exchange.Ta
 func (g *Gateway) addModels(table *exchange.Table, c *config.Config, env *flow.Environment) error {
 	models := make([]front.Model, len(c.Models))
 	for i := range c.Models {
-		models[i].Name = c.Models[i].Name
+		models[i].Name, models[i].KeepAlive = c.Models[i].Name, c.Models[i].KeepAlive.Std()
 		for _, name := range c.Models[i].Upstreams {
 			models[i].Upstreams = append(models[i].Upstreams, env.Upstreams[name])
 		}
@@ -154,8 +154,8 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 				Idle: u.Timeouts.Idle.Std(), Total: u.Timeouts.Total.Std(),
 			},
 		}
-		name, model := u.Protocol()
-		o.Dialect, o.Model, o.Passes = protocol.Named(name), model, protocol.Passes(u)
+		_, o.Model = u.Protocol()
+		o.Dialect, o.Passes = protocol.DialectOf(u), protocol.Passes(u)
 		for _, e := range u.Endpoints {
 			o.Endpoints = append(o.Endpoints, g.endpoints.Get(upstream.EndpointKey{Upstream: u.Name, URL: e.URL}))
 		}

@@ -260,13 +260,23 @@ func TestAnUpstreamIsAskedAtItsAPIsOnly(t *testing.T) {
 	c.Upstreams[0].OpenAI.APIs = []string{config.APIChatCompletions}
 	c.Upstreams[1].OpenAI.APIs = []string{config.APIEmbeddings}
 	r := start(t, c)
-	for path, want := range map[string]int{"/v1/embeddings": 200, "/v1/completions": 400} {
-		resp := r.post(path, `{"model":"assistant","input":"hi","prompt":"hi"}`)
+	for path, want := range map[string]int{"/v1/embeddings": 200, "/v1/completions": 400, "/v1/chat/completions": 200} {
+		resp := r.post(path, `{"model":"assistant","input":"hi","prompt":"hi","messages":[]}`)
 		if body := text(t, resp); resp.StatusCode != want || want == 400 && !strings.Contains(body, "does not have this endpoint") {
 			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
 		}
 	}
-	if got := append(chats.requests(), vectors.requests()...); len(got) != 1 {
+	if got := append(chats.requests(), vectors.requests()...); len(got) != 2 {
+		t.Errorf("asked %v", got)
+	}
+	c.Models[0].Upstreams = []string{"b"}
+	for _, path := range []string{"/v1/chat/completions", "/v1/responses"} {
+		resp := start(t, c).post(path, `{"model":"assistant","input":"hi","messages":[]}`)
+		if body := text(t, resp); resp.StatusCode != 400 || !strings.Contains(body, "does not have this endpoint") {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
+		}
+	}
+	if got := vectors.requests(); len(got) > 0 {
 		t.Errorf("asked %v", got)
 	}
 }

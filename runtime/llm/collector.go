@@ -51,6 +51,23 @@ func (c *Collector) Completion() *Completion {
 	return done
 }
 
+// Calls are the tool calls as far as they have come, in the order in which they began.
+func (c *Collector) Calls() []ToolCall {
+	calls := make([]ToolCall, len(c.calls))
+	for i, call := range c.calls {
+		calls[i] = ToolCall{ID: call.id, Name: call.name, Arguments: call.said()}
+	}
+	return calls
+}
+
+// CallOf says which of the Calls a part belongs to that was added last.
+func (c *Collector) CallOf(part *ToolCallDelta) int {
+	if call := c.find(part); call != nil {
+		return slices.Index(c.calls, call)
+	}
+	return len(c.calls) - 1
+}
+
 // said is the arguments as they stand so far.
 func (c *collectedCall) said() string { return string(rawjson.Settle(bytes.Clone(c.arguments))) }
 

@@ -24,6 +24,13 @@ type StreamWriter interface {
 	Rest(dst []byte, d *Delta) []byte
 }
 
+// Recaller is a StreamWriter whose end repeats the whole answer.
+type Recaller interface {
+	StreamWriter
+	// Recall is told, before anything is written, what collects the answer.
+	Recall(c *Collector)
+}
+
 // TapOptions say what a tap does besides telling the events of a stream apart.
 type TapOptions struct {
 	// Alias is ReaderOptions'.
@@ -51,6 +58,9 @@ type Tap struct {
 
 // NewTap returns the tap of one attempt, whose upstream speaks the dialect, or has the endpoint.
 func NewTap(d Streamer, o TapOptions) *Tap {
+	if recalls, ok := o.Writer.(Recaller); ok {
+		recalls.Recall(o.Collector)
+	}
 	deep := o.Writer != nil || o.Collector != nil
 	return &Tap{options: o, reader: d.NewReader(ReaderOptions{Deep: deep, Alias: o.Alias})}
 }

@@ -16,6 +16,8 @@ type Protocol struct {
 	Prefix string
 	// Has says whether an upstream that speaks it has one of its endpoints.
 	Has func(u *config.Upstream, e llm.Endpoint) bool
+	// Dialect is what such an upstream is spoken to in: the front's, unless it has another one alone.
+	Dialect func(u *config.Upstream) llm.Dialect
 }
 
 // All are the protocols.
@@ -23,6 +25,12 @@ var All = []Protocol{
 	{
 		Name: config.ProtocolOpenAI, Front: openai.Dialect{}, Prefix: "/v1",
 		Has: func(u *config.Upstream, e llm.Endpoint) bool { return u.OpenAI.Has(openai.APIs[e]) },
+		Dialect: func(u *config.Upstream) llm.Dialect {
+			if !u.OpenAI.Has(config.APIChatCompletions) && u.OpenAI.Has(config.APIResponses) {
+				return openai.Responses{}
+			}
+			return openai.Dialect{}
+		},
 	},
 }
 
@@ -43,11 +51,12 @@ func Passes(u *config.Upstream) []llm.Endpoint {
 	return passes
 }
 
-// Named is the dialect of an upstream whose protocol has the name; nil for one that speaks to no models.
-func Named(name string) llm.Dialect {
+// DialectOf is the dialect of an upstream; nil for one that speaks to no models.
+func DialectOf(u *config.Upstream) llm.Dialect {
+	name, _ := u.Protocol()
 	for _, p := range All {
 		if p.Name == name {
-			return p.Front
+			return p.Dialect(u)
 		}
 	}
 	return nil

@@ -10,12 +10,12 @@ import (
 // Whatever a config may say of an upstream has a dialect, and a service without models has none.
 func TestUpstreamsOfAConfigHaveADialect(t *testing.T) {
 	u := &config.Upstream{OpenAI: &config.OpenAI{Model: "m"}}
-	if name, model := u.Protocol(); Named(name) == nil || model != "m" {
+	if name, model := u.Protocol(); DialectOf(u) == nil || model != "m" {
 		t.Errorf("%q has no dialect", name)
 	}
 	plain := &config.Upstream{HTTP: &config.HTTP{}}
-	if name, _ := plain.Protocol(); Named(name) != nil {
-		t.Errorf("a plain service has the dialect %q", name)
+	if d := DialectOf(plain); d != nil || Passes(plain) != nil {
+		t.Errorf("a plain service has the dialect %v", d)
 	}
 	if Formats()[config.FormatOpenAI] == nil {
 		t.Error("the format of chunks has no dialect")

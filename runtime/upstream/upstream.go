@@ -228,5 +228,13 @@ func settled(a *Attempt, f relay.Failure, observe func(upstream string, f relay.
 // Passes says whether the upstream has an endpoint of clients, too, so that bytes pass from one to the other as they are.
 func (u *Upstream) Passes(e llm.Endpoint) bool { return slices.Contains(u.passes, e) }
 
+// Converses says whether the upstream may be asked in its dialect what clients ask at an endpoint that it does not have.
+func (u *Upstream) Converses() bool {
+	return slices.ContainsFunc(u.passes, func(e llm.Endpoint) bool {
+		_, converses := e.(llm.Translated)
+		return converses
+	})
+}
+
 // Endpoints is how many endpoints the upstream has.
 func (u *Upstream) Endpoints() int { return len(u.balancer.endpoints) }

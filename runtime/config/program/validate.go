@@ -144,6 +144,7 @@ func (v *validator) models(models []config.Model) {
 			v.addf(path+".name", "%q is the name of another model", m.Name)
 		}
 		names[m.Name] = true
+		v.notNegative(path+".keepAlive", m.KeepAlive)
 		if len(m.Upstreams) == 0 {
 			v.addf(path+".upstreams", "is empty, want at least one upstream")
 		}
@@ -163,11 +164,11 @@ func (v *validator) modelUpstream(path, name string) {
 	}
 }
 
-// apiUpstream checks the name of an upstream whose model is asked at one of its APIs.
-func (v *validator) apiUpstream(path, name, api string) {
+// apiUpstream checks the name of an upstream whose model is asked at one of its APIs, of which any will do.
+func (v *validator) apiUpstream(path, name string, apis ...string) {
 	v.modelUpstream(path, name)
-	if u := v.upstreams[name]; u != nil && u.OpenAI != nil && !u.OpenAI.Has(api) {
-		v.addf(path, "the upstream %q does not have %s among its openAI.apis", name, api)
+	if u := v.upstreams[name]; u != nil && u.OpenAI != nil && !slices.ContainsFunc(apis, u.OpenAI.Has) {
+		v.addf(path, "the upstream %q does not have %s among its openAI.apis", name, strings.Join(apis, " or "))
 	}
 }
 

@@ -32,5 +32,8 @@ func TestAPIsOfUpstreams(t *testing.T) {
 	}
 	c := valid()
 	c.Upstreams[0].OpenAI.APIs = []string{config.APIEmbeddings}
-	refuses(t, c, "routes[0].steps[0].chat.upstream", "ChatCompletions among")
+	refuses(t, c, "routes[0].steps[0].chat.upstream", "ChatCompletions or Responses among")
+	c = valid()
+	c.Models[0].KeepAlive = -1
+	refuses(t, c, "models[0].keepAlive", "")
 }

@@ -160,7 +160,7 @@ func (v *validator) call(path string, c *config.Call, at *place) typedWork {
 }
 
 func (v *validator) chat(path string, c *config.Chat, at *place) typedWork {
-	v.apiUpstream(path+".upstream", c.Upstream, config.APIChatCompletions)
+	v.apiUpstream(path+".upstream", c.Upstream, config.APIChatCompletions, config.APIResponses)
 	compiled := &Chat{Chat: c}
 	compiled.Messages = v.messages(path+".messages", c.Messages, at)
 	compiled.Parameters = v.parameters(path+".parameters", c.Parameters, at, c.Output)
@@ -228,7 +228,7 @@ func (v *validator) embeddings(path string, e *config.Embeddings, at *place) typ
 }
 
 func (v *validator) agent(path string, a *config.Agent, at *place) typedWork {
-	v.apiUpstream(path+".upstream", a.Upstream, config.APIChatCompletions)
+	v.apiUpstream(path+".upstream", a.Upstream, config.APIChatCompletions, config.APIResponses)
 	compiled := &Agent{Agent: a}
 	compiled.Messages = v.messages(path+".messages", a.Messages, at)
 	compiled.Parameters = v.parameters(path+".parameters", a.Parameters, at, a.Output)

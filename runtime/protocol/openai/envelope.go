@@ -18,7 +18,7 @@ type envelope struct {
 	models                        []rawjson.Span // each that there is
 	failure, choices, usage, data rawjson.Span
 	// These are of the endpoint Responses and its events.
-	kind, status, output, response, delta, item rawjson.Span
+	kind, status, output, response, delta, item, place, details rawjson.Span
 
 	// most is how many choices are read, and part their member that is, message or delta; empty for none.
 	most  int
@@ -117,6 +117,10 @@ func (e *envelope) span(name []byte) *rawjson.Span {
 		return &e.delta
 	case "item":
 		return &e.item
+	case "output_index":
+		return &e.place
+	case "incomplete_details":
+		return &e.details
 	}
 	return nil
 }

@@ -3,36 +3,51 @@ package openai
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/rawjson"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-// Responses is OpenAI's newer endpoint for conversations. It implements llm.Endpoint.
+// Responses is OpenAI's newer endpoint for conversations. It implements llm.Translated, and llm.Dialect for upstreams that have no
+// chat completions.
 type Responses struct{}
 
-var _ llm.Endpoint = Responses{}
+var (
+	_ llm.Translated = Responses{}
+	_ llm.Dialect    = Responses{}
+)
+
+const responsesPath = "/responses"
 
 // Path implements llm.Endpoint.
-func (Responses) Path() string { return "/responses" }
+func (Responses) Path() string { return responsesPath }
 
-// ReadRequest implements llm.Endpoint. A response in the background cannot be asked for: no path serves it later.
-func (Responses) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
-	r := &passed{}
-	given, wrong := r.parse(body, decidesResponse)
-	if wrong != nil {
-		return nil, wrong
+// Authorize implements llm.Dialect.
+func (Responses) Authorize(h http.Header, secret string) { Dialect{}.Authorize(h, secret) }
+
+// AskEmbeddings implements llm.Dialect.
+func (Responses) AskEmbeddings(e *llm.Embeddings, model string) (*llm.Request, error) {
+	return Dialect{}.AskEmbeddings(e, model)
+}
+
+// ReadVectors implements llm.Dialect.
+func (Responses) ReadVectors(body []byte, texts int) (*llm.Vectors, error) {
+	return readVectors(body, texts)
+}
+
+// AskChat implements llm.Dialect.
+func (Responses) AskChat(c *llm.Chat, model string) (*llm.Request, error) {
+	body, err := responseBody(c, model)
+	if err != nil {
+		return nil, err
 	}
-	if background := given["background"]; !rawjson.IsNull(background) && string(background) != "false" {
-		return nil, problem.WrongValue("background", "left out: this service keeps no responses")
-	}
-	return r, nil
+	return &llm.Request{Path: responsesPath, Body: body}, nil
 }
 
 // NewReader implements llm.Streamer.

@@ -23,6 +23,9 @@ type responseReader struct {
 	models       []rawjson.Span
 	alias        []byte // quoted; nil for none
 	delta        llm.Delta
+	// These are the deep reader's: halves that were kept back, and the calls by their places in the output.
+	heldText, heldRefusal held
+	calls                 map[int]*streamedCall
 }
 
 // preludes are the events that come before the model has said anything.
@@ -33,7 +36,8 @@ var preludes = []string{
 
 // Read implements llm.Reader.
 func (r *responseReader) Read(f *wire.Frame) *llm.Delta {
-	r.delta = llm.Delta{}
+	d := &r.delta
+	*d = llm.Delta{Text: reused(d.Text), Refusal: reused(d.Refusal), ToolCalls: d.ToolCalls[:0]}
 	r.models = r.models[:0]
 	if f.HasData || len(f.Event) > 0 {
 		r.events++
@@ -121,8 +125,11 @@ func (r *responseReader) happened(name string, whole bool) {
 		r.fail(relay.FailedEvent, errFailed)
 	case name == "response.completed", name == "response.incomplete":
 		r.end(whole)
-	case r.says(name):
-		r.content = true
+	default:
+		r.content = r.says(name) || r.content
+		if r.deep {
+			r.deltas(name)
+		}
 	}
 }
 
@@ -159,4 +166,7 @@ func (r *responseReader) end(whole bool) {
 		return
 	}
 	r.delta.Kind = relay.Done
+	if r.deep {
+		r.endOf()
+	}
 }
