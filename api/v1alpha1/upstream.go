@@ -92,7 +92,8 @@ type OpenAIUpstream struct {
 	Model string `json:"model,omitempty"`
 
 	// apis are the APIs that the upstream has, from 1 to 4: ChatCompletions, Completions, Embeddings and Responses. The gateway asks
-	// it at no other, and puts chats into responses, or responses into chats, if it has only one of the two. Default: all but Responses.
+	// it at no other, and puts chats into responses, or responses into chats, if it has only one of the two.
+	// Default: all but Responses.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

@@ -175,7 +175,7 @@ func TestHowTranslatedResponsesEnd(t *testing.T) {
 
 // TestChatsOfResponses: the other way round.
 func TestChatsOfResponses(t *testing.T) {
-	output := message[:strings.Index(message, " a drink.")] + message[strings.Index(message, " a drink.")+len(" a drink."):] + "," + calling
+	output := strings.Replace(message, " a drink.", "", 1) + "," + calling
 	added := `"output_index":1,"item":{"type":"function_call","id":"fc_1","call_id":"c1","name":"find","arguments":""}`
 	for name, arguments := range map[string]string{
 		"in pieces": happens("response.function_call_arguments.delta", `"output_index":1,"delta":"{\"q\""`) +
@@ -259,7 +259,11 @@ func TestWhatChatsHaveNoWordsFor(t *testing.T) {
 			body = `{"model":"assistant",` + member + `}`
 		}
 		resp := r.post("/v1/responses", body)
-		var got struct{ Error struct{ Param string } }
+		var got struct {
+			Error struct {
+				Param string `json:"param"`
+			} `json:"error"`
+		}
 		if err := json.Unmarshal([]byte(text(t, resp)), &got); err != nil || resp.StatusCode != 400 || got.Error.Param != param {
 			t.Errorf("%s: %d, %q, %v", member, resp.StatusCode, got.Error.Param, err)
 		}

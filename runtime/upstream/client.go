@@ -31,7 +31,8 @@ const (
 )
 
 // Client is the pooled HTTP client of a process. Over https it speaks HTTP/2 where a server offers that, and otherwise
-// HTTP/1.1. It follows no redirect, uses no proxy, and asks for no compression, so that bytes pass as they are. Its pools outlive any config: a reload keeps connections.
+// HTTP/1.1. It follows no redirect, uses no proxy, and asks for no compression, so that bytes pass as they are. Its pools
+// outlive any config: a reload keeps connections.
 type Client struct {
 	pooled *http.Transport
 	fresh  *http.Transport // uses each connection once

@@ -17,7 +17,9 @@ import (
 const outputLimit = "max_output_tokens"
 
 // ownOfResponse are the members of a response's request that further parameters do not set.
-var ownOfResponse = []string{"model", "input", "stream", "store", "tools", "tool_choice", "parallel_tool_calls", "text", streamOptions}
+var ownOfResponse = []string{
+	"model", "input", "stream", "store", "tools", "tool_choice", "parallel_tool_calls", "text", streamOptions,
+}
 
 var errStop = errors.New("responses have no stop sequences")
 

@@ -3,6 +3,7 @@ package openai
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -160,9 +161,9 @@ func partOf(given jsontext.Value) (part []byte, text *string, err error) {
 // members writes an object of names and texts, but for those that are empty.
 func members(pairs ...string) []byte {
 	o := rawjson.Object{}
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			o = o.With(pairs[i], rawjson.Quote(pairs[i+1]))
+	for pair := range slices.Chunk(pairs, 2) {
+		if name, text := pair[0], pair[len(pair)-1]; text != "" {
+			o = o.With(name, rawjson.Quote(text))
 		}
 	}
 	return o.Done()

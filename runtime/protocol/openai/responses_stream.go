@@ -118,12 +118,12 @@ func (r *responseReader) response() (found bool, err error) {
 }
 
 func (r *responseReader) happened(name string, whole bool) {
-	switch {
-	case name == "error":
+	switch name {
+	case "error":
 		r.fail(relay.FailedEvent, errErrorEvent)
-	case name == "response.failed":
+	case "response.failed":
 		r.fail(relay.FailedEvent, errFailed)
-	case name == "response.completed", name == "response.incomplete":
+	case "response.completed", "response.incomplete":
 		r.end(whole)
 	default:
 		r.content = r.says(name) || r.content

@@ -15,8 +15,8 @@ import (
 // Releases is where test/operator keeps what is recorded of older releases, each in a directory with the name of its commit.
 const Releases = "test/operator/testdata/releases"
 
-// loadRelease builds the programs of the latest recorded release, and brings their images into the cluster. A release that cannot be
-// built, since the checkout lacks its commit, for example, concerns only those who upgrade from it.
+// loadRelease builds the programs of the latest recorded release, and brings their images into the cluster. A release that cannot
+// be built, since the checkout lacks its commit, for example, concerns only those who upgrade from it.
 func (c *Cluster) loadRelease(ctx context.Context, log io.Writer) (scenario.OlderRelease, error) {
 	release, programs, err := buildRelease(ctx, c.root, log)
 	if err != nil {
