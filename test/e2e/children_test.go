@@ -12,26 +12,27 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/test/scenario"
 )
 
-// children are one object of each kind that an LLMService with scaling has, named but not read.
-func children(f *fixture) []client.Object {
-	objects := []client.Object{
-		&corev1.ServiceAccount{}, &corev1.ConfigMap{}, &corev1.Service{},
-		&appsv1.Deployment{}, &policyv1.PodDisruptionBudget{}, &autoscalingv2.HorizontalPodAutoscaler{},
+// children are what the table renders for the service, named but not read.
+func children(ctx context.Context, t *testing.T, f *fixture) []client.Object {
+	t.Helper()
+	var service v1alpha1.LLMService
+	ok(t, cluster.Get(ctx, client.ObjectKey{Namespace: f.namespace, Name: f.Name()}, &service))
+	var objects []client.Object
+	for _, child := range must(render.Kinds().Children(render.Input{Service: &service, Gateway: render.Gateway{Image: "gateway"}}))(t) {
+		object := must(cluster.Scheme().New(child.GroupVersionKind))(t).(client.Object)
+		object.SetNamespace(child.Namespace)
+		object.SetName(child.Name)
+		objects = append(objects, object)
 	}
-	for _, o := range objects {
-		o.SetNamespace(f.namespace)
-		o.SetName(f.Name())
-	}
-	objects[1].SetName(delivery.ConfigMapName(f.Name()))
 	return objects
 }
 
@@ -42,7 +43,7 @@ func TestChildrenAreRestored(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t)
 	f := start(ctx, t, "restored", asItIs)
-	for _, child := range children(f) {
+	for _, child := range children(ctx, t, f) {
 		t.Run("deleted "+kind(child), func(t *testing.T) {
 			ok(t, cluster.Get(ctx, client.ObjectKeyFromObject(child), child))
 			old := child.GetUID()
@@ -138,16 +139,16 @@ func TestDeletedServiceLeavesNothing(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t)
 	f := start(ctx, t, "deleted", asItIs)
-	for _, child := range children(f) {
+	all := children(ctx, t, f)
+	for _, child := range all {
 		ok(t, cluster.Get(ctx, client.ObjectKeyFromObject(child), child))
 	}
 	pods := must(f.Live(ctx))(t)
 	ok(t, f.Delete(ctx))
-	var rest []client.Object
 	for i := range pods {
-		rest = append(rest, &pods[i])
+		all = append(all, &pods[i])
 	}
-	for _, child := range append(children(f), rest...) {
+	for _, child := range all {
 		must(scenario.Await(ctx, scenario.GoneWithin, kind(child)+" "+child.GetName()+" is gone", func(ctx context.Context) error {
 			err := cluster.Get(ctx, client.ObjectKeyFromObject(child), child)
 			if apierrors.IsNotFound(err) {
