@@ -2,10 +2,12 @@ package operator
 
 import (
 	"encoding"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 )
 
@@ -68,4 +70,60 @@ func (s shapes) members(of reflect.Type) map[string]string {
 		}
 	}
 	return found
+}
+
+// differences are the members of a type that another has not, or as something else. The names of the types do not matter: JSON has none.
+func (s shapes) differences(of string, others shapes, other string) []string {
+	for _, prefix := range []string{"[]", "map "} {
+		inner, isOne := strings.CutPrefix(of, prefix)
+		otherInner, otherIsOne := strings.CutPrefix(other, prefix)
+		if isOne && otherIsOne {
+			return s.differences(inner, others, otherInner)
+		}
+	}
+	if s[of] == nil || others[other] == nil {
+		if of == other && s[of] == nil {
+			return nil
+		}
+		return []string{fmt.Sprintf("%s, where this release has %q", of, other)}
+	}
+	var found []string
+	for _, name := range slices.Sorted(maps.Keys(s[of])) {
+		for _, difference := range s.differences(s[of][name], others, others[other][name]) {
+			found = append(found, name+": "+difference)
+		}
+	}
+	return found
+}
+
+func TestShapesAreCompared(t *testing.T) {
+	type inner struct {
+		Name string `json:"name"`
+	}
+	type renamed struct {
+		Name  string `json:"name"`
+		Added int    `json:"added"`
+	}
+	type changed struct {
+		Name int `json:"name"`
+	}
+	was := shapesOf(reflect.TypeFor[struct {
+		Items []inner `json:"items"`
+	}]())
+	for want, now := range map[string]reflect.Type{
+		"": reflect.TypeFor[struct {
+			Items []renamed `json:"items"`
+		}](),
+		`items: name: string, where this release has "number"`: reflect.TypeFor[struct {
+			Items []changed `json:"items"`
+		}](),
+		`items: []inner, where this release has "inner"`: reflect.TypeFor[struct {
+			Items inner `json:"items"`
+		}](),
+		`items: []inner, where this release has ""`: reflect.TypeFor[struct{}](),
+	} {
+		if got := strings.Join(was.differences("", shapesOf(now), ""), "; "); got != want {
+			t.Errorf("%v: %q, want %q", now, got, want)
+		}
+	}
 }
