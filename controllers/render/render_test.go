@@ -289,12 +289,12 @@ func TestRefusesWhatTheAPIRefuses(t *testing.T) {
 // everyField is the API suite's service, which has every field: TestSampleHasEveryField there sees to it.
 const everyField = "every-field"
 
-func service(t *testing.T, name string) *v1alpha1.LLMService {
+func service(t testing.TB, name string) *v1alpha1.LLMService {
 	t.Helper()
 	return loaded(t, text(t, name))
 }
 
-func text(t *testing.T, name string) []byte {
+func text(t testing.TB, name string) []byte {
 	t.Helper()
 	file := filepath.Join("testdata", name+".yaml")
 	if name == everyField {
@@ -307,7 +307,7 @@ func text(t *testing.T, name string) []byte {
 	return text
 }
 
-func loaded(t *testing.T, text []byte) *v1alpha1.LLMService {
+func loaded(t testing.TB, text []byte) *v1alpha1.LLMService {
 	t.Helper()
 	s, err := manifest.Load(t.Context(), text)
 	if err != nil {
