@@ -25,6 +25,7 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/manifest"
+	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/report"
@@ -60,6 +61,7 @@ func releases(t *testing.T) []*release {
 			}
 		}
 		r.objects = documentsOf(t, readFile(t, dir, "objects.yaml"))
+		podsOfTemplates(r.objects)
 		manifests, err := filepath.Glob(filepath.Join(dir, "manifests", "*.yaml"))
 		if err != nil || len(manifests) == 0 {
 			t.Fatalf("%s has no manifests: %v", dir, err)
@@ -70,6 +72,22 @@ func releases(t *testing.T) []*release {
 		all = append(all, r)
 	}
 	return all
+}
+
+// podsOfTemplates gives the pods what their Deployment's template says: where a release is recorded, there is no controller that does.
+func podsOfTemplates(objects []*unstructured.Unstructured) {
+	for _, pod := range objects {
+		i := slices.IndexFunc(objects, func(o *unstructured.Unstructured) bool {
+			return o.GetKind() == "Deployment" && o.GetName() == pod.GetLabels()[render.LabelInstance]
+		})
+		if pod.GetKind() != "Pod" || i < 0 {
+			continue
+		}
+		template, _, _ := unstructured.NestedMap(objects[i].Object, "spec", "template", "spec")
+		if spec, ok := pod.Object["spec"].(map[string]any); ok {
+			maps.Copy(spec, template) // the rest is what an API server adds
+		}
+	}
 }
 
 func readFile(t *testing.T, path ...string) []byte {
