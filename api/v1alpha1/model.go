@@ -1,6 +1,9 @@
 package v1alpha1
 
 // Model is one model that the OpenAI-compatible API under /v1 serves.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.weights) || self.weights.all(w, w.upstream in self.upstreams)",message="weights may name the model's own upstreams only"
+// +kubebuilder:validation:XValidation:rule="!has(self.weights) || self.weights.exists(w, w.weight > 0)",message="weights must have one above 0"
 type Model struct {
 	// name is the name that clients send as the request's model: at most 128 letters, digits and -._:/@+, beginning
 	// with a letter or digit.
@@ -20,9 +23,35 @@ type Model struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Upstreams []string `json:"upstreams,omitempty"`
 
+	// weights split the requests between upstreams: which one is asked first is drawn by weight, and so is the one after a
+	// failure. Upstreams without a weight, or with 0, are asked after the others, in order. From 1 to 8. Default: all are asked
+	// in order.
+	// +optional
+	// +listType=map
+	// +listMapKey=upstream
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Weights []Share `json:"weights,omitempty"`
+
 	// keepAlive is the silence after which a stream gets a comment, such as 15s, also before its first event: some proxies cut
 	// connections that are idle. It makes the answer begin before the upstream has answered: a failure is then an error event,
-	// and not a status. If it is not set, no comments are sent.
+	// and not a status. At least 1s. If it is not set, no comments are sent.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="must be at least 1s"
 	KeepAlive Duration `json:"keepAlive,omitempty"`
+}
+
+// Share is an upstream's share of a model's requests.
+type Share struct {
+	// upstream is the name of one of the model's upstreams.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Upstream string `json:"upstream,omitempty"`
+
+	// weight is the share, in proportion to the sum of all weights: from 0 to 1000.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Weight *int32 `json:"weight,omitempty"`
 }

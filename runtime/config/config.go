@@ -139,6 +139,15 @@ type Model struct {
 	Name string `json:"name"`
 	// Upstreams are tried in order; the next one only before the first content event was sent.
 	Upstreams []string `json:"upstreams"`
+	// Weights say which of them is tried first; none leaves that to their order.
+	Weights []Share `json:"weights,omitempty"`
 	// KeepAlive is the silence after which a stream gets a comment; 0 sends none.
 	KeepAlive Duration `json:"keepAlive,omitzero"`
+}
+
+// Share is the share of a model's requests for which one of its upstreams is tried first.
+type Share struct {
+	Upstream string `json:"upstream"`
+	// Weight is in proportion to the sum of all; 0 is tried after those that have more.
+	Weight int `json:"weight"`
 }

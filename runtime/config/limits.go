@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // Bounds on what one request may be made to do. The API has the same ones.
 const (
 	// MaxRepairAttempts bounds how often a model is asked again for a value that satisfies a schema.
@@ -20,4 +22,9 @@ const (
 	// MaxExpressions bounds the nodes of all expressions together, each times the levels of lists, maps and macros that it
 	// stands within. This many take about a second to check.
 	MaxExpressions = 500_000
+	// MaxWeight bounds an upstream's share of a model's requests.
+	MaxWeight = 1000
 )
+
+// MinKeepAlive is the shortest silence into which a comment is sent: each is a write of its own.
+const MinKeepAlive = time.Second

@@ -3,6 +3,7 @@ package front
 
 import (
 	"context"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -33,6 +34,8 @@ type Endpoints struct {
 type Model struct {
 	Name      string
 	Upstreams []*upstream.Upstream
+	// Weights are those of the upstreams, in the same order; nil asks them in order.
+	Weights []int
 	// KeepAlive is relay.Stream's.
 	KeepAlive time.Duration
 }
@@ -78,7 +81,7 @@ func (c *endpoint) decide(_ context.Context, req *relay.Request) relay.Verdict {
 		return c.refused(problem.NoModel(name))
 	}
 	a := &asking{endpoint: c, request: request, model: m}
-	plan := &upstream.Plan{Upstreams: m.Upstreams, Memory: req.Memory, Ask: a.whole}
+	plan := &upstream.Plan{Upstreams: m.order(rand.IntN), Memory: req.Memory, Ask: a.whole}
 	if !streamed {
 		return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { return a.answer(ctx, plan) }}
 	}

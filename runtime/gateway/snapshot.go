@@ -78,10 +78,7 @@ func (g *Gateway) table(p *program.Program, env *flow.Environment) (*exchange.Ta
 func (g *Gateway) addModels(table *exchange.Table, c *config.Config, env *flow.Environment) error {
 	models := make([]front.Model, len(c.Models))
 	for i := range c.Models {
-		models[i].Name, models[i].KeepAlive = c.Models[i].Name, c.Models[i].KeepAlive.Std()
-		for _, name := range c.Models[i].Upstreams {
-			models[i].Upstreams = append(models[i].Upstreams, env.Upstreams[name])
-		}
+		models[i] = modelOf(&c.Models[i], env)
 	}
 	for _, p := range protocol.All {
 		if p.Prefix == "" {
@@ -102,6 +99,20 @@ func (g *Gateway) addModels(table *exchange.Table, c *config.Config, env *flow.E
 		}
 	}
 	return nil
+}
+
+func modelOf(m *config.Model, env *flow.Environment) front.Model {
+	model := front.Model{Name: m.Name, KeepAlive: m.KeepAlive.Std()}
+	for _, name := range m.Upstreams {
+		model.Upstreams = append(model.Upstreams, env.Upstreams[name])
+	}
+	if len(m.Weights) > 0 {
+		model.Weights = make([]int, len(m.Upstreams))
+	}
+	for _, w := range m.Weights {
+		model.Weights[slices.Index(m.Upstreams, w.Upstream)] = w.Weight
+	}
+	return model
 }
 
 // newTable has no routes, and the formats of those who ask for one.

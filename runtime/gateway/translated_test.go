@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/openai/openai-go/v3"
@@ -282,7 +281,7 @@ func TestModelsKeepAlive(t *testing.T) {
 		_, _ = w.Write([]byte("data: {\"choices\":[{\"delta\":{\"content\":\"Tea\"}}]}\n\ndata: [DONE]\n\n"))
 	})
 	c := assistant(serve(t, slow) + "/v1")
-	c.Models[0].KeepAlive = config.Duration(10 * time.Millisecond)
+	c.Models[0].KeepAlive = config.Duration(config.MinKeepAlive)
 	r := start(t, c)
 	resp := r.post("/v1/chat/completions", `{"model":"assistant","stream":true,"messages":[]}`)
 	first := make([]byte, len(": keep-alive\n\n"))

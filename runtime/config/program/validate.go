@@ -144,13 +144,39 @@ func (v *validator) models(models []config.Model) {
 			v.addf(path+".name", "%q is the name of another model", m.Name)
 		}
 		names[m.Name] = true
-		v.notNegative(path+".keepAlive", m.KeepAlive)
+		v.keepAlive(path+".keepAlive", m.KeepAlive)
 		if len(m.Upstreams) == 0 {
 			v.addf(path+".upstreams", "is empty, want at least one upstream")
 		}
 		for j, name := range m.Upstreams {
 			v.modelUpstream(fmt.Sprintf("%s.upstreams[%d]", path, j), name)
 		}
+		v.weights(path+".weights", &m)
+	}
+}
+
+func (v *validator) weights(path string, m *config.Model) {
+	sum := 0
+	for i, w := range m.Weights {
+		here := config.Item(path, i)
+		switch {
+		case !slices.Contains(m.Upstreams, w.Upstream):
+			v.addf(here+".upstream", "%q is not one of the model's upstreams, which are %s", w.Upstream, strings.Join(m.Upstreams, ", "))
+		case slices.ContainsFunc(m.Weights[:i], func(o config.Share) bool { return o.Upstream == w.Upstream }):
+			v.addf(here+".upstream", "%q has another weight already", w.Upstream)
+		}
+		v.between(here+".weight", w.Weight, 0, config.MaxWeight)
+		sum += w.Weight
+	}
+	if len(m.Weights) > 0 && sum == 0 {
+		v.addf(path, "are all 0, want one above 0")
+	}
+}
+
+// keepAlive checks the silence after which a comment is sent; 0 is none.
+func (v *validator) keepAlive(path string, d config.Duration) {
+	if d != 0 && d.Std() < config.MinKeepAlive {
+		v.addf(path, "is %s, want at least %s", d.Std(), config.MinKeepAlive)
 	}
 }
 

@@ -3,6 +3,7 @@ package program
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
 )
@@ -33,7 +34,48 @@ func TestAPIsOfUpstreams(t *testing.T) {
 	c := valid()
 	c.Upstreams[0].OpenAI.APIs = []string{config.APIEmbeddings}
 	refuses(t, c, "routes[0].steps[0].chat.upstream", "ChatCompletions or Responses among")
-	c = valid()
-	c.Models[0].KeepAlive = -1
-	refuses(t, c, "models[0].keepAlive", "")
+}
+
+// A comment is a write of its own, so that a stream does not get one each millisecond.
+func TestKeepAliveHasALeast(t *testing.T) {
+	for _, short := range []time.Duration{-1, time.Millisecond, config.MinKeepAlive - 1} {
+		c := valid()
+		c.Models[0].KeepAlive = config.Duration(short)
+		refuses(t, c, "models[0].keepAlive", "want at least 1s")
+		c = valid()
+		c.Routes[0].Response = &config.Response{Stream: "answer", KeepAlive: config.Duration(short)}
+		refuses(t, c, "routes[0].response.keepAlive", "want at least 1s")
+	}
+	c := valid()
+	c.Models[0].KeepAlive = config.Duration(config.MinKeepAlive)
+	c.Routes[0].Response = &config.Response{Stream: "answer", KeepAlive: config.Duration(config.MinKeepAlive)}
+	if _, errs := Compile(c); errs != nil {
+		t.Error(errs)
+	}
+}
+
+func TestWeightsOfModels(t *testing.T) {
+	two := func(weights ...config.Share) *config.Config {
+		c := valid()
+		other := c.Upstreams[0]
+		other.Name = "slow"
+		c.Upstreams = append(c.Upstreams, other)
+		c.Models[0].Upstreams, c.Models[0].Weights = []string{"fast", "slow"}, weights
+		return c
+	}
+	for _, tt := range []struct {
+		weights    []config.Share
+		path, text string
+	}{
+		{[]config.Share{{Upstream: "fast", Weight: 1}, {Upstream: "big", Weight: 1}}, "models[0].weights[1].upstream", "fast, slow"},
+		{[]config.Share{{Upstream: "fast", Weight: 1}, {Upstream: "fast"}}, "models[0].weights[1].upstream", "another weight"},
+		{[]config.Share{{Upstream: "fast", Weight: -1}, {Upstream: "slow", Weight: 2}}, "models[0].weights[0].weight", "from 0 to 1000"},
+		{[]config.Share{{Upstream: "fast", Weight: config.MaxWeight + 1}}, "models[0].weights[0].weight", "from 0 to 1000"},
+		{[]config.Share{{Upstream: "fast"}, {Upstream: "slow"}}, "models[0].weights", "one above 0"},
+	} {
+		refuses(t, two(tt.weights...), tt.path, tt.text)
+	}
+	if _, errs := Compile(two(config.Share{Upstream: "slow", Weight: config.MaxWeight})); errs != nil {
+		t.Error(errs)
+	}
 }

@@ -64,7 +64,7 @@ func (v *validator) streamSettings(path string, a *config.Response) {
 	if a.Schema != nil && a.Events != nil && a.Body == nil {
 		v.addf(path+".schema", "has nothing to check, want a body")
 	}
-	v.notNegative(path+".keepAlive", a.KeepAlive)
+	v.keepAlive(path+".keepAlive", a.KeepAlive)
 	if a.KeepAlive > 0 && a.Stream == "" && a.Events == nil {
 		v.addf(path+".keepAlive", "is for streams, want stream or events")
 	}

@@ -210,7 +210,9 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 			r.Steps[7].OnError = &config.OnError{Continue: &config.Continue{}}
 			r.Response = &config.Response{Stream: "last"}
 		}), "want respond"},
-		{"routes[1].steps[6]", route(func(r *config.Route) { r.Response = &config.Response{Stream: "last", KeepAlive: 1} }), "keepAlive begins"},
+		{"routes[1].steps[6]", route(func(r *config.Route) {
+			r.Response = &config.Response{Stream: "last", KeepAlive: config.Duration(time.Second)}
+		}), "keepAlive begins"},
 		{"routes[1].response.commit", route(func(r *config.Route) {
 			r.Response = &config.Response{Stream: "last", Commit: config.CommitAfterValidation}
 		}), "needs a schema"},
