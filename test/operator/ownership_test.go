@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -204,10 +205,14 @@ func adopted(t *testing.T, service *v1alpha1.LLMService, uids map[string]types.U
 // allowDeletion gives the operator the right that some API servers want before an owner is set.
 func (s *system) allowDeletion() {
 	s.t.Helper()
-	s.allow(s.namespace, rbacv1.PolicyRule{
-		APIGroups: []string{"", "apps", "policy"}, Verbs: []string{"delete"},
-		Resources: []string{"serviceaccounts", "configmaps", "services", "deployments", "poddisruptionbudgets"},
-	})
+	var rules []rbacv1.PolicyRule
+	for _, kind := range render.Kinds() {
+		plural, _ := meta.UnsafeGuessKindToResource(kind.GroupVersionKind)
+		rules = append(rules, rbacv1.PolicyRule{
+			APIGroups: []string{plural.Group}, Resources: []string{plural.Resource}, Verbs: []string{"delete"},
+		})
+	}
+	s.allow(s.namespace, rules...)
 }
 
 // A label and an annotation make no orphan: whoever made the object, it was not this operator.

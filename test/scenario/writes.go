@@ -8,15 +8,21 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/llmservice/llmservice/controllers/render"
 )
 
 // written are the resources that the operator writes and nobody else does while a cluster is left alone: what other
 // controllers and the kubelet write of these objects are subresources that are not named here.
-var written = map[string]bool{
-	"llmservices": true, "llmservices/status": true,
-	"serviceaccounts": true, "configmaps": true, "services": true, "deployments": true,
-	"poddisruptionbudgets": true, "horizontalpodautoscalers": true, "pods": true, "events": true,
-}
+var written = func() map[string]bool {
+	all := map[string]bool{"llmservices": true, "llmservices/status": true, "pods": true, "events": true}
+	for _, kind := range render.Kinds() {
+		plural, _ := meta.UnsafeGuessKindToResource(kind.GroupVersionKind)
+		all[plural.Resource] = true
+	}
+	return all
+}()
 
 // DELETECOLLECTION is not among them: the operator has no right to it, and the end of a namespace is made of it.
 var writeVerbs = map[string]bool{"POST": true, "PUT": true, "PATCH": true, "APPLY": true, "DELETE": true}
