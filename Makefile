@@ -14,7 +14,7 @@ KUBERNETES := $(shell sed -n 's/^\tk8s.io.kubernetes v//p' test/cluster/kubernet
 # The driver of test/cluster reads this one too.
 export LLMSERVICE_CLUSTER_BIN ?= $(CACHE)/k8s-$(KUBERNETES)
 HELM := $(LLMSERVICE_CLUSTER_BIN)/helm
-# The Python program that the migration oracle asks beside the gateway; its test looks for it here, too.
+# The Python program that the migration oracle asks in addition to the gateway; its test looks for it here, too.
 ORACLE := $(CACHE)/oracle-$(shell sha256sum test/oracle/requirements.txt | cut -c1-12)
 
 CLUSTER := build/bin/cluster
@@ -157,7 +157,7 @@ endif
 .PHONY: test
 test: test-go test-cluster ## Run the unit, API and gateway suites under the race detector.
 
-# What suites need beside Go: names that LLMSERVICE_TEST_WITHOUT may have, with commas between them. A suite that lacks what it
+# What suites need in addition to Go: names that LLMSERVICE_TEST_WITHOUT may have, with commas between them. A suite that lacks what it
 # needs fails, so that nobody takes what was left out for tested.
 comma := ,
 NEEDS := $(filter-out $(subst $(comma), ,$(LLMSERVICE_TEST_WITHOUT)),browser oracle suite)
@@ -231,7 +231,7 @@ bench: ## Run the Go benchmarks, and the measurements of bench/; on an idle mach
 	go run ./bench/isolation
 
 .PHONY: bench-operator
-bench-operator: assets ## Measure the operator with thousands of services and pods before a real API server; an hour at most, on an idle machine.
+bench-operator: assets ## Measure the operator with thousands of services and pods on a real API server; an hour at most, on an idle machine.
 	KUBEBUILDER_ASSETS=$$($(CLUSTER) assets) go run ./bench/operator $(BENCH_OPERATOR_FLAGS)
 
 ##@ Run

@@ -73,7 +73,7 @@ var classes = map[string]string{
 var held = []string{
 	"`Ready` is never True of a generation before all that it asserts was there: the children of that spec, pods of the latest " +
 		"template only, every gateway on the delivered revision, and at least `minReplicas` of them ready. What somebody edits by hand counts once it can have been seen.",
-	"Each child is of a spec that was accepted, never of an older one than before, and of the one that the ConfigMap tells of.",
+	"Each child is of a spec that was accepted, never of an older one than before, and of the one that the ConfigMap names.",
 	"No write takes replicas away that are asked for.",
 	"Pods are replaced for a change of what replaces pods, and for nothing else.",
 	"The last good config is one that a gateway has served, and is not lost.",

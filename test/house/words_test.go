@@ -25,6 +25,9 @@ var stilted = []struct {
 	{regexp.MustCompile(`(?i)\bwould else\b`), "otherwise"},
 	{regexp.MustCompile(`(?i)\b(?:finds?|found) out about\b`), "detect"},
 	{regexp.MustCompile(`(?i)\bhas no use where\b`), "is not allowed when"},
+	{regexp.MustCompile(`(?i)\bbeside\b`), "next to"},
+	{regexp.MustCompile(`(?i)\btells? (?:of|nothing)\b`), "reports, reveals"},
+	{regexp.MustCompile(`(?i)\bwhere (?:it|they|nothing|none) (?:is|are|has|have|does|do)\b`), "if, when"},
 }
 
 // inStilted returns the first stilted form in a line, and the words to use instead; both are empty if there is none.
@@ -44,7 +47,9 @@ func TestStiltedFormsAreFound(t *testing.T) {
 	for line, want := range map[string]bool{
 		"a month is no name": true, "bytes are no text": true, "The last good one serves on, in all pods": true, "served on.": true,
 		"Whoever asks": true, "a test that mends it": true, "which would else stop": true, "has no use where it is": true,
+		"one beside another": true, "a log that tells of it": true, "the reason where it is known": true,
 		"There is no name.": false, "it is no longer there": false, "served on port 80": false, "serve on loopback": false, "recommend": false,
+		"besides": false, "where its fields are": false,
 	} {
 		if form, _ := inStilted(line); (form != "") != want {
 			t.Errorf("%q: found %q, want it found: %v", line, form, want)
@@ -57,7 +62,7 @@ func TestStiltedFormsAreFound(t *testing.T) {
 func TestPagesAreInPlainEnglish(t *testing.T) {
 	seen := 0
 	for _, pattern := range []string{
-		"*.md", "docs/*.md", "docs/*/*.md", "charts/llmservice/*.md", "charts/llmservice/*.yaml", "charts/llmservice/templates/*.txt",
+		"*.md", "docs/*.md", "docs/*/*.md", "bench/*.md", "test/mockllm/*.md", "charts/llmservice/*.md", "charts/llmservice/*.yaml", "charts/llmservice/templates/*.txt",
 		"config/samples/*.yaml", "Makefile",
 	} {
 		paths, err := filepath.Glob(filepath.Join(root, pattern))
