@@ -16,6 +16,7 @@ const (
 // Upstream is a server that this service calls.
 //
 // +kubebuilder:validation:XValidation:rule="self.type == 'OpenAI' ? has(self.openAI) : !has(self.openAI)",message="openAI is required when type is OpenAI, and forbidden otherwise"
+// +kubebuilder:validation:XValidation:rule="!has(self.queue) || has(self.maxInFlight) || self.endpoints.exists(e, has(e.maxInFlight))",message="queue has no effect without maxInFlight of the upstream or of an endpoint"
 // +kubebuilder:validation:XValidation:rule="self.type == 'HTTP' ? has(self.http) : !has(self.http)",message="http is required when type is HTTP, and forbidden otherwise"
 type Upstream struct {
 	// name is the name by which steps and models refer to the upstream: a DNS label of at most 63 characters.
@@ -77,6 +78,32 @@ type Upstream struct {
 	// +optional
 	MaxConnectionAge Duration `json:"maxConnectionAge,omitempty"`
 
+	// loadBalancing selects the endpoint of each call: LeastInFlight compares two and takes the one with fewer calls of this
+	// replica for its weight; RoundRobin takes them in turn. Default: LeastInFlight.
+	// +optional
+	LoadBalancing LoadBalancing `json:"loadBalancing,omitempty"`
+
+	// maxInFlight is the number of calls that a replica makes to the upstream at the same time, from 1 to 100000; further
+	// calls wait in the queue. N replicas may make N times as many. Default: no limit.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	MaxInFlight int32 `json:"maxInFlight,omitempty"`
+
+	// queue limits the calls that wait because maxInFlight, or that of each endpoint, is reached. A call that cannot wait, or
+	// waits in vain, goes to the model's next upstream, or fails with a 429.
+	// +optional
+	Queue *UpstreamQueue `json:"queue,omitempty"`
+
+	// ejection says when an endpoint that fails gets no calls for a while.
+	// +optional
+	Ejection *Ejection `json:"ejection,omitempty"`
+
+	// slowStart is the time in which an endpoint that was ejected and answers again goes from a tenth of its share of the calls
+	// to all of it, such as 30s. Default: it has all of it at once.
+	// +optional
+	SlowStart Duration `json:"slowStart,omitempty"`
+
 	// timeouts limit one call to the upstream.
 	// +optional
 	// +kubebuilder:default={}
@@ -131,6 +158,19 @@ type Endpoint struct {
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:Pattern=`^https?://`
 	URL string `json:"url,omitempty"`
+
+	// weight is the endpoint's share of the calls in proportion to the weights of the others, from 1 to 1000. Default: 1.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	Weight int32 `json:"weight,omitempty"`
+
+	// maxInFlight is the number of calls that a replica makes to the endpoint at the same time, from 1 to 100000. Default: no
+	// limit.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	MaxInFlight int32 `json:"maxInFlight,omitempty"`
 }
 
 // UpstreamTimeouts limit one call to an upstream.

@@ -83,7 +83,7 @@ func run(args []string) error {
 // lastWords leaves the final status where the kubelet reads it: it tells the operator that the streams of a replica
 // that is gone have all ended. The kubelet keeps 4096 bytes, so what may be long and no longer matters is left out.
 func lastWords(file string, status report.Status) error {
-	status.Secrets, status.RefusedKeys, status.Rejected = nil, nil, nil
+	status.Secrets, status.RefusedKeys, status.Rejected, status.Upstreams = nil, nil, nil, nil
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_TRUNC, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // not in a container

@@ -110,6 +110,7 @@ func (d *dev) run(ctx context.Context) error {
 	d.warn(read)
 	parts, ctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return d.watch(ctx) })
+	parts.Go(func() error { return d.watchUpstreams(ctx, g.Status) })
 	parts.Go(func() error { return g.Run(ctx, api, admin) })
 	return parts.Wait()
 }

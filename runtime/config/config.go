@@ -66,7 +66,15 @@ type Upstream struct {
 	TLS     *TLS         `json:"tls,omitzero"`
 	// MaxConnectionAge is how long a connection is used for further requests; 0 is DefaultMaxConnectionAge.
 	MaxConnectionAge Duration `json:"maxConnectionAge,omitzero"`
-	Timeouts         Timeouts `json:"timeouts"`
+	// LoadBalancing is one of LoadBalancings; empty is the first.
+	LoadBalancing string `json:"loadBalancing,omitzero"`
+	// MaxInFlight bounds the calls that are open; 0 is no bound.
+	MaxInFlight int       `json:"maxInFlight,omitzero"`
+	Queue       *Queue    `json:"queue,omitzero"`
+	Ejection    *Ejection `json:"ejection,omitzero"`
+	// SlowStart is how long an endpoint that was ejected takes to get all of its share again.
+	SlowStart Duration `json:"slowStart,omitzero"`
+	Timeouts  Timeouts `json:"timeouts"`
 }
 
 // DefaultMaxConnectionAge is how long a connection to an upstream is used, unless the upstream says otherwise.
@@ -120,6 +128,10 @@ type HTTP struct{}
 // Endpoint is one base URL of an upstream, for example http://vllm.models.svc:8000/v1.
 type Endpoint struct {
 	URL string `json:"url"`
+	// Weight is the share of the calls in proportion to the weights of the others; 0 is 1.
+	Weight int `json:"weight,omitzero"`
+	// MaxInFlight bounds the calls that are open on the endpoint; 0 is no bound.
+	MaxInFlight int `json:"maxInFlight,omitzero"`
 }
 
 // Timeouts bound one call of an upstream.

@@ -78,7 +78,7 @@ func BenchmarkChats(b *testing.B) {
 func routeOf(b *testing.B, client upstream.Doer, route string) *Route {
 	b.Helper()
 	up := upstream.New(upstream.Options{
-		Name: "a", Model: "real", Dialect: openai.Dialect{}, Endpoints: []*upstream.Endpoint{{URL: "http://a"}},
+		Name: "a", Model: "real", Dialect: openai.Dialect{}, Endpoints: upstream.Members{{Endpoint: &upstream.Endpoint{URL: "http://a"}}},
 		Timeouts: upstream.Timeouts{FirstToken: time.Minute, Idle: time.Minute, Total: time.Minute},
 	})
 	routes, err := Compile(compiled(b, settings{}, route), &Environment{

@@ -38,8 +38,8 @@ func errBudget() error { return relay.Failure{Kind: relay.FailedBudget} }
 
 // counted lets a chooser of attempts choose as long as calls are left.
 func (b *budget) counted(next upstream.Next) upstream.Next {
-	return func(after relay.Failure) (*upstream.Attempt, relay.Failure) {
-		attempt, final := next(after)
+	return func(ctx context.Context, after relay.Failure) (*upstream.Attempt, relay.Failure) {
+		attempt, final := next(ctx, after)
 		if attempt == nil {
 			return nil, final
 		}

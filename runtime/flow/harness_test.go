@@ -88,9 +88,11 @@ func newWorld(t *testing.T, s settings, script map[string]upstreamFunc, routes .
 		if d, other := s.dialects[u.Name]; other {
 			o.Dialect = d
 		}
+		var members upstream.Members
 		for _, e := range u.Endpoints {
-			o.Endpoints = append(o.Endpoints, &upstream.Endpoint{URL: e.URL})
+			members = append(members, upstream.Member{Endpoint: &upstream.Endpoint{URL: e.URL}})
 		}
+		o.Endpoints = members
 		ups[u.Name] = upstream.New(o)
 	}
 	w.serve(p, ups)

@@ -94,7 +94,7 @@ func ask(t *testing.T, client *models, front llm.Front, body string, hosts ...st
 		speaks, _, _ := strings.Cut(host, ".")
 		m.Upstreams = append(m.Upstreams, upstream.New(upstream.Options{
 			Name: host, Model: "real", Dialect: tongues[speaks].front, Passes: tongues[speaks].front.Endpoints(),
-			Endpoints: []*upstream.Endpoint{{URL: "http://" + host}},
+			Endpoints: upstream.Members{{Endpoint: &upstream.Endpoint{URL: "http://" + host}}},
 			Timeouts:  upstream.Timeouts{FirstToken: time.Minute, Idle: time.Minute, Total: time.Minute},
 		}))
 	}

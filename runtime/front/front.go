@@ -116,7 +116,7 @@ func (c *endpoint) refuse(err error) *relay.Reply {
 func (m *Model) untilContent() time.Duration {
 	var sum time.Duration
 	for _, u := range m.Upstreams {
-		sum += (u.Timeouts.FirstToken + u.Timeouts.Connect) * time.Duration(u.Endpoints())
+		sum += (u.Patience() + u.Timeouts.FirstToken + u.Timeouts.Connect) * time.Duration(u.Endpoints())
 	}
 	return sum
 }

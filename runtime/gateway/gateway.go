@@ -106,7 +106,7 @@ func New(o Options) (*Gateway, error) {
 	g.metrics = metrics.New(metrics.Load{
 		InFlight: g.admission.InFlight, MaxInFlight: g.admission.Limit,
 		Budget: func() int64 { return int64(g.admission.Bytes.Total()) }, Reserved: g.admission.Bytes.Reserved,
-		Refused: g.admission.Bytes.Refused,
+		Refused: g.admission.Bytes.Refused, Upstreams: g.upstreamStates,
 	})
 	g.policy = &exchange.Policy{Serving: g.serving, Admission: g.admission, Metrics: g.metrics, Logger: g.logger}
 	return g, nil
@@ -210,6 +210,7 @@ func (g *Gateway) Status() report.Status {
 	if s := g.store.snapshot(); s != nil {
 		status.Secrets, status.RefusedKeys = g.statesOf(s)
 	}
+	status.Upstreams = g.upstreamStates()
 	return status
 }
 

@@ -27,6 +27,8 @@ type snapshot struct {
 	secrets     []config.SecretFile
 	// keys says which upstream uses which secret.
 	keys []report.RefusedKey
+	// upstreams are in the order of the config.
+	upstreams []*upstream.Upstream
 }
 
 // compile makes a snapshot of a config that program.Load accepted.
@@ -44,6 +46,7 @@ func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error
 	}
 	return &snapshot{
 		revision: revision, maxInFlight: c.Runtime.MaxInFlight, secrets: c.SecretFiles(), keys: keysOf(c),
+		upstreams: inOrder(c, upstreams),
 		serving: &exchange.Serving{BodyLimit: c.Runtime.BodyLimit(), Find: g.find(table)},
 	}, nil
 }
@@ -167,10 +170,17 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 		}
 		_, o.Model = u.Protocol()
 		o.Dialect, o.Passes = protocol.DialectOf(u), protocol.Passes(u)
-		for _, e := range u.Endpoints {
-			o.Endpoints = append(o.Endpoints, g.endpoints.Get(upstream.EndpointKey{Upstream: u.Name, URL: e.URL}))
-		}
+		g.balance(&o, u)
 		all[u.Name] = upstream.New(o)
+	}
+	return all
+}
+
+// inOrder are upstreams in the order of the config.
+func inOrder(c *config.Config, byName map[string]*upstream.Upstream) []*upstream.Upstream {
+	all := make([]*upstream.Upstream, len(c.Upstreams))
+	for i := range c.Upstreams {
+		all[i] = byName[c.Upstreams[i].Name]
 	}
 	return all
 }

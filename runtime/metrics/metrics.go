@@ -40,6 +40,8 @@ type Load struct {
 	Budget, Reserved func() int64
 	// Refused counts the reservations for which there was no room.
 	Refused func() int64
+	// Upstreams are those of the config being served.
+	Upstreams func() []report.Upstream
 }
 
 // New returns metrics in a registry of their own.
@@ -77,6 +79,7 @@ func New(load Load) *Metrics {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: "llmservice", Name: "memory_refusals_total", Help: "Reservations of memory that did not fit.",
 		}, func() float64 { return float64(load.Refused()) }),
+		&upstreams{load.Upstreams},
 		gauge("streams_open", "Streams that began and have not ended.", func() int64 { return m.Streams().Open }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -50,6 +50,8 @@ const (
 	FailedBudget FailureKind = "budget"
 	// FailedMemory is a request for which the replica had no memory, whatever the upstream did.
 	FailedMemory FailureKind = "memory"
+	// FailedBusy is an upstream that has as many calls as it may have: none ended in time.
+	FailedBusy FailureKind = "busy"
 	// FailedSchema is an answer that breaks its route's response schema.
 	FailedSchema FailureKind = "schema"
 	// FailedPanic is a fault of the gateway itself.

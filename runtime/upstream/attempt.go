@@ -12,8 +12,8 @@ import (
 )
 
 // Next chooses the attempt that follows a failure (zero before the first). With a nil attempt comes the failure
-// to report.
-type Next func(after relay.Failure) (*Attempt, relay.Failure)
+// to report. It may wait until the attempt may be made, or ctx ends.
+type Next func(ctx context.Context, after relay.Failure) (*Attempt, relay.Failure)
 
 // Attempt is one call of one endpoint.
 type Attempt struct {
@@ -40,6 +40,8 @@ type Attempt struct {
 	Release func()
 	// Settle, where set, is told once how the attempt ended; the zero failure is a success.
 	Settle func(f relay.Failure)
+	// Answered, where set, is told once that a stream's first content has come.
+	Answered func()
 }
 
 // Call is an HTTP request of an upstream.

@@ -58,8 +58,8 @@ func TestKeysAreSentWhereAuthSays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, _ := keysIn(t, files)
 			question := &Question{Path: "/p?q=a+b", Header: http.Header{"Api-Key": {"another"}, "Authorization": nil}}
-			plan := asking(Options{Auth: tt.auth, Credentials: c, Endpoints: []*Endpoint{{URL: "http://a/v1"}}}, question)
-			a, failure := plan.Attempts()(relay.Failure{})
+			plan := asking(Options{Auth: tt.auth, Credentials: c, Endpoints: Members{{Endpoint: &Endpoint{URL: "http://a/v1"}}}}, question)
+			a, failure := plan.Attempts()(t.Context(), relay.Failure{})
 			if a == nil {
 				t.Fatal(failure)
 			}
@@ -76,7 +76,7 @@ func TestKeysAreSentWhereAuthSays(t *testing.T) {
 func TestHeadersAndQueryOfAnUpstream(t *testing.T) {
 	c, _ := keysIn(t, map[string]string{"signature": "s1gned"})
 	plan := asking(Options{
-		Credentials: c, Endpoints: []*Endpoint{{URL: "http://a"}},
+		Credentials: c, Endpoints: Members{{Endpoint: &Endpoint{URL: "http://a"}}},
 		Headers: []Value{
 			{Name: "x-tenant", Text: "team-a"},
 			{Name: "x-signature", Path: "signature"},
@@ -86,7 +86,7 @@ func TestHeadersAndQueryOfAnUpstream(t *testing.T) {
 		},
 		Query: []Value{{Name: "api-version", Text: "2026-01-01"}, {Name: "code", Path: "signature"}, {Name: "step", Text: "upstream"}},
 	}, &Question{Path: "/p?step=own&x=%2F", Header: http.Header{"X-Step": {"own"}, "X-Removed": nil}})
-	a, failure := plan.Attempts()(relay.Failure{})
+	a, failure := plan.Attempts()(t.Context(), relay.Failure{})
 	if a == nil {
 		t.Fatal(failure)
 	}
@@ -115,8 +115,8 @@ func TestWhatCannotBeReadIsNotLeftOut(t *testing.T) {
 		"a username":    {Auth: Auth{Username: "absent", Password: "password"}},
 		"a colon in it": {Auth: Auth{Username: "colon", Password: "password"}},
 	} {
-		o.Credentials, o.Endpoints = c, []*Endpoint{{URL: "http://a"}}
-		a, failure := asking(o, &Question{Path: "/"}).Attempts()(relay.Failure{})
+		o.Credentials, o.Endpoints = c, Members{{Endpoint: &Endpoint{URL: "http://a"}}}
+		a, failure := asking(o, &Question{Path: "/"}).Attempts()(t.Context(), relay.Failure{})
 		if a != nil || failure.Kind != relay.FailedCredential || strings.Contains(failure.Error(), "a:b") {
 			t.Errorf("%s: attempt %v, failure %v", name, a != nil, failure)
 		}
@@ -164,7 +164,7 @@ func TestARotatedKeyFailsNoRequest(t *testing.T) {
 			defer client.Close()
 			c, replace := keysIn(t, map[string]string{"key": "old"})
 			plan := asking(Options{
-				Auth: Auth{Header: Value{Name: "api-key", Path: "key"}}, Credentials: c, Endpoints: []*Endpoint{{URL: server.URL}},
+				Auth: Auth{Header: Value{Name: "api-key", Path: "key"}}, Credentials: c, Endpoints: Members{{Endpoint: &Endpoint{URL: server.URL}}},
 			}, &Question{Path: "/"})
 			plan.Once = tt.once
 			if _, err := Fetch(t.Context(), client, plan.Attempts(), Expect{}, nil); err != nil {
@@ -205,7 +205,7 @@ func TestTwentyAtOnceWhileAKeyRotates(t *testing.T) {
 	defer client.Close()
 	c, replace := keysIn(t, map[string]string{"key": "key-0"})
 	plan := asking(Options{
-		Auth: Auth{Header: Value{Name: "api-key", Path: "key"}}, Credentials: c, Endpoints: []*Endpoint{{URL: server.URL}},
+		Auth: Auth{Header: Value{Name: "api-key", Path: "key"}}, Credentials: c, Endpoints: Members{{Endpoint: &Endpoint{URL: server.URL}}},
 	}, &Question{Path: "/"})
 	for i := range 5 {
 		d.mu.Lock()
@@ -244,7 +244,7 @@ func TestKeysAreInNoError(t *testing.T) {
 	for _, url := range []string{"http://" + closed, echo.URL, "https://" + strings.TrimPrefix(echo.URL, "http://"), "http://no such host", "http://host.invalid"} {
 		for _, auth := range []Auth{{Query: Value{Name: "key", Path: "key"}}, {Header: Value{Name: "x key", Path: "key"}}} {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			plan := asking(Options{Auth: auth, Credentials: c, Endpoints: []*Endpoint{{URL: url}}}, &Question{Path: "/p"})
+			plan := asking(Options{Auth: auth, Credentials: c, Endpoints: Members{{Endpoint: &Endpoint{URL: url}}}}, &Question{Path: "/p"})
 			_, err := Fetch(ctx, client, plan.Attempts(), Expect{}, nil)
 			cancel()
 			if err == nil {

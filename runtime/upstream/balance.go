@@ -1,52 +1,190 @@
 package upstream
 
 import (
-	"sync/atomic"
+	"math/rand/v2"
+	"slices"
 	"time"
 )
 
-// balancer picks, of the endpoints that are fit, the one with the fewest open calls; of equals, the next in turn. Where
-// none is fit it picks the one whose pause ends first: something has to be asked.
+// Set is the endpoints that an upstream has at the moment. It may have others later; a slice that it has returned does
+// not change. It may be asked by many goroutines, and answers at once.
+type Set interface{ Members() []Member }
+
+// Member is an endpoint of a set, with what the config says of it.
+type Member struct {
+	*Endpoint
+
+	// Weight is the endpoint's share of the calls, in proportion to those of the others; 0 is 1.
+	Weight int
+	// MaxInFlight is how many calls may be open on the endpoint; 0 is any number.
+	MaxInFlight int
+}
+
+// Members is a set that stays as it is.
+type Members []Member
+
+// Members implements Set.
+func (m Members) Members() []Member { return m }
+
+// strategy chooses one of the candidates, of which there is at least one. The lock of the pool is held.
+type strategy interface {
+	choose(from []candidate) *Endpoint
+}
+
+// candidate is an endpoint that may be chosen, and its weight at the moment.
+type candidate struct {
+	*Endpoint
+
+	weight float64
+}
+
+// load is how busy the candidate is, in proportion to its weight.
+func (c *candidate) load() float64 { return float64(c.inFlight) / c.weight }
+
+// balancer chooses an endpoint for each call. It is a config's; what it knows of the endpoints is in the pool.
 type balancer struct {
-	endpoints []*Endpoint
-	turn      atomic.Uint32
+	pool     *Pool
+	set      Set
+	strategy strategy
+	ejection Ejection
+	limit    Limit
+	// slowStart is how long an endpoint that was ejected has less than its share, once it is well again; 0 is no time.
+	slowStart time.Duration
+	// random is a number from 0 up to 1, different each time.
+	random func() float64
 }
 
-// pick returns nil when every endpoint was tried.
-func (b *balancer) pick(tried map[*Endpoint]bool, now time.Time) *Endpoint {
-	turn := b.turn.Add(1)
-	var room [16]*Endpoint // a pick of few endpoints allocates nothing
-	for {
-		idlest, first := b.idlest(room[:0], tried, now)
-		if len(idlest) == 0 {
-			return first
-		}
-		best := idlest[turn%uint32(len(idlest))] //nolint:gosec // a config has few endpoints
-		if best.health.choose(now) {
-			return best
-		} // else another request has chosen it just now, and it is fit no more
+func newBalancer(o *Options) balancer {
+	b := balancer{
+		pool: o.Pool, set: o.Endpoints, strategy: o.LoadBalancing.strategy(), ejection: o.Ejection.orDefaults(),
+		limit: o.Limit, slowStart: o.SlowStart, random: rand.Float64,
 	}
+	if b.pool == nil {
+		b.pool = &Pool{}
+	}
+	return b
 }
 
-// idlest appends to those the fit endpoints with the fewest open calls, and returns the endpoint whose pause ends first.
-func (b *balancer) idlest(those []*Endpoint, tried map[*Endpoint]bool, now time.Time) (all []*Endpoint, first *Endpoint) {
-	var soonest time.Time
-	var fewest int64
-	for _, e := range b.endpoints {
-		if tried[e] {
+// LoadBalancing is a way to choose endpoints.
+type LoadBalancing string
+
+// The ways to choose endpoints.
+const (
+	// LeastInFlight compares two endpoints and takes the one that is less busy for its weight. It is also what an empty
+	// LoadBalancing means.
+	LeastInFlight LoadBalancing = "LeastInFlight"
+	// RoundRobin takes them in turn, each as often as its weight says.
+	RoundRobin LoadBalancing = "RoundRobin"
+)
+
+func (l LoadBalancing) strategy() strategy {
+	if l == RoundRobin {
+		return roundRobin{}
+	}
+	return leastInFlight{rand.Float64}
+}
+
+// choice is what came of one.
+type choice struct {
+	// endpoint is the chosen one; nil where there is none now.
+	endpoint *Endpoint
+	// full says that a call that ends makes a choice possible; without it, every endpoint was tried.
+	full bool
+	// until is when an endpoint may be chosen that may not be now; zero where there is no such time.
+	until time.Time
+}
+
+// choose picks an endpoint that was not tried. The lock of the pool is held.
+func (b *balancer) choose(tried map[*Endpoint]bool, now time.Time) choice {
+	if b.limit.MaxInFlight > 0 && b.pool.inFlight >= b.limit.MaxInFlight {
+		return choice{full: true}
+	}
+	members := b.set.Members()
+	out := ejected(members)
+	panics := b.ejection.panics(len(members)-out, len(members))
+	from, v := b.candidates(members, tried, now, panics)
+	if len(from) == 0 && !v.full {
+		from, v = b.candidates(members, tried, now, true) // something has to be asked
+	}
+	if len(from) == 0 {
+		return v
+	}
+	if panics || out == len(members) {
+		b.pool.panics++
+	}
+	v.endpoint = b.strategy.choose(from)
+	v.endpoint.health.chosen(now, &b.ejection)
+	return v
+}
+
+// candidates are the endpoints that may be chosen at now. In a panic nobody asks how they are.
+func (b *balancer) candidates(members []Member, tried map[*Endpoint]bool, now time.Time, panics bool) ([]candidate, choice) {
+	var v choice
+	all := b.pool.room[:0]
+	for _, m := range members {
+		if tried[m.Endpoint] {
 			continue
 		}
-		until, fit := e.health.fit(now)
-		open := e.InFlight()
-		switch {
-		case !fit && (first == nil || until.Before(soonest)):
-			first, soonest = e, until
-		case !fit:
-		case len(those) == 0 || open < fewest:
-			those, fewest = append(those[:0], e), open
-		case open == fewest:
-			those = append(those, e)
+		switch until, fit := m.health.fit(now); {
+		case !fit && !panics:
+			if v.until.IsZero() || until.Before(v.until) {
+				v.until = until
+			}
+		case m.MaxInFlight > 0 && m.inFlight >= m.MaxInFlight:
+			v.full = true
+		default:
+			all = append(all, candidate{m.Endpoint, m.weight(now, b.slowStart)})
 		}
 	}
-	return those, first
+	b.pool.room = all
+	return all, v
+}
+
+// ejected counts the endpoints that were ejected and have not answered well since.
+func ejected(members []Member) (n int) {
+	for _, m := range members {
+		if m.health.ejected() {
+			n++
+		}
+	}
+	return n
+}
+
+// slowest is the part of its weight that an endpoint has at the beginning of its slow start.
+const slowest = 0.1
+
+// weight is the endpoint's at now.
+func (m *Member) weight(now time.Time, slowStart time.Duration) float64 {
+	weight := float64(max(m.Weight, 1))
+	if since := now.Sub(m.health.back); since < slowStart {
+		weight *= max(slowest, float64(since)/float64(slowStart))
+	}
+	return weight
+}
+
+// settle is told how a call that began at a time has ended at now.
+func (b *balancer) settle(e *Endpoint, how end, began, now time.Time) {
+	b.pool.mu.Lock()
+	defer b.pool.mu.Unlock()
+	if !e.health.settle(how, began, now, &b.ejection) {
+		return
+	}
+	members := b.set.Members()
+	if !e.health.ejected() && 100*(ejected(members)+1) > b.ejection.most(len(members)) {
+		return
+	}
+	e.health.eject(how.RetryAfter, now, &b.ejection, b.random())
+	b.pool.ejections++
+}
+
+// answered is told that a call that began at a time is being answered.
+func (b *balancer) answered(e *Endpoint, began, now time.Time) {
+	b.pool.mu.Lock()
+	defer b.pool.mu.Unlock()
+	e.health.answered(began, now)
+}
+
+// left says whether an endpoint was not tried.
+func (b *balancer) left(tried map[*Endpoint]bool) bool {
+	return slices.ContainsFunc(b.set.Members(), func(m Member) bool { return !tried[m.Endpoint] })
 }

@@ -34,7 +34,7 @@ func Fetch(ctx context.Context, c Doer, next Next, want Expect,
 ) (*Fetched, error) {
 	var failure relay.Failure
 	for {
-		attempt, final := next(failure)
+		attempt, final := next(ctx, failure)
 		if attempt == nil {
 			return nil, final
 		}

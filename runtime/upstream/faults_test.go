@@ -49,7 +49,7 @@ func says(t testing.TB, answer func() string) string {
 // answers makes one whole call and one stream of what the URL serves, and returns how both failed.
 func answers(t testing.TB, c Doer, url string) (whole, streamed relay.Failure) {
 	t.Helper()
-	once := func(after relay.Failure) (*Attempt, relay.Failure) {
+	once := func(_ context.Context, after relay.Failure) (*Attempt, relay.Failure) {
 		if after.Kind != relay.NoFailure {
 			return nil, after
 		}

@@ -45,9 +45,11 @@ func (a *givenAnswer) Do(context.Context, *Call) (*Answer, error) {
 
 func plan(m relay.Memory, endpoints int) *Plan {
 	o := Options{Name: "a", Timeouts: Timeouts{patience, patience, patience, patience}}
+	var members Members
 	for i := range endpoints {
-		o.Endpoints = append(o.Endpoints, &Endpoint{URL: fmt.Sprintf("http://a%d.test", i)})
+		members = append(members, Member{Endpoint: &Endpoint{URL: fmt.Sprintf("http://a%d.test", i)}})
 	}
+	o.Endpoints = members
 	return &Plan{
 		Upstreams: []*Upstream{New(o)}, Memory: m,
 		Ask: func(*Upstream) (*Question, error) { return &Question{Body: []byte("{}")}, nil },

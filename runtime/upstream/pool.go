@@ -1,53 +1,110 @@
 package upstream
 
 import (
+	"container/list"
 	"sync"
-	"sync/atomic"
+	"time"
 )
 
 // EndpointKey says whose endpoint it is: two upstreams at one URL, such as two models of a provider, are two.
 type EndpointKey struct{ Upstream, URL string }
 
 // Endpoint is one base URL of an upstream, with the calls that are open on it now and how they went. It outlives any
-// config that names it.
+// config that names it. The lock of its pool guards all but the URL.
 type Endpoint struct {
 	URL      string
-	inFlight atomic.Int64
-	health   health
+	inFlight int
+	// turns is how far the endpoint's next turn is, as smooth weighted round-robin counts it.
+	turns  float64
+	health health
 }
 
-// InFlight is the number of calls that are open on the endpoint.
-func (e *Endpoint) InFlight() int64 { return e.inFlight.Load() }
+// Pool is what is known of one upstream, whichever config names it: the calls that are open, those that wait, and its
+// endpoints. The zero value is ready to use.
+type Pool struct {
+	mu       sync.Mutex
+	known    map[string]*Endpoint
+	inFlight int
+	waiting  list.List // of *waiter, in the order in which they came
+	// These count since the process began: how often an endpoint was ejected, how many calls were spread over all endpoints
+	// because too few were left, and how many found no room in time.
+	ejections, panics, refusals int64
+	room                        []candidate // what one choice needs, kept for the next
+}
 
-// Endpoints keeps the state of endpoints across configs. The zero value is ready to use.
+// Endpoints keeps the state of upstreams across configs. The zero value is ready to use.
 type Endpoints struct {
 	mu    sync.Mutex
-	known map[EndpointKey]*Endpoint
+	pools map[string]*Pool
+}
+
+// Pool returns what is known of an upstream, the same for equal names.
+func (e *Endpoints) Pool(upstream string) *Pool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.pools == nil {
+		e.pools = map[string]*Pool{}
+	}
+	pool, ok := e.pools[upstream]
+	if !ok {
+		pool = &Pool{}
+		e.pools[upstream] = pool
+	}
+	return pool
 }
 
 // Get returns the endpoint of an upstream, the same one for equal keys.
-func (e *Endpoints) Get(key EndpointKey) *Endpoint {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.known == nil {
-		e.known = map[EndpointKey]*Endpoint{}
+func (e *Endpoints) Get(key EndpointKey) *Endpoint { return e.Pool(key.Upstream).Endpoint(key.URL) }
+
+// Endpoint returns the endpoint at a URL, the same one for equal URLs.
+func (p *Pool) Endpoint(url string) *Endpoint {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		p.known = map[string]*Endpoint{}
 	}
-	endpoint, ok := e.known[key]
+	endpoint, ok := p.known[url]
 	if !ok {
-		endpoint = &Endpoint{URL: key.URL}
-		e.known[key] = endpoint
+		endpoint = &Endpoint{URL: url}
+		p.known[url] = endpoint
 	}
 	return endpoint
 }
 
-// Retain forgets the endpoints that are not named, so that a changing config cannot grow the memory. What is
-// still open on a forgotten one ends undisturbed.
+// Retain forgets the endpoints that are not named, and the upstreams that have none, so that a changing config cannot
+// grow the memory. What is still open on a forgotten one ends undisturbed.
 func (e *Endpoints) Retain(named map[EndpointKey]bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for key := range e.known {
-		if !named[key] {
-			delete(e.known, key)
+	for name, pool := range e.pools {
+		if pool.retain(func(url string) bool { return named[EndpointKey{name, url}] }) == 0 {
+			delete(e.pools, name)
 		}
 	}
+}
+
+func (p *Pool) retain(named func(url string) bool) (left int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for url := range p.known {
+		if !named(url) {
+			delete(p.known, url)
+		}
+	}
+	return len(p.known)
+}
+
+// take counts a call that begins on an endpoint. The lock is held.
+func (p *Pool) take(e *Endpoint) {
+	e.inFlight++
+	p.inFlight++
+}
+
+// release counts the end of a call, and lets those choose that wait for one.
+func (p *Pool) release(e *Endpoint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e.inFlight--
+	p.inFlight--
+	p.serveWaiting(time.Now())
 }

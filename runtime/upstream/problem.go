@@ -45,7 +45,7 @@ func describe(f relay.Failure) *problem.Error {
 		return problem.GoingAway(retrySoon)
 	case relay.FailedBudget:
 		return problem.New(problem.BudgetExceeded)
-	case relay.FailedMemory:
+	case relay.FailedMemory, relay.FailedBusy:
 		return problem.Busy(retrySoon)
 	case relay.FailedSchema:
 		return problem.New(problem.ResponseInvalid)

@@ -22,10 +22,11 @@ var buffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
 type pump struct {
 	*streaming
 
-	tap     FrameTap
-	silence *silence
-	memory  relay.Meter // of what is neither sent nor dropped
-	frame   wire.Frame  // the one at hand: given to the tap from here, it costs no allocation
+	tap      FrameTap
+	silence  *silence
+	answered func()      // told that the first content has come; nil where nobody is
+	memory   relay.Meter // of what is neither sent nor dropped
+	frame    wire.Frame  // the one at hand: given to the tap from here, it costs no allocation
 }
 
 // run reads until the stream is done, and then returns the zero failure.
@@ -164,6 +165,9 @@ func (p *pump) forward(ctx context.Context, b batch) relay.Failure {
 func (p *pump) send(ctx context.Context, kind relay.EventKind) relay.Failure {
 	if !p.silence.pause() && !p.handedOn {
 		return relay.Failure{Kind: relay.FailedFirstToken} // nothing was sent: another may take over
+	}
+	if p.answered != nil && !p.handedOn {
+		p.answered()
 	}
 	p.handedOn = true
 	events, large := p.pending, p.large

@@ -15,23 +15,23 @@ func TestARefusedKeyMovesOn(t *testing.T) {
 	for _, status := range []int{401, 403} {
 		refused := relay.Failure{Kind: relay.FailedStatus, Status: status}
 		next := two(t, nil, "").Attempts()
-		first, _ := next(relay.Failure{})
+		first, _ := next(t.Context(), relay.Failure{})
 		first.Release()
-		second, _ := next(refused)
+		second, _ := next(t.Context(), refused)
 		if second == nil || first.Upstream != "first" || second.Upstream != "second" {
 			t.Fatalf("after %d: %+v", status, second)
 		}
 		second.Release()
-		if third, final := next(refused); third != nil || final.Status != status {
+		if third, final := next(t.Context(), refused); third != nil || final.Status != status {
 			t.Errorf("after two refusals: %+v, %v; want the refusal", third, final)
 		}
 		once := two(t, nil, "")
 		once.Once = true
 		attempts := once.Attempts()
-		if a, _ := attempts(relay.Failure{}); a != nil {
+		if a, _ := attempts(t.Context(), relay.Failure{}); a != nil {
 			a.Release()
 		}
-		if a, _ := attempts(refused); a != nil {
+		if a, _ := attempts(t.Context(), refused); a != nil {
 			t.Errorf("what may arrive once was sent again after %d", status)
 		}
 	}
@@ -57,7 +57,7 @@ func TestRefusedKeys(t *testing.T) {
 		attempt := func(f relay.Failure) {
 			t.Helper()
 			plan := two(t, c, path)
-			a, _ := plan.Attempts()(relay.Failure{})
+			a, _ := plan.Attempts()(t.Context(), relay.Failure{})
 			if a == nil || a.Upstream != "first" {
 				t.Fatalf("attempt %+v", a)
 			}
@@ -95,7 +95,7 @@ func TestRefusedKeys(t *testing.T) {
 		// A call with the old key that ends after the rotation says nothing of the new one.
 		var late []*Attempt
 		for range 3 {
-			a, _ := two(t, c, path).Attempts()(relay.Failure{})
+			a, _ := two(t, c, path).Attempts()(t.Context(), relay.Failure{})
 			a.Release()
 			late = append(late, a)
 		}

@@ -47,7 +47,7 @@ func refusing(t *testing.T, status int, h http.Header, body io.Reader, explain b
 			t.Errorf("%d bytes are still reserved", memory.held)
 		}
 	})
-	once := func(after relay.Failure) (*Attempt, relay.Failure) {
+	once := func(_ context.Context, after relay.Failure) (*Attempt, relay.Failure) {
 		if after.Kind != relay.NoFailure {
 			return nil, after
 		}

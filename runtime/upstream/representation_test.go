@@ -20,7 +20,7 @@ func TestNoCodingIsAskedFor(t *testing.T) {
 		q.Header = http.Header{"X-Own": {"1"}, "Accept": {"text/plain"}}
 		return q, err
 	}
-	attempt, _ := p.Attempts()(relay.Failure{})
+	attempt, _ := p.Attempts()(t.Context(), relay.Failure{})
 	defer attempt.Release()
 	if got := attempt.Call.Header["Accept-Encoding"]; len(got) != 1 || got[0] != "identity" {
 		t.Errorf("Accept-Encoding %q", got)
@@ -33,7 +33,7 @@ func asked(t *testing.T, status int, h http.Header, body string) (whole, streame
 	client := clientFunc(func(context.Context, *Call) (*Answer, error) {
 		return &Answer{Status: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}, nil
 	})
-	once := func(after relay.Failure) (*Attempt, relay.Failure) {
+	once := func(_ context.Context, after relay.Failure) (*Attempt, relay.Failure) {
 		if after.Kind != relay.NoFailure {
 			return nil, after
 		}

@@ -36,8 +36,8 @@ func (letterTap) Failure() relay.Failure { return relay.Failure{Kind: relay.Fail
 
 // tapped gives the attempts a tap.
 func tapped(next Next, tap FrameTap) Next {
-	return func(after relay.Failure) (*Attempt, relay.Failure) {
-		attempt, final := next(after)
+	return func(ctx context.Context, after relay.Failure) (*Attempt, relay.Failure) {
+		attempt, final := next(ctx, after)
 		if attempt != nil {
 			attempt.Tap = tap
 		}
@@ -47,8 +47,8 @@ func tapped(next Next, tap FrameTap) Next {
 
 // reading gives them what reads their whole answers.
 func reading(next Next, read func(*Fetched) error) Next {
-	return func(after relay.Failure) (*Attempt, relay.Failure) {
-		attempt, final := next(after)
+	return func(ctx context.Context, after relay.Failure) (*Attempt, relay.Failure) {
+		attempt, final := next(ctx, after)
 		if attempt != nil {
 			attempt.Read = read
 		}
@@ -99,7 +99,7 @@ func (r *run) Do(ctx context.Context, _ *Call) (*Answer, error) {
 	return &Answer{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: from}, nil
 }
 
-func (r *run) next(after relay.Failure) (*Attempt, relay.Failure) {
+func (r *run) next(_ context.Context, after relay.Failure) (*Attempt, relay.Failure) {
 	if r.made == len(r.bodies) || after.Kind != relay.NoFailure && !Retryable(after) {
 		return nil, after
 	}
@@ -356,7 +356,7 @@ func TestConnectionsAreUsedAgainAfterDone(t *testing.T) {
 		want int
 	}{{"/", 1}, {"/", 1}, {"/endless", 1}, {"/", 2}} {
 		r := &run{}
-		next := func(relay.Failure) (*Attempt, relay.Failure) {
+		next := func(context.Context, relay.Failure) (*Attempt, relay.Failure) {
 			return &Attempt{
 				Call:       &Call{Method: "POST", URL: server.URL + tt.path, Header: http.Header{}, Connect: patience},
 				FirstToken: patience, Idle: patience, Release: func() {},
@@ -435,7 +435,7 @@ func relayChunks(ctx context.Context, body io.ReadCloser) {
 		return &Answer{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body}, nil
 	})
 	asked := false
-	next := func(after relay.Failure) (*Attempt, relay.Failure) {
+	next := func(_ context.Context, after relay.Failure) (*Attempt, relay.Failure) {
 		if asked {
 			return nil, after
 		}

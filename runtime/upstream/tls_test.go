@@ -142,7 +142,7 @@ func TestWhoAnUpstreamMayBe(t *testing.T) {
 		"a file of something else": {known, TLS{CA: "text"}, "read secret text: is not PEM"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := whole(t, newClientOf(t), Options{TLS: tt.tls, Credentials: c, Endpoints: []*Endpoint{{URL: tt.server.URL}}})
+			_, err := whole(t, newClientOf(t), Options{TLS: tt.tls, Credentials: c, Endpoints: Members{{Endpoint: &Endpoint{URL: tt.server.URL}}}})
 			switch {
 			case tt.want == "" && err != nil:
 				t.Error(err)
@@ -228,7 +228,7 @@ func TestHowAnUpstreamKnowsTheGateway(t *testing.T) {
 		"no key": {TLS{CA: "ca", Certificate: "tls.crt", Key: "absent"}, "read secret absent: "},
 	} {
 		// One client for all, at one URL: a connection that another upstream has made is not used.
-		_, err := whole(t, client, Options{TLS: tt.tls, Credentials: c, Endpoints: []*Endpoint{{URL: g.server.URL}}})
+		_, err := whole(t, client, Options{TLS: tt.tls, Credentials: c, Endpoints: Members{{Endpoint: &Endpoint{URL: g.server.URL}}}})
 		switch {
 		case tt.want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
@@ -278,7 +278,8 @@ func TestARotatedCertificateFailsNoRequest(t *testing.T) {
 	c, _ := keysIn(t, map[string]string{"ca": first.pem, "tls.crt": oldCert, "tls.key": oldKey})
 	client := newClientOf(t)
 	o := Options{
-		TLS: TLS{CA: "ca", Certificate: "tls.crt", Key: "tls.key"}, Credentials: c, Endpoints: []*Endpoint{{URL: g.server.URL}},
+		TLS: TLS{CA: "ca", Certificate: "tls.crt", Key: "tls.key"}, Credentials: c,
+		Endpoints: Members{{Endpoint: &Endpoint{URL: g.server.URL}}}, Pool: &Pool{},
 	}
 	long := begin(t, client, asking(o, &Question{Path: "/long"}))
 	askTwentyAtOnce(t, client, o)
@@ -317,7 +318,7 @@ func TestARotatedCertificateFailsNoRequest(t *testing.T) {
 // begin makes the first attempt of a plan, whose answer is still to be read.
 func begin(t *testing.T, client *Client, p *Plan) *Answer {
 	t.Helper()
-	a, failure := p.Attempts()(relay.Failure{})
+	a, failure := p.Attempts()(t.Context(), relay.Failure{})
 	if a == nil {
 		t.Fatal(failure)
 	}
@@ -349,7 +350,8 @@ func TestHalfARotation(t *testing.T) {
 	newCert, newKey := a.client("new")
 	c, _ := keysIn(t, map[string]string{"ca": a.pem, "tls.crt": oldCert, "tls.key": oldKey})
 	o := Options{
-		TLS: TLS{CA: "ca", Certificate: "tls.crt", Key: "tls.key"}, Credentials: c, Endpoints: []*Endpoint{{URL: g.server.URL}},
+		TLS: TLS{CA: "ca", Certificate: "tls.crt", Key: "tls.key"}, Credentials: c,
+		Endpoints: Members{{Endpoint: &Endpoint{URL: g.server.URL}}}, Pool: &Pool{},
 	}
 	for _, step := range []map[string]string{{}, {"tls.crt": newCert}, {"tls.key": newKey}} {
 		rotate(t, c, step)
@@ -373,7 +375,7 @@ func TestTLSAcrossConfigs(t *testing.T) {
 	client := newClientOf(t)
 	settings := TLS{CA: "ca", Certificate: "tls.crt", Key: "tls.key"}
 	for range 3 {
-		if _, err := whole(t, client, Options{TLS: settings, Credentials: c, Endpoints: []*Endpoint{{URL: g.server.URL}}}); err != nil {
+		if _, err := whole(t, client, Options{TLS: settings, Credentials: c, Endpoints: Members{{Endpoint: &Endpoint{URL: g.server.URL}}}}); err != nil {
 			t.Fatal(err)
 		}
 		c.RetainTLS(map[TLS]bool{settings: true})
@@ -412,7 +414,7 @@ func TestHTTP2IsSpokenWhereItIsOffered(t *testing.T) {
 			}
 			_, _ = fmt.Fprint(w, r.Proto, " ", r.Host, " ", r.URL.Path)
 		})
-		o := Options{TLS: TLS{CA: "ca"}, Credentials: c, Endpoints: []*Endpoint{{URL: s.URL + "/v1"}}}
+		o := Options{TLS: TLS{CA: "ca"}, Credentials: c, Pool: &Pool{}, Endpoints: Members{{Endpoint: &Endpoint{URL: s.URL + "/v1"}}}}
 		client := newClientOf(t)
 		host := strings.TrimPrefix(s.URL, "https://")
 		if got, err := whole(t, client, o); err != nil || got != tt.want+" "+host+" /v1/" {
@@ -421,7 +423,7 @@ func TestHTTP2IsSpokenWhereItIsOffered(t *testing.T) {
 		askTwentyAtOnce(t, client, o)
 		// Who leaves cancels the upstream's call.
 		ctx, cancel := context.WithCancel(t.Context())
-		attempt, _ := asking(o, &Question{Path: "/../long"}).Attempts()(relay.Failure{})
+		attempt, _ := asking(o, &Question{Path: "/../long"}).Attempts()(t.Context(), relay.Failure{})
 		attempt.Call.URL = s.URL + "/long"
 		answer, err := client.Do(ctx, attempt.Call)
 		if err != nil {
@@ -452,7 +454,7 @@ func TestConnectionsGrowOld(t *testing.T) {
 			}
 			s.StartTLS()
 			client := NewClient()
-			o := Options{TLS: TLS{CA: "ca"}, MaxConnectionAge: tt.maxAge, Credentials: c, Endpoints: []*Endpoint{{URL: s.URL}}}
+			o := Options{TLS: TLS{CA: "ca"}, MaxConnectionAge: tt.maxAge, Credentials: c, Pool: &Pool{}, Endpoints: Members{{Endpoint: &Endpoint{URL: s.URL}}}}
 			for range 10 {
 				if _, err := whole(t, client, o); err != nil {
 					t.Error(err)

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -42,8 +43,17 @@ type Options struct {
 	// Passes are the endpoints of clients that the upstream has, too.
 	Passes   []llm.Endpoint
 	Timeouts Timeouts
-	// Endpoints are asked with the fewest open calls first, and while they fail last. At least one.
-	Endpoints []*Endpoint
+	// Endpoints are those that calls are spread over, at least one, and Pool is what is known of them: all
+	// upstreams that share an endpoint share its pool. A nil one knows nothing yet.
+	Endpoints Set
+	Pool      *Pool
+	// LoadBalancing chooses one for each call, of those that Ejection has not left out. Zero values are defaults.
+	LoadBalancing LoadBalancing
+	Ejection      Ejection
+	// SlowStart is how long an endpoint that was left out takes to come back to its share; 0 is that it has it at once.
+	SlowStart time.Duration
+	// Limit bounds the calls that are open; the zero value does not.
+	Limit Limit
 	// Auth is how the upstream knows the gateway.
 	Auth Auth
 	// Headers are sent with every request, unless the question has a field of that name, and Query is added to every URL that
@@ -62,7 +72,7 @@ func New(o Options) *Upstream {
 	u := &Upstream{
 		Name: o.Name, Model: o.Model, Dialect: o.Dialect, passes: o.Passes, Timeouts: o.Timeouts, Auth: o.Auth,
 		headers: o.Headers, query: o.Query, credentials: o.Credentials, maxAge: o.MaxConnectionAge,
-		balancer: balancer{endpoints: o.Endpoints},
+		balancer: newBalancer(&o),
 	}
 	if o.TLS != (TLS{}) {
 		u.secured = o.Credentials.securityOf(o.TLS)
@@ -115,7 +125,7 @@ func (p *Plan) Attempts() Next {
 	rest := slices.Clone(p.Upstreams)
 	tried := map[*Endpoint]bool{}
 	var asked sent
-	return func(after relay.Failure) (*Attempt, relay.Failure) {
+	return func(ctx context.Context, after relay.Failure) (*Attempt, relay.Failure) {
 		switch {
 		case asked.again(p, after):
 			delete(tried, asked.endpoint)
@@ -124,32 +134,40 @@ func (p *Plan) Attempts() Next {
 		case unauthorized(after) && len(rest) > 0:
 			rest = rest[1:] // the other endpoints get the same key
 		}
-		for len(rest) > 0 {
-			endpoint := rest[0].balancer.pick(tried, time.Now())
-			if endpoint == nil {
-				rest = rest[1:]
+		for ; len(rest) > 0; rest = rest[1:] { // the other endpoints would need the same credential, body and time
+			if !rest[0].balancer.left(tried) {
 				continue
 			}
-			tried[endpoint] = true
-			attempt, failure := p.attempt(rest[0], endpoint, &asked)
-			if attempt != nil {
-				return attempt, relay.Failure{}
+			attempt, failure := p.attempt(ctx, rest[0], tried, &asked)
+			if attempt != nil || ctx.Err() != nil {
+				return attempt, failure
 			}
-			rest = rest[1:] // the other endpoints need the same credential and body
-			if after.Kind == relay.NoFailure || failure.Kind != relay.FailedStatus {
-				after = failure // what was asked and failed says more than an upstream that cannot be asked
-			}
+			after = telling(after, failure)
+		}
+		if after.Kind == relay.NoFailure {
+			after = relay.Failure{Kind: relay.FailedConnect, Unsent: true, Err: errNoEndpoint}
 		}
 		return nil, after
 	}
 }
+
+// telling is the failure that says more: how an attempt failed, or why the next upstream was not asked. One that refuses what
+// it might be asked, or has no room for it, says less than one that was asked.
+func telling(asked, unasked relay.Failure) relay.Failure {
+	if asked.Kind != relay.NoFailure && (unasked.Kind == relay.FailedStatus || unasked.Kind == relay.FailedBusy) {
+		return asked
+	}
+	return unasked
+}
+
+var errNoEndpoint = errors.New("the upstream has no endpoint now")
 
 // Retryable says whether another endpoint or upstream may succeed where this failure happened. What an upstream
 // finds wrong with the request itself, another would find too.
 func Retryable(f relay.Failure) bool {
 	switch f.Kind {
 	case relay.FailedConnect, relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal, relay.FailedTruncated,
-		relay.FailedMalformed, relay.FailedEvent, relay.FailedCredential:
+		relay.FailedMalformed, relay.FailedEvent, relay.FailedCredential, relay.FailedBusy:
 		return true
 	case relay.FailedStatus:
 		return f.Status == http.StatusTooManyRequests || f.Status >= 500 || unauthorized(f)
@@ -158,26 +176,35 @@ func Retryable(f relay.Failure) bool {
 	}
 }
 
-func (p *Plan) attempt(u *Upstream, e *Endpoint, asked *sent) (*Attempt, relay.Failure) {
+// attempt asks an endpoint of an upstream that was not tried.
+func (p *Plan) attempt(ctx context.Context, u *Upstream, tried map[*Endpoint]bool, asked *sent) (*Attempt, relay.Failure) {
 	q, err := p.Ask(u)
 	if err != nil {
 		return nil, unasked(err)
 	}
+	b := &u.balancer
+	e, failure := b.acquire(ctx, tried)
+	if e == nil {
+		return nil, failure
+	}
+	began := time.Now()
+	tried[e] = true
 	signed, err := u.sign(q)
 	if err != nil {
+		b.pool.release(e)
 		return nil, relay.Failure{Kind: relay.FailedCredential, Err: err}
 	}
 	secure, err := u.secure()
 	if err != nil {
+		b.pool.release(e)
 		return nil, relay.Failure{Kind: relay.FailedCredential, Err: err}
 	}
 	asked.with(u, e, signed.keys)
 	settle := func(f relay.Failure) {
 		now := time.Now()
-		e.health.settle(f, now)
+		b.settle(e, rate(f), began, now)
 		u.credentials.judged(u.Name, signed.keys, f, now)
 	}
-	e.inFlight.Add(1)
 	return &Attempt{
 		Upstream: u.Name,
 		Call: &Call{
@@ -187,9 +214,10 @@ func (p *Plan) attempt(u *Upstream, e *Endpoint, asked *sent) (*Attempt, relay.F
 		},
 		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total,
 		Tap: q.Tap, Read: q.Read, Explain: q.Explain,
-		Memory:  p.Memory,
-		Release: func() { e.inFlight.Add(-1) },
-		Settle:  settle,
+		Memory:   p.Memory,
+		Release:  func() { b.pool.release(e) },
+		Settle:   settle,
+		Answered: func() { b.answered(e, began, time.Now()) },
 	}, relay.Failure{}
 }
 
@@ -236,5 +264,8 @@ func (u *Upstream) Converses() bool {
 	})
 }
 
-// Endpoints is how many endpoints the upstream has.
-func (u *Upstream) Endpoints() int { return len(u.balancer.endpoints) }
+// Endpoints is how many endpoints the upstream has now.
+func (u *Upstream) Endpoints() int { return len(u.balancer.set.Members()) }
+
+// Patience is how long an attempt may wait until it is made.
+func (u *Upstream) Patience() time.Duration { return u.balancer.limit.Wait }

@@ -29,9 +29,11 @@ func two(t *testing.T, credentials *Credentials, secret string) *Plan {
 	var known Endpoints
 	upstream := func(name string, urls ...string) *Upstream {
 		o := Options{Name: name, Model: "model-" + name, Credentials: credentials}
+		var members Members
 		for _, url := range urls {
-			o.Endpoints = append(o.Endpoints, known.Get(EndpointKey{name, url}))
+			members = append(members, Member{Endpoint: known.Get(EndpointKey{name, url})})
 		}
+		o.Endpoints, o.Pool = members, known.Pool(name)
 		return New(o)
 	}
 	first := upstream("first", "http://a/v1", "http://b/v1/")
@@ -49,7 +51,7 @@ func TestAttemptsTryEveryEndpointOnceInOrder(t *testing.T) {
 	failure := relay.Failure{}
 	var asked []string
 	for {
-		a, final := next(failure)
+		a, final := next(t.Context(), failure)
 		if a == nil {
 			if final.Kind != relay.FailedConnect {
 				t.Errorf("final failure %v", final)
@@ -80,9 +82,9 @@ func TestAttemptsStopWhereAnotherWouldFailToo(t *testing.T) {
 		{Kind: relay.FailedTooLarge},
 	} {
 		next := two(t, nil, "").Attempts()
-		first, _ := next(relay.Failure{})
+		first, _ := next(t.Context(), relay.Failure{})
 		first.Release()
-		if a, final := next(f); a != nil || final.Kind != f.Kind {
+		if a, final := next(t.Context(), f); a != nil || final.Kind != f.Kind {
 			t.Errorf("after %v: another attempt (%v), final %v", f, a != nil, final)
 		}
 	}
@@ -90,44 +92,18 @@ func TestAttemptsStopWhereAnotherWouldFailToo(t *testing.T) {
 
 func TestAMissingCredentialMovesOn(t *testing.T) {
 	next := two(t, NewCredentials(t.TempDir()), "keys/openai").Attempts()
-	a, _ := next(relay.Failure{})
+	a, _ := next(t.Context(), relay.Failure{})
 	if a == nil || a.Upstream != "second" || a.Call.Header.Get("Authorization") != "" {
 		t.Fatalf("attempt %+v", a)
 	}
 	a.Release()
-	if a, final := next(relay.Failure{Kind: relay.FailedConnect}); a != nil || final.Kind != relay.FailedConnect {
+	if a, final := next(t.Context(), relay.Failure{Kind: relay.FailedConnect}); a != nil || final.Kind != relay.FailedConnect {
 		t.Errorf("final %v", final)
 	}
 	alone := two(t, NewCredentials(t.TempDir()), "keys/openai")
 	alone.Upstreams = alone.Upstreams[:1]
-	if a, final := alone.Attempts()(relay.Failure{}); a != nil || final.Kind != relay.FailedCredential {
+	if a, final := alone.Attempts()(t.Context(), relay.Failure{}); a != nil || final.Kind != relay.FailedCredential {
 		t.Errorf("final %v", final)
-	}
-}
-
-func TestBalancingPrefersFewestOpenCalls(t *testing.T) {
-	var known Endpoints
-	b := balancer{endpoints: []*Endpoint{known.Get(EndpointKey{"u", "a"}), known.Get(EndpointKey{"u", "b"}), known.Get(EndpointKey{"u", "c"})}}
-	b.endpoints[0].inFlight.Store(2)
-	b.endpoints[1].inFlight.Store(1)
-	b.endpoints[2].inFlight.Store(3)
-	for range 5 {
-		if got := b.pick(nil, time.Now()); got.URL != "b" {
-			t.Fatalf("picked %s", got.URL)
-		}
-	}
-	if got := b.pick(map[*Endpoint]bool{b.endpoints[1]: true}, time.Now()); got.URL != "a" {
-		t.Errorf("picked %s with b tried", got.URL)
-	}
-	for i := range b.endpoints {
-		b.endpoints[i].inFlight.Store(0)
-	}
-	seen := map[string]int{}
-	for range 30 {
-		seen[b.pick(nil, time.Now()).URL]++
-	}
-	if seen["a"] != 10 || seen["b"] != 10 || seen["c"] != 10 {
-		t.Errorf("of equals, picked %v", seen)
 	}
 }
 
@@ -284,7 +260,7 @@ func TestSecretsAreSentInEachDialect(t *testing.T) {
 	}
 	p := two(t, NewCredentials(dir), "key")
 	p.Upstreams[0].Dialect, p.Upstreams[1].Dialect = parley.Dialect{}, openai.Dialect{}
-	plain := New(Options{Name: "plain", Credentials: p.Upstreams[0].credentials, Endpoints: []*Endpoint{{URL: "http://d"}}})
+	plain := New(Options{Name: "plain", Credentials: p.Upstreams[0].credentials, Endpoints: Members{{Endpoint: &Endpoint{URL: "http://d"}}}})
 	p.Upstreams = append(p.Upstreams[:2], plain)
 	for _, u := range p.Upstreams {
 		u.Auth.Bearer = "key"
@@ -293,7 +269,7 @@ func TestSecretsAreSentInEachDialect(t *testing.T) {
 	for i, want := range []http.Header{
 		{parley.KeyField: {"s3cret"}}, {parley.KeyField: {"s3cret"}}, {"Authorization": {"Bearer s3cret"}}, {"Authorization": {"Bearer s3cret"}},
 	} {
-		a, final := next(failure)
+		a, final := next(t.Context(), failure)
 		if a == nil {
 			t.Fatal(final)
 		}

@@ -54,6 +54,7 @@ func TestRetries(t *testing.T) {
 		"no content":        {{Kind: relay.FailedFirstToken}, {Kind: relay.FailedTotal}},
 		"the stream ended":  {{Kind: relay.FailedTruncated}, {Kind: relay.FailedMalformed}, {Kind: relay.FailedEvent}},
 		"the upstream's":    {{Kind: relay.FailedCredential}},
+		"as many calls":     {{Kind: relay.FailedBusy}},
 		"an event over":     {{Kind: relay.FailedTooLarge}},
 		"the route's":       {{Kind: relay.FailedTimeout}},
 	}

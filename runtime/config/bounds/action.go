@@ -93,10 +93,10 @@ func attempts(u *config.Upstream, m mode) Cost {
 	c := Cost{Calls: Calls{Min: 1, Max: n}}
 	switch m {
 	case whole:
-		c.Latency = Latency{Max: u.Timeouts.Total}.times(n)
+		c.Latency = Latency{Max: waited(u) + u.Timeouts.Total}.times(n)
 		c.Latency.By = tried(u, "total", u.Timeouts.Total)
 	case untilContent:
-		c.Latency = Latency{Max: u.Timeouts.FirstToken}.times(n)
+		c.Latency = Latency{Max: waited(u) + u.Timeouts.FirstToken}.times(n)
 		c.Latency.By = tried(u, "firstToken", u.Timeouts.FirstToken)
 	case toTheEnd:
 		c.Latency = Latency{Unlimited: true, By: fmt.Sprintf("streamed: only timeouts.idle of %s, %s", u.Name, short(u.Timeouts.Idle))}
@@ -104,8 +104,17 @@ func attempts(u *config.Upstream, m mode) Cost {
 	return c
 }
 
+// waited is how long a call may wait for another to end.
+func waited(u *config.Upstream) config.Duration {
+	_, wait, _ := u.Limited()
+	return config.Duration(wait)
+}
+
 func tried(u *config.Upstream, timeout string, d config.Duration) string {
 	by := fmt.Sprintf("timeouts.%s of %s, %s", timeout, u.Name, short(d))
+	if wait := waited(u); wait > 0 {
+		by += fmt.Sprintf(", after a wait of queue.timeout, %s", short(wait))
+	}
 	if n := len(u.Endpoints); n > 1 {
 		by += fmt.Sprintf(", at %d endpoints in turn", n)
 	}
@@ -119,7 +128,7 @@ func (w walk) http(h *config.HTTPCall) Cost {
 	c := attempts(u, whole)
 	if others := len(u.Endpoints) - 1; others > 0 && h.Once() {
 		dial := min(2*u.Timeouts.Connect, u.Timeouts.Total) // for the connection, and for TLS
-		c.Latency = Latency{Max: dial}.times(others).plus(Latency{Max: u.Timeouts.Total})
+		c.Latency = Latency{Max: waited(u) + dial}.times(others).plus(Latency{Max: waited(u) + u.Timeouts.Total})
 		c.Latency.By = fmt.Sprintf("timeouts.total of %s, %s, after endpoints that cannot be reached within timeouts.connect, %s",
 			u.Name, short(u.Timeouts.Total), short(u.Timeouts.Connect))
 	}

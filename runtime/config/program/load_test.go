@@ -145,15 +145,53 @@ func TestValidate(t *testing.T) {
 		"upstreams[0].timeouts.firstToken": {func(c *config.Config) { c.Upstreams[0].Timeouts.FirstToken = -1 }, "more than 0s"},
 		"upstreams[0].timeouts.idle":       {func(c *config.Config) { c.Upstreams[0].Timeouts.Idle = 0 }, "more than 0s"},
 		"upstreams[0].timeouts.total":      {func(c *config.Config) { c.Upstreams[0].Timeouts.Total = 0 }, "more than 0s"},
-		"models[0].name":                   {func(c *config.Config) { c.Models[0].Name = "" }, "required"},
-		"models[1].name":                   {func(c *config.Config) { c.Models = append(c.Models, c.Models[0]) }, "another model"},
-		"models[0].upstreams":              {func(c *config.Config) { c.Models[0].Upstreams = nil }, "at least one"},
-		"models[0].upstreams[0]":           {func(c *config.Config) { c.Models[0].Upstreams[0] = "slow" }, `no upstream "slow"`},
-		"routes[0].path":                   {func(c *config.Config) { c.Routes[0].Path = "/v1/answer" }, "belongs to the gateway"},
-		"routes[1].path":                   {func(c *config.Config) { c.Routes = append(c.Routes, c.Routes[0]) }, "another route"},
-		"routes[0].method":                 {func(c *config.Config) { c.Routes[0].Method = "post" }, "want one of GET"},
-		"routes[0].timeout":                {func(c *config.Config) { c.Routes[0].Timeout = 0 }, "more than 0s"},
-		"routes[0].request.schema":         {func(c *config.Config) { c.Routes[0].Request.Schema = []byte(`{"type":"text"}`) }, "/type"},
+		"upstreams[0].loadBalancing":       {func(c *config.Config) { c.Upstreams[0].LoadBalancing = "Random" }, "want one of LeastInFlight, RoundRobin"},
+		"upstreams[0].maxInFlight":         {func(c *config.Config) { c.Upstreams[0].MaxInFlight = -1 }, "want from 0"},
+		"upstreams[0].endpoints[0].weight": {func(c *config.Config) { c.Upstreams[0].Endpoints[0].Weight = 1001 }, "to 1000"},
+		"upstreams[0].endpoints[0].maxInFlight": {
+			func(c *config.Config) { c.Upstreams[0].Endpoints[0].MaxInFlight = 100001 }, "to 100000",
+		},
+		"upstreams[0].queue": {func(c *config.Config) { c.Upstreams[0].Queue = &config.Queue{Depth: 1} }, "has no effect without maxInFlight"},
+		"upstreams[0].queue.depth": {func(c *config.Config) {
+			c.Upstreams[0].MaxInFlight, c.Upstreams[0].Queue = 1, &config.Queue{Depth: 10001}
+		}, "to 10000"},
+		"upstreams[0].queue.timeout": {func(c *config.Config) {
+			c.Upstreams[0].Endpoints[0].MaxInFlight, c.Upstreams[0].Queue = 1, &config.Queue{Timeout: -1}
+		}, "more than 0s"},
+		"upstreams[0].slowStart": {func(c *config.Config) { c.Upstreams[0].SlowStart = -1 }, "more than 0s"},
+		"upstreams[0].ejection.consecutiveFailures": {
+			func(c *config.Config) { c.Upstreams[0].Ejection = &config.Ejection{ConsecutiveFailures: 1001} }, "to 1000",
+		},
+		"upstreams[0].ejection.failureRatio.percent": {func(c *config.Config) {
+			c.Upstreams[0].Ejection = &config.Ejection{FailureRatio: &config.FailureRatio{}}
+		}, "from 1 to 100"},
+		"upstreams[0].ejection.failureRatio.minCalls": {func(c *config.Config) {
+			c.Upstreams[0].Ejection = &config.Ejection{FailureRatio: &config.FailureRatio{Percent: 1, MinCalls: -1}}
+		}, "from 0"},
+		"upstreams[0].ejection.failureRatio.window": {func(c *config.Config) {
+			c.Upstreams[0].Ejection = &config.Ejection{FailureRatio: &config.FailureRatio{Percent: 1, Window: -1}}
+		}, "more than 0s"},
+		"upstreams[0].ejection.backoff.initial": {func(c *config.Config) {
+			c.Upstreams[0].Ejection = &config.Ejection{Backoff: &config.Backoff{Initial: config.Duration(time.Minute)}}
+		}, "is 1m0s, want at most max, which is 30s"},
+		"upstreams[0].ejection.backoff.max": {func(c *config.Config) {
+			c.Upstreams[0].Ejection = &config.Ejection{Backoff: &config.Backoff{Initial: 1, Max: -1}}
+		}, "more than 0s"},
+		"upstreams[0].ejection.maxPercent": {func(c *config.Config) {
+			c.Upstreams[0].Ejection = &config.Ejection{MaxPercent: new(101)}
+		}, "from 0 to 100"},
+		"upstreams[0].ejection.panicPercent": {
+			func(c *config.Config) { c.Upstreams[0].Ejection = &config.Ejection{PanicPercent: -1} }, "from 0 to 100",
+		},
+		"models[0].name":           {func(c *config.Config) { c.Models[0].Name = "" }, "required"},
+		"models[1].name":           {func(c *config.Config) { c.Models = append(c.Models, c.Models[0]) }, "another model"},
+		"models[0].upstreams":      {func(c *config.Config) { c.Models[0].Upstreams = nil }, "at least one"},
+		"models[0].upstreams[0]":   {func(c *config.Config) { c.Models[0].Upstreams[0] = "slow" }, `no upstream "slow"`},
+		"routes[0].path":           {func(c *config.Config) { c.Routes[0].Path = "/v1/answer" }, "belongs to the gateway"},
+		"routes[1].path":           {func(c *config.Config) { c.Routes = append(c.Routes, c.Routes[0]) }, "another route"},
+		"routes[0].method":         {func(c *config.Config) { c.Routes[0].Method = "post" }, "want one of GET"},
+		"routes[0].timeout":        {func(c *config.Config) { c.Routes[0].Timeout = 0 }, "more than 0s"},
+		"routes[0].request.schema": {func(c *config.Config) { c.Routes[0].Request.Schema = []byte(`{"type":"text"}`) }, "/type"},
 		"routes[0].steps": {func(c *config.Config) {
 			c.Routes[0].Steps = nil
 			c.Routes[0].Response = &config.Response{Events: &config.Events{Progress: true}}

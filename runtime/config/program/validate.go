@@ -76,6 +76,7 @@ func (v *validator) upstream(path string, u *config.Upstream) {
 	if u.MaxConnectionAge < 0 {
 		v.addf(path+".maxConnectionAge", "is %s, want more than 0s", u.MaxConnectionAge.Std())
 	}
+	v.balancing(path, u)
 	v.timeouts(path+".timeouts", &u.Timeouts)
 }
 

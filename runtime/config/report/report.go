@@ -28,6 +28,38 @@ type Status struct {
 	Secrets     []SecretState `json:"secrets,omitempty"`
 	// RefusedKeys are those that their upstreams refuse, by 401 or 403.
 	RefusedKeys []RefusedKey `json:"refusedKeys,omitempty"`
+	Upstreams   []Upstream   `json:"upstreams,omitempty"`
+}
+
+// Upstream is how calls of an upstream go. Counts are of the process's life.
+type Upstream struct {
+	Name string `json:"name"`
+	// InFlight are the calls that are open, and Waiting those that wait for one to end.
+	InFlight int `json:"inFlight"`
+	Waiting  int `json:"waiting,omitempty"`
+	// Endpoints is how many there are, and Available how many of them have their share of the calls.
+	Endpoints int `json:"endpoints"`
+	Available int `json:"available"`
+	// Ejections counts the endpoints that were ejected, Panics the calls that went to all endpoints because too few were left,
+	// and Refusals those for which there was no room in time.
+	Ejections int64 `json:"ejections,omitempty"`
+	Panics    int64 `json:"panics,omitempty"`
+	Refusals  int64 `json:"refusals,omitempty"`
+	// Unavailable are the others of the endpoints, of all upstreams together at most MaxUnavailable.
+	Unavailable []Endpoint `json:"unavailable,omitempty"`
+}
+
+// MaxUnavailable bounds what a status lists: the operator reads it often.
+const MaxUnavailable = 32
+
+// Endpoint is one that does not have its share of the calls.
+type Endpoint struct {
+	// Host is what its URL names, with the port if it has one.
+	Host string `json:"host"`
+	// Condition is Ejected, Probed or SlowStarting, and Until when the first or the last of these ends.
+	Condition string    `json:"condition"`
+	Until     time.Time `json:"until,omitzero"`
+	InFlight  int       `json:"inFlight,omitempty"`
 }
 
 // MemoryUse is what requests may reserve for large bodies and answers, and have reserved now, in bytes.

@@ -130,7 +130,7 @@ func (letterTap) Failure() relay.Failure { return relay.Failure{Kind: relay.Fail
 // relayOf relays one attempt of the client.
 func relayOf(tap upstream.FrameTap, c upstream.Doer) *relay.Stream {
 	var once sync.Once
-	return relayAll(c, func(after relay.Failure) (a *upstream.Attempt, final relay.Failure) {
+	return relayAll(c, func(_ context.Context, after relay.Failure) (a *upstream.Attempt, final relay.Failure) {
 		final = after
 		once.Do(func() {
 			a = &upstream.Attempt{Call: &upstream.Call{}, Tap: tap, FirstToken: patience, Idle: patience, Release: func() {}}

@@ -142,7 +142,7 @@ func TestKeepAlive(t *testing.T) {
 				model := clientFunc(func(ctx context.Context, c *upstream.Call) (*upstream.Answer, error) {
 					return script(tt.upstreams[attempts-1]).Do(ctx, c)
 				})
-				stream := relayAll(model, func(after relay.Failure) (*upstream.Attempt, relay.Failure) {
+				stream := relayAll(model, func(_ context.Context, after relay.Failure) (*upstream.Attempt, relay.Failure) {
 					if attempts == len(tt.upstreams) {
 						return nil, after
 					}

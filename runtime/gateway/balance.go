@@ -1,0 +1,33 @@
+package gateway
+
+import (
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+// balance says how calls are spread over the endpoints of an upstream, and what is known of these.
+func (g *Gateway) balance(o *upstream.Options, u *config.Upstream) {
+	members := make(upstream.Members, len(u.Endpoints))
+	for i, e := range u.Endpoints {
+		members[i] = upstream.Member{
+			Endpoint: g.endpoints.Get(upstream.EndpointKey{Upstream: u.Name, URL: e.URL}),
+			Weight:   e.Weight, MaxInFlight: e.MaxInFlight,
+		}
+	}
+	o.Pool, o.Endpoints = g.endpoints.Pool(u.Name), members
+	o.LoadBalancing, o.SlowStart = upstream.LoadBalancing(u.LoadBalancing), u.SlowStart.Std()
+	o.Limit.MaxInFlight = u.MaxInFlight
+	o.Limit.Queue, o.Limit.Wait, _ = u.Limited()
+	if u.Ejection != nil {
+		o.Ejection = ejection(u.Ejection)
+	}
+}
+
+func ejection(e *config.Ejection) upstream.Ejection {
+	of := upstream.Ejection{ConsecutiveFailures: e.ConsecutiveFailures, MaxPercent: e.MaxPercent, PanicPercent: e.PanicPercent}
+	of.First, of.Max = e.Backoff.Or(config.DefaultEjection)
+	if r := e.FailureRatio; r != nil {
+		of.FailurePercent, of.MinCalls, of.Window = r.Percent, r.MinCalls, r.Window.Std()
+	}
+	return of
+}

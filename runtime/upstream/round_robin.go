@@ -1,0 +1,23 @@
+package upstream
+
+// roundRobin takes the endpoints in turn, each as often as its weight says.
+type roundRobin struct{}
+
+func (roundRobin) choose(from []candidate) *Endpoint {
+	next, _ := nextInTurn(from)
+	return from[next].Endpoint
+}
+
+// nextInTurn is the endpoint whose turn it is, and the weight of all. In each round all come closer to their turn by
+// their weight, and the closest has it: so the turns of a heavy one are spread between those of the others.
+func nextInTurn(from []candidate) (next int, total float64) {
+	for i := range from {
+		from[i].turns += from[i].weight
+		total += from[i].weight
+		if from[i].turns > from[next].turns {
+			next = i
+		}
+	}
+	from[next].turns -= total
+	return next, total
+}
