@@ -60,7 +60,7 @@ type translation struct {
 }
 
 // translate does what takes little, whatever the spec.
-func translate(service *v1alpha1.LLMService, gateway render.Gateway) (translation, *problem) {
+func translate(service *v1alpha1.LLMService, gateway render.GatewaySettings) (translation, *problem) {
 	if err := gateway.CheckImage(service); err != nil {
 		return translation{}, &problem{v1alpha1.ReasonInvalid, "spec." + err.Error()}
 	}

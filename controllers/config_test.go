@@ -42,7 +42,7 @@ func serviceWith(url string) *v1alpha1.LLMService {
 
 func encoded(t *testing.T, url string) string {
 	t.Helper()
-	document, problem := documentOf(serviceWith(url), render.Gateway{Image: "gateway:test"})
+	document, problem := documentOf(serviceWith(url), render.GatewaySettings{Image: "gateway:test"})
 	if problem != nil {
 		t.Fatal(problem.message)
 	}
@@ -134,7 +134,7 @@ func TestDocuments(t *testing.T) {
 					configMap.OwnerReferences = []metav1.OwnerReference{{UID: "u1", Controller: new(true)}}
 				}
 			}
-			got := chosen(seen, render.Gateway{Image: "gateway:test"})
+			got := chosen(seen, render.GatewaySettings{Image: "gateway:test"})
 			wantImage := "" // the spec's own
 			if tt.wantProblem != "" && !tt.unrecorded {
 				wantImage = "accepted"
@@ -161,11 +161,11 @@ func TestDocuments(t *testing.T) {
 func TestForeignImagesAreRefused(t *testing.T) {
 	seen := &view{service: serviceWith("http://a.svc/v1")}
 	seen.service.Spec.Runtime.Image = "elsewhere.example.com/gateway:v1"
-	got := chosen(seen, render.Gateway{Image: "gateway:test"})
+	got := chosen(seen, render.GatewaySettings{Image: "gateway:test"})
 	if got.problem == nil || got.problem.reason != v1alpha1.ReasonInvalid || !strings.HasPrefix(got.problem.message, "spec.runtime.image: ") {
 		t.Errorf("problem = %+v, want spec.runtime.image to be invalid", got.problem)
 	}
-	if got = chosen(seen, render.Gateway{Image: "gateway:test", AllowedImages: []string{"elsewhere.example.com/*"}}); got.problem != nil {
+	if got = chosen(seen, render.GatewaySettings{Image: "gateway:test", AllowedImages: []string{"elsewhere.example.com/*"}}); got.problem != nil {
 		t.Errorf("problem = %+v, want none", got.problem)
 	}
 }
@@ -256,7 +256,7 @@ func TestTemplateGeneration(t *testing.T) {
 }
 
 // documentOf is the config of a service, and what is wrong with it.
-func documentOf(service *v1alpha1.LLMService, gateway render.Gateway) (render.Document, *problem) {
+func documentOf(service *v1alpha1.LLMService, gateway render.GatewaySettings) (render.Document, *problem) {
 	translated, problem := translate(service, gateway)
 	if problem == nil {
 		problem = invalidSpec(program.Validate(translated.config))
@@ -265,7 +265,7 @@ func documentOf(service *v1alpha1.LLMService, gateway render.Gateway) (render.Do
 }
 
 // chosen are the documents for a service as it was seen.
-func chosen(seen *view, gateway render.Gateway) documents {
+func chosen(seen *view, gateway render.GatewaySettings) documents {
 	current, problem := documentOf(seen.service, gateway)
 	return chooseDocuments(seen, current, problem)
 }

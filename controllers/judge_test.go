@@ -46,7 +46,7 @@ func newBench(t *testing.T, services ...*v1alpha1.LLMService) *bench {
 
 // operator is one that has just started.
 func (b *bench) operator() *Reconciler {
-	r := &Reconciler{Client: b.Client, Gateway: render.Gateway{Image: "gateway:test"}}
+	r := &Reconciler{Client: b.Client, Gateway: render.GatewaySettings{Image: "gateway:test"}}
 	r.compiles.validate = func(_ context.Context, c *config.Config) (config.Errors, error) {
 		b.compiled.Add(1)
 		return b.validate(c), nil
@@ -128,7 +128,7 @@ func TestASpecIsCompiledOnce(t *testing.T) {
 // TestAJudgedSpecIsNotTranslatedAgain: what is delivered is the document of the spec, until either changes.
 func TestAJudgedSpecIsNotTranslatedAgain(t *testing.T) {
 	service := named("team-a", 10)
-	document, problem := documentOf(service, render.Gateway{Image: "gateway:test"})
+	document, problem := documentOf(service, render.GatewaySettings{Image: "gateway:test"})
 	if problem != nil {
 		t.Fatal(problem.message)
 	}

@@ -48,7 +48,7 @@ const (
 // Options are what a manager is told.
 type Options struct {
 	// Gateway is what every gateway runs.
-	Gateway render.Gateway
+	Gateway render.GatewaySettings
 	// Children is the table of what services have; render.Kinds where it is nil, as it is but in tests.
 	Children render.Table
 	// ProbeAddress and MetricsAddress are where to listen; "0" for not at all.

@@ -21,11 +21,11 @@ func TestAStatusIsNoEdit(t *testing.T) {
 	service.Spec.Scaling = &v1alpha1.Scaling{
 		MinReplicas: 1, MaxReplicas: 20, Metrics: []v1alpha1.Metric{{Name: "streams", Type: v1alpha1.MetricInFlight, AverageValue: 10}},
 	}
-	document, problem := documentOf(service, render.Gateway{Image: "gateway:test"})
+	document, problem := documentOf(service, render.GatewaySettings{Image: "gateway:test"})
 	if problem != nil {
 		t.Fatal(problem.message)
 	}
-	children, err := render.Kinds().Children(render.Input{Service: service, Current: document, Replicas: 1, Gateway: render.Gateway{Image: "gateway:test"}})
+	children, err := render.Kinds().Children(render.Input{Service: service, Current: document, Replicas: 1, Gateway: render.GatewaySettings{Image: "gateway:test"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -143,7 +143,7 @@ func renderedChild(t *testing.T, kind string) (*render.Child, *unstructured.Unst
 	service.Spec.Scaling = &v1alpha1.Scaling{
 		MinReplicas: 1, MaxReplicas: 20, Metrics: []v1alpha1.Metric{{Name: "streams", Type: v1alpha1.MetricInFlight, AverageValue: 10}},
 	}
-	gateway := render.Gateway{Image: "gateway:test"}
+	gateway := render.GatewaySettings{Image: "gateway:test"}
 	document, problem := documentOf(service, gateway)
 	if problem != nil {
 		t.Fatal(problem.message)

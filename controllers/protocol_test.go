@@ -125,7 +125,7 @@ func newProtocol(t *testing.T, b bounds) *protocol {
 	t.Helper()
 	p := &protocol{t: t, bounds: b, documents: map[asked]render.Document{}, decisions: map[question]decision{}}
 	for _, a := range []asked{first, second, poison} {
-		document, problem := documentOf(serviceAsking(a), render.Gateway{Image: "gateway:test"})
+		document, problem := documentOf(serviceAsking(a), render.GatewaySettings{Image: "gateway:test"})
 		if problem != nil {
 			t.Fatal(problem.message)
 		}
@@ -158,7 +158,7 @@ func (p *protocol) decide(w *world) decision {
 		return known
 	}
 	seen := p.view(q)
-	documents := chosen(seen, render.Gateway{Image: "gateway:test"})
+	documents := chosen(seen, render.GatewaySettings{Image: "gateway:test"})
 	a := acknowledge(seen, documents.current)
 	status, _ := statusOf(seen, documents, (&Reconciler{}).factsOf(seen, documents, outcome{}, a))
 	p.decisions[q] = decision{

@@ -35,7 +35,7 @@ type Reconciler struct {
 	// MetricsAPI says whether the HPA controller's questions reach this manager; nil where it serves no metrics.
 	MetricsAPI func() servingcert.Registration
 	// Gateway is what every gateway runs.
-	Gateway render.Gateway
+	Gateway render.GatewaySettings
 	// Children is the table of what services have.
 	Children render.Table
 	Events   events.EventRecorder

@@ -51,7 +51,7 @@ func BenchmarkSettled(b *testing.B) {
 	reconciler := &controllers.Reconciler{
 		Client: shelf, Uncached: shelf, Now: time.Now, Events: &events.FakeRecorder{},
 		Load:     func(types.NamespacedName) load.ServiceLoad { return load.ServiceLoad{} },
-		Gateway:  render.Gateway{Image: "gateway:bench"},
+		Gateway:  render.GatewaySettings{Image: "gateway:bench"},
 		Children: render.Kinds(),
 	}
 	all := func() {

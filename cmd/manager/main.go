@@ -53,7 +53,7 @@ type flags struct {
 	installation, claimNamespace string
 	kubeconfig, namespace        string
 	level                        slog.Level
-	gateway                      render.Gateway
+	gateway                      render.GatewaySettings
 }
 
 func parse(args []string) (*flags, error) {

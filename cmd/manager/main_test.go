@@ -41,7 +41,7 @@ func TestFlags(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if diff := cmp.Diff(render.Gateway{Image: "gateway:1"}, f.gateway); diff != "" {
+			if diff := cmp.Diff(render.GatewaySettings{Image: "gateway:1"}, f.gateway); diff != "" {
 				t.Errorf("gateway (-want +got):\n%s", diff)
 			}
 		})

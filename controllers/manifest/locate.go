@@ -10,22 +10,22 @@ import (
 // maxMerges bounds the merge keys, <<, that are followed one after the other.
 const maxMerges = 16
 
-// place is where a field stands, or the nearest around it that is there.
-type place struct {
+// located is where a field stands, or the nearest around it that is there.
+type located struct {
 	key, value *yaml.Node
 	found      bool
 }
 
 // find looks up a field's path as errors have it: names after dots, or in brackets and perhaps quotes, and positions in
 // brackets. Names may hold dots themselves.
-func (d *document) find(path string) place {
-	at := place{value: d.root}
+func (d *document) find(path string) located {
+	at := located{value: d.root}
 	for rest := path; rest != ""; {
 		key, value, left, ok := step(resolved(at.value), rest)
 		if !ok {
 			return at
 		}
-		at = place{key: key, value: value}
+		at = located{key: key, value: value}
 		rest = left
 	}
 	at.found = true

@@ -11,7 +11,7 @@ import (
 // CheckImage refuses an image that gateways may not run: its pods hold the keys that the service names, so the choice is
 // the cluster's and not that of everybody who may create a service. Allowed are the repository of the operator's own
 // gateway image and those of AllowedImages.
-func (g Gateway) CheckImage(s *v1alpha1.LLMService) error {
+func (g GatewaySettings) CheckImage(s *v1alpha1.LLMService) error {
 	image := runtimeOf(s).Image
 	own := Repository(g.Image)
 	if image == "" || Repository(image) == own || slices.ContainsFunc(g.AllowedImages, func(allowed string) bool {

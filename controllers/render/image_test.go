@@ -9,7 +9,7 @@ import (
 )
 
 func TestCheckImage(t *testing.T) {
-	gateway := render.Gateway{
+	gateway := render.GatewaySettings{
 		Image:         "registry.example.com:5000/llmservice/gateway:v1",
 		AllowedImages: []string{"mirror.example.com/gateway", "registry.example.com/team-a/*"},
 	}

@@ -16,11 +16,11 @@ type Input struct {
 	Current, LastGood Document
 	// Replicas is how many gateways the Deployment shall have.
 	Replicas int32
-	Gateway  Gateway
+	Gateway  GatewaySettings
 }
 
-// Gateway is what the operator was told about gateways.
-type Gateway struct {
+// GatewaySettings are what the flags of the operator set of gateways.
+type GatewaySettings struct {
 	// Image is used where the service names none.
 	Image      string
 	PullPolicy corev1.PullPolicy

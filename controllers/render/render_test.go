@@ -322,7 +322,7 @@ func input(t *testing.T, s *v1alpha1.LLMService) render.Input {
 		Service:  s,
 		Current:  document(t, s),
 		Replicas: *s.Spec.Replicas,
-		Gateway:  render.Gateway{Image: "registry.example.com/gateway:v1"},
+		Gateway:  render.GatewaySettings{Image: "registry.example.com/gateway:v1"},
 	}
 }
 

@@ -150,7 +150,7 @@ func children(t *testing.T, service *v1alpha1.LLMService) []render.Child {
 		Service:  service,
 		Current:  render.NewDocument(encoded, contract),
 		Replicas: *service.Spec.Replicas,
-		Gateway:  render.Gateway{Image: "registry.example.com/gateway:v1"},
+		Gateway:  render.GatewaySettings{Image: "registry.example.com/gateway:v1"},
 	})
 	if err != nil {
 		t.Fatal(err)

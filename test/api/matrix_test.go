@@ -204,7 +204,7 @@ func (m *matrix) render(of any) (children map[string]string, problem string) {
 	}
 	all, err := render.Kinds().Children(render.Input{
 		Service: service, Current: render.NewDocument(encoded, contract), Replicas: *service.Spec.Replicas,
-		Gateway: render.Gateway{Image: "registry.example.com/gateway:v1"},
+		Gateway: render.GatewaySettings{Image: "registry.example.com/gateway:v1"},
 	})
 	if err != nil {
 		m.t.Errorf("%v: the API accepts what cannot be rendered: %v", of, err)

@@ -27,7 +27,7 @@ func children(ctx context.Context, t *testing.T, f *fixture) []client.Object {
 	var service v1alpha1.LLMService
 	ok(t, cluster.Get(ctx, client.ObjectKey{Namespace: f.namespace, Name: f.Name()}, &service))
 	var objects []client.Object
-	for _, child := range must(render.Kinds().Children(render.Input{Service: &service, Gateway: render.Gateway{Image: "gateway"}}))(t) {
+	for _, child := range must(render.Kinds().Children(render.Input{Service: &service, Gateway: render.GatewaySettings{Image: "gateway"}}))(t) {
 		object := must(cluster.Scheme().New(child.GroupVersionKind))(t).(client.Object)
 		object.SetNamespace(child.Namespace)
 		object.SetName(child.Name)

@@ -54,7 +54,7 @@ type run struct {
 	// state guards what follows.
 	state     sync.Mutex
 	random    *rand.Rand
-	gateway   render.Gateway
+	gateway   render.GatewaySettings
 	operators []*operator
 	over      bool
 	writes    []*write
@@ -86,7 +86,7 @@ func play(t *testing.T, s script, f fault, seed uint64) *run {
 		t.Fatal(err)
 	}
 	r := &run{
-		t: t, namespace: namespace.Name, fault: f, last: time.Now(), gateway: render.Gateway{Image: "gateway:v1"},
+		t: t, namespace: namespace.Name, fault: f, last: time.Now(), gateway: render.GatewaySettings{Image: "gateway:v1"},
 		random: rand.New(rand.NewPCG(seed, 0)),
 	}
 	r.rules, r.player = newRules(r), newPlayer(r)

@@ -104,7 +104,7 @@ func (i *installation) writeConfig(service *v1alpha1.LLMService, paced, hostile 
 
 // readContainer takes from the rendered Deployment what a kubelet would.
 func (i *installation) readContainer(service *v1alpha1.LLMService) error {
-	children, err := render.Kinds().Children(render.Input{Service: service, Replicas: 1, Gateway: render.Gateway{Image: "gateway"}})
+	children, err := render.Kinds().Children(render.Input{Service: service, Replicas: 1, Gateway: render.GatewaySettings{Image: "gateway"}})
 	if err != nil {
 		return fmt.Errorf("render the service: %w", err)
 	}

@@ -30,7 +30,7 @@ func children(service *v1alpha1.LLMService) map[string]client.Object {
 
 // childrenOf lists the children of a service as it is, empty but for their names, by their kinds.
 func childrenOf(service *v1alpha1.LLMService) map[string]client.Object {
-	rendered, err := render.Kinds().Children(render.Input{Service: service, Gateway: render.Gateway{Image: "gateway:test"}})
+	rendered, err := render.Kinds().Children(render.Input{Service: service, Gateway: render.GatewaySettings{Image: "gateway:test"}})
 	if err != nil {
 		panic(err)
 	}

@@ -148,7 +148,7 @@ func (s *system) run(customMetrics *controllers.CustomMetrics) {
 		return s.recorder
 	}
 	options := controllers.Options{
-		Gateway:        render.Gateway{Image: "gateway:test"},
+		Gateway:        render.GatewaySettings{Image: "gateway:test"},
 		ProbeAddress:   cmp.Or(s.probes, "0"),
 		MetricsAddress: "0",
 		CustomMetrics:  customMetrics,

@@ -43,7 +43,7 @@ func (s *system) install(namespace, image, probes string) (writes *recorder, sto
 		})
 	}
 	manager, err := controllers.NewManager(config, controllers.Options{
-		Gateway: render.Gateway{Image: image}, ProbeAddress: probes, MetricsAddress: "0",
+		Gateway: render.GatewaySettings{Image: image}, ProbeAddress: probes, MetricsAddress: "0",
 		LeaderElection: true, Namespace: namespace, Installation: namespace + "/manager", ClaimNamespace: s.namespace, // that of the cluster may still be held by a manager that another test has ended
 		ClaimExpiry: expiry, PodAddress: s.fleet.address, Logger: testr.New(s.t),
 	})

@@ -59,8 +59,8 @@ func act(ctx context.Context, out relay.Sink, word string) error {
 	}
 }
 
-// streamed is a stream, and what becomes of it.
-type streamed struct {
+// streamRow is a stream, and what becomes of it.
+type streamRow struct {
 	name, play                   string
 	timeout, duration, keepAlive time.Duration
 	status                       int    // 0 is 200
@@ -72,7 +72,7 @@ type streamed struct {
 
 func streamChecks() []check {
 	failed, done, broke := relay.StreamFailed, relay.StreamDone, relay.FailedEvent
-	rows := []streamed{
+	rows := []streamRow{
 		{name: "done", play: "p c d", want: "0s p, 0s c, 0s d", result: done},
 		{name: "events come as they are sent", play: "5s c 5s c 5s d", want: "5s c, 10s c, 15s d", result: done},
 		{name: "nothing follows the end", play: "c d c", want: "0s c, 0s d", result: done, failure: relay.FailedPanic},
@@ -131,7 +131,7 @@ func streamChecks() []check {
 	return checks
 }
 
-func (row streamed) run(t *testing.T, s *stand) {
+func (row streamRow) run(t *testing.T, s *stand) {
 	t.Helper()
 	stream := play(row.play)
 	stream.KeepAlive = row.keepAlive
