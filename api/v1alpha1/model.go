@@ -1,8 +1,9 @@
 package v1alpha1
 
-// Model is one model that the OpenAI-compatible API under /v1 serves.
+// Model is one model that the OpenAI-compatible API under /v1 serves. Either upstreams or route is set.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.weights) || self.weights.all(w, w.upstream in self.upstreams)",message="weights may name the model's own upstreams only"
+// +kubebuilder:validation:ExactlyOneOf=upstreams;route
+// +kubebuilder:validation:XValidation:rule="!has(self.weights) || has(self.upstreams) && self.weights.all(w, w.upstream in self.upstreams)",message="weights may name the model's own upstreams only"
 // +kubebuilder:validation:XValidation:rule="!has(self.weights) || self.weights.exists(w, w.weight > 0)",message="weights must have one above 0"
 type Model struct {
 	// name is the name that clients send as the request's model: at most 128 letters, digits and -._:/@+, beginning
@@ -15,7 +16,7 @@ type Model struct {
 
 	// upstreams are the names of upstreams in order of preference, from 1 to 8. If one fails before its first content
 	// event, the next one is asked.
-	// +required
+	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
@@ -33,12 +34,32 @@ type Model struct {
 	// +kubebuilder:validation:MaxItems=8
 	Weights []Share `json:"weights,omitempty"`
 
+	// route answers the model's chat completions and responses with a route of this service.
+	// +optional
+	Route *ModelRoute `json:"route,omitempty"`
+
 	// keepAlive is the silence after which a stream gets a comment, such as 15s, also before its first event: some proxies cut
 	// connections that are idle. It makes the answer begin before the upstream has answered: a failure is then an error event,
 	// and not a status. At least 1s. If it is not set, no comments are sent.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="must be at least 1s"
 	KeepAlive Duration `json:"keepAlive,omitempty"`
+}
+
+// ModelRoute says how a conversation becomes a request of a route.
+type ModelRoute struct {
+	// path is the path of the route, whose method is POST. At most 256 characters.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Path string `json:"path,omitempty"`
+
+	// body is the request's body: a JSON value whose strings are templates over conversation, such as
+	// {"question": "${conversation.lastMessage}"}.
+	// +required
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Body *JSON `json:"body,omitempty"`
 }
 
 // Share is an upstream's share of a model's requests.

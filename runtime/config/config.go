@@ -12,6 +12,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Version is the contract that this build reads and writes. A document of another version is refused.
@@ -150,11 +152,21 @@ type Timeouts struct {
 type Model struct {
 	Name string `json:"name"`
 	// Upstreams are tried in order; the next one only before the first content event was sent.
-	Upstreams []string `json:"upstreams"`
+	Upstreams []string `json:"upstreams,omitempty"`
 	// Weights say which of them is tried first; none leaves that to their order.
 	Weights []Share `json:"weights,omitempty"`
+	// Route answers in the place of upstreams; nil where there are any.
+	Route *ModelRoute `json:"route,omitzero"`
 	// KeepAlive is the silence after which a stream gets a comment; 0 sends none.
 	KeepAlive Duration `json:"keepAlive,omitzero"`
+}
+
+// ModelRoute makes a conversation a request of a typed route.
+type ModelRoute struct {
+	// Path is that of a route whose method is POST.
+	Path string `json:"path"`
+	// Body is a JSON document whose strings are templates over the conversation.
+	Body jsontext.Value `json:"body"`
 }
 
 // Share is the share of a model's requests for which one of its upstreams is tried first.

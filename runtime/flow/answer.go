@@ -15,8 +15,7 @@ import (
 )
 
 func (r *Route) answering() answer {
-	said := r.Response
-	kept := promise{schema: said.Satisfies, text: said.Satisfies != nil && said.Satisfies.IsText()}
+	said, kept := r.Response, r.promise()
 	switch {
 	case said.Events != nil:
 		return &eventStream{said, kept}
@@ -69,6 +68,11 @@ type promise struct {
 	schema *schema.Schema // nil promises nothing
 	// text says that the schema is one of strings: of a streamed answer itself, not of JSON written in it.
 	text bool
+}
+
+func (r *Route) promise() promise {
+	s := r.Response.Satisfies
+	return promise{schema: s, text: s != nil && s.IsText()}
 }
 
 // keep gives an answer as it has been promised, which is as it is to be sent: the schema's defaults are written out. How an

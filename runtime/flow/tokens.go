@@ -60,8 +60,18 @@ func finished(ctx context.Context, out relay.Sink, err error) error {
 }
 
 func (s *tokenStream) sendTokens(ctx context.Context, f *frame, out relay.Sink) error {
+	done, err := s.run(ctx, f, s.stream(out))
+	if err != nil {
+		return err
+	}
+	return out.Send(s.done(f.stream, done), relay.Done) //nolint:wrapcheck // it is a Failure already
+}
+
+// run runs the steps, and sends their tokens as the stream has them written, all but the end.
+func (s *tokenStream) run(ctx context.Context, f *frame, into *stream) (*llm.Completion, error) {
+	out := into.sender
 	held := hold{budget: f.budget, admit: func(bytes int) error { return f.reserve(ctx, bytes) }}
-	f.stream = s.stream(out)
+	f.stream = into
 	if s.Commit == config.CommitAfterValidation {
 		f.stream.sender = &held
 	}
@@ -71,18 +81,18 @@ func (s *tokenStream) sendTokens(ctx context.Context, f *frame, out relay.Sink) 
 		f.stream.unread = s.Stream // it is the last one
 	}
 	if err := runSteps(ctx, f.steps, f); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.keep(ctx, f); err != nil {
-		return err
+		return nil, err
 	}
 	done := f.completion(s.Stream)
 	if held.events.Len() > 0 {
 		if err := out.Send(held.events.Bytes(), relay.Content); err != nil {
-			return err //nolint:wrapcheck // it is a Failure already
+			return nil, err //nolint:wrapcheck // it is a Failure already
 		}
 	}
-	return out.Send(s.done(f.stream, done), relay.Done) //nolint:wrapcheck // it is a Failure already
+	return done, nil
 }
 
 // keep holds what was sent to its promise: of an agent, that is the text of all its turns.

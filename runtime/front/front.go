@@ -36,8 +36,16 @@ type Model struct {
 	Upstreams []*upstream.Upstream
 	// Weights are those of the upstreams, in the same order; nil asks them in order.
 	Weights []int
+	// Route answers in the place of upstreams; nil where there are any.
+	Route Answerer
 	// KeepAlive is relay.Stream's.
 	KeepAlive time.Duration
+}
+
+// Answerer answers in the place of a model.
+type Answerer interface {
+	// Answer may use ctx until it returns; what it returns has a context of its own.
+	Answer(ctx context.Context, req *relay.Request, d *llm.Dialogue) relay.Verdict
 }
 
 // Routes are those of the endpoints.
@@ -67,7 +75,7 @@ type endpoint struct {
 	models map[string]*Model
 }
 
-func (c *endpoint) decide(_ context.Context, req *relay.Request) relay.Verdict {
+func (c *endpoint) decide(ctx context.Context, req *relay.Request) relay.Verdict {
 	if !req.IsJSON() {
 		return c.refused(problem.WrongMediaType("application/json"))
 	}
@@ -79,6 +87,9 @@ func (c *endpoint) decide(_ context.Context, req *relay.Request) relay.Verdict {
 	m, ok := c.models[name]
 	if !ok {
 		return c.refused(problem.NoModel(name))
+	}
+	if m.Route != nil {
+		return c.byRoute(ctx, req, request, m)
 	}
 	a := &asking{endpoint: c, request: request, model: m}
 	plan := &upstream.Plan{Upstreams: m.order(rand.IntN), Memory: req.Memory, Ask: a.whole}

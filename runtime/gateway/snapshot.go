@@ -69,7 +69,7 @@ func (g *Gateway) table(p *program.Program, env *flow.Environment) (*exchange.Ta
 			return nil, fmt.Errorf("routes[%d]: %w", i, err)
 		}
 	}
-	if err := g.addModels(table, p.Config, env); err != nil {
+	if err := g.addModels(table, p.Config, env, flow.Models(p, typed)); err != nil {
 		return nil, err
 	}
 	return table, table.Add(&exchange.Route{
@@ -78,10 +78,13 @@ func (g *Gateway) table(p *program.Program, env *flow.Environment) (*exchange.Ta
 }
 
 // addModels adds the endpoints of each protocol that has any.
-func (g *Gateway) addModels(table *exchange.Table, c *config.Config, env *flow.Environment) error {
+func (g *Gateway) addModels(table *exchange.Table, c *config.Config, env *flow.Environment, routed map[string]*flow.Model) error {
 	models := make([]front.Model, len(c.Models))
-	for i := range c.Models {
+	for i := range models {
 		models[i] = modelOf(&c.Models[i], env)
+		if route := routed[models[i].Name]; route != nil {
+			models[i].Route = route
+		}
 	}
 	for _, p := range protocol.All {
 		if p.Prefix == "" {

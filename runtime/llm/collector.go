@@ -10,7 +10,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// Collector puts a streamed answer together, as it would have come whole. A tap feeds it.
+// Collector puts a streamed answer together, as it would have come whole.
 type Collector struct {
 	keep    func(bytes int) error
 	text    []byte
@@ -71,7 +71,8 @@ func (c *Collector) CallOf(part *ToolCallDelta) int {
 // said is the arguments as they stand so far.
 func (c *collectedCall) said() string { return string(rawjson.Settle(bytes.Clone(c.arguments))) }
 
-func (c *Collector) add(d *Delta) error {
+// Add adds what has come. The error is Err's.
+func (c *Collector) Add(d *Delta) error {
 	if c.forgets {
 		d = &Delta{FinishReason: d.FinishReason, Usage: d.Usage}
 	}

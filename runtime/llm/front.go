@@ -72,6 +72,18 @@ type ClientRequest interface {
 	Chat() (*Chat, *problem.Error)
 }
 
+// Dialogue is a conversation that a client asks a model to continue, for what answers in the place of a model.
+type Dialogue struct {
+	// Model is the name that the client knows it by.
+	Model string
+	Chat  *Chat
+	// As is the client's endpoint, and Errors how it expects errors.
+	As     Translated
+	Errors problem.ErrorFormat
+	// KeepAlive is relay.Stream's.
+	KeepAlive time.Duration
+}
+
 // Rejection is what an upstream says is wrong with a request.
 type Rejection struct {
 	// Message is empty where nothing could be read.

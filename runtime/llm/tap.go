@@ -91,7 +91,7 @@ func (t *Tap) collect(d *Delta) bool {
 	if t.options.Collector == nil {
 		return true
 	}
-	err := t.options.Collector.add(d)
+	err := t.options.Collector.Add(d)
 	if f, ok := errors.AsType[relay.Failure](err); ok {
 		t.failure = f
 	} else if err != nil {

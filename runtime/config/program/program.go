@@ -18,6 +18,20 @@ type Program struct {
 	// Functions and Routes are in the order of the config's.
 	Functions []*Function
 	Routes    []*Route
+	// Models are those of the config that a route answers.
+	Models []*Model
+}
+
+// Model is a model that a route answers.
+type Model struct {
+	*config.Model
+
+	// AnsweredBy is the route.
+	AnsweredBy *Route
+	// Body makes the route's request of a conversation.
+	Body *expr.Tree
+	// ReadsLast says that it reads the text of the user's last message, and ReadsMessages that it reads all messages.
+	ReadsLast, ReadsMessages bool
 }
 
 // Route is one typed endpoint of the service.

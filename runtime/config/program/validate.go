@@ -32,6 +32,7 @@ func (v *validator) config(c *config.Config) *Program {
 	}
 	v.models(c.Models)
 	compiled := &Program{Config: c, Functions: v.allFunctions(c.Functions), Routes: v.routes(c.Routes)}
+	compiled.Models = v.modelRoutes(c.Models, compiled.Routes)
 	if len(v.errs) == 0 {
 		v.errs = bounds.Unmeetable(c)
 	}
@@ -131,46 +132,6 @@ func (v *validator) timeouts(path string, t *config.Timeouts) {
 func (v *validator) positive(path string, d config.Duration) {
 	if d <= 0 {
 		v.addf(path, "is %s, want more than 0s", d.Std())
-	}
-}
-
-func (v *validator) models(models []config.Model) {
-	names := map[string]bool{}
-	for i, m := range models {
-		path := fmt.Sprintf("models[%d]", i)
-		switch {
-		case m.Name == "":
-			v.addf(path+".name", "is required")
-		case names[m.Name]:
-			v.addf(path+".name", "%q is the name of another model", m.Name)
-		}
-		names[m.Name] = true
-		v.keepAlive(path+".keepAlive", m.KeepAlive)
-		if len(m.Upstreams) == 0 {
-			v.addf(path+".upstreams", "is empty, want at least one upstream")
-		}
-		for j, name := range m.Upstreams {
-			v.modelUpstream(fmt.Sprintf("%s.upstreams[%d]", path, j), name)
-		}
-		v.weights(path+".weights", &m)
-	}
-}
-
-func (v *validator) weights(path string, m *config.Model) {
-	sum := 0
-	for i, w := range m.Weights {
-		here := config.Item(path, i)
-		switch {
-		case !slices.Contains(m.Upstreams, w.Upstream):
-			v.addf(here+".upstream", "%q is not one of the model's upstreams, which are %s", w.Upstream, strings.Join(m.Upstreams, ", "))
-		case slices.ContainsFunc(m.Weights[:i], func(o config.Share) bool { return o.Upstream == w.Upstream }):
-			v.addf(here+".upstream", "%q has another weight already", w.Upstream)
-		}
-		v.between(here+".weight", w.Weight, 0, config.MaxWeight)
-		sum += w.Weight
-	}
-	if len(m.Weights) > 0 && sum == 0 {
-		v.addf(path, "are all 0, want one above 0")
 	}
 }
 

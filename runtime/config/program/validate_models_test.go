@@ -79,3 +79,65 @@ func TestWeightsOfModels(t *testing.T) {
 		t.Error(errs)
 	}
 }
+
+// TestModelsOfRoutes: a model's route is one that a conversation alone can ask, and the answer of which is a text.
+func TestModelsOfRoutes(t *testing.T) {
+	routed := func(change func(c *config.Config)) *config.Config {
+		c := valid()
+		c.Routes[0].Request.Schema = []byte(`{"type":"object","required":["q"],"properties":{"q":{"type":"string"}}}`)
+		c.Models = append(c.Models, config.Model{
+			Name: "answers", Route: &config.ModelRoute{Path: "/answer", Body: []byte(`{"q":"${conversation.lastMessage}"}`)},
+		})
+		change(c)
+		return c
+	}
+	body := func(text string) func(*config.Config) {
+		return func(c *config.Config) { c.Models[1].Route.Body = []byte(text) }
+	}
+	for _, tt := range []struct {
+		change     func(c *config.Config)
+		path, text string
+	}{
+		{func(c *config.Config) { c.Models[1].Upstreams = []string{"fast"} }, "models[1]", "want one of them"},
+		{func(c *config.Config) { c.Models[1].Route = nil }, "models[1].upstreams", "or a route"},
+		{func(c *config.Config) { c.Models[1].Route.Path = "/ask" }, "models[1].route.path", "no route \"/ask\" with the method POST"},
+		{func(c *config.Config) { c.Routes[0].Method = "PUT" }, "models[1].route.path", "with the method POST"},
+		{func(c *config.Config) {
+			c.Routes[0].Request.Parameters = []config.Parameter{{Name: "X-Tenant", In: config.InHeader, Required: true}}
+		}, "models[1].route.path", "requires the parameter \"X-Tenant\""},
+		{func(c *config.Config) {
+			c.Routes[0].Path, c.Models[1].Route.Path = "/answer/{id}", "/answer/{id}"
+			c.Routes[0].Request.Parameters = []config.Parameter{{Name: "id", In: config.InPath}}
+		}, "models[1].route.path", "requires the parameter \"id\""},
+		{func(c *config.Config) {
+			c.Routes[0].Response = &config.Response{Events: &config.Events{Progress: true}}
+		}, "models[1].route.path", "events and no body"},
+		{body(``), "models[1].route.body", "is required"},
+		{body(`{"q":"${request.body}"}`), "models[1].route.body.q", "request"},
+		{body(`{"q":"${conversation.first}"}`), "models[1].route.body.q", "first"},
+		{body(`{"q":1}`), "models[1].route.body.q", "routes[0].request.schema never allows this value"},
+		{body(`{"q":"${size(conversation.messages)}"}`), "models[1].route.body.q", "never allows this value"},
+		{body(`{"question":"${conversation.lastMessage}"}`), "models[1].route.body.q", "never allows this value"},
+	} {
+		c := routed(tt.change)
+		if tt.text == "is required" {
+			c.Models[1].Route.Body = nil
+		}
+		refuses(t, c, tt.path, tt.text)
+	}
+	for text, reads := range map[string][2]bool{
+		`{"q":"${conversation.lastMessage}"}`:          {true, false},
+		`{"q":"${conversation.messages[0].content}"}`:  {false, true},
+		`{"q":"${string(size(conversation.json()))}"}`: {true, true},
+		`{"q":"none"}`: {false, false},
+	} {
+		p, errs := Compile(routed(body(text)))
+		if errs != nil {
+			t.Errorf("%s: %v", text, errs)
+			continue
+		}
+		if m := p.Models[0]; m.ReadsLast != reads[0] || m.ReadsMessages != reads[1] || m.AnsweredBy != p.Routes[0] {
+			t.Errorf("%s: reads the last message %t, all messages %t", text, m.ReadsLast, m.ReadsMessages)
+		}
+	}
+}

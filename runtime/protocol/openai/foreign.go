@@ -39,7 +39,7 @@ func (r *chatRequest) Chat() (*llm.Chat, *problem.Error) {
 
 // untranslated is the problem of a member that an upstream of another protocol would not be told of.
 func untranslated(name string) *problem.Error {
-	const message = "The model is served by an upstream of another protocol, which has no member like this one."
+	const message = "What serves the model has no member like this one."
 	e := problem.New(problem.InvalidRequest).WithMessage(message)
 	e.Param = name
 	return e
@@ -57,8 +57,15 @@ var translated = map[string]func(c *llm.Chat, value jsontext.Value) bool{
 	"max_tokens":          readLimit,
 	limits[1]:             readLimit,
 	streamOptions:         readStreamOptions,
+	// These values are what stands where nothing is said, and some clients send them always.
+	"n": says("1"), "logprobs": says("false"), "presence_penalty": says("0"), "frequency_penalty": says("0"),
 	// These say nothing to the model: OpenAI keeps them, or counts by them.
 	"user": ignored, "metadata": ignored, "store": ignored, "safety_identifier": ignored, "prompt_cache_key": ignored,
+}
+
+// says reads a member that has this value, and no other.
+func says(text string) func(*llm.Chat, jsontext.Value) bool {
+	return func(_ *llm.Chat, value jsontext.Value) bool { return string(value) == text }
 }
 
 func ignored(*llm.Chat, jsontext.Value) bool { return true }

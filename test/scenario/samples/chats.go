@@ -126,6 +126,24 @@ func rag(ctx context.Context, p *Place) error {
 	return nil
 }
 
+// ragModel finds for a client that asks a model, whole and streamed.
+func ragModel(ctx context.Context, p *Place) error {
+	const found = "Document 1 is about foxes."
+	messages := []object{
+		{"role": "system", "content": "Say nothing."},
+		{"role": "user", "content": scripted(`{"text": "I was told: ", "echoRole": "system"}`, "foxes")},
+	}
+	status, answer, err := p.ask(ctx, http.MethodPost, "/v1/chat/completions", object{"model": "docs", "messages": messages})
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprint(answer["choices"])
+	if status != http.StatusOK || !strings.Contains(text, found) || strings.Contains(text, "Say nothing.") {
+		return fmt.Errorf("the model docs answers %d %v, want %q in it", status, answer, found)
+	}
+	return streamed(ctx, streams.Script{Tokens: 5}.Chat(p.URL+"/v1/chat/completions", "docs"))
+}
+
 // ragAnswer is what the model says that it was told.
 func (p *Place) ragAnswer(ctx context.Context) (string, error) {
 	call := streams.Call{URL: p.URL + "/answers", Body: []byte(

@@ -55,6 +55,7 @@ func All() []Sample {
 		{"gather", map[string]string{"shop": trio + echo, "recommender": trio + echo}, gather},
 		{"hedge", map[string]string{"near": model, "far": model}, hedge},
 		{"minimal", map[string]string{"fast": model}, minimal},
+		{"rag-model", map[string]string{"llm": model, "search": web}, ragModel},
 		{"rag", map[string]string{"llm": model, "docs": pair + web, "wiki": pair + web}, rag},
 		{"structured-output", map[string]string{"llm": model}, structuredOutput},
 		{"summarize", map[string]string{"hosted": model, "local": model}, summarize},

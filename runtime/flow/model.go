@@ -1,0 +1,301 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/rawjson"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/schema"
+)
+
+// Model is a route that clients ask as a model. It may be used by many goroutines.
+type Model struct {
+	*program.Model
+
+	route *Route
+}
+
+// Models are those of a program that routes answer, by their names.
+func Models(p *program.Program, routes []*Route) map[string]*Model {
+	models := make(map[string]*Model, len(p.Models))
+	for _, m := range p.Models {
+		at := slices.IndexFunc(routes, func(r *Route) bool { return r.Route == m.AnsweredBy })
+		models[m.Name] = &Model{m, routes[at]}
+	}
+	return models
+}
+
+// Answer answers a client's conversation as the route answers the request that is made of it: with its steps, its timeout, its
+// budget and its promise. req is the client's request to the model.
+func (m *Model) Answer(ctx context.Context, req *relay.Request, d *llm.Dialogue) relay.Verdict {
+	deadline := time.Now().Add(m.route.Timeout.Std())
+	if req.Memory == nil {
+		req.Memory = relay.Unlimited
+	}
+	ctx, cancel := context.WithDeadlineCause(ctx, deadline, relay.Failure{Kind: relay.FailedTimeout})
+	defer cancel()
+	a := &modelAnswer{Dialogue: d, request: newRequest(m.route, req, deadline)}
+	vars, err := m.vars(ctx, a.request, req, d.Chat)
+	switch {
+	case err != nil:
+		return relay.Verdict{Reply: a.refuse(because(ctx, err))}
+	case d.Chat.Stream:
+		return relay.Verdict{Stream: a.streamed(vars)}
+	}
+	return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply {
+		ctx, cancel := context.WithDeadlineCause(ctx, deadline, relay.Failure{Kind: relay.FailedTimeout})
+		defer cancel()
+		body, err := a.whole(ctx, vars)
+		if err != nil {
+			return a.refuse(because(ctx, err))
+		}
+		return relay.JSON(body)
+	}}
+}
+
+// vars are those of the route's request that the conversation makes.
+func (m *Model) vars(ctx context.Context, q *request, req *relay.Request, chat *llm.Chat) (map[string]any, error) {
+	conversation, err := m.conversation(ctx, q, chat)
+	if err != nil {
+		return nil, err
+	}
+	given := map[string]any{"conversation": conversation, "steps": map[string]any{}}
+	f := (&frame{request: q, vars: given}).knowing("conversation", inMessages)
+	body, err := f.json(ctx, m.Body)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.reserve(ctx, relay.Held(body)-cap(body)); err != nil {
+		return nil, err
+	}
+	q.body = len(body)
+	return m.route.input.read(ctx, m.route.env, &relay.Request{
+		Head: relay.Head{Method: m.route.Method, Path: m.route.Path, Header: req.Header}, Body: body, Memory: req.Memory,
+	})
+}
+
+// inMessages says that clients are to look there for what an expression cannot do with.
+func inMessages([]any) origin { return origin{places: [][]any{{"body", "messages"}}} }
+
+// conversation is what a model's templates see.
+func (m *Model) conversation(ctx context.Context, q *request, chat *llm.Chat) (map[string]any, error) {
+	conversation := map[string]any{}
+	if m.ReadsLast {
+		text, err := lastMessage(ctx, q, chat.Messages)
+		if err != nil {
+			return nil, err
+		}
+		conversation["lastMessage"] = text
+	}
+	if m.ReadsMessages {
+		messages, err := messagesValue(ctx, q, chat.Messages)
+		if err != nil {
+			return nil, err
+		}
+		conversation["messages"] = messages
+	}
+	return conversation, nil
+}
+
+// messagesValue is the conversation as the client has sent it, of whatever its messages consist.
+func messagesValue(ctx context.Context, q *request, messages []llm.Message) (any, error) {
+	encoded := rawjson.List(messages, func(m llm.Message) []byte { return m.JSON() })
+	if err := q.reserve(ctx, cap(encoded)+schema.DecodedBytes(encoded)); err != nil {
+		return nil, err
+	}
+	return admitted(ctx, q.env, len(encoded), func() (any, error) {
+		value, err := schema.DecodeLenient(ctx, encoded)
+		if err != nil && ctx.Err() == nil {
+			return nil, problem.Unreadable(err)
+		}
+		return value, err //nolint:wrapcheck // it is why ctx has ended
+	})
+}
+
+// lastMessage is the text of what the user has said last.
+func lastMessage(ctx context.Context, q *request, messages []llm.Message) (string, error) {
+	for _, m := range slices.Backward(messages) {
+		if m.Role != "user" {
+			continue
+		}
+		if err := q.reserve(ctx, len(m.Raw)); err != nil {
+			return "", err
+		}
+		said, err := m.Read()
+		if err != nil {
+			const want = "a list whose last message of the user is text: the model reads nothing else"
+			return "", problem.WrongValue("messages", want).WithCause(err)
+		}
+		return said.Content, nil
+	}
+	return "", problem.WrongValue("messages", "a list with a message of the user")
+}
+
+// modelAnswer is the answer of a route in the words of a client that asks it as a model.
+type modelAnswer struct {
+	*llm.Dialogue
+	*request
+}
+
+// whole is the whole answer.
+func (a *modelAnswer) whole(ctx context.Context, vars map[string]any) ([]byte, error) {
+	f := &frame{request: a.request, vars: vars}
+	done, err := a.completion(ctx, f)
+	if done, err = instead(done, err); err != nil {
+		return nil, err
+	}
+	done.Usage = llm.UsageOf(f.budget.used())
+	if err := f.reserve(ctx, relay.Copies*len(done.Text)); err != nil {
+		return nil, err
+	}
+	return a.As.WriteCompletion(done, a.Model, time.Now()), nil
+}
+
+// completion runs the steps, of which nothing is streamed.
+func (a *modelAnswer) completion(ctx context.Context, f *frame) (*llm.Completion, error) {
+	if err := runSteps(ctx, f.steps, f); err != nil {
+		return nil, err
+	}
+	kept := a.promise()
+	if a.Response.Stream == "" {
+		encoded, err := body(ctx, f, a.Response.Body, &kept)
+		return textual(encoded), err
+	}
+	done := f.completion(a.Response.Stream)
+	if kept.schema != nil {
+		if err := kept.kept(ctx, f, done.Text); err != nil {
+			return nil, err
+		}
+	}
+	return &llm.Completion{Text: done.Text, FinishReason: reasonOf(done)}, nil
+}
+
+// reasonOf is why an answer ended. Its calls of tools are not the client's.
+func reasonOf(done *llm.Completion) string {
+	if done.FinishReason == llm.FinishToolCalls {
+		return llm.FinishStop
+	}
+	return done.FinishReason
+}
+
+// streamed is the answer as a stream.
+func (a *modelAnswer) streamed(vars map[string]any) *relay.Stream {
+	return &relay.Stream{
+		Run: func(ctx context.Context, out relay.Sink) error {
+			f := &frame{request: a.request, vars: vars}
+			err := a.send(ctx, f, a.speech(ctx, f, out))
+			if err == nil {
+				return nil
+			}
+			return a.ended(ctx, out, err)
+		},
+		Refuse:  a.refuse,
+		Abort:   func(err error) []byte { return a.As.AppendError(nil, a.told(err)) },
+		Timeout: a.left(), MaxDuration: a.env.MaxStreamDuration, KeepAlive: a.KeepAlive,
+	}
+}
+
+func (a *modelAnswer) send(ctx context.Context, f *frame, out *speech) error {
+	done, err := a.tokens(ctx, f, out)
+	if err != nil && !out.begun() {
+		done, err = instead(done, err)
+	}
+	if err != nil {
+		return err
+	}
+	if done.Text != "" && !out.begun() {
+		if err := out.Send([]byte(done.Text), relay.Content); err != nil {
+			return err
+		}
+	}
+	var used llm.Tokens
+	if a.Chat.IncludeUsage {
+		used = f.budget.used()
+	}
+	return out.end(reasonOf(done), llm.UsageOf(used))
+}
+
+// tokens sends the tokens of a route that streams them. The answers of others come whole.
+func (a *modelAnswer) tokens(ctx context.Context, f *frame, out *speech) (*llm.Completion, error) {
+	step := a.Response.Stream
+	if step == "" {
+		return a.completion(ctx, f)
+	}
+	writer := func() llm.Writer { return verbatim{} }
+	into := &stream{sender: out, own: writer, writers: map[string]func() llm.Writer{step: writer}}
+	return (&tokenStream{Response: a.Response, promise: a.promise()}).run(ctx, f, into)
+}
+
+// ended says how a stream ended that failed, or that a step has answered.
+func (a *modelAnswer) ended(ctx context.Context, out relay.Sink, err error) error {
+	if step, ok := answered(err); ok && step.instead != nil {
+		return finished(ctx, out, step.instead) // content has been sent before
+	}
+	refused, ok := errors.AsType[*refusedError](err)
+	switch {
+	case !ok:
+		return finished(ctx, out, err)
+	case out.Reply(relay.Problem(a.Errors, refused.problem)) == nil:
+		return nil
+	}
+	return refused // a comment has been sent before
+}
+
+// refuse is the answer to whatever went wrong before anything was sent.
+func (a *modelAnswer) refuse(err error) *relay.Reply {
+	return relay.Problem(a.Errors, a.told(err))
+}
+
+// told is what the client is told of an error. What a step has answered is not reported: it may repeat what the client said.
+func (a *modelAnswer) told(err error) *problem.Error {
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		return refused.problem
+	}
+	return a.problem(err)
+}
+
+// instead puts what a step has answered in the place of what the steps gave: an answer, or what went wrong.
+func instead(done *llm.Completion, err error) (*llm.Completion, error) {
+	step, ok := answered(err)
+	switch {
+	case !ok:
+		return done, err
+	case step.reply.Status/100 == 2: //nolint:mnd // the statuses of success
+		return textual(step.reply.Body), nil
+	}
+	return nil, &refusedError{problemOf(step.reply)}
+}
+
+// refusedError is a step's answer that is an error. Its text goes to logs, and has nothing of the answer's.
+type refusedError struct{ problem *problem.Error }
+
+func (*refusedError) Error() string { return "the route has answered with an error" }
+
+func (e *refusedError) Unwrap() error { return e.problem }
+
+// problemOf is an answer of a step as an error of the model's. Its message is the body's text, which the route's author means
+// for clients.
+func problemOf(reply *relay.Reply) *problem.Error {
+	code := problem.UpstreamError
+	switch {
+	case reply.Status == http.StatusTooManyRequests:
+		code = problem.Overloaded
+	case reply.Status/100 == 4: //nolint:mnd // the statuses of a client's mistakes
+		code = problem.InvalidRequest
+	}
+	e := problem.New(code)
+	if reply.Status >= http.StatusBadRequest {
+		e.Status = reply.Status
+	}
+	if text := textual(reply.Body).Text; text != "" {
+		return e.WithMessage(text)
+	}
+	return e
+}
