@@ -112,14 +112,17 @@ func TestFlags(t *testing.T) {
 			t.Errorf("%s=%s: auto %v (%v), want %v", delivery.WorkersVariable, set, f.options.AutoWorkers, err, want)
 		}
 	}
-	f, err := parse([]string{"--workers=3", "--max-stream-duration=90s", "--log-level=debug", "--profiling"})
+	f, err := parse([]string{"--workers=3", "--max-stream-duration=90s", "--log-level=debug", "--profiling", "--allowed-address=10.0.0.0/8", "--denied-address=10.9.0.0/16", "--denied-address=::1/128"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if f.options.Workers != 3 || f.options.MaxStreamDuration.Seconds() != 90 || !f.options.Profiling || f.options.ConfigDir != delivery.Dir {
 		t.Errorf("%+v", f.options)
 	}
-	for _, bad := range [][]string{{"--workers=many"}, {"--log-level=loud"}, {"--nope"}} {
+	if a := &f.options.Addresses; a.Allowed.String() != "10.0.0.0/8" || a.Denied.String() != "10.9.0.0/16,::1/128" {
+		t.Errorf("addresses %+v", a)
+	}
+	for _, bad := range [][]string{{"--workers=many"}, {"--denied-address=10.0.0.1"}, {"--log-level=loud"}, {"--nope"}} {
 		if _, err := parse(bad); err == nil {
 			t.Errorf("%v: accepted", bad)
 		}

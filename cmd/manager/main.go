@@ -65,6 +65,8 @@ func parse(args []string) (*flags, error) {
 	set.StringVar((*string)(&f.gateway.PullPolicy), "gateway-pull-policy", "",
 		"when nodes pull the gateway image: Always, IfNotPresent or Never; empty for Kubernetes' default")
 	set.StringVar(&f.gateway.LogLevel, "gateway-log-level", "", "lowest level that gateways log; empty for their default")
+	set.Var(&f.gateway.Addresses.Allowed, "gateway-allowed-address", "one of the networks that upstreams may be in; can be repeated")
+	set.Var(&f.gateway.Addresses.Denied, "gateway-denied-address", "network that upstreams must not be in; can be repeated")
 	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 to turn it off")
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "elect one of several managers to reconcile; needs "+namespaceVariable)

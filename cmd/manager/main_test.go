@@ -28,6 +28,8 @@ func TestFlags(t *testing.T) {
 		{name: "anything", args: image + " --custom-metrics-port=0 --allowed-gateway-image=*", wantErr: "want a repository without tag"},
 		{name: "image", args: "--gateway-image=gateway::1 --custom-metrics-port=0", wantErr: `--gateway-image is "gateway::1"`},
 		{name: "level of gateways", args: image + " --custom-metrics-port=0 --gateway-log-level=loud", wantErr: `--gateway-log-level is "loud"`},
+		{name: "networks of upstreams", args: image + " --custom-metrics-port=0 --gateway-allowed-address=10.0.0.1", wantErr: "want a network in CIDR notation"},
+		{name: "networks of no upstreams", args: image + " --custom-metrics-port=0 --gateway-denied-address=10.0.0.1/8", wantErr: "want 10.0.0.0/8"},
 		{name: "argument", args: image + " --custom-metrics-port=0 serve", wantErr: `unexpected argument "serve"`},
 		{name: "level", args: image + " --log-level=loud", wantErr: "log-level"},
 	}

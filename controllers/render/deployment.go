@@ -11,6 +11,7 @@ import (
 	accorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	acmetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/report"
 )
@@ -125,9 +126,20 @@ func gatewayContainer(in Input, maxStream time.Duration) (*accorev1.ContainerApp
 	if in.Gateway.LogLevel != "" {
 		container.WithArgs("--log-level=" + in.Gateway.LogLevel)
 	}
+	addAddresses(container, in.Gateway.Addresses)
 	addProbes(container)
 	addResources(container, r.Resources)
 	return container, nil
+}
+
+// addAddresses adds no argument where there is no list: an older gateway does not know them.
+func addAddresses(container *accorev1.ContainerApplyConfiguration, rules addresses.Rules) {
+	for _, p := range rules.Allowed {
+		container.WithArgs("--allowed-address=" + p.String())
+	}
+	for _, p := range rules.Denied {
+		container.WithArgs("--denied-address=" + p.String())
+	}
 }
 
 func imageOf(in Input) string {

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 )
 
 // Input is all that the children depend on.
@@ -29,6 +30,8 @@ type GatewaySettings struct {
 	AllowedImages []string
 	// LogLevel is passed on to the gateway; empty leaves the gateway's default.
 	LogLevel string
+	// Addresses are passed on to the gateway.
+	Addresses addresses.Rules
 }
 
 // A service that was read from the API server has a runtime; one that was built in Go may not.

@@ -21,6 +21,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/manifest"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 )
 
 var update = flag.Bool("update", false, "write what is rendered to testdata")
@@ -34,6 +35,7 @@ func TestChildren(t *testing.T) {
 		{name: "minimal", manifest: "minimal"},
 		{name: "full", manifest: "full", change: func(in *render.Input) {
 			in.Gateway.PullPolicy, in.Gateway.LogLevel = corev1.PullAlways, "debug"
+			in.Gateway.Addresses = rules(t, "10.0.0.0/8", "fd00::/8")
 		}},
 		{
 			name: "lastgood", manifest: "minimal",
@@ -53,6 +55,17 @@ func TestChildren(t *testing.T) {
 	for _, kind := range render.Kinds() {
 		t.Run(kind.Kind, func(t *testing.T) { golden(t, strings.ToLower(kind.Kind)+".golden.yaml", rendered[kind.Kind]) })
 	}
+}
+
+// rules allow the first of networks, and deny the others.
+func rules(t *testing.T, networks ...string) (r addresses.Rules) {
+	t.Helper()
+	for i, to := range []*addresses.List{&r.Allowed, &r.Denied} {
+		if err := to.Set(networks[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
 }
 
 // TestReferenceOfChildren keeps the page that lists them, with the names that they have for a service with all of them.

@@ -21,6 +21,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/admission"
 	"github.com/llmservice/llmservice/runtime/cgroup"
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/drain"
@@ -49,6 +50,8 @@ type Options struct {
 	AutoWorkers bool
 	// Root is the machine's file system, where the control group is read; nil is the real one.
 	Root fs.FS
+	// Addresses are those that upstreams may have.
+	Addresses addresses.Rules
 	// MaxStreamDuration bounds every stream and, with it, the drain.
 	MaxStreamDuration time.Duration
 	// DrainDelay is how long a gateway that was told to stop still accepts connections.
@@ -96,7 +99,7 @@ func New(o Options) (*Gateway, error) {
 	g := &Gateway{
 		options:      o,
 		logger:       o.Logger,
-		client:       upstream.NewClient(),
+		client:       upstream.NewClient(o.Addresses),
 		credentials:  upstream.NewCredentials(o.SecretsDir),
 		admission:    admission.New(o.Workers, cmp.Or(o.Memory, admission.Limit())),
 		pages:        openapi.NewPages(),

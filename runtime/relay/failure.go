@@ -18,6 +18,8 @@ const (
 	NoFailure FailureKind = ""
 	// FailedConnect means that no connection could be made, or it broke before a response began.
 	FailedConnect FailureKind = "connect"
+	// FailedAddress means that the upstream's name was resolved to an address that the gateway may not connect to.
+	FailedAddress FailureKind = "address_refused"
 	// FailedStatus is an answer with a status that is not wanted: for most, one that is not 2xx.
 	FailedStatus FailureKind = "status"
 	// FailedFirstToken means that no content came in time.

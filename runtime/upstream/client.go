@@ -5,13 +5,14 @@ package upstream
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/relay"
 
 	// A FROM-scratch image has no certificate authorities of its own; a system's own roots win where there are any.
@@ -32,19 +33,20 @@ const (
 
 // Client is the pooled HTTP client of a process. Over https it speaks HTTP/2 where a server offers that, and otherwise
 // HTTP/1.1. It follows no redirect, uses no proxy, and asks for no compression, so that bytes pass as they are. Its pools
-// outlive any config: a reload keeps connections.
+// outlive any config: a reload keeps connections. It connects to no address that its rules refuse.
 type Client struct {
 	pooled *http.Transport
 	fresh  *http.Transport // uses each connection once
 }
 
 // NewClient returns a client without connections.
-func NewClient() *Client {
-	return newClient(baseTLS())
+func NewClient(rules addresses.Rules) *Client {
+	return dialer{tls: baseTLS(), rules: rules}.client()
 }
 
-func newClient(secured *tls.Config) *Client {
-	pooled := dialer{tls: secured, dials: &dials{}, protocols: []string{"h2", "http/1.1"}}
+func (d dialer) client() *Client {
+	pooled := d
+	pooled.dials, pooled.protocols = &dials{}, []string{"h2", "http/1.1"}
 	fresh := pooled
 	fresh.protocols = pooled.protocols[1:]
 	return &Client{pooled: pooled.transport(maxIdlePerHost), fresh: fresh.transport(-1)}
@@ -60,9 +62,17 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Answer, error) {
 		answer, trace, err = send(ctx, c.fresh, call)
 	}
 	if err != nil && ctx.Err() == nil && !trace.connected.Load() {
-		return nil, relay.Failure{Kind: relay.FailedConnect, Unsent: true, Err: err}
+		return nil, relay.Failure{Kind: unconnected(err), Unsent: true, Err: err}
 	}
 	return answer, err
+}
+
+// unconnected is why there is no connection.
+func unconnected(err error) relay.FailureKind {
+	if errors.Is(err, addresses.ErrRefused) {
+		return relay.FailedAddress
+	}
+	return relay.FailedConnect
 }
 
 func send(ctx context.Context, t *http.Transport, call *Call) (*Answer, *trace, error) {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 )
 
 // oneEach is a server that answers the first request of each connection, and closes the connection when a second one
@@ -82,7 +84,7 @@ func do(t *testing.T, c *Client, call *Call) error {
 func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 	for _, method := range []string{"POST", "PUT", "DELETE", "GET"} {
 		s, url := startOneEach(t)
-		c := NewClient()
+		c := NewClient(addresses.Rules{})
 		for i := range 20 {
 			if err := do(t, c, &Call{Method: method, URL: url, Body: []byte{byte('a' + i)}}); err != nil {
 				t.Errorf("%s %d: %v", method, i, err)
@@ -98,7 +100,7 @@ func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 		c.Close()
 	}
 	s, url := startOneEach(t)
-	c := NewClient()
+	c := NewClient(addresses.Rules{})
 	defer c.Close()
 	first := do(t, c, &Call{Method: "POST", URL: url, Body: []byte("first"), Once: true})
 	second := do(t, c, &Call{Method: "POST", URL: url, Body: []byte("second"), Once: true})
@@ -114,7 +116,7 @@ func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 
 func TestTwentyAtOnceOnConnectionsThatClose(t *testing.T) {
 	_, url := startOneEach(t)
-	c := NewClient()
+	c := NewClient(addresses.Rules{})
 	defer c.Close()
 	for range 5 {
 		var all sync.WaitGroup
@@ -153,7 +155,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 
 // Servers close idle connections after 5s and more; ours are not used for as long.
 func TestIdleConnectionsAreClosedBeforeTheirServersDo(t *testing.T) {
-	if got := NewClient().pooled.IdleConnTimeout; got >= 5*time.Second {
+	if got := NewClient(addresses.Rules{}).pooled.IdleConnTimeout; got >= 5*time.Second {
 		t.Errorf("idle connections are kept for %s", got)
 	}
 }

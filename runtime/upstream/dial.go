@@ -10,8 +10,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"syscall"
 	"time"
+
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 )
 
 // A transport bounds dialling for all of its calls alike, and one for each bound and TLS that configs have had would keep its
@@ -59,7 +63,10 @@ func (t *target) bounded(ctx context.Context) (context.Context, context.CancelFu
 
 type dialer struct {
 	tls   *tls.Config
-	dials *dials
+	rules addresses.Rules
+	// resolver knows the addresses of names; nil is the machine's.
+	resolver *net.Resolver
+	dials    *dials
 	// protocols are those that are offered over TLS (RFC 7301).
 	protocols []string
 }
@@ -102,11 +109,23 @@ func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, er
 		return nil, err
 	}
 	defer end()
-	conn, err := (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext(ctx, network, address)
+	// Of a name with addresses of both families, both are tried (RFC 8305).
+	tcp := net.Dialer{KeepAlive: 30 * time.Second, Resolver: d.resolver, ControlContext: d.check}
+	conn, err := tcp.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the transport's callers put it into words
 	}
 	return &dialled{Conn: conn, at: time.Now(), spread: rand.Float64()}, nil //nolint:gosec // not a secret
+}
+
+// check is called with each address that is about to be connected to. It is what the name was resolved to for this connection,
+// so that nothing can change between the check and the connection.
+func (d dialer) check(_ context.Context, _, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return addresses.ErrRefused
+	}
+	return d.rules.Check(to.Addr())
 }
 
 func (d dialer) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {

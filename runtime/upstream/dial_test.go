@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -34,7 +35,7 @@ func TestCallsOfAnyBoundShareTheirConnections(t *testing.T) {
 		} else {
 			server.Start()
 		}
-		c := newClient(&tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12})
+		c := dialer{tls: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}}.client()
 		for i := range 50 {
 			answer, err := c.Do(t.Context(), &Call{Method: "GET", URL: server.URL, Header: http.Header{}, Connect: patience + time.Duration(i)})
 			if err != nil {
@@ -70,7 +71,7 @@ func TestHandshakesAreBounded(t *testing.T) {
 			defer conn.Close()
 		}
 	})
-	c := NewClient()
+	c := NewClient(addresses.Rules{})
 	defer c.Close()
 	_, err = c.Do(t.Context(), &Call{Method: "GET", URL: "https://" + l.Addr().String(), Header: http.Header{}, Connect: 20 * time.Millisecond})
 	if f := relay.FailureOf(t.Context(), err, ""); f.Kind != relay.FailedConnect || !f.Unsent || !strings.Contains(f.Error(), "the handshake did not finish in time") {

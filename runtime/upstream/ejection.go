@@ -199,7 +199,7 @@ func rate(f relay.Failure) end {
 	switch f.Kind {
 	case relay.NoFailure:
 		return end{rating: well}
-	case relay.FailedConnect:
+	case relay.FailedConnect, relay.FailedAddress:
 		if !f.Unsent {
 			return end{rating: broken} // the connection was made, and lost
 		}

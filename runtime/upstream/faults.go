@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -82,11 +83,12 @@ func ofNames(err error) string {
 	return "the host's name could not be resolved"
 }
 
-// refusals are what the system says of connections.
+// refusals are what the system, and the rules for addresses, say of connections.
 var refusals = []struct {
 	cause error
 	text  string
 }{
+	{addresses.ErrRefused, "the gateway may not connect to the host's address"},
 	{syscall.ECONNREFUSED, "the connection was refused"},
 	{syscall.ECONNRESET, "the connection was reset"},
 	{syscall.EPIPE, "the connection was closed while the request was being sent"},

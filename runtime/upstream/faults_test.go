@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
@@ -100,7 +101,7 @@ func TestFaultsAreInOurOwnWords(t *testing.T) {
 		{stream + "Transfer-Encoding: chunked\r\n\r\n4\r\nMARK\r\n0\r\nMARK\r\n\r\n", "truncated: the head of the answer is malformed"},
 	} {
 		t.Run("", func(t *testing.T) {
-			c := NewClient()
+			c := NewClient(addresses.Rules{})
 			defer c.Close()
 			whole, streamed := answers(t, c, says(t, func() string { return tt.answer }))
 			for way, f := range map[string]relay.Failure{"whole": whole, "streamed": streamed} {
@@ -126,7 +127,7 @@ func TestConnectionsThatFail(t *testing.T) {
 		strings.Replace(plain.URL, "http:", "https:", 1): "call upstream: TLS: the server does not support it",
 		"http://127.0.0.1:1/MARK\x7f":                    "build upstream request: the URL of the request is not valid",
 	} {
-		c := NewClient()
+		c := NewClient(addresses.Rules{})
 		_, err := c.Do(t.Context(), &Call{Method: "POST", URL: url, Header: http.Header{}, Connect: 5 * time.Second})
 		c.Close()
 		if err == nil || !strings.HasPrefix(strings.TrimPrefix(err.Error(), "connect: "), want) {
@@ -155,7 +156,7 @@ func FuzzAnswers(f *testing.F) {
 	} {
 		f.Add(seed, uint16(3))
 	}
-	c := NewClient()
+	c := NewClient(addresses.Rules{})
 	f.Cleanup(c.Close)
 	var answer atomic.Value
 	url := says(f, func() string { return answer.Load().(string) })

@@ -27,7 +27,7 @@ func describe(f relay.Failure) *problem.Error {
 	switch f.Kind {
 	case relay.FailedStatus:
 		return problem.FromUpstream(f.Status, f.RetryAfter)
-	case relay.FailedConnect:
+	case relay.FailedConnect, relay.FailedAddress:
 		return problem.New(problem.UpstreamUnreachable)
 	case relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal:
 		return problem.New(problem.UpstreamTimeout)

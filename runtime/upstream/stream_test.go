@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
@@ -349,7 +350,7 @@ func TestConnectionsAreUsedAgainAfterDone(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	client := NewClient()
+	client := NewClient(addresses.Rules{})
 	defer client.Close()
 	for i, tt := range []struct {
 		path string

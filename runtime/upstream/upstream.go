@@ -166,7 +166,7 @@ var errNoEndpoint = errors.New("the upstream has no endpoint now")
 // finds wrong with the request itself, another would find too.
 func Retryable(f relay.Failure) bool {
 	switch f.Kind {
-	case relay.FailedConnect, relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal, relay.FailedTruncated,
+	case relay.FailedConnect, relay.FailedAddress, relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal, relay.FailedTruncated,
 		relay.FailedMalformed, relay.FailedEvent, relay.FailedCredential, relay.FailedBusy:
 		return true
 	case relay.FailedStatus:

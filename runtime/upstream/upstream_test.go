@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
@@ -176,7 +177,7 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
 	}))
 	defer server.Close()
-	c := NewClient()
+	c := NewClient(addresses.Rules{})
 	defer c.Close()
 	for range 2 {
 		answer, err := c.Do(t.Context(), &Call{Method: "POST", URL: server.URL, Header: http.Header{}, Connect: time.Second})
@@ -191,7 +192,7 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 }
 
 func TestConnectIsBounded(t *testing.T) {
-	c := NewClient()
+	c := NewClient(addresses.Rules{})
 	defer c.Close()
 	_, err := c.Do(t.Context(), &Call{Method: "POST", URL: "http://127.0.0.1:1", Header: http.Header{}, Connect: time.Second})
 	if f, ok := errors.AsType[relay.Failure](err); !ok || f.Kind != relay.FailedConnect || !f.Unsent {
@@ -202,8 +203,9 @@ func TestConnectIsBounded(t *testing.T) {
 // A client is told what it can use, and never what the upstream said.
 func TestProblems(t *testing.T) {
 	for kind, want := range map[relay.FailureKind]problem.Code{
-		relay.FailedConnect: problem.UpstreamUnreachable, relay.FailedFirstToken: problem.UpstreamTimeout,
-		relay.FailedIdle: problem.UpstreamTimeout, relay.FailedTotal: problem.UpstreamTimeout,
+		relay.FailedConnect: problem.UpstreamUnreachable, relay.FailedAddress: problem.UpstreamUnreachable,
+		relay.FailedFirstToken: problem.UpstreamTimeout,
+		relay.FailedIdle:       problem.UpstreamTimeout, relay.FailedTotal: problem.UpstreamTimeout,
 		relay.FailedTruncated: problem.UpstreamTruncated, relay.FailedMalformed: problem.UpstreamError,
 		relay.FailedEvent: problem.UpstreamError, relay.FailedTooLarge: problem.UpstreamError,
 		relay.FailedCredential: problem.UpstreamUnavailable, relay.FailedTimeout: problem.Timeout,

@@ -48,6 +48,7 @@ func TestShownErrors(t *testing.T) {
 func TestRetries(t *testing.T) {
 	failures := map[string][]relay.Failure{
 		"no connection":     {{Kind: relay.FailedConnect}},
+		"the gateway [may":  {{Kind: relay.FailedAddress}},
 		"status 429":        {{Kind: relay.FailedStatus, Status: 429}, {Kind: relay.FailedStatus, Status: 500}, {Kind: relay.FailedStatus, Status: 599}},
 		"status 401 or 403": {{Kind: relay.FailedStatus, Status: 401}, {Kind: relay.FailedStatus, Status: 403}},
 		"any other status":  {{Kind: relay.FailedStatus, Status: 400}, {Kind: relay.FailedStatus, Status: 404}, {Kind: relay.FailedStatus, Status: 204}},

@@ -242,6 +242,16 @@ func TestEachFlagOfTheManager(t *testing.T) {
 				p.t.Errorf("gateways are told %v", got)
 			}
 		}},
+		{"gateway-allowed-address", without("--gateway-allowed-address=10.0.0.0/8", "--gateway-allowed-address=fd00::/8"), func(p *process) {
+			if got := p.awaitGateway().Args; !slices.Contains(got, "--allowed-address=10.0.0.0/8") || !slices.Contains(got, "--allowed-address=fd00::/8") {
+				p.t.Errorf("gateways are told %v", got)
+			}
+		}},
+		{"gateway-denied-address", without("--gateway-denied-address=127.0.0.0/8"), func(p *process) {
+			if got := p.awaitGateway().Args; !slices.Contains(got, "--denied-address=127.0.0.0/8") {
+				p.t.Errorf("gateways are told %v", got)
+			}
+		}},
 		{"leader-elect", without("--leader-elect"), func(p *process) {
 			p.awaitGateway()
 			var lease coordinationv1.Lease
