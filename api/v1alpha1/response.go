@@ -28,6 +28,19 @@ const (
 	CommitAfterValidation StreamCommit = "AfterValidation"
 )
 
+// UnknownMembers selects what becomes of members of an answer that its schema does not name.
+//
+// +kubebuilder:validation:Enum=Drop;Keep
+type UnknownMembers string
+
+// What becomes of members that a schema does not name.
+const (
+	// UnknownMembersDrop leaves them out.
+	UnknownMembersDrop UnknownMembers = "Drop"
+	// UnknownMembersKeep sends them.
+	UnknownMembersKeep UnknownMembers = "Keep"
+)
+
 // The members of a Response are counted, because CEL cannot see body, which has no type. The config's own validation checks
 // that stream and body are not combined.
 
@@ -38,6 +51,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.stream) || !has(self.format)",message="format is forbidden without stream"
 // +kubebuilder:validation:XValidation:rule="!has(self.commit) || has(self.stream) && (self.commit == 'Immediately' || has(self.schema))",message="commit is forbidden without stream, and AfterValidation without schema"
 // +kubebuilder:validation:XValidation:rule="has(self.stream) || has(self.events) || !has(self.keepAlive)",message="keepAlive is forbidden without stream or events"
+// +kubebuilder:validation:XValidation:rule="!has(self.unknownMembers) || has(self.schema) && !has(self.stream)",message="unknownMembers is forbidden without schema, and with stream"
 type Response struct {
 	// stream is the name of the last step, whose tokens are the answer: a chat, an agent, or a gather of them with the
 	// strategy First or Fallback.
@@ -68,6 +82,11 @@ type Response struct {
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Schema *JSON `json:"schema,omitempty"`
+
+	// unknownMembers says what becomes of members of body, at every level, that schema does not name: Drop leaves them out, as
+	// FastAPI does with a response_model, and Keep sends them. Default: Drop.
+	// +optional
+	UnknownMembers UnknownMembers `json:"unknownMembers,omitempty"`
 
 	// commit says when stream begins: Immediately, or AfterValidation, which sends nothing before the whole answer has been
 	// checked against schema. Default: Immediately.

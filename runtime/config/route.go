@@ -72,6 +72,12 @@ const (
 	CommitAfterValidation = "AfterValidation"
 )
 
+// What becomes of members of an answer that its schema does not name.
+const (
+	UnknownMembersDrop = "Drop"
+	UnknownMembersKeep = "Keep"
+)
+
 // Response says what a route answers: Stream, or Events with or without Body, or Body.
 type Response struct {
 	// Stream names the step whose tokens are the answer.
@@ -84,6 +90,8 @@ type Response struct {
 	Events *Events `json:"events,omitzero"`
 	// Schema is what Body, or Stream's text, has to satisfy.
 	Schema jsontext.Value `json:"schema,omitzero"`
+	// UnknownMembers says what becomes of members of Body that Schema does not name; "" drops them.
+	UnknownMembers string `json:"unknownMembers,omitempty"`
 	// Commit says when Stream begins: with its first token, or once the whole of it satisfies Schema.
 	Commit string `json:"commit,omitempty"`
 	// KeepAlive is the silence after which a stream gets a comment; 0 sends none.

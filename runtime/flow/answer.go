@@ -68,21 +68,28 @@ type promise struct {
 	schema *schema.Schema // nil promises nothing
 	// text says that the schema is one of strings: of a streamed answer itself, not of JSON written in it.
 	text bool
+	// check is how a whole answer is checked, and written as it is to be sent.
+	check func(context.Context, []byte, ...any) ([]byte, []problem.Violation, error)
 }
 
 func (r *Route) promise() promise {
 	s := r.Response.Satisfies
-	return promise{schema: s, text: s != nil && s.IsText()}
+	p := promise{schema: s, text: s != nil && s.IsText(), check: s.CheckResponse}
+	if r.Response.UnknownMembers == config.UnknownMembersKeep {
+		p.check = s.CheckAnswer
+	}
+	return p
 }
 
-// keep gives an answer as it has been promised, which is as it is to be sent: the schema's defaults are written out. How an
+// keep gives an answer as it has been promised, which is as it is to be sent: the schema's defaults are written out, and
+// what it does not name is left out, unless the route says otherwise. How an
 // answer that an upstream has a part in breaks its promise is said in the log and the metric, not to the client.
 func (p *promise) keep(ctx context.Context, f *frame, tree *expr.Tree, encoded []byte) ([]byte, error) {
 	if p.schema == nil {
 		return encoded, nil
 	}
 	sent, violations, err := check(ctx, f.env, len(encoded), func() (any, []problem.Violation, error) {
-		return p.schema.CheckAnswer(ctx, encoded, "response")
+		return p.check(ctx, encoded, "response")
 	})
 	if err != nil {
 		return nil, err

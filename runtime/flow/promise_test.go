@@ -9,6 +9,7 @@ import (
 // TestWhatIsCheckedIsSent: a default that only the check had seen would let an answer out that breaks its schema.
 func TestWhatIsCheckedIsSent(t *testing.T) {
 	const schema = `"schema":{"type":"object","required":["a","b"],"additionalProperties":false,"properties":{"a":{"type":"number"},"b":{"type":"string","default":"<x>"}}}`
+	const promised = `"schema":{"type":"object","properties":{"a":{"type":"number"}}}`
 	chat := `{"name":"x",` + chatOf("a") + `}`
 	said := func(text string) map[string]upstreamFunc { return map[string]upstreamFunc{"a": always(text)} }
 	for name, tt := range map[string]struct {
@@ -27,6 +28,15 @@ func TestWhatIsCheckedIsSent(t *testing.T) {
 		"an output that is streamed":        {said(`{"a":1}`), streaming(`"stream":"x","format":"Text",`+schema, `{"name":"x","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}],"output":{`+schema+`}}}`), 200, `data: {"a":1,"b":"<x>"}`},
 		"an output as a value":              {said(`{"a":1}`), answering(`["${steps.x.output}"]`, `{"name":"x","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}],"output":{`+schema+`}}}`), 200, `[{"a":1,"b":"<x>"}]`},
 		"a number that is kept as it stood": {nil, `{"response":{` + schema + `,"body":{"a":12345678901234567890.10}}}`, 200, `{"a":12345678901234567890.10,"b":"<x>"}`},
+		"whole, with members that are not promised": {
+			said(`{"a":1,"secret":"internal"}`), answering(`"${steps.x.text.parseJson()}",`+promised, chat), 200, `{"a":1}`,
+		},
+		"an event with members that are not promised": {
+			said("hi"), `{"steps":[` + chat + `],"response":{"events":{"steps":["x"]},` + promised + `,"body":{"a":2,"b":3}}}`, 200, `data: {"a":2}`,
+		},
+		"all members, where the route says so": {
+			said(`{"a":1,"b":2}`), answering(`"${steps.x.text.parseJson()}","unknownMembers":"Keep",`+promised, chat), 200, `{"a":1,"b":2}`,
+		},
 		"what was sent, in an object more": {
 			nil, `{"response":{"schema":{"type":"object"},"body":{"is":["${request.body.q}"]}}}`, 422, `"loc":["body","q"]`,
 		},

@@ -12,6 +12,13 @@ import (
 // of the schema take to be there, and without what a set has twice. Where nothing changes it is the text itself, byte
 // for byte.
 func (s *Schema) CheckAnswer(ctx context.Context, text []byte, at ...any) ([]byte, []problem.Violation, error) {
+	return s.answer(ctx, text, at, func(*document, *WorkBudget) error { return nil })
+}
+
+// answer checks a text and changes what is valid before it is written.
+func (s *Schema) answer(
+	ctx context.Context, text []byte, at []any, change func(*document, *WorkBudget) error,
+) ([]byte, []problem.Violation, error) {
 	w := NewWorkBudget(ctx)
 	doc, wrong, err := s.read(w, text, at)
 	if err != nil || len(wrong) > 0 {
@@ -19,6 +26,10 @@ func (s *Schema) CheckAnswer(ctx context.Context, text []byte, at ...any) ([]byt
 	}
 	if wrong, err = s.judge(w, &doc, text, at, s.fill); err != nil || len(wrong) > 0 {
 		return nil, wrong, err
+	}
+	w = w.again(doc.bytes)
+	if err := change(&doc, w); err != nil {
+		return nil, []problem.Violation{refused(at, err)}, w.interrupted()
 	}
 	if !doc.changed {
 		return text, nil, nil

@@ -21,7 +21,8 @@ type rule struct {
 	not, ifs, then, otherwise         *rule
 	allOf, anyOf, oneOf               []*rule
 	properties                        map[string]*rule
-	names                             []string // of members, in the order in which their violations are told
+	names                             []string        // of members, in the order in which their violations are told
+	asked                             map[string]bool // names that members must have or may have to have, without a property for them
 	matched                           []matchedRule
 	forbidsOthers                     bool  // additionalProperties: false
 	others                            *rule // additionalProperties
@@ -143,6 +144,12 @@ func (r *rule) connectMembers(all map[*jsonschema.Schema]*rule) {
 		r.others = all[others]
 	}
 	seen := map[string]bool{}
+	r.asked = map[string]bool{}
+	for _, name := range slices.Concat(s.Required, slices.Concat(slices.Collect(maps.Values(s.DependentRequired))...)) {
+		if s.Properties[name] == nil {
+			r.asked[name] = true
+		}
+	}
 	for _, name := range slices.Concat(s.Required, sortedKeys(s.Properties)) {
 		if !seen[name] {
 			r.names = append(r.names, name)

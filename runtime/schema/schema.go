@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -46,6 +47,7 @@ type Schema struct {
 	origins  origins
 	echo     bool
 	sets     bool
+	names    bool // members of objects, so that there may be others
 	automata int
 
 	places    map[string]*jsonschema.Schema // by their pointers
@@ -96,7 +98,8 @@ func Compile(raw []byte, options ...Option) (*Schema, error) {
 	places := graph.places()
 	return &Schema{
 		raw: raw, compiled: compiled, root: rules[compiled], rules: rules, fill: fillers[compiled], origins: graph.origins(unions),
-		echo: set.echo, sets: set.sets, automata: all.size, places: places, byName: byName(doc, places), choices: choices,
+		echo: set.echo, sets: set.sets, names: slices.ContainsFunc(slices.Collect(maps.Values(rules)), (*rule).lists),
+		automata: all.size, places: places, byName: byName(doc, places), choices: choices,
 	}, nil
 }
 

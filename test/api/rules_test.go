@@ -296,6 +296,7 @@ func TestRules(t *testing.T) {
 		{"spec.routes[0].response.schema", missing, "commit is forbidden without stream, and AfterValidation without schema"},
 		{"spec.routes[0].response.commit", "Later", "Unsupported value"},
 		{"spec.routes[0].response", map[string]any{"stream": "answer", "commit": "Immediately"}, ""},
+		{"spec.routes[0].response.unknownMembers", "Keep", "unknownMembers is forbidden without schema, and with stream"},
 		{"spec.routes[1].response.format", "Text", "format is forbidden without stream"},
 		{"spec.routes[1].response.commit", "Immediately", "commit is forbidden without stream"},
 		{"spec.routes[1].response.keepAlive", "15s", "keepAlive is forbidden without stream or events"},

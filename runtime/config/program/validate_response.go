@@ -26,6 +26,7 @@ func (v *validator) response(path string, r *config.Route, end *place) *Response
 	if compiled.Body != nil {
 		v.satisfies(here+".body", compiled.Body.Known(v.known.constants), compiled.Satisfies, here+".schema")
 	}
+	v.unknownMembers(here, a)
 	v.streamSettings(here, a)
 	switch {
 	case a.Stream != "":
@@ -34,6 +35,16 @@ func (v *validator) response(path string, r *config.Route, end *place) *Response
 		v.events(path, r)
 	}
 	return compiled
+}
+
+var unknownMembers = []string{config.UnknownMembersDrop, config.UnknownMembersKeep}
+
+// unknownMembers checks what has a use for a whole answer with a schema only.
+func (v *validator) unknownMembers(path string, a *config.Response) {
+	if a.UnknownMembers != "" && (a.Schema == nil || a.Stream != "" || !slices.Contains(unknownMembers, a.UnknownMembers)) {
+		v.addf(path+".unknownMembers", "%q, want one of %s, and only with schema and without stream",
+			a.UnknownMembers, strings.Join(unknownMembers, ", "))
+	}
 }
 
 // formats are the names of the formats of streams.

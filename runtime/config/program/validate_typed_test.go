@@ -216,6 +216,7 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"routes[1].response.commit", route(func(r *config.Route) {
 			r.Response = &config.Response{Stream: "last", Commit: config.CommitAfterValidation}
 		}), "needs a schema"},
+		{"routes[1].response.unknownMembers", route(func(r *config.Route) { r.Response.UnknownMembers = config.UnknownMembersKeep }), "only with schema"},
 		{"routes[1].response.events", route(func(r *config.Route) { r.Response = &config.Response{Events: &config.Events{}} }), "is empty"},
 		{"routes[1].response.events.steps[0]", route(func(r *config.Route) { r.Response = &config.Response{Events: &config.Events{Steps: []string{"note"}}} }), "GATHER.BRANCH"},
 		{"routes[1].response.events.steps[1]", route(func(r *config.Route) {

@@ -326,6 +326,66 @@ async def person(value: Annotated[dict[str, Any], Body()]) -> Any:
     return value
 
 
+class Owner(BaseModel):
+    name: str
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int = 9
+    owner: Owner | None = None
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    good: bool
+    owner: Owner | None = None
+
+
+class Chip(BaseModel):
+    id: int
+
+
+class LongChip(BaseModel):
+    id: int
+    maker: str
+
+
+class Open(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    id: int
+
+
+class Holder(BaseModel):
+    chip: Chip
+
+
+class LongHolder(BaseModel):
+    chip: LongChip
+
+
+class Shelter(BaseModel):
+    pets: list[Cat | Dog] = []
+    best: Annotated[Cat | Dog, Field(discriminator="kind")] | None = None
+    chip: Chip | LongChip | None = None
+    any_chip: Chip | dict[str, Any] | None = None
+    open: Open | None = None
+    owners: dict[str, Owner] = {}
+    notes: dict[str, Any] = {}
+    first_any: dict[str, Any] | Chip | None = None
+    numbers: Chip | dict[str, int] | None = None
+    deep: Holder | LongHolder | None = None
+    chips: list[Chip] | list[LongChip] = []
+    wide: Open | LongChip | None = None
+    pair: tuple[Owner, Chip] | None = None
+
+
+@app.post("/shelter", summary="Promise a shelter, whatever the body holds", response_model=Shelter)
+async def shelter(value: Annotated[dict[str, Any], Body()]) -> Any:
+    return value
+
+
 # Models
 
 
