@@ -126,7 +126,40 @@ type OpenAIUpstream struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=4
 	APIs []OpenAIAPI `json:"apis,omitempty"`
+
+	// omit names members of requests that the upstream does not take, from 1 to 16: the gateway leaves them out of what steps and
+	// clients ask, at the top level. stream_options is one if it refuses to give the usage of streams.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Omit []OmittedMember `json:"omit,omitempty"`
+
+	// tokenLimit is what the upstream calls the limit of a chat's tokens: MaxTokens or MaxCompletionTokens. Of what steps and clients
+	// ask, the limit is sent under that name. Default: the name that the request has; max_tokens for a limit of the gateway's.
+	// +optional
+	TokenLimit TokenLimit `json:"tokenLimit,omitempty"`
 }
+
+// A member of a request that can be done without.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:XValidation:rule="!(self in ['model', 'messages', 'input', 'prompt', 'stream', 'max_tokens', 'max_completion_tokens', 'max_output_tokens'])",message="this member is always sent"
+type OmittedMember string
+
+// A name of the member that limits a chat's tokens.
+//
+// +kubebuilder:validation:Enum=MaxTokens;MaxCompletionTokens
+type TokenLimit string
+
+// The names of the limit.
+const (
+	// LimitMaxTokens is max_tokens, which nearly every server knows.
+	LimitMaxTokens TokenLimit = "MaxTokens"
+	// LimitMaxCompletionTokens is max_completion_tokens, which counts reasoning too.
+	LimitMaxCompletionTokens TokenLimit = "MaxCompletionTokens"
+)
 
 // One of the APIs that servers of OpenAI's protocol have.
 //

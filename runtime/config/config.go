@@ -100,7 +100,34 @@ type OpenAI struct {
 	Model string `json:"model"`
 	// APIs are those that the upstream has; none stands for DefaultAPIs.
 	APIs []string `json:"apis,omitempty"`
+	// Omit are members that the upstream does not take: they are left out of what it is asked.
+	Omit []string `json:"omit,omitempty"`
+	// TokenLimit is what a chat's limit of tokens is called, one of TokenLimits; empty leaves it as the request has it.
+	TokenLimit string `json:"tokenLimit,omitempty"`
 }
+
+// The names of the member that limits a chat's tokens: max_tokens and max_completion_tokens.
+const (
+	LimitMaxTokens           = "MaxTokens"
+	LimitMaxCompletionTokens = "MaxCompletionTokens"
+)
+
+// TokenLimits are both of them.
+var TokenLimits = []string{LimitMaxTokens, LimitMaxCompletionTokens}
+
+// StreamOptions is the member that asks for a stream's usage.
+const StreamOptions = "stream_options"
+
+// MaxOmitted bounds the members that are left out.
+const MaxOmitted = 16
+
+// Needed are the members that are not left out: without them there is no request, or no limit of what it may cost.
+var Needed = []string{
+	"model", "messages", "input", "prompt", "stream", "max_tokens", "max_completion_tokens", "max_output_tokens",
+}
+
+// Takes says whether the upstream takes a member.
+func (o *OpenAI) Takes(member string) bool { return !slices.Contains(o.Omit, member) }
 
 // The APIs of the OpenAI protocol that an upstream may have.
 const (

@@ -47,7 +47,7 @@ func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error
 	return &snapshot{
 		revision: revision, maxInFlight: c.Runtime.MaxInFlight, secrets: c.SecretFiles(), keys: keysOf(c),
 		upstreams: inOrder(c, upstreams),
-		serving: &exchange.Serving{BodyLimit: c.Runtime.BodyLimit(), Find: g.find(table)},
+		serving:   &exchange.Serving{BodyLimit: c.Runtime.BodyLimit(), Find: g.find(table)},
 	}, nil
 }
 
@@ -172,7 +172,7 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 			},
 		}
 		_, o.Model = u.Protocol()
-		o.Dialect, o.Passes = protocol.DialectOf(u), protocol.Passes(u)
+		o.Dialect, o.Passes, o.Edit = protocol.DialectOf(u), protocol.Passes(u), protocol.EditOf(u)
 		g.balance(&o, u)
 		all[u.Name] = upstream.New(o)
 	}

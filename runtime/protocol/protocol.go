@@ -18,6 +18,8 @@ type Protocol struct {
 	Has func(u *config.Upstream, e llm.Endpoint) bool
 	// Dialect is what such an upstream is spoken to in: the front's, unless it has another one alone.
 	Dialect func(u *config.Upstream) llm.Dialect
+	// Edit makes a request one that such an upstream takes.
+	Edit func(u *config.Upstream, path string, body []byte) ([]byte, error)
 }
 
 // All are the protocols.
@@ -30,6 +32,9 @@ var All = []Protocol{
 				return openai.Responses{}
 			}
 			return openai.Dialect{}
+		},
+		Edit: func(u *config.Upstream, path string, body []byte) ([]byte, error) {
+			return openai.Edit(u.OpenAI, path, body)
 		},
 	},
 }
@@ -57,6 +62,17 @@ func DialectOf(u *config.Upstream) llm.Dialect {
 	for _, p := range All {
 		if p.Name == name {
 			return p.Dialect(u)
+		}
+	}
+	return nil
+}
+
+// EditOf makes requests what an upstream takes; nil for one that speaks to no models.
+func EditOf(u *config.Upstream) func(path string, body []byte) ([]byte, error) {
+	name, _ := u.Protocol()
+	for _, p := range All {
+		if p.Name == name {
+			return func(path string, body []byte) ([]byte, error) { return p.Edit(u, path, body) }
 		}
 	}
 	return nil

@@ -24,6 +24,8 @@ type Upstream struct {
 	Dialect llm.Dialect
 	// passes are the endpoints of clients that it has, too: bytes pass from one to the other.
 	passes []llm.Endpoint
+	// edit makes a question one that it takes; nil for one that takes all.
+	edit func(path string, body []byte) ([]byte, error)
 	// Auth is how the upstream knows the gateway.
 	Auth           Auth
 	headers, query []Value
@@ -41,7 +43,9 @@ type Options struct {
 	Name, Model string
 	Dialect     llm.Dialect
 	// Passes are the endpoints of clients that the upstream has, too.
-	Passes   []llm.Endpoint
+	Passes []llm.Endpoint
+	// Edit, where set, makes what is asked at a path what the upstream takes.
+	Edit     func(path string, body []byte) ([]byte, error)
 	Timeouts Timeouts
 	// Endpoints are those that calls are spread over, at least one, and Pool is what is known of them: all
 	// upstreams that share an endpoint share its pool. A nil one knows nothing yet.
@@ -70,7 +74,7 @@ type Options struct {
 // New returns an upstream.
 func New(o Options) *Upstream {
 	u := &Upstream{
-		Name: o.Name, Model: o.Model, Dialect: o.Dialect, passes: o.Passes, Timeouts: o.Timeouts, Auth: o.Auth,
+		Name: o.Name, Model: o.Model, Dialect: o.Dialect, passes: o.Passes, edit: o.Edit, Timeouts: o.Timeouts, Auth: o.Auth,
 		headers: o.Headers, query: o.Query, credentials: o.Credentials, maxAge: o.MaxConnectionAge,
 		balancer: newBalancer(&o),
 	}
@@ -178,7 +182,7 @@ func Retryable(f relay.Failure) bool {
 
 // attempt asks an endpoint of an upstream that was not tried.
 func (p *Plan) attempt(ctx context.Context, u *Upstream, tried map[*Endpoint]bool, asked *sent) (*Attempt, relay.Failure) {
-	q, err := p.Ask(u)
+	q, err := p.ask(u)
 	if err != nil {
 		return nil, unasked(err)
 	}
@@ -219,6 +223,18 @@ func (p *Plan) attempt(ctx context.Context, u *Upstream, tried map[*Endpoint]boo
 		Settle:   settle,
 		Answered: func() { b.answered(e, began, time.Now()) },
 	}, relay.Failure{}
+}
+
+// ask is what the upstream is asked, as it takes it.
+func (p *Plan) ask(u *Upstream) (*Question, error) {
+	q, err := p.Ask(u)
+	if err != nil || u.edit == nil {
+		return q, err
+	}
+	if q.Body, err = u.edit(q.Path, q.Body); err != nil {
+		return nil, err
+	}
+	return q, nil
 }
 
 // unasked is the failure of an attempt that was not made: its upstream cannot be asked what another may be asked.

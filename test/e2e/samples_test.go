@@ -14,7 +14,7 @@ import (
 	"github.com/llmservice/llmservice/test/scenario/samples"
 )
 
-// TestSamplesOnTheCluster applies every sample, and checks what it is there to show through its Service. The samples share
+// TestSamplesOnTheCluster applies every case, and checks what it is there to show through its Service. The samples share
 // the model that plays their upstreams, so they are asked one after the other.
 func TestSamplesOnTheCluster(t *testing.T) {
 	t.Parallel()
@@ -26,10 +26,10 @@ func TestSamplesOnTheCluster(t *testing.T) {
 		StringData: map[string]string{samples.SecretKey: "sk-any"},
 	}))
 	services := map[string]*scenario.Service{}
-	for _, s := range samples.All() {
+	for _, s := range samples.Cases() {
 		services[s.Name] = applySample(ctx, t, ns, s, upstream)
 	}
-	for _, s := range samples.All() {
+	for _, s := range samples.Cases() {
 		t.Run(s.Name, func(t *testing.T) {
 			_ = must(services[s.Name].AwaitReady(ctx))(t)
 			url := must(services[s.Name].URL(ctx))(t)

@@ -92,6 +92,28 @@ func (v *validator) protocol(path string, u *config.Upstream) {
 	}
 	if u.OpenAI != nil {
 		v.apis(path+".openAI.apis", u.OpenAI.APIs)
+		v.edits(path+".openAI", u.OpenAI)
+	}
+}
+
+// edits checks what is changed of requests on their way to an upstream.
+func (v *validator) edits(path string, o *config.OpenAI) {
+	if len(o.Omit) > config.MaxOmitted {
+		v.addf(path+".omit", "has %d members, want at most %d", len(o.Omit), config.MaxOmitted)
+	}
+	for i, member := range o.Omit {
+		here := config.Item(path+".omit", i)
+		switch {
+		case member == "":
+			v.addf(here, "is empty, want the name of a member")
+		case slices.Contains(config.Needed, member):
+			v.addf(here, "%q is always sent", member)
+		case slices.Contains(o.Omit[:i], member):
+			v.addf(here, "%q is there twice", member)
+		}
+	}
+	if o.TokenLimit != "" && !slices.Contains(config.TokenLimits, o.TokenLimit) {
+		v.addf(path+".tokenLimit", "is %q, want one of %s", o.TokenLimit, strings.Join(config.TokenLimits, ", "))
 	}
 }
 

@@ -36,6 +36,41 @@ func TestAPIsOfUpstreams(t *testing.T) {
 	refuses(t, c, "routes[0].steps[0].chat.upstream", "ChatCompletions or Responses among")
 }
 
+func TestEditsOfUpstreams(t *testing.T) {
+	for _, tt := range []struct {
+		openAI     config.OpenAI
+		path, text string
+	}{
+		{config.OpenAI{Omit: []string{"seed", "max_tokens"}}, "upstreams[0].openAI.omit[1]", "always sent"},
+		{config.OpenAI{Omit: []string{"model"}}, "upstreams[0].openAI.omit[0]", "always sent"},
+		{config.OpenAI{Omit: []string{"seed", "user", "seed"}}, "upstreams[0].openAI.omit[2]", "twice"},
+		{config.OpenAI{Omit: []string{""}}, "upstreams[0].openAI.omit[0]", "is empty"},
+		{config.OpenAI{Omit: strings.Split("abcdefghijklmnopq", "")}, "upstreams[0].openAI.omit", "at most 16"},
+		{config.OpenAI{TokenLimit: "max_tokens"}, "upstreams[0].openAI.tokenLimit", "want one of MaxTokens, MaxCompletionTokens"},
+	} {
+		c := valid()
+		tt.openAI.Model = "m"
+		c.Upstreams[0].OpenAI = &tt.openAI
+		refuses(t, c, tt.path, tt.text)
+	}
+}
+
+// A budget needs the usage of a stream, which such an upstream is not asked for.
+func TestBudgetsNeedUsageOfStreams(t *testing.T) {
+	c := valid()
+	c.Upstreams[0].OpenAI.Omit = []string{config.StreamOptions}
+	c.Routes[0].Budget.MaxTokens = 100
+	if _, errs := Compile(c); errs != nil {
+		t.Error("a whole answer:", errs)
+	}
+	c.Routes[0].Response = &config.Response{Stream: "answer"}
+	refuses(t, c, "routes[0].steps[0].chat.upstream", "omits stream_options")
+	c.Routes[0].Budget.MaxTokens = 0
+	if _, errs := Compile(c); errs != nil {
+		t.Error("without a budget:", errs)
+	}
+}
+
 // A comment is a write of its own, so that a stream does not get one each millisecond.
 func TestKeepAliveHasALeast(t *testing.T) {
 	for _, short := range []time.Duration{-1, time.Millisecond, config.MinKeepAlive - 1} {

@@ -54,7 +54,7 @@ func (v *validator) parameters(path string, raw jsontext.Value, at *place, o *co
 }
 
 const (
-	streamOptions = "stream_options"
+	streamOptions = config.StreamOptions
 	includeUsage  = "include_usage"
 )
 
@@ -129,18 +129,23 @@ func streams(r *config.Route, name string) bool {
 }
 
 // asked is what an action asks a model with; output says that nothing of it is streamed.
-func asked(a *config.Action) (kind string, parameters jsontext.Value, output *config.Output) {
+func asked(a *config.Action) (kind, upstream string, parameters jsontext.Value, output *config.Output) {
 	switch {
 	case a.Chat != nil:
-		return "chat", a.Chat.Parameters, a.Chat.Output
+		return "chat", a.Chat.Upstream, a.Chat.Parameters, a.Chat.Output
 	case a.Agent != nil:
-		return "agent", a.Agent.Parameters, a.Agent.Output
+		return "agent", a.Agent.Upstream, a.Agent.Parameters, a.Agent.Output
 	}
-	return "", nil, nil
+	return "", "", nil, nil
 }
 
 func (v *validator) reports(path string, a *config.Action) {
-	kind, parameters, output := asked(a)
+	kind, upstream, parameters, output := asked(a)
+	if u := v.upstreams[upstream]; output == nil && u != nil && u.OpenAI != nil && !u.OpenAI.Takes(streamOptions) {
+		v.addf(path+"."+kind+".upstream",
+			"%q omits stream_options, which would leave the stream's tokens uncounted, but budget.maxTokens needs the count", upstream)
+		return
+	}
 	options := member(parameters, streamOptions)
 	if options == nil || output != nil {
 		return
@@ -160,7 +165,7 @@ func (v *validator) reports(path string, a *config.Action) {
 // limitable checks the steps, and the functions that they call.
 func (v *validator) limitable(path string, steps []config.Step, route string) {
 	v.eachAction(path, steps, map[string]bool{}, func(path string, a *config.Action) {
-		kind, parameters, _ := asked(a)
+		kind, _, parameters, _ := asked(a)
 		tokens, completion := member(parameters, "max_tokens"), member(parameters, "max_completion_tokens")
 		if tokens.Kind() == 'n' && (completion == nil || completion.Kind() == 'n') {
 			v.addf(path+"."+kind+".parameters.max_tokens",

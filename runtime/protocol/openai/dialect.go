@@ -22,9 +22,10 @@ var _ llm.Front = Dialect{}
 
 // The paths of what has a dialect, relative to a base URL.
 const (
-	chatPath       = "/chat/completions"
-	embeddingsPath = "/embeddings"
-	modelsPath     = "/models"
+	chatPath        = "/chat/completions"
+	completionsPath = "/completions"
+	embeddingsPath  = "/embeddings"
+	modelsPath      = "/models"
 )
 
 // APIs are the names by which a config calls the endpoints.

@@ -50,7 +50,7 @@ func parsePassed(body []byte, decisive []string) (llm.ClientRequest, *problem.Er
 }
 
 // Path implements llm.Endpoint.
-func (Completions) Path() string { return "/completions" }
+func (Completions) Path() string { return completionsPath }
 
 // ReadRequest implements llm.Endpoint.
 func (Completions) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {

@@ -94,8 +94,8 @@ func minimal(ctx context.Context, p *Place) error {
 	return streamed(ctx, streams.Script{Tokens: 5}.Chat(p.URL+"/v1/chat/completions", "assistant"))
 }
 
-// azure serves any OpenAI client, with a key that the client does not know.
-func azure(ctx context.Context, p *Place) error {
+// provider serves any OpenAI client, with a key, a name and whatever else the provider wants that the client does not know.
+func provider(ctx context.Context, p *Place) error {
 	return streamed(ctx, streams.Script{Tokens: 5}.Chat(p.URL+"/v1/chat/completions", "assistant"))
 }
 

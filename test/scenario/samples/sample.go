@@ -1,8 +1,10 @@
 package samples
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/test/mockllm"
@@ -44,12 +46,28 @@ const (
 	trio = "/meet/3"
 )
 
-// All are the samples.
+// All are the samples, in the order of their files.
 func All() []Sample {
+	all := append(Cases(), Providers()...)
+	slices.SortFunc(all, func(a, b Sample) int { return cmp.Compare(a.File(), b.File()) })
+	return all
+}
+
+// Providers are a model of each provider, or server, that clients can be put in front of. They differ in what is sent to it.
+func Providers() []Sample {
+	var providers []Sample
+	for _, name := range []string{"bedrock", "gemini", "ollama", "openai", "sglang", "vllm"} {
+		providers = append(providers, Sample{name, map[string]string{name: model}, provider})
+	}
+	return providers
+}
+
+// Cases are the other samples, each of which does something else.
+func Cases() []Sample {
 	return []Sample{
 		{"agent", map[string]string{"llm": model, "search": pair + web}, agent},
 		{"assistant", map[string]string{"fast": model}, assistant},
-		{"azure", map[string]string{"azure": model}, azure},
+		{"azure", map[string]string{"azure": model}, provider},
 		{"chat", map[string]string{"llm": model}, chat},
 		{"fallback", map[string]string{"large": model, "small": model}, fallback},
 		{"gather", map[string]string{"shop": trio + echo, "recommender": trio + echo}, gather},

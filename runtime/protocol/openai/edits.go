@@ -1,0 +1,60 @@
+package openai
+
+import (
+	"slices"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/rawjson"
+)
+
+// tokenLimits are the members of chat completions that a config's names stand for.
+var tokenLimits = map[string]string{
+	config.LimitMaxTokens:           limits[0],
+	config.LimitMaxCompletionTokens: limits[1],
+}
+
+// Edit returns what an upstream is asked at a path, as its config says that it takes it: without some members, and with its own
+// name for the limit of a chat's tokens. All else is as it was, byte for byte.
+func Edit(o *config.OpenAI, path string, body []byte) ([]byte, error) {
+	limit := tokenLimits[o.TokenLimit]
+	if path != chatPath {
+		limit = "" // the other endpoints have one name for it
+	}
+	if limit == "" && len(o.Omit) == 0 {
+		return body, nil
+	}
+	if limit == "" {
+		return renamed(body, o.Omit, "", "")
+	}
+	given, err := limited(body, limit)
+	if err != nil {
+		return nil, err
+	}
+	return renamed(body, o.Omit, given, limit)
+}
+
+// limited is the member that limits the body's tokens: the one of that name, or the other; empty where neither says anything.
+func limited(body []byte, name string) (string, error) {
+	var given string
+	err := rawjson.MembersSaid(body, func(raw []byte, at rawjson.Span) {
+		if member := string(raw); slices.Contains(limits, member) && !rawjson.IsNull(at.Of(body)) && given != name {
+			given = member
+		}
+	})
+	return given, err //nolint:wrapcheck // it says what is wrong with the body
+}
+
+// renamed leaves out members, and gives the limit its name, if there is one; the other limit is left out.
+func renamed(body []byte, omit []string, given, limit string) ([]byte, error) {
+	return rawjson.Renamed(body, func(name string) string { //nolint:wrapcheck // it says what is wrong with the body
+		switch {
+		case slices.Contains(omit, name):
+			return ""
+		case given == "" || !slices.Contains(limits, name):
+			return name
+		case name == given:
+			return limit
+		}
+		return ""
+	})
+}
