@@ -137,7 +137,7 @@ func (r *Reconciler) await(ctx context.Context, seen *view, done <-chan *problem
 			return problem, nil
 		case <-slow.C:
 			if err := mark(); err != nil {
-				log.FromContext(ctx).Error(err, "A slow spec is compiled without a mark")
+				log.FromContext(ctx).Error(err, "Cannot record that a slow spec is being compiled")
 			}
 		case <-deadline.C:
 			return tooSlow(), nil

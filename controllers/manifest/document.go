@@ -97,7 +97,7 @@ func (d *document) name(key *yaml.Node, path string, seen map[string]int) Mistak
 	case key.Tag == "!!null":
 		return Mistakes{d.mistake(key, join(path, key.Value), "a name cannot be null: quote it")}
 	case first > 0:
-		return Mistakes{d.mistake(key, join(path, key.Value), fmt.Sprintf("the key is used already, in line %d", first))}
+		return Mistakes{d.mistake(key, join(path, key.Value), fmt.Sprintf("the key is already used in line %d", first))}
 	}
 	return nil
 }

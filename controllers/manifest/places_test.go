@@ -45,7 +45,7 @@ func TestMistakesHaveTheirPlace(t *testing.T) {
 		"no YAML, a bracket":          {"[{url:", "[[{url:", "14:5: not YAML: did not find expected"},
 		"no YAML, a tab":              {"    steps:\n", "\tsteps:\n", "20:2: not YAML: "},
 		"an anchor that is not there": {"*model", "*models", "15:40: not YAML: unknown anchor 'models'"},
-		"a key given twice":           {"    type: OpenAI\n", "    type: OpenAI\n    type: HTTP\n", "12:5: spec.upstreams[0].type: the key is used already, in line 11"},
+		"a key given twice":           {"    type: OpenAI\n", "    type: OpenAI\n    type: HTTP\n", "12:5: spec.upstreams[0].type: the key is already used in line 11"},
 		"an unknown field":            {"        upstream: fast", "        upstraem: fast", "23:9: spec.routes[0].steps[0].chat.upstraem: unknown field"},
 		"a field that is missing":     {"        upstream: fast\n", "", "22:7: spec.routes[0].steps[0].chat.upstream: Required value"},
 		"a wrong type":                {"content: hi", "content: 7", `25:33: spec.routes[0].steps[0].chat.messages[0].content: Invalid value: "integer"`},

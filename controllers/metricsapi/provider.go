@@ -37,7 +37,7 @@ func (p *Provider) ListAllMetrics() []provider.CustomMetricInfo {
 	return []provider.CustomMetricInfo{{GroupResource: services, Namespaced: true, Metric: render.MetricInFlight}}
 }
 
-// GetMetricByName returns the metric of one service. It fails where no pod of the service could be read lately: the
+// GetMetricByName returns the metric of one service. It fails where no pod of the service could be read recently: the
 // HPA controller then leaves the replicas as they are, whereas a zero would scale a busy service down.
 func (p *Provider) GetMetricByName(
 	ctx context.Context, name types.NamespacedName, info provider.CustomMetricInfo, metricSelector labels.Selector,
@@ -54,12 +54,12 @@ func (p *Provider) GetMetricByName(
 	}
 	value, ok := p.inFlight(&service)
 	if !ok {
-		return nil, apierrors.NewServiceUnavailable(fmt.Sprintf("no replica of %s %s could be read lately", v1alpha1.Kind, name))
+		return nil, apierrors.NewServiceUnavailable(fmt.Sprintf("no replica of %s %s could be read recently", v1alpha1.Kind, name))
 	}
 	return value, nil
 }
 
-// GetMetricBySelector returns the metric of each selected service that has a pod that could be read lately.
+// GetMetricBySelector returns the metric of each selected service that has a pod that could be read recently.
 func (p *Provider) GetMetricBySelector(
 	ctx context.Context, namespace string, selector labels.Selector, info provider.CustomMetricInfo, metricSelector labels.Selector,
 ) (*custom_metrics.MetricValueList, error) {

@@ -104,11 +104,11 @@ func (e *Env) CompileExpression(text string, want Type) (*Template, error) {
 		return nil, &Error{Column: 1, Message: "want exactly one expression, ${…}, and no other text"}
 	}
 	if !want.accepts(t.typ) {
-		return nil, &Error{Column: t.parts[0].column, Message: fmt.Sprintf("gives %s, want %s", t.typ, want)}
+		return nil, &Error{Column: t.parts[0].column, Message: fmt.Sprintf("returns %s, want %s", t.typ, want)}
 	}
 	t.want = want
 	if value, ok := t.Constant(nil); t.isConstant() && !ok {
-		return nil, &Error{Column: t.parts[0].column, Message: fmt.Sprintf("gives %T, want %s", value, want)}
+		return nil, &Error{Column: t.parts[0].column, Message: fmt.Sprintf("returns %T, want %s", value, want)}
 	}
 	return t, nil
 }
@@ -145,7 +145,7 @@ func (e *Env) program(p *part) error {
 	case out.Kind() == types.TypeKind:
 		return &Error{Column: p.column, Message: "a type is not a value that can be output"}
 	case hasOtherKeys(out):
-		return &Error{Column: p.column, Message: "gives a map whose keys are not strings, which JSON does not have"}
+		return &Error{Column: p.column, Message: "returns a map whose keys are not strings, which JSON does not have"}
 	}
 	if err := e.substitute(tree, p); err != nil {
 		return err

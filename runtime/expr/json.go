@@ -28,7 +28,7 @@ func appendJSON(dst []byte, v any) ([]byte, error) {
 	case map[string]any:
 		return appendObject(dst, v)
 	}
-	return dst, refusal("gives a value that JSON does not have")
+	return dst, refusal("returns a value that JSON does not have")
 }
 
 func appendString(dst []byte, s string) ([]byte, error) {

@@ -192,9 +192,9 @@ var failures = []struct {
 	{"index out of bounds", "refers to an index that does not exist"},
 	{"divi", "divides by zero"},
 	{"modulus by zero", "divides by zero"},
-	{"integer overflow", "gives a number that is out of range"},
-	{"unsigned integer overflow", "gives a number that is out of range"},
-	{"range error", "gives a number that is out of range"},
+	{"integer overflow", "returns a number that is out of range"},
+	{"unsigned integer overflow", "returns a number that is out of range"},
+	{"range error", "returns a number that is out of range"},
 	{"type conversion error", "converts a value that has no such form"},
 	{"invalid RFC 3339 timestamp", "converts a value that has no such form"},
 	{"optional.none() dereference", "takes the value of an optional that has none"},
@@ -264,13 +264,13 @@ func (r *run) plain(v ref.Val) (any, error) {
 	case types.Duration:
 		return strconv.FormatFloat(v.Seconds(), 'f', -1, 64) + "s", r.spend(scalarBytes)
 	case *types.Optional:
-		return nil, refusal("gives an optional: end it with .orValue(…)")
+		return nil, refusal("returns an optional: end it with .orValue(…)")
 	case traits.Mapper:
 		return r.object(v)
 	case traits.Lister:
 		return r.list(v)
 	}
-	return nil, refusal("gives a value that JSON does not have")
+	return nil, refusal("returns a value that JSON does not have")
 }
 
 func (r *run) list(v traits.Lister) (any, error) {
@@ -297,7 +297,7 @@ func (r *run) object(v traits.Mapper) (any, error) {
 		key := it.Next()
 		name, ok := key.(types.String)
 		if !ok {
-			return nil, refusal("gives a map whose keys are not strings")
+			return nil, refusal("returns a map whose keys are not strings")
 		}
 		if err := r.spend(len(name) + scalarBytes); err != nil {
 			return nil, err

@@ -258,18 +258,18 @@ func TestCompileExpression(t *testing.T) {
 		fails   string // of the error when evaluating
 	}{
 		"bool":                    {in: "${has(request.body.n)}", want: Bool, typ: Bool},
-		"string for bool":         {in: "${request.body.q}", want: Bool, message: "column 3: gives string, want bool"},
+		"string for bool":         {in: "${request.body.q}", want: Bool, message: "column 3: returns string, want bool"},
 		"dynamic bool":            {in: "${request.body.extra}", want: Bool, typ: Bool},
 		"dynamic, no bool":        {in: "${request.body.other}", want: Bool, typ: Bool, fails: "${request.body.other} does not give bool"},
 		"literal":                 {in: "true", want: Bool, message: "want exactly one expression"},
 		"text":                    {in: "a${true}", want: Bool, message: "want exactly one expression"},
 		"two":                     {in: "${true}${true}", want: Bool, message: "want exactly one expression"},
 		"list":                    {in: "${request.body.items}", want: List(Dyn), typ: typedVars(t)["request"].object.fields["body"].object.fields["items"]},
-		"list of another":         {in: "${request.body.items}", want: List(String), message: "gives list(object), want list(string)"},
+		"list of another":         {in: "${request.body.items}", want: List(String), message: "returns list(object), want list(string)"},
 		"dynamic list":            {in: "${request.body.others}", want: List(Dyn), typ: List(Dyn)},
 		"dynamic, no list":        {in: "${request.body.other}", want: List(Dyn), typ: List(Dyn), fails: "does not give list(dyn)"},
 		"int for double":          {in: "${request.body.n.orValue(1)}", want: Double, typ: Int},
-		"double for int":          {in: "${request.body.score}", want: Int, message: "gives double, want int"},
+		"double for int":          {in: "${request.body.score}", want: Int, message: "returns double, want int"},
 		"dynamic int for double":  {in: "${request.body.others[0]}", want: Double, typ: Double},
 		"dynamic int":             {in: "${request.body.others[0]}", want: Int, typ: Int},
 		"dynamic, no int":         {in: "${request.body.other}", want: Int, typ: Int, fails: "does not give int"},
@@ -287,9 +287,9 @@ func TestCompileExpression(t *testing.T) {
 		"anything":                {in: "${request.body.q}", want: Dyn, typ: String},
 		"what does not compile":   {in: "${foo}", want: Dyn, message: "undeclared"},
 		"what does not run":       {in: "${request.body.nope}", want: Bool, typ: Bool, fails: "does not exist"},
-		"maps of unlike members":  {in: "${{'a': 1}}", want: Map(String), message: "gives map(string, int), want map(string, string)"},
-		"string for an object":    {in: "${'a'}", want: Object(nil), message: "gives string, want object"},
-		"nullable where it isn't": {in: "${request.body.maybe}", want: String, message: "gives wrapper(string), want string"},
+		"maps of unlike members":  {in: "${{'a': 1}}", want: Map(String), message: "returns map(string, int), want map(string, string)"},
+		"string for an object":    {in: "${'a'}", want: Object(nil), message: "returns string, want object"},
+		"nullable where it isn't": {in: "${request.body.maybe}", want: String, message: "returns wrapper(string), want string"},
 	}
 	vars := typedValues()
 	body := vars["request"].(map[string]any)["body"].(map[string]any)

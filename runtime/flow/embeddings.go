@@ -88,7 +88,7 @@ func (e *embeddings) texts(ctx context.Context, f *frame) ([]string, error) {
 	texts := make([]string, len(list))
 	for i, item := range list {
 		if texts[i], ok = item.(string); !ok {
-			return nil, f.misfit(e.Input.Reads(), "gives a value that is not a text", fmt.Errorf("item %d is %T, want a string", i, item))
+			return nil, f.misfit(e.Input.Reads(), "returns a value that is not a text", fmt.Errorf("item %d is %T, want a string", i, item))
 		}
 	}
 	return texts, nil

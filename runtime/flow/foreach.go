@@ -60,7 +60,7 @@ func (e *forEach) tooMany(f *frame, items int) error {
 	if from := f.originOf(e.Items.Reads()); from.upstream || len(from.places) == 0 {
 		return problem.New(problem.BudgetExceeded).WithMessage("A list has more items than this route allows.").WithCause(cause)
 	}
-	return f.misfit(e.Items.Reads(), fmt.Sprintf("gives more than the %d items that are allowed", e.MaxItems), cause)
+	return f.misfit(e.Items.Reads(), fmt.Sprintf("returns more than the %d items that are allowed", e.MaxItems), cause)
 }
 
 // list evaluates an expression for a list.

@@ -88,7 +88,7 @@ func (a *asking) stream(ctx context.Context, u *upstream.Upstream) (*upstream.Qu
 // keptCopies is how often a streamed answer is held that its end repeats: as it is collected, and in the events of the end.
 const keptCopies = 4
 
-var errMuch = errors.New("the answer has too much in it to be repeated at its end")
+var errMuch = errors.New("the answer is too large to be repeated at its end")
 
 // keeping admits what an attempt keeps of its answer; nothing of the last one's is kept then.
 func (a *asking) keeping(ctx context.Context) func(bytes int) error {

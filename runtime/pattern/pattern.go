@@ -81,12 +81,12 @@ func parse(source string, translate func(string) string) (*Parsed, error) {
 // notRE2 says what RE2 cannot read.
 func notRE2(err error) error {
 	if e, ok := errors.AsType[*syntax.Error](err); ok && e.Code == syntax.ErrLarge {
-		return errors.New("is too large an expression")
+		return errors.New("is too large")
 	}
 	return fmt.Errorf("is not a regular expression in RE2's syntax: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 }
 
-var errLarge = fmt.Errorf("makes an automaton of more than %d instructions: repeat less, or allow fewer forms", MaxSize)
+var errLarge = fmt.Errorf("compiles to more than %d instructions: repeat less, or allow fewer forms", MaxSize)
 
 // Weight is what reading a pattern takes, as so many instructions, before anything is read.
 func Weight(source string) int {

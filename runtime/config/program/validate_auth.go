@@ -78,7 +78,7 @@ func (v *validator) ownHeader(path, name string, also []string) {
 	case !fieldName.MatchString(name):
 		v.addf(path, "%q is not the name of a header", name)
 	case slices.Contains(ownHeaders, lower), slices.Contains(also, lower):
-		v.addf(path, "%q may not be set here, because the gateway sets it, or it is not about the whole way to the upstream", name)
+		v.addf(path, "%q may not be set here: the gateway sets it, or it belongs to a single connection", name)
 	}
 }
 

@@ -134,7 +134,7 @@ func (v *validator) events(path string, r *config.Route) {
 		case slices.Contains(ownEvents, name):
 			v.addf(at, "%q is the name of the gateway's own event", name)
 		case !ok:
-			v.addf(at, "%q is not a chat or agent step, or such a branch of a gather as GATHER.BRANCH", name)
+			v.addf(at, "%q is not a chat or agent step, nor a chat or agent branch, which is named GATHER.BRANCH", name)
 		default:
 			first = min(first, step)
 		}
