@@ -16,6 +16,9 @@ export LLMSERVICE_CLUSTER_BIN ?= $(CACHE)/k8s-$(KUBERNETES)
 HELM := $(LLMSERVICE_CLUSTER_BIN)/helm
 # The Python program that the migration oracle asks in addition to the gateway; its test looks for it here, too.
 ORACLE := $(CACHE)/oracle-$(shell sha256sum test/oracle/requirements.txt | cut -c1-12)
+# The same for the libraries that test/sdks runs.
+SDKS_PYTHON := $(CACHE)/sdks-python-$(shell sha256sum test/sdks/python/requirements.txt | cut -c1-12)
+SDKS_NODE := $(CACHE)/sdks-node-$(shell sha256sum test/sdks/node/package-lock.json | cut -c1-12)
 
 CLUSTER := build/bin/cluster
 REPORTS := build/reports
@@ -39,7 +42,7 @@ help: ## List the targets.
 ##@ Prepare
 
 .PHONY: deps
-deps: tools assets oracle-deps browser-deps suite-deps cluster-deps k8s ## Install and build everything that the other targets need; slow the first time, because it builds Kubernetes.
+deps: tools assets oracle-deps sdks-deps browser-deps suite-deps cluster-deps k8s ## Install and build everything that the other targets need; slow the first time, because it builds Kubernetes.
 	go mod download
 
 .PHONY: tools
@@ -69,7 +72,16 @@ $(HELM): $(CLUSTER)
 oracle-deps: $(ORACLE)/bin/python
 
 $(ORACLE)/bin/python:
-	test/oracle/venv.sh $(ORACLE)
+	test/oracle/venv.sh $(ORACLE) test/oracle/requirements.txt
+
+.PHONY: sdks-deps
+sdks-deps: $(SDKS_PYTHON)/bin/python $(SDKS_NODE)/node_modules
+
+$(SDKS_PYTHON)/bin/python:
+	test/oracle/venv.sh $(SDKS_PYTHON) test/sdks/python/requirements.txt
+
+$(SDKS_NODE)/node_modules:
+	test/sdks/node/modules.sh $(SDKS_NODE)
 
 # The names that test/browser looks for.
 .PHONY: browser-deps
@@ -160,7 +172,7 @@ test: test-go test-cluster ## Run the unit, API and gateway suites under the rac
 # What suites need in addition to Go: names that LLMSERVICE_TEST_WITHOUT may have, with commas between them. A suite that lacks what it
 # needs fails, so that nobody takes what was left out for tested.
 comma := ,
-NEEDS := $(filter-out $(subst $(comma), ,$(LLMSERVICE_TEST_WITHOUT)),browser oracle suite)
+NEEDS := $(filter-out $(subst $(comma), ,$(LLMSERVICE_TEST_WITHOUT)),browser oracle sdks suite)
 
 # Tests that draw print their seed, which repeats a run here; it is that of the order of tests, too. .ci/run sets one for each commit.
 SHUFFLE := $(or $(LLMSERVICE_SEED),on)

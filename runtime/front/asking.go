@@ -21,6 +21,7 @@ type asking struct {
 	model   *Model
 	reply   []byte
 	kept    relay.Meter // of what an attempt's stream keeps of its answer
+	counted bool        // the client wants a stream's usage; known of a request that has been translated
 }
 
 // answer is the whole answer.
@@ -77,7 +78,7 @@ func (a *asking) stream(ctx context.Context, u *upstream.Upstream) (*upstream.Qu
 		return q, nil
 	}
 	writer := to.NewStream(a.model.Name, time.Now())
-	options := llm.TapOptions{Writer: writer, Rest: writer.Rest}
+	options := llm.TapOptions{Writer: writer, Rest: writer.Rest, HideUsage: !a.counted}
 	if _, recalls := writer.(llm.Recaller); recalls {
 		options.Collector = llm.NewCollector(a.keeping(ctx))
 	}
@@ -114,6 +115,7 @@ func (a *asking) question(u *upstream.Upstream) (*upstream.Question, error) {
 	if wrong != nil {
 		return nil, unasked(wrong.Message, wrong.Param)
 	}
+	a.counted = chat.IncludeUsage
 	asked, err := u.Dialect.AskChat(chat, u.Model)
 	if err != nil {
 		return nil, unasked("The model is served by an upstream of another protocol, which cannot be asked this: "+err.Error()+".", "")

@@ -36,7 +36,7 @@ var tongues = map[string]tongue{
 		front: openai.Dialect{},
 		asks: `{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":9,"temperature":0.5,` +
 			`"tools":[{"type":"function","function":{"name":"find","parameters":{"type":"object"}}}]%s}`,
-		live:    `,"stream":true`,
+		live:    `,"stream":true,"stream_options":{"include_usage":true}`,
 		whole:   `{"model":"real","choices":[{"message":{"role":"assistant","content":"so",` + calls + `},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`,
 		stream:  `data: {"model":"real","choices":[{"delta":{"role":"assistant","content":"so"}}]}` + "\n\n" + `data: {"model":"real","choices":[{"delta":{` + calls + `},"finish_reason":"tool_calls"}]}` + "\n\n" + `data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}` + "\n\ndata: [DONE]\n\n",
 		refusal: `{"error":{"message":"HIS WORDS"}}`,
@@ -248,6 +248,18 @@ func TestRefusalsInAnotherDialect(t *testing.T) {
 					t.Errorf("%s to %s: %d %s", client, up, status, answer)
 				}
 			}
+		}
+	}
+}
+
+// TestUsageOfATranslatedStream: it ends with the usage only if the client has asked for it, as where bytes pass.
+func TestUsageOfATranslatedStream(t *testing.T) {
+	c := tongues["openai"]
+	for options, want := range map[string]bool{"": false, `,"stream_options":{"include_usage":true}`: true} {
+		var m models
+		_, answer := ask(t, &m, c.front, fmt.Sprintf(c.asks, `,"stream":true`+options), "parley")
+		if got := strings.Contains(answer, `"usage":{`); got != want {
+			t.Errorf("%q: the stream has a usage: %v, want %v:\n%s", options, got, want, answer)
 		}
 	}
 }

@@ -198,6 +198,7 @@ func TestChatsOfResponses(t *testing.T) {
 		var streamed openai.ChatCompletionAccumulator
 		stream := client.Chat.Completions.NewStreaming(t.Context(), openai.ChatCompletionNewParams{
 			Model: "assistant", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("hi")},
+			StreamOptions: openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)},
 		})
 		for stream.Next() {
 			streamed.AddChunk(stream.Current())

@@ -40,6 +40,8 @@ type TapOptions struct {
 	Writer Writer
 	// Rest, where set, is a StreamWriter's.
 	Rest func(dst []byte, d *Delta) []byte
+	// HideUsage leaves the usage out of what the writer ends with, for a client that has not asked for it.
+	HideUsage bool
 	// Collector, where set, gets the whole answer together. It must be new for each attempt.
 	Collector *Collector
 	// HoldDone leaves out what ends the stream, for a caller that has something to check, or to send, before it.
@@ -104,7 +106,7 @@ func (t *Tap) write(dst []byte, d *Delta) []byte {
 	if d.FinishReason != "" {
 		t.finish = d.FinishReason
 	}
-	if d.Usage != nil {
+	if d.Usage != nil && !t.options.HideUsage {
 		t.usage = d.Usage
 	}
 	dst = t.written(dst, d)

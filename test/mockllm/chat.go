@@ -69,18 +69,7 @@ func (s *Server) planChat(r *http.Request, body []byte) (*exchange, *refusal) {
 	if err := json.Unmarshal(body, &req); err != nil {
 		return nil, &refusal{http.StatusBadRequest, "invalid_json", "The body is not a chat request: " + err.Error()}
 	}
-	if wrong := req.check(); wrong != nil {
-		return nil, wrong
-	}
-	script, wrong := s.script(r.Header, req.Messages, req.Model)
-	if wrong != nil {
-		return nil, wrong
-	}
-	rep := newReply(req, script, s.serial.Add(1))
-	if req.Stream {
-		return &exchange{script: script, answer: rep.stream}, nil
-	}
-	return &exchange{script: script, answer: rep.whole}, nil
+	return s.planReply(r, req, chatForm)
 }
 
 // script returns what a request of a model follows: a failure that waits for
@@ -109,4 +98,16 @@ func lastUserMessage(messages []message) string {
 		}
 	}
 	return ""
+}
+
+// chatForm answers as the chat completions API does.
+var chatForm = form{
+	stream: func(r *reply) frames {
+		return newChunks(r, wording{
+			object:  "chat.completion.chunk",
+			opening: `"delta":{"role":"assistant","content":` + r.opening() + `,"refusal":null}`,
+			before:  `"delta":{"content":`, after: `}`, empty: `"delta":{}`,
+		})
+	},
+	whole: func(r *reply) ([]byte, error) { return r.body("chat.completion", `"message":`+r.message()) },
 }

@@ -2,11 +2,14 @@ package mockllm
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -46,8 +49,8 @@ func (r *embeddingsRequest) check() *refusal {
 	switch {
 	case r.Model == "" || len(r.Input) == 0:
 		return &refusal{http.StatusBadRequest, "missing_field", "model and input are required."}
-	case r.EncodingFormat != "" && r.EncodingFormat != "float":
-		return &refusal{http.StatusBadRequest, "unsupported_value", "encoding_format must be float."}
+	case !slices.Contains([]string{"", "float", "base64"}, r.EncodingFormat):
+		return &refusal{http.StatusBadRequest, "unsupported_value", "encoding_format must be float or base64."}
 	case r.dimensions() < 1 || r.dimensions() > maxDimensions:
 		return &refusal{http.StatusBadRequest, "invalid_value", fmt.Sprintf("dimensions must be from 1 to %d.", maxDimensions)}
 	}
@@ -81,9 +84,9 @@ func (s *Server) planEmbeddings(r *http.Request, body []byte) (*exchange, *refus
 }
 
 type embedding struct {
-	Object    string    `json:"object"`
-	Index     int       `json:"index"`
-	Embedding []float64 `json:"embedding"`
+	Object    string `json:"object"`
+	Index     int    `json:"index"`
+	Embedding any    `json:"embedding"` // numbers, or text in base64
 }
 
 type embeddingsAnswer struct {
@@ -100,11 +103,23 @@ func (r *embeddingsRequest) answer() *embeddingsAnswer {
 	a := &embeddingsAnswer{Object: "list", Model: r.Model}
 	for i, text := range r.Input {
 		text = withoutScript(text)
-		a.Data = append(a.Data, embedding{Object: "embedding", Index: i, Embedding: vector(text, r.dimensions())})
+		a.Data = append(a.Data, embedding{Object: "embedding", Index: i, Embedding: r.encoded(vector(text, r.dimensions()))})
 		a.Usage.PromptTokens += words(text)
 	}
 	a.Usage.TotalTokens = a.Usage.PromptTokens
 	return a
+}
+
+// encoded is a vector as the request wants it: in base64 the numbers are float32, the lowest byte first.
+func (r *embeddingsRequest) encoded(v []float64) any {
+	if r.EncodingFormat != "base64" {
+		return v
+	}
+	var raw []byte
+	for _, x := range v {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(float32(x)))
+	}
+	return base64.StdEncoding.EncodeToString(raw)
 }
 
 // vector is of length 1, and the same for the same words, whatever their

@@ -77,6 +77,8 @@ func New(o Options) *Server {
 		cancels:  map[*context.CancelCauseFunc]struct{}{},
 	}
 	s.mux.HandleFunc("POST /v1/chat/completions", s.authorized(s.scripted(s.planChat)))
+	s.mux.HandleFunc("POST /v1/completions", s.authorized(s.scripted(s.planCompletions)))
+	s.mux.HandleFunc("POST /v1/responses", s.authorized(s.scripted(s.planResponses)))
 	s.mux.HandleFunc("POST /v1/embeddings", s.authorized(s.scripted(s.planEmbeddings)))
 	s.mux.HandleFunc("GET /v1/models", s.authorized(s.listModels))
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })

@@ -155,7 +155,7 @@ func TestEmbeddingsFollowTheirScript(t *testing.T) {
 		"no input":           {`{"model":"m","input":[]}`, "", 400, "missing_field"},
 		"no JSON":            {`{`, "", 400, "invalid_json"},
 		"tokens":             {`{"model":"m","input":[[1]]}`, "", 400, "invalid_json"},
-		"base64":             {`{"model":"m","input":"x","encoding_format":"base64"}`, "", 400, "must be float"},
+		"encoding":           {`{"model":"m","input":"x","encoding_format":"hex"}`, "", 400, "must be float or base64"},
 		"dimensions":         {`{"model":"m","input":"x","dimensions":0}`, "", 400, "dimensions must be"},
 	} {
 		got, err := request(t.Context(), t, client, "POST "+url+"/v1/embeddings", tt.body, tt.script)

@@ -1,10 +1,10 @@
 package mockllm
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -17,7 +17,7 @@ type sender struct {
 }
 
 func (out *sender) write(b []byte) error {
-	n, err := out.w.Write(b)
+	n, err := out.w.Write(b) //nolint:gosec // G705: no browser reads it, and what it repeats is quoted as JSON.
 	out.rec.sent(out.call, n)
 	return err
 }
@@ -41,14 +41,25 @@ func (out *sender) flushed(b []byte, size int) error {
 	return nil
 }
 
-// stream sends a reply as chunks.
-func (r *reply) stream(ctx context.Context, out *sender) error {
+// frames are what a stream consists of, in the form of one API.
+type frames interface {
+	begin() []byte
+	// token is the frame of token i, valid until the next.
+	token(r *reply, i int) []byte
+	// more is one that says a text, which is a JSON string.
+	more(text []byte) []byte
+	// event is one with data, which is one line.
+	event(data string) []byte
+	// end are those after the last token.
+	end() ([][]byte, error)
+}
+
+// stream sends a reply in frames.
+func (r *reply) stream(ctx context.Context, out *sender, f frames) error {
 	out.w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	out.w.Header().Set("Cache-Control", "no-cache")
 	out.w.WriteHeader(http.StatusOK)
-	f := newFrames(r)
-	role := f.choice(`{"role":"assistant","content":`+r.opening()+`,"refusal":null}`, "null")
-	if err := out.flushed(role, r.script.SplitBytes); err != nil {
+	if err := out.flushed(f.begin(), r.script.SplitBytes); err != nil {
 		return err
 	}
 	if err := out.tokens(ctx, r, f); err != nil {
@@ -68,7 +79,7 @@ func (r *reply) opening() string {
 }
 
 // tokens sends the tokens at their times, and the fault at its place.
-func (out *sender) tokens(ctx context.Context, rep *reply, f *frames) error {
+func (out *sender) tokens(ctx context.Context, rep *reply, f frames) error {
 	p := newPacer()
 	defer p.stop()
 	for i := range rep.count + 1 {
@@ -91,14 +102,14 @@ func (out *sender) tokens(ctx context.Context, rep *reply, f *frames) error {
 	return nil
 }
 
-func (out *sender) fault(ctx context.Context, rep *reply, f *frames) error {
+func (out *sender) fault(ctx context.Context, rep *reply, f frames) error {
 	switch rep.script.Fault {
 	case FaultSilence:
 		return hang(ctx)
 	case FaultTruncate:
 		return errAbort
 	case FaultTruncateMidFrame:
-		frame := f.choice(`{"content":"cut"}`, "null")
+		frame := f.more([]byte(`"cut"`))
 		if err := out.flushed(frame[:len(frame)/2], rep.script.SplitBytes); err != nil {
 			return err
 		}
@@ -108,7 +119,7 @@ func (out *sender) fault(ctx context.Context, rep *reply, f *frames) error {
 	case FaultGarbage:
 		return out.flushed(f.event("{not JSON, from "+ErrorDetail), rep.script.SplitBytes)
 	case FaultGiantFrame:
-		return out.flushed(f.choice(`{"content":`+string(rep.giant())+`}`, "null"), rep.script.SplitBytes)
+		return out.flushed(f.more(rep.giant()), rep.script.SplitBytes)
 	case FaultErrorEvent:
 		body, err := json.Marshal(scriptedError(http.StatusInternalServerError))
 		if err != nil {
@@ -124,16 +135,12 @@ func (out *sender) fault(ctx context.Context, rep *reply, f *frames) error {
 }
 
 // ending sends what follows the last token.
-func (out *sender) ending(rep *reply, f *frames) error {
-	last := [][]byte{f.choice("{}", string(quote(rep.finish)))}
-	if rep.streamsUsage() {
-		u, err := json.Marshal(rep.usage())
-		if err != nil {
-			return err
-		}
-		last = append(last, f.event(rep.head("chat.completion.chunk")+`,"choices":[],"usage":`+string(u)+`}`))
+func (out *sender) ending(rep *reply, f frames) error {
+	last, err := f.end()
+	if err != nil {
+		return err
 	}
-	for _, frame := range append(last, f.event("[DONE]")) {
+	for _, frame := range last {
 		if err := out.flushed(frame, rep.script.SplitBytes); err != nil {
 			return err
 		}
@@ -141,48 +148,84 @@ func (out *sender) ending(rep *reply, f *frames) error {
 	return nil
 }
 
-// frames builds the frames of one stream. Those of tokens, of which there are
-// many, share one buffer and what stands around them.
-type frames struct {
-	eol           string
-	before, after []byte // of a choice's delta
-	usage         string
+func (r *reply) eol() string {
+	if r.script.CRLF {
+		return "\r\n"
+	}
+	return "\n"
+}
+
+// wording is where a choice of a chunk has its text.
+type wording struct {
+	object        string // the chunks' own
+	opening       string // a choice's members in the first chunk; empty: there is none
+	before, after string // what stands around a text
+	empty         string // a choice's members in the last chunk
+}
+
+// chunks builds the frames of chat completions and of completions. Those of tokens, of which there are many, share one buffer and
+// what stands around them.
+type chunks struct {
+	rep           *reply
+	wording       wording
+	head          string
+	before, after []byte // of a text
 	buf           []byte
 }
 
-func newFrames(rep *reply) *frames {
-	f := &frames{eol: "\n"}
-	if rep.script.CRLF {
-		f.eol = "\r\n"
+func newChunks(rep *reply, w wording) *chunks {
+	c := &chunks{rep: rep, wording: w, head: "data: " + rep.head(w.object) + `,"choices":[`}
+	c.before = []byte(c.head + `{"index":0,` + w.before)
+	c.after = []byte(w.after + c.tail("null"))
+	return c
+}
+
+// tail is what follows a choice's own members; the finish reason is JSON.
+func (c *chunks) tail(finish string) string {
+	usage := ""
+	if c.rep.streamsUsage() {
+		usage = `,"usage":null` // OpenAI's chunks announce the last one's so
 	}
-	if rep.streamsUsage() {
-		f.usage = `,"usage":null` // OpenAI's chunks announce the last one's so
+	return `,"logprobs":null,"finish_reason":` + finish + `}]` + usage + `}` + c.rep.eol() + c.rep.eol()
+}
+
+// choice is a frame with a choice's own members and a finish reason, both JSON.
+func (c *chunks) choice(members, finish string) []byte {
+	return []byte(c.head + `{"index":0,` + members + c.tail(finish))
+}
+
+func (c *chunks) begin() []byte {
+	if c.wording.opening == "" {
+		return nil
 	}
-	f.before = []byte("data: " + rep.head("chat.completion.chunk") + `,"choices":[{"index":0,"delta":`)
-	f.after = []byte(`,"logprobs":null,"finish_reason":null}]` + f.usage + `}` + f.eol + f.eol)
-	return f
+	return c.choice(c.wording.opening, "null")
 }
 
-// event returns a frame with data, which is one line.
-func (f *frames) event(data string) []byte {
-	return []byte("data: " + data + f.eol + f.eol)
+func (c *chunks) event(data string) []byte {
+	return []byte("data: " + data + c.rep.eol() + c.rep.eol())
 }
 
-// choice returns a frame with a delta and a finish reason, both JSON.
-func (f *frames) choice(delta, finish string) []byte {
-	after := bytes.Replace(f.after, []byte(`"finish_reason":null`), []byte(`"finish_reason":`+finish), 1)
-	return append(append(bytes.Clone(f.before), delta...), after...)
-}
+func (c *chunks) more(text []byte) []byte { return slices.Concat(c.before, text, c.after) }
 
-// token returns the frame of token i, valid until the next.
-func (f *frames) token(rep *reply, i int) []byte {
+func (c *chunks) token(rep *reply, i int) []byte {
 	if i >= rep.words {
-		return f.choice(rep.calls[i-rep.words].delta(), "null")
+		return c.choice(`"delta":`+rep.calls[i-rep.words].delta(), "null")
 	}
-	f.buf = append(append(f.buf[:0], f.before...), `{"content":`...)
-	f.buf = rep.appendToken(f.buf, i)
-	f.buf = append(append(f.buf, '}'), f.after...)
-	return f.buf
+	c.buf = rep.appendToken(append(c.buf[:0], c.before...), i)
+	c.buf = append(c.buf, c.after...)
+	return c.buf
+}
+
+func (c *chunks) end() ([][]byte, error) {
+	last := [][]byte{c.choice(c.wording.empty, string(quote(c.rep.finish)))}
+	if c.rep.streamsUsage() {
+		u, err := json.Marshal(c.rep.usage())
+		if err != nil {
+			return nil, err
+		}
+		last = append(last, []byte(c.head+`],"usage":`+string(u)+`}`+c.rep.eol()+c.rep.eol()))
+	}
+	return append(last, c.event("[DONE]")), nil
 }
 
 // pacer waits for points in time after its own beginning. What comes late

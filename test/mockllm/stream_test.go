@@ -142,7 +142,7 @@ func TestRequestsAreRecorded(t *testing.T) {
 
 func TestATokenAllocatesNothing(t *testing.T) {
 	rep := newReply(chatRequest{Model: "m"}, Script{Tokens: 1000}, 1)
-	f := newFrames(rep)
+	f := chatForm.stream(rep)
 	f.token(rep, 999) // grows the buffer
 	if n := testing.AllocsPerRun(100, func() { f.token(rep, 500) }); n != 0 {
 		t.Errorf("%v allocations per token, want none", n)

@@ -18,15 +18,6 @@ type document struct {
 	due    time.Duration // from the request's arrival
 }
 
-// whole sends a reply as one object, after the time its tokens would take.
-func (r *reply) whole(ctx context.Context, out *sender) error {
-	body, err := r.body()
-	if err != nil {
-		return err
-	}
-	return out.document(ctx, document{script: r.script, body: body, tokens: r.count, due: r.due(max(r.count-1, 0))})
-}
-
 // document sends d when it is due, or what the script's fault makes of it.
 func (out *sender) document(ctx context.Context, d document) error {
 	p := newPacer()
@@ -83,26 +74,34 @@ func (out *sender) wholeFault(ctx context.Context, fault Fault, body []byte) err
 	}
 }
 
-// body is the whole answer.
-func (r *reply) body() ([]byte, error) {
-	text := quote(r.text())
+// wholeText is all of the text, as JSON.
+func (r *reply) wholeText() []byte {
 	if r.script.Fault == FaultGiantFrame {
-		text = r.giant()
+		return r.giant()
 	}
-	usage, err := r.wholeUsage()
-	if err != nil {
-		return nil, err
-	}
-	calls := ""
+	return quote(r.text())
+}
+
+// message is the whole answer's, as JSON.
+func (r *reply) message() string {
+	text, calls := r.wholeText(), ""
 	if len(r.calls) > 0 {
 		calls = `,"tool_calls":` + toolCalls(r.calls)
 		if r.words == 0 && r.script.Fault != FaultGiantFrame {
 			text = []byte("null")
 		}
 	}
-	message := `"role":"assistant","content":` + string(text) + `,"refusal":null` + calls
-	return []byte(r.head("chat.completion") + `,"choices":[{"index":0,"message":{` + message + `},` +
-		`"logprobs":null,"finish_reason":` + string(quote(r.finish)) + `}]` + usage + `}`), nil
+	return `{"role":"assistant","content":` + string(text) + `,"refusal":null` + calls + `}`
+}
+
+// body is the whole answer: an object with one choice, whose own members are JSON.
+func (r *reply) body(kind, members string) ([]byte, error) {
+	usage, err := r.wholeUsage()
+	if err != nil {
+		return nil, err
+	}
+	choice := `{"index":0,` + members + `,"logprobs":null,"finish_reason":` + string(quote(r.finish)) + `}`
+	return []byte(r.head(kind) + `,"choices":[` + choice + `]` + usage + `}`), nil
 }
 
 func (r *reply) wholeUsage() (string, error) {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# venv.sh DIR: make DIR a Python environment with requirements.txt, and nothing that its hashes do not name. Where
+# venv.sh DIR REQUIREMENTS: make DIR a Python environment with what the file pins, and nothing that its hashes do not name. Where
 # Python 3.11 or later is missing, or cannot make environments, apt-get installs Debian's.
 set -euo pipefail
-dir=$1 here=$(cd "$(dirname "$0")" && pwd)
+dir=$1 requirements=$2
 
 able() { "$1" -c 'import sys, venv, ensurepip; ensurepip.version(); sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
@@ -27,5 +27,5 @@ new=$dir.$$
 trap 'rm -rf "$new"' EXIT
 "$python" -m venv "$new"
 "$new/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
-  --require-hashes -r "$here/requirements.txt"
+  --require-hashes -r "$requirements"
 mv -T "$new" "$dir"

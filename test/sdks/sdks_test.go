@@ -1,0 +1,268 @@
+package sdks
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/test/mockllm"
+)
+
+// client is a library that is run.
+type client struct {
+	name  string
+	start func(t *testing.T, url string) driver
+	ops   []string // those that it has; nil: all
+	// framework: it hides what the API says otherwise, such as the model's name and the types of events.
+	framework bool
+}
+
+var clients = []client{
+	{name: "go", start: inProcess},
+	{name: "python", start: python("python")},
+	{name: "javascript", start: javascript("node")},
+	{
+		name: "langchain", start: python("langchain"), framework: true,
+		ops: []string{"chat", "chat_stream", "chat_parse", "responses", "responses_stream", "responses_parse", "embeddings"},
+	},
+	{
+		name: "vercel", start: javascript("vercel"), framework: true,
+		ops: []string{"chat", "chat_stream", "chat_parse", "chat_stream_parse", "responses", "responses_stream", "responses_parse", "responses_stream_parse", "embeddings"},
+	},
+	{
+		name: "vercel-compatible", start: javascript("vercel-compatible"), framework: true,
+		ops: []string{"chat", "chat_stream", "chat_parse", "chat_stream_parse", "embeddings"},
+	},
+}
+
+// runs says whether the library is asked to do what the scenario wants. Frameworks have no way to send members of their caller's
+// choice, or a conversation as the API has it: what they send is their own.
+func (c *client) runs(s *scenario) bool {
+	if !c.framework {
+		return true
+	}
+	own := s.members == "" || s.members == chatTools || s.members == tools || s.op == "embeddings" && !s.passes
+	return slices.Contains(c.ops, s.op) && own && s.first == nil && s.status == 0 && s.class == "" && !s.leaves && !s.passes &&
+		!strings.Contains(s.members, "encoding_format")
+}
+
+// TestClients has each library do everything. After it, neither the keys nor the prompts are in anything that the gateway says of
+// itself.
+func TestClients(t *testing.T) {
+	for i := range clients {
+		c := &clients[i]
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			d := c.start(t, s.url+"/v1")
+			for _, scenario := range scenarios() {
+				if c.runs(&scenario) {
+					t.Run(strings.ReplaceAll(scenario.name, "/", "-"), func(t *testing.T) { s.play(t, c, d, &scenario) })
+				}
+			}
+			s.keepsQuiet(t)
+		})
+	}
+}
+
+func (s *stage) play(t *testing.T, c *client, d driver, sc *scenario) {
+	t.Helper()
+	params, err := json.Marshal(sc.params())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, r := s.mock.Stats(), request{Op: sc.op, Params: params}
+	if sc.first != nil {
+		s.mock.FailNext(1, *sc.first)
+		r.Retries = 1
+	}
+	if sc.script != nil {
+		s.mock.FailNext(1, *sc.script)
+	}
+	d.begin(r)
+	if sc.leaves {
+		s.await(t, func(now mockllm.Stats) bool { return now.Open == 1 && now.Opened == before.Opened+1 })
+		d.leave()
+	}
+	got, err := d.outcome()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sc.leaves {
+		s.await(t, func(now mockllm.Stats) bool { return now.Open == 0 && now.Cancelled == before.Cancelled+1 })
+	}
+	sc.judge(t, c, &got)
+	s.wasAsked(t, sc, before)
+}
+
+func (s *stage) await(t *testing.T, ok func(mockllm.Stats) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if now, err := s.mock.Await(ctx, ok); err != nil {
+		t.Fatalf("%v; the upstream has seen %+v", err, now)
+	}
+}
+
+// wasAsked checks how often the upstream was asked, and what.
+func (s *stage) wasAsked(t *testing.T, sc *scenario, before mockllm.Stats) {
+	t.Helper()
+	want := 0
+	if sc.script != nil || strings.HasPrefix(sc.name, "embeddings") {
+		want++
+	}
+	if sc.first != nil {
+		want++
+	}
+	if got := s.mock.Stats().Opened - before.Opened; got != want {
+		t.Fatalf("the upstream was asked %d times, want %d", got, want)
+	}
+	if !sc.passes {
+		return
+	}
+	all := s.mock.Requests()
+	var asked map[string]any
+	if err := json.Unmarshal(all[len(all)-1].Body, &asked); err != nil {
+		t.Fatal(err)
+	}
+	sent := sc.params()
+	sent["model"] = realName(sc.model)
+	if diff := cmp.Diff(sent, asked); diff != "" {
+		t.Errorf("the upstream was asked (-sent +asked):\n%s", diff)
+	}
+}
+
+// judge compares an outcome with what the scenario wants of it.
+func (sc *scenario) judge(t *testing.T, c *client, got *answer) {
+	t.Helper()
+	want := sc.want.comparable()
+	have := got.comparable()
+	if sc.status != 0 || sc.class != "" {
+		sc.judgeFailure(t, c, got.Error)
+		return
+	}
+	if len(sc.want.Usage.orNothing()) == 0 && !strings.HasSuffix(sc.op, "_stream") {
+		have.Usage = nil // of answers whose figures follow from the library's own prompt
+	}
+	if strings.Contains(sc.name, "tool") || strings.Contains(sc.name, "structured") || strings.Contains(sc.name, "images") {
+		have.Usage, want.Usage = nil, nil
+	}
+	if c.framework {
+		sc.forFrameworks(&have, &want)
+	}
+	same(t, &have, &want)
+}
+
+// forFrameworks leaves out what frameworks do not show, or name otherwise.
+func (sc *scenario) forFrameworks(have, want *answer) {
+	have.Model, want.Model, have.Events, want.Events, have.Finish, want.Finish = "", "", nil, nil, "", ""
+	if want.Usage == nil {
+		have.Usage = nil // they ask for it on their own
+	}
+	have.Pieces = min(have.Pieces, 1)
+	want.Pieces = min(want.Pieces, 1)
+	if strings.HasPrefix(sc.op, "responses") && strings.HasSuffix(sc.op, "_stream") && want.Text != "" {
+		want.Pieces = 1
+	}
+	if want.Text == "" {
+		have.Pieces = 0
+	}
+	if want.Parsed != nil {
+		have.Text, want.Text, have.Pieces, want.Pieces = "", "", 0, 0
+	}
+}
+
+func (u *tokens) orNothing() []tokens {
+	if u == nil {
+		return nil
+	}
+	return []tokens{*u}
+}
+
+func same(t *testing.T, have, want *answer) {
+	t.Helper()
+	if string(want.Parsed) != "" {
+		var a, b any
+		if json.Unmarshal(have.Parsed, &a) != nil || json.Unmarshal(want.Parsed, &b) != nil || !cmp.Equal(a, b) {
+			t.Errorf("parsed %s, want %s", have.Parsed, want.Parsed)
+		}
+	}
+	have.Parsed, want.Parsed = nil, nil
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// classes are the errors of the SDKs for Python and JavaScript by status. Go's has one type for all.
+var classes = map[int]string{
+	400: "BadRequestError", 404: "NotFoundError", 422: "UnprocessableEntityError", 429: "RateLimitError",
+	502: "InternalServerError", 503: "InternalServerError",
+}
+
+func (sc *scenario) judgeFailure(t *testing.T, c *client, got *failure) {
+	t.Helper()
+	if got == nil {
+		t.Fatal("nothing is wrong")
+	}
+	// Of a refusal that is about the client's own request, it is told the upstream's words.
+	own := slices.Contains([]int{400, 404, 413, 422}, sc.status)
+	if !own && strings.Contains(got.Message, mockllm.ErrorDetail) || strings.Contains(got.Message, key) {
+		t.Errorf("the client is told %q", got.Message)
+	}
+	if sc.class != "" && !strings.Contains(got.Message+text(got.Code), sc.code) && !strings.Contains(got.Message, "broke off") {
+		t.Errorf("got %+v, want %s", got, sc.code)
+	}
+	if sc.class != "" {
+		return
+	}
+	class, listed := classes[sc.status]
+	if !listed {
+		class = map[string]string{"python": "APIStatusError", "javascript": "APIError"}[c.name]
+	}
+	if c.name == "go" {
+		class = "Error"
+	}
+	if got.Class != class || got.Status != sc.status || sc.code != anything && text(got.Code) != sc.code || text(got.Param) != sc.param && sc.code != anything {
+		t.Errorf("got %+v, want %d as %s with %s about %q", got, sc.status, class, sc.code, sc.param)
+	}
+}
+
+func text(value any) string {
+	s, _ := value.(string)
+	return s
+}
+
+// keepsQuiet looks for what must stay secret wherever the gateway says something of itself.
+func (s *stage) keepsQuiet(t *testing.T) {
+	t.Helper()
+	places := map[string]string{"the log": s.logs.String()}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	for _, url := range []string{s.admin + "/metrics", s.admin + "/status", s.url + "/openapi.json", s.url + "/docs", s.url + "/v1/models"} {
+		resp, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || len(body) == 0 {
+			t.Errorf("%s: %d, %d bytes", url, resp.StatusCode, len(body))
+		}
+		places[url] = string(body)
+	}
+	for place, text := range places {
+		for _, secret := range []string{key, canary, said} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s has %q", place, secret)
+			}
+		}
+	}
+}
