@@ -31,7 +31,10 @@ func TestStreamsAddUp(t *testing.T) {
 
 func TestOutcomesAreScraped(t *testing.T) {
 	three := func() int64 { return 3 }
-	m := New(Load{InFlight: three, MaxInFlight: three, Budget: three, Reserved: three, Refused: three})
+	m := New(Load{
+		InFlight: three, MaxInFlight: three, Budget: three, Reserved: three, Refused: three,
+		Upstreams: func() []report.Upstream { return []report.Upstream{{Name: "fast"}, {Name: "slow"}} },
+	})
 	m.End("/chat", relay.Outcome{Status: 200, Duration: time.Second, FirstContent: time.Millisecond})
 	m.Attempt("fast", relay.Failure{})
 	m.Attempt("fast", relay.Failure{Kind: relay.FailedStatus, Status: 503})
@@ -47,6 +50,9 @@ func TestOutcomesAreScraped(t *testing.T) {
 		"llmservice_requests_total": 1, "llmservice_request_duration_seconds": 1, "llmservice_first_content_seconds": 1,
 		"llmservice_upstream_attempts_total": 2, "llmservice_config_revision": 1, "llmservice_config_reloads_total": 2,
 		"llmservice_in_flight": 1, "llmservice_max_in_flight": 1, "llmservice_memory_budget_bytes": 1,
+		"llmservice_upstream_in_flight": 2, "llmservice_upstream_waiting": 2, "llmservice_upstream_endpoints": 2,
+		"llmservice_upstream_endpoints_available": 2, "llmservice_upstream_ejections_total": 2,
+		"llmservice_upstream_panics_total": 2, "llmservice_upstream_refusals_total": 2,
 		"llmservice_memory_reserved_bytes": 1, "llmservice_memory_refusals_total": 1,
 	} {
 		if got, err := testutil.GatherAndCount(m.Registry, name); err != nil || got != want {
