@@ -191,6 +191,7 @@ func TestScrape(t *testing.T) {
 	zero := func() int64 { return 0 }
 	m := metrics.New(metrics.Load{
 		InFlight: func() int64 { return 42 }, MaxInFlight: zero, Budget: zero, Reserved: zero, Refused: zero,
+		Upstreams: func() []report.Upstream { return []report.Upstream{{Name: "fast", InFlight: 3}} },
 	})
 	m.Serving("9f2c")
 	g := &gateway{registry: m.Registry}

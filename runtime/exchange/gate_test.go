@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/llmservice/llmservice/runtime/admission"
+	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/engine/nethttp"
 	"github.com/llmservice/llmservice/runtime/exchange"
 	"github.com/llmservice/llmservice/runtime/metrics"
@@ -66,7 +67,10 @@ type house struct {
 // noLoad are the metrics of a replica that has nothing to do.
 func noLoad() *metrics.Metrics {
 	none := func() int64 { return 0 }
-	return metrics.New(metrics.Load{InFlight: none, MaxInFlight: none, Budget: none, Reserved: none, Refused: none})
+	return metrics.New(metrics.Load{
+		InFlight: none, MaxInFlight: none, Budget: none, Reserved: none, Refused: none,
+		Upstreams: func() []report.Upstream { return nil },
+	})
 }
 
 // inHouse runs do before a policy whose route takes ten seconds.

@@ -300,13 +300,13 @@ func TestARotatedCertificateFailsNoRequest(t *testing.T) {
 	}
 	_ = long.Body.Close()
 	connections := g.connections.Load()
-	if _, err := whole(t, client, o); err != nil {
-		t.Error(err)
+	for range 20 {
+		if _, err := whole(t, client, o); err != nil {
+			t.Error(err)
+		}
 	}
-	if _, err := whole(t, client, o); err != nil {
-		t.Error(err)
-	}
-	if g.connections.Load() > connections+1 || g.has("old") != before {
+	// A connection comes back a moment after its answer has been read, when the next request may be on its way already.
+	if g.connections.Load() > connections+10 || g.has("old") != before {
 		t.Error("connections are not reused, or an old one is")
 	}
 	// The authorities rotate, too: what the old ones have signed is not trusted any more.
