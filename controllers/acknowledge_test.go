@@ -88,11 +88,11 @@ func TestAcknowledge(t *testing.T) {
 		{
 			name: "a pod that just became ready is read first",
 			pods: map[string]load.PodLoad{"a": {ReadySince: moment.Add(-time.Second)}},
-			want: summary{Again: readGrace - time.Second},
+			want: summary{Again: 4 * time.Second},
 		},
 		{
 			name: "a ready pod that cannot be read",
-			pods: map[string]load.PodLoad{"a": {ReadySince: moment.Add(-readGrace)}},
+			pods: map[string]load.PodLoad{"a": {ReadySince: moment.Add(-5 * time.Second)}},
 			want: summary{Replicas: 1},
 		},
 	}
@@ -272,7 +272,7 @@ func TestNudgesAFewPodsAtOnce(t *testing.T) {
 		lacking := pod(fmt.Sprint(i))
 		n.a.keyless = append(n.a.keyless, reminder{&lacking, "missing"})
 	}
-	for i, want := range []int{nudgesAtOnce, 2 * nudgesAtOnce, pods, pods} {
+	for i, want := range []int{64, 128, pods, pods} {
 		wait := n.nudge(t.Context(), n.seen, &n.a)
 		if len(n.patches) != want {
 			t.Errorf("after %d: %d nudges, want %d", i, len(n.patches), want)

@@ -53,3 +53,24 @@ func TestACompilerIsTheGateways(t *testing.T) {
 		t.Errorf("one that ended early says nothing of the config: %+v", problem)
 	}
 }
+
+// A namespace rests four times as long as its last spec took, at most a minute, and not at all after one that took 100 ms.
+func TestHowLongANamespaceRests(t *testing.T) {
+	for took, want := range map[time.Duration]time.Duration{
+		100 * time.Millisecond: 0,
+		101 * time.Millisecond: 404 * time.Millisecond,
+		10 * time.Second:       40 * time.Second,
+		20 * time.Second:       time.Minute,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var c compiles
+			if wait := c.enter("a"); wait != 0 {
+				t.Fatalf("the first has to wait %v", wait)
+			}
+			c.leave("a", took)
+			if got := c.enter("a"); got != want {
+				t.Errorf("after a spec that took %v the next waits %v, want %v", took, got, want)
+			}
+		})
+	}
+}

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
@@ -85,6 +86,32 @@ func asWritten(t *testing.T, live *autoscalingv2.HorizontalPodAutoscaler, child 
 		t.Fatal(err)
 	}
 	return as
+}
+
+// TestOnlyHarmIsLookedAtAgain: what admission adds, and no gateway minds, is not asked about every 2 minutes.
+func TestOnlyHarmIsLookedAtAgain(t *testing.T) {
+	child, rendered := renderedChild(t, "HorizontalPodAutoscaler")
+	r := &Reconciler{Client: fake.NewFakeClient()}
+	for name, tt := range map[string]struct {
+		change func(map[string]any)
+		want   time.Time
+	}{
+		"nothing":            {func(map[string]any) {}, time.Time{}},
+		"an annotation more": {func(live map[string]any) { at(live, "metadata", "annotations")["theirs"] = "x" }, time.Time{}},
+		"a capped maximum":   {func(live map[string]any) { at(live, "spec")["maxReplicas"] = int64(5) }, moment.Add(2 * time.Minute)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			live := rendered.DeepCopy()
+			tt.change(live.Object)
+			made, err := r.rewritingOf(&view{now: moment}, live, child, rendered)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !made.next.Equal(tt.want) || (len(made.overridden) == 0) != tt.want.IsZero() {
+				t.Errorf("overridden %q, looked at again at %v, want %v", made.overridden, made.next, tt.want)
+			}
+		})
+	}
 }
 
 // TestAnOverrideIsLookedAtAgain: a change of admission is not an event, and a rewriting that does no harm is not reported.

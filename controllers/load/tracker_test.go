@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 
+	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
@@ -202,6 +203,15 @@ func TestCutsAreForgotten(t *testing.T) {
 
 func TestNotifiesOnlyOfWhatIsActedUpon(t *testing.T) {
 	base := report.Status{Version: "v1", Revision: "r1", Source: "current", Secrets: []report.SecretState{{}}}
+	refused := report.RefusedKey{Upstream: "u", SecretFile: config.SecretFile{Secret: "s", Key: "k"}, Since: time.Unix(1, 0)}
+	base.RefusedKeys = []report.RefusedKey{refused}
+	refusal := func(change func(*report.RefusedKey)) func(*report.Status) {
+		return func(s *report.Status) {
+			other := refused
+			change(&other)
+			s.RefusedKeys = []report.RefusedKey{other}
+		}
+	}
 	with := func(change func(*report.Status)) report.Status {
 		status := base
 		change(&status)
@@ -219,7 +229,11 @@ func TestNotifiesOnlyOfWhatIsActedUpon(t *testing.T) {
 		{name: "draining", next: with(func(s *report.Status) { s.Draining = true }), want: 1},
 		{name: "how many requests there may be", next: with(func(s *report.Status) { s.MaxInFlight = 100 }), want: 1},
 		{name: "when a secret changed", next: with(func(s *report.Status) { s.Secrets = []report.SecretState{{Modified: time.Now(), Since: time.Now()}} })},
-		{name: "refused key", next: with(func(s *report.Status) { s.RefusedKeys = []report.RefusedKey{{Upstream: "u"}} }), want: 1},
+		{name: "a key that is accepted again", next: with(func(s *report.Status) { s.RefusedKeys = nil }), want: 1},
+		{name: "another upstream's key", next: with(refusal(func(k *report.RefusedKey) { k.Upstream = "v" })), want: 1},
+		{name: "another key", next: with(refusal(func(k *report.RefusedKey) { k.Key = "l" })), want: 1},
+		{name: "the next value of a key", next: with(refusal(func(k *report.RefusedKey) { k.Since = time.Unix(2, 0) })), want: 1},
+		{name: "the same in another time zone", next: with(refusal(func(k *report.RefusedKey) { k.Since = k.Since.UTC() }))},
 		{name: "secret", next: with(func(s *report.Status) { s.Secrets = []report.SecretState{{Loaded: true}} }), want: 1},
 	}
 	for _, tt := range tests {

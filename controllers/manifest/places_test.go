@@ -103,11 +103,11 @@ func TestLocate(t *testing.T) {
 
 // TestMergedMembers are found where they are written.
 func TestMergedMembers(t *testing.T) {
-	d := &document{text: []byte("base: &base\n  a: 1\n  b: 2\nown:\n  <<: *base\n  b: 3\nboth:\n  <<: [*base, {c: 4}]\nround: &round\n  <<: *round\n")}
+	d := &document{text: []byte("base: &base\n  a: 1\n  b: 2\nown:\n  <<: *base\n  b: 3\nboth:\n  <<: [*base, {c: 4}]\nround: &round\n  <<: *round\nlist:\n  <<: [[d, 5]]\n")}
 	if _, err := d.read(); err == nil || !strings.Contains(err.Error(), "round") {
 		t.Errorf("a merge of itself: %v", err)
 	}
-	for path, want := range map[string]string{"own.a": "2:6", "own.b": "6:6", "both.c": "8:19", "own.c": "4:1", "round.c": "9:1"} {
+	for path, want := range map[string]string{"own.a": "2:6", "own.b": "6:6", "both.c": "8:19", "own.c": "4:1", "round.c": "9:1", "list.d": "11:1"} {
 		if got := d.locate(path, "x").Error(); !strings.HasPrefix(got, want+": ") {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}

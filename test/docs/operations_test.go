@@ -199,6 +199,18 @@ func TestPrinterColumns(t *testing.T) {
 	}
 }
 
+// TestPagesSayWhatOneUnreadMetricDoes: an autoscaler that cannot read one of its metrics adds replicas and never removes any. Each
+// place that advises to leave the metrics API to somebody else says so.
+func TestPagesSayWhatOneUnreadMetricDoes(t *testing.T) {
+	for _, page := range []string{
+		"docs/scaling.md", "charts/llmservice/templates/NOTES.txt", "charts/llmservice/values.yaml", "charts/llmservice/README.md",
+	} {
+		if text := strings.Join(strings.Fields(read(t, page)), " "); !regexp.MustCompile(`scales? up but never down`).MatchString(text) {
+			t.Errorf("%s does not say that a service with another metric never scales down", page)
+		}
+	}
+}
+
 // TestFiguresOfTheOperator: what the pages say in figures is what the code says. Each figure stands between the words around it, so
 // that a change of either side is noticed here.
 func TestFiguresOfTheOperator(t *testing.T) {
