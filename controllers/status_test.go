@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/load"
+	"github.com/llmservice/llmservice/controllers/render"
 )
 
 func TestLastCut(t *testing.T) {
@@ -78,6 +80,24 @@ func TestAStatusIsOfTheGenerationThatWasSeen(t *testing.T) {
 	for _, c := range status.Conditions {
 		if c.ObservedGeneration != 7 {
 			t.Errorf("%s is of generation %d, want 7", c.Type, c.ObservedGeneration)
+		}
+	}
+}
+
+// What `Scaling` repeats is of this very service's autoscaler, and of no other of its name.
+func TestScalingIsOfTheServicesOwnAutoscaler(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		seen := &view{now: moment, service: serviceWith("http://a.svc/v1")}
+		autoscaler := &autoscalingv2.HorizontalPodAutoscaler{}
+		if own {
+			autoscaler.OwnerReferences = []metav1.OwnerReference{
+				*metav1.NewControllerRef(seen.service, v1alpha1.GroupVersion.WithKind(v1alpha1.Kind)),
+			}
+		}
+		seen.put(render.AutoscalerKey(seen.service.Name), autoscaler)
+		got := (&Reconciler{}).factsOf(seen, documents{}, outcome{}, acknowledgement{})
+		if (got.autoscaler != nil) != own {
+			t.Errorf("own %t: its status is repeated: %t", own, got.autoscaler != nil)
 		}
 	}
 }
