@@ -65,13 +65,18 @@ func python(library string) func(t *testing.T, url string) driver {
 	}
 }
 
-// javascript drives a library of driver.mjs. Node looks for packages next to the program, so it is run from where they are.
+// javascript drives a library of driver.mjs with the Node that package-lock.json pins. Node looks for packages next to the program, so
+// it is run from where they are.
 func javascript(library string) func(t *testing.T, url string) driver {
 	return func(t *testing.T, url string) driver {
 		t.Helper()
-		dir := t.TempDir()
-		if err := os.Symlink(filepath.Join(installed(t, "sdks-node", "node/package-lock.json"), "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
+		dir, modules := t.TempDir(), filepath.Join(installed(t, "sdks-node", "node/package-lock.json"), "node_modules")
+		if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 			t.Fatal(err)
+		}
+		nodes, err := filepath.Glob(filepath.Join(modules, "node-linux-*", "bin", "node"))
+		if err != nil || len(nodes) != 1 {
+			t.Fatalf("want one Node for this machine below %s, found %q, %v", modules, nodes, err)
 		}
 		program, err := os.ReadFile("node/driver.mjs")
 		if err != nil {
@@ -79,7 +84,7 @@ func javascript(library string) func(t *testing.T, url string) driver {
 		}
 		copied := filepath.Join(dir, "driver.mjs")
 		write(t, copied, program)
-		return run(t, url, "node", copied, library)
+		return run(t, url, nodes[0], copied, library)
 	}
 }
 

@@ -1,17 +1,14 @@
 #!/usr/bin/env bash
-# modules.sh DIR: install in DIR what package-lock.json pins, and run no package's scripts. Where Node 20 or later is missing, apt-get
-# installs Debian's.
+# modules.sh DIR: install in DIR what package-lock.json pins, Node itself included, and run no package's scripts. Where npm is missing,
+# apt-get installs Debian's, with whatever Node that needs.
 set -euo pipefail
 dir=$1 here=$(cd "$(dirname "$0")" && pwd)
 
-able() { node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null; }
-
-if ! able; then
-  echo 'modules.sh: installing nodejs and npm' >&2
+if ! command -v npm >/dev/null; then
+  echo 'modules.sh: installing npm' >&2
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
-  apt-get install -qq -y --no-install-recommends nodejs npm >&2
-  able || { echo 'modules.sh: there is no Node 20 or later with npm' >&2; exit 1; }
+  apt-get install -qq -y --no-install-recommends npm >&2
 fi
 
 # A rename is atomic: an interrupted installation leaves nothing that looks like one.
