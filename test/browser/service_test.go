@@ -106,7 +106,7 @@ func assistant(upstream string) *config.Config {
 				}},
 				Response: &config.Response{
 					Body:   jsontext.Value(`{"item": "${request.params.id}", "lang": "${request.params.lang}"}`),
-					Schema: jsontext.Value(`{"type": "object", "properties": {"item": {"type": "integer", "description": "Its number."}}}`),
+					Schema: jsontext.Value(`{"type": "object", "properties": {"item": {"type": "integer", "description": "Its number."}, "lang": {"type": "string"}}}`),
 				},
 			},
 		},
