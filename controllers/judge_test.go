@@ -229,6 +229,31 @@ func TestASlowSpecIsMarkedWhileItIsCompiled(t *testing.T) {
 	})
 }
 
+// A spec during which the operator ended once may be what ends it at once the next time.
+func TestASpecOfAnEndedOperatorIsMarkedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := named("team-a", 10)
+		b := newBench(t, service)
+		ctx, cancel := context.WithCancel(t.Context())
+		b.validate = func(*config.Config) config.Errors {
+			time.Sleep(2 * slowCompile)
+			cancel()
+			return nil
+		}
+		if _, _, err := b.operator().judge(ctx, b.view(service)); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		marked := int32(0)
+		b.validate = func(*config.Config) config.Errors {
+			marked = b.attempts(service)
+			return nil
+		}
+		if b.judged(service); marked != 2 {
+			t.Errorf("%d attempts were on record when the compiler began, want 2", marked)
+		}
+	})
+}
+
 func TestASpecThatTakesTooLongIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := named("team-a", 10)

@@ -20,6 +20,11 @@ type (
 		Count int    `json:"count"`
 		Parts []part `json:"parts"`
 	}
+	labelled struct {
+		part  `json:"part"`
+		Count *int32 `json:"count,omitempty"`
+		Parts []part `json:"parts,omitempty"`
+	}
 	further struct {
 		document
 		More string `json:"more"`
@@ -43,6 +48,7 @@ func TestAProjectionNeedsBothSides(t *testing.T) {
 		"equal":                   {planned[spec, document](nil), ""},
 		"in the contract only":    {planned[spec, further](nil), "more of render.further"},
 		"and said to be":          {planned[spec, further](own(difference{inContract: []string{"more"}})), ""},
+		"embedded under a name":   {planned[labelled, document](nil), "part of render.labelled"},
 		"in the spec only":        {planned[further, document](nil), "more of render.further"},
 		"said to be, and of both": {planned[spec, document](own(difference{inSpec: []string{"count"}})), "count of render.spec"},
 		"said to be, and of none": {planned[spec, document](own(difference{inSpec: []string{"none"}})), "none of render.spec"},
@@ -55,6 +61,16 @@ func TestAProjectionNeedsBothSides(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A plan that fails is a fault of this program, which must not start with it.
+func TestAPlanThatFailsPanics(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a projection without a member of the spec was made")
+		}
+	}()
+	mustPlan[further, document](nil, nil)
 }
 
 func planned[From, To any](differences map[reflect.Type]difference) func() error {
