@@ -130,15 +130,23 @@ func (s *stage) try(ctx context.Context, client *http.Client, c *trial) error {
 		scripts[other] = script{answer: good, at: len(good.bytes)}
 	}
 	s.ledger.plan(c.name, scripts)
-	got, err := ask(ctx, client, s.address, c.path, c.prefix, c.name)
-	if err != nil {
-		return err
+	for left := victims; ; left-- {
+		got, err := ask(ctx, client, s.address, c.path, c.prefix, c.name)
+		if err != nil {
+			return err
+		}
+		if err := s.ledger.ended(ctx, c.name); err != nil {
+			return err
+		}
+		if left == 0 || len(s.ledger.all(c.name)) > 0 {
+			return s.judge(c, &got)
+		}
 	}
-	if err := s.ledger.ended(ctx, c.name); err != nil {
-		return err
-	}
-	return s.judge(c, &got)
 }
+
+// victims is how often a trial is made again of which no upstream has heard. What an upstream sends after the end of its answer may
+// come when the connection has been taken for another request, whose answer it then seems to be.
+const victims = 3
 
 // judge holds what the client got against the ledger.
 func (s *stage) judge(c *trial, got *outcome) error {

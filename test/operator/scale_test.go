@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -43,6 +44,7 @@ func TestShrinksByTheIdlest(t *testing.T) {
 	costs := map[string]string{}
 	for _, request := range requests {
 		switch {
+		case slices.Contains(order, "count"): // the prices may go again
 		case strings.Contains(request.path, "/pods/"):
 			var patch corev1.Pod
 			if err := json.Unmarshal([]byte(request.body), &patch); err != nil {
