@@ -132,7 +132,7 @@ func gatewayContainer(in Input, maxStream time.Duration) (*accorev1.ContainerApp
 	return container, nil
 }
 
-// addAddresses adds no argument where there is no list: an older gateway does not know them.
+// addAddresses adds an argument only if a list has an entry, because an older gateway does not know these arguments.
 func addAddresses(container *accorev1.ContainerApplyConfiguration, rules addresses.Rules) {
 	for _, p := range rules.Allowed {
 		container.WithArgs("--allowed-address=" + p.String())

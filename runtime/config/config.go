@@ -70,7 +70,7 @@ type Upstream struct {
 	MaxConnectionAge Duration `json:"maxConnectionAge,omitzero"`
 	// LoadBalancing is one of LoadBalancings; empty is the first.
 	LoadBalancing string `json:"loadBalancing,omitzero"`
-	// MaxInFlight bounds the calls that are open; 0 is no bound.
+	// MaxInFlight bounds the calls that are open; 0 means unlimited.
 	MaxInFlight int       `json:"maxInFlight,omitzero"`
 	Queue       *Queue    `json:"queue,omitzero"`
 	Ejection    *Ejection `json:"ejection,omitzero"`
@@ -121,7 +121,7 @@ const StreamOptions = "stream_options"
 // MaxOmitted bounds the members that are left out.
 const MaxOmitted = 16
 
-// Needed are the members that are not left out: without them there is no request, or no limit of what it may cost.
+// Needed are the members that cannot be left out: a request needs them, or they limit what it may cost.
 var Needed = []string{
 	"model", "messages", "input", "prompt", "stream", "max_tokens", "max_completion_tokens", "max_output_tokens",
 }
@@ -159,7 +159,7 @@ type Endpoint struct {
 	URL string `json:"url"`
 	// Weight is the share of the calls in proportion to the weights of the others; 0 is 1.
 	Weight int `json:"weight,omitzero"`
-	// MaxInFlight bounds the calls that are open on the endpoint; 0 is no bound.
+	// MaxInFlight bounds the calls that are open on the endpoint; 0 means unlimited.
 	MaxInFlight int `json:"maxInFlight,omitzero"`
 }
 

@@ -22,7 +22,7 @@ const (
 	// MaxExpressions bounds the nodes of all expressions together, each times the levels of lists, maps and macros that it
 	// stands within. This many take about a second to check.
 	MaxExpressions = 500_000
-	// MaxWeight bounds an upstream's share of a model's requests.
+	// MaxWeight bounds a share: an upstream's of a model's requests, and an endpoint's of an upstream's calls.
 	MaxWeight = 1000
 )
 

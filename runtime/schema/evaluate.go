@@ -33,6 +33,14 @@ type scope struct {
 	outer    *scope
 }
 
+// within is the scope of a rule that is applied in another.
+func (r *rule) within(in *scope) *scope {
+	if r.resource == nil || in != nil && in.resource == r.resource {
+		return in
+	}
+	return &scope{r.resource, in}
+}
+
 // tally is what has been found wrong. Nil asks only whether anything is.
 type tally []*jsonschema.ValidationError
 
@@ -66,9 +74,7 @@ func (e *evaluation) apply(r *rule, v any, in *scope, seen *marks, errs *tally) 
 		a.unknown(u)
 		return !a.failed
 	}
-	if r.resource != nil && (in == nil || in.resource != r.resource) {
-		a.scope = &scope{r.resource, in}
-	}
+	a.scope = r.within(in)
 	if a.seen == nil && (r.unevaluated != nil || r.unevaluatedItems != nil) {
 		a.seen = &marks{}
 	}

@@ -189,11 +189,15 @@ type object struct {
 	own     bool
 }
 
-func (o *object) set(name string, v any) {
+func (o *object) set(name string, v any) { o.writable()[name] = v }
+
+func (o *object) drop(name string) { delete(o.writable(), name) }
+
+func (o *object) writable() map[string]any {
 	if !o.own {
 		o.members, o.own = maps.Clone(o.members), true
 	}
-	o.members[name] = v
+	return o.members
 }
 
 // copy gives a default that nobody else has, since whoever gets it may change it, and counts it.

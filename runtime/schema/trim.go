@@ -2,7 +2,6 @@ package schema
 
 import (
 	"context"
-	"maps"
 	"reflect"
 	"slices"
 
@@ -69,9 +68,7 @@ func (t *trimming) apart(all []applied, v any, rules []applied) []applied {
 		if a.rule == nil || !t.work.step(1) {
 			continue
 		}
-		if a.rule.resource != nil && (a.in == nil || a.in.resource != a.rule.resource) {
-			a.in = &scope{a.rule.resource, a.in}
-		}
+		a.in = a.rule.within(a.in)
 		all = append(all, a)
 		all = t.apart(all, v, t.also(a, v))
 	}
@@ -219,13 +216,6 @@ func (t *trimming) object(in map[string]any, all []applied) (any, bool) {
 		}
 	}
 	return out.members, out.own
-}
-
-func (o *object) drop(name string) {
-	if !o.own {
-		o.members, o.own = maps.Clone(o.members), true
-	}
-	delete(o.members, name)
 }
 
 func (t *trimming) array(in []any, all []applied) (any, bool) {

@@ -48,7 +48,7 @@ type balancer struct {
 	strategy strategy
 	ejection Ejection
 	limit    Limit
-	// slowStart is how long an endpoint that was ejected has less than its share, once it is well again; 0 is no time.
+	// slowStart is how long an endpoint that was ejected has less than its share, once it is well again. With 0, it has all of it.
 	slowStart time.Duration
 	// random is a number from 0 up to 1, different each time.
 	random func() float64

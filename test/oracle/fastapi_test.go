@@ -3,9 +3,6 @@ package oracle
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -23,24 +20,7 @@ import (
 // interpreter is the Python that has requirements.txt installed, as `make oracle-deps` leaves it behind.
 func interpreter(t *testing.T) string {
 	t.Helper()
-	raw, err := os.ReadFile("requirements.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache := os.Getenv("CACHE") // make's own variable, where it was set
-	if cache == "" {
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cache = filepath.Join(dir, "llmservice")
-	}
-	sum := sha256.Sum256(raw)
-	python := filepath.Join(cache, "oracle-"+hex.EncodeToString(sum[:])[:12], "bin", "python")
-	if _, err := os.Stat(python); err != nil {
-		needs.Missing(t, "oracle", fmt.Sprintf("there is no Python for the oracle: run `make oracle-deps` (%v)", err))
-	}
-	return python
+	return filepath.Join(needs.Installed(t, "oracle", "oracle", "requirements.txt"), "bin", "python")
 }
 
 var running = regexp.MustCompile(`Uvicorn running on http://(\S+)`)

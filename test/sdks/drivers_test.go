@@ -3,8 +3,6 @@ package sdks
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,34 +31,11 @@ type process struct {
 	said  *locking // what it writes to stderr
 }
 
-// installed is where `make sdks-deps` has put what a lock file of this directory pins.
-func installed(t *testing.T, name, lock string) string {
-	t.Helper()
-	raw, err := os.ReadFile(lock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache := os.Getenv("CACHE") // make's own variable, where it was set
-	if cache == "" {
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cache = filepath.Join(dir, "llmservice")
-	}
-	sum := sha256.Sum256(raw)
-	dir := filepath.Join(cache, name+"-"+hex.EncodeToString(sum[:])[:12])
-	if _, err := os.Stat(dir); err != nil {
-		needs.Missing(t, "sdks", fmt.Sprintf("the SDKs are not installed: run `make sdks-deps` (%v)", err))
-	}
-	return dir
-}
-
 // python drives a library of driver.py.
 func python(library string) func(t *testing.T, url string) driver {
 	return func(t *testing.T, url string) driver {
 		t.Helper()
-		dir := installed(t, "sdks-python", "python/requirements.txt")
+		dir := needs.Installed(t, "sdks", "sdks-python", "python/requirements.txt")
 		return run(t, url, filepath.Join(dir, "bin", "python"), "-B", "python/driver.py", library)
 	}
 }
@@ -70,7 +45,7 @@ func python(library string) func(t *testing.T, url string) driver {
 func javascript(library string) func(t *testing.T, url string) driver {
 	return func(t *testing.T, url string) driver {
 		t.Helper()
-		dir, modules := t.TempDir(), filepath.Join(installed(t, "sdks-node", "node/package-lock.json"), "node_modules")
+		dir, modules := t.TempDir(), filepath.Join(needs.Installed(t, "sdks", "sdks-node", "node/package-lock.json"), "node_modules")
 		if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 			t.Fatal(err)
 		}

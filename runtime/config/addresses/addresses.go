@@ -22,7 +22,7 @@ type Rules struct {
 	Denied List
 }
 
-// never are addresses that no upstream has. Those of a machine's metadata give its credentials to whoever asks from it.
+// never are addresses that an upstream cannot have. Those of a machine's metadata give its credentials to anyone on it who asks.
 // What stands for all interfaces reaches the machine itself, and groups are not spoken to over TCP. Loopback is not one of
 // them: a sidecar of the pod is reached there.
 var never = prefixes(

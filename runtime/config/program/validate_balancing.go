@@ -11,7 +11,6 @@ import (
 // The most that fields of numbers may say, as the API has it.
 const (
 	maxCalls    = 100000
-	maxWeight   = 1000
 	maxFailures = 1000
 )
 
@@ -22,7 +21,7 @@ func (v *validator) balancing(path string, u *config.Upstream) {
 	}
 	for i, e := range u.Endpoints {
 		at := fmt.Sprintf("%s.endpoints[%d]", path, i)
-		v.between(at+".weight", e.Weight, 0, maxWeight)
+		v.between(at+".weight", e.Weight, 0, config.MaxWeight)
 		v.between(at+".maxInFlight", e.MaxInFlight, 0, maxCalls)
 	}
 	v.between(path+".maxInFlight", u.MaxInFlight, 0, maxCalls)
