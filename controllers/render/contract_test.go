@@ -1,6 +1,7 @@
 package render_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -25,9 +26,19 @@ func TestContract(t *testing.T) {
 			if _, err := program.Load(encoded); err != nil {
 				t.Errorf("a gateway refuses it: %v", err)
 			}
-			golden(t, name+".config.json", append(encoded, '\n'))
+			golden(t, name+".config.json", indented(t, encoded))
 		})
 	}
+}
+
+// indented has a member on each line, so that changes of two fields do not conflict.
+func indented(t *testing.T, encoded []byte) []byte {
+	t.Helper()
+	var lines bytes.Buffer
+	if err := json.Indent(&lines, encoded, "", " "); err != nil {
+		t.Fatal(err)
+	}
+	return append(lines.Bytes(), '\n')
 }
 
 // An error's path must name the field of the service, so each member's path is also one in the spec, with the same
