@@ -27,6 +27,7 @@ GOLANGCI := $(TOOLS)/golangci-lint-kube-api-linter
 MODULES := . test/cluster
 PINS := .ci/tools test/cluster/kubernetes
 CHART := charts/llmservice
+CRD := config/crd/bases/serving.llmservice.dev_llmservices.yaml
 # What goes into images.
 IMAGES := cmd/gateway cmd/manager test/mockllm/cmd/mockllm
 TAG ?= dev
@@ -109,7 +110,8 @@ cluster-deps: $(CLUSTER)
 generate: $(addprefix $(TOOLS)/,controller-gen crd-ref-docs helm-docs) ## Write the generated files: deepcopy, CRD, RBAC, the chart's copies, reference pages.
 	$(TOOLS)/controller-gen object crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(TOOLS)/controller-gen --load-build-tags= rbac:roleName=llmservice-manager paths=./controllers/... output:rbac:artifacts:config=config/rbac
-	cp config/crd/bases/serving.llmservice.dev_llmservices.yaml $(CHART)/files/crd.yaml
+	.ci/narrow $(CRD) >$(CHART)/files/crd.yaml
+	cp $(CHART)/files/crd.yaml $(CRD)
 	cp config/rbac/role.yaml $(CHART)/files/role.yaml
 	$(TOOLS)/helm-docs --log-level=warning --chart-search-root=$(CHART)
 	$(TOOLS)/crd-ref-docs --log-level=ERROR --config=.ci/crd-ref-docs.yaml --source-path=api/v1alpha1 \
