@@ -13,10 +13,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/cached"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
@@ -76,7 +78,7 @@ func acknowledge(seen *view, current render.Document) acknowledgement {
 		known, ok := seen.load.OfPod(pod.UID)
 		switch {
 		case !ok || known.Seen.IsZero():
-			result.countUnread(known, seen.now)
+			result.countUnread(known, seen)
 		case known.Status.Revision == result.revision:
 			result.replicas++
 			result.acknowledged++
@@ -89,15 +91,23 @@ func acknowledge(seen *view, current render.Document) acknowledgement {
 	return result
 }
 
-func (a *acknowledgement) countUnread(pod load.PodLoad, now time.Time) {
+// countUnread spares a service that serves its revision a moment of Pending for each replica that it grows by. Before every
+// replica was seen to serve it, a pod that nobody has read stands for one that may not.
+func (a *acknowledgement) countUnread(pod load.PodLoad, seen *view) {
 	if pod.ReadySince.IsZero() {
 		return
 	}
-	if wait := readGrace - now.Sub(pod.ReadySince); wait > 0 {
+	if wait := readGrace - seen.now.Sub(pod.ReadySince); wait > 0 && seen.wasAcknowledged(a.revision) {
 		a.again = soonest(a.again, wait)
 		return
 	}
 	a.replicas++
+}
+
+// wasAcknowledged says that the status already says that every replica serves the revision.
+func (v *view) wasAcknowledged(revision string) bool {
+	return reportedRevision(v.service) == revision &&
+		meta.IsStatusConditionTrue(v.service.Status.Conditions, v1alpha1.ConditionConfigApplied)
 }
 
 func (a *acknowledgement) countBehind(pod *corev1.Pod, known load.PodLoad) {

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
@@ -46,7 +47,9 @@ func TestAcknowledge(t *testing.T) {
 	tests := []struct {
 		name string
 		pods map[string]load.PodLoad
-		want summary
+		// acknowledged says that the status says so already.
+		acknowledged bool
+		want         summary
 	}{
 		{name: "no pods"},
 		{
@@ -86,12 +89,19 @@ func TestAcknowledge(t *testing.T) {
 		},
 		{name: "a pod that starts does not count", pods: map[string]load.PodLoad{"a": {}}},
 		{
-			name: "a pod that just became ready is read first",
+			name: "a pod that just became ready is read first", acknowledged: true,
 			pods: map[string]load.PodLoad{"a": {ReadySince: moment.Add(-time.Second)}},
 			want: summary{Again: 4 * time.Second},
 		},
 		{
-			name: "a ready pod that cannot be read",
+			name: "a pod that just became ready may not serve what no other is known to serve",
+			pods: map[string]load.PodLoad{
+				"a": read(report.Status{Revision: revision}), "b": {ReadySince: moment.Add(-time.Second)},
+			},
+			want: summary{Replicas: 2, Acknowledged: 1},
+		},
+		{
+			name: "a ready pod that cannot be read", acknowledged: true,
 			pods: map[string]load.PodLoad{"a": {ReadySince: moment.Add(-5 * time.Second)}},
 			want: summary{Replicas: 1},
 		},
@@ -99,6 +109,10 @@ func TestAcknowledge(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			seen := &view{now: moment, service: serviceWith("http://a.svc/v1")}
+			if tt.acknowledged {
+				seen.service.Status.Config = &v1alpha1.ConfigStatus{Revision: revision}
+				seen.service.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionConfigApplied, Status: metav1.ConditionTrue}}
+			}
 			for _, name := range []string{"a", "b"} {
 				if known, ok := tt.pods[name]; ok {
 					known.Name, known.UID = name, types.UID(name)

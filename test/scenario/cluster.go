@@ -5,6 +5,7 @@ import (
 	"os"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
@@ -84,4 +85,10 @@ func Connect(root string, images Images) (*Cluster, error) {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
 	return &Cluster{Client: c, core: core, Root: root, Images: images}, nil
+}
+
+// Discover fails if the API server cannot say what one of its APIs offers.
+func (c *Cluster) Discover() error {
+	_, err := discovery.ServerPreferredNamespacedResources(c.core.Discovery())
+	return err
 }
