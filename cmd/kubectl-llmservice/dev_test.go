@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -11,13 +10,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/llmservice/llmservice/test/mockllm"
+	"github.com/llmservice/llmservice/test/transcript"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,29 +41,18 @@ spec:
 `
 
 // output collects what the command prints.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
+type output struct{ transcript.Buffer }
 
 func (o *output) await(t *testing.T, pattern string) []string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		o.mu.Lock()
-		found := re.FindStringSubmatch(o.b.String())
-		o.mu.Unlock()
+		found := re.FindStringSubmatch(o.String())
 		if found != nil {
 			return found
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%q was not printed, but\n%s", pattern, o.b.String())
+			t.Fatalf("%q was not printed, but\n%s", pattern, o.String())
 		}
 	}
 }

@@ -10,11 +10,11 @@ func (g *Gateway) balance(o *upstream.Options, u *config.Upstream) {
 	members := make(upstream.Members, len(u.Endpoints))
 	for i, e := range u.Endpoints {
 		members[i] = upstream.Member{
-			Endpoint: g.endpoints.Get(upstream.EndpointKey{Upstream: u.Name, URL: e.URL}),
+			Endpoint: g.pools.Get(upstream.EndpointKey{Upstream: u.Name, URL: e.URL}),
 			Weight:   e.Weight, MaxInFlight: e.MaxInFlight,
 		}
 	}
-	o.Pool, o.Endpoints = g.endpoints.Pool(u.Name), members
+	o.Pool, o.Endpoints = g.pools.Pool(u.Name), members
 	o.LoadBalancing, o.SlowStart = upstream.LoadBalancing(u.LoadBalancing), u.SlowStart.Std()
 	o.Limit.MaxInFlight = u.MaxInFlight
 	o.Limit.Queue, o.Limit.Wait, _ = u.Limited()

@@ -121,12 +121,12 @@ func TestEndpointsSurviveAReload(t *testing.T) {
 	_, url := startMock(t, mockllm.Options{})
 	r := start(t, assistant(url))
 	key := upstream.EndpointKey{Upstream: "a", URL: url}
-	before := r.g.endpoints.Get(key)
+	before := r.g.pools.Get(key)
 	next := assistant(url)
 	next.Runtime.MaxInFlight = 7
 	r.write(delivery.CurrentKey, encode(t, next))
 	r.await("the new revision", func(s report.Status) bool { return s.Revision == delivery.Revision(encode(t, next)) })
-	if r.g.endpoints.Get(key) != before {
+	if r.g.pools.Get(key) != before {
 		t.Error("the endpoint's state is new")
 	}
 }

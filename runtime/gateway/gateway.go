@@ -69,7 +69,7 @@ type Gateway struct {
 	logger      *slog.Logger
 	client      *upstream.Client
 	credentials *upstream.Credentials
-	endpoints   upstream.Endpoints
+	pools       upstream.Pools
 	admission   *admission.Admission
 	metrics     *metrics.Metrics
 	pages       *openapi.Pages

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +23,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/test/mockllm"
+	"github.com/llmservice/llmservice/test/transcript"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,26 +39,9 @@ type replica struct {
 	url      string
 	adminURL string
 	client   *http.Client
-	logs     *lockedBuffer
+	logs     *transcript.Buffer
 	stop     func() error // begins the drain and waits for its end
 	begin    func()       // begins the drain
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // upstreams starts a scripted model and returns its base URL.
@@ -126,7 +109,7 @@ type option func(*Options)
 // start runs a gateway on loopback over the config, and ends it with the test.
 func start(t testing.TB, c *config.Config, options ...option) *replica {
 	t.Helper()
-	r := &replica{t: t, dir: t.TempDir(), client: &http.Client{Transport: &http.Transport{}}, logs: &lockedBuffer{}}
+	r := &replica{t: t, dir: t.TempDir(), client: &http.Client{Transport: &http.Transport{}}, logs: &transcript.Buffer{}}
 	if c != nil {
 		r.write(delivery.CurrentKey, encode(t, c))
 	}

@@ -89,7 +89,7 @@ func (g *Gateway) serveFile(key string) *report.RejectedConfig {
 		return &report.RejectedConfig{Revision: revision, Message: err.Error()}
 	}
 	g.serveSnapshot(compiled, key)
-	g.endpoints.Retain(endpointKeys(parsed.Config))
+	g.pools.Retain(endpointKeys(parsed.Config))
 	g.credentials.RetainTLS(tlsUsed(parsed.Config))
 	g.credentials.Retain(func(upstream, path string) bool {
 		return slices.ContainsFunc(compiled.keys, func(k report.RefusedKey) bool { return k.Upstream == upstream && k.Path() == path })

@@ -18,6 +18,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/test/mockllm"
+	"github.com/llmservice/llmservice/test/transcript"
 )
 
 // Where nothing can be watched, the config is read now and then, and somebody is told.
@@ -25,7 +26,7 @@ func TestConfigsAreReadWithoutAWatch(t *testing.T) {
 	good := encode(t, assistant("http://127.0.0.1:1/v1"))
 	dir := filepath.Join(t.TempDir(), "config")
 	synctest.Test(t, func(t *testing.T) {
-		logs := &lockedBuffer{}
+		logs := &transcript.Buffer{}
 		g, err := New(Options{ConfigDir: dir, Workers: 1, MaxStreamDuration: time.Minute, Logger: slog.New(slog.NewTextHandler(logs, nil))})
 		if err != nil {
 			t.Fatal(err)

@@ -25,7 +25,7 @@ func TestAttemptsThatSentNothing(t *testing.T) {
 
 // Two upstreams of one model at one URL are both asked.
 func TestUpstreamsAtOneURL(t *testing.T) {
-	var known Endpoints
+	var known Pools
 	p := two(t, nil, "")
 	p.Upstreams = nil
 	for _, name := range []string{"small", "large"} {

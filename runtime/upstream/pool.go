@@ -32,29 +32,29 @@ type Pool struct {
 	room                        []candidate // what one choice needs, kept for the next
 }
 
-// Endpoints keeps the state of upstreams across configs. The zero value is ready to use.
-type Endpoints struct {
+// Pools keeps the state of upstreams across configs. The zero value is ready to use.
+type Pools struct {
 	mu    sync.Mutex
 	pools map[string]*Pool
 }
 
 // Pool returns what is known of an upstream, the same for equal names.
-func (e *Endpoints) Pool(upstream string) *Pool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.pools == nil {
-		e.pools = map[string]*Pool{}
+func (s *Pools) Pool(upstream string) *Pool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pools == nil {
+		s.pools = map[string]*Pool{}
 	}
-	pool, ok := e.pools[upstream]
+	pool, ok := s.pools[upstream]
 	if !ok {
 		pool = &Pool{}
-		e.pools[upstream] = pool
+		s.pools[upstream] = pool
 	}
 	return pool
 }
 
 // Get returns the endpoint of an upstream, the same one for equal keys.
-func (e *Endpoints) Get(key EndpointKey) *Endpoint { return e.Pool(key.Upstream).Endpoint(key.URL) }
+func (s *Pools) Get(key EndpointKey) *Endpoint { return s.Pool(key.Upstream).Endpoint(key.URL) }
 
 // Endpoint returns the endpoint at a URL, the same one for equal URLs.
 func (p *Pool) Endpoint(url string) *Endpoint {
@@ -73,12 +73,12 @@ func (p *Pool) Endpoint(url string) *Endpoint {
 
 // Retain forgets the endpoints that are not named, and the upstreams that have none, so that a changing config cannot
 // grow the memory. What is still open on a forgotten one ends undisturbed.
-func (e *Endpoints) Retain(named map[EndpointKey]bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for name, pool := range e.pools {
+func (s *Pools) Retain(named map[EndpointKey]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, pool := range s.pools {
 		if pool.retain(func(url string) bool { return named[EndpointKey{name, url}] }) == 0 {
-			delete(e.pools, name)
+			delete(s.pools, name)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func two(t *testing.T, credentials *Credentials, secret string) *Plan {
 	t.Helper()
-	var known Endpoints
+	var known Pools
 	upstream := func(name string, urls ...string) *Upstream {
 		o := Options{Name: name, Model: "model-" + name, Credentials: credentials}
 		var members Members
@@ -109,7 +109,7 @@ func TestAMissingCredentialMovesOn(t *testing.T) {
 }
 
 func TestEndpointsKeepTheirStateAcrossConfigs(t *testing.T) {
-	var known Endpoints
+	var known Pools
 	key, other := EndpointKey{"u", "a"}, EndpointKey{"v", "a"}
 	a := known.Get(key)
 	if known.Get(other) == a {

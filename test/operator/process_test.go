@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +25,7 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/test/apiserver"
+	"github.com/llmservice/llmservice/test/transcript"
 )
 
 // program is the manager that an image has, built once for all tests; buildDir is removed when they have run.
@@ -58,20 +58,7 @@ type process struct {
 	// probes, metrics and metricsAPI are the ports on loopback.
 	probes, metrics, metricsAPI int
 
-	mu  sync.Mutex
-	log bytes.Buffer
-}
-
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.log.Write(b)
-}
-
-func (p *process) logged() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.log.String()
+	log transcript.Buffer
 }
 
 // address is a flag's, or what stands in the chart for it, and says which port of this machine takes its place.
@@ -102,7 +89,7 @@ func (s *system) startProgram(file string, args ...string) *process {
 	}
 	p.command = exec.CommandContext(context.Background(), file, given...)
 	p.command.Env = append(os.Environ(), "POD_NAMESPACE="+apiserver.Namespace, "POD_NAME=manager-0")
-	p.command.Stderr = p
+	p.command.Stderr = &p.log
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +128,7 @@ func (p *process) terminate() {
 		p.t.Error(err)
 	}
 	if err := p.command.Wait(); err != nil {
-		p.t.Errorf("the manager ended with %v: %s", err, p.logged())
+		p.t.Errorf("the manager ended with %v: %s", err, p.log.String())
 	}
 }
 
@@ -172,7 +159,7 @@ func (p *process) awaitReady() {
 		eventually(p.t, path, func() error {
 			status, body := get(p.probes, path)
 			if status != http.StatusOK {
-				return fmt.Errorf("status %d: %s; it logs %s", status, body, p.logged())
+				return fmt.Errorf("status %d: %s; it logs %s", status, body, p.log.String())
 			}
 			return nil
 		})
@@ -186,7 +173,7 @@ func (p *process) awaitGateway(changes ...func(*v1alpha1.LLMService)) corev1.Con
 	var deployment appsv1.Deployment
 	eventually(p.t, "a Deployment", func() error {
 		if !exists(p.t, client.ObjectKeyFromObject(service), &deployment) {
-			return fmt.Errorf("none; it logs %s", p.logged())
+			return fmt.Errorf("none; it logs %s", p.log.String())
 		}
 		return nil
 	})
@@ -289,8 +276,8 @@ func TestEachFlagOfTheManager(t *testing.T) {
 		{"kubeconfig", without(), func(p *process) { p.awaitGateway() }},
 		{"log-level", without("--log-level=debug"), func(p *process) {
 			p.awaitGateway()
-			if !strings.Contains(p.logged(), `"level":"DEBUG"`) {
-				p.t.Errorf("it logs %s", p.logged())
+			if !strings.Contains(p.log.String(), `"level":"DEBUG"`) {
+				p.t.Errorf("it logs %s", p.log.String())
 			}
 		}},
 	}

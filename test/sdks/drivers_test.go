@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/test/needs"
+	"github.com/llmservice/llmservice/test/transcript"
 )
 
 // driver has a library do one thing at a time. Leave makes the client of what runs go away.
@@ -28,7 +29,7 @@ type driver interface {
 type process struct {
 	in    io.WriteCloser
 	lines chan string
-	said  *locking // what it writes to stderr
+	said  *transcript.Buffer // what it writes to stderr
 }
 
 // python drives a library of driver.py.
@@ -71,7 +72,7 @@ func run(t *testing.T, url, program string, args ...string) driver {
 	cmd.Env = []string{
 		"GATEWAY_URL=" + url, "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "NO_PROXY=*", "LANGSMITH_TRACING=false", "AI_SDK_LOG_WARNINGS=false",
 	}
-	p := &process{lines: make(chan string), said: &locking{}}
+	p := &process{lines: make(chan string), said: &transcript.Buffer{}}
 	cmd.Stderr = p.said
 	in, err := cmd.StdinPipe()
 	if err != nil {

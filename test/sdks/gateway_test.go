@@ -1,14 +1,12 @@
 package sdks
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/gateway"
 	"github.com/llmservice/llmservice/test/mockllm"
+	"github.com/llmservice/llmservice/test/transcript"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,30 +42,12 @@ const (
 type stage struct {
 	mock       *mockllm.Server
 	url, admin string // of the gateway
-	logs       *locking
-}
-
-// locking is a buffer that goroutines share.
-type locking struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *locking) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *locking) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
+	logs       *transcript.Buffer
 }
 
 func start(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{mock: mockllm.New(mockllm.Options{APIKey: key}), logs: &locking{}}
+	s := &stage{mock: mockllm.New(mockllm.Options{APIKey: key}), logs: &transcript.Buffer{}}
 	upstream := httptest.NewServer(s.mock)
 	t.Cleanup(func() {
 		s.mock.Close()
