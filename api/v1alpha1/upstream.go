@@ -104,6 +104,10 @@ type Upstream struct {
 	// +optional
 	SlowStart Duration `json:"slowStart,omitempty"`
 
+	// retries say when a call that failed is made again at the upstream.
+	// +optional
+	Retries *UpstreamRetries `json:"retries,omitempty"`
+
 	// timeouts limit one call to the upstream.
 	// +optional
 	// +kubebuilder:default={}

@@ -76,6 +76,7 @@ type Upstream struct {
 	Ejection    *Ejection `json:"ejection,omitzero"`
 	// SlowStart is how long an endpoint that was ejected takes to get all of its share again.
 	SlowStart Duration `json:"slowStart,omitzero"`
+	Retries   *Retries `json:"retries,omitzero"`
 	Timeouts  Timeouts `json:"timeouts"`
 }
 

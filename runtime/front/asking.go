@@ -20,6 +20,7 @@ type asking struct {
 	request llm.ClientRequest
 	model   *Model
 	reply   []byte
+	once    []string    // the client's Idempotency-Key: each attempt has the same
 	kept    relay.Meter // of what an attempt's stream keeps of its answer
 	counted bool        // the client wants a stream's usage; known of a request that has been translated
 }
@@ -103,8 +104,25 @@ func (a *asking) keeping(ctx context.Context) func(bytes int) error {
 	}
 }
 
-// question is the request in the words of an upstream. Only what was sent in the client's own words is explained in them.
+// idempotencyKey makes one of requests that are sent more than once.
+const idempotencyKey = "Idempotency-Key"
+
+// question is the request in the words of an upstream, with the client's Idempotency-Key.
 func (a *asking) question(u *upstream.Upstream) (*upstream.Question, error) {
+	q, err := a.put(u)
+	if err != nil || len(a.once) == 0 {
+		return q, err
+	}
+	q.Header = q.Header.Clone()
+	if q.Header == nil {
+		q.Header = http.Header{}
+	}
+	q.Header[idempotencyKey] = a.once
+	return q, nil
+}
+
+// put says the request in the words of an upstream. Only what was sent in the client's own words is explained in them.
+func (a *asking) put(u *upstream.Upstream) (*upstream.Question, error) {
 	if u.Passes(a.Endpoint) {
 		return &upstream.Question{Path: a.Path(), Body: a.request.WithModel(u.Model), Explain: a.said}, nil
 	}

@@ -91,7 +91,7 @@ func (c *endpoint) decide(ctx context.Context, req *relay.Request) relay.Verdict
 	if m.Route != nil {
 		return c.byRoute(ctx, req, request, m)
 	}
-	a := &asking{endpoint: c, request: request, model: m}
+	a := &asking{endpoint: c, request: request, model: m, once: req.Header.Values(idempotencyKey)}
 	plan := &upstream.Plan{Upstreams: m.order(rand.IntN), Memory: req.Memory, Ask: a.whole}
 	if !streamed {
 		return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { return a.answer(ctx, plan) }}
@@ -127,7 +127,7 @@ func (c *endpoint) refuse(err error) *relay.Reply {
 func (m *Model) untilContent() time.Duration {
 	var sum time.Duration
 	for _, u := range m.Upstreams {
-		sum += (u.Patience() + u.Timeouts.FirstToken + u.Timeouts.Connect) * time.Duration(u.Endpoints())
+		sum += u.UntilContent()
 	}
 	return sum
 }

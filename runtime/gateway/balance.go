@@ -21,6 +21,18 @@ func (g *Gateway) balance(o *upstream.Options, u *config.Upstream) {
 	if u.Ejection != nil {
 		o.Ejection = ejection(u.Ejection)
 	}
+	if u.Retries != nil {
+		o.Retries = retries(u.Retries)
+	}
+}
+
+func retries(r *config.Retries) upstream.Retries {
+	of := upstream.Retries{Attempts: r.Attempts, BudgetPercent: r.BudgetPercent}
+	of.First, of.Max = r.Backoff.Or(config.DefaultRetry)
+	for _, on := range r.RetryOn {
+		of.On = append(of.On, upstream.RetryCondition(on))
+	}
+	return of
 }
 
 func ejection(e *config.Ejection) upstream.Ejection {

@@ -53,6 +53,7 @@ func TestOutcomesAreScraped(t *testing.T) {
 		"llmservice_upstream_in_flight": 2, "llmservice_upstream_waiting": 2, "llmservice_upstream_endpoints": 2,
 		"llmservice_upstream_endpoints_available": 2, "llmservice_upstream_ejections_total": 2,
 		"llmservice_upstream_panics_total": 2, "llmservice_upstream_refusals_total": 2,
+		"llmservice_upstream_retries_total": 2, "llmservice_upstream_retries_refused_total": 2,
 		"llmservice_memory_reserved_bytes": 1, "llmservice_memory_refusals_total": 1,
 	} {
 		if got, err := testutil.GatherAndCount(m.Registry, name); err != nil || got != want {

@@ -29,6 +29,11 @@ type Pool struct {
 	// These count since the process began: how often an endpoint was ejected, how many calls were spread over all endpoints
 	// because too few were left, and how many found no room in time.
 	ejections, panics, refusals int64
+	// retries are the calls that are open and follow one that failed, and retrying those that wait for the budget to allow them.
+	retries  int
+	retrying list.List // of retrying, in the order in which they came
+	// These count since the process began: the retries that were made, and those that the budget did not allow in time.
+	retriesMade, retriesRefused int64
 	room                        []candidate // what one choice needs, kept for the next
 }
 
@@ -98,6 +103,7 @@ func (p *Pool) retain(named func(url string) bool) (left int) {
 func (p *Pool) take(e *Endpoint) {
 	e.inFlight++
 	p.inFlight++
+	p.serveRetrying() // they may be a share of more calls
 }
 
 // release counts the end of a call, and lets those choose that wait for one.

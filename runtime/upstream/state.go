@@ -11,7 +11,9 @@ type State struct {
 	// Ejections, Panics and Refusals count since the process began: endpoints that were left out, calls that were spread over
 	// all endpoints because too few were left, and calls for which there was no room in time.
 	Ejections, Panics, Refusals int64
-	Endpoints                   []EndpointState
+	// Retries and RetriesRefused count the retries that were made, and those for which the budget had no room.
+	Retries, RetriesRefused int64
+	Endpoints               []EndpointState
 }
 
 // EndpointState is how an endpoint is at a moment.
@@ -47,6 +49,7 @@ func (u *Upstream) State() State {
 	s := State{
 		InFlight: b.pool.inFlight, Waiting: b.pool.waiting.Len(),
 		Ejections: b.pool.ejections, Panics: b.pool.panics, Refusals: b.pool.refusals,
+		Retries: b.pool.retriesMade, RetriesRefused: b.pool.retriesRefused,
 	}
 	for _, m := range b.set.Members() {
 		s.Endpoints = append(s.Endpoints, m.state(now, b.slowStart))

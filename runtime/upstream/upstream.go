@@ -33,10 +33,21 @@ type Upstream struct {
 	secured        *security // nil where there is nothing of the upstream's own
 	maxAge         time.Duration
 	balancer       balancer
+	retries        Retries
 }
 
 // Timeouts bound one call.
 type Timeouts struct{ Connect, FirstToken, Idle, Total time.Duration }
+
+// patience is how long an attempt may wait for its turn, at most so long, so that half of its time is left.
+func (t *Timeouts) patience(most time.Duration) time.Duration {
+	for _, bound := range []time.Duration{t.FirstToken, t.Total} {
+		if bound > 0 {
+			most = min(most, bound/2)
+		}
+	}
+	return most
+}
 
 // Options are what an upstream is made of.
 type Options struct {
@@ -58,6 +69,8 @@ type Options struct {
 	SlowStart time.Duration
 	// Limit bounds the calls that are open; the zero value does not.
 	Limit Limit
+	// Retries say when a call that failed is made again.
+	Retries Retries
 	// Auth is how the upstream knows the gateway.
 	Auth Auth
 	// Headers are sent with every request, unless the question has a field of that name, and Query is added to every URL that
@@ -76,7 +89,7 @@ func New(o Options) *Upstream {
 	u := &Upstream{
 		Name: o.Name, Model: o.Model, Dialect: o.Dialect, passes: o.Passes, edit: o.Edit, Timeouts: o.Timeouts, Auth: o.Auth,
 		headers: o.Headers, query: o.Query, credentials: o.Credentials, maxAge: o.MaxConnectionAge,
-		balancer: newBalancer(&o),
+		balancer: newBalancer(&o), retries: o.Retries.orDefaults(),
 	}
 	if o.TLS != (TLS{}) {
 		u.secured = o.Credentials.securityOf(o.TLS)
@@ -86,7 +99,7 @@ func New(o Options) *Upstream {
 
 // Plan says what to ask of which upstreams.
 type Plan struct {
-	// Upstreams are tried in order, each endpoint of each once.
+	// Upstreams are tried in order, each endpoint of each once unless its retries say otherwise.
 	Upstreams []*Upstream
 	// Ask says what to ask of one of them. Its error is a relay.Failure, or means that this upstream cannot be asked.
 	Ask func(u *Upstream) (*Question, error)
@@ -129,21 +142,31 @@ func (p *Plan) Attempts() Next {
 	rest := slices.Clone(p.Upstreams)
 	tried := map[*Endpoint]bool{}
 	var asked sent
+	var at course
 	return func(ctx context.Context, after relay.Failure) (*Attempt, relay.Failure) {
+		at.failed(after, time.Now())
+		again := asked.again(p, after)
 		switch {
-		case asked.again(p, after):
+		case again:
 			delete(tried, asked.endpoint)
-		case after.Kind != relay.NoFailure && (p.Once && !after.Unsent || !Retryable(after)):
+			at.made--
+		case after.Kind == relay.NoFailure:
+		case !Retryable(after):
 			return nil, after
-		case unauthorized(after) && len(rest) > 0:
-			rest = rest[1:] // the other endpoints get the same key
+		case len(rest) > 0 && !rest[0].retries.follow(after, p.Once):
+			if p.Once && !after.Unsent {
+				return nil, after
+			}
+			rest, at = rest[1:], course{}
 		}
-		for ; len(rest) > 0; rest = rest[1:] { // the other endpoints would need the same credential, body and time
-			if !rest[0].balancer.left(tried) {
+		retries := !again && after.Kind != relay.NoFailure && !after.Unsent
+		for ; len(rest) > 0; rest, at = rest[1:], (course{}) { // the other endpoints would need the same credential, body and time
+			if !at.goesOn(ctx, rest[0], tried) {
 				continue
 			}
-			attempt, failure := p.attempt(ctx, rest[0], tried, &asked)
+			attempt, failure := p.attempt(ctx, rest[0], tried, &asked, retries && at.made > 0)
 			if attempt != nil || ctx.Err() != nil {
+				at.made++
 				return attempt, failure
 			}
 			after = telling(after, failure)
@@ -180,8 +203,32 @@ func Retryable(f relay.Failure) bool {
 	}
 }
 
-// attempt asks an endpoint of an upstream that was not tried.
-func (p *Plan) attempt(ctx context.Context, u *Upstream, tried map[*Endpoint]bool, asked *sent) (*Attempt, relay.Failure) {
+// attempt asks an endpoint of an upstream that was not tried. A retry waits for the upstream's budget, within the time that
+// the attempt has.
+func (p *Plan) attempt(
+	ctx context.Context, u *Upstream, tried map[*Endpoint]bool, asked *sent, retry bool,
+) (*Attempt, relay.Failure) {
+	if !retry {
+		return p.unbudgeted(ctx, u, tried, asked)
+	}
+	pool, began := u.balancer.pool, time.Now()
+	if !pool.retry(ctx, &u.retries, u.Timeouts.patience(u.retries.Max)) {
+		return nil, relay.FailureOf(ctx, busy(errNoBudget), relay.FailedBusy)
+	}
+	a, failure := p.unbudgeted(ctx, u, tried, asked)
+	if a == nil {
+		pool.retryEnded()
+		return nil, failure
+	}
+	pool.retryMade()
+	waited := time.Since(began)
+	a.FirstToken, a.Total = max(a.FirstToken-waited, a.FirstToken/2), max(a.Total-waited, a.Total/2)
+	release := a.Release
+	a.Release = func() { release(); pool.retryEnded() }
+	return a, failure
+}
+
+func (p *Plan) unbudgeted(ctx context.Context, u *Upstream, tried map[*Endpoint]bool, asked *sent) (*Attempt, relay.Failure) {
 	q, err := p.ask(u)
 	if err != nil {
 		return nil, unasked(err)
@@ -213,7 +260,7 @@ func (p *Plan) attempt(ctx context.Context, u *Upstream, tried map[*Endpoint]boo
 		Upstream: u.Name,
 		Call: &Call{
 			Method: cmp.Or(q.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + signed.path,
-			Header: signed.header, Body: q.Body, Connect: u.Timeouts.Connect, Once: p.Once,
+			Header: signed.header, Body: q.Body, Connect: u.Timeouts.Connect, Once: p.Once && !u.retries.repeats(),
 			Secure: secure, MaxAge: u.maxAge,
 		},
 		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total,
@@ -280,8 +327,10 @@ func (u *Upstream) Converses() bool {
 	})
 }
 
-// Endpoints is how many endpoints the upstream has now.
-func (u *Upstream) Endpoints() int { return len(u.balancer.set.Members()) }
-
-// Patience is how long an attempt may wait until it is made.
-func (u *Upstream) Patience() time.Duration { return u.balancer.limit.Wait }
+// UntilContent bounds the time until the first content of an answer, over all attempts.
+func (u *Upstream) UntilContent() time.Duration {
+	endpoints := len(u.balancer.set.Members())
+	attempts := cmp.Or(u.retries.Attempts, endpoints)
+	each := u.balancer.limit.Wait + u.Timeouts.FirstToken + u.Timeouts.Connect
+	return each*time.Duration(attempts) + u.retries.Max*time.Duration(max(attempts-endpoints, 0))
+}

@@ -87,16 +87,16 @@ func (s *survey) upstream(name string) *config.Upstream {
 	return &config.Upstream{} // Validate refuses it
 }
 
-// attempts is one call of an upstream, whose endpoints are each tried once.
+// attempts is one call of an upstream, whose endpoints are each tried once unless its retries say otherwise.
 func attempts(u *config.Upstream, m mode) Cost {
-	n := len(u.Endpoints)
+	n, pauses := u.Attempts()
 	c := Cost{Calls: Calls{Min: 1, Max: n}}
 	switch m {
 	case whole:
-		c.Latency = Latency{Max: waited(u) + u.Timeouts.Total}.times(n)
+		c.Latency = Latency{Max: waited(u) + u.Timeouts.Total}.times(n).plus(Latency{Max: config.Duration(pauses)})
 		c.Latency.By = tried(u, "total", u.Timeouts.Total)
 	case untilContent:
-		c.Latency = Latency{Max: waited(u) + u.Timeouts.FirstToken}.times(n)
+		c.Latency = Latency{Max: waited(u) + u.Timeouts.FirstToken}.times(n).plus(Latency{Max: config.Duration(pauses)})
 		c.Latency.By = tried(u, "firstToken", u.Timeouts.FirstToken)
 	case toTheEnd:
 		c.Latency = Latency{Unlimited: true, By: fmt.Sprintf("streamed: only timeouts.idle of %s, %s", u.Name, short(u.Timeouts.Idle))}
@@ -115,7 +115,9 @@ func tried(u *config.Upstream, timeout string, d config.Duration) string {
 	if wait := waited(u); wait > 0 {
 		by += fmt.Sprintf(", after a wait of queue.timeout, %s", short(wait))
 	}
-	if n := len(u.Endpoints); n > 1 {
+	if n, _ := u.Attempts(); u.Retries != nil && u.Retries.Attempts > 1 {
+		by += fmt.Sprintf(", in %d attempts", n)
+	} else if n > 1 {
 		by += fmt.Sprintf(", at %d endpoints in turn", n)
 	}
 	return by
@@ -126,9 +128,10 @@ func tried(u *config.Upstream, timeout string, d config.Duration) string {
 func (w walk) http(h *config.HTTPCall) Cost {
 	u := w.upstream(h.Upstream)
 	c := attempts(u, whole)
-	if others := len(u.Endpoints) - 1; others > 0 && h.Once() {
+	n, pauses := u.Attempts()
+	if n > 1 && h.Once() && u.RetriesOnce() {
 		dial := min(2*u.Timeouts.Connect, u.Timeouts.Total) // for the connection, and for TLS
-		c.Latency = Latency{Max: waited(u) + dial}.times(others).plus(Latency{Max: waited(u) + u.Timeouts.Total})
+		c.Latency = Latency{Max: waited(u) + dial}.times(n - 1).plus(Latency{Max: waited(u) + u.Timeouts.Total + config.Duration(pauses)})
 		c.Latency.By = fmt.Sprintf("timeouts.total of %s, %s, after endpoints that cannot be reached within timeouts.connect, %s",
 			u.Name, short(u.Timeouts.Total), short(u.Timeouts.Connect))
 	}

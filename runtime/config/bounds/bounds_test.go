@@ -207,6 +207,34 @@ func TestBoundsOfParts(t *testing.T) {
 	}
 }
 
+// Retries are attempts that all count, with the longest pauses between them.
+func TestBoundsOfRetries(t *testing.T) {
+	const post = `"http":{"upstream":"web","method":"POST","path":"/"}`
+	three := &config.Retries{Attempts: 3, Backoff: &config.Backoff{Max: config.Duration(2 * time.Second)}}
+	for name, tt := range map[string]struct {
+		action, want, by string
+		retries          *config.Retries
+	}{
+		"one endpoint":      {chatOne, "34s 1-3 21", "timeouts.total of one, 10s, in 3 attempts", three},
+		"two endpoints":     {chatTwo, "32s 1-3 21", "timeouts.total of two, 10s, in 3 attempts", three},
+		"not again":         {chatTwo, "10s 1-1 7", "timeouts.total of two, 10s", &config.Retries{Attempts: 1}},
+		"as by default":     {chatTwo, "20s 1-2 14", "timeouts.total of two, 10s, at 2 endpoints in turn", &config.Retries{BudgetPercent: 5}},
+		"a post on Connect": {post, "16s 1-3 0", "", three},
+		"a post if told so": {post, "32s 1-3 0", "", &config.Retries{RetryOn: []string{"Reset"}, Attempts: 3, Backoff: three.Backoff}},
+		"a post, otherwise": {post, "20s 1-2 0", "", &config.Retries{RetryOn: []string{"Connect", "ServerError"}}},
+	} {
+		c := bounded(t, "", step(tt.action), "")
+		for i := range c.Upstreams {
+			c.Upstreams[i].Retries = tt.retries
+		}
+		got := Of(c, &c.Routes[0]).Steps[0]
+		text := fmt.Sprintf("%s %d-%d %d", got.Latency.Max.Std(), got.Calls.Min, got.Calls.Max, got.Tokens.Max)
+		if text != tt.want || tt.by != "" && got.Latency.By != tt.by {
+			t.Errorf("%s: %s, by %q; want %s, by %q", name, text, got.Latency.By, tt.want, tt.by)
+		}
+	}
+}
+
 func TestCountsEnd(t *testing.T) {
 	got := []int{times(many, many), times(3, many/2), times(0, many), plus(many, many), times(3, 4)}
 	if diff := cmp.Diff([]int{many, many, 0, many, 12}, got); diff != "" {

@@ -152,6 +152,18 @@ func TestValidate(t *testing.T) {
 			func(c *config.Config) { c.Upstreams[0].Endpoints[0].MaxInFlight = 100001 }, "to 100000",
 		},
 		"upstreams[0].queue": {func(c *config.Config) { c.Upstreams[0].Queue = &config.Queue{Depth: 1} }, "has no effect without maxInFlight"},
+		"upstreams[0].retries.retryOn[1]": {func(c *config.Config) {
+			c.Upstreams[0].Retries = &config.Retries{RetryOn: []string{"Timeout", "Always"}}
+		}, "want each of Connect, Reset"},
+		"upstreams[0].retries.retryOn[2]": {func(c *config.Config) {
+			c.Upstreams[0].Retries = &config.Retries{RetryOn: []string{"Timeout", "Reset", "Timeout"}}
+		}, "at most once"},
+		"upstreams[0].retries.attempts": {func(c *config.Config) {
+			c.Upstreams[0].Retries = &config.Retries{Attempts: 11}
+		}, "11"},
+		"upstreams[0].retries.budgetPercent": {func(c *config.Config) {
+			c.Upstreams[0].Retries = &config.Retries{BudgetPercent: 101}
+		}, "101"},
 		"upstreams[0].queue.depth": {func(c *config.Config) {
 			c.Upstreams[0].MaxInFlight, c.Upstreams[0].Queue = 1, &config.Queue{Depth: 10001}
 		}, "to 10000"},

@@ -36,6 +36,23 @@ func (v *validator) balancing(path string, u *config.Upstream) {
 	if u.Ejection != nil {
 		v.ejection(path+".ejection", u.Ejection)
 	}
+	if u.Retries != nil {
+		v.retries(path+".retries", u.Retries)
+	}
+}
+
+func (v *validator) retries(path string, r *config.Retries) {
+	all := config.RetryConditions()
+	for i, on := range r.RetryOn {
+		if !slices.Contains(all, on) || slices.Contains(r.RetryOn[:i], on) {
+			v.addf(fmt.Sprintf("%s.retryOn[%d]", path, i), "is %q, want each of %s at most once", on, strings.Join(all, ", "))
+		}
+	}
+	v.between(path+".attempts", r.Attempts, 0, config.MaxRetryAttempts)
+	if r.Backoff != nil {
+		v.backoff(path+".backoff", r.Backoff, config.DefaultRetry)
+	}
+	v.between(path+".budgetPercent", r.BudgetPercent, 0, 100)
 }
 
 func (v *validator) ejection(path string, e *config.Ejection) {

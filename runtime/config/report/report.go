@@ -45,6 +45,10 @@ type Upstream struct {
 	Ejections int64 `json:"ejections,omitempty"`
 	Panics    int64 `json:"panics,omitempty"`
 	Refusals  int64 `json:"refusals,omitempty"`
+	// Retries counts the calls that followed one that was sent and failed, and RetriesRefused those for which the upstream's
+	// budget had no room.
+	Retries        int64 `json:"retries,omitempty"`
+	RetriesRefused int64 `json:"retriesRefused,omitempty"`
 	// Unavailable are the others of the endpoints, of all upstreams together at most MaxUnavailable.
 	Unavailable []Endpoint `json:"unavailable,omitempty"`
 }

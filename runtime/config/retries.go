@@ -1,0 +1,52 @@
+package config
+
+import (
+	"slices"
+	"time"
+)
+
+// The conditions of retries.
+const (
+	RetryConnect         = "Connect"
+	RetryReset           = "Reset"
+	RetryTooManyRequests = "TooManyRequests"
+	RetryServerError     = "ServerError"
+	RetryTimeout         = "Timeout"
+)
+
+// RetryConditions are all of them.
+func RetryConditions() []string {
+	return []string{RetryConnect, RetryReset, RetryTooManyRequests, RetryServerError, RetryTimeout}
+}
+
+// Retries say when a call that failed is made again at the same upstream. A zero value stands for a default of package
+// upstream.
+type Retries struct {
+	// RetryOn are of RetryConditions.
+	RetryOn []string `json:"retryOn,omitempty"`
+	// Attempts is how often the upstream is asked for one request; 0 is once at each endpoint.
+	Attempts      int      `json:"attempts,omitzero"`
+	Backoff       *Backoff `json:"backoff,omitzero"`
+	BudgetPercent int      `json:"budgetPercent,omitzero"`
+}
+
+// MaxRetryAttempts bounds Attempts.
+const MaxRetryAttempts = 10
+
+// DefaultRetry is the pause before an endpoint is asked again.
+var DefaultRetry = Backoff{Initial: Duration(100 * time.Millisecond), Max: Duration(5 * time.Second)}
+
+// Attempts is how often the upstream is asked for one request, and how long the pauses are between in all, at most.
+func (u *Upstream) Attempts() (n int, pauses time.Duration) {
+	if u.Retries == nil || u.Retries.Attempts == 0 {
+		return len(u.Endpoints), 0
+	}
+	_, most := u.Retries.Backoff.Or(DefaultRetry)
+	n = u.Retries.Attempts
+	return n, most * time.Duration(max(n-len(u.Endpoints), 0))
+}
+
+// RetriesOnce says whether a request that must not arrive twice is repeated only where it was not sent.
+func (u *Upstream) RetriesOnce() bool {
+	return u.Retries == nil || len(u.Retries.RetryOn) == 0 || slices.Equal(u.Retries.RetryOn, []string{RetryConnect})
+}

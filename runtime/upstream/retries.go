@@ -1,0 +1,231 @@
+package upstream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/relay"
+)
+
+// RetryCondition is why a call of an upstream is made again.
+type RetryCondition string
+
+// The conditions of retries.
+const (
+	// RetryConnect is that no connection could be made: nothing was sent.
+	RetryConnect RetryCondition = "Connect"
+	// RetryReset is a connection that broke before or within the answer.
+	RetryReset RetryCondition = "Reset"
+	// RetryTooManyRequests is the status 429.
+	RetryTooManyRequests RetryCondition = "TooManyRequests"
+	// RetryServerError is a status from 500, an error in a stream, or an answer that violates the protocol.
+	RetryServerError RetryCondition = "ServerError"
+	// RetryTimeout is that no content, or no whole answer, came in time.
+	RetryTimeout RetryCondition = "Timeout"
+)
+
+// conditionOf is the condition that a failure meets; empty where it meets none.
+func conditionOf(f relay.Failure) RetryCondition {
+	switch f.Kind {
+	case relay.FailedConnect, relay.FailedAddress:
+		if f.Unsent {
+			return RetryConnect
+		}
+		return RetryReset
+	case relay.FailedTruncated:
+		return RetryReset
+	case relay.FailedMalformed, relay.FailedEvent:
+		return RetryServerError
+	case relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal:
+		return RetryTimeout
+	case relay.FailedStatus:
+		switch {
+		case f.Status == http.StatusTooManyRequests:
+			return RetryTooManyRequests
+		case f.Status >= http.StatusInternalServerError:
+			return RetryServerError
+		}
+		return ""
+	default:
+		return ""
+	}
+}
+
+// Retries say when a call that failed is made again at the same upstream. A zero value stands for a default.
+type Retries struct {
+	// On are the conditions. None stands for all of them, and for Connect alone where a request must not arrive twice.
+	On []RetryCondition
+	// Attempts is how often the upstream is asked for one request; 0 is once at each of its endpoints.
+	Attempts int
+	// First is the pause before an endpoint is asked again; it doubles with each round over the endpoints, up to Max. Up to
+	// half of it is drawn. Max also bounds what an upstream may ask for by Retry-After, and the wait for the budget.
+	First, Max time.Duration
+	// BudgetPercent is the share of the open calls that may be retries of calls that were sent.
+	BudgetPercent int
+}
+
+// The defaults of Retries.
+const (
+	firstRetry   = 100 * time.Millisecond
+	maxRetry     = 5 * time.Second
+	budgetShare  = 20
+	drawnOfRetry = 0.5
+	// leastRetries may be open whatever the share is: of few calls there is none.
+	leastRetries = 3
+)
+
+func (r *Retries) orDefaults() Retries {
+	d := *r
+	d.First = cmp.Or(d.First, firstRetry)
+	d.Max = cmp.Or(d.Max, maxRetry)
+	d.BudgetPercent = cmp.Or(d.BudgetPercent, budgetShare)
+	return d
+}
+
+// follow says whether another attempt may follow a failure. Once says that the request must not arrive twice, unless the
+// upstream's conditions say otherwise.
+func (r *Retries) follow(after relay.Failure, once bool) bool {
+	c := conditionOf(after)
+	switch {
+	case len(r.On) > 0:
+		return slices.Contains(r.On, c)
+	case once:
+		return c == RetryConnect
+	}
+	return c != ""
+}
+
+// repeats says whether a request that must not arrive twice may be sent again after a connection broke.
+func (r *Retries) repeats() bool { return slices.Contains(r.On, RetryReset) }
+
+// pause is how long to wait before the endpoints are asked again, the given time in a row. Random is from 0 up to 1.
+func (r *Retries) pause(round int, random float64) time.Duration {
+	pause := r.First
+	for ; round > 1 && pause < r.Max; round-- {
+		pause *= 2
+	}
+	pause = min(pause, r.Max)
+	return pause - time.Duration(drawnOfRetry*random*float64(pause))
+}
+
+// course is how far a request has come at one upstream.
+type course struct {
+	made, rounds int
+	// notBefore is the latest time that an endpoint asked to be left alone until.
+	notBefore time.Time
+}
+
+// failed is told how the last attempt ended.
+func (c *course) failed(f relay.Failure, now time.Time) {
+	if until := now.Add(f.RetryAfter); f.RetryAfter > 0 && until.After(c.notBefore) {
+		c.notBefore = until
+	}
+}
+
+// goesOn says whether the upstream may be asked once more, and waits where each of its endpoints was tried. It gives up at
+// once where it would have to wait for longer than anyone does.
+func (c *course) goesOn(ctx context.Context, u *Upstream, tried map[*Endpoint]bool) bool {
+	switch left := u.balancer.left(tried); {
+	case u.retries.Attempts > 0 && c.made >= u.retries.Attempts:
+		return false
+	case left:
+		return true
+	case u.retries.Attempts == 0 || c.made == 0:
+		return false
+	}
+	c.rounds++
+	pause := max(u.retries.pause(c.rounds, rand.Float64()), time.Until(c.notBefore)) //nolint:gosec // jitter is no secret
+	deadline, bounded := ctx.Deadline()
+	if pause > u.retries.Max || bounded && time.Until(deadline) <= pause || !slept(ctx, pause) {
+		return false
+	}
+	for _, m := range u.balancer.set.Members() {
+		delete(tried, m.Endpoint)
+	}
+	return true
+}
+
+// slept waits for a time; false where ctx ended first.
+func slept(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+var errNoBudget = errors.New("the upstream has as many retries open as it may have")
+
+// budgeted says whether a retry may be open besides those that are. The lock is held.
+func (p *Pool) budgeted(percent int) bool {
+	return p.retries < max(leastRetries, percent*p.inFlight/100)
+}
+
+// retrying is a retry that waits until the budget allows it.
+type retrying struct {
+	percent int
+	given   chan struct{} // takes one without waiting
+}
+
+// retry counts a retry that is owed an end, and waits for it as long as may be; false where there was no room in time.
+func (p *Pool) retry(ctx context.Context, r *Retries, within time.Duration) bool {
+	w := retrying{r.BudgetPercent, make(chan struct{}, 1)}
+	p.mu.Lock()
+	place := p.retrying.PushBack(w)
+	p.serveRetrying()
+	p.mu.Unlock()
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-w.given:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-w.given:
+		return true
+	default:
+		p.retrying.Remove(place)
+		p.retriesRefused++
+		return false
+	}
+}
+
+// retryMade counts a retry that was not only allowed, but has an endpoint, too.
+func (p *Pool) retryMade() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retriesMade++
+}
+
+// retryEnded counts the end of a retry, and lets those go on that wait for one.
+func (p *Pool) retryEnded() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retries--
+	p.serveRetrying()
+}
+
+// serveRetrying lets those go on that wait, in the order in which they came, as far as the budget allows. The lock is held.
+func (p *Pool) serveRetrying() {
+	for place := p.retrying.Front(); place != nil; place = p.retrying.Front() {
+		w := place.Value.(retrying) //nolint:forcetypeassert // the list holds nothing else
+		if !p.budgeted(w.percent) {
+			return
+		}
+		p.retries++
+		p.retrying.Remove(place)
+		w.given <- struct{}{}
+	}
+}
