@@ -32,6 +32,8 @@ type facts struct {
 	undelivered bool
 	// overridden says in which fields the cluster gave children, or pods, something else than the service needs.
 	overridden []string
+	// unstarted says why a pod cannot run; empty if all can.
+	unstarted string
 	// unpriced says why pods could not be priced before a scale-down.
 	unpriced     error
 	acknowledged acknowledgement
@@ -149,11 +151,14 @@ func (f facts) needed() int32 {
 	return max(1, f.scaling.MinReplicas)
 }
 
+// progressDeadlineExceeded is the Deployment controller's word.
+const progressDeadlineExceeded = "ProgressDeadlineExceeded"
+
 // deadlineExceeded says that the Deployment, as it is now, made no progress for too long.
 func deadlineExceeded(deployment *appsv1.Deployment) bool {
 	c := deploymentCondition(deployment, appsv1.DeploymentProgressing)
 	return deployment.Status.ObservedGeneration >= deployment.Generation &&
-		c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded"
+		c.Status == corev1.ConditionFalse && c.Reason == progressDeadlineExceeded
 }
 
 // deploymentCondition is zero where there is none of the kind.
@@ -164,20 +169,6 @@ func deploymentCondition(deployment *appsv1.Deployment, kind appsv1.DeploymentCo
 		}
 	}
 	return appsv1.DeploymentCondition{}
-}
-
-// cannotCreate introduces what keeps pods from being created.
-const cannotCreate = "; no replica can be created: "
-
-// hindrance is what keeps pods from being created, such as a quota or an admission policy, as a part of a sentence.
-func (f facts) hindrance() string {
-	if f.deployment == nil {
-		return ""
-	}
-	if c := deploymentCondition(f.deployment, appsv1.DeploymentReplicaFailure); c.Status == corev1.ConditionTrue {
-		return cannotCreate + c.Message
-	}
-	return ""
 }
 
 // but adds a write that failed to a message.
@@ -291,8 +282,14 @@ func (f facts) unwritten() problem {
 // refused says that the API server will not take a child as it is; what passes with time is no reason to stall.
 func refused(err error) bool {
 	return slices.ContainsFunc(each(err), func(err error) bool {
-		return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)
+		return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) && !admissionStarts(err) || apierrors.IsBadRequest(err)
 	})
+}
+
+// admissionStarts says that the API server has just started: its admission knows no policies and webhooks yet, and therefore
+// forbids everything. It says so in these words alone.
+func admissionStarts(err error) bool {
+	return strings.Contains(err.Error(), "not yet ready to handle request")
 }
 
 // inOneLine is the text of errors that were joined.

@@ -355,11 +355,11 @@ func TestReplicaFailureIsOneEvent(t *testing.T) {
 	status := func(message string) *v1alpha1.LLMServiceStatus {
 		return &v1alpha1.LLMServiceStatus{Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReconciling, Message: message}}}
 	}
-	well, first, later := status("0 of 2"), status("0 of 2"+cannotCreate+"quota"), status("1 of 2"+cannotCreate+"quota")
+	well, first, later := status("0 of 2"), status("0 of 2"+cannotCreate+"quota"), status("1 of 2"+cannotStart+"no node")
 	for _, tt := range []struct {
 		before, after *v1alpha1.LLMServiceStatus
 		want          bool
-	}{{well, well, false}, {well, first, true}, {first, later, false}, {later, well, false}} {
+	}{{well, well, false}, {well, first, true}, {well, later, true}, {first, later, false}, {later, well, false}} {
 		if _, got := newlyHindered(tt.before, tt.after); got != tt.want {
 			t.Errorf("%q then %q: told = %v, want %v", tt.before.Conditions[0].Message, tt.after.Conditions[0].Message, got, tt.want)
 		}

@@ -117,17 +117,17 @@ func newly(before, after *v1alpha1.LLMServiceStatus, kind, reason string) (strin
 	return now.Message, true
 }
 
-// newlyHindered says that replicas cannot be created any more, which was told of only once: figures in the message change.
+// newlyHindered says that replicas cannot be created or started any more, which is told of only once: its words change.
 func newlyHindered(before, after *v1alpha1.LLMServiceStatus) (string, bool) {
 	now := hindered(after)
 	return now, now != "" && hindered(before) == ""
 }
 
-// hindered is what a status says of replicas that cannot be created, wherever it says so.
+// hindered is what a status says of replicas that cannot be created or started, wherever it says so.
 func hindered(status *v1alpha1.LLMServiceStatus) string {
 	for _, kind := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
 		c := meta.FindStatusCondition(status.Conditions, kind)
-		if c != nil && strings.Contains(c.Message, cannotCreate) {
+		if c != nil && (strings.Contains(c.Message, cannotCreate) || strings.Contains(c.Message, cannotStart)) {
 			return c.Message
 		}
 	}

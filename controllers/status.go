@@ -73,6 +73,7 @@ func (r *Reconciler) factsOf(seen *view, documents documents, applied outcome, a
 		applyErr:     applied.err,
 		undelivered:  applied.undelivered,
 		unpriced:     applied.unpriced,
+		unstarted:    seen.unstarted(),
 		acknowledged: a,
 		wanted:       seen.wantedReplicas(),
 		scaling:      documents.served(seen.service).Spec.Scaling,

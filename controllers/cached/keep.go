@@ -74,7 +74,9 @@ func keepPod(pod *corev1.Pod) any {
 	}
 	pod.Status = corev1.PodStatus{
 		Phase: pod.Status.Phase, PodIP: pod.Status.PodIP,
-		Conditions: readyOf(pod.Status.Conditions), ContainerStatuses: gatewaysOf(pod.Status.ContainerStatuses),
+		Conditions:            readConditions(pod.Status.Conditions),
+		InitContainerStatuses: statusesOf(pod.Status.InitContainerStatuses),
+		ContainerStatuses:     statusesOf(pod.Status.ContainerStatuses),
 	}
 	if pod.Size() <= maxPod {
 		return pod

@@ -1,6 +1,7 @@
 package cached
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -215,6 +216,13 @@ func TestForeignAndLargeObjectsAreAbridged(t *testing.T) {
 
 func TestKeepsWhatIsReadOfAPod(t *testing.T) {
 	ready := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue}
+	unscheduled := corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "no room"}
+	long := unscheduled
+	long.Message = strings.Repeat("no room, ", 1<<16)
+	waits := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off"}}
+	ended := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Error", ExitCode: 1, Message: large, ContainerID: large}}
+	kept := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Error", ExitCode: 1}}
+	sidecars := slices.Repeat([]corev1.ContainerStatus{{Name: "sidecar", Image: large, State: waits, LastTerminationState: ended}}, 100)
 	gateway := corev1.ContainerStatus{Name: render.ContainerName, ContainerID: "c1", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: "{}"}}}
 	requests := corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")}}
 	args, ports := []string{"--workers=2"}, []corev1.ContainerPort{{Name: "admin", ContainerPort: 9090}}
@@ -234,8 +242,9 @@ func TestKeepsWhatIsReadOfAPod(t *testing.T) {
 		},
 		Status: corev1.PodStatus{
 			Phase: corev1.PodRunning, PodIP: "10.0.0.2", Message: large,
-			Conditions:        []corev1.PodCondition{{Type: corev1.PodScheduled, Message: large}, ready},
-			ContainerStatuses: []corev1.ContainerStatus{{Name: "sidecar", Image: large}, gateway},
+			Conditions:            []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, Message: large}, ready, long},
+			InitContainerStatuses: []corev1.ContainerStatus{{Name: "init", Image: large, State: ended, Ready: true}},
+			ContainerStatuses:     append(sidecars, gateway),
 		},
 	}
 	pod.Annotations["controller.kubernetes.io/pod-deletion-cost"] = "-1"
@@ -251,10 +260,15 @@ func TestKeepsWhatIsReadOfAPod(t *testing.T) {
 		},
 		Status: corev1.PodStatus{
 			Phase: corev1.PodRunning, PodIP: "10.0.0.2",
-			Conditions: []corev1.PodCondition{ready}, ContainerStatuses: []corev1.ContainerStatus{gateway},
+			Conditions:            []corev1.PodCondition{ready, unscheduled},
+			InitContainerStatuses: []corev1.ContainerStatus{{Name: "init", State: kept, Ready: true}},
+			ContainerStatuses: append(slices.Repeat([]corev1.ContainerStatus{
+				{Name: "sidecar", State: waits, LastTerminationState: kept},
+			}, maxOthers), gateway),
 		},
 	}
 	want.Annotations["controller.kubernetes.io/pod-deletion-cost"] = "-1"
+	want.Status.Conditions[1].Message = long.Message[:maxWords]
 	if diff := cmp.Diff(client.Object(want), keep(t, pod)); diff != "" {
 		t.Errorf("kept (-want +got):\n%s", diff)
 	}

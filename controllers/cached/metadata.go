@@ -58,27 +58,6 @@ func only(all map[string]string, keys []string) map[string]string {
 	return kept
 }
 
-func readyOf(conditions []corev1.PodCondition) []corev1.PodCondition {
-	for i := range conditions {
-		if c := &conditions[i]; c.Type == corev1.PodReady {
-			return []corev1.PodCondition{{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}}
-		}
-	}
-	return nil
-}
-
-func gatewaysOf(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
-	for i := range statuses {
-		if s := &statuses[i]; s.Name == render.ContainerName {
-			return []corev1.ContainerStatus{{
-				Name: s.Name, Ready: s.Ready, RestartCount: s.RestartCount, ContainerID: s.ContainerID,
-				State: s.State, LastTerminationState: s.LastTerminationState,
-			}}
-		}
-	}
-	return nil
-}
-
 // gatewayOf keeps what others may have given the gateway of resources, and what it needs to keep the contract of streams.
 func gatewayOf(containers []corev1.Container) []corev1.Container {
 	for i := range containers {

@@ -306,6 +306,9 @@ func (r *run) unsettled() string {
 			return fmt.Sprintf("%s: generation %d of %d is observed", service.Name, status.ObservedGeneration, service.Generation)
 		case !isTrue(v1alpha1.ConditionReady) && !isTrue(v1alpha1.ConditionStalled), isTrue(v1alpha1.ConditionReconciling):
 			return fmt.Sprintf("%s: %+v", service.Name, status.Conditions)
+		case !r.fault.blocks() && passes(&status):
+			// The next step would change a spec that was never delivered, and there would be no last good config.
+			return fmt.Sprintf("%s: stalled for what passes: %+v", service.Name, status.Conditions)
 		case conflict(&status) && isTrue(v1alpha1.ConditionConfigValid) && !isTrue(v1alpha1.ConditionConfigApplied):
 			// The other children are made all the same, and what is served at the next step becomes the last good config.
 			return fmt.Sprintf("%s: beside the conflict, %+v", service.Name, status.Conditions)
@@ -315,6 +318,12 @@ func (r *run) unsettled() string {
 		return "the cluster is busy"
 	}
 	return ""
+}
+
+// passes says that a service is stalled for what no script does: an API server that starts, or a machine that is busy.
+func passes(status *v1alpha1.LLMServiceStatus) bool {
+	stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled)
+	return stalled != nil && (stalled.Reason == v1alpha1.ReasonApplyFailed || stalled.Reason == v1alpha1.ReasonTooSlow)
 }
 
 func conflict(status *v1alpha1.LLMServiceStatus) bool {
