@@ -217,6 +217,11 @@ type UpstreamTimeouts struct {
 	// +kubebuilder:default="2s"
 	Connect Duration `json:"connect,omitempty"`
 
+	// header limits the time from the call, including the connection, to the head of the answer, more than 0s. Models send it
+	// with their first token, or when a whole answer is ready. Default: firstToken for a streamed answer, total for a whole one.
+	// +optional
+	Header Duration `json:"header,omitempty"`
+
 	// firstToken limits the time from the call, including the connection, to the first content event of a streamed answer.
 	// Default: 30s.
 	// +optional

@@ -168,6 +168,8 @@ type Endpoint struct {
 type Timeouts struct {
 	// Connect bounds dialling, TLS included.
 	Connect Duration `json:"connect"`
+	// Header bounds the wait from the call, connecting included, to the head of the answer; 0 leaves that to FirstToken and Total.
+	Header Duration `json:"header,omitzero"`
 	// FirstToken bounds the wait from the call, connecting included, to a streamed answer's first content event.
 	FirstToken Duration `json:"firstToken"`
 	// Idle bounds the silence between two events of a streamed answer.

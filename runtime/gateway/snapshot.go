@@ -167,7 +167,7 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 			Auth: authOf(u.Auth), Headers: valuesOf(u.Headers), Query: valuesOf(u.Query),
 			TLS: tlsOf(u.TLS), MaxConnectionAge: cmp.Or(u.MaxConnectionAge.Std(), config.DefaultMaxConnectionAge),
 			Timeouts: upstream.Timeouts{
-				Connect: u.Timeouts.Connect.Std(), FirstToken: u.Timeouts.FirstToken.Std(),
+				Connect: u.Timeouts.Connect.Std(), Header: u.Timeouts.Header.Std(), FirstToken: u.Timeouts.FirstToken.Std(),
 				Idle: u.Timeouts.Idle.Std(), Total: u.Timeouts.Total.Std(),
 			},
 		}

@@ -18,10 +18,14 @@ const (
 	NoFailure FailureKind = ""
 	// FailedConnect means that no connection could be made, or it broke before a response began.
 	FailedConnect FailureKind = "connect"
+	// FailedDial means that no connection could be made in time, TLS included.
+	FailedDial FailureKind = "connect_timeout"
 	// FailedAddress means that the upstream's name was resolved to an address that the gateway may not connect to.
 	FailedAddress FailureKind = "address_refused"
 	// FailedStatus is an answer with a status that is not wanted: for most, one that is not 2xx.
 	FailedStatus FailureKind = "status"
+	// FailedHeader means that the head of the answer did not come in time.
+	FailedHeader FailureKind = "header_timeout"
 	// FailedFirstToken means that no content came in time.
 	FailedFirstToken FailureKind = "first_token_timeout"
 	// FailedIdle is a stream that fell silent.

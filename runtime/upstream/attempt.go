@@ -20,6 +20,8 @@ type Attempt struct {
 	Call *Call
 	// Upstream is the configured name of what is called, for logs and metrics.
 	Upstream string
+	// Header, above 0, bounds the wait for the head of the answer, from the moment the call is made.
+	Header time.Duration
 	// FirstToken bounds the wait for the first content event, from the moment the call is made.
 	FirstToken time.Duration
 	// Idle bounds the silence between two events.
@@ -89,4 +91,13 @@ type FrameTap interface {
 	Frame(dst []byte, f *wire.Frame) ([]byte, relay.EventKind)
 	// Failure says why the last frame was relay.Broken, in words of which none is the upstream's.
 	Failure() relay.Failure
+}
+
+// call makes the attempt's call. end ends ctx, which the answer's body is read with.
+func (a *Attempt) call(ctx context.Context, end context.CancelCauseFunc, c Doer) (*Answer, error) {
+	if a.Header > 0 {
+		timer := time.AfterFunc(a.Header, func() { end(relay.Failure{Kind: relay.FailedHeader}) })
+		defer timer.Stop()
+	}
+	return c.Do(ctx, a.Call) //nolint:wrapcheck // it is a Failure, or made one
 }

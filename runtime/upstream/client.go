@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
@@ -61,16 +62,22 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Answer, error) {
 	if err != nil && ctx.Err() == nil && trace.again(call) {
 		answer, trace, err = send(ctx, c.fresh, call)
 	}
-	if err != nil && ctx.Err() == nil && !trace.connected.Load() {
-		return nil, relay.Failure{Kind: unconnected(err), Unsent: true, Err: err}
+	if err != nil && !trace.connected.Load() {
+		failure := relay.FailureOf(ctx, err, unconnected(err))
+		failure.Unsent = true
+		return nil, failure
 	}
 	return answer, err
 }
 
 // unconnected is why there is no connection.
 func unconnected(err error) relay.FailureKind {
-	if errors.Is(err, addresses.ErrRefused) {
+	timeout, timed := errors.AsType[net.Error](err)
+	switch {
+	case errors.Is(err, addresses.ErrRefused):
 		return relay.FailedAddress
+	case errors.Is(err, errHandshake), timed && timeout.Timeout():
+		return relay.FailedDial
 	}
 	return relay.FailedConnect
 }

@@ -74,7 +74,7 @@ func TestHandshakesAreBounded(t *testing.T) {
 	c := NewClient(addresses.Rules{})
 	defer c.Close()
 	_, err = c.Do(t.Context(), &Call{Method: "GET", URL: "https://" + l.Addr().String(), Header: http.Header{}, Connect: 20 * time.Millisecond})
-	if f := relay.FailureOf(t.Context(), err, ""); f.Kind != relay.FailedConnect || !f.Unsent || !strings.Contains(f.Error(), "the handshake did not finish in time") {
+	if f := relay.FailureOf(t.Context(), err, ""); f.Kind != relay.FailedDial || !f.Unsent || !strings.Contains(f.Error(), "the handshake did not finish in time") {
 		t.Errorf("%+v", f)
 	}
 }

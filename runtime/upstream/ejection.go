@@ -199,12 +199,13 @@ func rate(f relay.Failure) end {
 	switch f.Kind {
 	case relay.NoFailure:
 		return end{rating: well}
-	case relay.FailedConnect, relay.FailedAddress:
+	case relay.FailedConnect, relay.FailedDial, relay.FailedAddress:
 		if !f.Unsent {
 			return end{rating: broken} // the connection was made, and lost
 		}
 		return end{rating: badly}
-	case relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal, relay.FailedTruncated, relay.FailedMalformed, relay.FailedEvent:
+	case relay.FailedHeader, relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal, relay.FailedTruncated, relay.FailedMalformed,
+		relay.FailedEvent:
 		return end{rating: broken}
 	case relay.FailedStatus:
 		if f.Status == http.StatusTooManyRequests || f.Status >= 500 {

@@ -28,6 +28,8 @@ func TestPausesOfAnEndpointThatFails(t *testing.T) {
 		"a connection that was lost":       {[]relay.Failure{{Kind: relay.FailedConnect}}, 0},
 		"a second one that was lost":       {[]relay.Failure{{Kind: relay.FailedConnect}, {Kind: relay.FailedConnect}}, time.Second},
 		"a refused dial":                   {[]relay.Failure{refused}, time.Second},
+		"a dial that took too long":        {[]relay.Failure{{Kind: relay.FailedDial, Unsent: true}}, time.Second},
+		"two heads that took too long":     {[]relay.Failure{{Kind: relay.FailedHeader}, {Kind: relay.FailedHeader}}, time.Second},
 		"an address that is not allowed":   {[]relay.Failure{{Kind: relay.FailedAddress, Unsent: true}}, time.Second},
 		"a second one":                     {[]relay.Failure{refused, refused}, 2 * time.Second},
 		"many":                             {[]relay.Failure{refused, refused, refused, refused, refused, refused, refused}, maxPause},

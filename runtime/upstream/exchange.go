@@ -54,8 +54,10 @@ func fetch(ctx context.Context, c Doer, a *Attempt, want Expect) (*Fetched, rela
 	defer a.Release()
 	ctx, cancel := context.WithTimeoutCause(ctx, a.Total, relay.Failure{Kind: relay.FailedTotal})
 	defer cancel()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	memory := awaited{Memory: memoryOf(a), since: time.Now()}
-	answer, err := c.Do(ctx, a.Call)
+	answer, err := a.call(ctx, end, c)
 	if err != nil {
 		return nil, relay.FailureOf(ctx, err, relay.FailedConnect)
 	}

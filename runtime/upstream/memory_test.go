@@ -44,7 +44,7 @@ func (a *givenAnswer) Do(context.Context, *Call) (*Answer, error) {
 }
 
 func plan(m relay.Memory, endpoints int) *Plan {
-	o := Options{Name: "a", Timeouts: Timeouts{patience, patience, patience, patience}}
+	o := Options{Name: "a", Timeouts: Timeouts{Connect: patience, FirstToken: patience, Idle: patience, Total: patience}}
 	var members Members
 	for i := range endpoints {
 		members = append(members, Member{Endpoint: &Endpoint{URL: fmt.Sprintf("http://a%d.test", i)}})

@@ -29,8 +29,8 @@ func describe(f relay.Failure) *problem.Error {
 		return problem.FromUpstream(f.Status, f.RetryAfter)
 	case relay.FailedConnect, relay.FailedAddress:
 		return problem.New(problem.UpstreamUnreachable)
-	case relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal:
-		return problem.New(problem.UpstreamTimeout)
+	case relay.FailedDial, relay.FailedHeader, relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal:
+		return late(f.Kind)
 	case relay.FailedTruncated:
 		return problem.New(problem.UpstreamTruncated)
 	case relay.FailedMalformed, relay.FailedEvent, relay.FailedTooLarge:
@@ -52,4 +52,20 @@ func describe(f relay.Failure) *problem.Error {
 	case relay.NoFailure, relay.FailedClient, relay.FailedSuperseded, relay.FailedPanic:
 	}
 	return problem.New(problem.Internal)
+}
+
+// late is what a client is told of an upstream's timer that ran out: which one it was, the message says.
+func late(timer relay.FailureKind) *problem.Error {
+	e := problem.New(problem.UpstreamTimeout)
+	switch timer { //nolint:exhaustive // the others are no timers; a whole answer that took too long has the code's own message
+	case relay.FailedDial:
+		return problem.New(problem.UpstreamUnreachable).WithMessage("The upstream could not be connected to in time.")
+	case relay.FailedHeader:
+		return e.WithMessage("The upstream did not begin to answer in time.")
+	case relay.FailedFirstToken:
+		return e.WithMessage("The upstream sent no content in time.")
+	case relay.FailedIdle:
+		return e.WithMessage("The upstream was silent for too long.")
+	}
+	return e
 }

@@ -32,7 +32,7 @@ const (
 // conditionOf is the condition that a failure meets; empty where it meets none.
 func conditionOf(f relay.Failure) RetryCondition {
 	switch f.Kind {
-	case relay.FailedConnect, relay.FailedAddress:
+	case relay.FailedConnect, relay.FailedDial, relay.FailedAddress:
 		if f.Unsent {
 			return RetryConnect
 		}
@@ -41,7 +41,10 @@ func conditionOf(f relay.Failure) RetryCondition {
 		return RetryReset
 	case relay.FailedMalformed, relay.FailedEvent:
 		return RetryServerError
-	case relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal:
+	case relay.FailedHeader, relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal:
+		if f.Unsent {
+			return RetryConnect // the time ran out while it was dialling
+		}
 		return RetryTimeout
 	case relay.FailedStatus:
 		switch {

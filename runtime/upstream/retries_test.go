@@ -57,11 +57,13 @@ func (s *script) asked(ctx context.Context, r Retries, endpoints int, once bool)
 func TestConditionsOfRetries(t *testing.T) {
 	reset := relay.Failure{Kind: relay.FailedConnect}
 	for condition, failures := range map[RetryCondition][]relay.Failure{
-		RetryConnect:         {refused, {Kind: relay.FailedAddress, Unsent: true}},
+		RetryConnect: {
+			refused, {Kind: relay.FailedAddress, Unsent: true}, {Kind: relay.FailedDial, Unsent: true}, {Kind: relay.FailedHeader, Unsent: true},
+		},
 		RetryReset:           {reset, {Kind: relay.FailedTruncated}},
 		RetryTooManyRequests: {{Kind: relay.FailedStatus, Status: 429}},
 		RetryServerError:     {broken500, {Kind: relay.FailedStatus, Status: 503}, {Kind: relay.FailedMalformed}, {Kind: relay.FailedEvent}},
-		RetryTimeout:         {{Kind: relay.FailedFirstToken}, {Kind: relay.FailedTotal}, {Kind: relay.FailedIdle}},
+		RetryTimeout:         {{Kind: relay.FailedHeader}, {Kind: relay.FailedFirstToken}, {Kind: relay.FailedTotal}, {Kind: relay.FailedIdle}},
 		"":                   {{Kind: relay.FailedStatus, Status: 404}, {Kind: relay.FailedClient}, {Kind: relay.FailedTooLarge}},
 	} {
 		for _, f := range failures {

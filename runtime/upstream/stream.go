@@ -61,7 +61,7 @@ func (s *streaming) try(ctx context.Context, a *Attempt) relay.Failure {
 	defer cancel(nil)
 	silence := newSilence(a, cancel)
 	defer silence.stop()
-	answer, err := s.client.Do(ctx, a.Call)
+	answer, err := a.call(ctx, cancel, s.client)
 	if err != nil {
 		return relay.FailureOf(ctx, err, relay.FailedConnect)
 	}

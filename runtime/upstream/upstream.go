@@ -37,7 +37,11 @@ type Upstream struct {
 }
 
 // Timeouts bound one call.
-type Timeouts struct{ Connect, FirstToken, Idle, Total time.Duration }
+type Timeouts struct {
+	Connect time.Duration
+	// Header is 0 where FirstToken and Total alone bound the wait for the head.
+	Header, FirstToken, Idle, Total time.Duration
+}
 
 // patience is how long an attempt may wait for its turn, at most so long, so that half of its time is left.
 func (t *Timeouts) patience(most time.Duration) time.Duration {
@@ -193,8 +197,8 @@ var errNoEndpoint = errors.New("the upstream has no endpoint now")
 // finds wrong with the request itself, another would find too.
 func Retryable(f relay.Failure) bool {
 	switch f.Kind {
-	case relay.FailedConnect, relay.FailedAddress, relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal, relay.FailedTruncated,
-		relay.FailedMalformed, relay.FailedEvent, relay.FailedCredential, relay.FailedBusy:
+	case relay.FailedConnect, relay.FailedDial, relay.FailedAddress, relay.FailedHeader, relay.FailedFirstToken, relay.FailedIdle,
+		relay.FailedTotal, relay.FailedTruncated, relay.FailedMalformed, relay.FailedEvent, relay.FailedCredential, relay.FailedBusy:
 		return true
 	case relay.FailedStatus:
 		return f.Status == http.StatusTooManyRequests || f.Status >= 500 || unauthorized(f)
@@ -263,7 +267,7 @@ func (p *Plan) unbudgeted(ctx context.Context, u *Upstream, tried map[*Endpoint]
 			Header: signed.header, Body: q.Body, Connect: u.Timeouts.Connect, Once: p.Once && !u.retries.repeats(),
 			Secure: secure, MaxAge: u.maxAge,
 		},
-		FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total,
+		Header: u.Timeouts.Header, FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total,
 		Tap: q.Tap, Read: q.Read, Explain: q.Explain,
 		Memory:   p.Memory,
 		Release:  func() { b.pool.release(e) },

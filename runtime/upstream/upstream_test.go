@@ -204,6 +204,7 @@ func TestConnectIsBounded(t *testing.T) {
 func TestProblems(t *testing.T) {
 	for kind, want := range map[relay.FailureKind]problem.Code{
 		relay.FailedConnect: problem.UpstreamUnreachable, relay.FailedAddress: problem.UpstreamUnreachable,
+		relay.FailedDial: problem.UpstreamUnreachable, relay.FailedHeader: problem.UpstreamTimeout,
 		relay.FailedFirstToken: problem.UpstreamTimeout,
 		relay.FailedIdle:       problem.UpstreamTimeout, relay.FailedTotal: problem.UpstreamTimeout,
 		relay.FailedTruncated: problem.UpstreamTruncated, relay.FailedMalformed: problem.UpstreamError,

@@ -154,6 +154,8 @@ func TestRules(t *testing.T) {
 		{"spec.upstreams[0].auth.bearer.secretKeyRef.key", "a/b", "should match"},
 		{"spec.upstreams[0].auth.bearer.secretKeyRef.key", ".hidden", ""},
 		{"spec.upstreams[0].auth.bearer.secretKeyRef.key", letters(254), "Too long"},
+		{"spec.upstreams[0].timeouts.header", "0s", "must be longer than 0s and at most 24h"},
+		{"spec.upstreams[0].timeouts.header", missing, ""},
 		{"spec.upstreams[0].timeouts.connect", "0s", "must be longer than 0s and at most 24h"},
 		{"spec.upstreams[0].timeouts.connect", "1ms", ""},
 		{"spec.upstreams[0].timeouts.firstToken", "24h", ""},

@@ -47,12 +47,12 @@ func TestShownErrors(t *testing.T) {
 // TestRetries compares what the page says is tried elsewhere with what the upstreams' chooser does.
 func TestRetries(t *testing.T) {
 	failures := map[string][]relay.Failure{
-		"no connection":     {{Kind: relay.FailedConnect}},
+		"no connection":     {{Kind: relay.FailedConnect}, {Kind: relay.FailedDial}},
 		"the gateway [may":  {{Kind: relay.FailedAddress}},
 		"status 429":        {{Kind: relay.FailedStatus, Status: 429}, {Kind: relay.FailedStatus, Status: 500}, {Kind: relay.FailedStatus, Status: 599}},
 		"status 401 or 403": {{Kind: relay.FailedStatus, Status: 401}, {Kind: relay.FailedStatus, Status: 403}},
 		"any other status":  {{Kind: relay.FailedStatus, Status: 400}, {Kind: relay.FailedStatus, Status: 404}, {Kind: relay.FailedStatus, Status: 204}},
-		"no content":        {{Kind: relay.FailedFirstToken}, {Kind: relay.FailedTotal}},
+		"no content":        {{Kind: relay.FailedHeader}, {Kind: relay.FailedFirstToken}, {Kind: relay.FailedTotal}},
 		"the stream ended":  {{Kind: relay.FailedTruncated}, {Kind: relay.FailedMalformed}, {Kind: relay.FailedEvent}},
 		"the upstream's":    {{Kind: relay.FailedCredential}},
 		"as many calls":     {{Kind: relay.FailedBusy}},

@@ -78,7 +78,7 @@ func btoi(b bool) int {
 // before content, or are of whole answers: they end a stream that something else has begun.
 func endsStream(err error) bool {
 	return !slices.Contains([]relay.FailureKind{
-		relay.FailedConnect, relay.FailedAddress, relay.FailedStatus, relay.FailedCredential, relay.FailedFirstToken, relay.FailedTimeout,
+		relay.FailedConnect, relay.FailedDial, relay.FailedHeader, relay.FailedAddress, relay.FailedStatus, relay.FailedCredential, relay.FailedFirstToken, relay.FailedTimeout,
 		relay.FailedTotal,
 	}, relay.FailureKindOf(err))
 }

@@ -142,6 +142,7 @@ func TestValidate(t *testing.T) {
 		"upstreams[0].auth.bearer.secret":  {func(c *config.Config) { c.Upstreams[0].Auth.Bearer.Secret = "../x" }, "not the name"},
 		"upstreams[0].auth.bearer.key":     {func(c *config.Config) { c.Upstreams[0].Auth.Bearer.Key = ".." }, "not the name"},
 		"upstreams[0].timeouts.connect":    {func(c *config.Config) { c.Upstreams[0].Timeouts.Connect = 0 }, "more than 0s"},
+		"upstreams[0].timeouts.header":     {func(c *config.Config) { c.Upstreams[0].Timeouts.Header = -1 }, "more than 0s"},
 		"upstreams[0].timeouts.firstToken": {func(c *config.Config) { c.Upstreams[0].Timeouts.FirstToken = -1 }, "more than 0s"},
 		"upstreams[0].timeouts.idle":       {func(c *config.Config) { c.Upstreams[0].Timeouts.Idle = 0 }, "more than 0s"},
 		"upstreams[0].timeouts.total":      {func(c *config.Config) { c.Upstreams[0].Timeouts.Total = 0 }, "more than 0s"},
@@ -278,5 +279,34 @@ func TestValidateRefusesTheUnmeetable(t *testing.T) {
 		if errs := Validate(c); len(errs) != 1 || !strings.Contains(errs.Error(), want) {
 			t.Errorf("got %v, want %s", errs, want)
 		}
+	}
+}
+
+// A wait for the head that others end in any case would do nothing.
+func TestAHeaderTimeoutHasAnEffect(t *testing.T) {
+	const second = config.Duration(time.Second)
+	for _, tt := range []struct {
+		header, firstToken, total config.Duration
+		http                      bool
+		want                      string
+	}{
+		{0, 1, 1, false, ""},
+		{9, 10, 5, false, ""},
+		{9, 5, 10, false, ""},
+		{10, 10, 5, false, "want less than firstToken, 10s"},
+		{10, 5, 10, false, "want less than total, 10s"},
+		{9, 10, 5, true, "want less than total, 5s"}, // http steps have whole answers only
+		{4, 10, 5, true, ""},
+	} {
+		c := valid()
+		u := &c.Upstreams[0]
+		if tt.http {
+			u = &config.Upstream{Name: "search", HTTP: &config.HTTP{}, Endpoints: u.Endpoints, Timeouts: u.Timeouts}
+			c.Upstreams = append(c.Upstreams, *u)
+			u = &c.Upstreams[len(c.Upstreams)-1]
+		}
+		u.Timeouts.Header = tt.header * second
+		u.Timeouts.FirstToken, u.Timeouts.Total = tt.firstToken*second, tt.total*second
+		wants(t, c, tt.want)
 	}
 }

@@ -78,7 +78,7 @@ func (v *validator) upstream(path string, u *config.Upstream) {
 		v.addf(path+".maxConnectionAge", "is %s, want more than 0s", u.MaxConnectionAge.Std())
 	}
 	v.balancing(path, u)
-	v.timeouts(path+".timeouts", &u.Timeouts)
+	v.timeouts(path+".timeouts", u)
 }
 
 func (v *validator) protocol(path string, u *config.Upstream) {
@@ -144,11 +144,22 @@ func (v *validator) endpoint(path, raw string) {
 	}
 }
 
-func (v *validator) timeouts(path string, t *config.Timeouts) {
+func (v *validator) timeouts(path string, u *config.Upstream) {
+	t := &u.Timeouts
 	v.positive(path+".connect", t.Connect)
 	v.positive(path+".firstToken", t.FirstToken)
 	v.positive(path+".idle", t.Idle)
 	v.positive(path+".total", t.Total)
+	longest, others := t.Total, "total"
+	if u.OpenAI != nil && t.FirstToken > t.Total {
+		longest, others = t.FirstToken, "firstToken"
+	}
+	switch {
+	case t.Header < 0:
+		v.positive(path+".header", t.Header)
+	case t.Header > 0 && t.Header >= longest:
+		v.addf(path+".header", "is %s, want less than %s, %s, which ends the wait in any case", t.Header.Std(), others, longest.Std())
+	}
 }
 
 func (v *validator) positive(path string, d config.Duration) {
