@@ -23,6 +23,7 @@ type asking struct {
 	once    []string    // the client's Idempotency-Key: each attempt has the same
 	kept    relay.Meter // of what an attempt's stream keeps of its answer
 	counted bool        // the client wants a stream's usage; known of a request that has been translated
+	from    llm.Place   // where an attempt's answer comes from
 }
 
 // answer is the whole answer.
@@ -49,7 +50,7 @@ func (a *asking) whole(u *upstream.Upstream) (*upstream.Question, error) {
 func (a *asking) read(u *upstream.Upstream, body []byte) ([]byte, error) {
 	to, translated := a.translated(u)
 	if !translated {
-		return a.Rename(body, a.model.Name) //nolint:wrapcheck // it says what is wrong with the answer
+		return a.passed().Rename(body, a.model.Name) //nolint:wrapcheck // it says what is wrong with the answer
 	}
 	done, err := u.Dialect.ReadCompletion(body)
 	if err != nil {
@@ -67,6 +68,14 @@ func (a *asking) translated(u *upstream.Upstream) (llm.Translated, bool) {
 	return to, can
 }
 
+// passed is the client's endpoint for an answer that passes.
+func (a *asking) passed() llm.Endpoint {
+	if k, keeps := a.Endpoint.(llm.Keeper); keeps {
+		return k.At(a.from)
+	}
+	return a.Endpoint
+}
+
 // stream asks for a stream.
 func (a *asking) stream(ctx context.Context, u *upstream.Upstream) (*upstream.Question, error) {
 	q, err := a.question(u)
@@ -75,7 +84,11 @@ func (a *asking) stream(ctx context.Context, u *upstream.Upstream) (*upstream.Qu
 	}
 	to, translated := a.translated(u)
 	if !translated {
-		q.Tap = llm.NewTap(a.Endpoint, llm.TapOptions{Alias: a.model.Name})
+		chosen := q.Chosen
+		q.Chosen = func(at llm.Place) {
+			chosen(at)
+			q.Tap = llm.NewTap(a.passed(), llm.TapOptions{Alias: a.model.Name})
+		}
 		return q, nil
 	}
 	writer := to.NewStream(a.model.Name, time.Now())
@@ -124,7 +137,9 @@ func (a *asking) question(u *upstream.Upstream) (*upstream.Question, error) {
 // put says the request in the words of an upstream. Only what was sent in the client's own words is explained in them.
 func (a *asking) put(u *upstream.Upstream) (*upstream.Question, error) {
 	if u.Passes(a.Endpoint) {
-		return &upstream.Question{Path: a.Path(), Body: a.request.WithModel(u.Model), Explain: a.said}, nil
+		return &upstream.Question{
+			Path: a.Path(), Body: a.request.WithModel(u.Model), Explain: a.said, Chosen: func(at llm.Place) { a.from = at },
+		}, nil
 	}
 	if _, can := a.translated(u); !can || !u.Converses() {
 		return nil, unasked("The model is served by an upstream that does not have this endpoint.", "")

@@ -3,7 +3,6 @@ package front
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -91,8 +90,12 @@ func (c *endpoint) decide(ctx context.Context, req *relay.Request) relay.Verdict
 	if m.Route != nil {
 		return c.byRoute(ctx, req, request, m)
 	}
+	upstreams, wrong := c.asked(request, m)
+	if wrong != nil {
+		return c.refused(wrong)
+	}
 	a := &asking{endpoint: c, request: request, model: m, once: req.Header.Values(idempotencyKey)}
-	plan := &upstream.Plan{Upstreams: m.order(rand.IntN), Memory: req.Memory, Ask: a.whole}
+	plan := &upstream.Plan{Upstreams: upstreams, Memory: req.Memory, Ask: a.whole}
 	if !streamed {
 		return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { return a.answer(ctx, plan) }}
 	}

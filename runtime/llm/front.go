@@ -72,6 +72,28 @@ type ClientRequest interface {
 	Chat() (*Chat, *problem.Error)
 }
 
+// Place is where an upstream keeps what it has answered: one of its endpoints. The zero value says that nobody knows.
+type Place [8]byte
+
+// Keeper is an Endpoint whose upstreams keep their answers, so that later requests can continue them.
+type Keeper interface {
+	Endpoint
+
+	// At is the endpoint for answers that are kept at a place: the ids by which clients know them name it.
+	At(p Place) Endpoint
+}
+
+// Continuing is a ClientRequest that may continue an earlier answer. WithModel names that as the upstream does which keeps it.
+type Continuing interface {
+	ClientRequest
+
+	// Continues says that the request continues an answer, and where that is kept; the place is zero for an id that is not one of
+	// a gateway's.
+	Continues() (at Place, continues bool)
+	// Lost is the problem of an answer that is not kept at a place of the model.
+	Lost() *problem.Error
+}
+
 // Dialogue is a conversation that a client asks a model to continue, for what answers in the place of a model.
 type Dialogue struct {
 	// Model is the name that the client knows it by.

@@ -6,31 +6,32 @@ type Code string
 
 // The codes of everything a gateway answers by itself.
 const (
-	InvalidRequest       Code = "invalid_request"          // the body does not satisfy the route's schema
-	MalformedJSON        Code = "malformed_json"           // the body is not JSON, or not JSON that may be accepted
-	NotFound             Code = "not_found"                // no such route
-	ModelNotFound        Code = "model_not_found"          // the service has no model of that name
-	MethodNotAllowed     Code = "method_not_allowed"       // the path exists, for other methods
-	RequestTimeout       Code = "request_timeout"          // the request did not arrive in time
-	PayloadTooLarge      Code = "payload_too_large"        // the body is over the limit
-	UnsupportedMediaType Code = "unsupported_media_type"   // the body is not of a type that the route reads
-	Overloaded           Code = "overloaded"               // this replica has no room
-	Draining             Code = "draining"                 // this replica is going away
-	Timeout              Code = "timeout"                  // the route's own deadline
-	DurationExceeded     Code = "stream_duration_exceeded" // the longest time that a stream may take
-	BudgetExceeded       Code = "budget_exceeded"          // the request has spent what its route allows it
-	ResponseInvalid      Code = "response_invalid"         // the route's answer breaks its own response schema
-	OutputInvalid        Code = "output_invalid"           // a model's answer breaks the schema that was asked of it
-	TurnsExceeded        Code = "turns_exceeded"           // an agent has had all its turns and still calls tools
-	VoteUndecided        Code = "vote_undecided"           // no key has the votes that a vote wants
-	Internal             Code = "internal"                 // a fault of the gateway, or an expression that fails whatever is sent
-	UpstreamUnavailable  Code = "upstream_unavailable"     // no endpoint may be tried now
-	UpstreamUnreachable  Code = "upstream_unreachable"     // every endpoint tried refused or dropped the connection
-	UpstreamTimeout      Code = "upstream_timeout"         // one of the upstream's own timeouts
-	UpstreamOverloaded   Code = "upstream_overloaded"      // the upstream answered 429
-	UpstreamRejected     Code = "upstream_rejected"        // the upstream refused the request as wrong
-	UpstreamError        Code = "upstream_error"           // the upstream answered something unusable
-	UpstreamTruncated    Code = "upstream_truncated"       // the upstream's answer broke off
+	InvalidRequest       Code = "invalid_request"             // the body does not satisfy the route's schema
+	MalformedJSON        Code = "malformed_json"              // the body is not JSON, or not JSON that may be accepted
+	NotFound             Code = "not_found"                   // no such route
+	ModelNotFound        Code = "model_not_found"             // the service has no model of that name
+	PreviousNotFound     Code = "previous_response_not_found" // no upstream of the model keeps the response that is to be continued
+	MethodNotAllowed     Code = "method_not_allowed"          // the path exists, for other methods
+	RequestTimeout       Code = "request_timeout"             // the request did not arrive in time
+	PayloadTooLarge      Code = "payload_too_large"           // the body is over the limit
+	UnsupportedMediaType Code = "unsupported_media_type"      // the body is not of a type that the route reads
+	Overloaded           Code = "overloaded"                  // this replica has no room
+	Draining             Code = "draining"                    // this replica is going away
+	Timeout              Code = "timeout"                     // the route's own deadline
+	DurationExceeded     Code = "stream_duration_exceeded"    // the longest time that a stream may take
+	BudgetExceeded       Code = "budget_exceeded"             // the request has spent what its route allows it
+	ResponseInvalid      Code = "response_invalid"            // the route's answer breaks its own response schema
+	OutputInvalid        Code = "output_invalid"              // a model's answer breaks the schema that was asked of it
+	TurnsExceeded        Code = "turns_exceeded"              // an agent has had all its turns and still calls tools
+	VoteUndecided        Code = "vote_undecided"              // no key has the votes that a vote wants
+	Internal             Code = "internal"                    // a fault of the gateway, or an expression that fails whatever is sent
+	UpstreamUnavailable  Code = "upstream_unavailable"        // no endpoint may be tried now
+	UpstreamUnreachable  Code = "upstream_unreachable"        // every endpoint tried refused or dropped the connection
+	UpstreamTimeout      Code = "upstream_timeout"            // one of the upstream's own timeouts
+	UpstreamOverloaded   Code = "upstream_overloaded"         // the upstream answered 429
+	UpstreamRejected     Code = "upstream_rejected"           // the upstream refused the request as wrong
+	UpstreamError        Code = "upstream_error"              // the upstream answered something unusable
+	UpstreamTruncated    Code = "upstream_truncated"          // the upstream's answer broke off
 )
 
 // OpenAI's names for kinds of errors, from its API's reference on error codes.
@@ -53,6 +54,7 @@ var meanings = map[Code]meaning{
 	MalformedJSON:        {422, openAIInvalid, "The request body is not valid JSON."},
 	NotFound:             {404, openAIInvalid, "Not Found"},
 	ModelNotFound:        {404, openAIInvalid, "The model does not exist."},
+	PreviousNotFound:     {400, openAIInvalid, "The previous response was not found."},
 	MethodNotAllowed:     {405, openAIInvalid, "Method Not Allowed"},
 	RequestTimeout:       {408, openAIInvalid, "The request did not arrive in time."},
 	PayloadTooLarge:      {413, openAIInvalid, "The request body is too large."},

@@ -111,6 +111,14 @@ func NoModel(name string) *Error {
 	return e
 }
 
+// NoPrevious is 400, as OpenAI's API has it, for a response that cannot be continued because it is not kept here; param names it.
+func NoPrevious(param, id string) *Error {
+	e := New(PreviousNotFound)
+	e.Param = param
+	e.Message = fmt.Sprintf("Previous response with id %q not found.", clip(id))
+	return e
+}
+
 // NotAllowed is 405 for a path that has other methods, which the answer lists.
 func NotAllowed(allow []string) *Error {
 	e := New(MethodNotAllowed)

@@ -55,11 +55,27 @@ func ElementsSaid(doc []byte, visit func(i int, value Span)) error {
 	return scan(doc, '[', true, func(d *Descent) { d.eachElement(visit) })
 }
 
-// Splice returns doc with the Span replaced.
-func Splice(dst, doc []byte, at Span, by []byte) []byte {
-	dst = append(dst, doc[:at.Start]...)
-	dst = append(dst, by...)
-	return append(dst, doc[at.End:]...)
+// Edit puts other bytes in the place of a value.
+type Edit struct {
+	At Span
+	By []byte
+}
+
+// Edited returns doc with the edits made, which come in the order of their places; without any it is doc itself.
+func Edited(doc []byte, edits ...Edit) []byte {
+	if len(edits) == 0 {
+		return doc
+	}
+	size := len(doc)
+	for _, e := range edits {
+		size += len(e.By) - (e.At.End - e.At.Start)
+	}
+	out, done := make([]byte, 0, size), 0
+	for _, e := range edits {
+		out = append(append(out, doc[done:e.At.Start]...), e.By...)
+		done = e.At.End
+	}
+	return append(out, doc[done:]...)
 }
 
 // Object is a JSON object that is being written; the zero value is an empty one without its last brace.

@@ -48,6 +48,8 @@ type balancer struct {
 	strategy strategy
 	ejection Ejection
 	limit    Limit
+	// only is the one endpoint that may be asked; nil for all.
+	only *Endpoint
 	// slowStart is how long an endpoint that was ejected has less than its share, once it is well again. With 0, it has all of it.
 	slowStart time.Duration
 	// random is a number from 0 up to 1, different each time.
@@ -122,7 +124,7 @@ func (b *balancer) candidates(members []Member, tried map[*Endpoint]bool, now ti
 	var v choice
 	all := b.pool.room[:0]
 	for _, m := range members {
-		if tried[m.Endpoint] {
+		if !b.open(m.Endpoint, tried) {
 			continue
 		}
 		switch until, fit := m.health.fit(now); {
@@ -184,7 +186,12 @@ func (b *balancer) answered(e *Endpoint, began, now time.Time) {
 	e.health.answered(began, now)
 }
 
-// left says whether an endpoint was not tried.
+// left says whether an endpoint is open.
 func (b *balancer) left(tried map[*Endpoint]bool) bool {
-	return slices.ContainsFunc(b.set.Members(), func(m Member) bool { return !tried[m.Endpoint] })
+	return slices.ContainsFunc(b.set.Members(), func(m Member) bool { return b.open(m.Endpoint, tried) })
+}
+
+// open says whether an endpoint may be asked, and was not tried.
+func (b *balancer) open(e *Endpoint, tried map[*Endpoint]bool) bool {
+	return !tried[e] && (b.only == nil || b.only == e)
 }

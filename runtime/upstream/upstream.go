@@ -126,6 +126,8 @@ type Question struct {
 	Tap     FrameTap
 	Read    func(a *Fetched) error
 	Explain func(body []byte) *problem.Said
+	// Chosen, where set, is told which endpoint is asked, before anything else is read of the question than path, method and body.
+	Chosen func(at llm.Place)
 }
 
 // NewQuestion asks what a dialect has put into its words.
@@ -244,6 +246,9 @@ func (p *Plan) unbudgeted(ctx context.Context, u *Upstream, tried map[*Endpoint]
 	}
 	began := time.Now()
 	tried[e] = true
+	if q.Chosen != nil {
+		q.Chosen(u.place(e))
+	}
 	signed, err := u.sign(q)
 	if err != nil {
 		b.pool.release(e)

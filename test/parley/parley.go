@@ -250,7 +250,7 @@ func (d Dialect) Rename(completion []byte, model string) ([]byte, error) {
 			brain = at
 		}
 	})
-	return rawjson.Splice(nil, completion, brain, rawjson.Quote(model)), err //nolint:wrapcheck // a test's
+	return rawjson.Edited(completion, rawjson.Edit{At: brain, By: rawjson.Quote(model)}), err //nolint:wrapcheck // a test's
 }
 
 // WriteCompletion implements llm.Front.

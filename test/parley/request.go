@@ -36,7 +36,7 @@ func (Dialect) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
 func (r *clientTalk) Wants() (model string, stream bool) { return r.Brain, r.Live }
 
 func (r *clientTalk) WithModel(name string) []byte {
-	return rawjson.Splice(nil, r.body, r.brain, rawjson.Quote(name))
+	return rawjson.Edited(r.body, rawjson.Edit{At: r.brain, By: rawjson.Quote(name)})
 }
 
 func (r *clientTalk) Chat() (*llm.Chat, *problem.Error) {

@@ -22,8 +22,9 @@ type reader struct {
 	heldText, heldRefusal held
 	envelope              envelope
 	delta                 llm.Delta
-	// edits says that the frame is a chunk, whose names of the model may be replaced.
-	edits bool
+	// chunk says that the frame is one, whose names of the model may be replaced.
+	chunk bool
+	edits []rawjson.Edit
 	alias []byte // quoted; nil for none
 }
 
@@ -36,7 +37,7 @@ var doneMarker = []byte("[DONE]")
 func (r *reader) Read(f *wire.Frame) *llm.Delta {
 	d := &r.delta
 	*d = llm.Delta{Text: reused(d.Text), Refusal: reused(d.Refusal), ToolCalls: d.ToolCalls[:0]}
-	r.edits = false
+	r.chunk = false
 	if f.HasData || len(f.Event) > 0 {
 		r.chunks++
 	}
@@ -57,26 +58,27 @@ func (r *reader) Read(f *wire.Frame) *llm.Delta {
 // Pass implements llm.Reader: it replaces the names of the model where they stand. Data over several lines does not stand in
 // the frame as it reads, so each name is looked up there.
 func (r *reader) Pass(dst []byte, f *wire.Frame) []byte {
-	if r.alias == nil || !r.edits {
-		return replaced(dst, f, nil, nil)
+	r.edits = r.edits[:0]
+	if r.chunk {
+		r.edits = r.envelope.edits(r.edits, r.alias, llm.Place{})
 	}
-	return replaced(dst, f, r.envelope.models, r.alias)
+	return replaced(dst, f, r.edits)
 }
 
-// replaced appends a frame with what stands at some places in its data replaced. A large one in which nothing is, it returns as
-// it stands.
-func replaced(dst []byte, f *wire.Frame, places []rawjson.Span, by []byte) []byte {
-	if len(places) == 0 && len(dst) == 0 && len(f.Raw) > relay.Retained {
+// replaced appends a frame with its data edited. A large one in which nothing is, it returns as it stands.
+func replaced(dst []byte, f *wire.Frame, edits []rawjson.Edit) []byte {
+	if len(edits) == 0 && len(dst) == 0 && len(f.Raw) > relay.Retained {
 		return f.Raw
 	}
 	at := 0
-	for _, place := range places {
+	for _, edit := range edits {
+		place := edit.At
 		begin := f.InRaw(place.Start)
 		end := begin + place.End - place.Start
 		if bytes.IndexByte(f.Data[place.Start:place.End], '\n') >= 0 { // it is over several lines, which a text is not
 			end = f.InRaw(place.End-1) + 1
 		}
-		dst = append(append(dst, f.Raw[at:begin]...), by...)
+		dst = append(append(dst, f.Raw[at:begin]...), edit.By...)
 		at = end
 	}
 	return append(dst, f.Raw[at:]...)
@@ -125,7 +127,7 @@ func (r *reader) data(data []byte, typed bool) {
 		r.fail(relay.FailedEvent, errErrorMember)
 		return
 	case !typed || e.choices.Found():
-		r.chunk(e)
+		r.take(e)
 	}
 	if r.content {
 		r.delta.Kind = relay.Content
@@ -143,8 +145,8 @@ func (r *reader) looked() int {
 	return maxChoices
 }
 
-func (r *reader) chunk(e *envelope) {
-	r.edits = true
+func (r *reader) take(e *envelope) {
+	r.chunk = true
 	for i := range e.given {
 		if c := &e.given[i]; c.position < maxChoices {
 			r.chosen = true

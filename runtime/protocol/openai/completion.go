@@ -66,5 +66,5 @@ func (Dialect) Rename(body []byte, alias string) ([]byte, error) {
 	if _, err := e.firstChoice(body, ""); err != nil {
 		return nil, err
 	}
-	return e.renamed(body, alias), nil
+	return rawjson.Edited(body, e.edits(nil, quoted(alias), llm.Place{})...), nil
 }

@@ -84,13 +84,5 @@ func (Embeddings) Rename(body []byte, alias string) ([]byte, error) {
 	if jsontext.Value(e.data.Of(e.doc)).Kind() != '[' {
 		return nil, errNoVectors
 	}
-	return e.renamed(body, alias), nil
-}
-
-// renamed is the document as it came, but for the names of the model.
-func (e *envelope) renamed(doc []byte, alias string) []byte {
-	if len(e.models) == 0 {
-		return doc
-	}
-	return e.edited(make([]byte, 0, len(doc)+len(e.models)*len(alias)), doc, rawjson.Quote(alias))
+	return rawjson.Edited(body, e.edits(nil, quoted(alias), llm.Place{})...), nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
@@ -15,7 +16,7 @@ import (
 // as it came, and in doc, which can be read.
 type envelope struct {
 	doc                           []byte
-	models                        []rawjson.Span // each that there is
+	names                         []name // each that there is
 	failure, choices, usage, data rawjson.Span
 	// These are of the endpoint Responses and its events.
 	kind, status, output, response, delta, item, place, details rawjson.Span
@@ -27,6 +28,13 @@ type envelope struct {
 	calls []call   // of all of them
 }
 
+// name is where a document has a name that clients know another one for: its model's, or, with id, that of a response.
+type name struct {
+	rawjson.Span
+
+	id bool
+}
+
 // envelopes are those of whole answers. A stream has one of its own.
 var envelopes = sync.Pool{New: func() any { return new(envelope) }}
 
@@ -35,10 +43,10 @@ func (e *envelope) release() {
 	envelopes.Put(e)
 }
 
-// maxModels bounds the names of the model in one document: what takes their place may be longer.
-const maxModels = 16
+// maxNames bounds the names in one document: what takes their place may be longer.
+const maxNames = 16
 
-var errModels = fmt.Errorf("it names its model more than %d times", maxModels)
+var errNames = fmt.Errorf("it names its model and itself more than %d times", maxNames)
 
 // byteOrderMark may precede a JSON text; a reader may ignore it (RFC 8259, section 8.1).
 var byteOrderMark = []byte("\xEF\xBB\xBF")
@@ -49,7 +57,7 @@ func (e *envelope) read(doc []byte) error { return e.readPart(doc, 0, "") }
 
 // readPart finds those of so many choices, too, and of a part of them, in one reading.
 func (e *envelope) readPart(doc []byte, most int, part string) error {
-	*e = envelope{doc: doc, models: e.models, given: e.given, calls: e.calls, most: most, part: part}
+	*e = envelope{doc: doc, names: e.names, given: e.given, calls: e.calls, most: most, part: part}
 	if bytes.HasPrefix(doc, byteOrderMark) {
 		e.doc = blank(doc, len(byteOrderMark))
 	}
@@ -64,13 +72,13 @@ func (e *envelope) readPart(doc []byte, most int, part string) error {
 }
 
 func (e *envelope) members() error {
-	e.models, e.given, e.calls = e.models[:0], e.given[:0], e.calls[:0]
+	e.names, e.given, e.calls = e.names[:0], e.given[:0], e.calls[:0]
 	err := rawjson.Descend(e.doc, func(d *rawjson.Descent) {
-		d.Members(func(name []byte) { e.member(d, name) })
+		d.Members(func(member []byte) { e.member(d, member) })
 	})
 	switch {
-	case err == nil && len(e.models) > maxModels:
-		return errModels
+	case err == nil && len(e.names) > maxNames:
+		return errNames
 	case err == nil:
 		return nil
 	case errors.Is(err, rawjson.ErrNotObject) && !jsontext.Value(e.doc).IsValid(rawjson.AllowDuplicates, rawjson.AllowInvalidUTF8):
@@ -81,24 +89,24 @@ func (e *envelope) members() error {
 	return unreadable(err)
 }
 
-func (e *envelope) member(d *rawjson.Descent, name []byte) {
-	switch string(name) {
-	case "model":
-		if at := d.Value(); len(e.models) <= maxModels {
-			e.models = append(e.models, at)
+func (e *envelope) member(d *rawjson.Descent, member []byte) {
+	switch string(member) {
+	case "model", "id", previousResponse:
+		if at := d.Value(); len(e.names) <= maxNames {
+			e.names = append(e.names, name{at, string(member) != "model"})
 		}
 	case "choices":
 		e.choices = e.readChoices(d)
 	default:
-		if span := e.span(name); span != nil {
+		if span := e.span(member); span != nil {
 			*span = d.Value()
 		}
 	}
 }
 
 // span is where the place of a member is kept; nil for one that nobody needs.
-func (e *envelope) span(name []byte) *rawjson.Span {
-	switch string(name) {
+func (e *envelope) span(member []byte) *rawjson.Span {
+	switch string(member) {
 	case "error":
 		return &e.failure
 	case "usage":
@@ -136,14 +144,19 @@ func unreadable(err error) error {
 	return errNotJSON
 }
 
-// edited appends the document as it came, with each name of the model replaced.
-func (e *envelope) edited(dst, doc, alias []byte) []byte {
-	at := 0
-	for _, model := range e.models {
-		dst = append(append(dst, doc[at:model.Start]...), alias...)
-		at = model.End
+// edits appends what puts the names that clients know in the place of the upstream's: the alias, which is quoted, and ids that
+// name the place at which a response is kept. Without one, or the other, those names stay.
+func (e *envelope) edits(dst []rawjson.Edit, alias []byte, at llm.Place) []rawjson.Edit {
+	for _, n := range e.names {
+		by := alias
+		if n.id {
+			by = keptID(at, n.Of(e.doc))
+		}
+		if by != nil {
+			dst = append(dst, rawjson.Edit{At: n.Span, By: by})
+		}
 	}
-	return append(dst, doc[at:]...)
+	return dst
 }
 
 // blank returns a copy of doc whose first bytes are spaces, so that places in it stay what they are.

@@ -320,7 +320,7 @@ func TestTapSaysWhatIsBroken(t *testing.T) {
 		{good + "data: {\"MARK\":1}MARK\n\n", "malformed: chunk 3: it is not valid JSON"},
 		{good + "data: {\"choices\":[{\"delta\":{\"content\":\"MARK\n\n", "malformed: chunk 3: it is not valid JSON at byte 37"},
 		{good + "data: [1,MARK]\n\n", "malformed: chunk 3: it is not valid JSON"},
-		{good + "data: {" + strings.Repeat(`"model":"MARK",`, 17) + "\"a\":1}\n\n", "malformed: chunk 3: it names its model more than 16 times"},
+		{good + "data: {" + strings.Repeat(`"model":"MARK",`, 17) + "\"a\":1}\n\n", "malformed: chunk 3: it names its model and itself more than 16 times"},
 		{"data: {\"object\":\"MARK\",\"choices\":null}\n\ndata: [DONE]\n\n", "malformed: chunk 2: the end came before any choice"},
 		{"data: [DONE]\n\n", "malformed: chunk 1: the end came before any choice"},
 	} {

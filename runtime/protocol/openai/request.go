@@ -19,6 +19,8 @@ type request struct {
 	Stream bool
 	body   []byte
 	model  rawjson.Span
+	// previous is a request's for a response.
+	previous rawjson.Span
 }
 
 // The members by which a gateway decides what a request is, at each endpoint.
@@ -26,7 +28,7 @@ var (
 	decidesChat       = []string{"model", "messages", "stream", streamOptions}
 	decidesCompletion = []string{"model", "prompt", "stream", streamOptions}
 	decidesEmbeddings = []string{"model", "input"}
-	decidesResponse   = []string{"model", "input", "stream", "previous_response_id", "background"}
+	decidesResponse   = []string{"model", "input", "stream", previousResponse, "background"}
 )
 
 // parse reads what policy needs of a request, and checks no more than that: what else it may hold is between the client and
@@ -39,8 +41,11 @@ func (r *request) parse(body []byte, decisive []string) (map[string]jsontext.Val
 		name := rawjson.Unescaped(raw)
 		if slices.Contains(decisive, name) {
 			given[name] = value.Of(body)
-			if name == "model" {
+			switch name {
+			case "model":
 				r.model = value
+			case previousResponse:
+				r.previous = value
 			}
 		} else if meant := variantOf(name, decisive); meant != "" && variant == nil {
 			variant = misspelt(name, meant)
@@ -66,8 +71,7 @@ func (r *request) Wants() (model string, stream bool) { return r.Model, r.Stream
 
 // WithModel implements llm.ClientRequest.
 func (r *request) WithModel(name string) []byte {
-	quoted := rawjson.Quote(name)
-	return rawjson.Splice(make([]byte, 0, len(r.body)+len(quoted)), r.body, r.model, quoted)
+	return rawjson.Edited(r.body, rawjson.Edit{At: r.model, By: rawjson.Quote(name)})
 }
 
 // chatRequest is a client's chat completion request. It implements llm.ClientRequest.

@@ -10,16 +10,18 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/rawjson"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
 // Responses is OpenAI's newer endpoint for conversations. It implements llm.Translated, and llm.Dialect for upstreams that have no
-// chat completions.
-type Responses struct{}
+// chat completions. It is a llm.Keeper, too: the ids of responses that have a place name it.
+type Responses struct{ at llm.Place }
 
 var (
 	_ llm.Translated = Responses{}
+	_ llm.Keeper     = Responses{}
 	_ llm.Dialect    = Responses{}
 )
 
@@ -51,8 +53,8 @@ func (Responses) AskChat(c *llm.Chat, model string) (*llm.Request, error) {
 }
 
 // NewReader implements llm.Streamer.
-func (Responses) NewReader(o llm.ReaderOptions) llm.Reader {
-	return &responseReader{deep: o.Deep, alias: quoted(o.Alias)}
+func (r Responses) NewReader(o llm.ReaderOptions) llm.Reader {
+	return &responseReader{deep: o.Deep, alias: quoted(o.Alias), at: r.at}
 }
 
 // AppendError implements llm.Endpoint: OpenAI's clients raise what has a member error.
@@ -64,12 +66,12 @@ func (Responses) AppendError(dst []byte, e *problem.Error) []byte {
 var errNoOutput = errors.New("read response: it has no output")
 
 // Rename implements llm.Endpoint. It checks that there is an output, and that no error is stated.
-func (Responses) Rename(body []byte, alias string) ([]byte, error) {
+func (r Responses) Rename(body []byte, alias string) ([]byte, error) {
 	var e envelope
 	if err := e.readResponse(body); err != nil {
 		return nil, err
 	}
-	return e.renamed(body, alias), nil
+	return rawjson.Edited(body, e.edits(nil, quoted(alias), r.at)...), nil
 }
 
 // readResponse reads the members of a whole response.

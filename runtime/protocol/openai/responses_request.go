@@ -8,8 +8,17 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// responseRequest is a client's request for a response. It implements llm.ClientRequest.
-type responseRequest struct{ request }
+// responseRequest is a client's request for a response. It implements llm.Continuing.
+type responseRequest struct {
+	request
+
+	id string // of the response that it continues, as the client knows it; empty for none
+	// own is what the upstream calls it, and at where it is kept, both of a gateway's id.
+	own string
+	at  llm.Place
+}
+
+var _ llm.Continuing = (*responseRequest)(nil)
 
 // ReadRequest implements llm.Endpoint. A response in the background cannot be asked for: no path serves it later.
 func (Responses) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
@@ -21,6 +30,11 @@ func (Responses) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
 	if background := given["background"]; !rawjson.IsNull(background) && string(background) != "false" {
 		return nil, problem.WrongValue("background", "left out: this service keeps no responses")
 	}
+	var err error
+	if r.id, err = rawjson.Text(given[previousResponse]); err != nil {
+		return nil, problem.WrongValue(previousResponse, "a string")
+	}
+	r.at, r.own = readKeptID(r.id)
 	return r, nil
 }
 

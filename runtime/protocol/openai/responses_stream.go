@@ -18,10 +18,11 @@ type responseReader struct {
 	deep    bool
 	content bool // some has come
 	events  int  // with data or a type
-	// event has the event at hand, and whole the response in it, where it has one; models are the model's names there.
+	// event has the event at hand, and whole the response in it, where it has one; edits replace the names there.
 	event, whole envelope
-	models       []rawjson.Span
+	edits        []rawjson.Edit
 	alias        []byte // quoted; nil for none
+	at           llm.Place
 	delta        llm.Delta
 	// These are the deep reader's: halves that were kept back, and the calls by their places in the output.
 	heldText, heldRefusal held
@@ -38,7 +39,7 @@ var preludes = []string{
 func (r *responseReader) Read(f *wire.Frame) *llm.Delta {
 	d := &r.delta
 	*d = llm.Delta{Text: reused(d.Text), Refusal: reused(d.Refusal), ToolCalls: d.ToolCalls[:0]}
-	r.models = r.models[:0]
+	r.edits = r.edits[:0]
 	if f.HasData || len(f.Event) > 0 {
 		r.events++
 	}
@@ -60,10 +61,7 @@ func (r *responseReader) Read(f *wire.Frame) *llm.Delta {
 
 // Pass implements llm.Reader.
 func (r *responseReader) Pass(dst []byte, f *wire.Frame) []byte {
-	if r.alias == nil {
-		return replaced(dst, f, nil, nil)
-	}
-	return replaced(dst, f, r.models, r.alias)
+	return replaced(dst, f, r.edits)
 }
 
 func (r *responseReader) fail(kind relay.FailureKind, err error) {
@@ -111,8 +109,10 @@ func (r *responseReader) response() (found bool, err error) {
 	if err := r.whole.read(doc); err != nil {
 		return false, err
 	}
-	for _, model := range r.whole.models {
-		r.models = append(r.models, rawjson.Span{Start: at.Start + model.Start, End: at.Start + model.End})
+	r.edits = r.whole.edits(r.edits, r.alias, r.at)
+	for i := range r.edits {
+		r.edits[i].At.Start += at.Start
+		r.edits[i].At.End += at.Start
 	}
 	return true, nil
 }

@@ -1,0 +1,49 @@
+package front
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+const keeperAway = "The upstream that keeps the previous response is unavailable. Try again later."
+
+// asked are the upstreams that a request is put to, in order. One that continues an answer is put to the endpoint that keeps it,
+// and to no other: neither weights nor the order of the upstreams matter.
+func (c *endpoint) asked(request llm.ClientRequest, m *Model) ([]*upstream.Upstream, *problem.Error) {
+	r, can := request.(llm.Continuing)
+	if !can {
+		return m.order(rand.IntN), nil
+	}
+	at, continues := r.Continues()
+	switch {
+	case !continues:
+		return m.order(rand.IntN), nil
+	case at == llm.Place{}:
+		return m.first(c.Endpoint), nil
+	}
+	for _, u := range m.Upstreams {
+		only, wait := u.At(at)
+		switch {
+		case only == nil || !u.Passes(c.Endpoint):
+		case wait > 0:
+			return nil, problem.NoEndpoint(wait).WithMessage(keeperAway)
+		default:
+			return []*upstream.Upstream{only}, nil
+		}
+	}
+	return nil, r.Lost()
+}
+
+// first is the first upstream that has an endpoint. It alone is asked to continue an answer whose id this gateway has not written:
+// nobody knows which of them keeps that, and the answer has to be the same each time. If none has it, each has to say so.
+func (m *Model) first(e llm.Endpoint) []*upstream.Upstream {
+	i := slices.IndexFunc(m.Upstreams, func(u *upstream.Upstream) bool { return u.Passes(e) })
+	if i < 0 {
+		return m.Upstreams
+	}
+	return m.Upstreams[i : i+1]
+}

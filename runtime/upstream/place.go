@@ -1,0 +1,46 @@
+package upstream
+
+import (
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/llm"
+)
+
+// place is where an endpoint keeps what it has answered. It follows from the names of the upstream and the endpoint alone, so that
+// every replica has the same one, and has it again after a restart.
+func (k EndpointKey) place() llm.Place {
+	sum := sha256.Sum256([]byte(k.Upstream + "\x00" + k.URL))
+	return llm.Place(sum[:len(llm.Place{})])
+}
+
+func (u *Upstream) place(e *Endpoint) llm.Place { return EndpointKey{u.Name, e.URL}.place() }
+
+// At returns the upstream for calls that only the endpoint at a place can answer; nil if it has no endpoint there. While that
+// is left out because it has failed, wait is how long it will be.
+func (u *Upstream) At(p llm.Place) (only *Upstream, wait time.Duration) {
+	members := u.balancer.set.Members()
+	i := slices.IndexFunc(members, func(m Member) bool { return u.place(m.Endpoint) == p })
+	if i < 0 {
+		return nil, 0
+	}
+	pinned := *u
+	pinned.balancer.only = members[i].Endpoint
+	return &pinned, u.balancer.leftOut(members[i].Endpoint, members, time.Now())
+}
+
+// leftOut is how long an endpoint is left out from now on: not at all while so many of the members are that all are asked.
+func (b *balancer) leftOut(e *Endpoint, members []Member, now time.Time) time.Duration {
+	b.pool.mu.Lock()
+	defer b.pool.mu.Unlock()
+	out := ejected(members)
+	until, fit := e.health.fit(now)
+	switch {
+	case fit, out == len(members), b.ejection.panics(len(members)-out, len(members)):
+		return 0
+	case e.health.trying: // one call finds out
+		return retrySoon
+	}
+	return until.Sub(now)
+}
