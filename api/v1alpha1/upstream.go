@@ -208,7 +208,25 @@ type Endpoint struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
 	MaxInFlight int32 `json:"maxInFlight,omitempty"`
+
+	// resolution says what the host of the URL stands for: Host makes it one endpoint; EachAddress makes each of its addresses
+	// one, with this weight and maxInFlight, and resolves it again at its TTL, as headless Services need. Default: Host.
+	// +optional
+	Resolution Resolution `json:"resolution,omitempty"`
 }
+
+// Resolution says what the host of an endpoint stands for.
+//
+// +kubebuilder:validation:Enum=Host;EachAddress
+type Resolution string
+
+// The resolutions of an endpoint.
+const (
+	// ResolutionHost is one endpoint, whichever of the host's addresses a connection is made to.
+	ResolutionHost Resolution = "Host"
+	// ResolutionEachAddress is an endpoint for each address of the host.
+	ResolutionEachAddress Resolution = "EachAddress"
+)
 
 // UpstreamTimeouts limit one call to an upstream.
 type UpstreamTimeouts struct {

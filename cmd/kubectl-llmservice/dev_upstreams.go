@@ -33,7 +33,7 @@ func (d *dev) reportEndpoints(known map[string]string, upstreams []report.Upstre
 	now := map[string]string{}
 	for _, u := range upstreams {
 		for _, e := range u.Unavailable {
-			now[u.Name+" "+e.Host] = e.Condition
+			now[strings.TrimSpace(u.Name+" "+e.Host+" "+e.Address)] = e.Condition
 		}
 	}
 	for _, endpoint := range slices.Sorted(maps.Keys(now)) {

@@ -162,6 +162,8 @@ type Endpoint struct {
 	Weight int `json:"weight,omitzero"`
 	// MaxInFlight bounds the calls that are open on the endpoint; 0 means unlimited.
 	MaxInFlight int `json:"maxInFlight,omitzero"`
+	// Resolution is one of Resolutions; empty is the first.
+	Resolution string `json:"resolution,omitempty"`
 }
 
 // Timeouts bound one call of an upstream.

@@ -24,7 +24,8 @@ func RetryConditions() []string {
 type Retries struct {
 	// RetryOn are of RetryConditions.
 	RetryOn []string `json:"retryOn,omitempty"`
-	// Attempts is how often the upstream is asked for one request; 0 is once at each endpoint.
+	// Attempts is how often the upstream is asked for one request; 0 is once at each endpoint, and of a host of which each
+	// address is an endpoint, at AddressesAsked of them.
 	Attempts      int      `json:"attempts,omitzero"`
 	Backoff       *Backoff `json:"backoff,omitzero"`
 	BudgetPercent int      `json:"budgetPercent,omitzero"`
@@ -39,7 +40,7 @@ var DefaultRetry = Backoff{Initial: Duration(100 * time.Millisecond), Max: Durat
 // Attempts is how often the upstream is asked for one request, and how long the pauses are between in all, at most.
 func (u *Upstream) Attempts() (n int, pauses time.Duration) {
 	if u.Retries == nil || u.Retries.Attempts == 0 {
-		return len(u.Endpoints), 0
+		return u.Asked(), 0
 	}
 	_, most := u.Retries.Backoff.Or(DefaultRetry)
 	n = u.Retries.Attempts

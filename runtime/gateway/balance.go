@@ -7,14 +7,18 @@ import (
 
 // balance says how calls are spread over the endpoints of an upstream, and what is known of these.
 func (g *Gateway) balance(o *upstream.Options, u *config.Upstream) {
-	members := make(upstream.Members, len(u.Endpoints))
+	sites := make([]upstream.Site, len(u.Endpoints))
 	for i, e := range u.Endpoints {
-		members[i] = upstream.Member{
+		sites[i].Member = upstream.Member{
 			Endpoint: g.pools.Get(upstream.EndpointKey{Upstream: u.Name, URL: e.URL}),
 			Weight:   e.Weight, MaxInFlight: e.MaxInFlight,
 		}
+		if host := e.SpreadHost(); host != "" {
+			sites[i].Name = g.names.Name(host)
+		}
 	}
-	o.Pool, o.Endpoints = g.pools.Pool(u.Name), members
+	o.Pool = g.pools.Pool(u.Name)
+	o.Endpoints = o.Pool.Spread(sites)
 	o.LoadBalancing, o.SlowStart = upstream.LoadBalancing(u.LoadBalancing), u.SlowStart.Std()
 	o.Limit.MaxInFlight = u.MaxInFlight
 	o.Limit.Queue, o.Limit.Wait, _ = u.Limited()
@@ -24,6 +28,7 @@ func (g *Gateway) balance(o *upstream.Options, u *config.Upstream) {
 	if u.Retries != nil {
 		o.Retries = retries(u.Retries)
 	}
+	o.Retries.Endpoints = u.Asked()
 }
 
 func retries(r *config.Retries) upstream.Retries {

@@ -30,6 +30,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/metrics"
 	"github.com/llmservice/llmservice/runtime/openapi"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/resolve"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -52,6 +53,8 @@ type Options struct {
 	Root fs.FS
 	// Addresses are those that upstreams may have.
 	Addresses addresses.Rules
+	// DialDNS connects to DNS servers; nil is the network's own way.
+	DialDNS resolve.Dial
 	// MaxStreamDuration bounds every stream and, with it, the drain.
 	MaxStreamDuration time.Duration
 	// DrainDelay is how long a gateway that was told to stop still accepts connections.
@@ -70,6 +73,7 @@ type Gateway struct {
 	client      *upstream.Client
 	credentials *upstream.Credentials
 	pools       upstream.Pools
+	names       *resolve.Names
 	admission   *admission.Admission
 	metrics     *metrics.Metrics
 	pages       *openapi.Pages
@@ -109,8 +113,9 @@ func New(o Options) (*Gateway, error) {
 	g.metrics = metrics.New(metrics.Load{
 		InFlight: g.admission.InFlight, MaxInFlight: g.admission.Limit,
 		Budget: func() int64 { return int64(g.admission.Bytes.Total()) }, Reserved: g.admission.Bytes.Reserved,
-		Refused: g.admission.Bytes.Refused, Upstreams: g.upstreamStates,
+		Refused: g.admission.Bytes.Refused, Upstreams: g.upstreamStates, Endpoints: g.endpointStates,
 	})
+	g.names = g.resolver()
 	g.policy = &exchange.Policy{Serving: g.serving, Admission: g.admission, Metrics: g.metrics, Logger: g.logger}
 	return g, nil
 }
@@ -137,19 +142,24 @@ func (o *Options) workers() int {
 func (g *Gateway) Run(ctx context.Context, api, adm net.Listener) error {
 	defer g.client.Close()
 	parts, ctx := errgroup.WithContext(ctx)
-	// The admin listener outlives the API's, so that a drain can be watched to its end.
-	adminCtx, stopAdmin := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopAdmin()
+	// The admin listener outlives the API's, so that a drain can be watched to its end; and what is still served in it may
+	// need addresses.
+	serving, served := context.WithCancel(context.WithoutCancel(ctx))
+	defer served()
 
 	parts.Go(func() error { return g.watch(ctx) })
 	parts.Go(func() error {
 		return admin.New(admin.Options{
 			Status: g.Status, Ready: g.ready, Registry: g.metrics.Registry, Logger: g.logger,
 			Profiling: g.options.Profiling,
-		}).Serve(adminCtx, adm)
+		}).Serve(serving, adm)
 	})
 	parts.Go(func() error {
-		defer stopAdmin()
+		g.names.Run(serving)
+		return nil
+	})
+	parts.Go(func() error {
+		defer served()
 		return g.serve(ctx, api)
 	})
 	return parts.Wait()

@@ -29,6 +29,8 @@ type snapshot struct {
 	keys []report.RefusedKey
 	// upstreams are in the order of the config.
 	upstreams []*upstream.Upstream
+	// hosts are those that are resolved for it.
+	hosts map[string]bool
 }
 
 // compile makes a snapshot of a config that program.Load accepted.
@@ -46,8 +48,8 @@ func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error
 	}
 	return &snapshot{
 		revision: revision, maxInFlight: c.Runtime.MaxInFlight, secrets: c.SecretFiles(), keys: keysOf(c),
-		upstreams: inOrder(c, upstreams),
-		serving:   &exchange.Serving{BodyLimit: c.Runtime.BodyLimit(), Find: g.find(table)},
+		upstreams: inOrder(c, upstreams), hosts: hostsOf(c),
+		serving: &exchange.Serving{BodyLimit: c.Runtime.BodyLimit(), Find: g.find(table)},
 	}, nil
 }
 
@@ -200,13 +202,28 @@ func keysOf(c *config.Config) []report.RefusedKey {
 	return keys
 }
 
-// endpointKeys are those of the endpoints that the config names.
-func endpointKeys(c *config.Config) map[upstream.EndpointKey]bool {
-	keys := map[upstream.EndpointKey]bool{}
+// endpointKeys are those of the endpoints that the config names, and of which of these each address is one.
+func endpointKeys(c *config.Config) (keys, spread map[upstream.EndpointKey]bool) {
+	keys, spread = map[upstream.EndpointKey]bool{}, map[upstream.EndpointKey]bool{}
 	for i := range c.Upstreams {
 		for e := range slices.Values(c.Upstreams[i].Endpoints) {
-			keys[upstream.EndpointKey{Upstream: c.Upstreams[i].Name, URL: e.URL}] = true
+			key := upstream.EndpointKey{Upstream: c.Upstreams[i].Name, URL: e.URL}
+			keys[key] = true
+			spread[key] = spread[key] || e.SpreadHost() != ""
 		}
 	}
-	return keys
+	return keys, spread
+}
+
+// hostsOf are the hosts of which each address is an endpoint.
+func hostsOf(c *config.Config) map[string]bool {
+	hosts := map[string]bool{}
+	for i := range c.Upstreams {
+		for e := range slices.Values(c.Upstreams[i].Endpoints) {
+			if host := e.SpreadHost(); host != "" {
+				hosts[host] = true
+			}
+		}
+	}
+	return hosts
 }

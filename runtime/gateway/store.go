@@ -86,10 +86,14 @@ func (g *Gateway) serveFile(key string) *report.RejectedConfig {
 	}
 	compiled, err := g.compile(parsed, revision)
 	if err != nil {
+		g.names.Retain(g.hostsServed())
 		return &report.RejectedConfig{Revision: revision, Message: err.Error()}
 	}
 	g.serveSnapshot(compiled, key)
-	g.pools.Retain(endpointKeys(parsed.Config))
+	g.names.Retain(compiled.hosts)
+	keys, spread := endpointKeys(parsed.Config)
+	g.pools.Retain(keys)
+	g.pools.RetainAddresses(spread)
 	g.credentials.RetainTLS(tlsUsed(parsed.Config))
 	g.credentials.Retain(func(upstream, path string) bool {
 		return slices.ContainsFunc(compiled.keys, func(k report.RefusedKey) bool { return k.Upstream == upstream && k.Path() == path })

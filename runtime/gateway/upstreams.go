@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"github.com/llmservice/llmservice/runtime/config/report"
+	"github.com/llmservice/llmservice/runtime/metrics"
+	"github.com/llmservice/llmservice/runtime/resolve"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -11,6 +13,40 @@ func (g *Gateway) upstreamsServed() []*upstream.Upstream {
 		return s.upstreams
 	}
 	return nil
+}
+
+// hostsServed are those that are resolved for the config being served.
+func (g *Gateway) hostsServed() map[string]bool {
+	if s := g.store.snapshot(); s != nil {
+		return s.hosts
+	}
+	return nil
+}
+
+// resolver resolves the hosts of which each address is an endpoint.
+func (g *Gateway) resolver() *resolve.Names {
+	return resolve.NewNames(resolve.Options{
+		Dial: g.options.DialDNS, Rules: g.options.Addresses, Changed: g.pools.Moved,
+		Failed: func(host, why string) {
+			g.logger.Warn("the addresses of an endpoint's host are not up to date", "host", host, "error", why)
+		},
+		Recovered: func(host string) {
+			g.logger.Info("the addresses of an endpoint's host are up to date again", "host", host)
+		},
+	})
+}
+
+// endpointStates says how the endpoints of all upstreams are.
+func (g *Gateway) endpointStates() []metrics.Endpoint {
+	var all []metrics.Endpoint
+	for _, u := range g.upstreamsServed() {
+		for _, e := range u.State().Endpoints {
+			all = append(all, metrics.Endpoint{
+				Upstream: u.Name, Host: e.Host, Address: e.Address, InFlight: e.InFlight, Available: e.Condition == upstream.Available,
+			})
+		}
+	}
+	return all
 }
 
 // upstreamStates says how calls of each upstream go.
@@ -30,7 +66,7 @@ func (g *Gateway) upstreamStates() []report.Upstream {
 			}
 			listed++
 			r.Unavailable = append(r.Unavailable, report.Endpoint{
-				Host: e.Host, Condition: string(e.Condition), Until: e.Until.UTC(), InFlight: e.InFlight,
+				Host: e.Host, Address: e.Address, Condition: string(e.Condition), Until: e.Until.UTC(), InFlight: e.InFlight,
 			})
 		}
 		all = append(all, r)

@@ -42,6 +42,8 @@ type Load struct {
 	Refused func() int64
 	// Upstreams are those of the config being served.
 	Upstreams func() []report.Upstream
+	// Endpoints are those of these upstreams.
+	Endpoints func() []Endpoint
 }
 
 // New returns metrics in a registry of their own.
@@ -79,7 +81,7 @@ func New(load Load) *Metrics {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: "llmservice", Name: "memory_refusals_total", Help: "Reservations of memory that did not fit.",
 		}, func() float64 { return float64(load.Refused()) }),
-		&upstreams{load.Upstreams},
+		&upstreams{load.Upstreams}, &endpoints{load.Endpoints},
 		gauge("streams_open", "Streams that began and have not ended.", func() int64 { return m.Streams().Open }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

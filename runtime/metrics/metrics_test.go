@@ -33,6 +33,7 @@ func TestOutcomesAreScraped(t *testing.T) {
 	three := func() int64 { return 3 }
 	m := New(Load{
 		InFlight: three, MaxInFlight: three, Budget: three, Reserved: three, Refused: three,
+		Endpoints: func() []Endpoint { return []Endpoint{{Upstream: "fast", Host: "a"}} },
 		Upstreams: func() []report.Upstream { return []report.Upstream{{Name: "fast"}, {Name: "slow"}} },
 	})
 	m.End("/chat", relay.Outcome{Status: 200, Duration: time.Second, FirstContent: time.Millisecond})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -56,6 +57,9 @@ type Call struct {
 	Connect time.Duration
 	// Secure, where set, is how an https connection is made; one that was made with another is not used.
 	Secure *Secure
+	// Address, where valid, is what a connection is made to in place of an address of the URL's host. TLS and the request are
+	// still the host's.
+	Address netip.Addr
 	// MaxAge, above 0, is how old a connection may be.
 	MaxAge time.Duration
 	// Once says that the request is not idempotent: a client may send it again only where it cannot have arrived whole.

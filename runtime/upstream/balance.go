@@ -7,7 +7,7 @@ import (
 )
 
 // Set is the endpoints that an upstream has at the moment. It may have others later; a slice that it has returned does
-// not change. It may be asked by many goroutines, and answers at once.
+// not change. The lock of the upstream's pool is held while it is asked, and it answers at once.
 type Set interface{ Members() []Member }
 
 // Member is an endpoint of a set, with what the config says of it.
@@ -168,6 +168,9 @@ func (m *Member) weight(now time.Time, slowStart time.Duration) float64 {
 func (b *balancer) settle(e *Endpoint, how end, began, now time.Time) {
 	b.pool.mu.Lock()
 	defer b.pool.mu.Unlock()
+	if how.rating == badly && e.name != nil {
+		e.name.Doubt()
+	}
 	if !e.health.settle(how, began, now, &b.ejection) {
 		return
 	}
@@ -188,10 +191,17 @@ func (b *balancer) answered(e *Endpoint, began, now time.Time) {
 
 // left says whether an endpoint is open.
 func (b *balancer) left(tried map[*Endpoint]bool) bool {
-	return slices.ContainsFunc(b.set.Members(), func(m Member) bool { return b.open(m.Endpoint, tried) })
+	return slices.ContainsFunc(b.members(), func(m Member) bool { return b.open(m.Endpoint, tried) })
 }
 
 // open says whether an endpoint may be asked, and was not tried.
 func (b *balancer) open(e *Endpoint, tried map[*Endpoint]bool) bool {
 	return !tried[e] && (b.only == nil || b.only == e)
+}
+
+// members are the endpoints that the upstream has at the moment.
+func (b *balancer) members() []Member {
+	b.pool.mu.Lock()
+	defer b.pool.mu.Unlock()
+	return b.set.Members()
 }

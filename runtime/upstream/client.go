@@ -84,7 +84,7 @@ func unconnected(err error) relay.FailureKind {
 
 func send(ctx context.Context, t *http.Transport, call *Call) (*Answer, *trace, error) {
 	progress := &trace{}
-	to := &target{bound: call.Connect, secure: call.Secure}
+	to := &target{bound: call.Connect, secure: call.Secure, pinned: call.Address}
 	req, err := http.NewRequestWithContext(progress.in(to.within(ctx), call), call.Method, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
 		return nil, progress, fmt.Errorf("build upstream request: %w", plainly(err))

@@ -25,9 +25,12 @@ type targetKey struct{}
 
 // target is what a call's connection is made to.
 type target struct {
-	// address is the host and port of the URL; empty is what the transport says.
-	address string
-	secure  *Secure
+	// address is the host and port of what is connected to, and host the name that TLS knows it by; empty is what the
+	// transport says.
+	address, host string
+	secure        *Secure
+	// pinned, where valid, is the only address that is connected to.
+	pinned netip.Addr
 	// bound is that of TCP, and of TLS after it; 0 is none.
 	bound time.Duration
 }
@@ -46,11 +49,23 @@ func targetOf(ctx context.Context) *target {
 // take takes over where the URL leads, if there is anything about it that the URL does not say. In its place the URL gets a host
 // that stands for the target: transports share the connections of equal hosts. The request keeps the host that it was made with.
 func (t *target) take(u *url.URL) {
-	if t.secure == nil || u.Scheme != "https" {
+	port, name := "80", "plain"
+	switch {
+	case u.Scheme != "https" && !t.pinned.IsValid(), t.secure == nil && !t.pinned.IsValid():
 		return
+	case u.Scheme == "https" && t.secure != nil:
+		port, name = "443", t.secure.name
+	case u.Scheme == "https":
+		port, name = "443", "public"
 	}
-	t.address = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443"))
-	u.Host = t.secure.name + "-" + hex.EncodeToString([]byte(t.address))
+	t.host = u.Hostname()
+	t.address = net.JoinHostPort(t.host, cmp.Or(u.Port(), port))
+	stand := t.address
+	if t.pinned.IsValid() {
+		t.address = net.JoinHostPort(t.pinned.String(), cmp.Or(u.Port(), port))
+		stand += " " + t.address
+	}
+	u.Host = name + "-" + hex.EncodeToString([]byte(stand))
 }
 
 // bounded is a context for one of TCP and TLS, which has to be cancelled.
@@ -130,9 +145,12 @@ func (d dialer) check(_ context.Context, _, address string, _ syscall.RawConn) e
 
 func (d dialer) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
 	to := targetOf(ctx)
-	host, _, err := net.SplitHostPort(cmp.Or(to.address, address))
-	if err != nil {
-		return nil, fmt.Errorf("dial: %w", err)
+	host := to.host
+	if host == "" {
+		var err error
+		if host, _, err = net.SplitHostPort(address); err != nil {
+			return nil, fmt.Errorf("dial: %w", err)
+		}
 	}
 	plain, err := d.dial(ctx, network, address)
 	if err != nil {

@@ -8,19 +8,21 @@ import (
 	"github.com/llmservice/llmservice/runtime/llm"
 )
 
-// place is where an endpoint keeps what it has answered. It follows from the names of the upstream and the endpoint alone, so that
-// every replica has the same one, and has it again after a restart.
-func (k EndpointKey) place() llm.Place {
-	sum := sha256.Sum256([]byte(k.Upstream + "\x00" + k.URL))
+// place is where an endpoint keeps what it has answered. It follows from the names of the upstream and the endpoint alone, with
+// the address if that is one of several, so that every replica has the same one, and has it again after a restart.
+func (u *Upstream) place(e *Endpoint) llm.Place {
+	name := u.Name + "\x00" + e.URL
+	if e.Address.IsValid() {
+		name += "\x00" + e.Address.String()
+	}
+	sum := sha256.Sum256([]byte(name))
 	return llm.Place(sum[:len(llm.Place{})])
 }
-
-func (u *Upstream) place(e *Endpoint) llm.Place { return EndpointKey{u.Name, e.URL}.place() }
 
 // At returns the upstream for calls that only the endpoint at a place can answer; nil if it has no endpoint there. While that
 // is left out because it has failed, wait is how long it will be.
 func (u *Upstream) At(p llm.Place) (only *Upstream, wait time.Duration) {
-	members := u.balancer.set.Members()
+	members := u.balancer.members()
 	i := slices.IndexFunc(members, func(m Member) bool { return u.place(m.Endpoint) == p })
 	if i < 0 {
 		return nil, 0

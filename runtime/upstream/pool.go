@@ -2,17 +2,23 @@ package upstream
 
 import (
 	"container/list"
+	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/llmservice/llmservice/runtime/resolve"
 )
 
 // EndpointKey says whose endpoint it is: two upstreams at one URL, such as two models of a provider, are two.
 type EndpointKey struct{ Upstream, URL string }
 
-// Endpoint is one base URL of an upstream, with the calls that are open on it now and how they went. It outlives any
-// config that names it. The lock of its pool guards all but the URL.
+// Endpoint is one base URL of an upstream, or one address of its host, with the calls that are open on it now and how they went.
+// It outlives any config that names it. The lock of its pool guards all but the URL and the address.
 type Endpoint struct {
-	URL      string
+	URL string
+	// Address, where valid, is what connections are made to; otherwise the host's name is resolved for each.
+	Address  netip.Addr
+	name     *resolve.Name // nil where nobody follows the addresses of the host
 	inFlight int
 	// turns is how far the endpoint's next turn is, as smooth weighted round-robin counts it.
 	turns  float64
@@ -23,7 +29,7 @@ type Endpoint struct {
 // endpoints. The zero value is ready to use.
 type Pool struct {
 	mu       sync.Mutex
-	known    map[string]*Endpoint
+	known    map[poolKey]*Endpoint
 	inFlight int
 	waiting  list.List // of *waiter, in the order in which they came
 	// These count since the process began: how often an endpoint was ejected, how many calls were spread over all endpoints
@@ -35,6 +41,12 @@ type Pool struct {
 	// These count since the process began: the retries that were made, and those that the budget did not allow in time.
 	retriesMade, retriesRefused int64
 	room                        []candidate // what one choice needs, kept for the next
+}
+
+// poolKey says which endpoint it is: that of a URL, or that of an address of the URL's host.
+type poolKey struct {
+	url     string
+	address netip.Addr
 }
 
 // Pools keeps the state of upstreams across configs. The zero value is ready to use.
@@ -65,13 +77,17 @@ func (s *Pools) Get(key EndpointKey) *Endpoint { return s.Pool(key.Upstream).End
 func (p *Pool) Endpoint(url string) *Endpoint {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.endpoint(poolKey{url: url})
+}
+
+func (p *Pool) endpoint(at poolKey) *Endpoint {
 	if p.known == nil {
-		p.known = map[string]*Endpoint{}
+		p.known = map[poolKey]*Endpoint{}
 	}
-	endpoint, ok := p.known[url]
+	endpoint, ok := p.known[at]
 	if !ok {
-		endpoint = &Endpoint{URL: url}
-		p.known[url] = endpoint
+		endpoint = &Endpoint{URL: at.url, Address: at.address}
+		p.known[at] = endpoint
 	}
 	return endpoint
 }
@@ -91,9 +107,9 @@ func (s *Pools) Retain(named map[EndpointKey]bool) {
 func (p *Pool) retain(named func(url string) bool) (left int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for url := range p.known {
-		if !named(url) {
-			delete(p.known, url)
+	for at := range p.known {
+		if !named(at.url) {
+			delete(p.known, at)
 		}
 	}
 	return len(p.known)

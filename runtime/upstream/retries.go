@@ -65,6 +65,8 @@ type Retries struct {
 	On []RetryCondition
 	// Attempts is how often the upstream is asked for one request; 0 is once at each of its endpoints.
 	Attempts int
+	// Endpoints is how many endpoints a request asks where Attempts is 0; 0 is all of them. The addresses of a host may be many.
+	Endpoints int
 	// First is the pause before an endpoint is asked again; it doubles with each round over the endpoints, up to Max. Up to
 	// half of it is drawn. Max also bounds what an upstream may ask for by Retry-After, and the wait for the budget.
 	First, Max time.Duration
@@ -103,6 +105,9 @@ func (r *Retries) follow(after relay.Failure, once bool) bool {
 	return c != ""
 }
 
+// most is how often the upstream is asked for one request; 0 is once at each of its endpoints.
+func (r *Retries) most() int { return cmp.Or(r.Attempts, r.Endpoints) }
+
 // repeats says whether a request that must not arrive twice may be sent again after a connection broke.
 func (r *Retries) repeats() bool { return slices.Contains(r.On, RetryReset) }
 
@@ -134,7 +139,7 @@ func (c *course) failed(f relay.Failure, now time.Time) {
 // once where it would have to wait for longer than anyone does.
 func (c *course) goesOn(ctx context.Context, u *Upstream, tried map[*Endpoint]bool) bool {
 	switch left := u.balancer.left(tried); {
-	case u.retries.Attempts > 0 && c.made >= u.retries.Attempts:
+	case u.retries.most() > 0 && c.made >= u.retries.most():
 		return false
 	case left:
 		return true
@@ -147,7 +152,7 @@ func (c *course) goesOn(ctx context.Context, u *Upstream, tried map[*Endpoint]bo
 	if pause > u.retries.Max || bounded && time.Until(deadline) <= pause || !slept(ctx, pause) {
 		return false
 	}
-	for _, m := range u.balancer.set.Members() {
+	for _, m := range u.balancer.members() {
 		delete(tried, m.Endpoint)
 	}
 	return true

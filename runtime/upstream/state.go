@@ -19,7 +19,9 @@ type State struct {
 // EndpointState is how an endpoint is at a moment.
 type EndpointState struct {
 	// Host is what its URL names, with the port if it has one.
-	Host      string
+	Host string
+	// Address is that of the endpoint, where the host has several endpoints.
+	Address   string
 	Condition Condition
 	InFlight  int
 	// Until is the end of the pause, or of the slow start.
@@ -59,6 +61,9 @@ func (u *Upstream) State() State {
 
 func (e *Endpoint) state(now time.Time, slowStart time.Duration) EndpointState {
 	s := EndpointState{Host: host(e.URL), Condition: Available, InFlight: e.inFlight}
+	if e.Address.IsValid() {
+		s.Address = e.Address.String()
+	}
 	h := &e.health
 	switch {
 	case h.ejected() && !h.trying && now.Before(h.until):

@@ -270,7 +270,7 @@ func (p *Plan) unbudgeted(ctx context.Context, u *Upstream, tried map[*Endpoint]
 		Call: &Call{
 			Method: cmp.Or(q.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + signed.path,
 			Header: signed.header, Body: q.Body, Connect: u.Timeouts.Connect, Once: p.Once && !u.retries.repeats(),
-			Secure: secure, MaxAge: u.maxAge,
+			Secure: secure, Address: e.Address, MaxAge: u.maxAge,
 		},
 		Header: u.Timeouts.Header, FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total,
 		Tap: q.Tap, Read: q.Read, Explain: q.Explain,
@@ -338,8 +338,8 @@ func (u *Upstream) Converses() bool {
 
 // UntilContent bounds the time until the first content of an answer, over all attempts.
 func (u *Upstream) UntilContent() time.Duration {
-	endpoints := len(u.balancer.set.Members())
-	attempts := cmp.Or(u.retries.Attempts, endpoints)
+	endpoints := len(u.balancer.members())
+	attempts := cmp.Or(u.retries.most(), endpoints)
 	each := u.balancer.limit.Wait + u.Timeouts.FirstToken + u.Timeouts.Connect
-	return each*time.Duration(attempts) + u.retries.Max*time.Duration(max(attempts-endpoints, 0))
+	return each*time.Duration(attempts) + u.retries.Max*time.Duration(max(u.retries.Attempts-endpoints, 0))
 }

@@ -53,6 +53,8 @@ func TestRules(t *testing.T) {
 		{"spec.upstreams[0].endpoints", times(17, endpoint), "Too many"},
 		{"spec.upstreams[0].endpoints[0].url", "ftp://models", "should match"},
 		{"spec.upstreams[0].endpoints[0].url", "http://" + letters(2042), "Too long"},
+		{"spec.upstreams[0].endpoints[0].resolution", "Host", ""},
+		{"spec.upstreams[0].endpoints[0].resolution", "Each", "Unsupported value"},
 		{"spec.upstreams[0].endpoints[0].weight", 1, ""},
 		{"spec.upstreams[0].endpoints[0].weight", 1000, ""},
 		{"spec.upstreams[0].endpoints[0].weight", 0, "greater than or equal to 1"},

@@ -235,6 +235,22 @@ func TestBoundsOfRetries(t *testing.T) {
 	}
 }
 
+// A host of which each address is an endpoint counts as the few that a request asks, unless its retries say otherwise.
+func TestBoundsOfAddresses(t *testing.T) {
+	for retries, want := range map[int]string{0: "30s 1-3 21", 1: "10s 1-1 7"} {
+		c := bounded(t, "", step(chatOne), "")
+		for i := range c.Upstreams {
+			u := &c.Upstreams[i]
+			u.Retries = &config.Retries{Attempts: retries}
+			u.Endpoints[0].URL, u.Endpoints[0].Resolution = "http://pods.models.svc", config.ResolutionEachAddress
+		}
+		got := Of(c, &c.Routes[0]).Steps[0]
+		if text := fmt.Sprintf("%s %d-%d %d", got.Latency.Max.Std(), got.Calls.Min, got.Calls.Max, got.Tokens.Max); text != want {
+			t.Errorf("%d attempts: %s, want %s", retries, text, want)
+		}
+	}
+}
+
 func TestCountsEnd(t *testing.T) {
 	got := []int{times(many, many), times(3, many/2), times(0, many), plus(many, many), times(3, 4)}
 	if diff := cmp.Diff([]int{many, many, 0, many, 12}, got); diff != "" {

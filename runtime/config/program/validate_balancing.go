@@ -2,6 +2,7 @@ package program
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -23,6 +24,7 @@ func (v *validator) balancing(path string, u *config.Upstream) {
 		at := fmt.Sprintf("%s.endpoints[%d]", path, i)
 		v.between(at+".weight", e.Weight, 0, config.MaxWeight)
 		v.between(at+".maxInFlight", e.MaxInFlight, 0, maxCalls)
+		v.resolution(at+".resolution", &e)
 	}
 	v.between(path+".maxInFlight", u.MaxInFlight, 0, maxCalls)
 	if q := u.Queue; q != nil {
@@ -53,6 +55,16 @@ func (v *validator) retries(path string, r *config.Retries) {
 		v.backoff(path+".backoff", r.Backoff, config.DefaultRetry)
 	}
 	v.between(path+".budgetPercent", r.BudgetPercent, 0, 100)
+}
+
+func (v *validator) resolution(path string, e *config.Endpoint) {
+	all := config.Resolutions()
+	if e.Resolution != "" && !slices.Contains(all, e.Resolution) {
+		v.addf(path, "is %q, want one of %s", e.Resolution, strings.Join(all, ", "))
+	}
+	if _, err := netip.ParseAddr(e.SpreadHost()); err == nil {
+		v.addf(path, "has no effect: the URL's host is an address, and not a name")
+	}
 }
 
 func (v *validator) ejection(path string, e *config.Ejection) {

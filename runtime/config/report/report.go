@@ -60,6 +60,8 @@ const MaxUnavailable = 32
 type Endpoint struct {
 	// Host is what its URL names, with the port if it has one.
 	Host string `json:"host"`
+	// Address is that of the endpoint, where each address of the host is one.
+	Address string `json:"address,omitempty"`
 	// Condition is Ejected, Probed or SlowStarting, and Until when the first or the last of these ends.
 	Condition string    `json:"condition"`
 	Until     time.Time `json:"until,omitzero"`
