@@ -22,12 +22,12 @@ func (r *chatRequest) Chat() (*llm.Chat, *problem.Error) {
 			chat.Messages, wrong = llm.ParseMessages(value)
 			return
 		}
-		read, known := translated[name]
+		member, known := chatMembers[name]
 		if !known {
 			wrong = untranslated(name)
 			return
 		}
-		if !read(chat, value) {
+		if !member.take(chat, value) {
 			wrong = problem.WrongValue(name, "of the type that the API defines, and of a form that other protocols have, too")
 		}
 	})
@@ -45,30 +45,74 @@ func untranslated(name string) *problem.Error {
 	return e
 }
 
-// translated are the members that other dialects have words for. Each says whether a value could be read.
-var translated = map[string]func(c *llm.Chat, value jsontext.Value) bool{
-	"tools":               readTools,
-	"tool_choice":         readToolChoice,
-	"parallel_tool_calls": func(c *llm.Chat, value jsontext.Value) bool { return strictly(value, &c.ParallelToolCalls) },
-	"response_format":     readOutput,
-	"temperature":         func(c *llm.Chat, value jsontext.Value) bool { return strictly(value, &c.Temperature) },
-	"top_p":               func(c *llm.Chat, value jsontext.Value) bool { return strictly(value, &c.TopP) },
-	"stop":                readStop,
-	"max_tokens":          readLimit,
-	limits[1]:             readLimit,
-	streamOptions:         readStreamOptions,
-	// These values are what stands where nothing is said, and some clients send them always.
-	"n": says("1"), "logprobs": says("false"), "presence_penalty": says("0"), "frequency_penalty": says("0"),
-	// These say nothing to the model: OpenAI keeps them, or counts by them.
-	"user": ignored, "metadata": ignored, "store": ignored, "safety_identifier": ignored, "prompt_cache_key": ignored,
+// Member is what becomes of a member of a client's request if the upstream has to be asked in other words. The zero value leaves it
+// out: it says nothing to the model. A member that has no Member gets a 400.
+type Member struct {
+	// Only, where set, is the one value that it may have, which says what stands if nothing is said. Some clients send it always.
+	Only string
+	// Reads says, for documents, which values can be put into other words; empty for all.
+	Reads string
+	// read takes a value into a chat, and says whether it could.
+	read func(c *llm.Chat, value jsontext.Value) bool
 }
 
-// says reads a member that has this value, and no other.
-func says(text string) func(*llm.Chat, jsontext.Value) bool {
-	return func(_ *llm.Chat, value jsontext.Value) bool { return string(value) == text }
+func (m Member) take(c *llm.Chat, value jsontext.Value) bool {
+	switch {
+	case m.Only != "":
+		return string(value) == m.Only
+	case m.read == nil:
+		return true
+	}
+	return m.read(c, value)
 }
 
-func ignored(*llm.Chat, jsontext.Value) bool { return true }
+// Translated says whether the member's value is put into other words.
+func (m Member) Translated() bool { return m.read != nil }
+
+// Members are those of an endpoint's requests that other dialects have words for, by name. There are none of an endpoint that is
+// not translated.
+func Members(e llm.Endpoint) map[string]Member {
+	switch e.(type) {
+	case Dialect:
+		return chatMembers
+	case Responses:
+		return responseMembers
+	}
+	return nil
+}
+
+// Decisive are the members by which the gateway decides what a request of an endpoint is.
+func Decisive(e llm.Endpoint) []string {
+	return map[llm.Endpoint][]string{
+		Dialect{}: decidesChat, Completions{}: decidesCompletion, Embeddings{}: decidesEmbeddings, Responses{}: decidesResponse,
+	}[e]
+}
+
+const (
+	onlyFunctions = "tools of the type `function`"
+	namedFunction = "`none`, `auto`, `required`, or a function"
+	onlyAbove0    = "a number from 1 up; the lower one of several limits counts"
+)
+
+// chatMembers are those of chat completions.
+var chatMembers = map[string]Member{
+	"tools":               {read: readTools, Reads: onlyFunctions},
+	"tool_choice":         {read: readToolChoice, Reads: namedFunction},
+	"parallel_tool_calls": {read: func(c *llm.Chat, value jsontext.Value) bool { return strictly(value, &c.ParallelToolCalls) }},
+	"response_format":     {read: readOutput},
+	"temperature":         {read: func(c *llm.Chat, value jsontext.Value) bool { return strictly(value, &c.Temperature) }},
+	"top_p":               {read: func(c *llm.Chat, value jsontext.Value) bool { return strictly(value, &c.TopP) }},
+	"stop":                {read: readStop, Reads: "texts, if the upstream's protocol has them: responses do not"},
+	"max_tokens":          {read: readLimit, Reads: onlyAbove0},
+	limits[1]:             {read: readLimit, Reads: onlyAbove0},
+	streamOptions:         {read: readStreamOptions, Reads: "`include_usage`; `include_obfuscation` is left out"},
+	"n":                   {Only: "1"},
+	"logprobs":            {Only: "false"},
+	"presence_penalty":    {Only: "0"},
+	"frequency_penalty":   {Only: "0"},
+	// OpenAI keeps these, or counts by them.
+	"user": {}, "metadata": {}, "store": {}, "safety_identifier": {}, "prompt_cache_key": {}, "prompt_cache_retention": {},
+}
 
 // strictly reads a value, and refuses members that are not asked for.
 func strictly(value jsontext.Value, into any) bool {

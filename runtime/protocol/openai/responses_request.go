@@ -45,15 +45,16 @@ func (r *responseRequest) Chat() (*llm.Chat, *problem.Error) {
 	var wrong *problem.Error
 	err := rawjson.Members(r.body, func(raw []byte, at rawjson.Span) {
 		name, value := rawjson.Unescaped(raw), jsontext.Value(at.Of(r.body))
+		member, known := responseMembers[name]
 		switch {
 		case wrong != nil, rawjson.IsNull(value), name == "model", name == "stream", name == "background":
 		case name == "instructions":
 			instructions = value
 		case name == "input":
 			input = value
-		case responseMembers[name] == nil:
+		case !known:
 			wrong = untranslated(name)
-		case !responseMembers[name](chat, value):
+		case !member.take(chat, value):
 			wrong = problem.WrongValue(name, "of the type that the API defines, and of a form that chat completions have, too")
 		}
 	})
@@ -79,25 +80,25 @@ func (*responseRequest) conversation(chat *llm.Chat, instructions, input jsontex
 	return wrong
 }
 
-// responseMembers are the members that chat completions have words for. Each says whether a value could be read.
-var responseMembers = map[string]func(c *llm.Chat, value jsontext.Value) bool{
-	"tools":               readResponseTools,
-	"tool_choice":         readResponseToolChoice,
-	"parallel_tool_calls": translated["parallel_tool_calls"],
-	"text":                readResponseText,
-	"temperature":         translated["temperature"],
-	"top_p":               translated["top_p"],
-	"max_output_tokens":   readLimit,
-	"include":             readInclude,
-	"truncation":          func(_ *llm.Chat, value jsontext.Value) bool { return string(value) == `"disabled"` },
-	"reasoning":           func(_ *llm.Chat, value jsontext.Value) bool { return nothing(value) },
-	// These say nothing to the model, or how OpenAI sends and keeps what it says.
-	"user": ignored, "metadata": ignored, "store": ignored, "safety_identifier": ignored, "prompt_cache_key": ignored,
-	"prompt_cache_retention": ignored, streamOptions: ignored,
+// responseMembers are those of responses.
+var responseMembers = map[string]Member{
+	"tools":               {read: readResponseTools, Reads: onlyFunctions},
+	"tool_choice":         {read: readResponseToolChoice, Reads: namedFunction},
+	"parallel_tool_calls": chatMembers["parallel_tool_calls"],
+	"text":                {read: readResponseText, Reads: "`format`"},
+	"temperature":         chatMembers["temperature"],
+	"top_p":               chatMembers["top_p"],
+	"max_output_tokens":   {read: readLimit, Reads: onlyAbove0},
+	"include":             {read: readInclude, Reads: "`reasoning.encrypted_content`, which is left out"},
+	"reasoning":           {read: readReasoning, Reads: "an object whose members are all null"},
+	"truncation":          {Only: `"disabled"`},
+	// OpenAI keeps these, or counts by them, or they are about how it sends and keeps answers.
+	"user": {}, "metadata": {}, "store": {}, "safety_identifier": {}, "prompt_cache_key": {}, "prompt_cache_retention": {},
+	streamOptions: {},
 }
 
-// nothing holds for an object whose members are all null.
-func nothing(object jsontext.Value) bool {
+// readReasoning takes an object whose members are all null.
+func readReasoning(_ *llm.Chat, object jsontext.Value) bool {
 	none := true
 	err := rawjson.Members(object, func(_ []byte, at rawjson.Span) { none = none && rawjson.IsNull(at.Of(object)) })
 	return err == nil && none
