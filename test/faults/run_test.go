@@ -50,6 +50,10 @@ type run struct {
 	mu     sync.Mutex
 	player *player
 	rules  *rules
+	// left says that the namespace is being deleted: nothing can be created in it.
+	left bool
+	// harm says what the last step did to a child, until the operator has seen it; nil if it did nothing to one.
+	harm func() string
 
 	// state guards what follows.
 	state     sync.Mutex
@@ -107,6 +111,7 @@ func play(t *testing.T, s script, f fault, seed uint64) *run {
 	for n, step := range s.steps {
 		f.step(r, n)
 		r.notef("step %d: %s", n, step.name)
+		r.harm = nil
 		step.do(r)
 		r.awaitStep()
 	}
@@ -306,7 +311,7 @@ func (r *run) unsettled() string {
 			return fmt.Sprintf("%s: generation %d of %d is observed", service.Name, status.ObservedGeneration, service.Generation)
 		case !isTrue(v1alpha1.ConditionReady) && !isTrue(v1alpha1.ConditionStalled), isTrue(v1alpha1.ConditionReconciling):
 			return fmt.Sprintf("%s: %+v", service.Name, status.Conditions)
-		case !r.fault.blocks() && passes(&status):
+		case !r.left && !r.fault.blocks() && passes(&status):
 			// The next step would change a spec that was never delivered, and there would be no last good config.
 			return fmt.Sprintf("%s: stalled for what passes: %+v", service.Name, status.Conditions)
 		case conflict(&status) && isTrue(v1alpha1.ConditionConfigValid) && !isTrue(v1alpha1.ConditionConfigApplied):
@@ -316,6 +321,9 @@ func (r *run) unsettled() string {
 	}
 	if !r.player.idle() {
 		return "the cluster is busy"
+	}
+	if r.harm != nil {
+		return r.harm()
 	}
 	return ""
 }

@@ -186,6 +186,7 @@ func (r *run) foreign() {
 
 // leave deletes the namespace. Nobody empties it here, but nothing can be created in it any more.
 func (r *run) leave() {
+	r.left = true
 	r.does("delete the namespace", func() error {
 		return api.Delete(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.namespace}})
 	})
