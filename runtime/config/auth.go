@@ -35,6 +35,8 @@ func (b *BasicAuth) Username() SecretFile { return SecretFile{b.SecretRef.Name, 
 // Password is the file of the password.
 func (b *BasicAuth) Password() SecretFile { return SecretFile{b.SecretRef.Name, passwordKey} }
 
+func (b *BasicAuth) secretFiles() []SecretFile { return []SecretFile{b.Username(), b.Password()} }
+
 // NamedValue is a header or a query parameter. Exactly one of Value and SecretKeyRef is set.
 type NamedValue struct {
 	Name         string      `json:"name"`
@@ -65,7 +67,7 @@ func (u *Upstream) Keys() []SecretFile {
 	case a.Query != nil:
 		return []SecretFile{a.Query.SecretKeyRef}
 	case a.Basic != nil:
-		return []SecretFile{a.Basic.Username(), a.Basic.Password()}
+		return a.Basic.secretFiles()
 	}
 	return nil
 }

@@ -55,6 +55,22 @@ const (
 // BodyLimit is the bound of a request's body, in bytes.
 func (r *Runtime) BodyLimit() int64 { return cmp.Or(r.RequestBodyLimit, DefaultRequestBodyLimit) }
 
+// Check returns what is wrong with the settings of the service itself: its name, and the members that nothing else in the config
+// refers to. Package program calls it, and checks everything that has to fit something else or is compiled.
+func (c *Config) Check() (wrong Errors) {
+	if c.Service.Name == "" {
+		wrong = append(wrong, FieldErrorf("service.name", "is required"))
+	}
+	if n := c.Runtime.MaxInFlight; n < 0 {
+		wrong = append(wrong, FieldErrorf("runtime.maxInFlight", "is %d, want at least 1, or 0 for the number that memory allows", n))
+	}
+	if limit := c.Runtime.BodyLimit(); limit < MinRequestBodyLimit || limit > MaxRequestBodyLimit {
+		wrong = append(wrong, FieldErrorf("runtime.requestBodyLimit",
+			"is %d bytes, want %d to %d", limit, MinRequestBodyLimit, MaxRequestBodyLimit))
+	}
+	return wrong
+}
+
 // Upstream is a service that this one calls. Exactly one protocol member is set.
 type Upstream struct {
 	Name      string     `json:"name"`
@@ -95,7 +111,7 @@ func (u *Upstream) Protocol() (name, model string) {
 	return "", ""
 }
 
-// OpenAI says how to speak to an upstream of the OpenAI protocol.
+// OpenAI configures an upstream of the OpenAI protocol.
 type OpenAI struct {
 	// Model is the upstream's own name for the model.
 	Model string `json:"model"`
@@ -127,7 +143,7 @@ var Needed = []string{
 	"model", "messages", "input", "prompt", "stream", "max_tokens", "max_completion_tokens", "max_output_tokens",
 }
 
-// Takes says whether the upstream takes a member.
+// Takes reports whether the upstream takes a member.
 func (o *OpenAI) Takes(member string) bool { return !slices.Contains(o.Omit, member) }
 
 // The APIs of the OpenAI protocol that an upstream may have.
@@ -144,7 +160,7 @@ var APIs = []string{APIChatCompletions, APICompletions, APIEmbeddings, APIRespon
 // DefaultAPIs are those that nearly every server of the protocol has.
 var DefaultAPIs = []string{APIChatCompletions, APICompletions, APIEmbeddings}
 
-// Has says whether the upstream has an API.
+// Has reports whether the upstream has an API.
 func (o *OpenAI) Has(api string) bool {
 	if len(o.APIs) == 0 {
 		return slices.Contains(DefaultAPIs, api)
@@ -185,9 +201,9 @@ type Model struct {
 	Name string `json:"name"`
 	// Upstreams are tried in order; the next one only before the first content event was sent.
 	Upstreams []string `json:"upstreams,omitempty"`
-	// Weights say which of them is tried first; none leaves that to their order.
+	// Weights determine which of them is tried first; without any, their order does.
 	Weights []Share `json:"weights,omitempty"`
-	// Route answers in the place of upstreams; nil where there are any.
+	// Route answers in place of upstreams; nil if there are any.
 	Route *ModelRoute `json:"route,omitzero"`
 	// KeepAlive is the silence after which a stream gets a comment; 0 sends none.
 	KeepAlive Duration `json:"keepAlive,omitzero"`

@@ -44,14 +44,6 @@ func (c *ClientCertificate) PrivateKey() SecretFile {
 	return SecretFile{c.SecretRef.Name, privateKeyKey}
 }
 
-// files are those that the settings name.
-func (t *TLS) files() []SecretFile {
-	var files []SecretFile
-	if t != nil && t.CA != nil {
-		files = append(files, t.CA.SecretKeyRef)
-	}
-	if t != nil && t.ClientCertificate != nil {
-		files = append(files, t.ClientCertificate.Certificate(), t.ClientCertificate.PrivateKey())
-	}
-	return files
+func (c *ClientCertificate) secretFiles() []SecretFile {
+	return []SecretFile{c.Certificate(), c.PrivateKey()}
 }

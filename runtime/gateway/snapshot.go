@@ -49,7 +49,7 @@ func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error
 	return &snapshot{
 		revision: revision, maxInFlight: c.Runtime.MaxInFlight, secrets: c.SecretFiles(), keys: keysOf(c),
 		upstreams: inOrder(c, upstreams), hosts: hostsOf(c),
-		serving: &exchange.Serving{BodyLimit: c.Runtime.BodyLimit(), Find: g.find(table)},
+		serving: &exchange.Serving{BodyLimit: c.Runtime.BodyLimit(), Gates: g.gatesOf(c, gateMakers), Find: g.find(table)},
 	}, nil
 }
 

@@ -26,7 +26,7 @@ type validator struct {
 }
 
 func (v *validator) config(c *config.Config) *Program {
-	v.service(c)
+	v.errs = c.Check()
 	for i := range c.Upstreams {
 		v.upstream(config.Item("upstreams", i), &c.Upstreams[i])
 	}
@@ -41,18 +41,6 @@ func (v *validator) config(c *config.Config) *Program {
 
 func (v *validator) addf(path, format string, args ...any) {
 	v.errs = append(v.errs, config.FieldErrorf(path, format, args...))
-}
-
-func (v *validator) service(c *config.Config) {
-	if c.Service.Name == "" {
-		v.addf("service.name", "is required")
-	}
-	if c.Runtime.MaxInFlight < 0 {
-		v.addf("runtime.maxInFlight", "is %d, want at least 1, or 0 for the number that memory allows", c.Runtime.MaxInFlight)
-	}
-	if limit := c.Runtime.BodyLimit(); limit < config.MinRequestBodyLimit || limit > config.MaxRequestBodyLimit {
-		v.addf("runtime.requestBodyLimit", "is %d bytes, want %d to %d", limit, config.MinRequestBodyLimit, config.MaxRequestBodyLimit)
-	}
 }
 
 func (v *validator) upstream(path string, u *config.Upstream) {
