@@ -49,12 +49,12 @@ type acknowledgement struct {
 	behind []*corev1.Pod
 	// rejected and missing say, pod by pod, why a gateway does not serve the revision, and which secrets it lacks.
 	rejected, missing []string
-	// refused says which upstreams refuse their key, each once.
+	// refused lists the upstreams that refuse their key, each once.
 	refused []string
 	// keyless are the pods that serve the revision and lack a secret, or have one that is refused: their kubelet may not
 	// have seen the latest.
 	keyless []reminder
-	// unreminded says why pods that are behind could not be reminded of the revision.
+	// unreminded is the reason why pods that are behind could not be reminded of the revision.
 	unreminded error
 	// again is when a pod that is not read yet will count, or one that was seen will not; zero if there is none.
 	again time.Duration
@@ -91,8 +91,8 @@ func acknowledge(seen *view, current render.Document) acknowledgement {
 	return result
 }
 
-// countUnread spares a service that serves its revision a moment of Pending for each replica that it grows by. Before every
-// replica was seen to serve it, a pod that nobody has read stands for one that may not.
+// countUnread spares a service that serves its revision a moment of Pending for each replica that is added. Before every
+// replica was seen to serve it, a pod that has not been read counts as one that may not.
 func (a *acknowledgement) countUnread(pod load.PodLoad, seen *view) {
 	if pod.ReadySince.IsZero() {
 		return
@@ -141,7 +141,7 @@ func (a *acknowledgement) countSecrets(pod *corev1.Pod, known load.PodLoad) {
 
 // nudge reminds the pods that are behind, and those whose secrets may be, each in its own rhythm, and returns when the next
 // one is due. For a revision it waits until the ConfigMap was seen to hold it: before that there is nothing to find. A pod
-// that refuses to be reminded is told of and tried again in the same rhythm: the kubelet will look by itself.
+// that cannot be reminded is reported and tried again in the same rhythm: the kubelet will look by itself.
 func (r *Reconciler) nudge(ctx context.Context, seen *view, a *acknowledgement) time.Duration {
 	memory := r.memories.of(seen)
 	due := map[types.UID]nudgeRecord{}
@@ -185,7 +185,7 @@ func delivered(seen *view, revision string) bool {
 		delivery.Revision([]byte(seen.configMap().Data[delivery.CurrentKey])) == revision
 }
 
-// nudgePod nudges where that is due, and returns the pod's state after it.
+// nudgePod nudges if that is due, and returns the pod's state after it.
 func (r *Reconciler) nudgePod(ctx context.Context, seen *view, pod *corev1.Pod, state nudgeRecord, revision string) nudgeRecord {
 	if state.revision != revision {
 		state = nudgeRecord{revision: revision, count: nudgesSoFar(pod, revision), next: seen.now}

@@ -33,7 +33,7 @@ const (
 	leftoverRecheck = time.Second
 )
 
-// outcome is what became of the children.
+// outcome is the result of applying the children.
 type outcome struct {
 	// err is why children are not as they were rendered.
 	err error
@@ -43,7 +43,7 @@ type outcome struct {
 	deployment *appsv1.Deployment
 	// kindGone says that a child could not be written because the cluster has just lost its kind.
 	kindGone bool
-	// unpriced says why pods could not be told what their deletion costs, which is only a hint to the ReplicaSet.
+	// unpriced is the reason why pods could not be given their deletion cost, which is only a hint to the ReplicaSet.
 	unpriced error
 }
 
@@ -61,7 +61,7 @@ func (e *leftoverError) Error() string {
 	return fmt.Sprintf("%s %s belongs to a deleted %s of this name; waiting for its removal", e.kind, e.name, v1alpha1.Kind)
 }
 
-// obstacle is that part of an error which tells of an object that has the name of a child and is not this service's; nil for
+// obstacle is the part of an error that is about an object which has the name of a child and is not this service's; nil for
 // none.
 func obstacle(err error) error {
 	if foreign, ok := errors.AsType[*conflictError](err); ok {
@@ -73,7 +73,7 @@ func obstacle(err error) error {
 	return nil
 }
 
-// retry is the error to be retried with backoff; nil where only time or somebody else can help, and where the namespace
+// retry is the error to be retried with backoff; nil if only time or somebody else can help, and where the namespace
 // is going away, with everything in it.
 func (o outcome) retry() error {
 	return errors.Join(slices.DeleteFunc(each(o.err), func(err error) bool {
@@ -115,7 +115,7 @@ func each(err error) []error {
 }
 
 // apply makes the children match what was rendered, in order. One that cannot be holds up those that need it, and no
-// other; where the view was too old, none that follows is written.
+// other; if the view was too old, none that follows is written.
 func (r *Reconciler) apply(ctx context.Context, seen *view, children []render.Child) outcome {
 	result := outcome{undelivered: len(children) > 0}
 	var errs []error
@@ -150,8 +150,8 @@ func (r *Reconciler) apply(ctx context.Context, seen *view, children []render.Ch
 // outdated says that the view was too old to act on, or to report from.
 func outdated(err error) bool { return apierrors.IsConflict(err) || errors.Is(err, errOutdated) }
 
-// holdsUpOthers says that no other child may be written before this one was: all are to be of the spec that the ConfigMap tells
-// of, and pods need an account of the service's own.
+// holdsUpOthers says that no other child may be written before this one was: all are to be of the spec that the ConfigMap
+// records, and pods need the service's own account.
 func holdsUpOthers(seen *view, child *render.Child) bool {
 	name := seen.service.Name
 	return child.Key() == render.DocumentsKey(name) ||
@@ -184,12 +184,12 @@ func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.C
 	return err
 }
 
-// claim returns the live object of a child; nil where there is none. It never takes over what somebody else made, but does
-// take what a service left behind that was deleted without its children.
+// claim returns the live object of a child; nil if there is none. It never takes over objects of others, but does
+// take over those that a service of this name left behind when it was deleted without its children.
 func (r *Reconciler) claim(ctx context.Context, seen *view, child *render.Child) (client.Object, error) {
 	live := seen.children[child.Key()]
 	if live == nil || metav1.GetControllerOf(live) == nil {
-		// The caches hold only what carries our label, and no more than the identity of what nobody controls. Before the
+		// The caches hold only objects with our label, and of those without a controller only the identity. Before the
 		// name is used, the API server is asked.
 		var err error
 		if live, err = r.readUncached(ctx, seen, child.Key()); live == nil || err != nil {
@@ -209,7 +209,7 @@ func (r *Reconciler) claim(ctx context.Context, seen *view, child *render.Child)
 	}
 }
 
-// differs says whether a child has to be written. Where admission rewrote what was written last, writing it again
+// differs reports whether a child has to be written. Where admission rewrote what was written last, writing it again
 // would go on for ever: that is remembered until somebody changes the object.
 func (r *Reconciler) differs(
 	ctx context.Context, seen *view, live client.Object, child *render.Child, rendered *unstructured.Unstructured,

@@ -32,7 +32,7 @@ const (
 
 // compiles shares out the compiling of specs among namespaces. Its zero value is ready.
 type compiles struct {
-	// validate is program.ValidateWithin where it is nil, as it is but in tests.
+	// validate is program.ValidateWithin if it is nil, as it is but in tests.
 	validate func(context.Context, *config.Config) (config.Errors, error)
 
 	mu         sync.Mutex
@@ -60,7 +60,7 @@ func (c *compiles) run(namespace string, contract *config.Config, log logr.Logge
 	return result
 }
 
-// enter takes room for one spec of the namespace, which leave gives back. Where there is none, it returns how soon to ask again.
+// enter takes room for one spec of the namespace, which leave gives back. If there is none, it returns how soon to ask again.
 func (c *compiles) enter(namespace string) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()

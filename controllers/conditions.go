@@ -32,9 +32,9 @@ type facts struct {
 	undelivered bool
 	// overridden says in which fields the cluster gave children, or pods, something else than the service needs.
 	overridden []string
-	// unstarted says why a pod cannot run; empty if all can.
+	// unstarted is the reason why a pod cannot run; empty if all can.
 	unstarted string
-	// unpriced says why pods could not be priced before a scale-down.
+	// unpriced is the reason why pods could not be priced before a scale-down.
 	unpriced     error
 	acknowledged acknowledgement
 	wanted       int32
@@ -44,9 +44,9 @@ type facts struct {
 	template   int64
 	autoscaler *autoscalingv2.HorizontalPodAutoscaler
 	scaling    *v1alpha1.Scaling
-	// metricsAPI says what keeps the HPA controller from reading in-flight; empty where nothing does.
+	// metricsAPI is what keeps the HPA controller from reading in-flight; empty if nothing does.
 	metricsAPI string
-	// futile says which metric can never make the autoscaler add a replica; nil where all can.
+	// futile names the metric that can never make the autoscaler add a replica; nil if all can.
 	futile *problem
 }
 
@@ -72,7 +72,7 @@ func condition(kind string, status metav1.ConditionStatus, reason, message strin
 	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: cut(message, maxMessage)}
 }
 
-// cut bounds a text to so many bytes, and says if that took some away.
+// cut shortens a text to at most that many bytes, and marks that it did.
 func cut(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -133,7 +133,7 @@ func (f facts) available() metav1.Condition {
 	}
 }
 
-// availableReplicas are those of the Deployment, but for replicas that it has just been told to do without: its status follows.
+// availableReplicas are those of the Deployment, without the replicas that it was just told to remove: its status follows later.
 func (f facts) availableReplicas() int32 {
 	have := f.deployment.Status.AvailableReplicas
 	if asked := f.deployment.Spec.Replicas; asked != nil {
@@ -161,7 +161,7 @@ func deadlineExceeded(deployment *appsv1.Deployment) bool {
 		c.Status == corev1.ConditionFalse && c.Reason == progressDeadlineExceeded
 }
 
-// deploymentCondition is zero where there is none of the kind.
+// deploymentCondition is zero if there is none of the kind.
 func deploymentCondition(deployment *appsv1.Deployment, kind appsv1.DeploymentConditionType) appsv1.DeploymentCondition {
 	for _, c := range deployment.Status.Conditions {
 		if c.Type == kind {
@@ -179,7 +179,7 @@ func but(err error) string {
 	return "; " + err.Error()
 }
 
-// scalable repeats what the autoscaler says of itself, and why it cannot read our metric where we know that better.
+// scalable repeats the autoscaler's own condition, or the reason why it cannot read our metric if we know that better.
 func (f facts) scalable() metav1.Condition {
 	scaling := func(status metav1.ConditionStatus, reason, message string) metav1.Condition {
 		return condition(v1alpha1.ConditionScaling, status, reason, message)
@@ -279,7 +279,7 @@ func (f facts) unwritten() problem {
 	}
 }
 
-// refused says that the API server will not take a child as it is; what passes with time is no reason to stall.
+// refused reports whether the API server will not take a child as it is; a failure that passes with time does not stall a service.
 func refused(err error) bool {
 	return slices.ContainsFunc(each(err), func(err error) bool {
 		return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) && !admissionStarts(err) || apierrors.IsBadRequest(err)
@@ -311,8 +311,8 @@ func (f facts) ready(stalled, available, applied metav1.Condition) metav1.Condit
 	return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "The service serves the spec")
 }
 
-// unapplied says that a child could not be written, in the form of a condition that is False; it is zero otherwise. What
-// the spec asks for is then not there, whatever the cluster says of what is.
+// unapplied says that a child could not be written, in the form of a condition that is False; it is zero otherwise. The
+// service then lacks something that the spec asks for, whatever the state of its other objects.
 func (f facts) unapplied() metav1.Condition {
 	if f.applyErr == nil {
 		return metav1.Condition{}
@@ -324,8 +324,8 @@ func (f facts) unapplied() metav1.Condition {
 	return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, inOneLine(f.applyErr))
 }
 
-// rolling says that replicas of an older template are being replaced, or that nobody has looked at the latest one yet. A
-// change of the number alone is not a roll-out, or autoscaling would make the service unready over and over.
+// rolling says that replicas of an older template are being replaced, or that the Deployment has not been reconciled yet. A
+// change of the number alone is not a roll-out: otherwise autoscaling would make the service unready over and over.
 func (f facts) rolling() (string, bool) {
 	if f.deployment == nil {
 		return "", false

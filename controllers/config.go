@@ -20,10 +20,10 @@ const maxFieldErrors = 8
 // documents are the configs to deliver. Their zero value stands for none: there has been no valid config yet.
 type documents struct {
 	current, lastGood render.Document
-	// accepted is the service with the spec that current was made of, to render all children from; nil where it is not
+	// accepted is the service with the spec that current was made of, to render all children from; nil if it is not
 	// known: then none is touched.
 	accepted *v1alpha1.LLMService
-	// problem is set where the spec cannot be served; all else is then what is delivered already.
+	// problem is set if the spec cannot be served; the other members are then those of the delivered config.
 	problem *problem
 }
 
@@ -35,16 +35,16 @@ func (d documents) served(service *v1alpha1.LLMService) *v1alpha1.LLMService {
 	return d.accepted
 }
 
-// because says why it is not the spec's; the problem may be nil.
+// because adds the reason why the documents are not the spec's; the problem may be nil.
 func (d documents) because(problem *problem) documents {
 	d.problem = problem
 	return d
 }
 
-// problem says why a spec cannot be served.
+// problem is the reason why a spec cannot be served.
 type problem struct{ reason, message string }
 
-// chooseDocuments takes the spec's config where it is valid, and what is delivered already where there is a problem with it.
+// chooseDocuments takes the spec's config if it is valid, and what is delivered already if there is a problem with it.
 func chooseDocuments(seen *view, current render.Document, problem *problem) documents {
 	delivered := deliveredDocuments(seen)
 	if problem != nil {
@@ -59,7 +59,7 @@ type translation struct {
 	document render.Document
 }
 
-// translate does what takes little, whatever the spec.
+// translate does the part of the work that takes little time for any spec.
 func translate(service *v1alpha1.LLMService, gateway render.GatewaySettings) (translation, *problem) {
 	if err := gateway.CheckImage(service); err != nil {
 		return translation{}, &problem{v1alpha1.ReasonInvalid, "spec." + err.Error()}
@@ -109,7 +109,7 @@ func deliveredDocuments(seen *view) documents {
 		result.current = document
 		return result
 	}
-	// Somebody changed it, and what it was is lost. The secrets are known: replacing pods would help nobody.
+	// Somebody changed it, and what it was is lost. The secrets are known: replacing pods would not help.
 	result.current = result.lastGood
 	result.current.Secrets = known.Secrets
 	return result
@@ -129,7 +129,7 @@ func deliveredBefore(seen *view) documents {
 	return result
 }
 
-// accepted is the record beside what was delivered; nil where there is none of ours.
+// accepted is the record next to the delivered config; nil if there is none of ours.
 func (v *view) accepted() *render.Accepted {
 	if !v.ownsChild(render.DocumentsKey(v.service.Name)) {
 		return nil
@@ -137,7 +137,7 @@ func (v *view) accepted() *render.Accepted {
 	return render.ReadAccepted(v.configMap().Annotations)
 }
 
-// documentAt is a document of the ConfigMap, whatever it is.
+// documentAt is a document of the ConfigMap, whoever wrote it.
 func (v *view) documentAt(key string) render.Document {
 	return render.Document{Encoded: []byte(v.configMap().Data[key])}
 }
@@ -152,7 +152,7 @@ func chooseLastGood(seen *view, delivered documents, current render.Document) re
 	return delivered.current
 }
 
-// wasServed says that a live gateway serves the revision, or that the status told of one: the gateway may have been replaced
+// wasServed says that a live gateway serves the revision, or that the status recorded one: the gateway may have been replaced
 // since, and an operator that just started has read none yet.
 func (v *view) wasServed(revision string) bool {
 	if known := v.service.Status.Config; known != nil && known.Revision == revision && known.Served {

@@ -68,8 +68,8 @@ func TestDocuments(t *testing.T) {
 		liveCurrent, liveLast string
 		reported, served      string
 		foreign               bool
-		// recorded is the current document of the record, liveCurrent where it is empty, and recordedLast the last good one,
-		// liveLast where it is empty; unrecorded has no record at all.
+		// recorded is the current document of the record, liveCurrent if it is empty, and recordedLast the last good one,
+		// liveLast if it is empty; unrecorded has no record at all.
 		recorded, recordedLast   string
 		unrecorded               bool
 		wantCurrent, wantLast    string

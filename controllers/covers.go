@@ -10,7 +10,7 @@ var atomicMaps = map[string]bool{"selector": true, "matchLabels": true, "labelSe
 // plainBooleans are fields that the API leaves out when they are false. Of any other boolean, none is not the same as false.
 var plainBooleans = map[string]bool{"paused": true}
 
-// covers says whether the live object has every rendered field with the rendered value. Fields that were not rendered
+// covers reports whether the live object has every rendered field with the rendered value. Fields that were not rendered
 // belong to others: defaults, and what people and admission add. Items of a list belong together with the list, so
 // a list that has more of them is not covered; only metadata's lists are shared with others.
 func covers(live, rendered map[string]any) bool {
@@ -98,7 +98,7 @@ func matchItems(live, rendered []any) map[int]int {
 	return pairs
 }
 
-// empty says whether a rendered value says nothing: the API does not keep empty objects.
+// empty reports whether a rendered value says nothing: the API does not keep empty objects.
 func empty(value any) bool {
 	switch v := value.(type) {
 	case nil:

@@ -33,7 +33,7 @@ func (r *Reconciler) emit(seen *view, kind, reason, action, note string) {
 	r.Events.Eventf(seen.service, nil, kind, reason, action, "%s", cut(note, maxNote))
 }
 
-// tellScaled emits an event for a change of the number of replicas, as soon as it was written: no status tells of it, and
+// tellScaled emits an event for a change of the number of replicas, as soon as it was written: no status records it, and
 // once the Deployment has the number, nothing else does.
 func (r *Reconciler) tellScaled(seen *view, from, to int32) {
 	reason := EventScaledUp
@@ -43,8 +43,7 @@ func (r *Reconciler) tellScaled(seen *view, from, to int32) {
 	r.emit(seen, corev1.EventTypeNormal, reason, "Scale", fmt.Sprintf("From %d to %d replicas", from, to))
 }
 
-// tell emits an event for each transition between two statuses; what stays as it is was told before. The obstacles are those
-// that the status after tells of.
+// tell emits an event for each transition between two statuses. The obstacles are those that the status after reports.
 func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus, obstacles []problem) {
 	emit := func(kind, reason, action, note string) { r.emit(seen, kind, reason, action, note) }
 	if message, ok := became(before, after, v1alpha1.ConditionConfigValid,
@@ -76,13 +75,13 @@ func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus, 
 	}
 }
 
-// obstacleEvents are emitted whatever else is in the way: the reason of Stalled may be another one's.
+// obstacleEvents are emitted even if something else is in the way, too, and gives Stalled its reason.
 var obstacleEvents = map[string]string{
 	v1alpha1.ReasonChildConflict: EventChildConflict, v1alpha1.ReasonOverridden: EventOverridden,
 }
 
-// toldOfObstacle says that a status tells of an obstacle. Of what admission changes the words may be others, as the fields that
-// they name are.
+// toldOfObstacle reports whether a status already reports an obstacle. If admission changes something, the message may differ,
+// because it names the fields.
 func toldOfObstacle(status *v1alpha1.LLMServiceStatus, o problem) bool {
 	words := o.message
 	if o.reason == v1alpha1.ReasonOverridden {
@@ -92,7 +91,7 @@ func toldOfObstacle(status *v1alpha1.LLMServiceStatus, o problem) bool {
 	return stalled != nil && strings.Contains(stalled.Message, words[:min(len(words), leastObstacle)])
 }
 
-// became returns a condition's message where it took one of these reasons, or says something else than before.
+// became returns a condition's message if its reason became one of these, or its message changed.
 func became(before, after *v1alpha1.LLMServiceStatus, kind string, reasons ...string) (string, bool) {
 	now := meta.FindStatusCondition(after.Conditions, kind)
 	if now == nil {
@@ -107,8 +106,8 @@ func became(before, after *v1alpha1.LLMServiceStatus, kind string, reasons ...st
 	return "", false
 }
 
-// newly returns a condition's message where it has a reason that it did not have: that its words change, as the pods that
-// they name do, is told of in the status alone.
+// newly returns a condition's message if it has a reason that it did not have. If only the message changes, because it names
+// other pods, only the status shows that.
 func newly(before, after *v1alpha1.LLMServiceStatus, kind, reason string) (string, bool) {
 	now, old := meta.FindStatusCondition(after.Conditions, kind), meta.FindStatusCondition(before.Conditions, kind)
 	if now == nil || now.Reason != reason || old != nil && old.Reason == reason {
@@ -117,13 +116,13 @@ func newly(before, after *v1alpha1.LLMServiceStatus, kind, reason string) (strin
 	return now.Message, true
 }
 
-// newlyHindered says that replicas cannot be created or started any more, which is told of only once: its words change.
+// newlyHindered reports that replicas cannot be created or started any more. It does so once, although its words change.
 func newlyHindered(before, after *v1alpha1.LLMServiceStatus) (string, bool) {
 	now := hindered(after)
 	return now, now != "" && hindered(before) == ""
 }
 
-// hindered is what a status says of replicas that cannot be created or started, wherever it says so.
+// hindered is the message of a status about replicas that cannot be created or started, in whichever condition it is.
 func hindered(status *v1alpha1.LLMServiceStatus) string {
 	for _, kind := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
 		c := meta.FindStatusCondition(status.Conditions, kind)
@@ -134,7 +133,7 @@ func hindered(status *v1alpha1.LLMServiceStatus) string {
 	return ""
 }
 
-// newlyApplied says that a revision has come to be served by every replica, which it was not told of before.
+// newlyApplied reports that every replica now serves a revision, for the first time.
 func newlyApplied(before, after *v1alpha1.LLMServiceStatus) (string, bool) {
 	if after.Config == nil || after.Config.Acknowledged == 0 ||
 		!meta.IsStatusConditionTrue(after.Conditions, v1alpha1.ConditionConfigApplied) {

@@ -26,7 +26,7 @@ const (
 type judgement struct {
 	document render.Document
 	problem  *problem
-	// revision is the spec's, also where there is a problem with it, and generation that of the service which had it.
+	// revision is the spec's, also if there is a problem with it, and generation that of the service which had it.
 	revision   string
 	generation int64
 }
@@ -101,7 +101,7 @@ func deaths(service *v1alpha1.LLMService, revision string) int32 {
 	return 0
 }
 
-// compile compiles the spec where there is room for it. A spec that is large, or was being compiled when a process ended, is
+// compile compiles the spec if there is room for it. A spec that is large, or was being compiled when a process ended, is
 // marked in the status first; the next status removes the mark.
 func (r *Reconciler) compile(ctx context.Context, seen *view, translated translation) (*problem, time.Duration, error) {
 	namespace, revision := seen.service.Namespace, translated.document.Revision()

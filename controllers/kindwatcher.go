@@ -141,7 +141,7 @@ func (w *kindWatcher) read(ctx context.Context, object client.Object, queue requ
 	return nil
 }
 
-// endWatch drops what was read of a kind that has gone, so that nobody asks the API server for it any more.
+// endWatch drops the objects of a kind that is gone, so that the API server is no longer asked for it.
 func (w *kindWatcher) endWatch(ctx context.Context, kind schema.GroupVersionKind, queue requestQueue) error {
 	w.drop(kind)
 	w.manager.GetLogger().Info("The cluster has lost an optional kind", "kind", kind.String())

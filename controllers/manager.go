@@ -23,7 +23,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=system,verbs=get;create;update
-// The leader tells of its election.
+// The leader emits an event when it is elected.
 // +kubebuilder:rbac:groups="",resources=events,namespace=system,verbs=create;patch
 
 // Another Lease, of another namespace, is what installations compete for (see controllers/claim).
@@ -45,28 +45,28 @@ const (
 	retryPeriod   = 500 * time.Millisecond
 )
 
-// Options are what a manager is told.
+// Options configure a manager.
 type Options struct {
 	// Gateway is what every gateway runs.
 	Gateway render.GatewaySettings
-	// Children is the table of what services have; render.Kinds where it is nil, as it is but in tests.
+	// Children is the table of what services have; nil, as everywhere but in tests, is render.Kinds.
 	Children render.Table
 	// ProbeAddress and MetricsAddress are where to listen; "0" for not at all.
 	ProbeAddress, MetricsAddress string
 	// LeaderElection lets several replicas run, of which one reconciles. Their Lease is in Namespace.
 	LeaderElection bool
 	Namespace      string
-	// Installation tells this installation from others in the cluster, of which one reconciles: NAMESPACE/NAME. It takes
+	// Installation identifies this installation among those in the cluster, of which one reconciles: NAMESPACE/NAME. It needs
 	// LeaderElection. Their Lease is in ClaimNamespace, the same for all of them.
 	Installation, ClaimNamespace string
-	// ClaimExpiry is after how long without a word another installation takes over; claim.Expiry but in tests, where it is zero.
+	// ClaimExpiry is the silence after which another installation takes over; zero, as everywhere but in tests, is claim.Expiry.
 	ClaimExpiry time.Duration
 	// CustomMetrics serves the metrics API; nil for not at all.
 	CustomMetrics *CustomMetrics
-	// PodAddress is where a pod's admin listener is; load.PodAddress but in tests.
+	// PodAddress is where a pod's admin listener is; load.PodAddress, except in tests.
 	PodAddress func(*corev1.Pod) string
 	Logger     logr.Logger
-	// Now is the reconciler's clock; time.Now where it is nil.
+	// Now is the reconciler's clock; nil is time.Now.
 	Now func() time.Time
 }
 
@@ -76,7 +76,7 @@ type CustomMetrics struct {
 	Listener net.Listener
 	// Service is the one that leads to the managers, and that the APIServices name.
 	Service types.NamespacedName
-	// Replica is the name of this manager's pod, in the namespace of the Service; empty where it is not known.
+	// Replica is the name of this manager's pod, in the namespace of the Service; empty if it is not known.
 	Replica string
 	// Kubeconfig is the kubeconfig of the API server; empty inside a cluster.
 	Kubeconfig string

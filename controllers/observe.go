@@ -27,7 +27,7 @@ type view struct {
 	service *v1alpha1.LLMService
 	// kinds are those that the cluster has.
 	kinds render.Table
-	// children are the service's, and those that a deleted service of its name had; of the ConfigMap, whatever there is.
+	// children are the service's, and those of a deleted service of its name. The ConfigMap is there whoever owns it.
 	children map[render.ChildKey]client.Object
 	pods     []corev1.Pod
 	load     load.ServiceLoad
@@ -35,7 +35,7 @@ type view struct {
 	confirmed bool
 }
 
-// observe fails with a NotFound error where there is no such service.
+// observe fails with a NotFound error if there is no such service.
 func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName) (*view, error) {
 	var service v1alpha1.LLMService
 	if err := r.readService(ctx, key, &service); err != nil {
@@ -64,7 +64,7 @@ func (r *Reconciler) readService(ctx context.Context, key types.NamespacedName, 
 	return r.Uncached.Get(ctx, key, service) //nolint:wrapcheck // the caller names the service
 }
 
-// owns says whether the object is there and is this very service's child, and not that of one of the same name.
+// owns reports whether the object is there and is this very service's child, and not that of one of the same name.
 func (v *view) owns(object client.Object) bool {
 	return object != nil && metav1.IsControlledBy(object, v.service)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/llmservice/llmservice/controllers/render"
 )
 
-// orphanError says that a child of a deleted service of the same name is nobody's now, and that this operator lacks the
-// right to make it this service's. Some API servers want the right to delete an object for that.
+// orphanError says that a child of a deleted service of the same name has no owner now, and that this operator lacks the
+// right to make this service its owner. Some API servers demand the right to delete an object for that.
 type orphanError struct {
 	kind, name string
 	service    *v1alpha1.LLMService

@@ -36,7 +36,7 @@ var itemKeys = map[string]string{
 	"ownerReferences": "uid", "containers": "name", "volumes": "name", "env": "name", "ports": "name", "volumeMounts": "mountPath",
 }
 
-// overrides collects where a live object has not what was rendered.
+// overrides collects the fields in which a live object differs from the rendered one.
 type overrides struct {
 	// hidden says that values are not to be repeated: a config has prompts.
 	hidden bool

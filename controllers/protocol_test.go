@@ -39,7 +39,7 @@ const (
 
 func (a asked) String() string { return []string{"nothing", "first", "second", "poison", "invalid"}[a] }
 
-// servable says whether a gateway can load it.
+// servable reports whether a gateway can load it.
 func (a asked) servable() bool { return a == first || a == second }
 
 // wide is how many pods there may be.

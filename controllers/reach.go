@@ -14,7 +14,7 @@ import (
 // neither its behavior nor the flag of kube-controller-manager says otherwise.
 const defaultTolerance = 0.1
 
-// futile says which metric can never make the autoscaler add a replica, and why; nil where all can, as far as the replicas
+// futile says which metric can never make the autoscaler add a replica, and why; nil if all can, as far as the replicas
 // show it. The API refuses what the spec alone shows.
 func (v *view) futile(s *v1alpha1.LLMService) *problem {
 	if s.Spec.Scaling == nil {

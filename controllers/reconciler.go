@@ -30,9 +30,9 @@ type Reconciler struct {
 	Client client.Client
 	// Uncached reads from the API server: an object that is not ours is in no cache.
 	Uncached client.Reader
-	// Load returns what the gateways of a service say of themselves.
+	// Load returns the status of a service's gateways.
 	Load func(types.NamespacedName) load.ServiceLoad
-	// MetricsAPI says whether the HPA controller's questions reach this manager; nil where it serves no metrics.
+	// MetricsAPI reports whether the HPA controller's questions reach this manager; nil if it serves no metrics.
 	MetricsAPI func() servingcert.Registration
 	// Gateway is what every gateway runs.
 	Gateway render.GatewaySettings
@@ -49,7 +49,7 @@ type Reconciler struct {
 
 // +kubebuilder:rbac:groups=serving.llmservice.dev,resources=llmservices,verbs=get;list;watch
 // +kubebuilder:rbac:groups=serving.llmservice.dev,resources=llmservices/status,verbs=update
-// Owner references block the owner's deletion, which takes this where the admission plugin is on that checks it.
+// Owner references block the owner's deletion. If the admission plugin that checks them is on, that needs this right.
 // +kubebuilder:rbac:groups=serving.llmservice.dev,resources=llmservices/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -98,8 +98,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return reconcile.Result{RequeueAfter: soonest(applied.again(), acknowledged.again, nudged, reported, rechecked)}, nil
 }
 
-// render returns no children while there has been no valid config, for a gateway would have nothing to serve; and none
-// where nothing is known of the spec that the delivered config belongs to.
+// render returns no children while there has been no valid config, because a gateway would have nothing to serve; and none
+// if the spec that the delivered config belongs to is not known.
 func (r *Reconciler) render(seen *view, documents documents) ([]render.Child, error) {
 	if documents.current.Revision() == "" || documents.accepted == nil {
 		return nil, nil

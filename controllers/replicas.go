@@ -17,7 +17,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/render"
 )
 
-// applyDeployment writes the Deployment. Where it loses replicas, its pods are priced first: the ReplicaSet picks its
+// applyDeployment writes the Deployment. If it loses replicas, its pods are priced first: the ReplicaSet picks its
 // victims as soon as it reads the new number.
 func (r *Reconciler) applyDeployment(
 	ctx context.Context, seen *view, live client.Object, child *render.Child, rendered *unstructured.Unstructured, result *outcome,
@@ -46,7 +46,7 @@ func (r *Reconciler) applyDeployment(
 	return nil
 }
 
-// replicasOf is what a Deployment asks for; zero where there is none.
+// replicasOf is what a Deployment asks for; zero if there is none.
 func replicasOf(live client.Object) int32 {
 	deployment, ok := live.(*appsv1.Deployment)
 	if !ok || deployment == nil || deployment.Spec.Replicas == nil {

@@ -32,7 +32,7 @@ type rewriting struct {
 
 func (w rewriting) due(now time.Time) bool { return !w.next.IsZero() && !now.Before(w.next) }
 
-// tried says what admission would make of a child if it was written now, without writing it.
+// tried returns what admission would turn a child into if it was written now, without writing it.
 func (r *Reconciler) tried(
 	ctx context.Context, seen *view, child *render.Child, rendered *unstructured.Unstructured,
 ) (rewriting, error) {
@@ -43,8 +43,8 @@ func (r *Reconciler) tried(
 	return r.rewritingOf(seen, object, child, rendered)
 }
 
-// rewritingOf says how an object looks after admission rewrote it, in the form in which caches give it, and what the service
-// lacks of it.
+// rewritingOf returns an object as admission rewrote it, in the form in which caches return it, and the fields that the service
+// lacks in it.
 func (r *Reconciler) rewritingOf(
 	seen *view, object *unstructured.Unstructured, child *render.Child, rendered *unstructured.Unstructured,
 ) (rewriting, error) {
@@ -86,7 +86,7 @@ func (m *memory) overrideDue(now time.Time) bool {
 	return false
 }
 
-// recheck is how soon to look again at what admission did to a child; zero where it did no harm.
+// recheck is how soon to look again at what admission did to a child; zero if it did no harm.
 func (m *memory) recheck(now time.Time) time.Duration {
 	var wait time.Duration
 	for _, rewriting := range m.rewritings {

@@ -183,8 +183,8 @@ func (n news) Start(_ context.Context, queue workqueue.TypedRateLimitingInterfac
 // WaitForSync implements source.SyncingSource: no reconcile begins before it.
 func (n news) WaitForSync(ctx context.Context) error { return n.poller.WaitForSync(ctx) }
 
-// standby fills the caches of a manager that does not lead: who follows a leader begins at once. It waits for nothing, so
-// that a kind that cannot be read holds up nothing else.
+// standby fills the caches of a manager that does not lead, so that it can begin at once when it follows a leader. It waits for
+// nothing, so that a kind that cannot be read does not hold up the others.
 type standby struct {
 	caches cache.Cache
 	kinds  []client.Object

@@ -20,8 +20,8 @@ import (
 // cutInterval is the least time between two reports of cut streams: a lost node cuts many at once.
 const cutInterval = time.Minute
 
-// report writes the status where it changed, at most once, and tells of transitions. It returns when something is to
-// be reported that has to wait.
+// report writes the status if it changed, at most once, and emits events for transitions. It returns when something that has
+// to wait is to be reported.
 func (r *Reconciler) report(
 	ctx context.Context, seen *view, documents documents, applied outcome, a acknowledgement,
 ) (time.Duration, error) {
@@ -118,7 +118,7 @@ func setConditions(status *v1alpha1.LLMServiceStatus, conditions []metav1.Condit
 	}
 }
 
-// setLastCut reports the latest cut, and returns how long it has to wait where one was reported within cutInterval.
+// setLastCut reports the latest cut, and returns how long it has to wait if one was reported within cutInterval.
 func setLastCut(status *v1alpha1.LLMServiceStatus, cut *load.Cut, now time.Time) time.Duration {
 	if cut == nil {
 		return 0
@@ -138,7 +138,7 @@ func setLastCut(status *v1alpha1.LLMServiceStatus, cut *load.Cut, now time.Time)
 	return 0
 }
 
-// toldOf says whether a cut was reported already, or how long it has to wait. A report from the future is of a leader
+// toldOf reports whether a cut was reported already, or how long it has to wait. A report from the future is of a leader
 // whose clock was ahead: its time says nothing of what came first.
 func toldOf(last v1alpha1.StreamCut, cut *load.Cut, at, now time.Time) (bool, time.Duration) {
 	if last.Time.After(now) {

@@ -64,7 +64,7 @@ type ConfigStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Acknowledged int32 `json:"acknowledged,omitempty"`
 
-	// served says whether any replica has served the revision; that replica may have been replaced since. Only such a
+	// served reports whether any replica has served the revision; that replica may have been replaced since. Only such a
 	// revision is kept as the last good one while the next is rolled out.
 	// +optional
 	Served bool `json:"served,omitempty"`

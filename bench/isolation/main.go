@@ -1,6 +1,6 @@
 // Command isolation measures what a route that is busy with large bodies does to the streams of another: the gaps
 // between the events of paced streams, first alone, then beside clients that post bodies of nearly 4 MiB against a
-// hard schema. It prints both and their ratio, and fails where the ratio of the 99th percentiles is above 2.
+// hard schema. It prints both and their ratio, and failsif the ratio of the 99th percentiles is above 2.
 //
 // The gateway is a process of its own with two workers. The scripted model and the clients are this process, on the
 // same machine and its loopback: on one with two cores they compete with the gateway, in both measurements alike.

@@ -4,7 +4,7 @@
 //
 // The manager is a process of its own, built from this tree; the gateways are this process, at addresses of the loopback
 // network, on the port that a pod's admin listener has. Neither a kubelet nor a controller-manager runs. It prints each figure
-// with what it may be at most, and fails where one is worse.
+// with what it may be at most, and failsif one is worse.
 package main
 
 import (

@@ -1,5 +1,5 @@
 // Command gateway serves one LLMService: it reads its config from a directory, reloads when that changes, and drains
-// when it is told to stop.
+// on SIGTERM or SIGINT.
 package main
 
 import (
@@ -26,7 +26,7 @@ func main() {
 	}
 }
 
-// flags are what a replica is told by its pod. Everything that may change while it runs is in the config.
+// flags are set by the pod. Everything that may change while it runs is in the config.
 type flags struct {
 	listen, adminListen, terminationLog string
 	level                               slog.Level
@@ -82,8 +82,8 @@ func run(args []string) error {
 	return errors.Join(g.Run(ctx, api, admin), lastWords(f.terminationLog, g.Status()))
 }
 
-// lastWords leaves the final status where the kubelet reads it: it tells the operator that the streams of a replica
-// that is gone have all ended. The kubelet keeps 4096 bytes, so what may be long and no longer matters is left out.
+// lastWords leaves the final status where the kubelet reads it: it shows the operator whether all streams of a replica
+// that is gone have ended. The kubelet keeps 4096 bytes, so what may be long and no longer matters is left out.
 func lastWords(file string, status report.Status) error {
 	status.Secrets, status.RefusedKeys, status.Rejected, status.Upstreams = nil, nil, nil, nil
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_TRUNC, 0)

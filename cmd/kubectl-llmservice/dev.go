@@ -193,7 +193,7 @@ func inSpec(read *manifest.Manifest, errs config.Errors) error {
 	return all
 }
 
-// warn tells of what is served, but perhaps not as it is meant.
+// warn prints what is served, but perhaps differs from what the author means.
 func (d *dev) warn(read *loaded) {
 	for _, warning := range warnings(d.file, read.manifest) {
 		d.sayf("%s", warning)
@@ -206,7 +206,7 @@ func (d *dev) warn(read *loaded) {
 // maxNulls bounds how many nulls a warning lists: a schema of Pydantic's has one for each optional field.
 const maxNulls = 3
 
-// warnings tell of what a cluster may take otherwise than it is meant, or than it is served here.
+// warnings list what a cluster may read differently from what the author means, or from what is served here.
 func warnings(file string, read *manifest.Manifest) []string {
 	var all []string
 	if len(read.Doubtful) > 0 {
@@ -224,7 +224,7 @@ func warnings(file string, read *manifest.Manifest) []string {
 	return all
 }
 
-// missingSecrets says which of the files that upstreams need cannot be used, as a gateway would.
+// missingSecrets returns an error for each file that upstreams need and a gateway could not use.
 func missingSecrets(c *config.Config, dir string) []error {
 	files := upstream.NewCredentials(dir)
 	var missing []error
@@ -257,7 +257,7 @@ func (d *dev) watch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch the manifest: %w", err)
 	}
-	defer func() { _ = watcher.Close() }() // it fails only where it is closed already
+	defer func() { _ = watcher.Close() }() // it fails only if it is closed already
 	if err := watcher.Add(filepath.Dir(d.file)); err != nil {
 		return fmt.Errorf("watch the manifest: %w", err)
 	}
@@ -298,7 +298,7 @@ func (d *dev) reload(ctx context.Context) {
 }
 
 func (d *dev) sayf(format string, args ...any) {
-	_, _ = fmt.Fprintf(d.out, format+"\n", args...) // nobody is left to read about it
+	_, _ = fmt.Fprintf(d.out, format+"\n", args...) // there is no one left to report it to
 }
 
 func (d *dev) welcome(service *v1alpha1.LLMService, api, admin net.Addr) {

@@ -15,7 +15,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/bounds"
 )
 
-// explain tells what a route may take at worst.
+// explain prints what a route may take at worst.
 type explain struct {
 	file, output string
 	out, err     io.Writer

@@ -24,7 +24,7 @@ func (t table) row(cells ...string) {
 	fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 }
 
-// printRoutes tells of each route in one line.
+// printRoutes prints one line for each route.
 func printRoutes(out io.Writer, all []*explained) error {
 	t := newTable(out)
 	t.row("ROUTE", "LATENCY", "CALLS", "TOKENS", "WARNINGS", "LATENCY BOUND BY")
@@ -34,7 +34,7 @@ func printRoutes(out io.Writer, all []*explained) error {
 	return t.Flush()
 }
 
-// printRoute tells of a route, its parts and the functions that it reaches.
+// printRoute prints a route, its parts and the functions that it reaches.
 func printRoute(out io.Writer, x *explained) error {
 	fmt.Fprintln(out, strings.TrimSpace(x.Method+" "+x.Path+"  "+x.Summary)+"\n")
 	if err := printTotals(out, x); err != nil {

@@ -157,8 +157,8 @@ func run(args []string) error {
 	return manager.Start(ctx)
 }
 
-// limitMemory has the garbage collector work harder before the kernel's limit of so many bytes is reached: a manager that is killed
-// takes the metrics API with it. GOMEMLIMIT, where it is set, rules instead.
+// limitMemory makes the garbage collector work harder before the kernel's limit, in bytes, is reached: a manager that is killed
+// takes the metrics API with it. GOMEMLIMIT takes precedence.
 func limitMemory(bytes string) {
 	limit, err := strconv.ParseInt(bytes, 10, 64)
 	if err == nil && limit > 0 && os.Getenv("GOMEMLIMIT") == "" {

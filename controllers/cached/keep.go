@@ -64,7 +64,7 @@ func keepService(service *v1alpha1.LLMService) (any, error) {
 	return identity(service), nil
 }
 
-// keepPod keeps what tells of the life of a pod's gateway.
+// keepPod keeps the parts that describe the life of a pod's gateway.
 func keepPod(pod *corev1.Pod) any {
 	keepMetadata(pod)
 	pod.Spec = corev1.PodSpec{
@@ -152,7 +152,7 @@ func IsService(owner *metav1.OwnerReference) bool {
 	return err == nil && version.Group == v1alpha1.Group
 }
 
-// identity returns an object of the same type with no more than whose it is, so that a conflict can be told of.
+// identity returns an object of the same type with only its name and owner, so that a conflict can be reported.
 func identity(object client.Object) any {
 	short, ok := reflect.TypeAssert[client.Object](reflect.New(reflect.TypeOf(object).Elem()))
 	if !ok {

@@ -8,7 +8,7 @@ import (
 // FieldOwner is the field manager of everything that the operator writes.
 const FieldOwner = "llmservice-operator"
 
-// made marks an object that the operator applied, in the place of the field managers, which caches do not hold. No API server
+// made marks an object that the operator applied, in place of the field managers, which caches do not hold. No API server
 // takes a key with parentheses, so an object that carries it got it here.
 const made = "(made)"
 

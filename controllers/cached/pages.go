@@ -15,11 +15,11 @@ import (
 	"github.com/llmservice/llmservice/controllers/render"
 )
 
-// pageSize is how many objects, of at most 1.5 MiB each, are read at once where a list is not streamed.
+// pageSize is how many objects, of at most 1.5 MiB each, are read at once if a list is not streamed.
 const pageSize = 16
 
 // NewInformer returns an informer of the objects with the operator's label, or of all services. It never holds a whole list as
-// it came. Where the API server streams lists, each object is cut down as it comes. Where it does not, the list is read in
+// it was sent. If the API server streams lists, each object is cut down as it arrives. Otherwise the list is read in
 // pages, and each page is cut down.
 func NewInformer(
 	from toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers,
@@ -34,7 +34,7 @@ func NewInformer(
 // ours selects the operator's own objects, so that its memory grows with its work and not with the cluster.
 const ours = render.LabelManagedBy + "=" + render.ManagedBy
 
-// pages reads lists in pages of pageSize, whatever it is asked for.
+// pages reads lists in pages of pageSize, whatever the caller asks for.
 type pages struct {
 	toolscache.ListerWatcherWithContext
 

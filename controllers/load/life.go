@@ -6,7 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// A pod's container may restart: each container is a life of its own, with its own counters and its own end.
+// A pod's container may restart: each container has a life, counters and an end of its own.
 
 // gatewayStatus finds the status of the pod's gateway container.
 func gatewayStatus(pod *corev1.Pod, container string) (corev1.ContainerStatus, bool) {
@@ -26,7 +26,7 @@ func runningID(status corev1.ContainerStatus) string {
 	return status.ContainerID
 }
 
-// endOf returns how the container with this ID ended, and whether it did. The end itself is nil where the kubelet has
+// endOf returns how the container with this ID ended, and whether it did. The end itself is nil if the kubelet has
 // already forgotten it, which happens when a container restarts twice between two updates.
 func endOf(status corev1.ContainerStatus, id string) (*corev1.ContainerStateTerminated, bool) {
 	for _, end := range []*corev1.ContainerStateTerminated{status.State.Terminated, status.LastTerminationState.Terminated} {

@@ -36,8 +36,8 @@ func NewPoller(tracker *Tracker, pods cache.Cache, address func(*corev1.Pod) str
 // NeedLeaderElection says that every manager replica polls: each serves the metrics API.
 func (p *Poller) NeedLeaderElection() bool { return false }
 
-// WaitForSync waits until every pod that there was at the start has been asked once. Whoever acts on what gateways say
-// has to: a manager that just started has heard from none, which is not the same as that none serves.
+// WaitForSync waits until every pod that there was at the start has been asked once. Code that acts on the
+// gateways' status needs that: a manager that just started has heard from none, which does not mean that none serves.
 func (p *Poller) WaitForSync(ctx context.Context) error {
 	select {
 	case <-p.read:
@@ -88,7 +88,7 @@ func poll(ctx context.Context, tracker *Tracker, fetch fetchFunc, heard func()) 
 	})
 }
 
-// pollLane takes turns of its own: another lane that is full delays it not at all.
+// pollLane polls the pods of one lane. Another lane that is full does not delay it.
 func pollLane(ctx context.Context, of lane, turns *schedule, tracker *Tracker, fetch fetchFunc) {
 	var polls errgroup.Group
 	polls.SetLimit(of.slots)
@@ -127,7 +127,7 @@ func pollOne(ctx context.Context, timeout time.Duration, tracker *Tracker, targe
 	defer cancel()
 	status, err := fetch(ctx, target.pod)
 	if err != nil {
-		// A pod that starts or ends cannot be read for a while: that is no event worth more than a debug line.
+		// A pod that starts or ends cannot be read for a while: that is not worth more than a debug line.
 		log.FromContext(ctx).V(1).Info("Cannot read a gateway's status", "error", err.Error())
 		return err
 	}

@@ -63,7 +63,7 @@ func TestPodsThatHangDelayNobody(t *testing.T) {
 	tests := []struct {
 		name string
 		pods int
-		// hangs says whether a pod hangs after a time.
+		// hangs reports whether a pod hangs after a time.
 		hangs func(i int, after time.Duration) bool
 	}{
 		{"from the start", 4000, func(i int, _ time.Duration) bool { return i%10 == 0 }},

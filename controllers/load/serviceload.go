@@ -16,7 +16,7 @@ const Fresh = 10 * time.Second
 type PodLoad struct {
 	UID  types.UID
 	Name string
-	// Terminating pods serve out their streams but are no capacity and take no new load.
+	// Terminating pods finish their streams, but do not count as capacity and take no new load.
 	Terminating bool
 	// ReadySince is when the pod became ready, by this process's clock as far as it saw that; zero while it is not.
 	ReadySince time.Time
@@ -42,7 +42,7 @@ type Cut struct {
 type ServiceLoad struct {
 	Taken time.Time
 	Pods  []PodLoad
-	// LastCut is the latest loss of streams that this process saw; nil where it saw none lately.
+	// LastCut is the latest loss of streams that this process saw; nil if it saw none lately.
 	LastCut *Cut
 }
 
@@ -56,7 +56,7 @@ func (s ServiceLoad) OfPod(uid types.UID) (PodLoad, bool) {
 	return PodLoad{}, false
 }
 
-// InFlight sums the requests in flight over the pods that are not terminating; false where no such pod has a fresh
+// InFlight sums the requests in flight over the pods that are not terminating; false if no such pod has a fresh
 // reading, which is not the same as no load.
 //
 // A pod that cannot be read must neither block scaling nor count as idle: it counts as the mean of the others. A pod

@@ -12,10 +12,10 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
-// cutMemory is how long a cut is offered to the reconciler, which is told of it at once.
+// cutMemory is how long a cut is offered to the reconciler, which is notified at once.
 const cutMemory = 10 * time.Minute
 
-// Selection says which pods are gateways, and of which service.
+// Selection selects the pods that are gateways, and finds their service.
 type Selection struct {
 	// Service returns the LLMService that a pod belongs to, and false for any other pod.
 	Service func(*corev1.Pod) (types.NamespacedName, bool)

@@ -18,7 +18,7 @@ type document struct {
 	root  *yaml.Node
 }
 
-// split takes a file apart where a line is three dashes and no more than a comment behind them, as kubectl does.
+// split splits a file at each line of three dashes, with or without a comment after them, as kubectl does.
 func split(file []byte) []*document {
 	var all []*document
 	current := &document{}

@@ -94,7 +94,7 @@ func merged(n *yaml.Node) []*yaml.Node {
 	return all
 }
 
-// begin says whether a path begins with a member's name, and what is left of it.
+// begin reports whether a path begins with a member's name, and what is left of it.
 func begin(path, name string) (rest string, ok bool) {
 	for _, written := range []string{name, "." + name, "[" + name + "]", "[" + strconv.Quote(name) + "]"} {
 		rest, ok = strings.CutPrefix(path, written)

@@ -56,7 +56,7 @@ func Load(ctx context.Context, documents []byte) (*v1alpha1.LLMService, error) {
 }
 
 // Read returns the first LLMService among the YAML documents. Its errors are ErrNone, or Mistakes, which name the fields
-// that an API server would have refused, and those whose names YAML has made booleans of, which no API server can tell.
+// that an API server would have refused, and those whose names YAML has turned into booleans, which no API server can detect.
 func Read(ctx context.Context, documents []byte) (*Manifest, error) {
 	for _, d := range split(documents) {
 		encoded, err := d.read()
@@ -64,7 +64,7 @@ func Read(ctx context.Context, documents []byte) (*Manifest, error) {
 			return nil, err
 		}
 		var object map[string]any
-		// Kubernetes' own decoder: rules tell integers from other numbers.
+		// Kubernetes' own decoder: rules distinguish integers from other numbers.
 		if err := json.Unmarshal(encoded, &object); len(encoded) > 0 && err != nil {
 			return nil, d.syntax(err)
 		}
@@ -98,7 +98,7 @@ func (d *document) manifest(ctx context.Context, object map[string]any) (*Manife
 	return &Manifest{Service: service, Doubtful: w.doubtful, Nulls: w.nulls, document: d}, nil
 }
 
-// with adds to mistakes what is doubtful at the same places, for it is likely to be why.
+// with adds to mistakes the doubtful values at the same places, because they are the likely cause.
 func (m Mistakes) with(doubtful Mistakes) Mistakes {
 	all := slices.Clone(m)
 	for i, mistake := range all {

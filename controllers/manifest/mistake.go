@@ -10,7 +10,7 @@ import (
 //
 //nolint:errname // it is what is wrong, and perhaps only a warning
 type Mistake struct {
-	// Line and Column say where it stands in the file, both from 1; 0 where that is not known.
+	// Line and Column are its place in the file, both from 1; 0 if that is not known.
 	Line, Column int
 	// Path is the field, as in spec.routes[0].path; "" for none.
 	Path    string

@@ -12,11 +12,11 @@ import (
 )
 
 // YAML 1.1, which kubectl, Helm and API servers read, has words for booleans that people write as text
-// (https://yaml.org/type/bool.html). Whoever gets the JSON made of it cannot see what had been written.
+// (https://yaml.org/type/bool.html). A reader of the resulting JSON cannot see what was written.
 var (
 	yes = []string{"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"}
 	no  = []string{"n", "N", "no", "No", "NO", "off", "Off", "OFF"}
-	// plainly are words that nobody means otherwise; as names they lose their capitals.
+	// plainly are words that can only mean booleans; as names they lose their capitals.
 	plainly = map[string]string{"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
 	// A number with a zero before it is octal, or what is left when the zero is gone.
 	zeros = regexp.MustCompile(`^[-+]?0[0-9_]+$`)
@@ -82,10 +82,10 @@ func items(s *structuralschema.Structural) *structuralschema.Structural {
 	return s.Items
 }
 
-// isPlain says whether a scalar has neither quotes nor a tag.
+// isPlain reports whether a scalar has neither quotes nor a tag.
 func isPlain(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Style == 0 }
 
-// null tells of a member of a value of any form: of others the API server takes null for absent itself.
+// null reports a null within a value of any form. Elsewhere the API server itself takes null for absent.
 func (w *words) null(key, value *yaml.Node, s *structuralschema.Structural, path string) {
 	if s != nil || resolved(value).ShortTag() != "!!null" || !strings.HasPrefix(path, "spec.") {
 		return

@@ -2,7 +2,7 @@
 //
 // The group is a singleton of the cluster: the API server sends every request for it to the Service that its
 // APIServices name. The HPA controller of Kubernetes 1.37 asks for whichever version discovery prefers, and other
-// clients for the older one, so both are served and both APIServices belong to whoever serves the metrics.
+// clients for the older one, so both are served and both APIServices belong to the server of the metrics.
 package metricsapi
 
 import "k8s.io/metrics/pkg/apis/custom_metrics"

@@ -37,7 +37,7 @@ func (p *Provider) ListAllMetrics() []provider.CustomMetricInfo {
 	return []provider.CustomMetricInfo{{GroupResource: services, Namespaced: true, Metric: render.MetricInFlight}}
 }
 
-// GetMetricByName returns the metric of one service. It fails where no pod of the service could be read recently: the
+// GetMetricByName returns the metric of one service. It failsif no pod of the service could be read recently: the
 // HPA controller then leaves the replicas as they are, whereas a zero would scale a busy service down.
 func (p *Provider) GetMetricByName(
 	ctx context.Context, name types.NamespacedName, info provider.CustomMetricInfo, metricSelector labels.Selector,
@@ -80,7 +80,7 @@ func (p *Provider) GetMetricBySelector(
 	return values, nil
 }
 
-// serves says whether there is such a metric. It has no labels of its own, so a selector that wants some finds none.
+// serves reports whether there is such a metric. It has no labels, so a selector that wants some finds none.
 func serves(info provider.CustomMetricInfo, metricSelector labels.Selector) bool {
 	return info.GroupResource == services && info.Namespaced && info.Metric == render.MetricInFlight &&
 		(metricSelector == nil || metricSelector.Matches(labels.Set{}))

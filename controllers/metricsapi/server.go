@@ -15,12 +15,12 @@ import (
 )
 
 // requestTimeout bounds the answer to a question, which is in memory, and with it how long the server waits for its connections
-// when it is told to stop. The library's own minute is longer than the manager's grace period: where the API server connected
-// at that moment, the manager ended with an error, half a minute later.
+// when it has to stop. The library's own minute is longer than the manager's grace period: if the API server connected
+// at that moment, the manager ended with an error half a minute later.
 const requestTimeout = 10 * time.Second
 
-// Server serves the metrics over TLS. Who asks is told by the API server in front of it (delegated authentication),
-// which also says whether they may (delegated authorization).
+// Server serves the metrics over TLS. The API server in front of it identifies the client (delegated authentication), and
+// decides whether the client may read them (delegated authorization).
 type Server struct {
 	// Provider answers the questions.
 	Provider provider.CustomMetricsProvider

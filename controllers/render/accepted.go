@@ -9,13 +9,13 @@ import (
 )
 
 // AcceptedAnnotation of the ConfigMap holds, as JSON, what an Accepted has. It is written together with the documents, so
-// that the two can never tell of different specs.
+// that the two always belong to the same spec.
 const AcceptedAnnotation = v1alpha1.Group + "/accepted"
 
-// Accepted is what the operator keeps of the spec whose config is delivered, beside the config itself. While a later
+// Accepted is what the operator keeps of the spec whose config is delivered, in addition to the config itself. While a later
 // spec is refused, all children are rendered from it: none of them gets a part of a spec that was refused.
 type Accepted struct {
-	// Current and LastGood are the revisions of the documents. What has another one was written by somebody else.
+	// Current and LastGood are the revisions of the documents. A document with another revision was written by somebody else.
 	Current  string `json:"current"`
 	LastGood string `json:"lastGood,omitempty"`
 	// Secrets are the names that the current document refers to.
@@ -25,7 +25,7 @@ type Accepted struct {
 	Exposure *v1alpha1.Exposure `json:"exposure,omitempty"`
 }
 
-// ReadAccepted reads the annotation; nil where it is not there or cannot be read.
+// ReadAccepted reads the annotation; nil if it is not there or cannot be read.
 func ReadAccepted(annotations map[string]string) *Accepted {
 	var a Accepted
 	if err := json.Unmarshal([]byte(annotations[AcceptedAnnotation]), &a); err != nil || a.Current == "" {

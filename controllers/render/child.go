@@ -16,7 +16,7 @@ import (
 )
 
 // AppliedHashAnnotation holds a hash of a child as it was rendered. The live object still has a field that a newer
-// rendering left out, and the hash is what tells the two apart.
+// rendering left out, and only the hash shows that.
 const AppliedHashAnnotation = v1alpha1.Group + "/applied-hash"
 
 // Child is one object that belongs to a service.
@@ -36,7 +36,7 @@ func NewChild(apply runtime.ApplyConfiguration, meta *acmetav1.ObjectMetaApplyCo
 	return Child{Apply: apply, meta: meta}
 }
 
-// Key tells the child from the service's others.
+// Key identifies the child among those of its service.
 func (c Child) Key() ChildKey { return ChildKey{c.GroupVersionKind, c.Name} }
 
 // Unstructured returns the object to apply, to be compared with the live one.
@@ -74,7 +74,7 @@ func own(c *Child, s *v1alpha1.LLMService) error {
 	return nil
 }
 
-// 64 bits tell two renderings of one object apart, and fit in names.
+// 64 bits distinguish two renderings of one object, and fit into names.
 func shortHash(of []byte) string {
 	sum := sha256.Sum256(of)
 	return hex.EncodeToString(sum[:8])

@@ -9,7 +9,7 @@ import (
 )
 
 // CheckImage refuses an image that gateways may not run: its pods hold the keys that the service names, so the choice is
-// the cluster's and not that of everybody who may create a service. Allowed are the repository of the operator's own
+// the cluster's and not that of anyone who may create a service. Allowed are the repository of the operator's own
 // gateway image and those of AllowedImages.
 func (g GatewaySettings) CheckImage(s *v1alpha1.LLMService) error {
 	image := runtimeOf(s).Image
@@ -23,7 +23,7 @@ func (g GatewaySettings) CheckImage(s *v1alpha1.LLMService) error {
 		image, strings.Join(append([]string{own}, g.AllowedImages...), ", "))
 }
 
-// allows says whether the image is of the repository, or of one below it where it ends in "/*".
+// allows reports whether the image is of the repository, or of one below it where it ends in "/*".
 func allows(allowed, image string) bool {
 	if below, ok := strings.CutSuffix(allowed, "*"); ok {
 		return strings.HasPrefix(Repository(image), below)

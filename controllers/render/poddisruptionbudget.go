@@ -9,8 +9,8 @@ import (
 
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
 
-// One replica drains at a time. Replicas that are not healthy may always be evicted: they serve nobody, and would
-// else keep a node from being drained.
+// One replica drains at a time. Replicas that are not healthy may always be evicted: they serve no clients, and
+// would otherwise keep a node from being drained.
 func podDisruptionBudget(in Input) ([]Child, error) {
 	s := in.Service
 	budget := acpolicyv1.PodDisruptionBudget(s.Name, s.Namespace).WithSpec(acpolicyv1.PodDisruptionBudgetSpec().

@@ -111,7 +111,7 @@ func (p *planner) plan(t pair) (projection, error) {
 	return nil, fmt.Errorf("no %s can be made of a %s", t.to, t.from)
 }
 
-// pointer projects what may be absent. Where the contract has a value in any case, it is that of an empty one.
+// pointer projects a value that may be absent. If the contract always has one, it is that of an empty value.
 func (p *planner) pointer(t pair) (projection, error) {
 	target := t.to
 	if target.Kind() == reflect.Pointer {
@@ -183,7 +183,7 @@ func (p *planner) table(t pair) (projection, error) {
 type member struct {
 	index []int
 	typ   reflect.Type
-	// omitted is left out of the JSON where it is zero.
+	// omitted is left out of the JSON if it is zero.
 	omitted bool
 }
 
@@ -247,7 +247,7 @@ func atMember(name string, source, target member, project projection) projection
 	}
 }
 
-// lacking says which member of one type the other does not have, or has although it is said not to.
+// lacking returns an error for a member that the other type lacks, or has although it is listed as a difference.
 func lacking(t reflect.Type, members map[string]member, own []string, others map[string]member) error {
 	for _, name := range own {
 		_, has := members[name]

@@ -20,8 +20,8 @@ import (
 // watches, caches, reads, applies and deletes follows from the table.
 type Kind struct {
 	schema.GroupVersionKind
-	// Build returns the objects that a service is to have, each with a name of its own; none if it wants none. A name is the
-	// service's, or begins with it and a dash.
+	// Build returns the objects that a service is to have, each with its own name; none if the service does not want them. A name is
+	// the service's, or begins with it and a dash.
 	Build func(Input) ([]Child, error)
 	// Purpose is what the objects are for, as docs/reference/children.md has it.
 	Purpose string
@@ -69,7 +69,7 @@ func Kinds() Table {
 	}}
 }
 
-// IsOptional says whether a cluster may lack the kind.
+// IsOptional reports whether a cluster may lack the kind.
 func (t Table) IsOptional(kind schema.GroupVersionKind) bool {
 	return slices.ContainsFunc(t, func(k Kind) bool { return k.Optional && k.GroupVersionKind == kind })
 }
@@ -103,12 +103,12 @@ func (k Kind) finish(c *Child, s *v1alpha1.LLMService) error {
 	return own(c, s)
 }
 
-// IsChildName says whether an object may be a child of a service by their names.
+// IsChildName reports whether an object may be a child of a service by their names.
 func IsChildName(name, service string) bool {
 	return name == service || strings.HasPrefix(name, service+"-")
 }
 
-// ChildKey tells the children of one service apart.
+// ChildKey identifies a child among those of its service.
 type ChildKey struct {
 	schema.GroupVersionKind
 

@@ -28,7 +28,7 @@ func isAuto(r *v1alpha1.Runtime) bool {
 	return r.Workers == nil || r.Workers.Type == intstr.String && r.Workers.StrVal == v1alpha1.WorkersAuto
 }
 
-// WorkersWithin is how many workers a replica has whose container may use so many CPUs; 0 for any number.
+// WorkersWithin is the number of workers of a replica whose container may use that many CPUs; 0 is any number.
 func WorkersWithin(s *v1alpha1.LLMService, cpus int64) (int64, error) {
 	if r := runtimeOf(s); cpus > 0 && isAuto(&r) {
 		return delivery.AutoWorkers(cpus), nil
@@ -36,8 +36,8 @@ func WorkersWithin(s *v1alpha1.LLMService, cpus int64) (int64, error) {
 	return Workers(s)
 }
 
-// addWorkers says how many workers there are, and whether the container's own limit, which may be another than the
-// manifest's, goes before.
+// addWorkers sets the number of workers, and whether the container's own limit, which may differ from the manifest's, takes
+// precedence.
 func addWorkers(c *accorev1.ContainerApplyConfiguration, s *v1alpha1.LLMService) error {
 	n, err := Workers(s)
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 const (
 	// maxCertificates bounds a bundle; each of them has about 800 bytes.
 	maxCertificates = 16
-	// maxAsked bounds how many replicas are asked after where a bundle is full.
+	// maxAsked bounds the replicas that are looked up when a bundle is full.
 	maxAsked = 64
 )
 
-// replicas tell certificates that are in use from those that their replica left behind.
+// replicas distinguish certificates in use from those that their replica left behind.
 type replicas struct {
-	// own is the name of this one; empty where it is not known.
+	// own is the name of this one; empty if it is not known.
 	own string
 	// gone says that no replica of this name is left.
 	gone func(name string) bool
@@ -25,7 +25,7 @@ type replicas struct {
 
 // merge adds our certificates to a bundle. What this replica left there before it restarted goes. Those of other replicas
 // stay, except what has expired, cannot be read, or does not fit: then those of replicas that are gone go first, and
-// the oldest next. The result is the same bytes where nothing has to change.
+// the oldest next. If nothing has to change, the result has the same bytes.
 func merge(bundle []byte, ours [][]byte, now time.Time, known replicas) []byte {
 	var others []*x509.Certificate
 	for _, certificate := range parse(bundle) {

@@ -24,7 +24,7 @@ func (c *ServedPair) CurrentCertKeyContent() (certificate, key []byte) {
 	return current.certificate, current.key
 }
 
-// AddListener has the listener told of every later change.
+// AddListener registers a listener that is called on every later change.
 func (c *ServedPair) AddListener(listener dynamiccertificates.Listener) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,6 +2,6 @@
 //
 // The operator may not read or write Secrets, so replicas cannot share a key. Each makes its own pair in memory and
 // adds the certificate to the CA bundle of the APIServices that name its Service. The bundle is the only shared
-// state: every replica keeps the others' certificates in it and its own, whoever else writes. A replica that restarts takes
-// the place of its former self there, so that one that crashes over and over never drives out one that works.
+// state: every replica keeps the others' certificates in it and its own, even if several write at once. A replica that
+// restarts replaces its former entry there, so that one that crashes over and over never pushes out one that works.
 package servingcert

@@ -35,7 +35,7 @@ type pair struct {
 }
 
 // newPair makes a self-signed certificate for serving under these names, in which the replica's own name stands as the
-// subject's serial number. It is no CA: whoever holds the key can prove to be this replica, and nothing else.
+// subject's serial number. It is not a CA: the holder of its key can prove to be this replica, and nothing else.
 func newPair(names []string, replica string, now time.Time) (*pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -71,5 +71,5 @@ func newPair(names []string, replica string, now time.Time) (*pair, error) {
 
 func (p *pair) renewable(now time.Time) bool { return now.Sub(p.made) >= renewAfter }
 
-// replicaOf names the replica that a certificate is of; empty where it does not say.
+// replicaOf names the replica that a certificate is of; empty if it does not say.
 func replicaOf(certificate *x509.Certificate) string { return certificate.Subject.SerialNumber }

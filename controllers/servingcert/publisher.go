@@ -50,18 +50,18 @@ type Publisher struct {
 	state Registration
 }
 
-// Registration says whether the APIServices lead to this manager.
+// Registration reports whether the APIServices lead to this manager.
 type Registration struct {
 	// Known is false until the API server has been asked for the first time.
 	Known bool
 	// Ours is true where at least one APIService names our Service, trusts our certificate, and none names another.
 	Ours bool
-	// Message says in words what is not ours; empty where all is well.
+	// Message says in words what is not ours; empty if all is well.
 	Message string
 }
 
 // NewPublisher makes the first certificate, for the cluster name of the Service. Replica is the name of this manager's pod,
-// by which a restarted one finds what it left behind; empty where it is not known.
+// by which a restarted one finds what it left behind; empty if it is not known.
 func NewPublisher(c APIClient, replica string, service types.NamespacedName, apiServices []string) (*Publisher, error) {
 	p := &Publisher{client: c, replica: replica, service: service, apiServices: apiServices, certificate: &ServedPair{}}
 	first, err := newPair(p.hostNames(), replica, time.Now())
@@ -173,7 +173,7 @@ func (p *Publisher) publish(ctx context.Context, served, next *pair) (Registrati
 	return state, changed, nil
 }
 
-// finding is what became of one APIService; neither is set where there is none.
+// finding is what was done with one APIService; neither member is set if it does not exist.
 type finding struct {
 	ours    bool
 	foreign string
@@ -211,7 +211,7 @@ func (p *Publisher) tryPublishTo(ctx context.Context, name string, certificates 
 	return finding{ours: true}, true, p.client.Writer.Update(ctx, &apiService)
 }
 
-// gone says that no pod of this name stands beside this one. What cannot be read is not gone.
+// gone reports whether there is no other pod of this name. One that cannot be read is not gone.
 func (p *Publisher) gone(ctx context.Context, name string) bool {
 	pod := &metav1.PartialObjectMetadata{}
 	pod.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))

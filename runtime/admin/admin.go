@@ -1,4 +1,4 @@
-// Package admin serves operators of one gateway process, on a listener of its own: probes, status and metrics.
+// Package admin serves probes, status and metrics of a gateway process on a separate listener.
 package admin
 
 import (
@@ -33,16 +33,16 @@ const (
 	gatherTimeout = 8 * time.Second
 )
 
-// Options are what the listener tells of. All but Profiling are required.
+// Options are the sources of what the listener serves. All but Profiling are required.
 type Options struct {
-	// Status is what the gateway says of itself, at report.StatusPath.
+	// Status returns the gateway's status, served at report.StatusPath.
 	Status func() report.Status
-	// Ready says why the gateway should not be sent requests; nil where it should.
+	// Ready returns the reason why the gateway should not be sent requests; nil if it should.
 	Ready    func() error
 	Registry *prometheus.Registry
 	Logger   *slog.Logger
-	// Profiling serves package pprof's profiles below /debug/pprof/. They tell of the process's memory, so they are
-	// off unless somebody asks for them.
+	// Profiling serves package pprof's profiles below /debug/pprof/. They reveal the process's memory, so they are
+	// off by default.
 	Profiling bool
 }
 
@@ -85,7 +85,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer cancel()
 	err := server.Shutdown(within)
 	if err != nil {
-		err = server.Close() // whoever reads so slowly does without the rest
+		err = server.Close() // a client that reads so slowly does not get the rest
 	}
 	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
@@ -137,7 +137,7 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	begin(w, http.StatusOK, "application/json")
-	_, _ = w.Write(encoded) // a client that has left cannot be told
+	_, _ = w.Write(encoded) // the client may have left
 }
 
 func answer(w http.ResponseWriter, status int, line string) {

@@ -22,8 +22,8 @@ type Admission struct {
 	heavy    *semaphore.Weighted
 }
 
-// New returns an admission for a replica of so many workers and so many bytes of memory (Limit), which admits nothing
-// until SetLimit. CPU-heavy work is admitted to all workers but one, at least to one, so that light work always finds a
+// New returns an admission for a replica with that many workers and bytes of memory (Limit), which admits nothing until
+// SetLimit. CPU-heavy work is admitted to all workers but one, at least to one, so that light work always finds a
 // worker.
 func New(workers int, memory int64) *Admission {
 	return &Admission{heavy: semaphore.NewWeighted(int64(max(workers-1, 1))), budget: budget(memory)}
@@ -43,7 +43,7 @@ func (a *Admission) Limit() int64 { return a.limit.Load() }
 // InFlight is the number of requests being served now.
 func (a *Admission) InFlight() int64 { return a.inFlight.Load() }
 
-// Enter admits a request, or says that the replica is full. The hold is owed a Release.
+// Enter admits a request, or returns false if the replica is full. The caller must call Release on the hold.
 func (a *Admission) Enter() (*Hold, bool) {
 	if a.inFlight.Add(1) > a.limit.Load() {
 		a.inFlight.Add(-1)
@@ -52,7 +52,7 @@ func (a *Admission) Enter() (*Hold, bool) {
 	return &Hold{admission: a, bytes: &a.Bytes}, true
 }
 
-// Heavy waits for leave to work on a body of so many bytes; small ones have it at once. It fails when ctx ends.
+// Heavy waits for permission to work on a body of n bytes; small ones get it at once. It fails when ctx ends.
 func (a *Admission) Heavy(ctx context.Context, size int) (release func(), err error) {
 	if size < heavyBytes {
 		return func() {}, nil

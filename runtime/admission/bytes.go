@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// Flat is what each request in flight counts for, in bytes, whatever it does: goroutines, buffers and connections of
+	// Flat is the memory that each request in flight counts as, in bytes, whatever it does: goroutines, buffers and connections of
 	// the client and of an upstream, and its first Small bytes of bodies and answers.
 	Flat = 96 << 10
 	// Small is how much a request may hold without asking, in bytes.
@@ -41,7 +41,7 @@ type Bytes struct {
 	reserved int
 	ages     uint64    // the last that was given to a Hold
 	waiting  []*waiter // in the order of their requests' age
-	first    *waiter   // whom nobody passes: the oldest of a stalemate, until it has what it waits for
+	first    *waiter   // the oldest of a stalemate, which no other passes until it has what it waits for
 }
 
 // SetTotal sets how many bytes may be reserved. Those that are stay.

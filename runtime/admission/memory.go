@@ -19,22 +19,22 @@ const (
 	// cgroupPercent of a container's memory is for Go; the rest is for the kernel's buffers of connections, which count
 	// against it too. The operator's GOMEMLIMIT is as much.
 	cgroupPercent = 90
-	// machinePercent of a machine's memory is for a gateway whose memory nobody limits.
+	// machinePercent of a machine's memory is for a gateway without a limit.
 	machinePercent = 25
-	// someMemory is the limit where nothing says how much memory there is, in bytes.
+	// someMemory is the limit, in bytes, if the amount of memory is not known.
 	someMemory = 1 << 30
 )
 
 // Limit is the memory that the process may use, in bytes: the least of GOMEMLIMIT and most of what its control group
-// allows, else a part of what the machine has. It becomes the Go runtime's limit, so that garbage stays within it.
+// allows, or otherwise a part of what the machine has. It becomes the Go runtime's limit, so that garbage stays within it.
 func Limit() int64 {
 	limit := least(debug.SetMemoryLimit(-1), os.ReadFile)
 	debug.SetMemoryLimit(limit)
 	return limit
 }
 
-// least is the limit where GOMEMLIMIT is set to so many bytes, or to none at all, which is math.MaxInt64. What was set
-// is from the manifest, and the container may have been given less.
+// least is the limit if GOMEMLIMIT is set to that many bytes; math.MaxInt64 means that it is not set. GOMEMLIMIT is from the
+// manifest, and the container may have been given less.
 func least(set int64, read func(string) ([]byte, error)) int64 {
 	machine := memTotal(read)
 	if group, limited := ofGroup(read, machine); limited {
@@ -50,7 +50,7 @@ func least(set int64, read func(string) ([]byte, error)) int64 {
 	}
 }
 
-// ofGroup is most of what the control group allows; false where that is all of the machine's memory.
+// ofGroup is most of what the control group allows; false if that is all of the machine's memory.
 func ofGroup(read func(string) ([]byte, error), machine int64) (int64, bool) {
 	for _, file := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
 		text, err := read(file)
@@ -66,7 +66,7 @@ func ofGroup(read func(string) ([]byte, error), machine int64) (int64, bool) {
 	return 0, false
 }
 
-// memTotal is the machine's memory, in bytes; 0 where it cannot be read (proc_meminfo(5)).
+// memTotal is the machine's memory, in bytes; 0 if it cannot be read (proc_meminfo(5)).
 func memTotal(read func(string) ([]byte, error)) int64 {
 	text, err := read("/proc/meminfo")
 	if err != nil {
@@ -91,9 +91,9 @@ func budget(limit int64) int {
 	return int(max(min(limit-Base, math.MaxInt64/100)/100*sharePercent, leastBudget))
 }
 
-// inFlight is how many requests may be in flight with so many bytes for requests. Wanted is what the config says, 0 for
-// nothing: then half of the memory is for what each of them takes in any case, and half for large bodies and answers.
-// More than would leave a quarter for these is not had.
+// inFlight is the number of requests that may be in flight with that many bytes for requests. Wanted is from the config, 0 for
+// none: then half of the memory is for what each of them takes in any case, and half for large bodies and answers.
+// At least a quarter is left for these in any case.
 func inFlight(budget, wanted int) int {
 	most := max(budget/4*3/Flat, 1)
 	if wanted == 0 {

@@ -6,8 +6,8 @@ import (
 )
 
 // A request that holds memory and waits for more keeps others waiting, and they may keep it waiting in turn: twenty that
-// read large answers together would each get a part of the memory, and none of them a whole. So nobody waits for those
-// that wait for it. Where no order is left in which the requests could get what they wait for, the oldest is served next,
+// read large answers together would each get a part of the memory, and none of them a whole. So requests must not wait for each
+// other. If no order is left in which the requests could get what they wait for, the oldest is served next,
 // and the youngest are refused until there is room for it: the same requests win as long as they are there, rather than all
 // of them losing.
 
@@ -19,7 +19,7 @@ type stuck struct {
 	need    int // the least that lets one of its parts go on
 }
 
-// victim is whom to refuse so that others need not wait in vain; nil for nobody.
+// victim is the waiter to refuse so that others need not wait in vain; nil for none.
 func (b *Bytes) victim() *waiter {
 	all := b.stuck()
 	free := b.total // once all others have given back what they hold
@@ -61,8 +61,8 @@ func (b *Bytes) stuck() []stuck {
 	return all
 }
 
-// deadlocked are those of the stuck that would not get what they wait for if everybody who can gave back what they hold:
-// first those that are at work, which makes so many bytes free, then each of the stuck that fits into these. It is the
+// deadlocked are those of the stuck that would not get what they wait for even if all that can gave back what they hold:
+// first those that are at work, which leaves free bytes, then each of the stuck that fits into these. It is the
 // usual detection of deadlocks, for one kind of resource: the order of their needs is the best there is.
 func deadlocked(all []stuck, free int) []stuck {
 	left := slices.Clone(all)

@@ -69,7 +69,7 @@ func TestSomeOfThoseThatWaitForEachOtherSucceed(t *testing.T) {
 	}
 }
 
-// Whatever requests ask for, and in however many parts: where nobody needs time for anything, nobody waits.
+// Whatever requests ask for, and in however many parts: if nobody needs time for anything, nobody waits.
 func TestNobodyWaitsForThoseThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for round := range 200 {

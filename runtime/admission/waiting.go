@@ -30,7 +30,7 @@ func (b *Bytes) reserve(ctx context.Context, h *Hold, bytes int) error {
 	return err
 }
 
-// refused tells a want of memory from what else may end a wait.
+// refused distinguishes a lack of memory from the other ends of a wait.
 func refused(err error) bool {
 	f, _ := errors.AsType[relay.Failure](err)
 	return f.Kind == relay.FailedMemory || f.Kind == relay.FailedBudget || f.Kind == relay.FailedTooLarge
@@ -48,7 +48,7 @@ func (b *Bytes) await(ctx context.Context, w *waiter) error {
 	return b.withdraw(ctx, w)
 }
 
-// ask reserves at once what it can; otherwise it returns who waits, or why nobody does.
+// ask reserves at once what it can; otherwise it returns the waiter, or the reason why there is none.
 func (b *Bytes) ask(h *Hold, bytes int) (*waiter, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -64,7 +64,7 @@ func (b *Bytes) ask(h *Hold, bytes int) (*waiter, error) {
 	}
 	switch {
 	case len(b.waiting) == 0 && b.grant(h, bytes):
-		return nil, nil //nolint:nilnil // nobody waits
+		return nil, nil //nolint:nilnil // there is nothing to wait for
 	case len(b.waiting) >= maxWaiting:
 		return nil, busy()
 	}
@@ -85,7 +85,7 @@ func (b *Bytes) queue(w *waiter) {
 	b.waiting = slices.Insert(b.waiting, at, w)
 }
 
-// settle grants what fits, and refuses what can come to nothing.
+// settle grants the waits that fit, and refuses those that never can.
 func (b *Bytes) settle() {
 	for {
 		b.serve()

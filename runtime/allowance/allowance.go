@@ -17,15 +17,15 @@ type Allowance struct {
 	mu       sync.Mutex
 	left     int64 // neither used nor reserved; below 0 where calls used more than they had reserved
 	reserved int64
-	settled  chan struct{} // closed with the next settlement; nil while nobody waits for one
+	settled  chan struct{} // closed with the next settlement; nil while no caller waits for one
 }
 
-// New returns an allowance of so much.
+// New returns an allowance of that amount.
 func New(amount int64) *Allowance { return &Allowance{left: amount} }
 
 // Reserve takes what is wanted, or what is left of it: at least 1. While all that is left is reserved by others, it
-// waits for one of them to settle. It returns ErrSpent where there is nothing to wait for, or ctx's error. What it
-// returns is owed a Settle.
+// waits for one of them to settle. It returns ErrSpent if there is nothing to wait for, or ctx's error. The
+// caller must call Settle with what it returns.
 func (a *Allowance) Reserve(ctx context.Context, want int64) (int64, error) {
 	for {
 		reserved, settled, err := a.reserve(want)
@@ -40,7 +40,7 @@ func (a *Allowance) Reserve(ctx context.Context, want int64) (int64, error) {
 	}
 }
 
-// reserve returns a channel where the caller has to wait.
+// reserve returns a channel if the caller has to wait.
 func (a *Allowance) reserve(want int64) (int64, <-chan struct{}, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -59,7 +59,7 @@ func (a *Allowance) reserve(want int64) (int64, <-chan struct{}, error) {
 	return 0, a.settled, nil
 }
 
-// Settle puts what a call has used in the place of what it had reserved. It is false where that was more, and more than
+// Settle puts what a call has used in place of what it had reserved. It is false if that was more, and more than
 // there was.
 func (a *Allowance) Settle(reserved, used int64) bool {
 	a.mu.Lock()
@@ -73,7 +73,7 @@ func (a *Allowance) Settle(reserved, used int64) bool {
 	return used <= reserved || a.left >= 0
 }
 
-// Take uses so much at once, all or nothing. It is false where less is left.
+// Take uses an amount at once, all or nothing. It is false if less is left.
 func (a *Allowance) Take(amount int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

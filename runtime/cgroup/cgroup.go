@@ -16,7 +16,7 @@ const (
 	mounted    = "sys/fs/cgroup"
 )
 
-// hierarchy is where groups say how much CPU they may use.
+// hierarchy is where the CPU quotas of groups are.
 type hierarchy struct {
 	// controller is the name by which /proc/self/cgroup lists it; empty for version 2.
 	controller string
@@ -30,7 +30,7 @@ var hierarchies = []hierarchy{
 	{"cpu", []string{"cpu", "cpu,cpuacct", "cpuacct,cpu"}, quotaV1},
 }
 
-// CPUs is how many CPUs the process may keep busy, rounded up; false where no quota is set. Root is the machine's file
+// CPUs is how many CPUs the process may keep busy, rounded up; false if no quota is set. Root is the machine's file
 // system. A group is bound by those above it too, as far as they can be seen; within a container, the topmost that can
 // be seen is usually the container's own.
 func CPUs(root fs.FS) (int64, bool) {
@@ -48,7 +48,7 @@ func CPUs(root fs.FS) (int64, bool) {
 	return least, least > 0
 }
 
-// group is the process's group within a hierarchy; empty for the root, and where nothing is said of it. A line is
+// group is the process's group within a hierarchy; empty for the root, and if nothing is said of it. A line is
 // ID:CONTROLLERS:PATH (cgroups(7)).
 func group(root fs.FS, controller string) string {
 	text, _ := fs.ReadFile(root, membership)

@@ -28,7 +28,7 @@ const (
 	DefaultQueueTimeout = 2 * time.Second
 )
 
-// Limited says whether calls of the upstream may have to wait for others to end, and then how many, and each for how long.
+// Limited reports whether calls of the upstream may have to wait for others to end, and then how many, and each for how long.
 func (u *Upstream) Limited() (depth int, timeout time.Duration, limited bool) {
 	limited = u.MaxInFlight > 0
 	for _, e := range u.Endpoints {

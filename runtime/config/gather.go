@@ -21,7 +21,7 @@ type Gather struct {
 // Branch is one of a gather's calls.
 type Branch struct {
 	Name string `json:"name"`
-	// Required says whether the gather fails with the branch: absent, All requires and AllSettled does not. The
+	// Required reports whether the gather fails with the branch: absent, All requires and AllSettled does not. The
 	// other strategies have no use for it.
 	Required *bool    `json:"required,omitzero"`
 	When     string   `json:"when,omitempty"`
@@ -101,13 +101,13 @@ const (
 type Strategy struct {
 	Name  string
 	Order Order
-	// Wait is what Order waits for, by the field below gather that sets it. Nil is no wait.
+	// Wait is what Order waits for, by the field below gather that sets it. Nil means that it does not wait.
 	Wait func(*Gather) (field string, wait Duration)
 	// Own is the member of Gather that is for this strategy alone, and says whether it is set. Nil for none.
 	Own func(*Gather) (member string, set bool)
-	// Needed is how many branches have to succeed; nil where each says itself whether it has to.
+	// Needed is how many branches have to succeed; nil if each says itself whether it has to.
 	Needed func(*Gather) int
-	// Required says whether a branch that does not say has to succeed.
+	// Required reports whether a branch that does not say has to succeed.
 	Required bool
 	// MaxBranches bounds the branches.
 	MaxBranches int
@@ -156,10 +156,10 @@ func (g *Gather) How() Strategy {
 	return Strategy{Name: g.Strategy, Order: AtOnce, MaxBranches: MaxBranches}
 }
 
-// Races says whether one branch wins, and sends nothing before it has won.
+// Races reports whether one branch wins, and sends nothing before it has won.
 func (s Strategy) Races() bool { return s.Order != AtOnce }
 
-// MustSucceed says whether a gather fails with the branch.
+// MustSucceed reports whether a gather fails with the branch.
 func (s Strategy) MustSucceed(b *Branch) bool {
 	if b.Required != nil {
 		return *b.Required
@@ -167,7 +167,7 @@ func (s Strategy) MustSucceed(b *Branch) bool {
 	return s.Required
 }
 
-// MayBeSkipped says whether so many branches may be left out, by their when, that none can win.
+// MayBeSkipped reports whether so many branches may be left out, by their when, that none can win.
 func (g *Gather) MayBeSkipped() bool {
 	certain := 0
 	for i := range g.Branches {
@@ -179,7 +179,7 @@ func (g *Gather) MayBeSkipped() bool {
 	return needed != nil && certain < needed(g)
 }
 
-// Needed is how many of so many branches have to vote for there to be a winner at all.
+// Needed is how many of n branches have to vote so that there can be a winner.
 func (v *Vote) Needed(branches int) int {
 	switch {
 	case v == nil || v.Ties == TiesMostVotes:

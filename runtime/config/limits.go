@@ -26,5 +26,5 @@ const (
 	MaxWeight = 1000
 )
 
-// MinKeepAlive is the shortest silence into which a comment is sent: each is a write of its own.
+// MinKeepAlive is the shortest silence into which a comment is sent: each is a separate write.
 const MinKeepAlive = time.Second

@@ -15,7 +15,7 @@ const MaxBytes = 450 << 10
 // ErrVersion marks a document of another contract version.
 var ErrVersion = errors.New("unsupported config version")
 
-// Encode writes the config deterministically: equal configs have equal bytes. It fails where the result is
+// Encode writes the config deterministically: equal configs have equal bytes. It failsif the result is
 // larger than MaxBytes.
 func Encode(c *Config) ([]byte, error) {
 	encoded, err := json.Marshal(c, json.Deterministic(true), jsontext.CanonicalizeRawInts(true))

@@ -26,7 +26,7 @@ type Route struct {
 type Budget struct {
 	// MaxCalls counts calls of upstreams, retries included.
 	MaxCalls int `json:"maxCalls"`
-	// MaxTokens counts prompt and completion tokens as the upstreams report them; 0 is no bound.
+	// MaxTokens counts prompt and completion tokens as the upstreams report them; 0 means unlimited.
 	MaxTokens int `json:"maxTokens,omitzero"`
 	// MaxBytes counts the bytes of the upstreams' answers that are kept.
 	MaxBytes int `json:"maxBytes"`
@@ -41,7 +41,7 @@ type Request struct {
 	AssertFormats bool `json:"assertFormats,omitzero"`
 	// EchoInput repeats in a 422 what the client sent, as FastAPI does.
 	EchoInput bool `json:"echoInput,omitzero"`
-	// AllowAnyContentType takes a body for JSON whatever its Content-Type says, and without one.
+	// AllowAnyContentType reads a body with any Content-Type, or none, as JSON.
 	AllowAnyContentType bool `json:"allowAnyContentType,omitzero"`
 }
 
@@ -59,7 +59,7 @@ type Parameter struct {
 	Description string `json:"description,omitempty"`
 	// Required is implied for a path's parameters.
 	Required bool `json:"required,omitzero"`
-	// Schema tells how the text is read; absent, it is a string.
+	// Schema determines how the text is read; if it is absent, the parameter is a string.
 	Schema jsontext.Value `json:"schema,omitzero"`
 }
 
@@ -72,13 +72,13 @@ const (
 	CommitAfterValidation = "AfterValidation"
 )
 
-// What becomes of members of an answer that its schema does not name.
+// What is done with members of an answer that its schema does not name.
 const (
 	UnknownMembersDrop = "Drop"
 	UnknownMembersKeep = "Keep"
 )
 
-// Response says what a route answers: Stream, or Events with or without Body, or Body.
+// Response is the answer of a route: Stream, or Events with or without Body, or Body.
 type Response struct {
 	// Stream names the step whose tokens are the answer.
 	Stream string `json:"stream,omitempty"`
@@ -90,7 +90,7 @@ type Response struct {
 	Events *Events `json:"events,omitzero"`
 	// Schema is what Body, or Stream's text, has to satisfy.
 	Schema jsontext.Value `json:"schema,omitzero"`
-	// UnknownMembers says what becomes of members of Body that Schema does not name; "" drops them.
+	// UnknownMembers says what is done with members of Body that Schema does not name; "" drops them.
 	UnknownMembers string `json:"unknownMembers,omitempty"`
 	// Commit says when Stream begins: with its first token, or once the whole of it satisfies Schema.
 	Commit string `json:"commit,omitempty"`
@@ -98,7 +98,7 @@ type Response struct {
 	KeepAlive Duration `json:"keepAlive,omitzero"`
 }
 
-// Events says what a stream of named events has.
+// Events describes a stream of named events.
 type Events struct {
 	// Steps names the steps, or the branches of a gather as GATHER.BRANCH, whose tokens are sent as they come.
 	Steps []string `json:"steps,omitempty"`

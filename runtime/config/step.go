@@ -9,7 +9,7 @@ import (
 // Function is a reusable list of steps.
 type Function struct {
 	Name string `json:"name"`
-	// Description is told to models that may call the function.
+	// Description is for models that may call the function.
 	Description string `json:"description,omitempty"`
 	// Input is the JSON Schema of what the function takes; absent, any object.
 	Input jsontext.Value `json:"input,omitzero"`
@@ -23,7 +23,7 @@ type Function struct {
 // Step is one piece of a route's or function's work. Exactly one kind is set.
 type Step struct {
 	Name string `json:"name"`
-	// When is an expression; where it is false the step is skipped.
+	// When is an expression; if it is false the step is skipped.
 	When string `json:"when,omitempty"`
 	// Timeout bounds the step; 0 leaves it to what is around.
 	Timeout Duration `json:"timeout,omitzero"`
@@ -44,7 +44,7 @@ type Action struct {
 	Agent      *Agent      `json:"agent,omitzero"`
 }
 
-// OnError says what becomes of a step that fails. Exactly one member is set.
+// OnError says what happens if a step fails. Exactly one member is set.
 type OnError struct {
 	// Continue leaves the step's value missing.
 	Continue *Continue `json:"continue,omitzero"`
@@ -75,7 +75,7 @@ type Message struct {
 	History string `json:"history,omitempty"`
 }
 
-// What an upstream is asked for where an answer is to be JSON.
+// What an upstream is asked for if an answer is to be JSON.
 const (
 	ResponseSchema     = "Schema"
 	ResponseJSONObject = "JSONObject"
@@ -88,7 +88,7 @@ type Output struct {
 	Schema jsontext.Value `json:"schema"`
 	// ResponseFormat says what the upstream is asked for; empty is Schema.
 	ResponseFormat string `json:"responseFormat,omitempty"`
-	// RepairAttempts is how often a model is told what was wrong and asked again.
+	// RepairAttempts is how often a model is sent its mistakes and asked again.
 	RepairAttempts int `json:"repairAttempts,omitzero"`
 }
 
@@ -108,7 +108,7 @@ type HTTPCall struct {
 	Query    map[string]string `json:"query,omitempty"`
 	Headers  map[string]string `json:"headers,omitempty"`
 	Body     jsontext.Value    `json:"body,omitzero"`
-	// AllowStatus are statuses besides 2xx that are no failure.
+	// AllowStatus are statuses other than 2xx that do not count as failures.
 	AllowStatus []int `json:"allowStatus,omitempty"`
 }
 

@@ -15,5 +15,5 @@ type Flag struct{ draining atomic.Bool }
 // Begin marks the replica as going away, for good.
 func (f *Flag) Begin() { f.draining.Store(true) }
 
-// Draining says whether the replica is going away.
+// Draining reports whether the replica is going away.
 func (f *Flag) Draining() bool { return f.draining.Load() }

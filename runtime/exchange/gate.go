@@ -9,13 +9,13 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// Gate is something that a request has to pass before its body is read: a way to find out who calls, a limit, a queue.
+// Gate is something that a request has to pass before its body is read: a way to authenticate callers, a limit, a queue.
 // Many requests are at a gate at once.
 type Gate struct {
 	// Patience is how long Pass may wait; 0 is not at all.
 	Patience time.Duration
-	// Pass lets the request through, or says why it is refused. ctx ends when the client leaves, and when the patience of
-	// all gates is over.
+	// Pass lets the request through, or returns the reason why it is refused. ctx ends when the client leaves, and when the
+	// patience of all gates is over.
 	Pass func(ctx context.Context, e *Entry) *problem.Error
 }
 
@@ -23,13 +23,13 @@ type Gate struct {
 type Entry struct {
 	Head  *relay.Head
 	Route *Route
-	// Caller names who sends the request, for the gates that follow the one that has found out. It is empty before.
+	// Caller names the sender of the request. The gate that authenticates it sets Caller for the gates after it.
 	Caller string
 
 	held []func() // what gives back what the gates have given
 }
 
-// Hold has release called once, when the request has ended, whatever becomes of it.
+// Hold arranges that release is called once, when the request has ended in whichever way.
 func (e *Entry) Hold(release func()) { e.held = append(e.held, release) }
 
 // patience is that of all gates together.

@@ -15,7 +15,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// Retry is when a client is told to come back that this replica has refused.
+// Retry is the Retry-After of requests that this replica refuses.
 const Retry = time.Second
 
 // Policy implements relay.Policy.
@@ -129,7 +129,7 @@ func (x *exchange) Release() {
 	x.entry.release()
 }
 
-// counted adds to a verdict that its outcome is counted and, where it went wrong, logged.
+// counted adds to a verdict that its outcome is counted and, if it went wrong, logged.
 func (p *Policy) counted(route string, v relay.Verdict) relay.Verdict {
 	streams := v.Stream != nil
 	if streams {

@@ -37,12 +37,12 @@ type Serving struct {
 	Find func(h *relay.Head) Found
 }
 
-// Found is what became of the search for a route.
+// Found is the result of the search for a route.
 type Found struct {
 	Route *Route
 	// Params are the decoded values of the path's parameters by name.
 	Params map[string]string
-	// Wrong is why the request cannot be served, nil where it can: then Route is of use for its Format alone.
+	// Wrong is why the request cannot be served, nil if it can: then Route is of use for its Format alone.
 	Wrong *problem.Error
 }
 

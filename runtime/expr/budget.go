@@ -51,7 +51,7 @@ const (
 	errOutputSpent = refusal("gives more output than the request has left")
 )
 
-// isBound says whether an evaluation failed for what it costs.
+// isBound reports whether an evaluation failed for what it costs.
 func isBound(err error) bool {
 	reason, ok := errors.AsType[refusal](err)
 	return ok && slices.Contains([]refusal{errCost, errOutput, errCostSpent, errOutputSpent}, reason)
@@ -69,7 +69,7 @@ func (b *CostBudget) reserve(ctx context.Context, cost uint64) (int64, error) {
 	return reserved, err
 }
 
-// settle puts the cost that an evaluation has had in the place of what was reserved.
+// settle puts the cost that an evaluation has had in place of what was reserved.
 func (b *CostBudget) settle(reserved int64, cost uint64) error {
 	if b != nil && !b.cost.Settle(reserved, int64(min(cost, 1<<32))) {
 		return errCostSpent

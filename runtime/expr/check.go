@@ -62,7 +62,7 @@ func (m *mender) id() int64 {
 	return m.next - 1
 }
 
-// replace puts another node in the place of e.
+// replace puts another node in place of e.
 func (m *mender) replace(e, other ast.Expr) {
 	e.SetKindCase(other)
 	m.changed = true
@@ -213,7 +213,7 @@ func (m *mender) indexToSelect(e ast.Expr) bool {
 	return true
 }
 
-// anyObject says whether objects, or lists and the like of them, are among the arguments, and none has an error of its own.
+// anyObject reports whether objects, or lists and the like of them, are among the arguments, and none has an error of its own.
 func (m *mender) anyObject(args []ast.Expr) bool {
 	found := false
 	for _, arg := range args {
@@ -298,7 +298,7 @@ func (m *mender) settleSelect(e ast.Expr) {
 	}
 }
 
-// readsNumber says whether e gives what data holds, rather than what CEL has made.
+// readsNumber reports whether e gives what data holds, rather than what CEL has made.
 func readsNumber(e ast.Expr) bool {
 	switch e.Kind() {
 	case ast.SelectKind:
@@ -315,7 +315,7 @@ func readsNumber(e ast.Expr) bool {
 	return false
 }
 
-// isRead says whether a settled expression is a value as it was found, of which nobody has asked whether it is null.
+// isRead reports whether a settled expression is a value as it was found, of which nobody has asked whether it is null.
 func isRead(e ast.Expr) bool {
 	if e.Kind() == ast.CallKind {
 		switch e.AsCall().FunctionName() {

@@ -69,7 +69,7 @@ func (p *part) alwaysFails(n ast.Expr, err error) *Error {
 	}
 }
 
-// isConstant says whether the template is the same for all variables.
+// isConstant reports whether the template is the same for all variables.
 func (t *Template) isConstant() bool {
 	return !slices.ContainsFunc(t.parts, func(p part) bool { return p.program != nil && !p.constant })
 }

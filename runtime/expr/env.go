@@ -97,7 +97,7 @@ func newBase() (*shared, error) {
 	return s, nil
 }
 
-// newChecker declares what cel.Env itself would, with our join in the place of the library's.
+// newChecker declares what cel.Env itself would, with our join in place of the library's.
 func newChecker(env *cel.Env) (*checker.Env, error) {
 	functions := env.Functions()
 	join, err := joinDecl()

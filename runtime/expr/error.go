@@ -15,9 +15,9 @@ type Error struct {
 	Path    string // in a Tree: RFC 6901 JSON pointer of the string; "" elsewhere
 	Column  int    // 1-based, in characters from the start of the string
 	Message string
-	// Reason is what went wrong as the predicate of "an expression", without the expression; "" where one does not compile.
+	// Reason is what went wrong as the predicate of "an expression", without the expression; "" if one does not compile.
 	Reason string
-	// Reads is what the part of the expression reads that failed, where one was evaluated.
+	// Reads is what the part of the expression reads that failed, if one was evaluated.
 	Reads []Path
 
 	cause error

@@ -74,7 +74,7 @@ func (e *Env) Compile(text string) (*Template, error) {
 	return t, t.hasText()
 }
 
-// CompileText reads a template of which only the text is wanted, also where it is one expression: what may be null, as far as
+// CompileText reads a template of which only the text is wanted, also if it is one expression: what may be null, as far as
 // the types say, has none. Every error is an *Error.
 func (e *Env) CompileText(text string) (*Template, error) {
 	t, err := e.Compile(text)
@@ -186,7 +186,7 @@ func mentionsOptional(t *types.Type) bool {
 	return isOptional(t) || slices.ContainsFunc(t.Parameters(), mentionsOptional)
 }
 
-// hasOtherKeys says whether a value has, or holds, a map whose keys are certainly not strings.
+// hasOtherKeys reports whether a value has, or holds, a map whose keys are certainly not strings.
 func hasOtherKeys(t *types.Type) bool {
 	if t.Kind() == types.MapKind {
 		switch t.Parameters()[0].Kind() { //nolint:exhaustive // the others may be strings

@@ -76,7 +76,7 @@ func (n *node) texts(path jsontext.Pointer, visit func(path string, column int, 
 	}
 }
 
-// fixed is a part's text, where that is the same for all variables.
+// fixed is a part's text, if that is the same for all variables.
 func (p *part) fixed() (string, bool) {
 	one := Template{parts: []part{*p}}
 	if !one.isConstant() {

@@ -110,7 +110,7 @@ func stringEnd(src string, i int, raw bool) int {
 	return -1
 }
 
-// isRaw says whether what stands before a quote makes the string raw: r, br or rb, in either case.
+// isRaw reports whether what stands before a quote makes the string raw: r, br or rb, in either case.
 func isRaw(before string) bool {
 	word := before[len(strings.TrimRight(before, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")):]
 	switch strings.ToLower(word) {

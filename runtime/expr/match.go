@@ -36,7 +36,7 @@ const (
 	maxCompared = schema.MaxBodyNodes
 )
 
-// substitute puts our implementations in the place of CEL's. It refuses patterns that cannot be compiled.
+// substitute puts our implementations in place of CEL's. It refuses patterns that cannot be compiled.
 func (e *Env) substitute(tree *ast.AST, p *part) error {
 	var wrong error
 	rename := func(n ast.Expr, id string) {
@@ -72,7 +72,7 @@ func (e *Env) substitute(tree *ast.AST, p *part) error {
 	return wrong
 }
 
-// mayBeLarge says whether a value may hold others.
+// mayBeLarge reports whether a value may hold others.
 func mayBeLarge(tree *ast.AST, e ast.Expr) bool {
 	switch tree.GetType(e.ID()).Kind() { //nolint:exhaustive // the others are scalars
 	case types.ListKind, types.MapKind, types.StructKind, types.DynKind, types.AnyKind, types.OpaqueKind, types.TypeParamKind:
@@ -96,7 +96,7 @@ func matchOverloads() []*functions.Overload {
 	}
 }
 
-// matches says whether a text has a match of a pattern in RE2's syntax.
+// matches reports whether a text has a match of a pattern in RE2's syntax.
 func matches(text, source ref.Val) ref.Val {
 	s, isText := text.(types.String)
 	of, isPattern := source.(types.String)

@@ -93,7 +93,7 @@ func find(e ast.Expr, id int64) (found ast.Expr) {
 	return found
 }
 
-// readsAt gives what the part of the expression reads that failed; all of the expression, where that is not known.
+// readsAt gives what the part of the expression reads that failed; all of the expression, if that is not known.
 func (p *part) readsAt(id int64) []Path {
 	if p.tree == nil || id == 0 {
 		return p.reads()
@@ -165,7 +165,7 @@ func (r *reader) comprehension(c ast.ComprehensionExpr) {
 	r.bound = before || outside // its own variables stand for its range
 }
 
-// path gives the path that an expression is; nil where it is none.
+// path gives the path that an expression is; nil if it is none.
 func (r *reader) path(e ast.Expr) Path {
 	switch e.Kind() {
 	case ast.IdentKind:

@@ -94,7 +94,7 @@ func TestErrorsSayWhatWasRead(t *testing.T) {
 	}
 }
 
-// Null has no text: where it may be there, as far as types say, one has to say what stands in for it.
+// Null has no text: if it may be there, as far as types say, one has to say what stands in for it.
 func TestNullHasNoText(t *testing.T) {
 	env := typedEnv(t)
 	for text, want := range map[string]string{

@@ -23,7 +23,7 @@ type run struct {
 	cost   uint64
 	out    int
 	memory int         // bytes that the values take that were copied out of CEL, and were not admitted yet
-	budget *CostBudget // of the request; nil where there is no other bound than these
+	budget *CostBudget // of the request; nil if there is no other bound than these
 }
 
 func start(ctx context.Context, vars map[string]any, b *CostBudget) (*run, error) {

@@ -17,7 +17,7 @@ const (
 
 // FromSchema gives the type of the values that a schema accepts, after its defaults have been filled in:
 //   - a property that is neither required nor filled in is Optional;
-//   - properties that are not declared are Dyn, and none where additionalProperties is false; where it is a schema and
+//   - properties that are not declared are Dyn, and none where additionalProperties is false; if it is a schema and
 //     no properties are declared, the type is a Map;
 //   - a value that may be null is Nullable, and alternatives of different types are Dyn;
 //   - a reference is followed within the document; where it leads back to itself the type is Dyn.

@@ -237,7 +237,7 @@ func TestDefaultsHaveOneAnswer(t *testing.T) {
 	}
 }
 
-// presences lists which members a type has for there, and fails where they are not.
+// presences lists which members a type has for there, and failsif they are not.
 func presences(t *testing.T, at string, typ Type, value any) []string {
 	t.Helper()
 	if typ = typ.Unwrapped().unnulled(); typ.kind != objectKind {

@@ -117,7 +117,7 @@ func Common(all ...Type) Type {
 	return t
 }
 
-// Equal says whether two types have the same values.
+// Equal reports whether two types have the same values.
 func (t Type) Equal(other Type) bool { return t.key() == other.key() }
 
 // Element gives the type of a List's items; Dyn for any other type.
@@ -136,7 +136,7 @@ func (t Type) Unwrapped() Type {
 	return t
 }
 
-// IsOptional says whether a value may be missing.
+// IsOptional reports whether a value may be missing.
 func (t Type) IsOptional() bool { return t.kind == optionalKind }
 
 // String names the type for an error message.
@@ -250,7 +250,7 @@ func (objects) nullable(t *types.Type, scalar Type) Type {
 	return scalar
 }
 
-// accepts says whether values of another type can be of this one.
+// accepts reports whether values of another type can be of this one.
 func (t Type) accepts(other Type) bool {
 	switch {
 	case t.kind == dynKind || other.kind == dynKind || t.Equal(other):
@@ -265,7 +265,7 @@ func (t Type) accepts(other Type) bool {
 	return (t.kind == objectKind || t.kind == mapKind) && (other.kind == objectKind || other.kind == mapKind)
 }
 
-// has says whether a plain value is of the type, as far as its first level goes.
+// has reports whether a plain value is of the type, as far as its first level goes.
 func (t Type) has(value any) bool {
 	ok := true
 	switch t.kind {

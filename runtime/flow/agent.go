@@ -157,7 +157,7 @@ func (d *dialogue) call(ctx context.Context, call llm.ToolCall) (toolResult, err
 	return result, err
 }
 
-// ends says whether a tool's failure is the request's: its time or budget is used up.
+// ends reports whether a tool's failure is the request's: its time or budget is used up.
 func (d *dialogue) ends(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || relay.FailureKindOf(err) == relay.FailedBudget
 }

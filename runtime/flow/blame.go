@@ -129,7 +129,7 @@ func (e *forEach) origin(f *frame, below []any) origin {
 	return e.do.origin(e.knowing(&inner, f, nil), below)
 }
 
-// knowing is the frame of an item: at a position, or of any where there is none.
+// knowing is the frame of an item: at a position, or of any if there is none.
 func (e *forEach) knowing(inner, f *frame, position []any) *frame {
 	items := func(below []any) origin {
 		if len(position) == 0 {

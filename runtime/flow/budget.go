@@ -68,7 +68,7 @@ func (b *budget) kept() int { return b.limits.MaxBytes - b.room() }
 // room is how many bytes may still be kept.
 func (b *budget) room() int { return int(b.bytes.Unused()) }
 
-// open says whether any may.
+// open reports whether any may.
 func (b *budget) open() error {
 	if b.room() == 0 {
 		return errBudget()
@@ -96,7 +96,7 @@ func (b *budget) reserveTokens(ctx context.Context, wanted int64, atOnce int) (i
 	return reserved, nil
 }
 
-// spend puts the tokens that a call reported in the place of those that were reserved for it.
+// spend puts the tokens that a call reported in place of those that were reserved for it.
 func (b *budget) spend(reserved int64, t llm.Tokens) {
 	if b.tokens != nil {
 		b.tokens.Settle(reserved, t.Total)

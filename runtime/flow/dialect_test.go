@@ -118,7 +118,7 @@ func quoted(text string) string {
 	return string(encoded)
 }
 
-// talkOf is what an upstream that speaks parley was asked; nothing where it was asked in other words.
+// talkOf is what an upstream that speaks parley was asked; nothing if it was asked in other words.
 func talkOf(c *asked) parley.Talk {
 	var t parley.Talk
 	if c.Header.Get(parley.EditionName) == parley.Edition && strings.HasSuffix(c.URL, parley.ChatPath) {

@@ -11,7 +11,7 @@ import (
 // What goes wrong in a step stays the error that it is, a relay.Failure or one with a *problem.Error, in whatever says where it
 // happened, until a client is told of it: upstream.Problem.
 
-// because puts the reason for which a context ended in the place of what that led to.
+// because puts the reason for which a context ended in place of what that led to.
 func because(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err

@@ -123,7 +123,7 @@ func admitDecoded(ctx context.Context, req *relay.Request) error {
 	return err //nolint:wrapcheck // it is a Failure already
 }
 
-// hasContent says whether a body means anything where no schema asks for one (RFC 9110, sections 9.3.1 and 9.3.5).
+// hasContent reports whether a body means anything if no schema asks for one (RFC 9110, sections 9.3.1 and 9.3.5).
 func hasContent(method string) bool { return method != http.MethodGet && method != http.MethodDelete }
 
 // Credentials of this service are not for its upstreams.

@@ -261,7 +261,7 @@ func (a *modelAnswer) told(err error) *problem.Error {
 	return a.problem(err)
 }
 
-// instead puts what a step has answered in the place of what the steps gave: an answer, or what went wrong.
+// instead puts what a step has answered in place of what the steps gave: an answer, or what went wrong.
 func instead(done *llm.Completion, err error) (*llm.Completion, error) {
 	step, ok := answered(err)
 	switch {

@@ -55,7 +55,7 @@ func digit(c byte) byte {
 	return c&7 + 9
 }
 
-// valid puts U+FFFD in the place of each byte that is not UTF-8: JSON and expressions have no other texts.
+// valid puts U+FFFD in place of each byte that is not UTF-8: JSON and expressions have no other texts.
 func valid(s string) string {
 	if utf8.ValidString(s) {
 		return s

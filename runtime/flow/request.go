@@ -52,12 +52,12 @@ type frame struct {
 	name string
 	// inFunction says that nothing here can be streamed.
 	inFunction bool
-	// tokens takes the step's tokens as they come; nil where nobody waits for them.
+	// tokens takes the step's tokens as they come; nil if nobody waits for them.
 	tokens *outlet
 	// running are the steps of the list that runs, and known the variables beside them, for blame.
 	running []*step
 	known   *known
-	// parts counts what runs at once in the step around this; nil where nothing does.
+	// parts counts what runs at once in the step around this; nil if nothing does.
 	parts *parts
 	// siblings is how many calls of models may run at once, one of the frame's among them; 0 is 1.
 	siblings int
@@ -85,7 +85,7 @@ func (f *frame) with(name string, value any) *frame {
 	return &inner
 }
 
-// text evaluates a template; nothing, where there is none.
+// text evaluates a template; nothing, if there is none.
 func (f *frame) text(ctx context.Context, t *expr.Template) (string, error) {
 	return evaluate(ctx, f, func(b *expr.CostBudget) (string, error) { return t.Text(ctx, f.vars, b) })
 }

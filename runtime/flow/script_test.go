@@ -30,7 +30,7 @@ type asked struct {
 	// began and ended are since the world's beginning.
 	began, ended time.Duration
 	over         bool
-	// cut is the kind of failure that the call's context ended with; "" where the call came to its own end.
+	// cut is the kind of failure that the call's context ended with; "" if the call came to its own end.
 	cut string
 
 	body struct {

@@ -24,7 +24,7 @@ type guarded struct {
 // settled is how guarded work ended: with a value, without one, or with an error.
 type settled struct {
 	value any
-	// ran is false where there is no value: the work was skipped, or failed and may.
+	// ran is false if there is no value: the work was skipped, or failed and may.
 	ran bool
 }
 

@@ -21,7 +21,7 @@ func (Events) Result(dst []byte, body jsontext.Value) []byte {
 	return wire.AppendEvent(dst, "result", body)
 }
 
-// Done ends the stream; usage is that of all its calls, nil where it is not known.
+// Done ends the stream; usage is that of all its calls, nil if it is not known.
 func (Events) Done(dst []byte, usage jsontext.Value) []byte {
 	data := append([]byte(`{"usage":`), orNull(usage)...)
 	return wire.AppendEvent(dst, "done", append(data, '}'))

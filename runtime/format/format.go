@@ -30,9 +30,9 @@ type Format struct {
 	Name string
 	// New returns the writer of one stream.
 	New func() Writer
-	// Progress appends what an agent's tool has come to; nil if clients are not told.
+	// Progress appends the state of an agent's tool; nil if the format does not report it.
 	Progress func(dst []byte, data jsontext.Value) []byte
-	// Schema is the name that OpenAPI knows the stream by, Description what it says of it, and Example a short one.
+	// Schema is the stream's name in OpenAPI, Description its description there, and Example a short stream.
 	Schema, Description, Example string
 }
 
@@ -64,7 +64,7 @@ func orNull(value []byte) []byte {
 	return value
 }
 
-// What OpenAPI says of the end of a format whose events have names, and an example of it.
+// The description in OpenAPI of the end of a format whose events have names, and an example of it.
 const (
 	ending = "The last one is `done`, with the data {\"finishReason\", \"usage\"}; a stream that fails after it began " +
 		"ends with `error` and {\"error\": {\"message\", \"type\", \"param\", \"code\"}} instead."

@@ -41,13 +41,13 @@ const (
 	spareConnections = 128
 )
 
-// Options are what a gateway is told once, at its start. What may change while it runs is in the config.
+// Options are set once, at the start of a gateway. Everything that may change while it runs is in the config.
 type Options struct {
 	// ConfigDir holds the files delivery.CurrentKey and delivery.LastGoodKey, SecretsDir one directory per Secret.
 	ConfigDir, SecretsDir string
 	// Workers is how many requests compute at the same instant, at least 1.
 	Workers int
-	// AutoWorkers has the CPU quota of the process's control group go before Workers, where there is one.
+	// AutoWorkers has the CPU quota of the process's control group go before Workers, if there is one.
 	AutoWorkers bool
 	// Root is the machine's file system, where the control group is read; nil is the real one.
 	Root fs.FS
@@ -57,7 +57,7 @@ type Options struct {
 	DialDNS resolve.Dial
 	// MaxStreamDuration bounds every stream and, with it, the drain.
 	MaxStreamDuration time.Duration
-	// DrainDelay is how long a gateway that was told to stop still accepts connections.
+	// DrainDelay is how long a gateway still accepts connections after its drain began.
 	DrainDelay time.Duration
 	// Profiling serves package pprof's profiles on the admin listener.
 	Profiling bool
@@ -181,7 +181,7 @@ func (g *Gateway) serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// secrets are all values that this gateway could send to anyone: those of the config, read anew where they are due, and
+// secrets are all values that this gateway could send to anyone: those of the config, read again if that is due, and
 // those with which calls that are still open were made.
 func (g *Gateway) secrets() []string {
 	if s := g.store.snapshot(); s != nil {
@@ -199,7 +199,7 @@ func (g *Gateway) connections() int {
 
 var errNoConfig = errors.New("no config has been loaded")
 
-// ready says why the gateway should not be sent requests.
+// ready returns the reason why the gateway should not be sent requests.
 func (g *Gateway) ready() error {
 	if g.drain.Draining() {
 		return drain.ErrDraining
@@ -210,7 +210,7 @@ func (g *Gateway) ready() error {
 	return nil
 }
 
-// Status is what the gateway says of itself.
+// Status is what the gateway reports to the operator.
 func (g *Gateway) Status() report.Status {
 	status := g.store.status()
 	status.Version = config.Version
@@ -227,7 +227,7 @@ func (g *Gateway) Status() report.Status {
 	return status
 }
 
-// statesOf says what is known of the secrets of a config. An upstream's key is looked at anew first: one that has been
+// statesOf returns the states of the secrets of a config. An upstream's key is looked at anew first: one that has been
 // rotated is another, and not refused.
 func (g *Gateway) statesOf(s *snapshot) (states []report.SecretState, refused []report.RefusedKey) {
 	for _, file := range s.secrets {

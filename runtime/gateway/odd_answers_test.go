@@ -188,7 +188,7 @@ func TestAnswersThatFail(t *testing.T) {
 	}
 }
 
-// TestTheStandardLibrarysLogIsNotKept: its transport quotes what comes on a connection where nothing was asked for.
+// TestTheStandardLibrarysLogIsNotKept: its transport quotes what comes on a connection if nothing was asked for.
 func TestTheStandardLibrarysLogIsNotKept(t *testing.T) {
 	r := start(t, assistant(serve(t, &answering{})))
 	log.Printf("Unsolicited response received on idle HTTP channel starting with %q; err=%v", "MARK", nil)

@@ -25,7 +25,7 @@ type snapshot struct {
 	maxInFlight int
 	serving     *exchange.Serving
 	secrets     []config.SecretFile
-	// keys says which upstream uses which secret.
+	// keys are the secrets that each upstream uses.
 	keys []report.RefusedKey
 	// upstreams are in the order of the config.
 	upstreams []*upstream.Upstream
@@ -123,7 +123,7 @@ func modelOf(m *config.Model, env *flow.Environment) front.Model {
 	return model
 }
 
-// newTable has no routes, and the formats of those who ask for one.
+// newTable returns a table without routes, which has the error formats for all paths.
 func newTable() *exchange.Table {
 	table := &exchange.Table{}
 	rests := map[string]problem.ErrorFormat{"/": flow.Format}
@@ -190,7 +190,7 @@ func inOrder(c *config.Config, byName map[string]*upstream.Upstream) []*upstream
 	return all
 }
 
-// keysOf says which upstream uses which secret, in the order of the config.
+// keysOf lists the secrets that each upstream uses, in the order of the config.
 func keysOf(c *config.Config) []report.RefusedKey {
 	var keys []report.RefusedKey
 	for i := range c.Upstreams {

@@ -46,7 +46,7 @@ func (s *store) status() report.Status {
 	return status
 }
 
-// Reload reads the config directory and serves what it can: the current config, else what is served already, else
+// Reload reads the config directory and serves what it can: the current config, otherwise what is served already, otherwise
 // the last good one. A config that is served already changes nothing.
 func (g *Gateway) Reload() {
 	rejected := g.serveFile(delivery.CurrentKey)
@@ -67,7 +67,7 @@ func (g *Gateway) Reload() {
 	g.store.rejected = rejected
 }
 
-// serveFile serves the config in a file, or says why it cannot.
+// serveFile serves the config in a file, or returns the reason why it cannot.
 func (g *Gateway) serveFile(key string) *report.RejectedConfig {
 	encoded, err := os.ReadFile(filepath.Join(g.options.ConfigDir, key))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -273,7 +273,7 @@ func TestWhatChatsHaveNoWordsFor(t *testing.T) {
 	}
 }
 
-// TestModelsKeepAlive: a stream of a model gets a comment in each silence where that was asked for, before its first event, too.
+// TestModelsKeepAlive: a stream of a model gets a comment in each silence if that was asked for, before its first event, too.
 func TestModelsKeepAlive(t *testing.T) {
 	asked := make(chan struct{})
 	slow := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

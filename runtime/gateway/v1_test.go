@@ -194,7 +194,7 @@ func TestFailedResponses(t *testing.T) {
 	begun, _, _ := strings.Cut(streamedResponse("model-a"), "event: response.from_the_future")
 	for name, tt := range map[string]struct {
 		first string
-		code  string // of the error; empty where the second upstream answers
+		code  string // of the error; empty if the second upstream answers
 	}{
 		"before content":      {first: failed},
 		"after a prelude":     {first: happens("response.created", `"response":{}`) + failed},

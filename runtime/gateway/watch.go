@@ -101,7 +101,7 @@ func (w *watching) complain(err error) {
 
 func (w *watching) close() {
 	if w.watcher != nil {
-		_ = w.watcher.Close() // it fails only where it is closed already
+		_ = w.watcher.Close() // it fails only if it is closed already
 	}
 }
 
@@ -112,7 +112,7 @@ type remark struct {
 	at   time.Time
 }
 
-// due says whether the text is to be said: it is another one, or some time has passed.
+// due reports whether the text is to be said: it is another one, or some time has passed.
 func (r *remark) due(text string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

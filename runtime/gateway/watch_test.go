@@ -21,7 +21,7 @@ import (
 	"github.com/llmservice/llmservice/test/transcript"
 )
 
-// Where nothing can be watched, the config is read now and then, and somebody is told.
+// If nothing can be watched, the config is read now and then, and somebody is told.
 func TestConfigsAreReadWithoutAWatch(t *testing.T) {
 	good := encode(t, assistant("http://127.0.0.1:1/v1"))
 	dir := filepath.Join(t.TempDir(), "config")

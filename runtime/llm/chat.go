@@ -9,7 +9,7 @@ type Chat struct {
 	Tools []Tool
 	// ToolChoice is none, auto or required, or the name of the tool that has to be called; empty says nothing.
 	ToolChoice string
-	// ParallelToolCalls says whether the model may ask for several at once; nil says nothing.
+	// ParallelToolCalls reports whether the model may ask for several at once; nil says nothing.
 	ParallelToolCalls *bool
 	// Output asks for an answer that is JSON.
 	Output *Output
@@ -18,7 +18,7 @@ type Chat struct {
 	IncludeUsage bool
 	// MaxTokens, above 0, is the most that the answer may have. It lowers what Parameters say.
 	MaxTokens int64
-	// Temperature and TopP say how the model picks its words, and Stop what ends the answer; nil says nothing.
+	// Temperature and TopP control how the model picks its words, and Stop ends the answer; nil leaves them unset.
 	Temperature, TopP *float64
 	Stop              []string
 	// Parameters is an object of further members, in the words of the dialect that is asked; nil for none. One that is null

@@ -32,7 +32,7 @@ type collectedCall struct {
 // relay.Failure.
 func NewCollector(keep func(bytes int) error) *Collector { return &Collector{keep: keep} }
 
-// Forget makes the collector keep finish reason and usage alone, for an answer that nobody reads once it has been passed on.
+// Forget makes the collector keep finish reason and usage alone, for an answer that is not read after it was passed on.
 func (c *Collector) Forget() { c.forgets = true }
 
 // Err is why the collector keeps no more: of an answer with more than MaxToolCalls, or keep's error.
@@ -60,7 +60,7 @@ func (c *Collector) Calls() []ToolCall {
 	return calls
 }
 
-// CallOf says which of the Calls a part belongs to that was added last.
+// CallOf returns which of the Calls the last added part belongs to.
 func (c *Collector) CallOf(part *ToolCallDelta) int {
 	if call := c.find(part); call != nil {
 		return slices.Index(c.calls, call)
@@ -140,7 +140,7 @@ func (c *Collector) find(part *ToolCallDelta) *collectedCall {
 	return nil
 }
 
-// Without an index a part is known by its id; one that has no id either begins a call where it has a name.
+// Without an index a part is known by its id; one that has no id either begins a call if it has a name.
 func (c *Collector) findWithoutIndex(part *ToolCallDelta) *collectedCall {
 	for _, call := range slices.Backward(c.calls) {
 		if part.ID != "" && part.ID == call.id {

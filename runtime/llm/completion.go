@@ -13,12 +13,12 @@ import (
 
 // Completion is an answer, as far as later steps can use it.
 type Completion struct {
-	// Text is the content; empty where the model only calls tools, or refuses.
+	// Text is the content; empty if the model only calls tools, or refuses.
 	Text string
 	// Refusal is the model's own reason for not answering.
 	Refusal string
-	// FinishReason is empty where the upstream gave none: stop, length, tool_calls or content_filter, or the upstream's
-	// own word where it has none of these.
+	// FinishReason is empty if the upstream gave none: stop, length, tool_calls or content_filter, or the upstream's
+	// own word if it has none of these.
 	FinishReason string
 	ToolCalls    []ToolCall
 	// Message is the assistant's message as its server wrote it, an object that may hold more than the fields above; it is JSON,
@@ -44,7 +44,7 @@ func (c *Completion) plainTurn() Message {
 	return Message{Role: "assistant", Content: c.Text, Refusal: c.Refusal, ToolCalls: c.ToolCalls}
 }
 
-// MessageValue is the message as templates see it: Message.JSON, decoded. It is nil where ctx ends first.
+// MessageValue is the message as templates see it: Message.JSON, decoded. It is nil if ctx ends first.
 func (c *Completion) MessageValue(ctx context.Context) any {
 	if c.Message == nil {
 		turn := c.plainTurn()
@@ -57,7 +57,7 @@ func (c *Completion) MessageValue(ctx context.Context) any {
 	return value
 }
 
-// Strictly returns valid JSON of an upstream's for readers that are strict: as it is, where it has no names given twice and is
+// Strictly returns valid JSON of an upstream's for readers that are strict: as it is, if it has no names given twice and is
 // UTF-8, else written anew. It is nil for what is beyond the bounds of a decoded value.
 func Strictly(value jsontext.Value) jsontext.Value {
 	if value.IsValid() {
@@ -92,7 +92,7 @@ var ErrTooManyCalls = fmt.Errorf("the answer has more than %d tool calls", MaxTo
 type ToolCall struct {
 	ID   string
 	Name string
-	// Arguments is JSON if the model made no mistake: nobody has checked.
+	// Arguments is JSON unless the model made a mistake: it has not been checked.
 	Arguments string
 }
 
@@ -110,7 +110,7 @@ func (t *Tokens) Add(o Tokens) {
 	t.Total += o.Total
 }
 
-// UsageOf writes tokens as a Completion's Usage; nil where nothing was counted.
+// UsageOf writes tokens as a Completion's Usage; nil if nothing was counted.
 func UsageOf(t Tokens) jsontext.Value {
 	if t == (Tokens{}) {
 		return nil

@@ -1,7 +1,7 @@
 // Package llm has what the gateway says to models and hears from them, in no protocol's words: a conversation, its tools, its
 // answer, what that cost, and the pieces in which it comes. A Dialect puts it into the words of one protocol.
 //
-// What manifests and templates see of it as JSON (messages, usage) is written as OpenAI's API has it, whatever protocol an
+// What manifests and templates see of it as JSON (messages, usage) is written as OpenAI's API has it, whichever protocol an
 // upstream speaks: docs/steps.md promises that.
 package llm
 
@@ -33,7 +33,7 @@ type Dialect interface {
 	// ReadCompletion reads a whole answer, once. The error is a relay.Failure, or makes the answer malformed. The answer's
 	// Turn is what has to be sent back.
 	ReadCompletion(body []byte) (*Completion, error)
-	// ReadVectors reads an answer to so many texts. An answer that lacks a vector, or has one twice, is an error, too.
+	// ReadVectors reads an answer to n texts. An answer that lacks a vector, or has one twice, is an error, too.
 	ReadVectors(body []byte, texts int) (*Vectors, error)
 }
 
@@ -53,13 +53,13 @@ type StreamFormat interface {
 	// AppendDone appends the end of a stream whose other events have passed as they are. The protocol's end may have the
 	// finish reason and the usage, too; what the upstream did not say is empty.
 	AppendDone(dst []byte, finishReason string, usage jsontext.Value) []byte
-	// AppendError appends what ends a stream that failed, in whatever dialect the rest of it came.
+	// AppendError appends the end of a stream that failed, whichever dialect the rest of it came in.
 	AppendError(dst []byte, e *problem.Error) []byte
 }
 
-// ReaderOptions say what a reader is for.
+// ReaderOptions configure a reader.
 type ReaderOptions struct {
-	// Deep reads what the deltas hold; otherwise they are only told from empty ones.
+	// Deep reads the contents of deltas; otherwise they are only distinguished from empty ones.
 	Deep bool
 	// Alias takes the place of the upstream's name for the model where frames pass; empty leaves that alone.
 	Alias string
@@ -67,7 +67,7 @@ type ReaderOptions struct {
 
 // Reader reads the frames of one stream.
 type Reader interface {
-	// Read says what a frame adds to the answer. What it returns is the reader's, until it reads the next.
+	// Read returns what a frame adds to the answer. The result belongs to the reader, and is valid until it reads the next frame.
 	Read(f *wire.Frame) *Delta
 	// Pass appends the frame that was just read as it is, but for the alias. See upstream.FrameTap for what it may return.
 	Pass(dst []byte, f *wire.Frame) []byte

@@ -41,7 +41,7 @@ type Endpoint interface {
 	// Rename returns a whole answer of an upstream that has the endpoint, too, under the name that the client knows the
 	// model by; every other byte is the upstream's. The error is Dialect.ReadCompletion's.
 	Rename(answer []byte, model string) ([]byte, error)
-	// AppendError appends what ends a stream that failed, in whatever dialect the rest of it came.
+	// AppendError appends the end of a stream that failed, whichever dialect the rest of it came in.
 	AppendError(dst []byte, e *problem.Error) []byte
 }
 
@@ -72,7 +72,7 @@ type ClientRequest interface {
 	Chat() (*Chat, *problem.Error)
 }
 
-// Place is where an upstream keeps what it has answered: one of its endpoints. The zero value says that nobody knows.
+// Place is where an upstream keeps what it has answered: one of its endpoints. The zero value means that it is not known.
 type Place [8]byte
 
 // Keeper is an Endpoint whose upstreams keep their answers, so that later requests can continue them.
@@ -87,14 +87,14 @@ type Keeper interface {
 type Continuing interface {
 	ClientRequest
 
-	// Continues says that the request continues an answer, and where that is kept; the place is zero for an id that is not one of
+	// Continues reports whether the request continues an answer, and where that is kept; the place is zero for an id that is not one of
 	// a gateway's.
 	Continues() (at Place, continues bool)
 	// Lost is the problem of an answer that is not kept at a place of the model.
 	Lost() *problem.Error
 }
 
-// Dialogue is a conversation that a client asks a model to continue, for what answers in the place of a model.
+// Dialogue is a conversation that a client asks a model to continue, for what answers in place of a model.
 type Dialogue struct {
 	// Model is the name that the client knows it by.
 	Model string
@@ -108,10 +108,10 @@ type Dialogue struct {
 
 // Rejection is what an upstream says is wrong with a request.
 type Rejection struct {
-	// Message is empty where nothing could be read.
+	// Message is empty if nothing could be read.
 	Message string
 	Type    string
 	Param   string
-	// Code is a string, a number or null; nil where the answer has none.
+	// Code is a string, a number or null; nil if the answer has none.
 	Code jsontext.Value
 }

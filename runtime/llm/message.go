@@ -23,7 +23,7 @@ type Message struct {
 	Refusal string
 	// ToolCalls are what an assistant's message asks for; its content may then be empty.
 	ToolCalls []ToolCall
-	// ToolCallID says which call the message of a tool answers.
+	// ToolCallID is the ID of the call that the message of a tool answers.
 	ToolCallID string
 	// Raw, where set, is the message itself as JSON writes it, and stands for all of the above: out of a history, or as a
 	// model wrote it. Read has the rest.
@@ -87,7 +87,7 @@ func (m *Message) value() map[string]any {
 }
 
 // Read is the message without Raw, for dialects that have other words for its parts. A content that is not all text, such
-// as an image, is an error: a dialect that has it finds it in Raw. So is a message that nobody has checked.
+// as an image, is an error: a dialect that has it finds it in Raw. So is a message that has not been checked.
 func (m *Message) Read() (Message, error) {
 	if m.Raw == nil {
 		return *m, nil
@@ -123,7 +123,7 @@ func (m *Message) Read() (Message, error) {
 	return plain, nil
 }
 
-// textOf is a message's content, where it is text or a list of texts.
+// textOf is a message's content if it is text or a list of texts.
 func textOf(content jsontext.Value) (string, error) {
 	if content.Kind() != '[' {
 		return rawjson.Text(content) //nolint:wrapcheck // it says what is wanted
@@ -209,7 +209,7 @@ func (m *Message) check(path string) *problem.Error {
 
 func isContent(value jsontext.Value) bool { return value.Kind() == '"' || allObjects(value, "type") }
 
-// allObjects says whether a value is an array of objects, each with a string under the name; "" asks for none.
+// allObjects reports whether a value is an array of objects, each with a string under the name; "" asks for none.
 func allObjects(value jsontext.Value, name string) bool {
 	good := true
 	err := rawjson.Elements(value, func(_ int, at rawjson.Span) {

@@ -27,11 +27,11 @@ type StreamWriter interface {
 // Recaller is a StreamWriter whose end repeats the whole answer.
 type Recaller interface {
 	StreamWriter
-	// Recall is told, before anything is written, what collects the answer.
+	// Recall gets the collector of the answer before anything is written.
 	Recall(c *Collector)
 }
 
-// TapOptions say what a tap does besides telling the events of a stream apart.
+// TapOptions are what a tap does in addition to separating the events of a stream.
 type TapOptions struct {
 	// Alias is ReaderOptions'.
 	Alias string

@@ -46,7 +46,7 @@ type Load struct {
 	Endpoints func() []Endpoint
 }
 
-// New returns metrics in a registry of their own.
+// New returns metrics in a new registry.
 func New(load Load) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "llmservice", Name: name, Help: help}, labels)

@@ -55,8 +55,8 @@ func (r *response) join(own members[mediaType]) {
 	}
 }
 
-// ownAnswers has the content of the answers that steps give by themselves, by status. What is in it is not told: the
-// literals of a manifest are no less private than its prompts.
+// ownAnswers has the content of the answers that steps give by themselves, by status. Their contents are left out: the
+// literals of a manifest are as private as its prompts.
 func ownAnswers(steps []config.Step) map[string]members[mediaType] {
 	all := map[string]members[mediaType]{}
 	for i := range steps {
@@ -117,7 +117,7 @@ func (d *document) success(a *program.Response, id string) (*response, error) {
 	return &response{Description: "The answer.", Content: content(jsonType, anyJSON)}, nil
 }
 
-// promise defines the schema of the answer and returns its name; an empty one where there is none.
+// promise defines the schema of the answer and returns its name; an empty one if there is none.
 func (d *document) promise(satisfies *schema.Schema, name string) (string, error) {
 	if satisfies == nil {
 		return "", nil
@@ -125,7 +125,7 @@ func (d *document) promise(satisfies *schema.Schema, name string) (string, error
 	return name, d.define(name, satisfies, false)
 }
 
-// define adds a schema of the config to the components; filled says whether the route fills in its defaults.
+// define adds a schema of the config to the components; filled is true if the route fills in its defaults.
 func (d *document) define(name string, s *schema.Schema, filled bool) error {
 	embedded, _, err := embedSchema(s, schemaPointer(name), filled)
 	if err != nil {

@@ -54,7 +54,7 @@ func loadAsset(from fs.FS, name string) (*asset, error) {
 	return a, nil
 }
 
-// reply answers in the form that the client takes. Each form has an entity tag of its own (RFC 9110, section 8.8.3).
+// reply answers in the form that the client takes. Each form has its own entity tag (RFC 9110, section 8.8.3).
 func (a *asset) reply(request http.Header) *relay.Reply {
 	header, body, tag := a.header.Clone(), a.body, `"`+a.etag+`"`
 	if a.gzipped && accepts(request, "gzip") {
@@ -81,7 +81,7 @@ func expand(compressed []byte) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// accepts says whether the client takes the coding (RFC 9110, section 12.5.3).
+// accepts reports whether the client takes the coding (RFC 9110, section 12.5.3).
 func accepts(request http.Header, coding string) bool {
 	for field := range strings.SplitSeq(strings.Join(request.Values("Accept-Encoding"), ","), ",") {
 		name, weight, _ := strings.Cut(strings.TrimSpace(field), ";")
@@ -95,7 +95,7 @@ func accepts(request http.Header, coding string) bool {
 	return false
 }
 
-// holds says whether the client has the representation already (RFC 9110, section 13.1.2).
+// holds reports whether the client has the representation already (RFC 9110, section 13.1.2).
 func holds(request http.Header, tag string) bool {
 	for field := range strings.SplitSeq(strings.Join(request.Values("If-None-Match"), ","), ",") {
 		if field = strings.TrimSpace(field); field == "*" || strings.TrimPrefix(field, "W/") == tag {

@@ -1,4 +1,4 @@
-// Package openapi describes a service to those who call it: an OpenAPI 3.1 document made from its config, and a page
+// Package openapi describes a service to its clients: an OpenAPI 3.1 document made from its config, and a page
 // that shows it.
 package openapi
 
@@ -17,7 +17,7 @@ import (
 // Version is the release of the OpenAPI Specification that documents follow.
 const Version = "3.1.0"
 
-// What every document has, what it has where there are routes, and what it has where there are models.
+// What every document has, what it has if there are routes, and what it has if there are models.
 var (
 	//go:embed common.json
 	commonPart []byte
@@ -56,7 +56,7 @@ type components struct {
 type pathItem = members[jsontext.Value]
 
 // Build describes what a gateway with this program serves, as a JSON document of OpenAPI 3.1: equal configs give equal
-// bytes. It tells of routes and their bodies, never of what is behind them: upstreams, prompts and secrets. The
+// bytes. It describes routes and their bodies, never what is behind them: upstreams, prompts and secrets. The
 // document's version is the config's revision.
 func Build(p *program.Program) ([]byte, error) {
 	c := p.Config

@@ -28,7 +28,7 @@ type embedding struct {
 }
 
 // embedSchema returns the schema as it must stand at the pointer at of a document in order to mean what it means alone;
-// refers says whether it has references, which hold for that place only.
+// refers reports whether it has references, which hold for that place only.
 //
 // A reference such as #/$defs/x would resolve against the whole document, and two schemas may use the same $id or
 // $anchor; so each reference becomes a pointer from the document's root, which every tool understands. Everything
@@ -74,7 +74,7 @@ func (e *embedding) rewrite(raw jsontext.Value, here jsontext.Pointer) (jsontext
 }
 
 // required makes the list of required members what it is to the route: without those that a default is filled in for, and
-// with the one that tells the forms of a union apart.
+// with the one that distinguishes the forms of a union.
 func (e *embedding) required(o object, here jsontext.Pointer) (object, error) {
 	names, changed := e.compiled.Demanded(string(here), e.filled)
 	if !changed {
@@ -95,8 +95,8 @@ func (e *embedding) required(o object, here jsontext.Pointer) (object, error) {
 	return o, nil
 }
 
-// opened gives a schema that has definitions beside a reference, as generators write recursive types, another form
-// of the same meaning: many tools do not look beside a reference, and would not find the definitions.
+// opened gives a schema that has definitions next to a reference, as generators write recursive types, another form
+// of the same meaning: many tools ignore everything next to a reference, and would not find the definitions.
 func opened(o object) (object, error) {
 	ref, refers := o.find("$ref")
 	defines := slices.ContainsFunc(o, func(m member[jsontext.Value]) bool {
@@ -124,7 +124,7 @@ func opened(o object) (object, error) {
 	return o, nil
 }
 
-// ambiguous says whether the member is a dynamic reference with a choice of anchors.
+// ambiguous reports whether the member is a dynamic reference with a choice of anchors.
 func (e *embedding) ambiguous(m member[jsontext.Value]) bool {
 	ref, _ := text(m.value)
 	return m.name == "$dynamicRef" && e.outline.IsAmbiguous(ref)

@@ -20,7 +20,7 @@ const (
 	DocumentPath = "/openapi.json"
 )
 
-// Pages serves Swagger UI and ReDoc from memory; a browser that shows them asks nobody but this gateway. It is
+// Pages serves Swagger UI and ReDoc from memory; a browser that shows them asks only this gateway. It is
 // immutable and may be used from many goroutines at once.
 type Pages struct {
 	pages  map[string]*relay.Reply
@@ -41,7 +41,7 @@ var files = []struct {
 	{ReDocPath, own, []string{"redoc/redoc.standalone.js", "redoc/redoc.standalone.js.LICENSE.txt", "page/redoc.css"}},
 }
 
-// NewPages prepares the pages. It panics where a file is missing from the program, which no input can cause.
+// NewPages prepares the pages. It panicsif a file is missing from the program, which no input can cause.
 func NewPages() *Pages {
 	p := &Pages{
 		pages:  map[string]*relay.Reply{SwaggerPath: swaggerPage(), ReDocPath: redocPage()},

@@ -17,7 +17,7 @@ var redocHTML []byte
 // scrollbarStyle is the hash of a style that ReDoc's bundle adds to the page; it changes with the bundle.
 const scrollbarStyle = " 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
 
-// redocPage allows what ReDoc does besides: it adds a style of its own and empty ones that it fills rule by rule, and
+// redocPage allows what ReDoc does besides: it adds its own style and empty ones that it fills rule by rule, and
 // searches in a worker made of its own text.
 func redocPage() *relay.Reply {
 	return pageReply(redocHTML, contentSecurityPolicy(redocHTML, scrollbarStyle+hashSource(nil), "blob:"))

@@ -51,7 +51,7 @@ type eventsSchema struct {
 	Examples    []string `json:"examples,omitempty"`
 }
 
-// stream describes an answer of one text, which is the schema's where one is promised.
+// stream describes an answer of one text, which is the schema's if one is promised.
 func (d *document) stream(r *program.Response, promised string) (*response, error) {
 	description := "The answer, as it arrives."
 	if promised != "" {

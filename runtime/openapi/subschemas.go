@@ -16,7 +16,7 @@ type visit func(raw jsontext.Value, at jsontext.Pointer) (jsontext.Value, error)
 // parsed is a schema that is an object.
 type parsed struct{ object }
 
-// parse gives ok false for what is no object: a boolean schema, or what only looks like a schema's place.
+// parse returns false for anything but an object: a boolean schema, or what only looks like the place of one.
 func parse(raw jsontext.Value) (o parsed, ok bool, err error) {
 	if raw.Kind() != '{' {
 		return o, false, nil

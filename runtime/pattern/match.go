@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Spend is told of the steps that a match has taken, every few microseconds. Its error ends the match.
+// Spend is called with the steps that a match has taken, every few microseconds. Its error ends the match.
 type Spend func(steps int) error
 
 // spendEvery is how many steps are taken between two looks at what may still be spent: some tens of microseconds.
@@ -24,13 +24,13 @@ type machine struct {
 
 var machines = sync.Pool{New: func() any { return &machine{} }}
 
-// MatchString says whether the text has a match. It is for texts of bounded length.
+// MatchString reports whether the text has a match. It is for texts of bounded length.
 func (p *Pattern) MatchString(text string) bool {
 	ok, _ := p.Match(text, func(int) error { return nil })
 	return ok
 }
 
-// Match says whether the text has a match. The error is spend's.
+// Match reports whether the text has a match. The error is spend's.
 func (p *Pattern) Match(text string, spend Spend) (bool, error) {
 	m := machines.Get().(*machine) //nolint:forcetypeassert // the pool holds nothing else
 	defer machines.Put(m)
@@ -89,7 +89,7 @@ func (m *machine) run(p *Pattern, text string, spend Spend) (bool, error) {
 	}
 }
 
-// place says of which kinds a place between two characters is.
+// place returns the kinds of a place between two characters.
 func (p *Pattern) place(before, after rune) syntax.EmptyOp {
 	switch {
 	case p.contextual:
@@ -128,7 +128,7 @@ func (m *machine) advance(p *Pattern, r rune, flags syntax.EmptyOp) bool {
 	return false
 }
 
-// in says whether a class, which is sorted, has a character.
+// in reports whether a class, which is sorted, has a character.
 func in(class []rune, r rune) bool {
 	low, high := 0, len(class)/2 //nolint:mnd // each range has two ends
 	for low < high {

@@ -26,7 +26,7 @@ const (
 	MaxSize = 20_000
 )
 
-// What makes reading a pattern expensive, whatever its length, as so many instructions: a Unicode class takes a kilobyte,
+// What makes reading a pattern expensive, regardless of its length, as a number of instructions: a Unicode class takes a kilobyte,
 // ECMA-262's white space is longer than its name, and a range without regard to case that goes beyond ASCII takes milliseconds.
 const (
 	weightOfTable = 100
@@ -78,7 +78,7 @@ func parse(source string, translate func(string) string) (*Parsed, error) {
 	return p, nil
 }
 
-// notRE2 says what RE2 cannot read.
+// notRE2 returns an error for what RE2 cannot read.
 func notRE2(err error) error {
 	if e, ok := errors.AsType[*syntax.Error](err); ok && e.Code == syntax.ErrLarge {
 		return errors.New("is too large")
@@ -88,7 +88,7 @@ func notRE2(err error) error {
 
 var errLarge = fmt.Errorf("compiles to more than %d instructions: repeat less, or allow fewer forms", MaxSize)
 
-// Weight is what reading a pattern takes, as so many instructions, before anything is read.
+// Weight is an estimate of what reading a pattern takes, as a number of instructions, before anything is read.
 func Weight(source string) int {
 	return len(source)/8 + weightOfRange*foldedRanges(source) + //nolint:mnd // reading is faster than matching
 		weightOfTable*(strings.Count(source, `\p`)+strings.Count(source, `\P`)) +
@@ -109,7 +109,7 @@ func foldedRanges(source string) int {
 	return wide
 }
 
-// foldsCase says whether a group of flags has an i.
+// foldsCase reports whether a group of flags has an i.
 func foldsCase(source string) bool {
 	for {
 		_, after, found := strings.Cut(source, "(?")
@@ -156,7 +156,7 @@ func (p *Pattern) String() string { return p.source }
 // Size is as Parsed's.
 func (p *Pattern) Size() int { return len(p.insts) }
 
-// isAnchored says whether every match begins at the beginning of the text.
+// isAnchored reports whether every match begins at the beginning of the text.
 func isAnchored(re *syntax.Regexp) bool {
 	switch re.Op { //nolint:exhaustive // no other has to begin there
 	case syntax.OpBeginText:
@@ -211,7 +211,7 @@ const (
 	opRange op = iota // a character from lo to hi
 	opClass           // a character of a class
 	opAlt             // goes on at out and at arg
-	opEmpty           // goes on at out where the place is of the kind
+	opEmpty           // goes on at out if the place is of the kind
 	opMatch
 	opFail
 )

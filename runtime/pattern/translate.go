@@ -8,7 +8,7 @@ import (
 	"unicode/utf16"
 )
 
-// What ECMA-262 writes differently from RE2, or means by the same text, and what becomes of it:
+// What ECMA-262 writes differently from RE2, or means by the same text, and how it is translated:
 //
 //	\uXXXX, \u{X…}  the character; a pair of surrogates is one character, as the flag u has it
 //	\cX             the control character

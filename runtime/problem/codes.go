@@ -24,7 +24,7 @@ const (
 	OutputInvalid        Code = "output_invalid"              // a model's answer breaks the schema that was asked of it
 	TurnsExceeded        Code = "turns_exceeded"              // an agent has had all its turns and still calls tools
 	VoteUndecided        Code = "vote_undecided"              // no key has the votes that a vote wants
-	Internal             Code = "internal"                    // a fault of the gateway, or an expression that fails whatever is sent
+	Internal             Code = "internal"                    // a fault of the gateway, or an expression that fails for any request
 	UpstreamUnavailable  Code = "upstream_unavailable"        // no endpoint may be tried now
 	UpstreamUnreachable  Code = "upstream_unreachable"        // every endpoint tried refused or dropped the connection
 	UpstreamTimeout      Code = "upstream_timeout"            // one of the upstream's own timeouts

@@ -8,7 +8,7 @@ type fastAPI struct{}
 
 func (f fastAPI) Reply(e *Error) Reply { return reply(e, e.Status, f.body(e)) }
 
-// Event is the same object: FastAPI has no form of its own for an error within a stream.
+// Event is the same object: FastAPI has no separate form for an error within a stream.
 func (f fastAPI) Event(e *Error) []byte { return encode(f.body(e)) }
 
 func (fastAPI) body(e *Error) any {

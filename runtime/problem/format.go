@@ -38,7 +38,7 @@ func reply(e *Error, status int, body any) Reply {
 	return Reply{Status: status, Header: header, Body: encode(body)}
 }
 
-// seconds gives RFC 9110's delay-seconds, rounded up so that nobody comes back too early; "" for none.
+// seconds gives RFC 9110's delay-seconds, rounded up so that clients do not come back too early; "" for none.
 func seconds(d time.Duration) string {
 	if d <= 0 {
 		return ""

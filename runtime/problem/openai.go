@@ -22,7 +22,7 @@ type openAIError struct {
 	Code    any     `json:"code"`  // a Code, or what an upstream has in its place
 }
 
-// Reply gives OpenAI's 400 where FastAPI has 422: OpenAI's SDKs tell a bad request by that status. An upstream's own stays.
+// Reply gives OpenAI's 400 where FastAPI has 422: OpenAI's SDKs recognise a bad request by that status. An upstream's own stays.
 func (f openAI) Reply(e *Error) Reply {
 	status := e.Status
 	if status == 422 && e.said == nil {
@@ -74,7 +74,7 @@ func violationsMessage(param string, vs []Violation) string {
 	}
 }
 
-// path writes a location below the body as OpenAI names parameters, such as messages[0].role. Tags are no part of that.
+// path writes a location below the body as OpenAI names parameters, such as messages[0].role. Tags are not part of that.
 func path(loc []any) string {
 	if len(loc) > 0 && loc[0] == "body" {
 		loc = loc[1:]

@@ -1,7 +1,7 @@
 // Package problem holds the one type of error that the gateway answers with, and one writer per protocol that puts it
 // into the form that protocol's clients expect.
 //
-// Whatever a writer puts out is safe to show: it comes from this package, from the configuration, or from the request
+// Everything that a writer writes is safe to show: it comes from this package, from the configuration, or from the request
 // itself. What an upstream said stays in the cause, which no writer reads; the exception is Said, which has been filtered.
 package problem
 
@@ -17,7 +17,7 @@ type Error struct {
 	Code       Code          // what went wrong, for programs
 	Message    string        // what went wrong, for people; never empty
 	Violations []Violation   // for InvalidRequest and MalformedJSON: every field that is wrong
-	Param      string        // the request's parameter at fault, where one is
+	Param      string        // the request's parameter at fault, if one is
 	RetryAfter time.Duration // how long to wait before trying again; 0 says nothing
 	Allow      []string      // for MethodNotAllowed: the methods that the path has
 
@@ -37,7 +37,7 @@ type Violation struct {
 }
 
 // Tag is a step of a Loc that the request does not have: it names which form of a value was meant, where a property of it
-// tells its forms apart.
+// distinguishes its forms.
 type Tag string
 
 // NumberTag is a Tag that is a number.
@@ -75,7 +75,7 @@ func New(code Code) *Error {
 	return &Error{Status: m.status, Code: code, Message: m.message}
 }
 
-// Invalid is 422: the body is JSON but breaks the rules listed. Violations that say the body is no JSON at all
+// Invalid is 422: the body is JSON but breaks the rules listed. Violations that say that the body is not JSON at all
 // (type json_invalid) make it MalformedJSON.
 func Invalid(violations []Violation) *Error {
 	code := InvalidRequest
@@ -145,7 +145,7 @@ func GoingAway(after time.Duration) *Error { return retry(Draining, after) }
 // NoEndpoint is 503: the upstream has endpoints, but none that may be tried within after.
 func NoEndpoint(after time.Duration) *Error { return retry(UpstreamUnavailable, after) }
 
-// FromUpstream turns the status of an upstream's unusable answer into ours. What is the client's to mend keeps its
+// FromUpstream turns the status of an upstream's unusable answer into ours. What the client can fix keeps its
 // status, so that its SDK does not try again in vain: 400, 413, 414, 415, 422 and 431, of which 414 and 431 say that a value is too
 // long for a path, a query or a header. 429 and 503 keep theirs with Retry-After. The
 // rest is 502, also 401, 403 and 404: the credentials and the address are the gateway's, not the client's.

@@ -12,7 +12,7 @@ import (
 )
 
 // Descent is the reading of one document, from its beginning to its end: each value is taken, gone into, or passed over, and
-// none is read twice. Where the document cannot be read any further, nothing more is found, and the reading fails in the end.
+// none is read twice. If the document cannot be read any further, nothing more is found, and the reading fails in the end.
 type Descent struct {
 	decoder *jsontext.Decoder
 	doc     []byte
@@ -138,7 +138,7 @@ func (d *Descent) eachElement(visit func(i int, value Span)) {
 	})
 }
 
-// closed is what began at a place, and ends with the bracket that follows; nothing where it does not.
+// closed is what began at a place, and ends with the bracket that follows; nothing if it does not.
 func (d *Descent) closed(start int) Span {
 	end := d.token()
 	if d.err != nil {
@@ -159,13 +159,13 @@ func (d *Descent) token() int {
 	return int(d.decoder.InputOffset())
 }
 
-// more says whether there is more before a bracket.
+// more reports whether there is more before a bracket.
 func (d *Descent) more(closed jsontext.Kind) bool {
 	d.turns.take()
 	return d.err == nil && d.decoder.PeekKind() != closed
 }
 
-// passOver takes the value that was come to, where nobody has.
+// passOver skips the current value, unless it was read already.
 func (d *Descent) passOver() {
 	if !d.taken {
 		d.Value()
@@ -185,8 +185,8 @@ func next(d *jsontext.Decoder) (Span, error) {
 	return Span{Start: end - len(value), End: end}, nil
 }
 
-// atEnd says what follows the value, if it is more than white space. The kind of the next token does not tell: it is that of
-// the end for whatever is not JSON, too.
+// atEnd returns what follows the value, if it is more than white space. The kind of the next token does not show that: it is
+// that of the end for anything that is not JSON, too.
 func atEnd(d *jsontext.Decoder) error {
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.New("read JSON: something follows the value")

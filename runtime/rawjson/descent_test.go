@@ -48,7 +48,7 @@ func TestDescentEndsAtAFault(t *testing.T) {
 		err := Descend([]byte(doc), func(d *Descent) {
 			d.Members(func([]byte) {
 				d.Elements(func(int) { d.Members(func([]byte) { later = d.Value().Found() }).Of([]byte(doc)) }).Of([]byte(doc))
-			}).Of([]byte(doc)) // nothing, where it did not end
+			}).Of([]byte(doc)) // nothing, if it did not end
 		})
 		if err == nil {
 			t.Errorf("%s: read", doc)

@@ -3,7 +3,7 @@ package rawjson
 import "bytes"
 
 // Renamed returns the object that doc holds, with each member under the name that edit gives it, and without those to which it
-// gives none. Where nothing is edited, that is doc itself; otherwise values, and what surrounds the members that stay, are as they
+// gives none. If nothing is edited, that is doc itself; otherwise values, and what surrounds the members that stay, are as they
 // were. New names need no escapes. It reads as MembersSaid does.
 func Renamed(doc []byte, edit func(name string) string) ([]byte, error) {
 	var out []byte

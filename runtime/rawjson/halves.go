@@ -48,18 +48,18 @@ func join(text []byte, at int) []byte {
 // half reads a half as WTF-8 has it.
 func half(text []byte) rune { return 0xD000 | rune(text[1]&0x3F)<<6 | rune(text[2]&0x3F) }
 
-// HighHalf says whether a text ends with the first half of a pair.
+// HighHalf reports whether a text ends with the first half of a pair.
 func HighHalf(text []byte) bool {
 	n := len(text) - HalfBytes
 	return n >= 0 && text[n] == halfBegin && text[n+1] >= halfSecond && text[n+1] < lowSecond
 }
 
-// lowHalf says whether a text begins with the second half of a pair.
+// lowHalf reports whether a text begins with the second half of a pair.
 func lowHalf(text []byte) bool {
 	return len(text) >= HalfBytes && text[0] == halfBegin && text[1] >= lowSecond
 }
 
-// Settle puts U+FFFD in the place of the halves that nothing was joined to.
+// Settle puts U+FFFD in place of the halves that nothing was joined to.
 func Settle(text []byte) []byte {
 	for at := 0; ; at += HalfBytes {
 		next := bytes.IndexByte(text[at:], halfBegin)

@@ -15,7 +15,7 @@ type Span struct{ Start, End int }
 // Of is the value, in the document in which it was found.
 func (s Span) Of(doc []byte) []byte { return doc[s.Start:s.End] }
 
-// Found says whether there is such a value.
+// Found reports whether there is such a value.
 func (s Span) Found() bool { return s.End > 0 }
 
 // What a document has to be.
@@ -112,7 +112,7 @@ func AppendQuote[T ~[]byte | ~string](dst []byte, text T) []byte {
 	return quoted
 }
 
-// TooDeep says whether arrays and objects of the valid document nest deeper than the limit.
+// TooDeep reports whether arrays and objects of the valid document nest deeper than the limit.
 func TooDeep(doc []byte, limit int) bool {
 	_, deep := nesting(doc, limit)
 	return deep

@@ -56,7 +56,7 @@ func nextOfMuch(d *jsontext.Decoder) (Span, error) {
 
 const shortBytes = 512
 
-// short says whether the list or object with which a text begins ends soon.
+// short reports whether the list or object with which a text begins ends soon.
 func short(text []byte) bool {
 	ends, _ := nesting(text[:min(len(text), shortBytes)], shortBytes)
 	return ends

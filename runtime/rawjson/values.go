@@ -41,7 +41,7 @@ func Text(value []byte) (string, error) {
 // MaxCount is more than any answer has of anything, and small enough to be added up.
 const MaxCount = 1 << 40
 
-// Count reads a number from 0 up, also where it is a string, or has a fraction of nothing; anything else gives the
+// Count reads a number from 0 up, also if it is a string, or has a fraction of zeros; anything else gives the
 // number otherwise.
 func Count(value []byte, otherwise int) int {
 	text := bytes.Trim(value, `"`)

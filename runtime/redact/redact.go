@@ -1,5 +1,5 @@
-// Package redact makes a text of somebody else's fit to be told: it takes out the secrets that are known, in every spelling
-// in which a server may repeat them, and whatever has the shape of a key.
+// Package redact makes a text of somebody else fit to be passed on: it removes the known secrets, in every spelling
+// in which a server may repeat them, and everything that has the shape of a key.
 package redact
 
 import (
@@ -15,8 +15,8 @@ const (
 	removed = "[removed]"
 )
 
-// Text returns what may be told of a text: without control characters, secrets and what looks like a key, in at most limit
-// bytes. It is empty where nothing is left, and where a secret is such that no text is safe.
+// Text returns the part of a text that may be passed on: without control characters, secrets and what looks like a key, in at
+// most limit bytes. It is empty if nothing is left, or if a secret is such that no text is safe.
 func Text(text string, secrets []string, limit int) string {
 	known := spellings(secrets)
 	clean := cut(printable(text), maxText)
@@ -41,7 +41,7 @@ func printable(text string) string {
 	}, strings.ToValidUTF8(text, string(utf8.RuneError)))
 }
 
-// cut shortens a text to its whole words within so many bytes: half a key may not look like one.
+// cut shortens a text to its whole words within the limit: half a key may not look like one.
 func cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text
@@ -83,7 +83,7 @@ func spans(text string, known []spelling, shapes func(string) []span) []span {
 	return found
 }
 
-// without is the text with a mark in the place of each span.
+// without is the text with a mark in place of each span.
 func without(text string, gone []span) string {
 	if len(gone) == 0 {
 		return text

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A key that says what it is, by how it begins. The names are those of the services that give them out.
+// Keys that can be recognised by their beginning. The names are those of the services that issue them.
 var prefixed = regexp.MustCompile(`(?:^|[^A-Za-z0-9])(` + strings.Join([]string{
 	`(?i:sk|pk|rk)[-_][A-Za-z0-9*._-]{4,}`, // OpenAI, Anthropic, OpenRouter, DeepSeek, Stripe
 	`(?:AKIA|ASIA|ABIA|ACCA|AGPA|AIDA|AIPA|ANPA|ANVA|AROA)[A-Z0-9]{12,}`,
@@ -46,7 +46,7 @@ func shaped(text string) []span {
 	return append(found, random(text)...)
 }
 
-// random finds runs of characters that nobody would have made up: long ones of letters and digits, of hexadecimal or base64.
+// random finds runs of characters that no person would write: long ones of letters and digits, of hexadecimal or base64.
 func random(text string) []span {
 	var found []span
 	for start := 0; start < len(text); start++ {

@@ -45,7 +45,7 @@ func spellings(secrets []string) []spelling {
 	return all
 }
 
-// within is what base64 makes of a secret with so many bytes before it (of which three become four characters) and any
+// within is the base64 of a secret with that many bytes before it (of which three become four characters) and any
 // after it: the characters that depend on the secret alone.
 func within(e *base64.Encoding, secret string, before int) string {
 	encoded := e.EncodeToString(append(make([]byte, before), secret...))

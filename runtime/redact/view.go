@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// view is a text as a reader who undoes escapes sees it.
+// view is a text as a reader sees it that undoes escapes.
 type view struct {
 	text string
-	// at is where each byte of the text stands in the original, and last, where that ends; nil where both are the same.
+	// at is where each byte of the text stands in the original, and last, where that ends; nil if both are the same.
 	at []int
 }
 
@@ -118,7 +118,7 @@ func percented(s string) (string, int) {
 	return string([]byte{byte(c)}), 3
 }
 
-// coded reads so many hexadecimal digits from a place on.
+// coded reads that many hexadecimal digits from a place on.
 func coded(s string, from, digits int) (string, int) {
 	if len(s) < from+digits {
 		return "", 0

@@ -42,7 +42,7 @@ const (
 	FailedTooLarge FailureKind = "too_large"
 	// FailedCredential means that the upstream's secret cannot be read.
 	FailedCredential FailureKind = "credential"
-	// FailedTimeout is the route's own timeout, whatever the upstream did.
+	// FailedTimeout is the route's own timeout, which is not the upstream's fault.
 	FailedTimeout FailureKind = "timeout"
 	// FailedDuration is a stream at its maximal duration.
 	FailedDuration FailureKind = "stream_duration"
@@ -50,11 +50,11 @@ const (
 	FailedDraining FailureKind = "draining"
 	// FailedClient is a client that went away, or did not read.
 	FailedClient FailureKind = "client_left"
-	// FailedSuperseded is a call that nobody waits for any more: another branch has won, or the vote is decided.
+	// FailedSuperseded is a call whose result is not needed any more: another branch has won, or the vote is decided.
 	FailedSuperseded FailureKind = "superseded"
 	// FailedBudget is a request that has spent what its route allows it.
 	FailedBudget FailureKind = "budget"
-	// FailedMemory is a request for which the replica had no memory, whatever the upstream did.
+	// FailedMemory is a request for which the replica had no memory, which is not the upstream's fault.
 	FailedMemory FailureKind = "memory"
 	// FailedBusy is an upstream that has as many calls as it may have: none ended in time.
 	FailedBusy FailureKind = "busy"
@@ -71,12 +71,12 @@ type Failure struct {
 	Kind FailureKind
 	// Status is the upstream's HTTP status where Kind is FailedStatus.
 	Status int
-	// RetryAfter is how long the upstream asked to be left alone; 0 where it did not.
+	// RetryAfter is how long the upstream asked to be left alone; 0 if it did not.
 	RetryAfter time.Duration
 	// Unsent says that nothing of the request was sent, so that anyone may be asked instead.
 	Unsent bool
-	// Said is what the upstream said is wrong with the request, filtered, for the client that sent it and for nobody else;
-	// nil where nobody may be told. Error leaves it out.
+	// Said is what the upstream said is wrong with the request, filtered, for the client that sent it and no other;
+	// nil if it may not be passed on. Error leaves it out.
 	Said *problem.Said
 	Err  error
 }
@@ -95,7 +95,7 @@ func (f Failure) Error() string {
 // Unwrap returns the cause.
 func (f Failure) Unwrap() error { return f.Err }
 
-// FailureOf says why work under ctx failed with err: the failure that err is, or that ctx was cancelled with
+// FailureOf returns the reason why work under ctx failed with err: the failure that err is, or that ctx was cancelled with
 // (context.Cause), else the client's leaving where ctx has ended, else a failure of the given kind.
 func FailureOf(ctx context.Context, err error, otherwise FailureKind) Failure {
 	if f, ok := errors.AsType[Failure](err); ok {
@@ -110,8 +110,8 @@ func FailureOf(ctx context.Context, err error, otherwise FailureKind) Failure {
 	return Failure{Kind: FailedClient, Err: err}
 }
 
-// FaultOf is the first of an error's causes that says how clients are told of it: a Failure, or a *problem.Error, which
-// what fails for a reason of its own has made. It is nil for a fault of the gateway or of its configuration.
+// FaultOf is the first of an error's causes that determines what clients see: a Failure, or a *problem.Error of code that
+// failed for its own reason. It is nil for a fault of the gateway or of its configuration.
 func FaultOf(err error) error {
 	switch e := err.(type) { //nolint:errorlint // it walks the tree itself, and stops at the outermost
 	case *problem.Error, Failure:
@@ -139,7 +139,7 @@ type Result string
 
 // The results.
 const (
-	// Replied is a whole answer, of whatever status.
+	// Replied is a whole answer, of any status.
 	Replied Result = "replied"
 	// StreamDone is a stream that ended as its protocol says.
 	StreamDone Result = "done"
@@ -152,11 +152,11 @@ const (
 // Outcome is what came of a request.
 type Outcome struct {
 	Result Result
-	// Status is the HTTP status sent, 0 where none was.
+	// Status is the HTTP status sent, 0 if none was.
 	Status int
-	// Err is why the answer did not end as it should; nil where it did. Its text goes to logs and never to clients.
+	// Err is why the answer did not end as it should; nil if it did. Its text goes to logs and never to clients.
 	Err error
-	// FirstContent is the time from the verdict to the first content event sent; 0 where none was.
+	// FirstContent is the time from the verdict to the first content event sent; 0 if none was.
 	FirstContent time.Duration
 	// Duration is the time from the verdict to the end.
 	Duration time.Duration

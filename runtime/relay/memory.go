@@ -7,13 +7,13 @@ import (
 
 // Memory is what one request may hold of its replica's memory. It may be used from many goroutines at once.
 type Memory interface {
-	// Reserve admits so many bytes before they are read or built. It waits for room, not for long, not beyond ctx, and not
-	// for requests that wait themselves. The error is a Failure: FailedMemory where there was no room in time, FailedTooLarge
+	// Reserve admits n bytes before they are read or built. It waits for room, not for long, not beyond ctx, and not
+	// for requests that wait themselves. The error is a Failure: FailedMemory if there was no room in time, FailedTooLarge
 	// where there never can be, and FailedBudget where the request itself holds too much for that.
 	Reserve(ctx context.Context, bytes int) error
-	// Return gives back so many of the bytes that were reserved. What is left is given back when the request ends.
+	// Return gives back n of the bytes that were reserved. What is left is given back when the request ends.
 	Return(bytes int)
-	// Branch says that so many more parts of the request are at work at once than before, fewer where it is below 0. A new
+	// Branch reports that n more parts of the request are at work at once than before, or fewer if n is below 0. A new
 	// request is one part. One that waits for another of its request's is not at work.
 	Branch(parts int)
 }
@@ -38,10 +38,10 @@ type Meter struct {
 // meterStep is the least that a Meter reserves, in bytes.
 const meterStep = 4 << 10
 
-// Grow adds so many bytes. The error is Memory's.
+// Grow adds n bytes. The error is Memory's.
 func (m *Meter) Grow(ctx context.Context, bytes int) error { return m.Fit(ctx, m.used+bytes) }
 
-// Fit makes it so many bytes in all. The error is Memory's.
+// Fit makes it n bytes in all. The error is Memory's.
 func (m *Meter) Fit(ctx context.Context, bytes int) error {
 	m.used = bytes
 	if bytes <= m.held {

@@ -60,11 +60,11 @@ func (p *Progress) next() (last bool) {
 	if !p.until.IsZero() && p.until.Before(by) {
 		by, last = p.until, true
 	}
-	_ = p.conn.SetWriteDeadline(by) // it fails only where the connection is closed, as the write will
+	_ = p.conn.SetWriteDeadline(by) // it fails only if the connection is closed, as the write will
 	return last
 }
 
-// Until bounds all writes of an answer, also one that waits now. The zero time is no bound.
+// Until bounds all writes of an answer, also one that waits now. The zero time means unlimited.
 func (p *Progress) Until(t time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,14 +8,14 @@ import (
 	"sync"
 )
 
-// Copies is how often a text is held at once while it is read: the pieces that have come beside the whole that is made
-// of them, and later the text beside what was made of it.
+// Copies is how often a text is held at once while it is read: the pieces that have come and the whole that is made
+// of them, and later the text and what was made of it.
 const Copies = 2
 
 const (
-	// firstRead is the buffer for a text's first bytes. Whoever announces a long one and sends nothing holds no more.
+	// firstRead is the buffer for a text's first bytes. A client that announces a long one and sends nothing holds no more.
 	firstRead = 4 << 10
-	// longPiece is the size of the pieces in which a long text is read whose length nobody has said, in bytes: each is
+	// longPiece is the size of the pieces in which a long text of unknown length is read, in bytes: each is
 	// admitted when it is needed, and none has to be copied into a larger one.
 	longPiece = 256 << 10
 )
@@ -78,7 +78,7 @@ func (t *text) read(ctx context.Context, r io.Reader) error {
 			return ErrTooLong
 		}
 		if err != nil {
-			return err //nolint:wrapcheck // callers tell whose it is
+			return err //nolint:wrapcheck // callers say whose it is
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package relay is the seam between policy (what to answer) and bytes (how to read and write it).
 //
-// An Engine accepts connections, parses requests, reads bodies, writes, and notices who leaves; a Policy decides and knows
+// An Engine accepts connections, parses requests, reads bodies, writes, and notices clients that leave; a Policy decides and knows
 // no sockets. What lies between them is here, once for all engines: Serve takes a request through its exchange, and
 // keeps the contract of its stream. A faster engine can replace runtime/engine/nethttp without a change of policy.
 // relay/enginetest holds an engine to its part.
@@ -58,7 +58,7 @@ type Head struct {
 	Method string
 	// Path is the decoded path.
 	Path string
-	// EscapedPath is the path as it was sent, so that an escaped slash can be told from one between segments.
+	// EscapedPath is the path as it was sent, so that an escaped slash differs from one between segments.
 	EscapedPath string
 	// RawQuery is what follows the question mark, as it was sent.
 	RawQuery string
@@ -77,9 +77,9 @@ type Request struct {
 	Memory Memory
 }
 
-// IsJSON says whether the request's Content-Type is that of JSON: application/json, or a type with the suffix +json (RFC 6839). One
-// that names no type is none: a web page may send it, as it may send text and forms, to every address that its reader's
-// browser can reach, without asking (Fetch Standard, "CORS-safelisted request-header").
+// IsJSON reports whether the request's Content-Type is that of JSON: application/json, or a type with the suffix +json (RFC 6839).
+// A request without a type is not JSON: a web page may send one, as it may send text and forms, to every address that its
+// reader's browser can reach, without asking (Fetch Standard, "CORS-safelisted request-header").
 func (r *Request) IsJSON() bool {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
@@ -101,7 +101,7 @@ const (
 	NoMemory
 )
 
-// RefusalOf says why a body could not be read, by the error of ReadAll.
+// RefusalOf returns the reason why a body could not be read, by the error of ReadAll.
 func RefusalOf(err error) Refusal {
 	failure, _ := errors.AsType[Failure](err)
 	switch {
@@ -120,7 +120,7 @@ type Reply struct {
 	Body   []byte
 }
 
-// Verdict says how a request is answered. Exactly one of Reply, Stream and Produce is set.
+// Verdict is how a request is answered. Exactly one of Reply, Stream and Produce is set.
 type Verdict struct {
 	// Reply is the answer itself.
 	Reply *Reply

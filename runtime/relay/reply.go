@@ -6,7 +6,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
-// Problem is the reply that tells a client of an error, in the format that it expects.
+// Problem is the reply with an error, in the format that the client expects.
 func Problem(format problem.ErrorFormat, e *problem.Error) *Reply {
 	r := format.Reply(e)
 	header := make(http.Header, len(r.Header))

@@ -7,7 +7,7 @@ import (
 
 // Serve answers a request whose head has been read, on the connection that it came on. It returns when the request, and
 // all that was begun for it, has ended. It says whether its answer was sent to the end; an engine breaks the connection
-// where it was not, so that nobody takes what was sent for a whole answer.
+// if it was not, so that what was sent is not taken for a whole answer.
 func Serve(p Policy, h *Head, c Conn) (whole bool) {
 	s := answering{policy: p, conn: c}
 	defer func() {
@@ -67,7 +67,7 @@ func (s *answering) admitted(refused *Reply) bool {
 	return refused == nil
 }
 
-// Left says whether a request's context has ended because the client has left.
+// Left reports whether a request's context has ended because the client has left.
 func Left(ctx context.Context) bool {
 	return ctx.Err() != nil && FailureOf(ctx, ctx.Err(), NoFailure).Kind == FailedClient
 }
@@ -75,7 +75,7 @@ func Left(ctx context.Context) bool {
 func (s *answering) answer(ctx context.Context, v Verdict) {
 	started := time.Now()
 	outcome := Outcome{Result: Replied}
-	// Whatever panics below has this verdict's outcome, and Done is owed it.
+	// A panic below becomes this verdict's outcome, and Done is called with it.
 	defer func() {
 		if value := recover(); value != nil {
 			outcome = s.panicked(s.policy.Panicked(s.exchange, value), v.Stream)

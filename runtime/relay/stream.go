@@ -8,7 +8,7 @@ import (
 // Stream is how an event stream is made: of one upstream's events as they come, of several upstreams, or of none.
 type Stream struct {
 	// Run sends the events, the last ones as Done, and returns once ctx has ended or nothing is left to send. No
-	// error says that the stream, or the reply in its place, is complete. Whatever Run started has ended
+	// error says that the stream, or the reply in its place, is complete. Everything that Run started has ended
 	// when it returns. The error's text goes to logs.
 	Run func(ctx context.Context, out Sink) error
 	// Refuse is the answer to an error, Run's or a Failure, while nothing has been sent.
@@ -28,7 +28,7 @@ type Stream struct {
 // Sender takes the events of a stream.
 type Sender interface {
 	// Send takes whole events, which it does not keep. With Preamble they are progress: they may be sent at once,
-	// though content is still awaited. The first Content commits the stream to whoever sends it, and Done says
+	// though content is still awaited. The first Content commits the stream to its sender, and Done says
 	// that nothing follows; it may be sent without events. Broken is never sent.
 	//
 	// The error is a Failure (errors.AsType), and then the sender has to end with that failure: the client has

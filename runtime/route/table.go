@@ -15,7 +15,7 @@ import (
 // called by many goroutines.
 //
 // A template is text and parameters, segment by segment: /items/{id} serves /items/7. A parameter takes one segment,
-// any but the empty one. Where both fit, text goes before parameters, from the first segment on, whatever the order
+// any but the empty one. If both fit, text goes before parameters, from the first segment on, regardless of the order
 // in which templates were added (OpenAPI 3.1, Paths Object). Slashes count: /a and /a/ are two paths.
 type Table[T any] struct {
 	root node[T]
@@ -32,7 +32,7 @@ type node[T any] struct {
 	methods  map[string]T
 }
 
-// Add registers a path template and a method. It fails where the template is malformed, where it has that method
+// Add registers a path template and a method. It failsif the template is malformed, if it has that method
 // already, and where another template differs from it in nothing but the names of parameters: OpenAPI takes the two
 // for one.
 func (t *Table[T]) Add(method, template string, serves T) error {
@@ -57,7 +57,7 @@ func (t *Table[T]) Add(method, template string, serves T) error {
 }
 
 // AddRest registers what stands for all paths below a prefix that no template fits, such as / or /v1/: Match returns it
-// beside the problem. Of several prefixes the longest counts. A prefix begins and ends with a slash, and is text.
+// in addition to the problem. Of several prefixes the longest counts. A prefix begins and ends with a slash, and is text.
 func (t *Table[T]) AddRest(prefix string, serves T) error {
 	below, found := strings.CutSuffix(prefix, "/")
 	at := &t.root
@@ -96,8 +96,8 @@ func (n *node[T]) child(s segment) *node[T] {
 	return n.text[s.text]
 }
 
-// Match finds what serves the request, and the values of the path's parameters by name, nil where it has none. The
-// path is the escaped one, as it was sent: a segment is decoded once it has been told from its neighbours, so that
+// Match finds what serves the request, and the values of the path's parameters by name, nil if it has none. The
+// path is the escaped one, as it was sent: a segment is decoded after it was separated from its neighbours, so that
 // a%2Fb is one.
 //
 // Otherwise it returns the problem to answer: 404 for a path that fits no template, or whose escapes are malformed,

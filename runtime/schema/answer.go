@@ -9,7 +9,7 @@ import (
 )
 
 // CheckAnswer is CheckText for what is going to be sent, and gives the text to send: with defaults written out, which readers
-// of the schema take to be there, and without what a set has twice. Where nothing changes it is the text itself, byte
+// of the schema take to be there, and without what a set has twice. If nothing changes it is the text itself, byte
 // for byte.
 func (s *Schema) CheckAnswer(ctx context.Context, text []byte, at ...any) ([]byte, []problem.Violation, error) {
 	return s.answer(ctx, text, at, func(*document, *WorkBudget) error { return nil })

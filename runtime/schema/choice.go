@@ -61,7 +61,7 @@ func isNull(s *jsonschema.Schema) bool {
 	return s.Const != nil && *s.Const == nil
 }
 
-// acceptances say whether a value of a type may satisfy a schema. Each is found once, since a schema may lead to another by very
+// acceptances report whether a value of a type may satisfy a schema. Each is found once, since a schema may lead to another by very
 // many ways.
 type acceptances map[acceptance]bool
 

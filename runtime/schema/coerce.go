@@ -45,7 +45,7 @@ func newScalar(within *Schema, schemas []*jsonschema.Schema) (*scalar, error) {
 	return read, nil
 }
 
-// parse reads text as the first type under which it is valid. Where it is valid under none, it gives the first value that
+// parse reads text as the first type under which it is valid. If it is valid under none, it gives the first value that
 // it could be read as, or nil, and the keys in answers of the types that it could not be read as.
 func (s *scalar) parse(w *WorkBudget, text string) (value any, failed []string) {
 	for _, t := range s.types {

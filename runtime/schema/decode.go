@@ -33,7 +33,7 @@ type document struct {
 	depth int // levels of arrays and objects
 	nodes int // values, at every level
 	bytes int
-	rough bool // holds json.Number where neither int64 nor float64 is exact
+	rough bool // holds json.Number if neither int64 nor float64 is exact
 
 	repeats repeats // of items that have been dropped
 	changed bool    // by defaults, or by what a set has twice
@@ -120,13 +120,13 @@ type decoder struct {
 	doc    document
 	// lenient reads any number.
 	lenient bool
-	// work is nil where nobody waits for the end.
+	// work is nil if nobody waits for the end.
 	work *WorkBudget
 }
 
 var decoders = sync.Pool{New: func() any { return &decoder{json: jsontext.NewDecoder(&bytes.Buffer{})} }}
 
-// decode looks at the work's context as it goes, where there is one.
+// decode looks at the work's context as it goes, if there is one.
 func decode(w *WorkBudget, text []byte, l limits) (document, *fault) {
 	d := decoderOf(text, l)
 	defer d.free()

@@ -50,15 +50,15 @@ type application struct {
 
 	rule   *rule
 	scope  *scope
-	seen   *marks // nil where nobody asks what has been evaluated
-	tally  *tally // nil where nobody asks what is wrong
+	seen   *marks // nil if nobody asks what has been evaluated
+	tally  *tally // nil if nobody asks what is wrong
 	failed bool
 }
 
 // branchesPerError of a union take the memory of one error until somebody asks for their own.
 const branchesPerError = 8
 
-// apply says whether a value satisfies a rule, and adds what is wrong to the tally, if there is one.
+// apply reports whether a value satisfies a rule, and adds what is wrong to the tally, if there is one.
 func (e *evaluation) apply(r *rule, v any, in *scope, seen *marks, errs *tally) bool {
 	if !e.work.step(1) {
 		return false
@@ -123,7 +123,7 @@ func (a *application) add(k jsonschema.ErrorKind, causes ...*jsonschema.Validati
 	})
 }
 
-// done says whether what is still to come makes no difference.
+// done reports whether what is still to come makes no difference.
 func (a *application) done() bool {
 	return a.work.err != nil || a.failed && a.tally == nil || a.tally != nil && (a.room <= 0 || a.work.errors <= 0)
 }

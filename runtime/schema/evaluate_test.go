@@ -24,7 +24,7 @@ func byLibrary(s *Schema, doc document, text []byte) []problem.Violation {
 	return f.all(s.compiled, e)
 }
 
-// agree says whether both find the same, in words and order. Names' locations the library gets wrong.
+// agree reports whether both find the same, in words and order. Names' locations the library gets wrong.
 func agree(t *testing.T, s *Schema, text []byte, exactly bool) {
 	t.Helper()
 	doc, violation := read(nil, text, inBody)

@@ -141,7 +141,7 @@ var typeSets = map[string]typeSet{
 	"integer": anInteger, "number": aNumber,
 }
 
-// has says whether a value is of one of the types. A number without a fraction is an integer, however it is written.
+// has reports whether a value is of one of the types. A number without a fraction is an integer, however it is written.
 func (k typeSet) has(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -186,7 +186,7 @@ func (a *application) text(text string) {
 	}
 }
 
-// shorter says whether a text has fewer than n characters, and counts them only where its bytes do not say it.
+// shorter reports whether a text has fewer than n characters, and counts them only where its bytes do not say it.
 func (a *application) shorter(text string, n int) bool {
 	switch {
 	case len(text) < n:

@@ -24,7 +24,7 @@ func (g *graph) places() map[string]*jsonschema.Schema {
 // at gives the schema at a pointer, which is nil for one that nothing leads to.
 func (s *Schema) at(pointer string) *jsonschema.Schema { return s.places[pointer] }
 
-// surely says whether defaults are filled in under a branch whenever that holds: it is meant in any case, or the property that
+// surely reports whether defaults are filled in under a branch whenever that holds: it is meant in any case, or the property that
 // tells is required.
 func (c *choice) surely(branch *jsonschema.Schema) bool {
 	switch {
@@ -36,7 +36,7 @@ func (c *choice) surely(branch *jsonschema.Schema) bool {
 	return slices.ContainsFunc(c.told, func(u *union) bool { return u.required && slices.Contains(u.branches, branch) })
 }
 
-// requires says whether a schema has a property required, by itself or by what it refers to.
+// requires reports whether a schema has a property required, by itself or by what it refers to.
 func requires(s *jsonschema.Schema, property string, seen map[*jsonschema.Schema]bool) bool {
 	if seen[s] {
 		return false
@@ -76,7 +76,7 @@ func (s *Schema) required(at *jsonschema.Schema) []string {
 	return at.Required
 }
 
-// isFilled says whether a value has a name that a schema requires in any case once its defaults have been filled in, wherever
+// isFilled reports whether a value has a name that a schema requires in any case once its defaults have been filled in, wherever
 // the schema applies.
 func (s *Schema) isFilled(at *jsonschema.Schema, name string) bool {
 	s.presences.Do(func() {

@@ -46,7 +46,7 @@ func newGraph(root *jsonschema.Schema, anchored []*jsonschema.Schema) (*graph, e
 	return g, nil
 }
 
-// isDynamic says whether a $dynamicRef may lead elsewhere than to its own target (JSON Schema 2020-12, section 8.2.3.2).
+// isDynamic reports whether a $dynamicRef may lead elsewhere than to its own target (JSON Schema 2020-12, section 8.2.3.2).
 func isDynamic(ref *jsonschema.DynamicRef) bool {
 	return ref != nil && ref.Anchor != "" && ref.Ref.DynamicAnchor == ref.Anchor
 }

@@ -13,7 +13,7 @@ import (
 // something does not satisfy a schema (not, if, oneOf, maxContains, uniqueItems), nothing is told that an Unknown has a part in.
 type Unknown struct{ types typeSet }
 
-// UnknownOf is an Unknown of one of these types, by JSON Schema's names; of any, where there are none. A number may be an
+// UnknownOf is an Unknown of one of these types, by JSON Schema's names; of any, if there are none. A number may be an
 // integer if both are named.
 func UnknownOf(types ...string) Unknown {
 	var u Unknown
@@ -85,7 +85,7 @@ func (a *application) unknown(u Unknown) {
 	a.combinations(u)
 }
 
-// isCertain says whether a value satisfies a rule, whatever an Unknown in it turns out to be.
+// isCertain reports whether a value satisfies a rule, whatever an Unknown in it turns out to be.
 func (a *application) isCertain(r *rule, v any) bool {
 	before := a.work.unknowns
 	return a.apply(r, v, a.scope, nil, nil) && a.work.unknowns == before

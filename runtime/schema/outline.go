@@ -122,7 +122,7 @@ func (o *Outline) around(pointer string) *site {
 	return o.sites[""]
 }
 
-// isData says whether a place lies in the value of a keyword that holds data.
+// isData reports whether a place lies in the value of a keyword that holds data.
 func (o *Outline) isData(pointer string) bool {
 	for at := pointer; at != ""; {
 		i := strings.LastIndexByte(at, '/')
@@ -137,10 +137,10 @@ func (o *Outline) isData(pointer string) bool {
 // Schemas lists the pointers (RFC 6901) of all schemas that are objects, in their order.
 func (o *Outline) Schemas() []string { return sortedKeys(o.sites) }
 
-// IsSchema says whether a schema that is an object stands at a pointer.
+// IsSchema reports whether a schema that is an object stands at a pointer.
 func (o *Outline) IsSchema(pointer string) bool { return o.sites[pointer] != nil }
 
-// HasWithin says whether a schema stands at a pointer or anywhere below it.
+// HasWithin reports whether a schema stands at a pointer or anywhere below it.
 func (o *Outline) HasWithin(pointer string) bool {
 	for at := range o.sites {
 		if at == pointer || strings.HasPrefix(at, pointer+"/") {
@@ -171,13 +171,13 @@ func (o *Outline) Resolve(pointer, ref string) (target string, ok bool) {
 	return target + address.Fragment, ok
 }
 
-// Exists says whether there is anything at a pointer.
+// Exists reports whether there is anything at a pointer.
 func (o *Outline) Exists(pointer string) bool {
 	_, ok := lookUpPointer(o.root, pointer)
 	return ok
 }
 
-// IsAmbiguous says whether a dynamic reference has a choice of anchors.
+// IsAmbiguous reports whether a dynamic reference has a choice of anchors.
 func (o *Outline) IsAmbiguous(ref string) bool {
 	_, anchor, _ := strings.Cut(ref, "#")
 	return o.dynamic[anchor] > 1

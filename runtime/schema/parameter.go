@@ -71,10 +71,10 @@ func (p *Parameter) Automata() int { return p.schema.automata }
 // Schema is what the parameter was compiled from.
 func (p *Parameter) Schema() *Schema { return p.schema }
 
-// HasDefault says whether an absent parameter has a value all the same, which may be null.
+// HasDefault reports whether an absent parameter has a value all the same, which may be null.
 func (p *Parameter) HasDefault() bool { return p.fallback != nil }
 
-// IsRequired says whether a request without the parameter is refused. One in a path always is.
+// IsRequired reports whether a request without the parameter is refused. One in a path always is.
 func (p *Parameter) IsRequired() bool { return p.required || p.at == Path }
 
 // Parse reads the values that a request has for the parameter, in their order; none is an absent parameter. It gives nil

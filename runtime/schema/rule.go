@@ -15,7 +15,7 @@ import (
 type rule struct {
 	*jsonschema.Schema
 
-	resource *resource // of which a dynamic reference may need to know; nil where there are none
+	resource *resource // of which a dynamic reference may need to know; nil if there are none
 
 	ref, dynamic                      *rule
 	not, ifs, then, otherwise         *rule

@@ -43,7 +43,7 @@ type Schema struct {
 	compiled *jsonschema.Schema
 	root     *rule
 	rules    map[*jsonschema.Schema]*rule
-	fill     *filler // nil where no default can be filled in
+	fill     *filler // nil if no default can be filled in
 	origins  origins
 	echo     bool
 	sets     bool
@@ -209,7 +209,7 @@ const errWork = refusal("Too much work to validate")
 
 // Decode reads body within the limits of a body, for routes without a schema. Objects become map[string]any and arrays
 // []any. A number written without fraction and exponent becomes int64 where it fits; every other number becomes
-// float64, to the nearest where it must. Duplicate names and invalid UTF-8 are refused, as RFC 7493 asks. The error is the
+// float64, to the nearest if it must. Duplicate names and invalid UTF-8 are refused, as RFC 7493 asks. The error is the
 // cause of ctx, where that ends first.
 func Decode(ctx context.Context, body []byte) (any, []problem.Violation, error) {
 	w := NewWorkBudget(ctx)

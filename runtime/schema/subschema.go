@@ -27,10 +27,10 @@ type Alternative struct {
 // Root is the whole of it.
 func (s *Schema) Root() Subschema { return Subschema{s, s.compiled} }
 
-// IsText says whether the schema says that each value is a string.
+// IsText reports whether the schema says that each value is a string.
 func (s *Schema) IsText() bool { return slices.Equal(s.Root().Types(), []string{"string"}) }
 
-// IsResource says whether it has an address ($id) of its own, so that it is meant as another document.
+// IsResource reports whether it has an address ($id) of its own, so that it is meant as another document.
 func (s Subschema) IsResource() bool { return s.at.ID != "" }
 
 // Types lists the names in its `type`, in no particular order; nil if every type is allowed.
@@ -85,7 +85,7 @@ func (s Subschema) alternatives(schemas []*jsonschema.Schema) []Alternative {
 	return all
 }
 
-// HasDefault says whether it has a default, its own or that of what it refers to: a property with one is never missing where
+// HasDefault reports whether it has a default, its own or that of what it refers to: a property with one is never missing where
 // defaults are filled in.
 func (s Subschema) HasDefault() bool { return hasDefault(s.at) }
 
@@ -100,16 +100,16 @@ func (s Subschema) Properties() iter.Seq2[string, Subschema] {
 	}
 }
 
-// HasProperties says whether it says which properties an object has, or could have.
+// HasProperties reports whether it says which properties an object has, or could have.
 func (s Subschema) HasProperties() bool { return s.at.Properties != nil || len(s.Required()) > 0 }
 
 // Required lists the names in its `required`.
 func (s Subschema) Required() []string { return s.of.required(s.at) }
 
-// HasPatterns says whether members are told apart by patterns of their names, too.
+// HasPatterns reports whether members are told apart by patterns of their names, too.
 func (s Subschema) HasPatterns() bool { return s.at.PatternProperties != nil }
 
-// IsClosed says whether an object may have no members but those that properties and patterns name.
+// IsClosed reports whether an object may have no members but those that properties and patterns name.
 func (s Subschema) IsClosed() bool { return s.at.AdditionalProperties == false }
 
 // Others is the schema of the members that neither properties nor patterns name.

@@ -36,7 +36,7 @@ func (u *union) context() map[string]any {
 	return map[string]any{"discriminator": "'" + u.property + "'"}
 }
 
-// untagged says whether a value lacks what would tell the branches of a union apart.
+// untagged reports whether a value lacks what would tell the branches of a union apart.
 func (f *finder) untagged(value any, schema string) bool {
 	u := f.origins.at(schema).union
 	object, isObject := value.(map[string]any)

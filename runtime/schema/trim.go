@@ -133,7 +133,7 @@ func (t *trimming) meant(in *scope, branches []*rule, v any) *rule {
 // unlisted is how many members a rule lists that lists none, as opposed to one that lists members which are not there.
 const unlisted = -1
 
-// isExact says whether a rule that lists no members describes them at least, and not as just anything.
+// isExact reports whether a rule that lists no members describes them at least, and not as just anything.
 func isExact(r *rule, v any) bool {
 	_, isArray := v.([]any)
 	return isArray || r.others != nil && r.others.types != 0
@@ -254,12 +254,12 @@ type naming struct {
 	all []applied
 }
 
-// lists says whether any of them lists members, so that there are others.
+// lists reports whether any of them lists members, so that there are others.
 func (n *naming) lists() bool {
 	return slices.ContainsFunc(n.all, func(a applied) bool { return a.rule.lists() })
 }
 
-// lists says whether a rule lists the members of objects, be it none: an empty list is one.
+// lists reports whether a rule lists the members of objects, be it none: an empty list is one.
 func (r *rule) lists() bool { return r.Properties != nil || len(r.matched) > 0 }
 
 // of gives the rules for a member, and whether it is kept, and that because it is listed rather than as one of the others.

@@ -27,7 +27,7 @@ type tag struct {
 	branch int
 }
 
-// discriminator is OpenAPI 3.1's, section 4.8.25. Pydantic's mapping may have schemas in the place of references to them.
+// discriminator is OpenAPI 3.1's, section 4.8.25. Pydantic's mapping may have schemas in place of references to them.
 type discriminator struct {
 	property string
 	mapping  map[string]any
@@ -99,7 +99,7 @@ func (o *Outline) mapped(mapping map[string]any, union, branch *jsonschema.Schem
 	return out
 }
 
-// listings are the values that schemas list for properties of their objects; nil where they list none.
+// listings are the values that schemas list for properties of their objects; nil if they list none.
 type listings map[listing][]any
 
 type listing struct {
@@ -176,7 +176,7 @@ func (l listings) ofAll(branches []*jsonschema.Schema, property string) []any {
 	return out
 }
 
-// listed gives the values that a schema allows by const or enum, its own before those of what it refers to; nil where any is
+// listed gives the values that a schema allows by const or enum, its own before those of what it refers to; nil if any is
 // none that can be a tag.
 func listed(s *jsonschema.Schema, seen map[*jsonschema.Schema]bool) []any {
 	if seen[s] {
@@ -256,7 +256,7 @@ func (s *Schema) Tagged(pointer string) map[string]string {
 	return out
 }
 
-// implied says whether each branch requires the property that tells.
+// implied reports whether each branch requires the property that tells.
 func (u *union) implied() bool {
 	return !slices.ContainsFunc(u.branches, func(branch *jsonschema.Schema) bool {
 		return !requires(branch, u.property, map[*jsonschema.Schema]bool{})

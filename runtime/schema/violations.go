@@ -41,7 +41,7 @@ func (s *Schema) violations(spent *WorkBudget, doc document, text []byte, at []a
 	return found, w.interrupted()
 }
 
-// violations translates a validator's error about root, which stands at the loc given, where nothing is known of the
+// violations translates a validator's error about root, which stands at the loc given, if nothing is known of the
 // schema.
 func violations(root any, at []any, err error) []problem.Violation {
 	f := finder{root: root, at: at}
@@ -155,7 +155,7 @@ func (f *finder) missing(loc []any, names []string) {
 	}
 }
 
-// wrongType names every type that would have done. null is named only where nothing else would do: what may be absent
+// wrongType names every type that would have done. null is named only if nothing else would do: what may be absent
 // is seldom what was meant. Where the values are listed, their types say nothing more.
 func (f *finder) wrongType(loc []any, value any, k *kind.Type) {
 	first := len(f.found)

@@ -105,7 +105,7 @@ func (w *WorkBudget) spend(n int) error {
 	return w.err
 }
 
-// match says whether a text has a match, which nobody knows once the work has ended.
+// match reports whether a text has a match, which nobody knows once the work has ended.
 func (w *WorkBudget) match(p *pattern.Pattern, text string) bool {
 	if w.err != nil {
 		return false

@@ -20,17 +20,17 @@ type Frame struct {
 	// Data is the values of all data fields, joined by LF.
 	Data []byte
 	// HasData is true if there was a data field, even an empty one: a frame
-	// without any is dispatched by nobody (a comment, an id alone).
+	// without any is not dispatched (a comment, an id alone).
 	HasData bool
 
 	// ID is the value of the last id field without a NUL.
 	ID []byte
-	// HasID tells an empty id, which resets the last event ID, from none.
+	// HasID distinguishes an empty id, which resets the last event ID, from none.
 	HasID bool
 
 	// Retry is the reconnection time asked for.
 	Retry time.Duration
-	// HasRetry tells a retry of zero from none.
+	// HasRetry distinguishes a retry of zero from none.
 	HasRetry bool
 }
 

@@ -55,7 +55,7 @@ type Parser struct {
 	buf  []byte // owned: the unfinished frame, or the end of it, and what Write joined to it
 	rest int    // where in buf it begins
 
-	spilled [][]byte // owned: what precedes it, or the first frame in view, where that is large
+	spilled [][]byte // owned: what precedes it, or the first frame in view, if that is large
 	before  int      // how many bytes of the unfinished frame are spilled
 
 	line    int  // start of the current line, from the frame's first byte that is not spilled
@@ -277,7 +277,7 @@ func (p *Parser) check(size int) {
 // A CR at the end of what has arrived may be half of a CRLF. Inside a frame
 // waiting costs nothing. At a blank line it would hold a whole event back, so
 // a stream that has just used a bare CR is believed to go on so; an LF that
-// follows nevertheless is a frame of its own without fields. Both decisions
+// follows nevertheless is a separate frame without fields. Both decisions
 // rest on the bytes alone, never on how they were split.
 func (p *Parser) terminator(i int, blank bool) int {
 	switch {

@@ -136,7 +136,7 @@ func copied(value any) any {
 	return value
 }
 
-// editable says whether the way to the field is still there: another edit may have removed it.
+// editable reports whether the way to the field is still there: another edit may have removed it.
 func editable(object *unstructured.Unstructured, e fieldEdit) bool {
 	around, last := cutLast(e.path)
 	if list, ok := at(object, around).([]any); ok {
@@ -245,7 +245,7 @@ func (m *matrix) ask(of any, child *render.Child) {
 	}
 }
 
-// has says whether a value has all that another one has. What is false or empty the API may leave out.
+// has reports whether a value has all that another one has. What is false or empty the API may leave out.
 func has(value, other any) bool {
 	switch other := other.(type) {
 	case map[string]any:
@@ -301,7 +301,7 @@ func TestPairsOfEditsAreRefusedOrReportedOrServed(t *testing.T) {
 	m.checkShares()
 }
 
-// checkShares fails where one of the three ways was not taken by a good part of the edits.
+// checkShares failsif one of the three ways was not taken by a good part of the edits.
 func (m *matrix) checkShares() {
 	m.t.Helper()
 	total := m.refused + m.reported + m.converged

@@ -88,7 +88,7 @@ var (
 )
 
 // put sets the value at a path such as spec.routes[0].path; missing removes what is there. Objects on the way are made
-// where there are none.
+// if there are none.
 func put(object *unstructured.Unstructured, path string, value any) {
 	steps := step.FindAllString(path, -1)
 	object.Object = putAt(object.Object, steps, value).(map[string]any)

@@ -18,7 +18,7 @@ import (
 
 const expressions = "docs/expressions.md"
 
-// TestExpressions asks the route of docs/expressions.md for each expression in the place of its answer.
+// TestExpressions asks the route of docs/expressions.md for each expression in place of its answer.
 func TestExpressions(t *testing.T) {
 	body := fenceAfter(t, read(t, expressions), "and the body\n")
 	request := &relay.Request{

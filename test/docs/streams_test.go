@@ -74,7 +74,7 @@ func btoi(b bool) int {
 	return 0
 }
 
-// endsStream says whether a failure may end a stream of one upstream that has begun with its content. The others come
+// endsStream reports whether a failure may end a stream of one upstream that has begun with its content. The others come
 // before content, or are of whole answers: they end a stream that something else has begun.
 func endsStream(err error) bool {
 	return !slices.Contains([]relay.FailureKind{

@@ -9,7 +9,7 @@ import (
 	"github.com/llmservice/llmservice/test/scenario"
 )
 
-// TestScaleByHand writes the scale subresource, as kubectl scale does, where no autoscaler is.
+// TestScaleByHand writes the scale subresource, as kubectl scale does, if no autoscaler is.
 func TestScaleByHand(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t)

@@ -111,7 +111,7 @@ const (
 	losing     = 400 * time.Millisecond
 )
 
-// events changes what is seen of one kind, or of all where it is empty.
+// events changes what is seen of one kind, or of all if it is empty.
 type events struct {
 	nothing
 
@@ -186,7 +186,7 @@ type oldView struct {
 	nothing
 
 	at int
-	// kinds are those that are old; all, where there are none.
+	// kinds are those that are old; all, if there are none.
 	kinds []string
 	seen  *atomic.Pointer[string]
 	on    *atomic.Bool
@@ -316,7 +316,7 @@ func (f unwritable) meanwhile(r *run) {
 	}
 }
 
-// untold is what no condition says of the writes that fail; empty where all is told.
+// untold is what no condition says of the writes that fail; empty if all is told.
 func (f unwritable) untold(r *run) string {
 	for _, service := range r.services() {
 		told := false

@@ -18,7 +18,7 @@ import (
 // Only is a regular expression over SCRIPT/FAULT, of which all that match are played.
 const Only = "LLMSERVICE_FAULTS"
 
-// Where nothing says which, so many scripts are chosen at random, and so many faults for each.
+// If nothing says which, so many scripts are chosen at random, and so many faults for each.
 const someScripts, someFaults = 3, 4
 
 // named is a fault that a script can be played under.
@@ -65,7 +65,7 @@ func faults(s script, writes int) []named {
 
 // choice is what of all this is played.
 type choice struct {
-	// only says which runs; nil where chance does.
+	// only says which runs; nil if chance does.
 	only *regexp.Regexp
 	seed uint64
 	// scripts are those that chance has chosen.
@@ -85,7 +85,7 @@ func chosen(t *testing.T) choice {
 	return c
 }
 
-// has says whether a script is played at all.
+// has reports whether a script is played at all.
 func (c choice) has(s script) bool {
 	if c.only == nil {
 		return slices.Contains(c.scripts, s.name)
@@ -93,7 +93,7 @@ func (c choice) has(s script) bool {
 	return slices.ContainsFunc(faults(s, 200), func(f named) bool { return c.only.MatchString(s.name + "/" + f.name) })
 }
 
-// plays says whether a script is played under one fault that all scripts have in common.
+// plays reports whether a script is played under one fault that all scripts have in common.
 func (c choice) plays(s script, fault string) bool {
 	if c.only == nil {
 		return slices.Contains(c.scripts, s.name)

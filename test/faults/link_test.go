@@ -23,7 +23,7 @@ type write struct {
 
 	method string
 	body   []byte
-	// status and answer are the API server's; zero where it was not asked.
+	// status and answer are the API server's; zero if it was not asked.
 	status int
 	answer []byte
 }

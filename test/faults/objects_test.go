@@ -105,7 +105,7 @@ func itemsOf(list client.ObjectList) ([]client.Object, error) {
 	return objects, nil
 }
 
-// get reads an object; nil where there is none.
+// get reads an object; nil if there is none.
 func (r *run) get(kind, name string) client.Object {
 	object := blank(kind, r.namespace, name)
 	err := api.Get(context.Background(), client.ObjectKeyFromObject(object), object)

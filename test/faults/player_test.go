@@ -141,7 +141,7 @@ func (r *run) observe(ctx context.Context) (*cluster, error) {
 	return c, nil
 }
 
-// revision is that of the current config of a service; empty where there is none.
+// revision is that of the current config of a service; empty if there is none.
 func (c *cluster) revision(service string) string {
 	documents := c.documents[delivery.ConfigMapName(service)]
 	if documents == nil || documents.Data[delivery.CurrentKey] == "" {

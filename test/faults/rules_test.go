@@ -359,7 +359,7 @@ func (u *rules) prove(c *cluster) {
 	}
 }
 
-// unproved says what keeps a generation from being served; empty where nothing does.
+// unproved says what keeps a generation from being served; empty if nothing does.
 func (u *rules) unproved(c *cluster, service *v1alpha1.LLMService, generation int64) string {
 	want, known := u.specs[service.UID][generation]
 	if !known || !want.accepted {

@@ -170,7 +170,7 @@ func (r *run) kill() {
 	r.replace()
 }
 
-// replace starts an operator in the place of those whose link is dead.
+// replace starts an operator in place of those whose link is dead.
 func (r *run) replace() {
 	r.state.Lock()
 	var dead []*operator
@@ -298,7 +298,7 @@ func (r *run) services() []v1alpha1.LLMService {
 	return list.Items
 }
 
-// unsettled says what is not at rest; empty where all is.
+// unsettled says what is not at rest; empty if all is.
 func (r *run) unsettled() string {
 	for _, service := range r.services() {
 		if service.DeletionTimestamp != nil {

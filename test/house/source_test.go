@@ -67,7 +67,7 @@ func TestWhatIsDrawnHasASeed(t *testing.T) {
 	}
 }
 
-// isUnseeded says whether a function of math/rand is called for its own source: those that make a source begin with New, and the
+// isUnseeded reports whether a function of math/rand is called for its own source: those that make a source begin with New, and the
 // names of types are not calls.
 func isUnseeded(sel *ast.SelectorExpr) bool {
 	pkg, ok := sel.X.(*ast.Ident)

@@ -79,7 +79,7 @@ func (a *answer) said(offset int) string {
 	return text
 }
 
-// withinChunk says whether a chunk has been announced at an offset, and not all of it has come.
+// withinChunk reports whether a chunk has been announced at an offset, and not all of it has come.
 func (a *answer) withinChunk(offset int) bool {
 	return slices.ContainsFunc(a.chunks, func(c [2]int) bool { return c[0] <= offset && offset < c[1] })
 }

@@ -166,7 +166,7 @@ func read(request *http.Request) (name string, rest io.Reader) {
 	return name, request.Body
 }
 
-// follow says whether the connection can be used again.
+// follow reports whether the connection can be used again.
 func (u *upstream) follow(conn *net.TCPConn, reader *bufio.Reader, rest io.Reader, s script, c *call) (keep bool) {
 	defer func() {
 		c.left = time.Now()

@@ -60,7 +60,7 @@ func (r *chatRequest) check() *refusal {
 	return nil
 }
 
-// wantsTools says whether the reply may call one.
+// wantsTools reports whether the reply may call one.
 func (r *chatRequest) wantsTools() bool { return len(r.Tools) > 0 && string(r.ToolChoice) != `"none"` }
 
 // planChat reads a request and settles how it is answered.

@@ -119,7 +119,7 @@ func (s Script) inherit(base Script) Script {
 }
 
 // cutScript returns the JSON of the first script in text, and the text
-// without it. Where there is none, source is empty.
+// without it. If there is none, source is empty.
 func cutScript(text string) (source, rest string, err error) {
 	before, after, found := strings.Cut(text, embedOpen)
 	if !found {

@@ -24,7 +24,7 @@ func (s *Server) planCompletions(r *http.Request, body []byte) (*exchange, *refu
 	return s.planReply(r, req.chatRequest, completionsForm)
 }
 
-// completionsForm answers as the completions API does: a choice has a text in the place of a message.
+// completionsForm answers as the completions API does: a choice has a text in place of a message.
 var completionsForm = form{
 	stream: func(r *reply) frames {
 		return newChunks(r, wording{object: "text_completion", before: `"text":`, empty: `"text":""`})

@@ -70,7 +70,7 @@ func (r *reply) stream(ctx context.Context, out *sender, f frames) error {
 
 func (r *reply) streamsUsage() bool { return r.request.StreamOptions.IncludeUsage && !r.script.NoUsage }
 
-// opening is the content of the role's chunk, as JSON: null where none follows.
+// opening is the content of the role's chunk, as JSON: null if none follows.
 func (r *reply) opening() string {
 	if r.words == 0 && len(r.calls) > 0 {
 		return "null"

@@ -43,7 +43,7 @@ type recorder struct {
 	writes []request
 	// refuses says with which status a request is answered that must not reach the API server; 0 lets it pass.
 	refuses func(request) int
-	// interrupt answers any request in the API server's place, or returns nil; it is nil where nothing does.
+	// interrupt answers any request in the API server's place, or returns nil; it is nil if nothing does.
 	interrupt func(*http.Request) *http.Response
 }
 
@@ -211,7 +211,7 @@ func (s *system) edit(service *v1alpha1.LLMService, change func(*v1alpha1.LLMSer
 	edit(s.t, service, func() { change(service) })
 }
 
-// edit changes any object, again where somebody else was faster.
+// edit changes any object, again if somebody else was faster.
 func edit(t *testing.T, object client.Object, change func()) {
 	t.Helper()
 	eventually(t, "edit "+object.GetName(), func() error {
@@ -331,7 +331,7 @@ func eventually(t *testing.T, what string, ask func() error) {
 	}
 }
 
-// exists reads an object; false where there is none.
+// exists reads an object; false if there is none.
 func exists(t *testing.T, key client.ObjectKey, object client.Object) bool {
 	t.Helper()
 	err := api.Get(t.Context(), key, object)

@@ -132,7 +132,7 @@ func (p *process) terminate() {
 	}
 }
 
-// get asks on loopback; the status is 0 where nobody listens.
+// get asks on loopback; the status is 0 if nobody listens.
 func get(port int, path string) (status int, body string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -130,7 +130,7 @@ func TestAnInvalidSpecHidesNoWriteThatFails(t *testing.T) {
 	}
 }
 
-// A status that was refused is written again, also where nothing else has changed.
+// A status that was refused is written again, also if nothing else has changed.
 func TestAStatusThatWasRefusedIsWrittenAgain(t *testing.T) {
 	s := start(t)
 	service := s.create("assistant")

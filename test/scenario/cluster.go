@@ -51,7 +51,7 @@ type OlderRelease struct {
 	Lacks string `json:"lacks,omitempty"`
 }
 
-// CheckSizes fails where an image is larger than it may be.
+// CheckSizes failsif an image is larger than it may be.
 func (i Images) CheckSizes() error {
 	if i.GatewayBytes >= MaxGatewayBytes || i.ManagerBytes >= MaxManagerBytes {
 		return fmt.Errorf("an image is too large: the gateway's has %d bytes, want less than %d; the operator's %d, want less than %d",

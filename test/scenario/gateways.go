@@ -84,7 +84,7 @@ func Status(ctx context.Context, pod *corev1.Pod) (report.Status, error) {
 	return status, nil
 }
 
-// Revision is the config that all live gateways say they serve. It fails where they differ.
+// Revision is the config that all live gateways say they serve. It failsif they differ.
 func (s *Service) Revision(ctx context.Context) (string, error) {
 	pods, err := s.Live(ctx)
 	if err != nil {
@@ -155,7 +155,7 @@ func restarts(p *corev1.Pod) (n int32) {
 	return n
 }
 
-// CheckLives fails where one of the pods is gone, or one of its containers has restarted. More pods are well.
+// CheckLives failsif one of the pods is gone, or one of its containers has restarted. More pods are well.
 func (s *Service) CheckLives(ctx context.Context, before Lives) error {
 	after, err := s.Lives(ctx)
 	if err != nil {

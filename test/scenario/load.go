@@ -164,7 +164,7 @@ func (l *Load) ScaleDown(ctx context.Context) (Drained, error) {
 	})
 }
 
-// Finish lets every stream end and returns the clients' count. It fails where more than MaxCut were cut, or any other
+// Finish lets every stream end and returns the clients' count. It failsif more than MaxCut were cut, or any other
 // ended otherwise than it should.
 func (l *Load) Finish(ctx context.Context) (streams.Tally, error) {
 	ctx, cancel := context.WithTimeout(ctx, finishWithin)

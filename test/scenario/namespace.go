@@ -83,7 +83,7 @@ func (c *Cluster) DropNamespace(ctx context.Context, name string) error {
 	return nil
 }
 
-// ownNamespace reads a namespace: nil where it does not exist, and an error where no scenario made it.
+// ownNamespace reads a namespace: nil if it does not exist, and an error if no scenario made it.
 func (c *Cluster) ownNamespace(ctx context.Context, name string) (*corev1.Namespace, error) {
 	var namespace corev1.Namespace
 	err := c.Get(ctx, client.ObjectKey{Name: name}, &namespace)

@@ -128,7 +128,7 @@ func (s *Service) condition(ctx context.Context, kind string, want metav1.Condit
 	return nil
 }
 
-// Condition returns a condition of the service as it is now; nil where it has none of that type.
+// Condition returns a condition of the service as it is now; nil if it has none of that type.
 func (s *Service) Condition(ctx context.Context, kind string) (*metav1.Condition, error) {
 	object, err := s.Get(ctx)
 	if err != nil {

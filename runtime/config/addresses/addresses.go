@@ -1,4 +1,4 @@
-// Package addresses says which addresses a gateway may connect to. The rules are about what a name has been resolved to, at
+// Package addresses decides which addresses a gateway may connect to. The rules are about what a name has been resolved to, at
 // the moment of the connection: a name that resolves to something else the next time gains nothing.
 package addresses
 
@@ -11,12 +11,12 @@ import (
 )
 
 // ErrRefused is what a connection to an address fails with that the rules do not allow. It does not name the address: what
-// names resolve to inside a network is not for the authors of manifests to find out.
+// names resolve to inside a network must not be revealed to authors of manifests.
 var ErrRefused = errors.New("the address is not allowed")
 
 // Rules are the operator's lists. The zero value allows all addresses but those that are never connected to.
 type Rules struct {
-	// Allowed, where there is any, has all the addresses that may be connected to.
+	// Allowed, if there is any, has all the addresses that may be connected to.
 	Allowed List
 	// Denied takes precedence over Allowed.
 	Denied List

@@ -171,7 +171,7 @@ func (w walk) chat(path string, c *config.Chat, m mode) Cost {
 }
 
 // agent is a model's turns with rounds of tools between them. A model may ask for any number of tools at once; those that
-// take time call upstreams, of which budget.maxCalls leaves only so many.
+// take time call upstreams, and budget.maxCalls limits these calls.
 func (w walk) agent(p *Part, a *config.Agent, m mode) {
 	path := p.Path + ".agent"
 	if a.Output != nil {
@@ -219,7 +219,7 @@ func (w walk) toolsUsed(tool *Cost) int {
 	return max(0, w.budget.MaxCalls-1) // the first turn takes one
 }
 
-// roundsOf is how many rounds n calls of tools can take after so many turns, some at once: each turn's last round may
+// roundsOf is how many rounds n calls of tools can take after that many turns, some at once: each turn's last round may
 // have one call alone.
 func roundsOf(n, turns, parallel int) int {
 	parallel = max(1, parallel)

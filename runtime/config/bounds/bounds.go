@@ -9,9 +9,9 @@ import (
 // Bounds is the worst case of one request of a route, as its fields bound it. What the gateway itself does, such as
 // evaluating templates, is not among it.
 type Bounds struct {
-	// Cost is the whole request's. Where the answer is streamed, its latency is that of the first content.
+	// Cost is the whole request's. If the answer is streamed, its latency is that of the first content.
 	Cost
-	// CallsBy is budget.maxCalls where that is what bounds the calls.
+	// CallsBy is budget.maxCalls if that is what bounds the calls.
 	CallsBy string `json:"callsBy,omitempty"`
 	// Streamed says that the answer is a stream.
 	Streamed bool `json:"streamed"`
@@ -38,7 +38,7 @@ type Latency struct {
 	Max config.Duration `json:"max"`
 	// Unlimited says that nothing within the work bounds it.
 	Unlimited bool `json:"unlimited,omitzero"`
-	// By says what bounds it.
+	// By is what bounds it.
 	By string `json:"by,omitempty"`
 }
 
@@ -56,7 +56,7 @@ type TokenBound struct {
 	Max int `json:"max"`
 	// Unlimited says that there is something besides that has none.
 	Unlimited bool `json:"unlimited,omitzero"`
-	// By says what bounds it; empty for the sum of its parts.
+	// By is what bounds it; empty for the sum of its parts.
 	By string `json:"by,omitempty"`
 }
 

@@ -47,10 +47,10 @@ func (l Latency) times(n int) Latency {
 	return l
 }
 
-// longerThan says whether the work may take longer than d.
+// longerThan reports whether the work may take longer than d.
 func (l Latency) longerThan(d config.Duration) bool { return l.Unlimited || l.Max > d }
 
-// within is the latency of work that is given only so long; 0 is no bound.
+// within is the latency of work that has a timeout; 0 means unlimited.
 func (l Latency) within(d config.Duration, by string) Latency {
 	if d > 0 && l.longerThan(d) {
 		return Latency{Max: d, By: by}
@@ -105,7 +105,7 @@ func (c Cost) repeated(n int) Cost {
 	}
 }
 
-// completionLimit is what the parameters of a model's call allow its answer; false where they do not say, or a
+// completionLimit is what the parameters of a model's call allow its answer; false if they do not say, or a
 // template does.
 func completionLimit(parameters jsontext.Value) (int, bool) {
 	var limits struct {

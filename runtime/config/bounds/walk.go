@@ -31,10 +31,10 @@ func (l limit) or(after config.Duration, path string) limit {
 	return l
 }
 
-// endsBy says whether the limit comes at the latest when d has passed since the work around it began.
+// endsBy reports whether the limit comes at the latest when d has passed since the work around it began.
 func (l limit) endsBy(d config.Duration) bool { return l.after > 0 && d >= l.after }
 
-// mode says how a model's answer is taken, and with that which of the upstream's timeouts bound it.
+// mode is how a model's answer is taken, which determines the timeouts of the upstream that bound it.
 type mode int
 
 const (
@@ -113,7 +113,7 @@ func (w walk) guard(p *Part, when string, timeout config.Duration, o *config.OnE
 	}
 }
 
-// A timeout without effect is no error: it may be there for the day on which another is changed.
+// A timeout without effect is not an error: another timeout may change later.
 func (w walk) checkTimeout(p *Part, timeout config.Duration) {
 	switch {
 	case w.limit.endsBy(timeout):

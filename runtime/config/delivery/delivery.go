@@ -13,7 +13,7 @@ import (
 const (
 	// CurrentKey holds the config that the gateway shall serve.
 	CurrentKey = "current"
-	// LastGoodKey holds the config to serve where a gateway cannot load the current one.
+	// LastGoodKey holds the config to serve if a gateway cannot load the current one.
 	LastGoodKey = "lastGood"
 )
 

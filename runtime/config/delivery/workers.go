@@ -2,7 +2,7 @@ package delivery
 
 const (
 	// WorkersVariable is the environment variable that, set to WorkersAuto, has a gateway take its number of workers from
-	// the CPU quota of its control group, where there is one. It is no flag, which an older gateway would not start with.
+	// the CPU quota of its control group, if there is one. It is not a flag, because an older gateway would not start with it.
 	WorkersVariable = "LLMSERVICE_WORKERS"
 	// WorkersAuto is its value.
 	WorkersAuto = "Auto"
@@ -12,5 +12,5 @@ const (
 	maxAutoWorkers = 64
 )
 
-// AutoWorkers is how many workers a replica has that may use so many CPUs, rounded up.
+// AutoWorkers is the number of workers of a replica that may use that many CPUs, rounded up.
 func AutoWorkers(cpus int64) int64 { return max(minAutoWorkers, min(maxAutoWorkers, cpus)) }

@@ -26,7 +26,7 @@ func (v *validator) expression(path, text string, at *place, want expr.Type) (*e
 	return compiled, compiled.Type()
 }
 
-// template is nil where it cannot be compiled.
+// template is nil if it cannot be compiled.
 func (v *validator) template(path string, at *place, compile func(*expr.Env) (*expr.Template, error)) *expr.Template {
 	env, err := at.environment()
 	if err != nil {
@@ -41,7 +41,7 @@ func (v *validator) template(path string, at *place, compile func(*expr.Env) (*e
 	return compiled
 }
 
-// tree compiles JSON whose strings are templates, and returns its type, too; nil and the dynamic one where there is none, or none
+// tree compiles JSON whose strings are templates, and returns its type, too; nil and the dynamic one if there is none, or none
 // that can be compiled, so that one error does not lead to others.
 func (v *validator) tree(path string, raw jsontext.Value, at *place) (*expr.Tree, expr.Type) {
 	if raw == nil {
@@ -54,7 +54,7 @@ func (v *validator) tree(path string, raw jsontext.Value, at *place) (*expr.Tree
 	return compiled, compiled.Type()
 }
 
-// templates compiles a map whose values are templates; nil where it is empty.
+// templates compiles a map whose values are templates; nil if it is empty.
 func (v *validator) templates(path string, templates map[string]string, at *place) *expr.Tree {
 	if len(templates) == 0 {
 		return nil
@@ -86,7 +86,7 @@ func (v *validator) json(path string, raw []byte, at *place) *expr.Tree {
 func checked[T any](v *validator, env *expr.Env, compile func() (T, error)) (T, error) {
 	if err := v.ctx.Err(); err != nil {
 		var none T
-		return none, err //nolint:wrapcheck // nobody is told of it: see compile
+		return none, err //nolint:wrapcheck // it is not reported: see compile
 	}
 	if v.expressions > config.MaxExpressions {
 		var none T
@@ -107,7 +107,7 @@ func (v *validator) addExpr(path string, err error) {
 	v.addf(path, "%v", err)
 }
 
-// schema compiles a JSON Schema and returns the type of what satisfies it, too: nil, and that of anything, where there is none.
+// schema compiles a JSON Schema and returns the type of what satisfies it, too: nil, and that of anything, if there is none.
 func (v *validator) schema(path string, raw jsontext.Value, options ...schema.Option) (*schema.Schema, expr.Type) {
 	if raw == nil || !v.affords(path) {
 		return nil, expr.Dyn
@@ -121,7 +121,7 @@ func (v *validator) schema(path string, raw jsontext.Value, options ...schema.Op
 	return compiled, expr.FromSchema(compiled)
 }
 
-// affords says whether another schema may be compiled: tenants' patterns cost the operator memory and time, too.
+// affords reports whether another schema may be compiled: tenants' patterns cost the operator memory and time, too.
 func (v *validator) affords(path string) bool {
 	if v.ctx.Err() != nil {
 		return false

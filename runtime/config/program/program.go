@@ -54,7 +54,7 @@ type Parameter struct {
 	Text *schema.Parameter
 }
 
-// Response says what a route answers.
+// Response is the answer of a route.
 type Response struct {
 	*config.Response
 
@@ -63,7 +63,7 @@ type Response struct {
 	Satisfies *schema.Schema
 }
 
-// Load decodes and compiles a config. It refuses what config.Decode refuses, and whatever Validate does (config.Errors).
+// Load decodes and compiles a config. It refuses what config.Decode refuses, and what Validate refuses (config.Errors).
 func Load(encoded []byte) (*Program, error) {
 	c, err := config.Decode(encoded)
 	if err != nil {
@@ -83,7 +83,7 @@ func Compile(c *config.Config) (*Program, config.Errors) {
 	return program, errs
 }
 
-// endless is for who waits for the result, however long it takes: a gateway that loads its one config.
+// endless is for a caller that waits for the result, however long it takes: a gateway that loads its one config.
 var endless = context.Background()
 
 // compile ends with ctx, whose cause is then its error: what is left then is skipped, and what was found wrong until then is
@@ -105,14 +105,14 @@ func compile(ctx context.Context, c *config.Config) (*Program, config.Errors, er
 	return program, nil, nil
 }
 
-// Validate returns everything that is wrong with the config, in the order of its fields; nil where it can be
+// Validate returns everything that is wrong with the config, in the order of its fields; nil if it can be
 // served. The operator and the gateway both call it, so that neither accepts what the other refuses.
 func Validate(c *config.Config) config.Errors {
 	_, errs := Compile(c)
 	return errs
 }
 
-// ValidateWithin is Validate for who checks the configs of many: it stops soon after ctx has ended, with its cause as the
+// ValidateWithin is Validate for a caller that checks many configs: it stops soon after ctx has ended, with its cause as the
 // error, and says nothing of the config then.
 func ValidateWithin(ctx context.Context, c *config.Config) (config.Errors, error) {
 	_, errs, err := compile(ctx, c)

@@ -10,7 +10,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
-// Each of these types has what the contract says, and in the place of templates and schemas what has been compiled of them.
+// Each of these types has what the contract says, and in place of templates and schemas what has been compiled of them.
 
 // Function is a reusable list of steps.
 type Function struct {
@@ -25,7 +25,7 @@ type Function struct {
 	asks bool
 }
 
-// Takes is the JSON Schema of what the function takes, as models are told of it.
+// Takes is the JSON Schema of what the function takes, as it is sent to models.
 func (f *Function) Takes() jsontext.Value {
 	if f.Function.Input == nil {
 		return jsontext.Value(`{"type":"object"}`)
@@ -40,7 +40,7 @@ type Guard struct {
 	OnError *OnError       // nil to fail
 }
 
-// OnError says what becomes of work that failed. Without both members its value is missing.
+// OnError says what happens after work failed. Without both members its value is missing.
 type OnError struct {
 	Value   *expr.Tree
 	Respond *Respond
@@ -64,11 +64,11 @@ type Branch struct {
 
 // Work is what is to be done: one of the kinds below.
 type Work interface {
-	// Asks says whether a model may be asked.
+	// Asks reports whether a model may be asked.
 	Asks() bool
 }
 
-// Kinds has a method for each kind of work: who executes them has these methods, so that none can be forgotten.
+// Kinds has a method for each kind of work. Code that executes them implements it, so that no kind can be forgotten.
 type Kinds[R any] interface {
 	Chat(*Chat) R
 	Embeddings(*Embeddings) R

@@ -68,7 +68,7 @@ func (v *validator) secretName(path, what, name string) {
 	}
 }
 
-// modelHeaders are set by the gateway where the upstream has a model.
+// modelHeaders are set by the gateway if the upstream has a model.
 var modelHeaders = []string{"accept", "content-type"}
 
 // ownHeader checks the name of a header that is sent with every request.

@@ -83,7 +83,7 @@ func (v *validator) ejection(path string, e *config.Ejection) {
 	v.between(path+".panicPercent", e.PanicPercent, 0, 100)
 }
 
-// backoff checks a time that grows, and stands for a default where it is absent.
+// backoff checks a time that grows, and stands for a default if it is absent.
 func (v *validator) backoff(path string, b *config.Backoff, or config.Backoff) {
 	v.notNegative(path+".initial", b.Initial)
 	v.notNegative(path+".max", b.Max)

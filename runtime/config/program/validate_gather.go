@@ -150,7 +150,7 @@ func (v *validator) branch(path string, how config.Strategy, b *config.Branch, a
 	return compiled, gives
 }
 
-// allComplete says whether each branch asks a model.
+// allComplete reports whether each branch asks a model.
 func allComplete(g *config.Gather) bool {
 	for i := range g.Branches {
 		if !completes(&g.Branches[i].Action) {

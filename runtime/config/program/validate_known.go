@@ -13,7 +13,7 @@ import (
 )
 
 // known is the work that checks of literals, constants and types may take together: an operator does them for many tenants.
-// What is left when it is used up, requests find out.
+// Mistakes that are left when it is used up show in requests.
 type known struct {
 	work      *schema.WorkBudget
 	constants *expr.CostBudget

@@ -95,7 +95,7 @@ func (v *validator) modelRoute(path string, m *config.Model, routes []*Route) *M
 	return compiled
 }
 
-// readsOf says whether a model's body reads a member of the conversation, or all of it.
+// readsOf reports whether a model's body reads a member of the conversation, or all of it.
 func readsOf(body *expr.Tree, member string) bool {
 	return slices.ContainsFunc(body.Reads(), func(path expr.Path) bool { return len(path) == 1 || path[1] == member })
 }

@@ -84,12 +84,12 @@ func (v *validator) encodingFormat(path string, parameters jsontext.Value) {
 	}
 }
 
-// isTemplate says whether a value is known only when a request is there.
+// isTemplate reports whether a value is known only when a request is there.
 func isTemplate(raw jsontext.Value) bool {
 	return raw.Kind() == '"' && strings.Contains(string(raw), "${")
 }
 
-// member is a member of an object; nil where there is none.
+// member is a member of an object; nil if there is none.
 func member(raw jsontext.Value, name string) jsontext.Value {
 	var members map[string]jsontext.Value
 	if raw == nil || json.Unmarshal(raw, &members) != nil {
@@ -122,7 +122,7 @@ func (v *validator) countable(path string, r *config.Route) {
 	}
 }
 
-// streams says whether the tokens of a step, or of a branch, are sent as they come.
+// streams reports whether the tokens of a step, or of a branch, are sent as they come.
 func streams(r *config.Route, name string) bool {
 	a := r.Response
 	return a != nil && (a.Stream == name || a.Events != nil && slices.Contains(a.Events.Steps, name))

@@ -108,7 +108,7 @@ func (v *validator) streamed(path string, r *config.Route) {
 	}
 }
 
-// noAnswers refuses steps that answer with a status of their own where the stream has begun before them.
+// noAnswers refuses steps that answer with their own status if the stream has begun before them.
 func (v *validator) noAnswers(path string, steps []config.Step, from int, because string) {
 	for i := from; i < len(steps); i++ {
 		if s := &steps[i]; s.Respond != nil || s.OnError != nil && s.OnError.Respond != nil {

@@ -16,7 +16,7 @@ func (v *validator) routes(routes []config.Route) []*Route {
 	for i := range routes {
 		path, r := config.Item("routes", i), &routes[i]
 		compiled[i] = v.route(path, r)
-		// The gateway's own table: what it would refuse, nobody may deliver.
+		// The gateway's own table: what it would refuse must not be delivered.
 		if err := table.Add(r.Method, r.Path, i); err != nil {
 			v.addf(path+".path", "%v", err)
 		}

@@ -15,7 +15,7 @@ var identifier = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
 
 var roles = []string{"system", "user", "assistant"}
 
-// oneKind says whether exactly one kind is set.
+// oneKind reports whether exactly one kind is set.
 func (v *validator) oneKind(path string, set, allowed []string) bool {
 	switch len(set) {
 	case 1:
@@ -92,7 +92,7 @@ func (v *validator) action(path string, a *config.Action, at *place) typedWork {
 	return result
 }
 
-// guard checks what steps and branches have around their kind; what becomes of failures is known only behind it.
+// guard checks what steps and branches have around their kind; the effect of failures is known only after that.
 func (v *validator) guard(path, when string, timeout config.Duration, at *place) Guard {
 	compiled := Guard{Timeout: timeout.Std()}
 	if when != "" {
@@ -105,7 +105,7 @@ func (v *validator) guard(path, when string, timeout config.Duration, at *place)
 // onErrors are the members of an onError.
 var onErrors = []string{"continue", "value", "respond"}
 
-// settled says what becomes of a step that fails, and the type of its value once it has ended in whatever way lets the next step
+// settled returns what happens if a step fails, and the type of its value after any end that lets the next step
 // run.
 func (v *validator) settled(
 	path string, o *config.OnError, mayBeSkipped bool, result expr.Type, at *place,

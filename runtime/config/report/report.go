@@ -1,4 +1,4 @@
-// Package report is what a gateway says of itself to the operator, and where: the way back from delivery's.
+// Package report is what a gateway reports to the operator, and where: the counterpart of delivery.
 package report
 
 import (
@@ -7,7 +7,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
-// Status is what a gateway says of itself: as JSON at StatusPath of its admin listener while it runs, and as its
+// Status is what a gateway reports: as JSON at StatusPath of its admin listener while it runs, and as its
 // container's termination message when it ends. It holds figures and names, never a secret, prompt or body.
 type Status struct {
 	// Version is the contract version that the gateway reads.
@@ -76,7 +76,7 @@ type MemoryUse struct {
 	Refused int64 `json:"refused"`
 }
 
-// RejectedConfig says why a gateway does not serve a config that it was given.
+// RejectedConfig is the reason why a gateway does not serve a config that it was given.
 type RejectedConfig struct {
 	Revision string `json:"revision"`
 	Message  string `json:"message"`
@@ -94,7 +94,7 @@ type Streams struct {
 	Cancelled int64 `json:"cancelled"`
 }
 
-// SecretState says whether a secret file can be read; never what is in it.
+// SecretState reports whether a secret file can be read; never what is in it.
 type SecretState struct {
 	config.SecretFile
 	Loaded bool `json:"loaded"`

@@ -23,7 +23,7 @@ const (
 	// handling is the time in which an answer is made and sent. Reads do nothing but notice that the client leaves,
 	// so they alone may last.
 	handling
-	// ending is what net/http does after the handler; whatever it reads then is thrown away.
+	// ending is what net/http does after the handler; everything that it reads then is discarded.
 	ending
 )
 
@@ -73,7 +73,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// watch calls left when the client leaves while nobody reads. It sees no further than the first byte that the client
+// watch calls left when the client leaves while the connection is not read. It sees no further than the first byte that the client
 // sends, which the next Read returns. stop ends it.
 func (c *conn) watch(left func()) (stop func()) {
 	ended := make(chan struct{})
@@ -85,7 +85,7 @@ func (c *conn) watch(left func()) (stop func()) {
 		}
 	}()
 	return func() {
-		_ = c.Conn.SetReadDeadline(time.Now()) // each read of a body has a deadline of its own
+		_ = c.Conn.SetReadDeadline(time.Now()) // each read of a body has its own deadline
 		<-ended
 	}
 }
@@ -135,7 +135,7 @@ func (c *conn) hurry(by time.Time) {
 	}
 }
 
-// waits says since when the connection has been without a request, where it is.
+// waits returns the time since which the connection has had no request, if it has none.
 func (c *conn) waits() (since time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -173,7 +173,7 @@ func reply(t *testing.T, conn net.Conn) {
 	}
 }
 
-// A drain ends in seconds where nothing is in flight, whatever is open; where something is, it waits for that.
+// A drain ends in seconds if nothing is in flight, whatever is open; where something is, it waits for that.
 func TestDrainWaitsForWhatIsInFlightAlone(t *testing.T) {
 	const head = "POST / HTTP/1.1\r\nHost: x\r\n"
 	for name, tt := range map[string]struct {

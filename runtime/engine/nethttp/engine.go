@@ -37,7 +37,7 @@ type Options struct {
 	WriteTimeout time.Duration
 	// ReplyTimeout bounds the time in which a whole answer is read. A stream has its own.
 	ReplyTimeout time.Duration
-	// DrainDelay is how long connections are still accepted after the drain began, so that whoever routes to
+	// DrainDelay is how long connections are still accepted after the drain began, so that everything that routes to
 	// this replica can learn of it.
 	DrainDelay time.Duration
 	// DrainTimeout bounds the rest of the drain; what is open then ends with an error event.
@@ -107,7 +107,7 @@ func (e *Engine) server(requests context.Context, p relay.Policy) *http.Server {
 	}
 }
 
-// noteState tells a connection that it has no request any more.
+// noteState notes that a connection has no request any more.
 func noteState(c net.Conn, s http.ConnState) {
 	if c, ok := c.(*conn); ok && s == http.StateIdle {
 		c.enter(idle)

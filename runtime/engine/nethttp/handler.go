@@ -49,7 +49,7 @@ func newTransaction(w http.ResponseWriter, r *http.Request, e *Engine) *transact
 // Context implements relay.Conn.
 func (x *transaction) Context() context.Context { return x.context }
 
-// Await implements relay.Conn. While a body is to come, net/http reads nothing that nobody asks for.
+// Await implements relay.Conn. While a body is still to come, net/http reads only what is asked for.
 func (x *transaction) Await() (ctx context.Context, stop func()) {
 	x.engine.exchanges.Add(1)
 	x.conn.enter(handling)
@@ -114,7 +114,7 @@ func (x *transaction) begin(status int) {
 
 // Begin implements relay.Conn.
 func (x *transaction) Begin(header http.Header, until time.Time) error {
-	_ = x.conn.SetWriteDeadline(until) // it fails only where the connection is closed, as the write will
+	_ = x.conn.SetWriteDeadline(until) // it fails only if the connection is closed, as the write will
 	maps.Copy(x.w.Header(), header)
 	x.begin(http.StatusOK)
 	return nil

@@ -24,7 +24,7 @@ const (
 	// restTimeout bounds the reading after a refusal, and restStall the time in which nothing more of it comes.
 	restTimeout = 5 * time.Second
 	restStall   = 2 * time.Second
-	// unasked is restStall for a body that was to be sent only once it was asked for (100 Continue), and was not.
+	// unasked is restStall for a body that the client sends only after a 100 Continue, which was not sent.
 	unasked = 500 * time.Millisecond
 )
 
@@ -62,7 +62,7 @@ func (b *incoming) Read(p []byte) (int, error) {
 	if stalled := time.Now().Add(b.stall); stalled.Before(by) {
 		by = stalled
 	}
-	_ = b.conn.SetReadDeadline(by) // it fails only where the connection is closed, as the read will
+	_ = b.conn.SetReadDeadline(by) // it fails only if the connection is closed, as the read will
 	n, err := b.body.Read(p)
 	b.got += int64(n)
 	b.expects = false
@@ -90,7 +90,7 @@ func (b *incoming) read(ctx context.Context, m relay.Memory, limit int64) ([]byt
 	return body, err //nolint:wrapcheck // relay asks what it means
 }
 
-// short says whether what is left will be read in any case.
+// short reports whether what is left will be read in any case.
 func (b *incoming) short() bool { return b.length >= 0 && b.length-b.got <= shortRest }
 
 // discard reads what is left after a refusal, within bounds.

@@ -15,7 +15,7 @@ const sendBuffer = 128 << 10
 const unhurried = time.Second
 
 // places is a listener that keeps no more connections open than there are places. Where all are taken, the one that
-// has waited the longest for a request gives up its own; where none waits, a new connection does.
+// has waited the longest for a request gives up its own; if none waits, a new connection does.
 type places struct {
 	net.Listener
 

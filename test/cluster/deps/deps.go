@@ -34,7 +34,7 @@ const cniPackage = "containernetworking-plugins"
 var cniDirs = []string{"/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"}
 
 // CNIDir returns the directory of the plugins that pods' networking takes, or
-// "" where there is none.
+// "" if there is none.
 func CNIDir() string {
 	for _, dir := range cniDirs {
 		if hasAll(dir, "bridge", "host-local", "loopback") {

@@ -149,7 +149,7 @@ func (a *admission) storm(t *testing.T, r *config.Route, seed uint64, deadline t
 
 var errorCode = regexp.MustCompile(`"code":"([a-z_]+)"`)
 
-// fault is what is wrong with an answer; "" where the client can have caused it.
+// fault is what is wrong with an answer; "" if the client can have caused it.
 func fault(status int, answer []byte) string {
 	if status >= http.StatusInternalServerError {
 		return strconv.Itoa(status)
@@ -212,7 +212,7 @@ func newValues(t *testing.T, r *config.Route, seed uint64) *values {
 	return v
 }
 
-// request is one whose values the route's schemas admit; nil where none was found.
+// request is one whose values the route's schemas admit; nil if none was found.
 func (v *values) request(t *testing.T, base string, r *config.Route) (*http.Request, jsontext.Value) {
 	t.Helper()
 	path, query, header := r.Path, url.Values{}, http.Header{}

@@ -77,7 +77,7 @@ func (p *Place) wants(ctx context.Context, target string, body any, status int, 
 	return nil
 }
 
-// event is a server-sent event; its name is empty where the stream gives it none.
+// event is a server-sent event; its name is empty if the stream gives it none.
 type event struct{ name, data string }
 
 // events are an open stream's.

@@ -106,7 +106,7 @@ func hedge(ctx context.Context, p *Place) error {
 	})
 }
 
-// timeout answers something else in the place of a model that is too slow.
+// timeout answers something else in place of a model that is too slow.
 func timeout(ctx context.Context, p *Place) error {
 	if err := p.wants(ctx, "/titles", object{"text": scripted(`{"text": "A fox"}`, "")},
 		http.StatusOK, object{"title": "A fox"}); err != nil {

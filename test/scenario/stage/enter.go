@@ -21,7 +21,7 @@ func handOver(images scenario.Images) (env string, err error) {
 	return insideEnv + "=" + string(encoded), nil
 }
 
-// Inside returns the cluster where this process is in its network already, and nil where it is not.
+// Inside returns the cluster where this process is in its network already, and nil if it is not.
 func Inside() (*scenario.Cluster, error) {
 	encoded := os.Getenv(insideEnv)
 	if encoded == "" {

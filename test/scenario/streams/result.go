@@ -27,7 +27,7 @@ const (
 // Result is one stream, seen from its client.
 type Result struct {
 	Ending Ending
-	// Status is the answer's HTTP status; 0 where there was none.
+	// Status is the answer's HTTP status; 0 if there was none.
 	Status int
 	// Text is the content of all tokens.
 	Text string
