@@ -38,7 +38,7 @@ func (s *Schema) answer(
 	return filled, nil, err
 }
 
-// CheckAsSent is CheckText for what has been sent already: it says what is wrong with the text as it stands, without its defaults.
+// CheckAsSent is CheckText for what has been sent already: it checks the text as it stands, without its defaults.
 func (s *Schema) CheckAsSent(ctx context.Context, text []byte, at ...any) ([]problem.Violation, error) {
 	w := NewWorkBudget(ctx)
 	doc, wrong, err := s.read(w, text, at)
@@ -48,7 +48,7 @@ func (s *Schema) CheckAsSent(ctx context.Context, text []byte, at ...any) ([]pro
 	return s.judge(w, &doc, text, at, nil)
 }
 
-// encode writes a value as compact JSON, names sorted, and numbers as they were where they are kept so.
+// encode writes a value as compact JSON, names sorted, and numbers as they were written, if they are kept so.
 func encode(value any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

@@ -6,13 +6,13 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// choice says which branches of a schema's anyOf or oneOf are meant, as far as that is clear without a check.
+// choice determines the branches of a schema's anyOf or oneOf that are meant, as far as that is clear without a check.
 type choice struct {
 	always []*jsonschema.Schema // by every value, or by every one of its type
 	told   []*union             // by what a property has
 }
 
-// choices finds those of all schemas that have any. A branch is clear where it is the only one that is not null, as in a nullable
+// choices finds those of all schemas that have any. A branch is clear if it is the only one that is not null, as in a nullable
 // object, or the only one that an object, or an array, may satisfy; or where each branch lists other values of one property.
 func (g *graph) choices(unions map[*jsonschema.Schema]*union) map[*jsonschema.Schema]*choice {
 	all := map[*jsonschema.Schema]*choice{}

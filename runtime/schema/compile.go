@@ -138,7 +138,7 @@ func invalid(doc *Outline, e *jsonschema.SchemaValidationError) *Error {
 	return &Error{Pointer: pointerOf(e.URL) + pointerTo(first.Loc), Reason: "not valid in a schema: " + first.Msg}
 }
 
-// badFormat finds the one thing that a violation has no words for: why a pattern is no regular expression.
+// badFormat finds the one thing that a violation has no words for: why a pattern is not a regular expression.
 func badFormat(err error) (pointer, reason string, ok bool) {
 	e, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {

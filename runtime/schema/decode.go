@@ -86,11 +86,11 @@ type fault struct {
 	offset  int64 // in bytes
 	pointer string
 	reason  string
-	grammar bool // it is no JSON text at all
+	grammar bool // it is not a JSON text at all
 }
 
-// inPython says where the fault is, in characters, and what it is: what Python says of a text that is no JSON, and our own
-// words for what Python lets pass. Only the first fault counts, so that the text up to it is within the limits.
+// inPython returns the place of the fault, in characters, and its name: Python's for a text that is not JSON, and our own for
+// what Python accepts. Only the first fault counts, so that the text up to it is within the limits.
 func (f *fault) inPython(text []byte) (position int, reason string) {
 	if f.grammar {
 		if position, reason = syntaxError(text); reason != "" {
@@ -120,7 +120,7 @@ type decoder struct {
 	doc    document
 	// lenient reads any number.
 	lenient bool
-	// work is nil if nobody waits for the end.
+	// work is nil if no caller waits for the end.
 	work *WorkBudget
 }
 
@@ -141,7 +141,7 @@ func decoderOf(text []byte, l limits, options ...jsontext.Options) *decoder {
 	return d
 }
 
-// free keeps the decoder for others; a pooled decoder keeps nobody's body alive.
+// free keeps the decoder for others; a pooled decoder keeps no body alive.
 func (d *decoder) free() {
 	d.buf, d.doc, d.lenient, d.work = bytes.Buffer{}, document{}, false, nil
 	d.json.Reset(&d.buf)

@@ -10,8 +10,8 @@ import (
 // one large object, so the answer would otherwise outgrow the request.
 const MaxInputBytes = 4 << 10
 
-// echo repeats in each violation what was sent at its place, the first so many steps of which lead to the value sent: the
-// object in which a member is missing, the name that is wrong, else the value itself.
+// echo repeats in each violation what was sent at its place, of which the first steps, prefix, lead to the value sent: the
+// object in which a member is missing, the name that is wrong, or otherwise the value itself.
 func echo(found []problem.Violation, sent any, prefix int) {
 	for i := range found {
 		if input, ok := inputAt(sent, found[i].Loc[prefix:], found[i].Type); ok {

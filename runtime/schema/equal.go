@@ -18,7 +18,7 @@ type numeral struct {
 	exponent int
 }
 
-// exactFloats are integers below this size, of which each has a float64 of its own.
+// exactFloats are integers below this size, each of which has its own float64.
 const exactFloats = 1 << 53
 
 // numeralOf takes a float64 for the shortest decimal that stands for it, as JSON would write it.
@@ -126,7 +126,7 @@ func (w *WorkBudget) equalObjects(a, b map[string]any) bool {
 	return true
 }
 
-// seed makes hashes that nobody can foresee, so that nobody can send values whose hashes are equal.
+// seed makes hashes unpredictable, so that clients cannot send values whose hashes are equal.
 var seed = maphash.MakeSeed()
 
 // hash is equal for equal values. It is of use only while the work goes on.

@@ -10,7 +10,7 @@ import (
 
 // An evaluation holds a value against a schema. The compiler's own validator makes every error that there is, looks at no
 // deadline, and walks into what is too long already; this one answers first whether the value is valid, cheap constraints
-// before those that walk, and makes errors only then, at most as many as are told, in about the order in which they are.
+// before those that walk, and makes errors only then, at most as many as are reported, in about the order in which they are.
 //
 // Errors are those of the compiler's validator, so that one translation serves both. Of a union, the errors of a branch are
 // made when the translation asks for them.
@@ -50,8 +50,8 @@ type application struct {
 
 	rule   *rule
 	scope  *scope
-	seen   *marks // nil if nobody asks what has been evaluated
-	tally  *tally // nil if nobody asks what is wrong
+	seen   *marks // nil if no keyword asks what has been evaluated
+	tally  *tally // nil if the caller does not ask what is wrong
 	failed bool
 }
 
@@ -267,7 +267,7 @@ func (a *application) branches(rules []*rule, v any) []*jsonschema.ValidationErr
 	return out
 }
 
-// pending is a branch of a union whose errors nobody has asked for yet.
+// pending is a branch of a union whose errors are not needed yet.
 type pending struct {
 	kind.Group
 
@@ -278,7 +278,7 @@ type pending struct {
 	scope *scope
 }
 
-// maxInBranch bounds the errors of one branch; twice as many as are told, since two may say the same.
+// maxInBranch bounds the errors of one branch; twice as many as are reported, since two may say the same.
 const maxInBranch = 2 * MaxViolations
 
 // built gives an error with its causes, as far as there is work left to find them.

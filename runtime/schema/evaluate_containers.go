@@ -50,7 +50,7 @@ func (a *application) missing(object map[string]any, names []string) []string {
 	return missing
 }
 
-// asked looks for what members need beside them.
+// asked looks for members that other members require.
 func (a *application) asked(object map[string]any) {
 	for i := range a.rule.dependent {
 		d := &a.rule.dependent[i]
@@ -76,7 +76,7 @@ func (a *application) dependents(object map[string]any) {
 	}
 }
 
-// quickly looks at members in any order, those first that hold no others: what tells the forms of a union apart is among
+// quickly looks at members in any order, those first that hold no others: what distinguishes the forms of a union is among
 // them.
 func (a *application) quickly(object map[string]any) {
 	r := a.rule
@@ -115,7 +115,7 @@ func isContainer(v any) bool {
 	return false
 }
 
-// inOrder looks at members in the order in which what is wrong with them is told, and in that of their names where it is
+// inOrder looks at members in the order in which their violations are reported, and in that of their names where it is
 // that of the text.
 func (a *application) inOrder(object map[string]any) {
 	for _, name := range a.rule.names {
@@ -142,7 +142,7 @@ func (a *application) inOrder(object map[string]any) {
 	}
 }
 
-// member holds one member against all that the rule says of it.
+// member checks one member against everything that the rule says about it.
 func (a *application) member(name string, v any) {
 	r := a.rule
 	sub, evaluated := r.properties[name]
@@ -261,7 +261,7 @@ func (a *application) contains(list []any) {
 	}
 }
 
-// positions is what the errors of contains list, of which only the number is told.
+// positions is what the errors of contains list, of which only the number is reported.
 var positions [MaxBodyNodes]int
 
 func counted(n int) []int { return positions[:n] }
@@ -311,7 +311,7 @@ func (a *application) unseen(object map[string]any) []string {
 	return names
 }
 
-// marks say what of a value has been evaluated (Core, section 7.7.1.1, as unevaluatedProperties and unevaluatedItems ask).
+// marks record which parts of a value have been evaluated, for unevaluatedProperties and unevaluatedItems (Core, section 7.7.1.1).
 type marks struct {
 	all   bool
 	names map[string]bool

@@ -14,7 +14,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/pattern"
 )
 
-// value looks at what a value is. The first that is wrong is all that is told.
+// value checks the value itself. Only the first violation is reported.
 func (a *application) value(v any) {
 	r := a.rule
 	switch {

@@ -42,7 +42,7 @@ type patternFiller struct {
 	filler  *filler
 }
 
-// tagged are branches that a property tells apart.
+// tagged are branches that a property distinguishes.
 type tagged struct {
 	property string
 	branches map[any]*filler // by the values of tags

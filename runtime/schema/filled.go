@@ -48,9 +48,9 @@ func requires(s *jsonschema.Schema, property string, seen map[*jsonschema.Schema
 	return slices.ContainsFunc(same(s), func(also *jsonschema.Schema) bool { return requires(also, property, seen) })
 }
 
-// Demanded lists the names that a value at a pointer has to have if it is sent by somebody who knows of no tags, and if filled,
+// Demanded lists the names that a value at a pointer has to have if its sender does not know the tags, and if filled,
 // of no defaults: `required` without what a default is filled in for wherever the schema applies, and with the property that
-// tells the branches of a union apart, unless each branch requires it. changed says whether that is another list.
+// tells the branches of a union apart, unless each branch requires it. changed is true if that is another list.
 func (s *Schema) Demanded(pointer string, filled bool) (names []string, changed bool) {
 	at := s.at(pointer)
 	if at == nil {

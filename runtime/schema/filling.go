@@ -29,7 +29,7 @@ type filling struct {
 	work *WorkBudget
 }
 
-// value fills in a value that lies so many levels deep, and says whether it gives another one than it got.
+// value fills in a value at that depth, and reports whether it returns another one than it got.
 func (f *filling) value(with *filler, v any, level int) (any, bool, error) {
 	if with == nil {
 		return v, false, nil
@@ -200,7 +200,7 @@ func (o *object) writable() map[string]any {
 	return o.members
 }
 
-// copy gives a default that nobody else has, since whoever gets it may change it, and counts it.
+// copy gives a fresh copy of a default, since its receiver may change it, and counts it.
 func (f *filling) copy(v any, level int) (any, error) {
 	f.doc.nodes++
 	if f.doc.nodes > MaxBodyNodes {

@@ -13,7 +13,7 @@ type answer struct {
 // Errors"; checked against 2.14 under FastAPI 0.165). Keys are keywords; `type`, whose answer depends on the type wanted,
 // and keywords that answer differently for arrays and objects have one key for each.
 //
-// Keywords without an entry of their own answer through others:
+// Keywords without an entry answer through others:
 //   - allOf, if/then/else, $ref, $dynamicRef, dependentSchemas: what their subschemas say;
 //   - anyOf, and oneOf without a match: what those branches say that came closest to what was sent;
 //   - propertyNames: what its subschema says, at the name followed by "[key]", as Pydantic does for a dict's keys;
@@ -68,7 +68,7 @@ var answers = map[string]answer{
 	"parse:finite":  {"finite_number", "Input should be a finite number"},
 	"parse:boolean": {"bool_parsing", "Input should be a valid boolean, unable to interpret input"},
 
-	// Beside OpenAPI's `discriminator`.
+	// Next to OpenAPI's `discriminator`.
 	"tag:missing": {"union_tag_not_found", "Unable to extract tag using discriminator {discriminator}"},
 	"tag:wrong": {
 		"union_tag_invalid",

@@ -8,9 +8,9 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
-// Unknown stands, in a value that is checked before there is all of it, for what will be there. It is taken for what satisfies a
-// schema, unless no value of its types does. So what is found wrong is wrong whatever comes; and where it matters that
-// something does not satisfy a schema (not, if, oneOf, maxContains, uniqueItems), nothing is told that an Unknown has a part in.
+// Unknown stands for a part of a value that is checked before it is complete. An Unknown satisfies a schema, unless no value of
+// its types does. So what is found wrong is wrong for every value; and if it matters that something does not satisfy a schema
+// (not, if, oneOf, maxContains, uniqueItems), nothing is reported that an Unknown has a part in.
 type Unknown struct{ types typeSet }
 
 // UnknownOf is an Unknown of one of these types, by JSON Schema's names; of any, if there are none. A number may be an
@@ -26,7 +26,7 @@ func UnknownOf(types ...string) Unknown {
 // OrNull is the same, or null.
 func (u Unknown) OrNull() Unknown { return Unknown{u.types | aNull} }
 
-// CheckKnown says what is wrong with a value that may hold an Unknown, and will be whatever that turns out to be. A loc begins
+// CheckKnown returns what is wrong with a value that may hold an Unknown, for every value that it may stand for. A loc begins
 // within the value. The work is that of all such checks together: once it is used up, nothing is found.
 func (s *Schema) CheckKnown(w *WorkBudget, value any) []problem.Violation {
 	w.partial, w.unfilled = true, false
@@ -85,7 +85,7 @@ func (a *application) unknown(u Unknown) {
 	a.combinations(u)
 }
 
-// isCertain reports whether a value satisfies a rule, whatever an Unknown in it turns out to be.
+// isCertain reports whether a value satisfies a rule for every value that an Unknown in it may stand for.
 func (a *application) isCertain(r *rule, v any) bool {
 	before := a.work.unknowns
 	return a.apply(r, v, a.scope, nil, nil) && a.work.unknowns == before

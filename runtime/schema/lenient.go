@@ -45,7 +45,7 @@ func DecodeLenient(ctx context.Context, text []byte) (any, error) {
 	return doc.settled(), nil
 }
 
-// nearest gives int64 where a number is one, else the nearest float64, which has to be finite.
+// nearest gives int64 if a number is one, and otherwise the nearest float64, which has to be finite.
 func nearest(text []byte) (any, error) {
 	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 		return n, nil

@@ -8,7 +8,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// listName is what Pydantic calls a list that the schema wants: a list whose first items have schemas of their own is its
+// listName is what Pydantic calls a list that the schema wants: a list whose first items have their own schemas is its
 // Tuple, one whose items are unique its Set.
 func (f *finder) listName(from *origin) string {
 	switch {
@@ -41,7 +41,7 @@ func (f *finder) tooLong(loc []any, want, got int) {
 	f.add(loc, "maxItems", ctx)
 }
 
-// forbidden tells of an item behind the last that a list may have as of a list that is too long.
+// forbidden reports an item after the last that a list may have as a list that is too long.
 func (f *finder) forbidden(loc []any, e *jsonschema.ValidationError) {
 	list, isItems := strings.CutSuffix(e.SchemaURL, "/items")
 	from := f.origins.at(list)

@@ -11,7 +11,7 @@ func measure(value any) (document, error) {
 	return doc, doc.add(value, 0)
 }
 
-// add counts a value that lies so many levels deep.
+// add counts a value at that depth.
 func (d *document) add(v any, level int) error {
 	d.nodes++
 	if d.nodes > MaxBodyNodes {

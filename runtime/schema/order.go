@@ -177,7 +177,7 @@ func (v *found) rank(step int) int {
 	return 0
 }
 
-// stages are the positions of constraints of which Pydantic tells the first that fails.
+// stages are the positions of constraints of which Pydantic reports the first that fails.
 var stages = map[string]int{
 	"minLength": 1, "maxLength": 2, "pattern": 3,
 	"multipleOf": 1, "maximum": 2, "exclusiveMaximum": 3, "minimum": 4, "exclusiveMinimum": 5,

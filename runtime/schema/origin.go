@@ -6,7 +6,7 @@ import "github.com/santhosh-tekuri/jsonschema/v6"
 type origin struct {
 	*jsonschema.Schema
 
-	union *union // what tells the branches of its anyOf or oneOf apart, if anything does
+	union *union // what distinguishes the branches of its anyOf or oneOf, if anything does
 }
 
 // origins are the schemas by their location. Nil knows none.
@@ -28,5 +28,5 @@ func (g *graph) origins(unions map[*jsonschema.Schema]*union) origins {
 	return all
 }
 
-// isModel tells an object with members of its own from a dictionary.
+// isModel distinguishes an object with declared members from a dictionary.
 func (o *origin) isModel() bool { return len(o.Properties) > 0 }

@@ -25,7 +25,7 @@ type site struct {
 	base   *url.URL // what its references are relative to (RFC 3986, section 5.1)
 }
 
-// Outline reads the schema's text again: it takes memory that only those need who rewrite the text.
+// Outline reads the schema's text again: it takes memory that only code that rewrites the text needs.
 func (s *Schema) Outline() *Outline {
 	doc, _ := decode(nil, s.raw, schemaLimits) // it could be read when it was compiled
 	return outline(doc.value)

@@ -32,7 +32,7 @@ type Parameter struct {
 }
 
 // CompileParameter reads a parameter's schema; an empty one takes any text. The name goes into the loc of violations, a
-// header's in lower case. A path has its parameters always, whatever required says, and one with a default is never missing.
+// header's in lower case. A path always has its parameters, regardless of required, and one with a default is never missing.
 // Refused are, besides what Compile refuses, schemas that no text can satisfy: objects, null alone, lists of lists, lists in a
 // path, and what may be both a list and a single value. Errors are as Compile's.
 func CompileParameter(raw []byte, at ParameterPlace, name string, required bool, options ...Option) (*Parameter, error) {
@@ -185,7 +185,7 @@ func itemOf(loc []any, prefix int) (int, bool) {
 	return i, ok
 }
 
-// answer sorts violations, leaves out what would not be told of a body either, and shows the text that was sent where the
+// answer sorts violations, leaves out what would not be reported for a body either, and shows the text that was sent where the
 // route wants that.
 func (p *Parameter) answer(violations []problem.Violation, sent any) []problem.Violation {
 	slices.SortFunc(violations, compare)
@@ -237,7 +237,7 @@ func newList(s *Schema) (list, error) {
 	return l, nil
 }
 
-// listForms lists the schemas that a list has to satisfy together: those of all branches where a union has several.
+// listForms lists the schemas that a list has to satisfy together: those of all branches if a union has several.
 func listForms(s *jsonschema.Schema) []*jsonschema.Schema {
 	forms := []*jsonschema.Schema{s}
 	for _, also := range slices.Concat(same(s), s.AnyOf, s.OneOf) {

@@ -42,7 +42,7 @@ func (p *patterns) compile(source string) (jsonschema.Regexp, error) {
 	return p.compiled[source], nil
 }
 
-// inspect compiles the names of patternProperties, as the compiler would not say which of them is wrong.
+// inspect compiles the names of patternProperties, because the compiler would not name the wrong one.
 func (p *patterns) inspect(doc *Outline) error {
 	for _, pointer := range doc.Schemas() {
 		if err := p.inspectNames(doc.sites[pointer].schema["patternProperties"], pointer+"/patternProperties"); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/pattern"
 )
 
-// rule is a schema as it is applied: the compiler's, with everything found out that need be found out once.
+// rule is a schema as it is applied: the compiler's, with everything that has to be determined only once.
 type rule struct {
 	*jsonschema.Schema
 
@@ -21,7 +21,7 @@ type rule struct {
 	not, ifs, then, otherwise         *rule
 	allOf, anyOf, oneOf               []*rule
 	properties                        map[string]*rule
-	names                             []string        // of members, in the order in which their violations are told
+	names                             []string        // of members, in the order in which their violations are reported
 	asked                             map[string]bool // names that members must have or may have to have, without a property for them
 	matched                           []matchedRule
 	forbidsOthers                     bool  // additionalProperties: false
@@ -49,7 +49,7 @@ type dependency struct {
 	rule     *rule
 }
 
-// resource is a schema with an address of its own, and the dynamic anchors within it (JSON Schema 2020-12, section 8.2.2).
+// resource is a schema with its own address, and the dynamic anchors within it (JSON Schema 2020-12, section 8.2.2).
 type resource struct{ anchors map[string]*rule }
 
 // rules makes one for each schema of the graph.
@@ -67,7 +67,7 @@ func (g *graph) rules(doc *Outline) map[*jsonschema.Schema]*rule {
 	return all
 }
 
-// resources finds out which schemas have an address in common.
+// resources groups the schemas that have an address in common.
 func (g *graph) resources(doc *Outline, all map[*jsonschema.Schema]*rule) {
 	known := map[string]*resource{}
 	for _, n := range g.nodes {
@@ -188,7 +188,7 @@ func (r *rule) marksAll(v any) bool {
 	return false
 }
 
-// tooLong says why a pattern beside a maxLength takes too long at worst; "" if it does not.
+// tooLong returns the reason why a pattern next to a maxLength takes too long at worst; "" if it does not.
 func (r *rule) tooLong() string {
 	if r.pattern == nil || r.MaxLength == nil || *r.MaxLength > MaxBodyBytes || *r.MaxLength*r.pattern.Size() <= maxMatches {
 		return ""
@@ -198,7 +198,7 @@ func (r *rule) tooLong() string {
 		*r.MaxLength*r.pattern.Size(), *r.MaxLength, maxMatches, maxMatches/r.pattern.Size())
 }
 
-// checkPatterns refuses patterns that a text of the length allowed beside them makes too expensive.
+// checkPatterns refuses patterns that a text of the length allowed next to them makes too expensive.
 func checkPatterns(rules map[*jsonschema.Schema]*rule) error {
 	for _, r := range slices.SortedFunc(maps.Values(rules), func(a, b *rule) int { return strings.Compare(a.Location, b.Location) }) {
 		if reason := r.tooLong(); reason != "" {

@@ -28,7 +28,7 @@ const (
 	MaxSchemaNodes = 4096     // values, at every level
 )
 
-// Limits of a body, and of any other value that is checked. encoding/json alone would follow 10,000 levels. Who reads bodies
+// Limits of a body, and of any other value that is checked. encoding/json alone would follow 10,000 levels. Code that reads bodies
 // from a connection has a limit on their bytes too, which is the lower one.
 const (
 	MaxBodyBytes  = 16 << 20
@@ -164,7 +164,7 @@ func (s *Schema) check(w *WorkBudget, doc document, text []byte, at []any) (any,
 	return doc.settled(), nil, nil
 }
 
-// judge says what is wrong with a document once it has been filled in.
+// judge returns what is wrong with a document after it has been filled in.
 func (s *Schema) judge(w *WorkBudget, doc *document, text []byte, at []any, fill *filler) ([]problem.Violation, error) {
 	sent := doc.value
 	w.matches += matchesPerByte * doc.bytes
@@ -187,7 +187,7 @@ func (s *Schema) judge(w *WorkBudget, doc *document, text []byte, at []any, fill
 	return found, err
 }
 
-// refused says what could not be checked: a pattern's text by its place.
+// refused reports what could not be checked: a pattern's text by its place.
 func refused(at []any, err error) problem.Violation {
 	if errors.Is(err, errMatches) {
 		return violation(at, "work", nil)

@@ -74,7 +74,7 @@ func (r repeats) note(list []any, positions [][]int, doc *document) {
 	r[&list[0]] = positions
 }
 
-// unfolded gives what is wrong with each item that was sent, where the value that was checked has one item for several.
+// unfolded gives what is wrong with each item that was sent, if the value that was checked has one item for several.
 func (f *finder) unfolded(all []found) []found {
 	if len(f.repeats) == 0 {
 		return all
@@ -93,8 +93,8 @@ func (f *finder) unfolded(all []found) []found {
 	return out
 }
 
-// places gives, for a loc whose first so many steps lead to a value, those that it stands for in what was sent; at most as
-// many as are told.
+// places gives, for a loc whose first steps lead to a value, those that it stands for in what was sent; at most as
+// many as are reported.
 func (r repeats) places(v any, loc []any, prefix int) [][]any {
 	all := [][]any{slices.Clone(loc[:min(prefix, len(loc))])}
 	for _, step := range loc[len(all[0]):] {

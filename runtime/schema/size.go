@@ -2,7 +2,7 @@ package schema
 
 import "bytes"
 
-// What a decoded value takes beside its text, in bytes, as Go lays out maps and slices, whose capacity may be twice what
+// What a decoded value takes in addition to its text, in bytes, as Go lays out maps and slices, whose capacity may be twice what
 // they hold.
 const (
 	objectBytes = 352 // a map, and its first eight members

@@ -8,7 +8,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// Subschema is a Schema or a part of it, for those who ask what its values can be. It answers by what has been compiled, so
+// Subschema is a Schema or a part of it, for code that asks what its values can be. It answers by what has been compiled, so
 // that a keyword, a reference or a default means the same to them as it does when a value is checked. Two are equal if they
 // stand at the same place of the same schema.
 type Subschema struct {
@@ -30,7 +30,7 @@ func (s *Schema) Root() Subschema { return Subschema{s, s.compiled} }
 // IsText reports whether the schema says that each value is a string.
 func (s *Schema) IsText() bool { return slices.Equal(s.Root().Types(), []string{"string"}) }
 
-// IsResource reports whether it has an address ($id) of its own, so that it is meant as another document.
+// IsResource reports whether it has its own address ($id), so that it is meant as another document.
 func (s Subschema) IsResource() bool { return s.at.ID != "" }
 
 // Types lists the names in its `type`, in no particular order; nil if every type is allowed.
@@ -106,7 +106,7 @@ func (s Subschema) HasProperties() bool { return s.at.Properties != nil || len(s
 // Required lists the names in its `required`.
 func (s Subschema) Required() []string { return s.of.required(s.at) }
 
-// HasPatterns reports whether members are told apart by patterns of their names, too.
+// HasPatterns reports whether patterns of names distinguish members, too.
 func (s Subschema) HasPatterns() bool { return s.at.PatternProperties != nil }
 
 // IsClosed reports whether an object may have no members but those that properties and patterns name.

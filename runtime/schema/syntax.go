@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// What a syntax error is called, and where it is, is what Python's json module says, since FastAPI puts that into its
+// The names and places of syntax errors are those of Python's json module, because FastAPI puts them into its
 // answers: the first character that cannot be, or the quote of a string without an end.
 const (
 	wantValue     = "Expecting value"

@@ -36,7 +36,7 @@ func (u *union) context() map[string]any {
 	return map[string]any{"discriminator": "'" + u.property + "'"}
 }
 
-// untagged reports whether a value lacks what would tell the branches of a union apart.
+// untagged reports whether a value lacks what would distinguish the branches of a union.
 func (f *finder) untagged(value any, schema string) bool {
 	u := f.origins.at(schema).union
 	object, isObject := value.(map[string]any)
@@ -47,7 +47,7 @@ func (f *finder) untagged(value any, schema string) bool {
 	return !found
 }
 
-// besideTag tells of a missing tag, and gives the other names that are missing.
+// besideTag reports a missing tag, and returns the other names that are missing.
 func (f *finder) besideTag(loc []any, names []string) []string {
 	u := f.origins.at(f.schema).union
 	if u == nil || !slices.Contains(names, u.property) {

@@ -9,7 +9,7 @@ import (
 )
 
 // CheckResponse is CheckAnswer without the members that the schema does not name: an answer to a client has what has been
-// promised, not whatever else its parts happen to have. FastAPI's response_model does the same (Pydantic's extra="ignore").
+// promised, and not what else its parts happen to have. FastAPI's response_model does the same (Pydantic's extra="ignore").
 //
 // The members of an object are all kept unless a schema that applies to it has properties or patternProperties; then the
 // others are dropped, unless such a schema requires them, or says with additionalProperties or unevaluatedProperties what
@@ -247,7 +247,7 @@ func itemRules(all []applied, i int) []applied {
 	return rules
 }
 
-// naming is what the rules that apply to an object say of its members.
+// naming is what the rules that apply to an object say about its members.
 type naming struct {
 	*trimming
 

@@ -33,8 +33,8 @@ type discriminator struct {
 	mapping  map[string]any
 }
 
-// unions finds those with a discriminator, as far as it tells all branches apart. As in Pydantic the property is
-// required then, whatever default a branch has for it: it is looked at before any branch is.
+// unions finds those with a discriminator, as far as it distinguishes all branches. As in Pydantic the property is
+// required then, even if a branch has a default for it: it is read before a branch is chosen.
 func (g *graph) unions(doc *Outline) map[*jsonschema.Schema]*union {
 	all := map[*jsonschema.Schema]*union{}
 	known := listings{}
@@ -107,7 +107,7 @@ type listing struct {
 	property string
 }
 
-// tags gives nil where a branch has no tag, or that of another.
+// tags gives nil if a branch has no tag, or that of another.
 func (l listings) tags(branches []*jsonschema.Schema, of func(*jsonschema.Schema) []any) []tag {
 	var tags []tag
 	for i, branch := range branches {
@@ -234,7 +234,7 @@ func tagValue(v any) (any, bool) {
 	return nil, false
 }
 
-// Tagged gives the pointers of the branches of the union at a pointer whose discriminator tells them apart, by the names that
+// Tagged gives the pointers of the branches of the union at a pointer whose discriminator distinguishes them, by the names that
 // a mapping may have for them; none if there is no such union.
 func (s *Schema) Tagged(pointer string) map[string]string {
 	out := map[string]string{}
@@ -256,7 +256,7 @@ func (s *Schema) Tagged(pointer string) map[string]string {
 	return out
 }
 
-// implied reports whether each branch requires the property that tells.
+// implied reports whether each branch requires the property that distinguishes them.
 func (u *union) implied() bool {
 	return !slices.ContainsFunc(u.branches, func(branch *jsonschema.Schema) bool {
 		return !requires(branch, u.property, map[*jsonschema.Schema]bool{})
@@ -296,7 +296,7 @@ func isTag(step any) bool {
 	return false
 }
 
-// apart finds the first property, by name, that tells branches of a schema without a discriminator apart.
+// apart finds the first property, by name, that distinguishes the branches of a schema without a discriminator.
 func (l listings) apart(s *jsonschema.Schema, branches []*jsonschema.Schema) *union {
 	if len(branches) == 0 {
 		return nil

@@ -69,7 +69,7 @@ type found struct {
 
 	keyword  string
 	schema   string
-	mistyped bool // another type was wanted, whatever the keyword
+	mistyped bool // another type was wanted, for any keyword
 	isName   bool // loc ends in keyStep
 	ranks    []int
 }
@@ -156,7 +156,7 @@ func (f *finder) missing(loc []any, names []string) {
 }
 
 // wrongType names every type that would have done. null is named only if nothing else would do: what may be absent
-// is seldom what was meant. Where the values are listed, their types say nothing more.
+// is seldom what was meant. If the values are listed, their types say nothing more.
 func (f *finder) wrongType(loc []any, value any, k *kind.Type) {
 	first := len(f.found)
 	switch from := f.origins.at(f.schema); {
@@ -210,7 +210,7 @@ func (f *finder) names(causes []*jsonschema.ValidationError) {
 }
 
 // closest keeps of several branches those that were most likely meant. A branch that wants another type, or another
-// value of a field that tells the forms apart, says nothing useful beside one that got further.
+// value of a field that distinguishes the forms, is not useful next to one that got further.
 func (f *finder) closest(loc []any, branches []*jsonschema.ValidationError) {
 	best := -1
 	var kept []found
@@ -249,7 +249,7 @@ func distance(loc []any, branch []found) int {
 	return far
 }
 
-// locate turns steps into a loc: where the root is, then names, and indexes as numbers. Only the value tells the two apart.
+// locate turns steps into a loc: where the root is, then names, and indexes as numbers. Only the value distinguishes the two.
 // It gives the value there, too.
 func (f *finder) locate(steps []string) (loc []any, value any) {
 	loc = make([]any, len(f.at), len(f.at)+len(steps)+1)

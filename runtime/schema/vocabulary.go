@@ -1,10 +1,10 @@
 package schema
 
-// Holds says what the value of a keyword holds.
+// Holds is what the value of a keyword holds.
 type Holds int
 
 // What values hold. A keyword that no vocabulary of JSON Schema 2020-12 knows, such as OpenAPI's xml or x-…, holds Nothing:
-// what looks like a schema in it is none, until a reference leads to it.
+// what looks like a schema in it is not one, until a reference leads to it.
 const (
 	HoldsNothing Holds = iota // what only the keyword itself gives a meaning to
 	HoldsData                 // an instance, or several; what stands in it is never a schema
@@ -30,5 +30,5 @@ var vocabulary = map[string]Holds{
 	"discriminator": HoldsData,
 }
 
-// Holding says what the value of a keyword holds.
+// Holding returns what the value of a keyword holds.
 func Holding(keyword string) Holds { return vocabulary[keyword] }

@@ -8,7 +8,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/pattern"
 )
 
-// What one check may cost. Either takes a tenth of a second on one core, or a few where it is busy.
+// What one check may cost. Either takes a tenth of a second on one core, or a few if it is busy.
 const (
 	maxVisits = 2_000_000 // schemas that are applied to values, and the like
 	// maxMatches are steps of regular expressions: ways that lead on at a character of a text. To them come, for each byte of
@@ -36,7 +36,7 @@ type WorkBudget struct {
 
 	partial  bool // values may hold an Unknown; see known.go
 	unknowns int  // how often one was taken for what satisfies a schema
-	unfilled bool // nobody knows which defaults would be filled in
+	unfilled bool // it is not known which defaults would be filled in
 }
 
 var errMatches = errors.New("the patterns take too much work")
@@ -64,7 +64,7 @@ func (w *WorkBudget) interrupted() error {
 	return w.err
 }
 
-// step takes so many steps, and says whether the work may go on.
+// step takes n steps, and reports whether the work may go on.
 func (w *WorkBudget) step(n int) bool {
 	w.visits -= n
 	w.look -= n
@@ -105,7 +105,7 @@ func (w *WorkBudget) spend(n int) error {
 	return w.err
 }
 
-// match reports whether a text has a match, which nobody knows once the work has ended.
+// match reports whether a text has a match, which is not known if the work ended before.
 func (w *WorkBudget) match(p *pattern.Pattern, text string) bool {
 	if w.err != nil {
 		return false
