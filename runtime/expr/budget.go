@@ -9,7 +9,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/allowance"
 )
 
-// What one Template or Tree may cost, all its expressions taken together, whatever its CostBudget has left.
+// What one Template or Tree may cost, all its expressions taken together, even if its CostBudget has more left.
 const (
 	// MaxCost is in CEL's units of cost, of which a simple operation takes one and a scan of text one for ten
 	// characters. This many take about a tenth of a second.
@@ -29,7 +29,7 @@ type CostBudget struct {
 	bytes *atomic.Int64
 }
 
-// NewCostBudget allows so much cost, in CEL's units as MaxCost is, and so many bytes of output.
+// NewCostBudget allows that cost, in CEL's units as MaxCost is, and that many bytes of output.
 func NewCostBudget(cost uint64, bytes int) *CostBudget {
 	b := &CostBudget{cost: allowance.New(int64(min(cost, 1<<62))), bytes: &atomic.Int64{}}
 	b.bytes.Store(int64(bytes))
@@ -41,7 +41,7 @@ func (b *CostBudget) With(admit func(ctx context.Context, bytes int) error) *Cos
 	return &CostBudget{Admit: admit, cost: b.cost, bytes: b.bytes}
 }
 
-// ErrSpent is what an Error wraps where a bound was met: one of a single evaluation, or the request's.
+// ErrSpent is what an Error wraps if a bound was reached: one of a single evaluation, or the request's.
 var ErrSpent = errors.New("a limit on expressions was reached")
 
 const (

@@ -19,7 +19,7 @@ import (
 const maxPasses = 32
 
 // check gives the expression with its types, rewritten to what CEL can run. CEL's checker knows objects only as
-// protobuf's messages, which are no maps and whose members are never missing; so its view is mended between passes:
+// protobuf's messages, which are not maps and whose members are never missing; so its view is corrected between passes:
 //   - `a.b` and `a.?b` have one optional type where b may be missing, also where a may be;
 //   - `a["b"]` is `a.b`; and where a function takes maps, an object is one.
 func (e *Env) check(parsed *cel.Ast, passes int) (*ast.AST, *common.Errors) {
@@ -213,7 +213,7 @@ func (m *mender) indexToSelect(e ast.Expr) bool {
 	return true
 }
 
-// anyObject reports whether objects, or lists and the like of them, are among the arguments, and none has an error of its own.
+// anyObject reports whether objects, or lists and the like of them, are among the arguments, and none has an error itself.
 func (m *mender) anyObject(args []ast.Expr) bool {
 	found := false
 	for _, arg := range args {
@@ -315,7 +315,7 @@ func readsNumber(e ast.Expr) bool {
 	return false
 }
 
-// isRead reports whether a settled expression is a value as it was found, of which nobody has asked whether it is null.
+// isRead reports whether a settled expression is a value as it was found, of which no expression has asked whether it is null.
 func isRead(e ast.Expr) bool {
 	if e.Kind() == ast.CallKind {
 		switch e.AsCall().FunctionName() {

@@ -8,10 +8,10 @@ import (
 	"cel.dev/cel-go/common/ast"
 )
 
-// What reads no variable gives the same whatever is sent. So it is evaluated when the configuration loads, and refused where it
-// fails: nobody could send a request for which it would do better. That goes for a part that only some requests reach as well,
-// in a branch of `a ? b : c` or behind `a ||`; but not for one within a larger part that reads nothing either and does not
-// fail.
+// An expression that reads no variable has the same value for every request. So it is evaluated when the configuration loads, and
+// refused if it fails: there is no request for which it would succeed. That also applies to a part that only some requests
+// reach, in a branch of `a ? b : c` or after `a ||`; but not to one within a larger part that reads nothing either and does
+// not fail.
 
 // costPerCheck of evaluating what is constant takes at most about the time of one check.
 const costPerCheck = 10
@@ -40,14 +40,14 @@ func (e *Env) once(p *part) (any, error) {
 	taken := MaxCost - r.cost
 	if err != nil {
 		err = explain(ctx, err)
-		taken = MaxCost // of which nobody knows how much was left
+		taken = MaxCost // of which it is not known how much was left
 	}
 	e.checked.Add(int64(taken / costPerCheck))
 	if err != nil {
 		return nil, err
 	}
 	if p.tree == nil { // a part, which need not be a value that can be put out
-		return nil, nil //nolint:nilnil // nobody asks for it
+		return nil, nil //nolint:nilnil // no caller asks for it
 	}
 	return r.plain(out)
 }

@@ -119,7 +119,7 @@ func newChecker(env *cel.Env) (*checker.Env, error) {
 }
 
 // unwrapped before a member's name asks the provider for the type that it has when it is not missing: CEL itself wraps
-// what comes out of `a.?b`, and of members of an optional object, and an optional of an optional is of no use. The
+// what comes out of `a.?b`, and of members of an optional object, and an optional of an optional is useless. The
 // character cannot be written in a name.
 const unwrapped = "\x00"
 

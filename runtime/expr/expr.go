@@ -93,8 +93,8 @@ func (t *Template) hasText() error {
 	return nil
 }
 
-// CompileExpression reads a template that has to be one expression and nothing else, of a type: what can be told now is
-// an error now, and where the expression is dynamic, when it runs. Every error is an *Error.
+// CompileExpression reads a template that has to be one expression and nothing else, of a type: what can be determined now is
+// an error now, and if the expression is dynamic, when it runs. Every error is an *Error.
 func (e *Env) CompileExpression(text string, want Type) (*Template, error) {
 	t, err := e.Compile(text)
 	if err != nil {

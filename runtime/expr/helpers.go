@@ -19,7 +19,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
-// The names by which CEL tells implementations apart.
+// The names by which CEL distinguishes implementations.
 const (
 	truncateID  = "string_truncate_int"
 	jsonID      = "dyn_json"
@@ -73,7 +73,7 @@ func joinDecl() (*decls.FunctionDecl, error) {
 		decls.MemberOverload(joinWithID, []*types.Type{list, types.StringType}, types.StringType))
 }
 
-// orValueDecl lets orValue stand in for null, too, where a type says that it may be there.
+// orValueDecl lets orValue replace null, too, if a type says that it may be there.
 func orValueDecl(optionals *decls.FunctionDecl) (*decls.FunctionDecl, error) {
 	var overloads []decls.FunctionOpt
 	for id, scalar := range nullables {
@@ -174,7 +174,7 @@ func asInt(v ref.Val) ref.Val {
 
 func fail(reason refusal) ref.Val { return types.WrapErr(reason) }
 
-// truncate keeps at most so many characters, and adds nothing.
+// truncate keeps at most that many characters, and adds nothing.
 func truncate(text, most ref.Val) ref.Val {
 	s, isText := text.(types.String)
 	n, isNumber := most.(types.Int)

@@ -51,8 +51,8 @@ func (t *Template) Known(b *CostBudget) any {
 	return t.Type().unknown()
 }
 
-// Texts visits the texts that stand in the tree whatever the variables are, literal ones and those of constants, with the place of
-// each as an Error has it.
+// Texts visits the texts that are in the tree for all values of the variables, literal ones and those of constants, with the
+// place of each as an Error has it.
 func (t *Tree) Texts(visit func(path string, column int, text string)) { t.root.texts("", visit) }
 
 func (n *node) texts(path jsontext.Pointer, visit func(path string, column int, text string)) {

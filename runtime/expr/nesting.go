@@ -21,7 +21,7 @@ const (
 // Checked is what checking all expressions so far has taken: their nodes, each times the levels that it stands within.
 func (e *Env) Checked() int { return int(e.checked.Load()) }
 
-// measure says how many nodes an expression has, and refuses what is nested too deeply.
+// measure counts the nodes of an expression, and refuses one that is nested too deeply.
 func (e *Env) measure(root ast.Expr) (nodes int, err error) {
 	m := meter{}
 	m.add(root, 0)

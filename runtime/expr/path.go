@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// CompilePath reads a template of a URL's path, for Path: what stands beside its expressions has to be a path as it is
+// CompilePath reads a template of a URL's path, for Path: the text around its expressions has to be a path as it is
 // sent, from its first slash on, without query and fragment. Every error is an *Error.
 func (e *Env) CompilePath(text string) (*Template, error) {
 	t, err := e.CompileText(text)
@@ -34,7 +34,7 @@ func (e *Env) CompilePath(text string) (*Template, error) {
 	return t, nil
 }
 
-// badPath says what is wrong with literal text, and at which byte, before which all are ASCII (RFC 3986, section 3.3).
+// badPath returns what is wrong with literal text, and at which byte, before which all are ASCII (RFC 3986, section 3.3).
 func badPath(text string) (at int, wrong string) {
 	for i := range len(text) {
 		switch c := text[i]; {

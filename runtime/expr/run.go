@@ -17,7 +17,7 @@ import (
 	"cel.dev/cel-go/interpreter"
 )
 
-// run is one evaluation of a Template or Tree and what is left of its own bounds.
+// run is one evaluation of a Template or Tree and what is left of its bounds.
 type run struct {
 	vars   cel.Activation
 	cost   uint64

@@ -42,7 +42,7 @@ type reference struct {
 	filled bool
 }
 
-// schemaPlace says how a schema was come to, and whether its values get defaults.
+// schemaPlace is how a schema was reached, and whether its values get defaults.
 type schemaPlace struct {
 	depth  int
 	filled bool

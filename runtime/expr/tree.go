@@ -25,7 +25,7 @@ type node struct {
 	raw      []byte    // without expressions: the value, as compact JSON
 	template *Template // a string with expressions
 	path     string    // of the template
-	value    any       // without expressions, where it is no container
+	value    any       // without expressions, if it is not a container
 	names    []string  // of an object's items
 	quoted   []string  // the names as JSON
 	items    []*node
@@ -52,7 +52,7 @@ func (e *Env) CompileTree(raw []byte) (*Tree, error) {
 func (t *Tree) Type() Type { return t.root.typ }
 
 // JSON evaluates the tree to compact JSON. A string that is one expression becomes that expression's value, also null;
-// any other becomes a string, as Text gives it. Members keep their order, and numbers that are no expressions their
+// any other becomes a string, as Text gives it. Members keep their order, and numbers that are not expressions their
 // spelling. Arguments are as Template.Value's. Every error is an *Error.
 func (t *Tree) JSON(ctx context.Context, vars map[string]any, b *CostBudget) ([]byte, error) {
 	r, err := start(ctx, vars, b)

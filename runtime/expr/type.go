@@ -10,7 +10,7 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// Type says what values a variable, or a member of one, can have. Types are immutable; the zero Type is Dyn. Compare them
+// Type describes the values that a variable, or a member of one, can have. Types are immutable; the zero Type is Dyn. Compare them
 // with Equal.
 type Type struct {
 	kind   kind
@@ -35,7 +35,7 @@ const (
 )
 
 // The types without parts. A Dyn value is checked when it is used, not when the configuration loads. An Int may be found
-// as a whole float64, and a Double as an int64, since JSON does not tell them apart.
+// as a whole float64, and a Double as an int64, since JSON does not distinguish them.
 var (
 	Dyn    = Type{}
 	Null   = Type{kind: nullKind}
@@ -147,7 +147,7 @@ func (t Type) String() string {
 	return t.describe(Type.String)
 }
 
-// key tells a type from all others.
+// key identifies a type.
 func (t Type) key() string {
 	if t.kind == objectKind {
 		return t.object.name
