@@ -170,7 +170,8 @@ func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.C
 	if err != nil {
 		return err
 	}
-	differs, err := r.differs(ctx, seen, live, child, rendered)
+	w := &wanted{child, seen, live, rendered}
+	differs, err := r.differs(ctx, w)
 	if err != nil || !differs {
 		return err
 	}
@@ -178,10 +179,20 @@ func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.C
 		return err
 	}
 	if child.Key() == render.GatewaysKey(seen.service.Name) {
-		return r.applyDeployment(ctx, seen, live, child, rendered, result)
+		return r.applyDeployment(ctx, w, result)
 	}
-	_, err = r.write(ctx, seen, live, child, rendered)
+	_, err = r.write(ctx, w)
 	return err
+}
+
+// wanted is a child that this service wants, and the object that it has.
+type wanted struct {
+	*render.Child
+
+	seen *view
+	// live is nil if there is none.
+	live     client.Object
+	rendered *unstructured.Unstructured
 }
 
 // claim returns the live object of a child; nil if there is none. It never takes over objects of others, but does
@@ -211,61 +222,57 @@ func (r *Reconciler) claim(ctx context.Context, seen *view, child *render.Child)
 
 // differs reports whether a child has to be written. Where admission rewrote what was written last, writing it again
 // would go on for ever: that is remembered until somebody changes the object.
-func (r *Reconciler) differs(
-	ctx context.Context, seen *view, live client.Object, child *render.Child, rendered *unstructured.Unstructured,
-) (bool, error) {
-	memory := r.memories.of(seen)
-	known := memory.rewritings[child.Key()]
-	delete(memory.rewritings, child.Key())
-	if live == nil || !cached.Made(live) { // no field of it is ours, and deletion is for what we made
+func (r *Reconciler) differs(ctx context.Context, w *wanted) (bool, error) {
+	memory := r.memories.of(w.seen)
+	known := memory.rewritings[w.Key()]
+	delete(memory.rewritings, w.Key())
+	if w.live == nil || !cached.Made(w.live) { // no field of it is ours, and deletion is for what we made
 		return true, nil
 	}
-	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(w.live)
 	if err != nil {
 		return false, fmt.Errorf("encode the live object: %w", err)
 	}
-	if covers(have, withoutType(rendered)) {
+	if covers(have, withoutType(w.rendered)) {
 		return false, nil
 	}
-	as, err := writtenAs(live, have, child, rendered)
+	as, err := w.writtenAs(w.live, have)
 	if err != nil || as != known.as {
 		return true, err
 	}
-	if known.due(seen.now) {
-		if known, err = r.tried(ctx, seen, child, rendered); err != nil || as != known.as {
+	if known.due(w.seen.now) {
+		if known, err = r.tried(ctx, w); err != nil || as != known.as {
 			return true, err
 		}
 	}
-	memory.rewritings[child.Key()] = known
+	memory.rewritings[w.Key()] = known
 	return false, nil
 }
 
-// write applies a child and, where applying cannot, replaces the lists that somebody else added to. It returns the object
+// write applies a child and, if applying cannot, replaces the lists that somebody else added to. It returns the object
 // as the API server has it now.
-func (r *Reconciler) write(
-	ctx context.Context, seen *view, live client.Object, child *render.Child, rendered *unstructured.Unstructured,
-) (*unstructured.Unstructured, error) {
-	result := rendered.DeepCopy()
-	if live != nil && (child.Key() == render.DocumentsKey(seen.service.Name) || metav1.GetControllerOf(live) == nil) {
+func (r *Reconciler) write(ctx context.Context, w *wanted) (*unstructured.Unstructured, error) {
+	result, live := w.rendered.DeepCopy(), w.live
+	if live != nil && (w.Key() == render.DocumentsKey(w.seen.service.Name) || metav1.GetControllerOf(live) == nil) {
 		// What a ConfigMap holds was decided from what it held. It comes before all that depends on the spec, so that a view
 		// that is too old gets no further than a conflict. An orphan is adopted as it was seen, or looked at again.
 		result.SetUID(live.GetUID())
 		result.SetResourceVersion(live.GetResourceVersion())
 	}
 	err := r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(result), client.FieldOwner(FieldOwner), client.ForceOwnership)
-	log.FromContext(ctx).V(1).Info("Applied", "kind", child.Kind, "name", child.Name)
-	memory := r.memories.of(seen)
-	memory.unshown[child.Key()] = true // also if the answer was lost
+	log.FromContext(ctx).V(1).Info("Applied", "kind", w.Kind, "name", w.Name)
+	memory := r.memories.of(w.seen)
+	memory.unshown[w.Key()] = true // also if the answer was lost
 	if apierrors.IsConflict(err) && live != nil {
 		memory.outdate(live)
 	}
 	switch {
-	case err == nil && covers(result.Object, rendered.Object):
+	case err == nil && covers(result.Object, w.rendered.Object):
 		return result, nil
 	case live != nil && metav1.GetControllerOf(live) == nil && apierrors.IsForbidden(err):
-		return nil, &orphanError{child.Kind, child.Name, seen.service}
+		return nil, &orphanError{w.Kind, w.Name, w.seen.service}
 	case err == nil, live != nil && apierrors.IsInvalid(err):
-		return r.replaceLists(ctx, seen, child, rendered)
+		return r.replaceLists(ctx, w)
 	default:
 		return nil, err
 	}
@@ -273,42 +280,38 @@ func (r *Reconciler) write(
 
 // replaceLists undoes what applying leaves: an item that somebody else added to a list stays theirs, and may even make
 // the applied object invalid, as a second port of the same name does. A merge patch replaces lists. Its fields are
-// then handed to the applier, which else would not remove them when they are no longer rendered.
-func (r *Reconciler) replaceLists(
-	ctx context.Context, seen *view, child *render.Child, rendered *unstructured.Unstructured,
-) (*unstructured.Unstructured, error) {
-	object, err := r.replace(ctx, child, rendered)
+// then handed to the applier, which otherwise would not remove them when they are no longer rendered.
+func (r *Reconciler) replaceLists(ctx context.Context, w *wanted) (*unstructured.Unstructured, error) {
+	object, err := r.replace(ctx, w)
 	if err != nil {
 		return nil, err
 	}
 	if err := r.ownAsApplier(ctx, object); err != nil {
 		return nil, err
 	}
-	if !covers(object.Object, rendered.Object) {
-		log.FromContext(ctx).Info("Admission rewrites the applied fields; leaving them", "kind", child.Kind, "name", child.Name)
-		rewritten, err := r.rewritingOf(seen, object, child, rendered)
+	if !covers(object.Object, w.rendered.Object) {
+		log.FromContext(ctx).Info("Admission rewrites the applied fields; leaving them", "kind", w.Kind, "name", w.Name)
+		rewritten, err := r.rewritingOf(w, object)
 		if err != nil {
 			return nil, err
 		}
-		r.memories.of(seen).rewritings[child.Key()] = rewritten
+		r.memories.of(w.seen).rewritings[w.Key()] = rewritten
 	}
 	return object, nil
 }
 
 // replace sends all that was rendered but the owners, a list that is shared, and returns the object as the API server has it then.
-func (r *Reconciler) replace(
-	ctx context.Context, child *render.Child, rendered *unstructured.Unstructured, options ...client.PatchOption,
-) (*unstructured.Unstructured, error) {
-	content := maps.Clone(rendered.Object)
-	content["metadata"] = map[string]any{"labels": rendered.GetLabels(), "annotations": rendered.GetAnnotations()}
+func (r *Reconciler) replace(ctx context.Context, w *wanted, options ...client.PatchOption) (*unstructured.Unstructured, error) {
+	content := maps.Clone(w.rendered.Object)
+	content["metadata"] = map[string]any{"labels": w.rendered.GetLabels(), "annotations": w.rendered.GetAnnotations()}
 	patch, err := json.Marshal(content)
 	if err != nil {
 		return nil, fmt.Errorf("encode patch: %w", err)
 	}
 	object := &unstructured.Unstructured{}
-	object.SetGroupVersionKind(child.GroupVersionKind)
-	object.SetNamespace(child.Namespace)
-	object.SetName(child.Name)
+	object.SetGroupVersionKind(w.GroupVersionKind)
+	object.SetNamespace(w.Namespace)
+	object.SetName(w.Name)
 	options = append(options, client.FieldOwner(FieldOwner))
 	if err := r.Client.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch), options...); err != nil {
 		return nil, fmt.Errorf("replace lists: %w", err)

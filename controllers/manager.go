@@ -8,8 +8,10 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
@@ -128,7 +130,23 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	manager, err := ctrl.NewManager(config, ctrl.Options{
+	manager, err := ctrl.NewManager(config, settings(options, scheme, election.lock))
+	if err != nil {
+		return nil, fmt.Errorf("set up the manager: %w", err)
+	}
+	election.events.from(manager)
+	// Both from the first: a path without a check is answered 404, and the pod would never be ready.
+	err = errors.Join(
+		manager.AddHealthzCheck("ping", healthz.Ping), manager.AddReadyzCheck("ping", healthz.Ping), election.addTo(manager))
+	if err != nil {
+		return nil, fmt.Errorf("set up probes: %w", err)
+	}
+	return manager, nil
+}
+
+// settings are those of the manager that controller-runtime makes.
+func settings(options Options, scheme *runtime.Scheme, lock resourcelock.Interface) ctrl.Options {
+	return ctrl.Options{
 		Scheme: scheme,
 		Cache:  CacheOptions(),
 		// Optional kinds have no Go types.
@@ -143,23 +161,12 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		HealthProbeBindAddress:              options.ProbeAddress,
 		Metrics:                             metricsserver.Options{BindAddress: options.MetricsAddress},
 		LeaderElection:                      options.LeaderElection,
-		LeaderElectionResourceLockInterface: election.lock,
+		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true,
 		LeaseDuration:                       new(leaseDuration),
 		RenewDeadline:                       new(renewDeadline),
 		RetryPeriod:                         new(retryPeriod),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
-	election.events.from(manager)
-	// Both from the first: a path without a check is answered 404, and the pod would never be ready.
-	err = errors.Join(
-		manager.AddHealthzCheck("ping", healthz.Ping), manager.AddReadyzCheck("ping", healthz.Ping), election.addTo(manager))
-	if err != nil {
-		return nil, fmt.Errorf("set up probes: %w", err)
-	}
-	return manager, nil
 }
 
 func addMetricsAPI(manager ctrl.Manager, tracker *load.Tracker, options *CustomMetrics) (*servingcert.Publisher, error) {

@@ -81,7 +81,7 @@ func asWritten(t *testing.T, live *autoscalingv2.HorizontalPodAutoscaler, child 
 	if err != nil {
 		t.Fatal(err)
 	}
-	as, err := writtenAs(live, have, child, rendered)
+	as, err := (&wanted{Child: child, rendered: rendered}).writtenAs(live, have)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestOnlyHarmIsLookedAtAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			live := rendered.DeepCopy()
 			tt.change(live.Object)
-			made, err := r.rewritingOf(&view{now: moment}, live, child, rendered)
+			made, err := r.rewritingOf(&wanted{Child: child, seen: &view{now: moment}, rendered: rendered}, live)
 			if err != nil {
 				t.Fatal(err)
 			}

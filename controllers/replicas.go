@@ -9,27 +9,22 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-
-	"github.com/llmservice/llmservice/controllers/render"
 )
 
 // applyDeployment writes the Deployment. If it loses replicas, its pods are priced first: the ReplicaSet picks its
 // victims as soon as it reads the new number.
-func (r *Reconciler) applyDeployment(
-	ctx context.Context, seen *view, live client.Object, child *render.Child, rendered *unstructured.Unstructured, result *outcome,
-) error {
-	from, to := replicasOf(live), seen.wantedReplicas()
+func (r *Reconciler) applyDeployment(ctx context.Context, w *wanted, result *outcome) error {
+	from, to := replicasOf(w.live), w.seen.wantedReplicas()
 	if to < from {
 		// A pod that cannot be annotated must not hold up everybody else's change.
-		if result.unpriced = r.priceDeletions(ctx, seen, int(from-to)); result.unpriced != nil {
+		if result.unpriced = r.priceDeletions(ctx, w.seen, int(from-to)); result.unpriced != nil {
 			log.FromContext(ctx).Error(result.unpriced, "Scaling down although some pods could not be marked")
 		}
 	}
-	written, err := r.write(ctx, seen, live, child, rendered)
+	written, err := r.write(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -38,11 +33,11 @@ func (r *Reconciler) applyDeployment(
 		return fmt.Errorf("decode the written Deployment: %w", err)
 	}
 	// Admission may have given it another number than was wanted.
-	if now := replicasOf(result.deployment); live != nil && now != from {
-		r.tellScaled(seen, from, now)
+	if now := replicasOf(result.deployment); w.live != nil && now != from {
+		r.tellScaled(w.seen, from, now)
 	}
-	before, _ := live.(*appsv1.Deployment)
-	r.memories.of(seen).wrote(before, result.deployment)
+	before, _ := w.live.(*appsv1.Deployment)
+	r.memories.of(w.seen).wrote(before, result.deployment)
 	return nil
 }
 

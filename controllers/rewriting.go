@@ -33,22 +33,18 @@ type rewriting struct {
 func (w rewriting) due(now time.Time) bool { return !w.next.IsZero() && !now.Before(w.next) }
 
 // tried returns what admission would turn a child into if it was written now, without writing it.
-func (r *Reconciler) tried(
-	ctx context.Context, seen *view, child *render.Child, rendered *unstructured.Unstructured,
-) (rewriting, error) {
-	object, err := r.replace(ctx, child, rendered, client.DryRunAll)
+func (r *Reconciler) tried(ctx context.Context, w *wanted) (rewriting, error) {
+	object, err := r.replace(ctx, w, client.DryRunAll)
 	if err != nil {
 		return rewriting{}, err
 	}
-	return r.rewritingOf(seen, object, child, rendered)
+	return r.rewritingOf(w, object)
 }
 
 // rewritingOf returns an object as admission rewrote it, in the form in which caches return it, and the fields that the service
 // lacks in it.
-func (r *Reconciler) rewritingOf(
-	seen *view, object *unstructured.Unstructured, child *render.Child, rendered *unstructured.Unstructured,
-) (rewriting, error) {
-	live, err := r.emptyObject(child.GroupVersionKind)
+func (r *Reconciler) rewritingOf(w *wanted, object *unstructured.Unstructured) (rewriting, error) {
+	live, err := r.emptyObject(w.GroupVersionKind)
 	if err != nil {
 		return rewriting{}, err
 	}
@@ -59,10 +55,10 @@ func (r *Reconciler) rewritingOf(
 	if err != nil {
 		return rewriting{}, fmt.Errorf("encode the written object: %w", err)
 	}
-	as, err := writtenAs(live, have, child, rendered)
-	made := rewriting{as: as, overridden: overriddenIn(object.Object, child, rendered)}
+	as, err := w.writtenAs(live, have)
+	made := rewriting{as: as, overridden: overriddenIn(object.Object, w.Child, w.rendered)}
 	if len(made.overridden) > 0 {
-		made.next = seen.now.Add(overrideRecheck)
+		made.next = w.seen.now.Add(overrideRecheck)
 	}
 	return made, err
 }
@@ -99,8 +95,8 @@ func (m *memory) recheck(now time.Time) time.Duration {
 
 // writtenAs identifies a child's rendering, and what the live object has where something was rendered. Versions and generations
 // would not do: a status changes the one, and not every API server has the other for every kind.
-func writtenAs(live client.Object, have map[string]any, child *render.Child, rendered *unstructured.Unstructured) (string, error) {
-	part := projected(have, rendered.Object)
+func (w *wanted) writtenAs(live client.Object, have map[string]any) (string, error) {
+	part := projected(have, w.rendered.Object)
 	if shared, ok := part["metadata"].(map[string]any); ok {
 		delete(shared, "ownerReferences") // a list that others add to, of which caches keep our entry alone
 	}
@@ -110,7 +106,7 @@ func writtenAs(live client.Object, have map[string]any, child *render.Child, ren
 	if err != nil {
 		return "", fmt.Errorf("encode the live object: %w", err)
 	}
-	return fmt.Sprintf("%s/%x/%s", live.GetUID(), sha256.Sum256(encoded), child.Hash), nil
+	return fmt.Sprintf("%s/%x/%s", live.GetUID(), sha256.Sum256(encoded), w.Hash), nil
 }
 
 // projected is what a live object has where something was rendered. Lists are taken whole.
