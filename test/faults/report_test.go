@@ -24,10 +24,10 @@ const page = `# Reliability
 The operator is tested against a real API server while something goes wrong between the two. ` + "`make soak`" + ` plays each script
 below under each fault, every write and every kind, and writes this page; ` + "`make test`" + ` plays a share that is chosen at random, and
 prints the seed that plays the same again (` + "`" + seed.Variable + "`" + `; ` + "`" + Only + "`" + `, a regular expression over SCRIPT/FAULT,
-chooses oneself). The faults are below the operator's caches. There is no kubelet and no controller-manager: the suite plays the
+selects some). The faults are below the operator's caches. There is no kubelet and no controller-manager: the suite plays the
 Deployment controller, the kubelets, the gateways, an autoscaler and the garbage collector.
 
-Each run ends as the undisturbed one: the same children, byte for byte but for UIDs, the same status, and no more writes that change
+Each run ends like the undisturbed one: the same children, byte for byte but for UIDs, the same status, and no more writes that change
 a child. After it, nothing is written any more.
 
 `
