@@ -139,7 +139,8 @@ func TestDocumentsAreWrittenUnderTheirVersion(t *testing.T) {
 			child, rendered := namedChild(key), &unstructured.Unstructured{Object: map[string]any{}}
 			rendered.SetGroupVersionKind(key.GroupVersionKind)
 			rendered.SetName(key.Name)
-			if _, err := r.write(t.Context(), &view{service: service}, live, &child, rendered); !errors.Is(err, sent) {
+			w := &wanted{&child, &view{service: service}, live, rendered}
+			if _, err := r.write(t.Context(), w); !errors.Is(err, sent) {
 				t.Fatal(err)
 			}
 			if got := [2]string{string(got.UID), got.ResourceVersion}; got != want {

@@ -45,8 +45,8 @@ type Ejection struct {
 	// +optional
 	Backoff *Backoff `json:"backoff,omitempty"`
 
-	// maxPercent is the share of the endpoints that may be ejected at the same time, from 0, which is none, to 100; otherwise
-	// at least one may. Default: 100.
+	// maxPercent is the share of the endpoints that may be ejected at the same time, from 0 to 100. With 0 none is ejected,
+	// otherwise at least one may be. Default: 100.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100

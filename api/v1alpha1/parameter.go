@@ -35,7 +35,7 @@ type Parameter struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Description string `json:"description,omitempty"`
 
-	// required reports whether a request without the parameter is refused. Default: false; a path parameter is always required.
+	// required refuses requests without the parameter. Default: false; a path parameter is always required.
 	// +optional
 	Required *bool `json:"required,omitempty"`
 

@@ -28,12 +28,12 @@ const (
 	CommitAfterValidation StreamCommit = "AfterValidation"
 )
 
-// UnknownMembers selects what becomes of members of an answer that its schema does not name.
+// UnknownMembers selects what happens to members of an answer that its schema does not name.
 //
 // +kubebuilder:validation:Enum=Drop;Keep
 type UnknownMembers string
 
-// What becomes of members that a schema does not name.
+// What happens to members that a schema does not name.
 const (
 	// UnknownMembersDrop leaves them out.
 	UnknownMembersDrop UnknownMembers = "Drop"
@@ -83,7 +83,7 @@ type Response struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Schema *JSON `json:"schema,omitempty"`
 
-	// unknownMembers says what becomes of members of body, at every level, that schema does not name: Drop leaves them out, as
+	// unknownMembers selects what happens to members of body, at every level, that schema does not name: Drop leaves them out, as
 	// FastAPI does with a response_model, and Keep sends them. Default: Drop.
 	// +optional
 	UnknownMembers UnknownMembers `json:"unknownMembers,omitempty"`

@@ -122,30 +122,29 @@ type OpenAIUpstream struct {
 	// +kubebuilder:validation:MaxLength=256
 	Model string `json:"model,omitempty"`
 
-	// apis are the APIs that the upstream has, from 1 to 4: ChatCompletions, Completions, Embeddings and Responses. The gateway asks
-	// it at no other, and puts chats into responses, or responses into chats, if it has only one of the two.
-	// Default: all but Responses.
+	// apis are the APIs that the upstream has, from 1 to 4: ChatCompletions, Completions, Embeddings and Responses. The gateway uses
+	// no others, and translates between chats and responses if the upstream has only one of the two. Default: all but Responses.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=4
 	APIs []OpenAIAPI `json:"apis,omitempty"`
 
-	// omit names members of requests that the upstream does not take, from 1 to 16: the gateway leaves them out of what steps and
-	// clients ask, at the top level. stream_options is one if it refuses to give the usage of streams.
+	// omit names members that the upstream does not accept, from 1 to 16. The gateway leaves them out of the top level of all
+	// requests to it. Name stream_options if the upstream refuses to report the usage of streams.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Omit []OmittedMember `json:"omit,omitempty"`
 
-	// tokenLimit is what the upstream calls the limit of a chat's tokens: MaxTokens or MaxCompletionTokens. Of what steps and clients
-	// ask, the limit is sent under that name. Default: the name that the request has; max_tokens for a limit of the gateway's.
+	// tokenLimit is the upstream's name for the limit of a chat's tokens: MaxTokens or MaxCompletionTokens. The gateway sends the
+	// limit under this name. Default: the name in the request; max_tokens for a limit that the gateway adds.
 	// +optional
 	TokenLimit TokenLimit `json:"tokenLimit,omitempty"`
 }
 
-// A member of a request that can be done without.
+// The name of an optional member of a request.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64

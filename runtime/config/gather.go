@@ -21,8 +21,8 @@ type Gather struct {
 // Branch is one of a gather's calls.
 type Branch struct {
 	Name string `json:"name"`
-	// Required reports whether the gather fails with the branch: absent, All requires and AllSettled does not. The
-	// other strategies have no use for it.
+	// Required makes the gather fail if the branch fails. If it is absent, All requires the branch and AllSettled does not. It is
+	// not allowed with the other strategies.
 	Required *bool    `json:"required,omitzero"`
 	When     string   `json:"when,omitempty"`
 	Timeout  Duration `json:"timeout,omitzero"`

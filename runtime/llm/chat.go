@@ -9,7 +9,7 @@ type Chat struct {
 	Tools []Tool
 	// ToolChoice is none, auto or required, or the name of the tool that has to be called; empty says nothing.
 	ToolChoice string
-	// ParallelToolCalls reports whether the model may ask for several at once; nil says nothing.
+	// ParallelToolCalls lets the model ask for several at once; nil leaves it unset.
 	ParallelToolCalls *bool
 	// Output asks for an answer that is JSON.
 	Output *Output
