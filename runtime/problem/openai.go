@@ -34,10 +34,7 @@ func (f openAI) Reply(e *Error) Reply {
 func (f openAI) Event(e *Error) []byte { return encode(f.body(e)) }
 
 func (openAI) body(e *Error) openAIBody {
-	out := openAIError{Message: e.Message, Type: meanings[e.Code].openAI, Code: e.Code}
-	if out.Type == "" {
-		out.Type = openAIServer
-	}
+	out := openAIError{Message: e.Message, Type: e.openAIType(), Code: e.Code}
 	param := e.Param
 	if len(e.Violations) > 0 {
 		first := e.Violations[0]
@@ -53,6 +50,18 @@ func (openAI) body(e *Error) openAIBody {
 		out = e.said.as(out)
 	}
 	return openAIBody{Error: out}
+}
+
+// openAIType is that of the code. A code of a gate's own has that of its status.
+func (e *Error) openAIType() string {
+	known := meanings[e.Code].openAI
+	switch {
+	case known != "":
+		return known
+	case e.Status >= 400 && e.Status < 500:
+		return openAIInvalid
+	}
+	return openAIServer
 }
 
 // violationsMessage puts the first violation into words, since OpenAI's form has room for one, and counts the rest.

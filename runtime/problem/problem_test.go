@@ -34,6 +34,16 @@ func TestReply(t *testing.T) {
 			want{404, plain, `{"detail":"Not Found"}`},
 			want{404, plain, `{"error":{"message":"Not Found","type":"invalid_request_error","param":null,"code":"not_found"}}`},
 		},
+		"a gate's own refusal": {
+			&Error{Status: 401, Code: "unauthenticated", Message: "No valid key."},
+			want{401, plain, `{"detail":"No valid key."}`},
+			want{401, plain, `{"error":{"message":"No valid key.","type":"invalid_request_error","param":null,"code":"unauthenticated"}}`},
+		},
+		"a gate's own failure": {
+			&Error{Status: 503, Code: "no_keys", Message: "The keys cannot be read."},
+			want{503, plain, `{"detail":"The keys cannot be read."}`},
+			want{503, plain, `{"error":{"message":"The keys cannot be read.","type":"server_error","param":null,"code":"no_keys"}}`},
+		},
 		"violations": {
 			Invalid(twoViolations),
 			want{422, plain, `{"detail":[{"type":"missing","loc":["body","messages",0,"role"],"msg":"Field required"},` +
