@@ -87,8 +87,8 @@ type Keeper interface {
 type Continuing interface {
 	ClientRequest
 
-	// Continues reports whether the request continues an answer, and where that is kept; the place is zero for an id that is not one of
-	// a gateway's.
+	// Continues reports whether the request continues an answer, and where that is kept. The place is zero for an id that no
+	// gateway made.
 	Continues() (at Place, continues bool)
 	// Lost is the problem of an answer that is not kept at a place of the model.
 	Lost() *problem.Error
