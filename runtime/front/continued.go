@@ -3,6 +3,7 @@ package front
 import (
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -25,15 +26,21 @@ func (c *endpoint) asked(request llm.ClientRequest, m *Model) ([]*upstream.Upstr
 	case at == llm.Place{}:
 		return m.first(c.Endpoint), nil
 	}
+	var unknown time.Duration
 	for _, u := range m.Upstreams {
 		only, wait := u.At(at)
 		switch {
-		case only == nil || !u.Passes(c.Endpoint):
+		case !u.Passes(c.Endpoint):
+		case only == nil:
+			unknown = max(unknown, wait)
 		case wait > 0:
 			return nil, problem.NoEndpoint(wait).WithMessage(keeperAway)
 		default:
 			return []*upstream.Upstream{only}, nil
 		}
+	}
+	if unknown > 0 {
+		return nil, problem.NoEndpoint(unknown).WithMessage(keeperAway)
 	}
 	return nil, r.Lost()
 }

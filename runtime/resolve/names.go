@@ -145,11 +145,15 @@ func (n *Names) gone(running map[*Name]context.CancelFunc) (gone []context.Cance
 type Name struct {
 	host    string
 	current atomic.Pointer[Addresses]
+	known   atomic.Bool
 	again   chan struct{} // takes one without waiting
 }
 
 // Addresses are those of the name now; the zero value where none is known, or a connection should be made to the name.
 func (n *Name) Addresses() *Addresses { return n.current.Load() }
+
+// Known says whether the name was ever resolved.
+func (n *Name) Known() bool { return n.known.Load() }
 
 // Doubt has the name resolved soon: an address of it could not be connected to. A doubt more costs nothing.
 func (n *Name) Doubt() { signal(n.again) }
@@ -207,6 +211,7 @@ func (f *following) resolve(ctx context.Context) time.Duration {
 	}
 	f.failures, f.missing = 0, time.Time{}
 	f.set(addressesOf(all, &f.Rules))
+	f.known.Store(true)
 	return min(max(ttl, minTTL), maxTTL)
 }
 

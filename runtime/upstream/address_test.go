@@ -1,95 +1,24 @@
 package upstream
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
-
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/test/nameserver"
 )
 
-// names serves DNS on loopback: each name has the addresses that it says, of both families.
-type names struct {
-	net.PacketConn
-
-	mu  sync.Mutex
-	all map[string][]string
-}
-
-func startNames(t *testing.T) *names {
-	t.Helper()
-	conn, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := &names{PacketConn: conn, all: map[string][]string{}}
-	var served sync.WaitGroup
-	served.Go(n.serve)
-	t.Cleanup(func() {
-		_ = conn.Close()
-		served.Wait()
-	})
-	return n
-}
-
-func (n *names) set(name string, to ...string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.all[name+"."] = to
-}
-
-func (n *names) serve() {
-	for query := make([]byte, 512); ; {
-		size, from, err := n.ReadFrom(query)
-		if err != nil {
-			return
-		}
-		var m dnsmessage.Message
-		if m.Unpack(query[:size]) != nil || len(m.Questions) != 1 {
-			continue
-		}
-		m.Response, m.Additionals = true, nil
-		m.Answers = n.answers(m.Questions[0])
-		if packed, err := m.Pack(); err == nil {
-			_, _ = n.WriteTo(packed, from)
-		}
-	}
-}
-
-func (n *names) answers(q dnsmessage.Question) []dnsmessage.Resource {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var all []dnsmessage.Resource
-	for _, text := range n.all[q.Name.String()] {
-		address := netip.MustParseAddr(text)
-		var body dnsmessage.ResourceBody = &dnsmessage.AAAAResource{AAAA: address.As16()}
-		if address.Is4() {
-			body = &dnsmessage.AResource{A: address.As4()}
-		}
-		if address.Is4() == (q.Type == dnsmessage.TypeA) {
-			all = append(all, dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: body})
-		}
-	}
-	return all
-}
-
-// dialer resolves names there.
-func (n *names) dialer(rules addresses.Rules) dialer {
-	return dialer{tls: baseTLS(), rules: rules, resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "udp", n.LocalAddr().String())
-	}}}
+// dialerOf resolves names at a server.
+func dialerOf(s *nameserver.Server, rules addresses.Rules) dialer {
+	return dialer{tls: baseTLS(), rules: rules, resolver: &net.Resolver{PreferGo: true, Dial: s.Dial}}
 }
 
 // startCounting is a server on loopback with the port of its URL, and the number of its connections.
@@ -138,17 +67,17 @@ func refusedAddress(t *testing.T, err error, address string) {
 
 // A name that had a good address once is not trusted the next time.
 func TestANameThatIsRebound(t *testing.T) {
-	n := startNames(t)
+	n := nameserver.Start(t)
 	port, connections := startCounting(t)
-	c := n.dialer(addresses.Rules{}).client()
+	c := dialerOf(n, addresses.Rules{}).client()
 	at := "http://rebound.example:" + port + "/"
 	for _, to := range []string{"169.254.169.254", "100.100.100.200", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "0.0.0.0", "::"} {
-		n.set("rebound.example", "127.0.0.1")
+		n.Set("rebound.example", nameserver.Answer{Addresses: []string{"127.0.0.1"}})
 		before := connections.Load()
 		if host, err := ask(t, c, at); err != nil || host != "rebound.example:"+port {
 			t.Fatalf("a good address: %q, %v", host, err)
 		}
-		n.set("rebound.example", to)
+		n.Set("rebound.example", nameserver.Answer{Addresses: []string{to}})
 		_, err := ask(t, c, at)
 		refusedAddress(t, err, to)
 		if got := connections.Load() - before; got != 1 {
@@ -159,13 +88,13 @@ func TestANameThatIsRebound(t *testing.T) {
 
 // Of several addresses, those that are allowed are used.
 func TestANameWithAddressesOfBothKinds(t *testing.T) {
-	n := startNames(t)
+	n := nameserver.Start(t)
 	port, _ := startCounting(t)
-	c := n.dialer(addresses.Rules{}).client()
+	c := dialerOf(n, addresses.Rules{}).client()
 	for _, all := range [][]string{
 		{"169.254.169.254", "127.0.0.1"}, {"127.0.0.1", "169.254.169.254"}, {"fe80::1", "127.0.0.1"}, {"fd00:ec2::254", "127.0.0.1"},
 	} {
-		n.set("mixed.example", all...)
+		n.Set("mixed.example", nameserver.Answer{Addresses: all})
 		if host, err := ask(t, c, "http://mixed.example:"+port); err != nil || host != "mixed.example:"+port {
 			t.Errorf("%v: %q, %v", all, host, err)
 		}
@@ -174,19 +103,19 @@ func TestANameWithAddressesOfBothKinds(t *testing.T) {
 
 // A name with addresses of both families is reached by the family that works.
 func TestBothFamiliesAreTried(t *testing.T) {
-	n := startNames(t)
+	n := nameserver.Start(t)
 	port, _ := startCounting(t)
-	c := n.dialer(addresses.Rules{}).client()
-	n.set("both.example", "::1", "127.0.0.1") // nothing listens on ::1
+	c := dialerOf(n, addresses.Rules{}).client()
+	n.Set("both.example", nameserver.Answer{Addresses: []string{"::1", "127.0.0.1"}}) // nothing listens on ::1
 	if host, err := ask(t, c, "http://both.example:"+port); err != nil || host != "both.example:"+port {
 		t.Errorf("%q, %v", host, err)
 	}
 }
 
 func TestTheOperatorsLists(t *testing.T) {
-	n := startNames(t)
+	n := nameserver.Start(t)
 	port, connections := startCounting(t)
-	n.set("local.example", "127.0.0.1")
+	n.Set("local.example", nameserver.Answer{Addresses: []string{"127.0.0.1"}})
 	var allowed, denied addresses.Rules
 	if err := allowed.Allowed.Set("10.0.0.0/8"); err != nil {
 		t.Fatal(err)
@@ -195,7 +124,7 @@ func TestTheOperatorsLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, rules := range []addresses.Rules{allowed, denied} {
-		c := n.dialer(rules).client()
+		c := dialerOf(n, rules).client()
 		for _, host := range []string{"local.example", "127.0.0.1", "[::ffff:127.0.0.1]"} {
 			for _, scheme := range []string{"http://", "https://"} {
 				_, err := ask(t, c, scheme+host+":"+port)

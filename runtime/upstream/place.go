@@ -20,11 +20,14 @@ func (u *Upstream) place(e *Endpoint) llm.Place {
 }
 
 // At returns the upstream for calls that only the endpoint at a place can answer; nil if it has no endpoint there. While that
-// is left out because it has failed, wait is how long it will be.
+// is left out because it has failed, wait is how long it will be; and while it is not known whether there is one, until it may be.
 func (u *Upstream) At(p llm.Place) (only *Upstream, wait time.Duration) {
 	members := u.balancer.members()
 	i := slices.IndexFunc(members, func(m Member) bool { return u.place(m.Endpoint) == p })
-	if i < 0 {
+	switch {
+	case i < 0 && slices.ContainsFunc(members, func(m Member) bool { return m.name != nil && !m.name.Known() }):
+		return nil, retrySoon
+	case i < 0:
 		return nil, 0
 	}
 	pinned := *u

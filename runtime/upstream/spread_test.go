@@ -292,8 +292,13 @@ func TestAnAddressIsAPlace(t *testing.T) {
 		}
 		s.moves("10.0.0.2")
 		time.Sleep(5 * time.Second)
-		if only, _ := s.u.At(places[0]); only != nil {
-			s.Error("somebody is at an address that is gone")
+		if only, wait := s.u.At(places[0]); only != nil || wait > 0 {
+			s.Error("somebody is, or may be, at an address that is gone")
+		}
+		s.pools, s.names = &Pools{}, resolve.NewNames(resolve.Options{}) // after a restart, before the name is resolved
+		s.u = s.upstream(Options{}, 0)
+		if only, wait := s.u.At(places[1]); only != nil || wait == 0 {
+			s.Error("it is not known yet who is at an address, and there is nobody there, or somebody")
 		}
 	}, "10.0.0.1", "10.0.0.2")
 }
