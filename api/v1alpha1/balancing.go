@@ -2,7 +2,7 @@ package v1alpha1
 
 // LoadBalancing selects how calls are spread over an upstream's endpoints.
 //
-// +kubebuilder:validation:Enum=LeastInFlight;RoundRobin
+// +kubebuilder:validation:Enum=LeastInFlight;RoundRobin;ConsistentHash
 type LoadBalancing string
 
 // The ways to spread calls.
@@ -11,7 +11,26 @@ const (
 	LoadBalancingLeastInFlight LoadBalancing = "LeastInFlight"
 	// LoadBalancingRoundRobin takes the endpoints in turn.
 	LoadBalancingRoundRobin LoadBalancing = "RoundRobin"
+	// LoadBalancingConsistentHash takes the same endpoint for the same key.
+	LoadBalancingConsistentHash LoadBalancing = "ConsistentHash"
 )
+
+// What the calls of one endpoint have in common.
+type KeyedBalancing struct {
+	// key is text with expressions over request, such as ${request.headers['x-session']}. Calls with the same text go to the same
+	// endpoint; those whose text is empty, or whose expression fails, are spread as by LeastInFlight. At most 4096 characters.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Key string `json:"key,omitempty"`
+
+	// loadPercent is the number of open calls that an endpoint may have, in percent of its share of all, from 100 to 1000; further
+	// calls go to the next endpoint for their key. Default: 150.
+	// +optional
+	// +kubebuilder:validation:Minimum=100
+	// +kubebuilder:validation:Maximum=1000
+	LoadPercent int32 `json:"loadPercent,omitempty"`
+}
 
 // UpstreamQueue limits the calls that wait for one of an upstream's calls to end.
 type UpstreamQueue struct {

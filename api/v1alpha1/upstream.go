@@ -16,6 +16,7 @@ const (
 // Upstream is a server that this service calls.
 //
 // +kubebuilder:validation:XValidation:rule="self.type == 'OpenAI' ? has(self.openAI) : !has(self.openAI)",message="openAI is required when type is OpenAI, and forbidden otherwise"
+// +kubebuilder:validation:XValidation:rule="has(self.consistentHash) == (has(self.loadBalancing) && self.loadBalancing == 'ConsistentHash')",message="consistentHash is required if loadBalancing is ConsistentHash, and not allowed otherwise"
 // +kubebuilder:validation:XValidation:rule="!has(self.queue) || has(self.maxInFlight) || self.endpoints.exists(e, has(e.maxInFlight))",message="queue has no effect without maxInFlight of the upstream or of an endpoint"
 // +kubebuilder:validation:XValidation:rule="self.type == 'HTTP' ? has(self.http) : !has(self.http)",message="http is required when type is HTTP, and forbidden otherwise"
 type Upstream struct {
@@ -79,9 +80,14 @@ type Upstream struct {
 	MaxConnectionAge Duration `json:"maxConnectionAge,omitempty"`
 
 	// loadBalancing selects the endpoint of each call: LeastInFlight compares two and takes the one with fewer calls of this
-	// replica for its weight; RoundRobin takes them in turn. Default: LeastInFlight.
+	// replica for its weight; RoundRobin takes them in turn; ConsistentHash takes the same one for the same key. Default:
+	// LeastInFlight.
 	// +optional
 	LoadBalancing LoadBalancing `json:"loadBalancing,omitempty"`
+
+	// consistentHash is required if loadBalancing is ConsistentHash, and not allowed otherwise.
+	// +optional
+	ConsistentHash *KeyedBalancing `json:"consistentHash,omitempty"`
 
 	// maxInFlight is the number of calls that a replica makes to the upstream at the same time, from 1 to 100000; further
 	// calls wait in the queue. N replicas may make N times as many. Default: no limit.

@@ -7,12 +7,21 @@ import (
 
 // The ways to spread calls over endpoints.
 const (
-	LeastInFlight = "LeastInFlight"
-	RoundRobin    = "RoundRobin"
+	LeastInFlight  = "LeastInFlight"
+	RoundRobin     = "RoundRobin"
+	ConsistentHash = "ConsistentHash"
 )
 
 // LoadBalancings are all of them.
-func LoadBalancings() []string { return []string{LeastInFlight, RoundRobin} }
+func LoadBalancings() []string { return []string{LeastInFlight, RoundRobin, ConsistentHash} }
+
+// KeyedBalancing says which calls go to one endpoint.
+type KeyedBalancing struct {
+	// Key is a template over the request.
+	Key string `json:"key"`
+	// LoadPercent is how many of the open calls an endpoint may have, in percent of its share; 0 is a default of package upstream.
+	LoadPercent int `json:"loadPercent,omitzero"`
+}
 
 // Queue bounds the calls that wait for one of an upstream's to end. A zero value stands for a default.
 type Queue struct {

@@ -86,6 +86,8 @@ type Upstream struct {
 	MaxConnectionAge Duration `json:"maxConnectionAge,omitzero"`
 	// LoadBalancing is one of LoadBalancings; empty is the first.
 	LoadBalancing string `json:"loadBalancing,omitzero"`
+	// ConsistentHash says what the balancing of that name goes by.
+	ConsistentHash *KeyedBalancing `json:"consistentHash,omitzero"`
 	// MaxInFlight bounds the calls that are open; 0 means unlimited.
 	MaxInFlight int       `json:"maxInFlight,omitzero"`
 	Queue       *Queue    `json:"queue,omitzero"`

@@ -50,6 +50,7 @@ func (f *frame) ask(
 func (f *frame) chatPlan(u *upstream.Upstream, request *llm.Chat, reads func(q *upstream.Question)) *upstream.Plan {
 	return &upstream.Plan{
 		Upstreams: []*upstream.Upstream{u},
+		Key:       f.key,
 		Memory:    f.memory,
 		Ask: func(u *upstream.Upstream) (*upstream.Question, error) {
 			asked, err := u.Dialect.AskChat(request, u.Model)

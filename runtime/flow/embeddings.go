@@ -55,7 +55,7 @@ func (e *embeddings) perform(ctx context.Context, f *frame) (any, error) {
 func (e *embeddings) ask(ctx context.Context, f *frame, request *llm.Embeddings) (*llm.Vectors, error) {
 	var vectors *llm.Vectors
 	plan := &upstream.Plan{
-		Upstreams: []*upstream.Upstream{e.upstream}, Memory: f.memory,
+		Upstreams: []*upstream.Upstream{e.upstream}, Key: f.key, Memory: f.memory,
 		Ask: func(u *upstream.Upstream) (*upstream.Question, error) {
 			asked, err := u.Dialect.AskEmbeddings(request, u.Model)
 			if err != nil {

@@ -20,6 +20,8 @@ import (
 type Environment struct {
 	Client    upstream.Doer
 	Upstreams map[string]*upstream.Upstream
+	// HashKeys are those of the upstreams that have one, by their names.
+	HashKeys map[string]*program.HashKey
 	// Fronts are the dialects of the formats in which an upstream's chunks may pass, by the formats' names.
 	Fronts map[string]llm.Front
 	// MaxStreamDuration bounds every stream.
@@ -91,7 +93,9 @@ func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
 	if err != nil {
 		return relay.Verdict{Reply: r.refuse(because(ctx, err))}
 	}
-	return r.answer.verdict(ctx, newRequest(r, req, deadline), vars)
+	q := newRequest(r, req, deadline)
+	q.seen = vars["request"]
+	return r.answer.verdict(ctx, q, vars)
 }
 
 // Format is how clients of typed routes expect errors.

@@ -42,7 +42,7 @@ func (h *httpCall) perform(ctx context.Context, f *frame) (any, error) {
 		})
 	}
 	plan := &upstream.Plan{
-		Upstreams: []*upstream.Upstream{h.upstream}, Memory: f.memory, Once: h.Once(),
+		Upstreams: []*upstream.Upstream{h.upstream}, Key: f.key, Memory: f.memory, Once: h.Once(),
 		Ask: func(*upstream.Upstream) (*upstream.Question, error) { return question, nil },
 	}
 	answer, err := f.fetch(ctx, plan, upstream.Expect{Status: h.expects})

@@ -76,9 +76,11 @@ func (m *Model) vars(ctx context.Context, q *request, req *relay.Request, chat *
 		return nil, err
 	}
 	q.body = len(body)
-	return m.route.input.read(ctx, m.route.env, &relay.Request{
+	vars, err := m.route.input.read(ctx, m.route.env, &relay.Request{
 		Head: relay.Head{Method: m.route.Method, Path: m.route.Path, Header: req.Header}, Body: body, Memory: req.Memory,
 	})
+	q.seen = vars["request"]
+	return vars, err
 }
 
 // inMessages says that clients are to look there for what an expression cannot do with.

@@ -20,6 +20,7 @@ type request struct {
 	memory relay.Memory
 	work   *expr.CostBudget
 	body   int // bytes
+	seen   any // the request as templates of its route see it
 	// deadline is the route's: of a whole answer, or of a stream's first content.
 	deadline time.Time
 	stream   *stream // nil for a whole answer

@@ -25,6 +25,8 @@ type Endpoints struct {
 	MaxStreamDuration time.Duration
 	// Secrets are all values that this gateway could send to anyone. Nothing that an upstream says has one of them.
 	Secrets func() []string
+	// Key says which endpoint of an upstream a request belongs to.
+	Key func(ctx context.Context, req *relay.Request, u *upstream.Upstream) upstream.Key
 	// Models are in the order in which they are listed.
 	Models []Model
 }
@@ -96,6 +98,7 @@ func (c *endpoint) decide(ctx context.Context, req *relay.Request) relay.Verdict
 	}
 	a := &asking{endpoint: c, request: request, model: m, once: req.Header.Values(idempotencyKey)}
 	plan := &upstream.Plan{Upstreams: upstreams, Memory: req.Memory, Ask: a.whole}
+	plan.Key = func(ctx context.Context, u *upstream.Upstream) upstream.Key { return c.Key(ctx, req, u) }
 	if !streamed {
 		return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { return a.answer(ctx, plan) }}
 	}

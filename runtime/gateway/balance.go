@@ -20,6 +20,9 @@ func (g *Gateway) balance(o *upstream.Options, u *config.Upstream) {
 	o.Pool = g.pools.Pool(u.Name)
 	o.Endpoints = o.Pool.Spread(sites)
 	o.LoadBalancing, o.SlowStart = upstream.LoadBalancing(u.LoadBalancing), u.SlowStart.Std()
+	if u.ConsistentHash != nil {
+		o.HashLoadPercent = u.ConsistentHash.LoadPercent
+	}
 	o.Limit.MaxInFlight = u.MaxInFlight
 	o.Limit.Queue, o.Limit.Wait, _ = u.Limited()
 	if u.Ejection != nil {

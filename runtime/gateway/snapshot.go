@@ -38,8 +38,8 @@ func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error
 	c := p.Config
 	upstreams := g.upstreams(c)
 	env := &flow.Environment{
-		Client: g.client, Upstreams: upstreams, Fronts: protocol.Formats(), MaxStreamDuration: g.options.MaxStreamDuration,
-		Heavy: g.admission.Heavy, Observe: g.observe, Report: g.report,
+		Client: g.client, Upstreams: upstreams, HashKeys: p.HashKeys, Fronts: protocol.Formats(),
+		MaxStreamDuration: g.options.MaxStreamDuration, Heavy: g.admission.Heavy, Observe: g.observe, Report: g.report,
 		InvalidAnswer: g.metrics.InvalidAnswer, Panicked: g.policy.Report,
 	}
 	table, err := g.table(p, env)
@@ -95,6 +95,7 @@ func (g *Gateway) addModels(table *exchange.Table, c *config.Config, env *flow.E
 		endpoints := front.Endpoints{
 			Front: p.Front, Prefix: p.Prefix, Models: models, Secrets: g.secrets,
 			Client: env.Client, Observe: env.Observe, MaxStreamDuration: env.MaxStreamDuration,
+			Key: env.Key,
 		}
 		routes, err := endpoints.Routes()
 		if err != nil {

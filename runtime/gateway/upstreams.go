@@ -58,7 +58,7 @@ func (g *Gateway) upstreamStates() []report.Upstream {
 		r := report.Upstream{
 			Name: u.Name, InFlight: s.InFlight, Waiting: s.Waiting, Endpoints: len(s.Endpoints), Available: s.Count(upstream.Available),
 			Ejections: s.Ejections, Panics: s.Panics, Refusals: s.Refusals,
-			Retries: s.Retries, RetriesRefused: s.RetriesRefused,
+			Retries: s.Retries, RetriesRefused: s.RetriesRefused, Unkeyed: s.Unkeyed,
 		}
 		for _, e := range s.Endpoints {
 			if e.Condition == upstream.Available || listed == report.MaxUnavailable {

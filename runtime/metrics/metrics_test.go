@@ -55,7 +55,8 @@ func TestOutcomesAreScraped(t *testing.T) {
 		"llmservice_upstream_endpoints_available": 2, "llmservice_upstream_ejections_total": 2,
 		"llmservice_upstream_panics_total": 2, "llmservice_upstream_refusals_total": 2,
 		"llmservice_upstream_retries_total": 2, "llmservice_upstream_retries_refused_total": 2,
-		"llmservice_memory_reserved_bytes": 1, "llmservice_memory_refusals_total": 1,
+		"llmservice_upstream_unkeyed_total": 2,
+		"llmservice_memory_reserved_bytes":  1, "llmservice_memory_refusals_total": 1,
 	} {
 		if got, err := testutil.GatherAndCount(m.Registry, name); err != nil || got != want {
 			t.Errorf("%s: %d series, want %d (%v)", name, got, want, err)

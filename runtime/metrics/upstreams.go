@@ -38,6 +38,8 @@ var figures = []figure{
 		func(u *report.Upstream) float64 { return float64(u.Panics) }),
 	figureOf("refusals_total", "Calls for which the upstream had no room in time.", prometheus.CounterValue,
 		func(u *report.Upstream) float64 { return float64(u.Refusals) }),
+	figureOf("unkeyed_total", "Calls without a key, of an upstream that spreads calls by keys.", prometheus.CounterValue,
+		func(u *report.Upstream) float64 { return float64(u.Unkeyed) }),
 	figureOf("retries_total", "Calls that followed one that was sent and failed.", prometheus.CounterValue,
 		func(u *report.Upstream) float64 { return float64(u.Retries) }),
 	figureOf("retries_refused_total", "Retries for which the upstream's budget had no room.", prometheus.CounterValue,

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -26,9 +27,9 @@ type Members []Member
 // Members implements Set.
 func (m Members) Members() []Member { return m }
 
-// strategy chooses one of the candidates, of which there is at least one. The lock of the pool is held.
+// strategy chooses one of the candidates for a call, of which there is at least one. The lock of the pool is held.
 type strategy interface {
-	choose(from []candidate) *Endpoint
+	choose(from []candidate, key Key) *Endpoint
 }
 
 // candidate is an endpoint that may be chosen, and its weight at the moment.
@@ -58,7 +59,7 @@ type balancer struct {
 
 func newBalancer(o *Options) balancer {
 	b := balancer{
-		pool: o.Pool, set: o.Endpoints, strategy: o.LoadBalancing.strategy(), ejection: o.Ejection.orDefaults(),
+		pool: o.Pool, set: o.Endpoints, strategy: o.strategy(), ejection: o.Ejection.orDefaults(),
 		limit: o.Limit, slowStart: o.SlowStart, random: rand.Float64,
 	}
 	if b.pool == nil {
@@ -77,13 +78,20 @@ const (
 	LeastInFlight LoadBalancing = "LeastInFlight"
 	// RoundRobin takes them in turn, each as often as its weight says.
 	RoundRobin LoadBalancing = "RoundRobin"
+	// ConsistentHash takes the same one for equal keys, unless that has too much to do. Without a key it is LeastInFlight.
+	ConsistentHash LoadBalancing = "ConsistentHash"
 )
 
-func (l LoadBalancing) strategy() strategy {
-	if l == RoundRobin {
+func (o *Options) strategy() strategy {
+	least := leastInFlight{rand.Float64}
+	switch o.LoadBalancing {
+	case RoundRobin:
 		return roundRobin{}
+	case ConsistentHash:
+		return consistentHash{float64(cmp.Or(o.HashLoadPercent, hashLoad)) / 100, least}
+	case LeastInFlight:
 	}
-	return leastInFlight{rand.Float64}
+	return least
 }
 
 // choice is what came of one.
@@ -97,7 +105,7 @@ type choice struct {
 }
 
 // choose picks an endpoint that was not tried. The lock of the pool is held.
-func (b *balancer) choose(tried map[*Endpoint]bool, now time.Time) choice {
+func (b *balancer) choose(tried map[*Endpoint]bool, key Key, now time.Time) choice {
 	if b.limit.MaxInFlight > 0 && b.pool.inFlight >= b.limit.MaxInFlight {
 		return choice{full: true}
 	}
@@ -114,7 +122,7 @@ func (b *balancer) choose(tried map[*Endpoint]bool, now time.Time) choice {
 	if panics || out == len(members) {
 		b.pool.panics++
 	}
-	v.endpoint = b.strategy.choose(from)
+	v.endpoint = b.strategy.choose(from, key)
 	v.endpoint.health.chosen(now, &b.ejection)
 	return v
 }

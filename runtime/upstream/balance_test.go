@@ -35,7 +35,7 @@ func (b *balancer) member(url string) *Endpoint {
 func (b *balancer) pick(tried map[*Endpoint]bool, now time.Time) *Endpoint {
 	b.pool.mu.Lock()
 	defer b.pool.mu.Unlock()
-	v := b.choose(tried, now)
+	v := b.choose(tried, 0, now)
 	if v.endpoint != nil {
 		b.pool.take(v.endpoint)
 	}
@@ -106,7 +106,7 @@ func TestFewestCallsInFlight(t *testing.T) {
 
 // Endpoints that have as many calls as they may have get no more.
 func TestEndpointsHaveTheirOwnLimits(t *testing.T) {
-	for _, way := range []LoadBalancing{LeastInFlight, RoundRobin} {
+	for _, way := range []LoadBalancing{LeastInFlight, RoundRobin, ConsistentHash} {
 		b := pooled(Options{LoadBalancing: way}, 9, 1)
 		b.set.(Members)[0].MaxInFlight = 2
 		for range 10 {
@@ -136,23 +136,23 @@ type changing struct{ Set }
 
 // A choice takes no memory.
 func TestAChoiceAllocatesNothing(t *testing.T) {
-	for _, way := range []LoadBalancing{LeastInFlight, RoundRobin} {
+	for _, way := range []LoadBalancing{LeastInFlight, RoundRobin, ConsistentHash} {
 		b := pooled(Options{LoadBalancing: way}, make([]int, 20)...)
-		if n := testing.AllocsPerRun(100, func() { b.pool.release(b.pick(nil, time.Time{})) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { b.pool.release(b.pickOf(NewKey("a session"), time.Time{})) }); n != 0 {
 			t.Errorf("%s: %v allocations", way, n)
 		}
 	}
 }
 
 func BenchmarkChoose(b *testing.B) {
-	for _, way := range []LoadBalancing{LeastInFlight, RoundRobin} {
+	for _, way := range []LoadBalancing{LeastInFlight, RoundRobin, ConsistentHash} {
 		for _, n := range []int{3, 16, 256} {
 			b.Run(fmt.Sprintf("%s/%d", way, n), func(b *testing.B) {
 				all := pooled(Options{LoadBalancing: way}, make([]int, n)...)
 				now := time.Now()
 				b.ReportAllocs()
 				for b.Loop() {
-					all.pool.release(all.pick(nil, now))
+					all.pool.release(all.pickOf(NewKey("a session"), now))
 				}
 			})
 		}

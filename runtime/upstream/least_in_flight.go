@@ -5,7 +5,7 @@ package upstream
 // drawn, so that calls spread where all gateways see the same.
 type leastInFlight struct{ random func() float64 }
 
-func (s leastInFlight) choose(from []candidate) *Endpoint {
+func (s leastInFlight) choose(from []candidate, _ Key) *Endpoint {
 	first, total := nextInTurn(from)
 	second := s.another(from, first, total-from[first].weight)
 	if from[second].load() < from[first].load() {

@@ -22,6 +22,7 @@ type Endpoint struct {
 	inFlight int
 	// turns is how far the endpoint's next turn is, as smooth weighted round-robin counts it.
 	turns  float64
+	hash   uint64 // of what the endpoint is called; 0 where nobody has asked yet
 	health health
 }
 
@@ -35,6 +36,7 @@ type Pool struct {
 	// These count since the process began: how often an endpoint was ejected, how many calls were spread over all endpoints
 	// because too few were left, and how many found no room in time.
 	ejections, panics, refusals int64
+	unkeyed                     int64 // calls without a key, of an upstream that spreads them by keys
 	// retries are the calls that are open and follow one that failed, and retrying those that wait for the budget to allow them.
 	retries  int
 	retrying list.List // of retrying, in the order in which they came
@@ -120,6 +122,13 @@ func (p *Pool) take(e *Endpoint) {
 	e.inFlight++
 	p.inFlight++
 	p.serveRetrying() // they may be a share of more calls
+}
+
+// noKey counts a call without a key.
+func (p *Pool) noKey() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unkeyed++
 }
 
 // release counts the end of a call, and lets those choose that wait for one.

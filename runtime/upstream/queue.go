@@ -40,15 +40,16 @@ func (c choice) failure() relay.Failure {
 type waiter struct {
 	balancer *balancer
 	tried    map[*Endpoint]bool
+	key      Key
 	given    chan *Endpoint // takes one without waiting
 }
 
 // acquire chooses an endpoint that was not tried, and counts a call on it that is owed a release. Where all that may be
 // chosen have as many calls as they may have, it waits for its turn. It returns nil with a failure.
-func (b *balancer) acquire(ctx context.Context, tried map[*Endpoint]bool) (*Endpoint, relay.Failure) {
+func (b *balancer) acquire(ctx context.Context, tried map[*Endpoint]bool, key Key) (*Endpoint, relay.Failure) {
 	b.pool.mu.Lock()
 	b.pool.serveWaiting(time.Now()) // who has waited longer goes first
-	v := b.choose(tried, time.Now())
+	v := b.choose(tried, key, time.Now())
 	if v.endpoint != nil {
 		b.pool.take(v.endpoint)
 	}
@@ -61,7 +62,7 @@ func (b *balancer) acquire(ctx context.Context, tried map[*Endpoint]bool) (*Endp
 		b.pool.mu.Unlock()
 		return nil, busy(errFull)
 	}
-	w := &waiter{balancer: b, tried: tried, given: make(chan *Endpoint, 1)}
+	w := &waiter{balancer: b, tried: tried, key: key, given: make(chan *Endpoint, 1)}
 	place := b.pool.waiting.PushBack(w)
 	b.pool.mu.Unlock()
 	return w.wait(ctx, place, v.until)
@@ -114,7 +115,7 @@ func (p *Pool) leave(w *waiter, place *list.Element, f relay.Failure) (*Endpoint
 func (p *Pool) serveWaiting(now time.Time) {
 	for place := p.waiting.Front(); place != nil; {
 		w, next := place.Value.(*waiter), place.Next() //nolint:forcetypeassert // the list holds nothing else
-		v := w.balancer.choose(w.tried, now)
+		v := w.balancer.choose(w.tried, w.key, now)
 		if v.endpoint == nil && len(w.tried) == 0 {
 			return // there is room for nobody
 		}

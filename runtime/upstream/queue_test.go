@@ -22,7 +22,7 @@ func TestCallsWaitForTheirTurn(t *testing.T) {
 		for i := range 12 {
 			calls.Go(func() {
 				time.Sleep(time.Duration(i)) // the order in which they come
-				e, f := b.acquire(t.Context(), nil)
+				e, f := b.acquire(t.Context(), nil, 0)
 				if e == nil {
 					t.Errorf("call %d: %v", i, f)
 					return
@@ -71,7 +71,7 @@ func (b *balancer) atRest(t *testing.T) {
 func TestWaitsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := pooled(Options{Limit: Limit{MaxInFlight: 1, Queue: 2, Wait: 5 * time.Second}}, 1)
-		held, _ := b.acquire(t.Context(), nil)
+		held, _ := b.acquire(t.Context(), nil, 0)
 		left, leave := context.WithCancel(t.Context())
 		defer leave()
 		timed, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, relay.Failure{Kind: relay.FailedTimeout})
@@ -88,18 +88,18 @@ func TestWaitsAreBounded(t *testing.T) {
 		} {
 			time.AfterFunc(time.Second, leave)
 			began := time.Now()
-			e, f := b.acquire(tt.ctx, nil)
+			e, f := b.acquire(tt.ctx, nil, 0)
 			if waited := time.Since(began); e != nil || f.Kind != tt.want || waited > max(tt.wait, 2*time.Second) && waited != tt.wait {
 				t.Errorf("%s: %v, %v after %s", name, e, f, waited)
 			}
 		}
 		var waiting sync.WaitGroup
 		for range 2 {
-			waiting.Go(func() { _, _ = b.acquire(t.Context(), nil) })
+			waiting.Go(func() { _, _ = b.acquire(t.Context(), nil, 0) })
 		}
 		synctest.Wait()
 		began := time.Now()
-		if e, f := b.acquire(t.Context(), nil); e != nil || f.Kind != relay.FailedBusy || !f.Unsent || time.Since(began) > 0 {
+		if e, f := b.acquire(t.Context(), nil, 0); e != nil || f.Kind != relay.FailedBusy || !f.Unsent || time.Since(began) > 0 {
 			t.Errorf("beyond the queue: %v, %v after %s", e, f, time.Since(began))
 		}
 		waiting.Wait()
@@ -115,14 +115,14 @@ func TestCallsWaitForAnEndpoint(t *testing.T) {
 		for i := range b.set.(Members) {
 			b.set.(Members)[i].MaxInFlight = 1
 		}
-		first, _ := b.acquire(t.Context(), nil)
-		second, _ := b.acquire(t.Context(), nil)
+		first, _ := b.acquire(t.Context(), nil, 0)
+		second, _ := b.acquire(t.Context(), nil, 0)
 		var calls sync.WaitGroup
 		var order []string
 		for i, tried := range []map[*Endpoint]bool{{first: true}, nil} {
 			calls.Go(func() {
 				time.Sleep(time.Duration(i))
-				e, f := b.acquire(t.Context(), tried)
+				e, f := b.acquire(t.Context(), tried, 0)
 				if e == nil || tried[e] {
 					t.Errorf("call %d: %v, %v", i, e, f)
 					return
@@ -153,9 +153,9 @@ func TestTheEndOfAPauseEndsAWait(t *testing.T) {
 		b.random = func() float64 { return 0 }
 		b.set.(Members)[0].MaxInFlight = 1
 		b.ends(b.member("b"), refused, time.Now())
-		held, _ := b.acquire(t.Context(), nil)
+		held, _ := b.acquire(t.Context(), nil, 0)
 		began := time.Now()
-		e, f := b.acquire(t.Context(), nil)
+		e, f := b.acquire(t.Context(), nil, 0)
 		if e == nil || e.URL != "b" || time.Since(began) != firstPause {
 			t.Fatalf("%v, %v after %s", e, f, time.Since(began))
 		}

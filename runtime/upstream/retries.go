@@ -124,8 +124,26 @@ func (r *Retries) pause(round int, random float64) time.Duration {
 // course is how far a request has come at one upstream.
 type course struct {
 	made, rounds int
+	retries      bool // the next attempt follows one that was sent
+	// key is the request's at the upstream, once it is known.
+	key   Key
+	keyed bool
 	// notBefore is the latest time that an endpoint asked to be left alone until.
 	notBefore time.Time
+}
+
+// keyOf is the request's key at the upstream, which is the same for all attempts.
+func (c *course) keyOf(ctx context.Context, p *Plan, u *Upstream) Key {
+	if _, byKeys := u.balancer.strategy.(consistentHash); !byKeys || u.balancer.only != nil || c.keyed {
+		return c.key
+	}
+	if c.keyed = true; p.Key != nil {
+		c.key = p.Key(ctx, u)
+	}
+	if c.key == 0 {
+		u.balancer.pool.noKey()
+	}
+	return c.key
 }
 
 // failed is told how the last attempt ended.

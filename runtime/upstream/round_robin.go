@@ -3,7 +3,7 @@ package upstream
 // roundRobin takes the endpoints in turn, each as often as its weight says.
 type roundRobin struct{}
 
-func (roundRobin) choose(from []candidate) *Endpoint {
+func (roundRobin) choose(from []candidate, _ Key) *Endpoint {
 	next, _ := nextInTurn(from)
 	return from[next].Endpoint
 }

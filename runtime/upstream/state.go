@@ -13,7 +13,9 @@ type State struct {
 	Ejections, Panics, Refusals int64
 	// Retries and RetriesRefused count the retries that were made, and those for which the budget had no room.
 	Retries, RetriesRefused int64
-	Endpoints               []EndpointState
+	// Unkeyed counts the calls that had no key, of an upstream that spreads calls by keys.
+	Unkeyed   int64
+	Endpoints []EndpointState
 }
 
 // EndpointState is how an endpoint is at a moment.
@@ -51,7 +53,7 @@ func (u *Upstream) State() State {
 	s := State{
 		InFlight: b.pool.inFlight, Waiting: b.pool.waiting.Len(),
 		Ejections: b.pool.ejections, Panics: b.pool.panics, Refusals: b.pool.refusals,
-		Retries: b.pool.retriesMade, RetriesRefused: b.pool.retriesRefused,
+		Retries: b.pool.retriesMade, RetriesRefused: b.pool.retriesRefused, Unkeyed: b.pool.unkeyed,
 	}
 	for _, m := range b.set.Members() {
 		s.Endpoints = append(s.Endpoints, m.state(now, b.slowStart))

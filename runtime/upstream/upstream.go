@@ -68,7 +68,9 @@ type Options struct {
 	Pool      *Pool
 	// LoadBalancing chooses one for each call, of those that Ejection has not left out. Zero values are defaults.
 	LoadBalancing LoadBalancing
-	Ejection      Ejection
+	// HashLoadPercent is how many of the open calls ConsistentHash lets an endpoint have, in percent of its share; from 100.
+	HashLoadPercent int
+	Ejection        Ejection
 	// SlowStart is how long an endpoint that was left out takes to come back to its share; 0 is that it has it at once.
 	SlowStart time.Duration
 	// Limit bounds the calls that are open; the zero value does not.
@@ -107,6 +109,9 @@ type Plan struct {
 	Upstreams []*Upstream
 	// Ask says what to ask of one of them. Its error is a relay.Failure, or means that this upstream cannot be asked.
 	Ask func(u *Upstream) (*Question, error)
+	// Key says which endpoint of an upstream the request belongs to; it is asked once for each upstream that spreads calls by
+	// keys. Nil is that there is no key.
+	Key func(ctx context.Context, u *Upstream) Key
 	// Memory admits what is kept of answers; nil is relay.Unlimited.
 	Memory relay.Memory
 	// Once keeps a request that is not idempotent from arriving twice.
@@ -170,7 +175,8 @@ func (p *Plan) Attempts() Next {
 			if !at.goesOn(ctx, rest[0], tried) {
 				continue
 			}
-			attempt, failure := p.attempt(ctx, rest[0], tried, &asked, retries && at.made > 0)
+			at.retries = retries && at.made > 0
+			attempt, failure := p.attempt(ctx, rest[0], &at, tried, &asked)
 			if attempt != nil || ctx.Err() != nil {
 				at.made++
 				return attempt, failure
@@ -212,16 +218,17 @@ func Retryable(f relay.Failure) bool {
 // attempt asks an endpoint of an upstream that was not tried. A retry waits for the upstream's budget, within the time that
 // the attempt has.
 func (p *Plan) attempt(
-	ctx context.Context, u *Upstream, tried map[*Endpoint]bool, asked *sent, retry bool,
+	ctx context.Context, u *Upstream, at *course, tried map[*Endpoint]bool, asked *sent,
 ) (*Attempt, relay.Failure) {
-	if !retry {
-		return p.unbudgeted(ctx, u, tried, asked)
+	key := at.keyOf(ctx, p, u)
+	if !at.retries {
+		return p.unbudgeted(ctx, u, key, tried, asked)
 	}
 	pool, began := u.balancer.pool, time.Now()
 	if !pool.retry(ctx, &u.retries, u.Timeouts.patience(u.retries.Max)) {
 		return nil, relay.FailureOf(ctx, busy(errNoBudget), relay.FailedBusy)
 	}
-	a, failure := p.unbudgeted(ctx, u, tried, asked)
+	a, failure := p.unbudgeted(ctx, u, key, tried, asked)
 	if a == nil {
 		pool.retryEnded()
 		return nil, failure
@@ -234,13 +241,15 @@ func (p *Plan) attempt(
 	return a, failure
 }
 
-func (p *Plan) unbudgeted(ctx context.Context, u *Upstream, tried map[*Endpoint]bool, asked *sent) (*Attempt, relay.Failure) {
+func (p *Plan) unbudgeted(
+	ctx context.Context, u *Upstream, key Key, tried map[*Endpoint]bool, asked *sent,
+) (*Attempt, relay.Failure) {
 	q, err := p.ask(u)
 	if err != nil {
 		return nil, unasked(err)
 	}
 	b := &u.balancer
-	e, failure := b.acquire(ctx, tried)
+	e, failure := b.acquire(ctx, tried, key)
 	if e == nil {
 		return nil, failure
 	}

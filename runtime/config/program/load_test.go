@@ -150,7 +150,7 @@ func TestValidate(t *testing.T) {
 		"upstreams[0].endpoints[1].resolution": {func(c *config.Config) {
 			c.Upstreams[0].Endpoints = append(c.Upstreams[0].Endpoints, config.Endpoint{URL: "http://[::1]:8000", Resolution: config.ResolutionEachAddress})
 		}, "is an address, and not a name"},
-		"upstreams[0].loadBalancing":       {func(c *config.Config) { c.Upstreams[0].LoadBalancing = "Random" }, "want one of LeastInFlight, RoundRobin"},
+		"upstreams[0].loadBalancing":       {func(c *config.Config) { c.Upstreams[0].LoadBalancing = "Random" }, "want one of LeastInFlight, RoundRobin, ConsistentHash"},
 		"upstreams[0].maxInFlight":         {func(c *config.Config) { c.Upstreams[0].MaxInFlight = -1 }, "want from 0"},
 		"upstreams[0].endpoints[0].weight": {func(c *config.Config) { c.Upstreams[0].Endpoints[0].Weight = 1001 }, "to 1000"},
 		"upstreams[0].endpoints[0].maxInFlight": {

@@ -20,6 +20,8 @@ type Program struct {
 	Routes    []*Route
 	// Models are those of the config that a route answers.
 	Models []*Model
+	// HashKeys are those of the upstreams that spread calls by keys, by their names.
+	HashKeys map[string]*HashKey
 }
 
 // Model is a model that a route answers.
@@ -93,6 +95,7 @@ func compile(ctx context.Context, c *config.Config) (*Program, config.Errors, er
 		ctx:       ctx,
 		upstreams: map[string]*config.Upstream{},
 		functions: map[string]*function{},
+		hashKeys:  map[string]*HashKey{},
 		known:     newKnown(ctx),
 	}
 	program := v.config(c) //nolint:contextcheck // a single schema takes no long time

@@ -17,6 +17,7 @@ type validator struct {
 	errs      config.Errors
 	upstreams map[string]*config.Upstream
 	functions map[string]*function
+	hashKeys  map[string]*HashKey
 	automata  int // instructions of all patterns so far
 	// expressions is what checking all expressions so far has taken.
 	expressions int
@@ -32,7 +33,7 @@ func (v *validator) config(c *config.Config) *Program {
 	}
 	v.models(c.Models)
 	compiled := &Program{Config: c, Functions: v.allFunctions(c.Functions), Routes: v.routes(c.Routes)}
-	compiled.Models = v.modelRoutes(c.Models, compiled.Routes)
+	compiled.Models, compiled.HashKeys = v.modelRoutes(c.Models, compiled.Routes), v.hashKeys
 	if len(v.errs) == 0 {
 		v.errs = bounds.Unmeetable(c)
 	}

@@ -20,6 +20,7 @@ func (v *validator) balancing(path string, u *config.Upstream) {
 	if all := config.LoadBalancings(); u.LoadBalancing != "" && !slices.Contains(all, u.LoadBalancing) {
 		v.addf(path+".loadBalancing", "is %q, want one of %s", u.LoadBalancing, strings.Join(all, ", "))
 	}
+	v.consistentHash(path+".consistentHash", u)
 	for i, e := range u.Endpoints {
 		at := fmt.Sprintf("%s.endpoints[%d]", path, i)
 		v.between(at+".weight", e.Weight, 0, config.MaxWeight)

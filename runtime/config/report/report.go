@@ -49,6 +49,8 @@ type Upstream struct {
 	// budget had no room.
 	Retries        int64 `json:"retries,omitempty"`
 	RetriesRefused int64 `json:"retriesRefused,omitempty"`
+	// Unkeyed counts the calls without a key, of an upstream that spreads calls by keys.
+	Unkeyed int64 `json:"unkeyed,omitempty"`
 	// Unavailable are the others of the endpoints, of all upstreams together at most MaxUnavailable.
 	Unavailable []Endpoint `json:"unavailable,omitempty"`
 }

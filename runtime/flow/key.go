@@ -1,0 +1,59 @@
+package flow
+
+import (
+	"context"
+
+	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/schema"
+	"github.com/llmservice/llmservice/runtime/upstream"
+)
+
+// key says which endpoint of an upstream the request belongs to. If its expression fails, it has none.
+func (q *request) key(ctx context.Context, u *upstream.Upstream) upstream.Key {
+	k := q.env.HashKeys[u.Name]
+	if k == nil {
+		return 0
+	}
+	return q.env.hashed(ctx, q.body, func() (string, error) { return k.Of(ctx, q.seen, q.work) })
+}
+
+// Key is a request's that no route answers: a client's to a model.
+func (e *Environment) Key(ctx context.Context, req *relay.Request, u *upstream.Upstream) upstream.Key {
+	k := e.HashKeys[u.Name]
+	if k == nil {
+		return 0
+	}
+	if k.ReadsBody && req.Memory != nil {
+		decoded := schema.DecodedBytes(req.Body)
+		if req.Memory.Reserve(ctx, decoded) != nil {
+			return 0
+		}
+		defer req.Memory.Return(decoded)
+	}
+	return e.hashed(ctx, len(req.Body), func() (string, error) { return sent(ctx, req, k) })
+}
+
+// sent is the text that a key makes of a request as it came. A body that not everyone reads alike is the upstream's to refuse.
+func sent(ctx context.Context, req *relay.Request, k *program.HashKey) (string, error) {
+	seen := map[string]any{
+		"method": req.Method, "path": req.Path, "headers": headers(req.Header), "params": map[string]any{}, "body": nil,
+	}
+	if k.ReadsBody {
+		var err error
+		if seen["body"], err = schema.DecodeLenient(ctx, req.Body); err != nil {
+			return "", err //nolint:wrapcheck // nobody is told
+		}
+	}
+	return k.Of(ctx, seen, expr.NewCostBudget(expr.MaxCost, expr.MaxOutput)) //nolint:wrapcheck // nobody is told
+}
+
+// hashed is the key of a text that is made of so many bytes. Nothing of the text outlives its worker, so nobody needs to admit it.
+func (e *Environment) hashed(ctx context.Context, size int, text func() (string, error)) upstream.Key {
+	key, _ := admitted(ctx, e, size, func() (upstream.Key, error) {
+		text, err := text()
+		return upstream.NewKey(text), err
+	})
+	return key
+}
