@@ -9,7 +9,7 @@ import (
 const WorkersAuto = "Auto"
 
 // Runtime configures the replicas. A change of workers, maxStreamDuration, resources or image replaces the pods; a
-// change of maxInFlight or requestBodyLimit does not.
+// change of maxInFlight, requestBodyLimit or requestLog does not.
 type Runtime struct {
 	// workers is the number of requests that compute at the same instant: an integer from 1 to 64, or Auto, which is the
 	// CPU limit rounded up, or without one the CPU request rounded up, and at least 2. Default: Auto.
@@ -34,6 +34,10 @@ type Runtime struct {
 	// +kubebuilder:validation:XValidation:rule="string(self).size() <= 32 && isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('16Mi')) <= 0",message="requestBodyLimit must be a quantity from 1Ki to 16Mi"
 	RequestBodyLimit *resource.Quantity `json:"requestBodyLimit,omitempty"`
 
+	// requestLog says of which requests a replica logs a line, without contents: Failed or All. Default: Failed.
+	// +optional
+	RequestLog RequestLog `json:"requestLog,omitempty"`
+
 	// maxStreamDuration is the maximum duration of a stream, from 1s to 24h. The pods' grace period derives from it. Above
 	// 9m, cluster-autoscaler gives up on a draining node before the gateway does. Default: 5m.
 	// +optional
@@ -55,6 +59,17 @@ type Runtime struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^.{1,255}(:[^/:@]*)?(@.*)?$') && !self.matches('^[0-9a-f]{64}$')",message="image must have a name of at most 255 characters, and must not be just 64 hexadecimal digits, which are an image's ID"
 	Image string `json:"image,omitempty"`
 }
+
+// RequestLog names the requests that are logged.
+//
+// +kubebuilder:validation:Enum=Failed;All
+type RequestLog string
+
+// The requests that are logged.
+const (
+	RequestLogFailed RequestLog = "Failed"
+	RequestLogAll    RequestLog = "All"
+)
 
 // Resources are the requests and limits of the gateway container.
 //

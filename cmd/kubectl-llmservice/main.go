@@ -29,6 +29,6 @@ func command() *cobra.Command {
 		Annotations:  map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl llmservice"},
 		SilenceUsage: true,
 	}
-	root.AddCommand(devCommand(), explainCommand())
+	root.AddCommand(devCommand(), explainCommand(), logsCommand())
 	return root
 }

@@ -77,6 +77,12 @@ var conversions = conversionsOf(
 		}
 		return string(f), nil
 	}),
+	conversion(func(l v1alpha1.RequestLog) (string, error) {
+		if l == v1alpha1.RequestLogFailed {
+			return "", nil // likewise
+		}
+		return string(l), nil
+	}),
 )
 
 func secretFile(r v1alpha1.SecretKeyReference) (config.SecretFile, error) {

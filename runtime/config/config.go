@@ -11,6 +11,7 @@ package config
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -43,7 +44,18 @@ type Runtime struct {
 	MaxInFlight int `json:"maxInFlight,omitzero"`
 	// RequestBodyLimit bounds a request's body, in bytes; 0 is DefaultRequestBodyLimit.
 	RequestBodyLimit int64 `json:"requestBodyLimit,omitzero"`
+	// RequestLog is one of RequestLogs; empty is the first.
+	RequestLog string `json:"requestLog,omitzero"`
 }
+
+// The requests that a gateway logs a line of.
+const (
+	RequestLogFailed = "Failed"
+	RequestLogAll    = "All"
+)
+
+// RequestLogs are the values of runtime.requestLog.
+var RequestLogs = []string{RequestLogFailed, RequestLogAll}
 
 // The bounds of a request's body, in bytes. A schema is held against no more than the last.
 const (
@@ -67,6 +79,9 @@ func (c *Config) Check() (wrong Errors) {
 	if limit := c.Runtime.BodyLimit(); limit < MinRequestBodyLimit || limit > MaxRequestBodyLimit {
 		wrong = append(wrong, FieldErrorf("runtime.requestBodyLimit",
 			"is %d bytes, want %d to %d", limit, MinRequestBodyLimit, MaxRequestBodyLimit))
+	}
+	if l := c.Runtime.RequestLog; l != "" && !slices.Contains(RequestLogs, l) {
+		wrong = append(wrong, FieldErrorf("runtime.requestLog", "is %q, want one of %s", l, strings.Join(RequestLogs, ", ")))
 	}
 	return wrong
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/metrics"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 )
 
 // Retry is the Retry-After of requests that this replica refuses.
@@ -32,25 +34,34 @@ var _ relay.Policy = (*Policy)(nil)
 // Begin implements relay.Policy.
 func (p *Policy) Begin(h *relay.Head) relay.Exchange {
 	serving := p.Serving()
+	record := requestlog.Begin(requestlog.Options{Logger: p.Logger, Revision: serving.Revision, All: serving.LogAll}, h.Header)
+	h.Echo = http.Header{requestlog.IDHeader: {record.ID}}
 	found := serving.Find(h)
-	return &exchange{policy: p, serving: serving, found: found, entry: Entry{Head: h, Route: found.Route}}
+	return &exchange{policy: p, serving: serving, found: found, record: record, entry: Entry{Head: h, Route: found.Route}}
 }
 
 // Panicked implements relay.Policy.
 func (p *Policy) Panicked(began relay.Exchange, value any) *relay.Reply {
-	p.Report(fmt.Sprintf("%T", value), debug.Stack())
+	x, _ := began.(*exchange)
 	format := problem.FastAPI
-	if x, ok := began.(*exchange); ok {
+	if x != nil {
 		format = x.found.Route.Format
 	}
+	p.report(x.recorded(), fmt.Sprintf("%T", value), debug.Stack())
 	return relay.Problem(format, problem.New(problem.Internal))
 }
 
-// Report counts and logs a fault of the gateway itself in a request, or in one of the calls that it made at once. What it
-// panicked with may hold anything, so only its type and the stack are logged.
-func (p *Policy) Report(kind string, stack []byte) {
+// Report counts and logs a fault of the gateway itself in one of the calls that a request made at once. What it panicked with may
+// hold anything, so only its type and the stack are logged.
+func (p *Policy) Report(kind string, stack []byte) { p.report(nil, kind, stack) }
+
+func (p *Policy) report(record *requestlog.Record, kind string, stack []byte) {
 	p.Metrics.Panicked()
-	p.Logger.Error("panic", "type", kind, "stack", string(stack))
+	attributes := []any{"type", kind, "stack", string(stack)}
+	if record != nil {
+		attributes = append(attributes, "request", record.ID)
+	}
+	p.Logger.Error("panic", attributes...)
 }
 
 // exchange implements relay.Exchange: a request, on the config that it began with.
@@ -60,7 +71,16 @@ type exchange struct {
 	policy  *Policy
 	serving *Serving
 	found   Found
+	record  *requestlog.Record
 	entry   Entry
+}
+
+// recorded is the record of a request that may be nil.
+func (x *exchange) recorded() *requestlog.Record {
+	if x == nil {
+		return nil
+	}
+	return x.record
 }
 
 // Patience implements relay.Exchange.
@@ -78,7 +98,7 @@ func (x *exchange) Admit(ctx context.Context) *relay.Reply {
 	}
 	if wrong := x.entry.pass(ctx, x.serving.Gates); wrong != nil {
 		if relay.Left(ctx) {
-			x.policy.Metrics.End(Unmatched, relay.Outcome{Result: relay.ClientLeft})
+			x.end(Unmatched, relay.Outcome{Result: relay.ClientLeft})
 			return relay.Problem(x.found.Route.Format, wrong)
 		}
 		return x.refuse(wrong)
@@ -99,7 +119,7 @@ func (x *exchange) BodyLimit() int64 {
 // Decide implements relay.Exchange.
 func (x *exchange) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
 	r.Params = x.found.Params
-	return x.policy.counted(x.found.Route.Path, x.found.Route.Decide(ctx, r))
+	return x.counted(x.found.Route.Decide(x.record.In(ctx), r))
 }
 
 // Refuse implements relay.Exchange.
@@ -117,8 +137,15 @@ func (x *exchange) Refuse(r relay.Refusal) *relay.Reply {
 // refuse answers a request that its route never sees.
 func (x *exchange) refuse(e *problem.Error) *relay.Reply {
 	reply := relay.Problem(x.found.Route.Format, e)
-	x.policy.Metrics.End(Unmatched, relay.Outcome{Status: reply.Status})
+	x.record.Failed(e)
+	x.end(Unmatched, relay.Outcome{Result: relay.Replied, Status: reply.Status})
 	return reply
+}
+
+// end counts and logs a request that has ended.
+func (x *exchange) end(route string, o relay.Outcome) {
+	x.policy.Metrics.End(route, o)
+	x.record.End(x.found.Route.Method, route, o)
 }
 
 // Release implements relay.Exchange.
@@ -129,20 +156,24 @@ func (x *exchange) Release() {
 	x.entry.release()
 }
 
-// counted adds to a verdict that its outcome is counted and, if it went wrong, logged.
-func (p *Policy) counted(route string, v relay.Verdict) relay.Verdict {
+// counted adds to a verdict that its work knows of the request, and that its outcome is counted and logged.
+func (x *exchange) counted(v relay.Verdict) relay.Verdict {
+	m, route := x.policy.Metrics, x.found.Route.Path
 	streams := v.Stream != nil
 	if streams {
-		p.Metrics.StreamBegan()
+		m.StreamBegan()
+		stream, run := *v.Stream, v.Stream.Run
+		stream.Run = func(ctx context.Context, out relay.Sink) error { return run(x.record.In(ctx), out) }
+		v.Stream = &stream
 	}
 	v.Done = func(o relay.Outcome) {
-		p.Metrics.End(route, o)
+		x.end(route, o)
 		if streams {
-			p.Metrics.StreamEnded(route, o)
+			m.StreamEnded(route, o)
 		}
-		if o.Result == relay.StreamFailed {
-			p.Logger.Warn("stream failed", "route", route, "status", o.Status, "failure", o.Err)
-		}
+	}
+	if produce := v.Produce; produce != nil {
+		v.Produce = func(ctx context.Context) *relay.Reply { return produce(x.record.In(ctx)) }
 	}
 	return v
 }

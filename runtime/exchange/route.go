@@ -29,6 +29,10 @@ func Always(reply *relay.Reply) func(context.Context, *relay.Request) relay.Verd
 
 // Serving is a config, compiled. It is immutable: a request ends on the one that it began with.
 type Serving struct {
+	// Revision is the config's.
+	Revision string
+	// LogAll has each request logged, and not only those that fail.
+	LogAll bool
 	// BodyLimit is of a request, in bytes.
 	BodyLimit int64
 	// Gates are passed in this order by each request that has a route. The last gate of all is the replica's own limit.

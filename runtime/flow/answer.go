@@ -131,6 +131,6 @@ func (f *frame) keptPromise(violations []problem.Violation) error {
 	}
 	broken := relay.Failure{Kind: relay.FailedSchema}
 	f.env.InvalidAnswer(f.Path)
-	f.env.Report(f.Path, upstream.Problem(broken).WithCause(invalid(violations))) // which says it once
+	f.env.Report(f.record, f.Path, upstream.Problem(broken).WithCause(invalid(violations))) // which says it once
 	return broken
 }

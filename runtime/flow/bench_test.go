@@ -11,6 +11,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/protocol"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -85,7 +86,7 @@ func routeOf(b *testing.B, client upstream.Doer, route string) *Route {
 		Client: client, Upstreams: map[string]*upstream.Upstream{"a": up}, Fronts: protocol.Formats(), MaxStreamDuration: time.Minute,
 		Heavy:         func(context.Context, int) (func(), error) { return func() {}, nil },
 		Observe:       func(string, relay.Failure) {},
-		Report:        func(_ string, err error) { b.Error(err) },
+		Report:        func(_ *requestlog.Record, _ string, err error) { b.Error(err) },
 		Panicked:      func(string, []byte) {},
 		InvalidAnswer: func(string) {},
 	})

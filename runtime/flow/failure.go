@@ -6,6 +6,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/flow/gather"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 )
 
 // What goes wrong in a step stays the error that it is, a relay.Failure or one with a *problem.Error, in whatever says where it
@@ -16,12 +17,12 @@ func because(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
-	return relay.FailureOf(ctx, err, relay.FailedTimeout)
+	return requestlog.InPlaceOf(err, relay.FailureOf(ctx, err, relay.FailedTimeout))
 }
 
 // errorValue is what templates see of an error. An upstream's own words are not among it.
 func (f *frame) errorValue(err error) map[string]any {
-	e := f.problem(err)
+	e := f.reported(err)
 	return map[string]any{"code": string(e.Code), "message": e.Message}
 }
 
@@ -33,6 +34,14 @@ type answeredError struct {
 }
 
 func (*answeredError) Error() string { return "the route has been answered" }
+
+// reason is why the answer is what it is.
+func (e *answeredError) reason() error {
+	if e.instead != nil {
+		return loggable(e.instead)
+	}
+	return e
+}
 
 func answered(err error) (*answeredError, bool) { return errors.AsType[*answeredError](err) }
 

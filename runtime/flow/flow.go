@@ -13,6 +13,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -30,8 +31,9 @@ type Environment struct {
 	Heavy func(ctx context.Context, size int) (release func(), err error)
 	// Observe is told how each call of an upstream ended.
 	Observe func(upstream string, f relay.Failure)
-	// Report is told of faults that clients learn little about, and of answers that break their schema.
-	Report func(route string, err error)
+	// Report is told of faults that clients learn little about, and of answers that break their schema. The record is that of the
+	// request, or nil.
+	Report func(record *requestlog.Record, route string, err error)
 	// Panicked is told of a fault of the gateway itself in one of several calls that are made at once.
 	Panicked func(kind string, stack []byte)
 	// InvalidAnswer is told of each answer that breaks its route's response schema.
@@ -89,11 +91,11 @@ func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, relay.Failure{Kind: relay.FailedTimeout})
 	defer cancel()
+	q := newRequest(ctx, r, req, deadline)
 	vars, err := r.input.read(ctx, r.env, req)
 	if err != nil {
-		return relay.Verdict{Reply: r.refuse(because(ctx, err))}
+		return relay.Verdict{Reply: q.refuse(because(ctx, err))}
 	}
-	q := newRequest(r, req, deadline)
 	q.seen = vars["request"]
 	return r.answer.verdict(ctx, q, vars)
 }
@@ -102,23 +104,38 @@ func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
 var Format = problem.FastAPI
 
 // refuse is the answer to whatever went wrong before anything was sent.
-func (r *Route) refuse(err error) *relay.Reply {
+func (q *request) refuse(err error) *relay.Reply {
 	if ended, ok := answered(err); ok {
+		q.record.Failed(ended.reason())
 		return ended.reply
 	}
-	return relay.Problem(Format, r.problem(err))
+	return relay.Problem(Format, q.problem(err))
 }
 
-// problem is what clients are told of an error. A fault of the gateway's own, or of its configuration, is reported,
-// unless the client has left, to whom nobody can be told anything.
-func (r *Route) problem(err error) *problem.Error {
+// problem is what clients are told of the error that a request fails for.
+func (q *request) problem(err error) *problem.Error {
+	q.record.Failed(loggable(err))
+	return q.reported(err)
+}
+
+// reported is what clients are told of an error. A fault of the gateway's own, or of its configuration, is reported, unless the
+// client has left, to whom nobody can be told anything.
+func (q *request) reported(err error) *problem.Error {
 	e := upstream.Problem(err)
 	switch m, unfit := errors.AsType[*misfit](err); {
 	case relay.FailureKindOf(err) == relay.FailedClient:
 	case e.Status == http.StatusInternalServerError, e.Code == problem.BudgetExceeded:
-		r.env.Report(r.Path, e)
+		q.env.Report(q.record, q.Path, e)
 	case unfit && m.told == e && e.Status == http.StatusBadGateway:
-		r.env.Report(r.Path, e.WithCause(err)) // the manifest expects what is not there
+		q.env.Report(q.record, q.Path, e.WithCause(err)) // the manifest expects what is not there
 	}
 	return e
+}
+
+// loggable is an error in words that may be logged: those of a call of an upstream, or what clients are told.
+func loggable(err error) error {
+	if f, failed := relay.FaultOf(err).(relay.Failure); failed { //nolint:errorlint // it is one as it stands
+		return requestlog.InPlaceOf(err, f)
+	}
+	return requestlog.InPlaceOf(err, upstream.Problem(err))
 }

@@ -3,11 +3,13 @@ package flow
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/flow/gather"
 	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 )
 
 // forEach does the same for each item of a list, several at once.
@@ -39,8 +41,9 @@ func (e *forEach) perform(ctx context.Context, f *frame) (any, error) {
 	results, err := gather.Each(ctx, gather.EachOptions{Limit: e.MaxParallel}, items,
 		func(ctx context.Context, i int, item any) (any, error) {
 			defer inner.parts.begin()()
+			ctx = requestlog.At(ctx, "items", strconv.Itoa(i))
 			result, err := e.do.runGuarded(ctx, e.knowing(inner.with("item", item).with("index", int64(i)), f, []any{i}))
-			return result.value, err
+			return result.value, requestlog.Placed(ctx, err)
 		})
 	tellPanics(f, results)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 )
 
 // function is a function that can be called.
@@ -44,12 +45,12 @@ func (fn *function) check(ctx context.Context, f *frame, input any) (any, []prob
 
 // invoke calls the function with an input that was checked, and of which somebody knows where it comes from.
 func (fn *function) invoke(ctx context.Context, f *frame, input any, from func(below []any) origin) (any, error) {
-	ctx, cancel := within(ctx, fn.Timeout.Std())
+	ctx, cancel := within(requestlog.At(ctx, "functions", fn.Name), fn.Timeout.Std())
 	defer cancel()
 	inner := &frame{request: f.request, vars: map[string]any{"input": input}, inFunction: true, siblings: f.siblings}
 	output, err := fn.result(ctx, inner.knowing("input", from))
 	if err != nil {
-		return nil, fmt.Errorf("function %s: %w", fn.Name, because(ctx, err))
+		return nil, fmt.Errorf("function %s: %w", fn.Name, requestlog.Placed(ctx, because(ctx, err)))
 	}
 	return output, nil
 }

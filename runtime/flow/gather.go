@@ -9,6 +9,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/flow/gather"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 )
 
 // branch is one of a gather's calls.
@@ -60,7 +61,9 @@ func (g *gathered) perform(ctx context.Context, f *frame) (any, error) {
 
 func (b *branch) runBranch(ctx context.Context, f *frame) (settled, error) {
 	defer f.parts.begin()()
-	return b.runGuarded(ctx, f)
+	ctx = requestlog.At(ctx, "branches", b.name)
+	result, err := b.runGuarded(ctx, f)
+	return result, requestlog.Placed(ctx, err)
 }
 
 // runs is how All and AllSettled call a branch. One that was skipped has neither a value nor an error.

@@ -27,6 +27,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/protocol"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/relay/enginetest"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 	"github.com/llmservice/llmservice/runtime/route"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -154,7 +155,7 @@ func (w *world) serve(p *program.Program, ups map[string]*upstream.Upstream) {
 	env := &Environment{
 		Client: w.client, Upstreams: ups, Fronts: w.fronts, MaxStreamDuration: maxStreamDuration, Heavy: w.admission.Heavy,
 		Observe:       func(name string, f relay.Failure) { w.note(&w.observed, name+":"+f.Error()) },
-		Report:        func(_ string, err error) { w.note(&w.reports, chain(err)) },
+		Report:        func(_ *requestlog.Record, _ string, err error) { w.note(&w.reports, chain(err)) },
 		Panicked:      func(kind string, _ []byte) { w.note(&w.panics, kind) },
 		InvalidAnswer: func(route string) { w.note(&w.invalid, route) },
 	}

@@ -41,7 +41,7 @@ func (m *Model) Answer(ctx context.Context, req *relay.Request, d *llm.Dialogue)
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, relay.Failure{Kind: relay.FailedTimeout})
 	defer cancel()
-	a := &modelAnswer{Dialogue: d, request: newRequest(m.route, req, deadline)}
+	a := &modelAnswer{Dialogue: d, request: newRequest(ctx, m.route, req, deadline)}
 	vars, err := m.vars(ctx, a.request, req, d.Chat)
 	switch {
 	case err != nil:
@@ -258,6 +258,7 @@ func (a *modelAnswer) refuse(err error) *relay.Reply {
 // told is what the client is told of an error. What a step has answered is not reported: it may repeat what the client said.
 func (a *modelAnswer) told(err error) *problem.Error {
 	if refused, ok := errors.AsType[*refusedError](err); ok {
+		a.record.Failed(refused)
 		return refused.problem
 	}
 	return a.problem(err)

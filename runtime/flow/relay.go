@@ -7,6 +7,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -67,7 +68,8 @@ func (a *relayedStream) verdict(ctx context.Context, q *request, vars map[string
 	next := q.budget.counted(plan.Attempts())
 	return relay.Verdict{Stream: &relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
-			return upstream.Stream(ctx, q.env.Client, next, out, q.env.Observe)
+			ctx = requestlog.At(ctx, "steps", a.Stream)
+			return requestlog.Placed(ctx, upstream.Stream(ctx, q.env.Client, next, out, q.env.Observe))
 		},
 		Refuse:      q.refuse,
 		Abort:       func(err error) []byte { return a.front.AppendError(nil, q.problem(err)) },

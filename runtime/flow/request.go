@@ -8,6 +8,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 )
 
 // maxWork bounds the expressions of one request, in CEL's units of cost.
@@ -16,6 +17,8 @@ const maxWork = 10 * expr.MaxCost
 // request is what everything that is done for one request shares.
 type request struct {
 	*Route
+	// record is nil where nobody follows the request.
+	record *requestlog.Record
 	budget *budget
 	memory relay.Memory
 	work   *expr.CostBudget
@@ -26,9 +29,9 @@ type request struct {
 	stream   *stream // nil for a whole answer
 }
 
-func newRequest(r *Route, req *relay.Request, deadline time.Time) *request {
+func newRequest(ctx context.Context, r *Route, req *relay.Request, deadline time.Time) *request {
 	return &request{
-		Route: r, budget: newBudget(r.Budget), memory: req.Memory, body: len(req.Body), deadline: deadline,
+		Route: r, record: requestlog.Of(ctx), budget: newBudget(r.Budget), memory: req.Memory, body: len(req.Body), deadline: deadline,
 		work: expr.NewCostBudget(maxWork, r.Budget.MaxBytes),
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 )
 
 // action is the work of a step.
@@ -97,9 +98,10 @@ func runSteps(ctx context.Context, steps []*step, f *frame) error {
 	values := map[string]any{}
 	f.vars["steps"], f.running = values, steps
 	for _, s := range steps {
-		result, err := s.runGuarded(ctx, f.ofStep(s.name))
+		at := requestlog.At(ctx, "steps", s.name)
+		result, err := s.runGuarded(at, f.ofStep(s.name))
 		if err != nil {
-			return fmt.Errorf("step %s: %w", s.name, err)
+			return fmt.Errorf("step %s: %w", s.name, requestlog.Placed(at, err))
 		}
 		if result.ran {
 			values[s.name] = result.value

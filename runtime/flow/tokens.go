@@ -16,6 +16,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -54,9 +55,9 @@ func finished(ctx context.Context, out relay.Sink, err error) error {
 	}
 	err = because(ctx, err)
 	if f, failed := relay.FaultOf(err).(relay.Failure); failed { //nolint:errorlint // it is one as it stands
-		return f
+		return requestlog.InPlaceOf(err, f)
 	}
-	return fmt.Errorf("step: %w", upstream.Problem(err))
+	return requestlog.InPlaceOf(err, fmt.Errorf("step: %w", upstream.Problem(err)))
 }
 
 func (s *tokenStream) sendTokens(ctx context.Context, f *frame, out relay.Sink) error {

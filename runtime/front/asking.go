@@ -9,6 +9,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
@@ -29,6 +30,7 @@ type asking struct {
 // answer is the whole answer.
 func (a *asking) answer(ctx context.Context, plan *upstream.Plan) *relay.Reply {
 	if _, err := upstream.Fetch(ctx, a.Client, plan.Attempts(), upstream.Expect{}, a.Observe); err != nil {
+		requestlog.Of(ctx).Failed(err)
 		return a.refuse(err)
 	}
 	return relay.JSON(a.reply)

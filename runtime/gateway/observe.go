@@ -1,21 +1,14 @@
 package gateway
 
-import "github.com/llmservice/llmservice/runtime/relay"
+import (
+	"errors"
 
-// observe counts how a call of an upstream ended, and logs what went wrong with it.
-func (g *Gateway) observe(upstream string, f relay.Failure) {
-	g.metrics.Attempt(upstream, f)
-	switch f.Kind {
-	case relay.NoFailure, relay.FailedClient:
-	case relay.FailedSuperseded, relay.FailedBudget, relay.FailedMemory, relay.FailedSchema:
-		// The route itself, or the replica, has ended the call.
-	default:
-		g.logger.Warn("upstream attempt failed", "upstream", upstream, "failure", f.Error())
-	}
-}
+	"github.com/llmservice/llmservice/runtime/requestlog"
+)
 
-func (g *Gateway) report(route string, err error) {
-	g.logger.Error("request failed", "route", route, "error", unwrapped(err))
+// report has a fault logged with the request that it happened in.
+func (g *Gateway) report(record *requestlog.Record, _ string, err error) {
+	record.Fault(errors.New(unwrapped(err)))
 }
 
 // unwrapped adds the cause that an error for clients keeps to itself.

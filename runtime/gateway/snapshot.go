@@ -39,7 +39,7 @@ func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error
 	upstreams := g.upstreams(c)
 	env := &flow.Environment{
 		Client: g.client, Upstreams: upstreams, HashKeys: p.HashKeys, Fronts: protocol.Formats(),
-		MaxStreamDuration: g.options.MaxStreamDuration, Heavy: g.admission.Heavy, Observe: g.observe, Report: g.report,
+		MaxStreamDuration: g.options.MaxStreamDuration, Heavy: g.admission.Heavy, Observe: g.metrics.Attempt, Report: g.report,
 		InvalidAnswer: g.metrics.InvalidAnswer, Panicked: g.policy.Report,
 	}
 	table, err := g.table(p, env)
@@ -49,7 +49,10 @@ func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error
 	return &snapshot{
 		revision: revision, maxInFlight: c.Runtime.MaxInFlight, secrets: c.SecretFiles(), keys: keysOf(c),
 		upstreams: inOrder(c, upstreams), hosts: hostsOf(c),
-		serving: &exchange.Serving{BodyLimit: c.Runtime.BodyLimit(), Gates: g.gatesOf(c, gateMakers), Find: g.find(table)},
+		serving: &exchange.Serving{
+			Revision: revision, LogAll: c.Runtime.RequestLog == config.RequestLogAll, BodyLimit: c.Runtime.BodyLimit(),
+			Gates: g.gatesOf(c, gateMakers), Find: g.find(table),
+		},
 	}, nil
 }
 

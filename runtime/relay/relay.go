@@ -65,6 +65,8 @@ type Head struct {
 	Header   http.Header
 	// ContentLength is in bytes, -1 where the client did not say.
 	ContentLength int64
+	// Echo are fields that the policy, in Begin, adds to the answer, whatever it is.
+	Echo http.Header
 }
 
 // Request is a whole request.

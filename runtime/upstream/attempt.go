@@ -23,6 +23,9 @@ type Attempt struct {
 	Upstream string
 	// Header, above 0, bounds the wait for the head of the answer, from the moment the call is made.
 	Header time.Duration
+	// Number counts the attempts of one request, from 1, and Began is when this one did, for logs.
+	Number int
+	Began  time.Time
 	// FirstToken bounds the wait for the first content event, from the moment the call is made.
 	FirstToken time.Duration
 	// Idle bounds the silence between two events.

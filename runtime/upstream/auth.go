@@ -169,10 +169,13 @@ type sent struct {
 	endpoint *Endpoint
 	keys     []key
 	renewed  map[*Upstream]bool
+	// made is how many attempts there were.
+	made int
 }
 
 func (s *sent) with(u *Upstream, e *Endpoint, keys []key) {
 	s.upstream, s.endpoint, s.keys = u, e, keys
+	s.made++
 }
 
 // again says that the upstream refused a key that has been rotated since, so that it may be asked once more with the new one.

@@ -40,7 +40,7 @@ func Fetch(ctx context.Context, c Doer, next Next, want Expect,
 		}
 		var answer *Fetched
 		answer, failure = fetch(ctx, c, attempt, want)
-		settled(attempt, failure, observe)
+		settled(ctx, attempt, failure, observe)
 		switch {
 		case failure.Kind == relay.NoFailure:
 			return answer, nil

@@ -34,7 +34,7 @@ func Stream(ctx context.Context, c Doer, next Next, out relay.Sender,
 			return final
 		}
 		failure = s.try(ctx, attempt)
-		settled(attempt, failure, observe)
+		settled(ctx, attempt, failure, observe)
 		switch {
 		case failure.Kind == relay.NoFailure:
 			return nil

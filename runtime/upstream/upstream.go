@@ -12,6 +12,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 )
 
 // Upstream is a configured upstream, ready to be called.
@@ -268,6 +269,7 @@ func (p *Plan) unbudgeted(
 		b.pool.release(e)
 		return nil, relay.Failure{Kind: relay.FailedCredential, Err: err}
 	}
+	requestlog.IdentityIn(ctx).Send(signed.header)
 	asked.with(u, e, signed.keys)
 	settle := func(f relay.Failure) {
 		now := time.Now()
@@ -275,7 +277,7 @@ func (p *Plan) unbudgeted(
 		u.credentials.judged(u.Name, signed.keys, f, now)
 	}
 	return &Attempt{
-		Upstream: u.Name,
+		Upstream: u.Name, Number: asked.made, Began: began,
 		Call: &Call{
 			Method: cmp.Or(q.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + signed.path,
 			Header: signed.header, Body: q.Body, Connect: u.Timeouts.Connect, Once: p.Once && !u.retries.repeats(),
@@ -325,7 +327,8 @@ func (q *Question) header() http.Header {
 }
 
 // settled tells those who want to know how an attempt ended.
-func settled(a *Attempt, f relay.Failure, observe func(upstream string, f relay.Failure)) {
+func settled(ctx context.Context, a *Attempt, f relay.Failure, observe func(upstream string, f relay.Failure)) {
+	requestlog.Attempted(ctx, requestlog.Attempt{Upstream: a.Upstream, URL: a.Call.URL, Number: a.Number, Began: a.Began, Failure: f})
 	if a.Settle != nil {
 		a.Settle(f)
 	}

@@ -129,6 +129,7 @@ func (p *frontPages) requestHeaders() {
 	} {
 		sent.Set(name, "of-the-client")
 	}
+	sent.Set("Traceparent", clientTrace) // which has to be one
 	got := p.ask(http.MethodPost, "/v1/chat/completions", body("/v1/chat/completions", modelFull, ""), sent)
 	for _, name := range slices.Sorted(maps.Keys(sent)) {
 		p.row("`"+name+"`", passed(got.asked, name))
@@ -144,7 +145,7 @@ func (p *frontPages) requestHeaders() {
 
 func passed(h http.Header, name string) string {
 	switch got := h.Get(name); got {
-	case "of-the-client", "of-the-upstream":
+	case "of-the-client", "of-the-upstream", clientTrace:
 		return "passes"
 	case "":
 		return "is dropped"
@@ -153,6 +154,9 @@ func passed(h http.Header, name string) string {
 	}
 }
 
+// clientTrace is a trace that a client has begun.
+const clientTrace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 func (p *frontPages) answerHeaders() {
 	p.say("\n## Headers of an answer\n")
 	p.head("upstream's header", "at the client, whole", "streamed")
@@ -160,8 +164,9 @@ func (p *frontPages) answerHeaders() {
 		"Set-Cookie", "X-Request-Id", "Openai-Processing-Ms", "Openai-Version", "X-Ratelimit-Remaining-Requests", "Retry-After", "Server", "Cache-Control",
 		"Content-Type", "Access-Control-Allow-Origin", "X-Anything",
 	}
-	whole := p.ask(http.MethodPost, "/v1/chat/completions", body("/v1/chat/completions", modelFull, ""), nil)
-	stream := p.ask(http.MethodPost, "/v1/chat/completions", body("/v1/chat/completions", modelFull, `,"stream":true`), nil)
+	sent := http.Header{"X-Request-Id": {"ID-OF-THE-REQUEST"}}
+	whole := p.ask(http.MethodPost, "/v1/chat/completions", body("/v1/chat/completions", modelFull, ""), sent)
+	stream := p.ask(http.MethodPost, "/v1/chat/completions", body("/v1/chat/completions", modelFull, `,"stream":true`), sent.Clone())
 	for _, name := range names {
 		p.row("`"+name+"`", passed(whole.header, name), passed(stream.header, name))
 	}

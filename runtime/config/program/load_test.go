@@ -129,8 +129,9 @@ func TestValidate(t *testing.T) {
 		"runtime.requestBodyLimit": {
 			func(c *config.Config) { c.Runtime.RequestBodyLimit = config.MaxRequestBodyLimit + 1 }, "is 16777217 bytes, want 1024 to 16777216",
 		},
-		"upstreams[0].name": {func(c *config.Config) { c.Upstreams[0].Name = "" }, "required"},
-		"upstreams[1].name": {func(c *config.Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]) }, "another upstream"},
+		"runtime.requestLog": {func(c *config.Config) { c.Runtime.RequestLog = "None" }, `is "None", want one of Failed, All`},
+		"upstreams[0].name":  {func(c *config.Config) { c.Upstreams[0].Name = "" }, "required"},
+		"upstreams[1].name":  {func(c *config.Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]) }, "another upstream"},
 		"upstreams[1]": {func(c *config.Config) {
 			c.Upstreams = append(c.Upstreams, c.Upstreams[0])
 			c.Upstreams[1].Name, c.Upstreams[1].OpenAI = "bare", nil

@@ -1,0 +1,208 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/report"
+	"github.com/llmservice/llmservice/runtime/requestlog"
+	"github.com/llmservice/llmservice/test/mockllm"
+)
+
+const traceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+// send sends a request that has an ID and a trace, and returns its answer, read to its end.
+func (r *replica) send(id, path, body string) *http.Response {
+	r.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, r.url+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header = http.Header{"Content-Type": {"application/json"}, "X-Request-Id": {id}, "Traceparent": {traceParent}, "Tracestate": {"vendor=1"}}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		r.t.Fatal(err)
+	}
+	return resp
+}
+
+// linesOf are the lines of a request, once there is one with a message.
+func (r *replica) linesOf(id, message string) (lines []map[string]any) {
+	r.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		lines = nil
+		found := false
+		for text := range bytes.Lines([]byte(r.logs.String())) {
+			line := map[string]any{}
+			if json.Unmarshal(text, &line) == nil && line["request"] == id {
+				lines, found = append(lines, line), found || line["msg"] == message
+			}
+		}
+		if found {
+			return lines
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("request %s has no line %q:\n%s", id, message, r.logs)
+		}
+	}
+}
+
+func messages(lines []map[string]any) (all []string) {
+	for _, line := range lines {
+		all = append(all, line["msg"].(string))
+	}
+	return all
+}
+
+// nested is a step with a gather, of whose branches one calls a function.
+func nested(c *config.Config, strategy string) config.Step {
+	c.Functions = []config.Function{{
+		Name: "look", Steps: []config.Step{chatStep()}, Output: []byte(`"${steps.answer.text}"`),
+		Input: []byte(`{"type":"object","properties":{"q":{"type":"string"}}}`),
+	}}
+	c.Functions[0].Steps[0].Chat = &config.Chat{Upstream: "b", Messages: []config.Message{{Role: "user", Content: "${input.q.orValue('')}"}}}
+	return config.Step{Name: "answer", Gather: &config.Gather{Strategy: strategy, Branches: []config.Branch{
+		{Name: "big", Action: config.Action{Chat: chatStep().Chat}},
+		{Name: "small", Action: config.Action{Call: &config.Call{Function: "look", Input: []byte(`{"q":"${request.body.question}"}`)}}},
+	}}}
+}
+
+// TestARequestIsFollowed: its ID and its trace reach each upstream and come back, on both kinds of endpoints, whole and streamed,
+// and one line says where and why it failed.
+func TestARequestIsFollowed(t *testing.T) {
+	mock, url := startMock(t, mockllm.Options{})
+	c := assistant(url, url)
+	steps := nested(c, "All")
+	c.Routes[1].Steps[0].Timeout = config.Duration(patience)
+	c.Routes = append(c.Routes, c.Routes[1])
+	c.Routes[2].Path, c.Routes[2].Steps, c.Routes[2].Response = "/only", []config.Step{steps}, &config.Response{Body: []byte(`"${steps.answer.small}"`)}
+	r := start(t, c)
+	const fails, prompt = `{"status":503}`, "[[mock"
+	for name, tt := range map[string]struct {
+		path, body string
+		want       map[string]any
+	}{
+		"whole": {"/answer", question(fails), map[string]any{
+			"route": "/answer", "status": 503.0, "result": "replied", "at": "steps[answer]", "upstream": "a", "attempt": 1.0, "upstreamStatus": 503.0,
+			"cause": "upstream answered with status 503",
+		}},
+		"streamed": {"/stream", question(fails), map[string]any{
+			"route": "/stream", "status": 503.0, "result": "failed", "at": "steps[answer]", "upstream": "a", "attempt": 1.0, "upstreamStatus": 503.0,
+		}},
+		"in the middle of a stream": {"/stream", question(`{"tokens":5,"afterTokens":2,"fault":"Truncate"}`), map[string]any{
+			"route": "/stream", "status": 200.0, "result": "failed", "at": "steps[answer]", "upstream": "a", "attempt": 1.0,
+		}},
+		"in a function of a branch": {"/only", question(fails), map[string]any{"route": "/only", "status": 503.0, "result": "replied"}},
+		"a model": {"/v1/chat/completions", completion(false, fails), map[string]any{
+			"route": "/v1/chat/completions", "status": 503.0, "result": "replied", "upstream": "b", "attempt": 2.0, "attempts": 2.0, "upstreamStatus": 503.0,
+		}},
+		"a streamed model": {"/v1/chat/completions", completion(true, fails), map[string]any{
+			"route": "/v1/chat/completions", "status": 503.0, "result": "failed", "upstream": "b", "attempt": 2.0, "upstreamStatus": 503.0,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id, before := "id-"+strings.ReplaceAll(name, " ", "-"), len(mock.Requests())
+			resp := r.send(id, tt.path, tt.body)
+			if got := resp.Header.Values(requestlog.IDHeader); len(got) != 1 || got[0] != id {
+				t.Errorf("the answer's ID is %q", got)
+			}
+			lines := r.linesOf(id, "request failed")
+			last := lines[len(lines)-1]
+			got := map[string]any{}
+			for key := range tt.want {
+				got[key] = last[key]
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("the line %v (-want +got):\n%s", last, diff)
+			}
+			if last["revision"] != r.g.Status().Revision || last["trace"] != traceParent[3:35] || last["seconds"].(float64) <= 0 {
+				t.Errorf("the line %v", last)
+			}
+			if strings.Count(strings.Join(messages(lines), " "), "request failed") != 1 || strings.Contains(r.logs.String(), prompt) {
+				t.Errorf("logged\n%s", r.logs)
+			}
+			sent := mock.Requests()[before:]
+			// A call that was no longer wanted may not have been sent.
+			if len(sent) == 0 || strings.Count(strings.Join(messages(lines), " "), "upstream attempt") < len(sent) {
+				t.Errorf("%d calls, and lines %q", len(sent), messages(lines))
+			}
+			for _, call := range sent {
+				h := call.Header
+				if h.Get(requestlog.IDHeader) != id || h.Get("Traceparent") != traceParent || h.Get("Tracestate") != "vendor=1" {
+					t.Errorf("an upstream was sent %v", h)
+				}
+			}
+		})
+	}
+}
+
+// TestWhereInARouteARequestFailed: the way leads through branches and functions.
+func TestWhereInARouteARequestFailed(t *testing.T) {
+	_, good := startMock(t, mockllm.Options{})
+	c := assistant(good, "http://127.0.0.1:1/v1")
+	step := nested(c, "All")
+	r := start(t, only(c, &config.Response{Body: []byte(`"${steps.answer.small}"`)}, step))
+	resp := r.send("deep", "/only", question(`{"text":"x"}`))
+	lines := r.linesOf("deep", "request failed")
+	last := lines[len(lines)-1]
+	const want = "steps[answer].branches[small].functions[look].steps[answer]"
+	if resp.StatusCode != http.StatusBadGateway || last["at"] != want || last["upstream"] != "b" || last["endpoint"] != "127.0.0.1:1" {
+		t.Errorf("%d, %v, want it at %s", resp.StatusCode, last, want)
+	}
+}
+
+// TestIDsAreMade: also for requests that no route sees.
+func TestIDsAreMade(t *testing.T) {
+	_, url := startMock(t, mockllm.Options{})
+	r := start(t, assistant(url))
+	made := regexp.MustCompile(`^[0-9a-f]{32}$`)
+	seen := map[string]bool{}
+	for _, path := range []string{"/nowhere", "/answer", "/stream", "/v1/chat/completions", "/openapi.json", "/docs"} {
+		resp := r.post(path, "{}")
+		id := resp.Header.Get(requestlog.IDHeader)
+		if !made.MatchString(id) || seen[id] {
+			t.Errorf("%s: the answer's ID is %q", path, id)
+		}
+		seen[id] = true
+	}
+	if strings.Contains(r.logs.String(), "request failed") || strings.Contains(r.logs.String(), "request answered") {
+		t.Errorf("clients' mistakes are logged:\n%s", r.logs)
+	}
+}
+
+// TestAccessLogsAreLive: with runtime.requestLog All, each request has a line from the next config on.
+func TestAccessLogsAreLive(t *testing.T) {
+	_, url := startMock(t, mockllm.Options{})
+	c := assistant(url)
+	r := start(t, c)
+	r.send("before", "/answer", question(`{"text":"x"}`))
+	before := r.g.Status().Revision
+	c.Runtime.RequestLog = config.RequestLogAll
+	r.write(delivery.CurrentKey, encode(t, c))
+	r.await("the new config", func(s report.Status) bool { return s.Revision != before })
+	r.send("after", "/answer", question(`{"text":"x"}`))
+	r.send("wrong", "/answer", "{}")
+	for id, status := range map[string]float64{"after": 200, "wrong": 422} {
+		lines := r.linesOf(id, "request answered")
+		if last := lines[len(lines)-1]; last["status"] != status || last["route"] != "/answer" || last["level"] != "INFO" {
+			t.Errorf("%s: %v", id, last)
+		}
+	}
+	if strings.Contains(r.logs.String(), `"msg":"request answered","request":"before"`) {
+		t.Error("a request is logged that nobody wanted logged")
+	}
+}
