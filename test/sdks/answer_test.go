@@ -47,6 +47,8 @@ type failure struct {
 	Code    any    `json:"code"`
 	Param   any    `json:"param"`
 	Message string `json:"message"`
+	// RetryAfter is the header of the answer, in seconds.
+	RetryAfter string `json:"retry_after"`
 }
 
 // comparable is the answer without what depends on timing or rounding: how many pieces there were, and the last bits of floats.

@@ -36,6 +36,7 @@ const (
 	chats   = "team/chats" // a name of two segments
 	answers = "answers"
 	locked  = "locked" // its upstream refuses the gateway's key
+	narrow  = "narrow" // its upstream may have one call
 )
 
 // stage is a gateway with a scripted model behind it.
@@ -43,9 +44,11 @@ type stage struct {
 	mock       *mockllm.Server
 	url, admin string // of the gateway
 	logs       *transcript.Buffer
+	stop       context.CancelFunc
 }
 
-func start(t *testing.T) *stage {
+// start starts one whose streams, and whose drain, may take so long.
+func start(t *testing.T, longest time.Duration) *stage {
 	t.Helper()
 	s := &stage{mock: mockllm.New(mockllm.Options{APIKey: key}), logs: &transcript.Buffer{}}
 	upstream := httptest.NewServer(s.mock)
@@ -63,7 +66,7 @@ func start(t *testing.T) *stage {
 		write(t, filepath.Join(dir, "secrets", "keys", name), []byte(value))
 	}
 	g, err := gateway.New(gateway.Options{
-		ConfigDir: dir, SecretsDir: filepath.Join(dir, "secrets"), Workers: 2, MaxStreamDuration: patience, Memory: 512 << 20,
+		ConfigDir: dir, SecretsDir: filepath.Join(dir, "secrets"), Workers: 2, MaxStreamDuration: longest, Memory: 512 << 20,
 		Logger: slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -93,11 +96,12 @@ func (s *stage) run(t *testing.T, g *gateway.Gateway) {
 		}
 	}
 	s.url, s.admin = "http://"+listeners[0].Addr().String(), "http://"+listeners[1].Addr().String()
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- g.Run(ctx, listeners[0], listeners[1]) }()
 	t.Cleanup(func() {
-		stop()
+		s.stop()
 		if err := <-ended; err != nil {
 			t.Errorf("the gateway ended with %v", err)
 		}
@@ -126,6 +130,7 @@ func service(url string) *config.Config {
 		{chats, "chats", "right", []string{config.APIChatCompletions}},
 		{answers, "answers", "right", []string{config.APIResponses}},
 		{locked, "locked", "wrong", config.APIs},
+		{narrow, "narrow", "right", config.APIs},
 	} {
 		c.Upstreams = append(c.Upstreams, config.Upstream{
 			Name: m.upstream, Endpoints: []config.Endpoint{{URL: url}}, OpenAI: &config.OpenAI{Model: realName(m.name), APIs: m.apis},
@@ -135,6 +140,10 @@ func service(url string) *config.Config {
 			},
 		})
 		c.Models = append(c.Models, config.Model{Name: m.name, Upstreams: []string{m.upstream}})
+		if m.name == narrow {
+			u := &c.Upstreams[len(c.Upstreams)-1]
+			u.MaxInFlight, u.Queue = 1, &config.Queue{Depth: 1, Timeout: config.Duration(time.Millisecond)}
+		}
 	}
 	return c
 }

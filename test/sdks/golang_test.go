@@ -66,7 +66,9 @@ func (g *golang) begin(r request) {
 
 func wrong(err error) *failure {
 	if e, is := errors.AsType[*openai.Error](err); is {
-		return &failure{Class: "Error", Status: e.StatusCode, Code: e.Code, Param: e.Param, Message: e.Message}
+		return &failure{
+			Class: "Error", Status: e.StatusCode, Code: e.Code, Param: e.Param, Message: e.Message, RetryAfter: e.Response.Header.Get("Retry-After"),
+		}
 	}
 	return &failure{Class: fmt.Sprintf("%T", err), Message: err.Error()}
 }

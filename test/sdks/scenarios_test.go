@@ -21,6 +21,9 @@ type scenario struct {
 	status          int    // of the error that the client gets; the class follows
 	code            string // of the error
 	param           string // of the error
+	message         string // in the error's
+	retryAfter      string // of the error
+	busy            bool   // the upstream has as many calls as it may have
 	class           string // of an error without a status: that a stream raises
 }
 
@@ -148,7 +151,7 @@ func older() []scenario {
 		{name: "embeddings, as the library asks for them", op: "embeddings", model: full, members: two, want: vectors},
 		{name: "embeddings as numbers", op: "embeddings", model: full, members: two + `,"encoding_format":"float"`, passes: true, want: vectors},
 		{name: "embeddings in base64", op: "embeddings", model: full, members: two + `,"encoding_format":"base64"`, passes: true, want: vectors},
-		{name: "the list of models", op: "models_list", want: answer{Names: []string{full, chats, answers, locked}}},
+		{name: "the list of models", op: "models_list", want: answer{Names: []string{full, chats, answers, locked, narrow}}},
 		{name: "a model", op: "models_get", model: chats, want: answer{Names: []string{chats}}},
 	}
 }
@@ -159,21 +162,30 @@ var endpoints = []string{"chat", "chat_stream", "completions", "completions_stre
 // refusals are the gateway's own.
 func refusals() []scenario {
 	var list []scenario
-	add := func(name, op, model, members string, status int, code, param string) {
-		list = append(list, scenario{name: name + ": " + op, op: op, model: model, members: members, status: status, code: code, param: param})
+	add := func(name, op, model, members string, status int, code, param, message string) {
+		list = append(list, scenario{
+			name: name + ": " + op, op: op, model: model, members: members, status: status, code: code, param: param, message: message,
+		})
 	}
 	large := `"user":"` + strings.Repeat("x", bodyLimit) + `"`
 	for _, op := range append(slices.Clone(endpoints), "models_get") {
-		add("a model that does not exist", op, "nobody", "", http.StatusNotFound, "model_not_found", "model")
+		add("a model that does not exist", op, "nobody", "", http.StatusNotFound, "model_not_found", "model", `The model "nobody" does not exist.`)
 	}
 	for _, op := range endpoints {
-		add("a request over the limit", op, full, large, http.StatusRequestEntityTooLarge, "payload_too_large", "")
-		add("a key that the upstream refuses", op, locked, "", http.StatusBadGateway, "upstream_error", "")
+		add("a request over the limit", op, full, large, http.StatusRequestEntityTooLarge, "payload_too_large", "", "The request body is over the limit of 65536 bytes.")
+		add("a key that the upstream refuses", op, locked, "", http.StatusBadGateway, "upstream_error", "", "The upstream failed to answer the request.")
+		list = append(list, scenario{
+			name: "an upstream that has as many calls as it may have: " + op, op: op, model: narrow, busy: true, status: http.StatusTooManyRequests,
+			code: "overloaded", message: "The service is at its limit. Try again later.", retryAfter: "1",
+		})
 	}
-	add("a request without messages", "chat", full, `"messages":null`, http.StatusBadRequest, "invalid_request", "messages")
-	add("what chat completions have no words for", "responses", chats, `"previous_response_id":"resp_1"`, http.StatusBadRequest, "upstream_rejected", "previous_response_id")
+	add("a request without messages", "chat", full, `"messages":null`, http.StatusBadRequest, "invalid_request", "messages", `Invalid value for "messages": it must be an array.`)
+	add("what chat completions have no words for", "responses", chats, `"previous_response_id":"resp_1"`, http.StatusBadRequest, "upstream_rejected", "previous_response_id", "What serves the model has no member like this one.")
+	add("a response that nobody keeps", "responses", full, `"previous_response_id":"`+lost+`"`, http.StatusBadRequest, "previous_response_not_found",
+		"previous_response_id", `Previous response with id "`+lost+`" not found.`)
+	add("a response in the background", "responses", full, `"background":true`, http.StatusBadRequest, "invalid_request", "background", "this service keeps no responses")
 	for _, op := range []string{"completions", "embeddings"} {
-		add("an endpoint that the upstream does not have", op, chats, "", http.StatusBadRequest, "upstream_rejected", "")
+		add("an endpoint that the upstream does not have", op, chats, "", http.StatusBadRequest, "upstream_rejected", "", "The model is served by an upstream that does not have this endpoint.")
 	}
 	return list
 }
@@ -182,10 +194,15 @@ func refusals() []scenario {
 func upstreamsFaults() []scenario {
 	var list []scenario
 	for _, op := range endpoints {
-		for from, to := range map[int]int{400: 400, 413: 413, 422: 422, 429: 429, 500: 502, 503: 503, 401: 502, 404: 404} {
-			list = append(list, scenario{
-				name: "an upstream's " + http.StatusText(from) + ": " + op, op: op, model: full, script: fails(from), status: to, code: anything,
-			})
+		for from, to := range map[int]int{400: 400, 413: 413, 422: 422, 429: 429, 500: 502, 503: 503, 401: 502, 403: 502, 404: 404} {
+			sc := scenario{name: "an upstream's " + http.StatusText(from) + ": " + op, op: op, model: full, script: fails(from), status: to, code: anything}
+			if sc.message = inOurWords[from]; sc.message == "" {
+				sc.message = mockllm.ErrorDetail
+			}
+			if from == http.StatusTooManyRequests || from == http.StatusServiceUnavailable {
+				sc.script.RetryAfter, sc.retryAfter = "7", "7"
+			}
+			list = append(list, sc)
 		}
 	}
 	slices.SortFunc(list, func(a, b scenario) int { return strings.Compare(a.name, b.name) })
@@ -196,6 +213,16 @@ func upstreamsFaults() []scenario {
 		name: "a library that asks again", op: "chat", model: full, first: fails(http.StatusServiceUnavailable), script: says, want: whole(full, "stop"),
 	})
 }
+
+// inOurWords are the refusals of an upstream of which a client is told in the gateway's words.
+var inOurWords = map[int]string{
+	401: "The upstream failed to answer the request.", 403: "The upstream failed to answer the request.",
+	429: "The upstream is at its limit. Try again later.", 500: "The upstream failed to answer the request.",
+	503: "The upstream is unavailable. Try again later.",
+}
+
+// lost is the id of a response that an endpoint has kept which the model does not have.
+const lost = "resp_AQECAwQFBgcIcmVzcF8x"
 
 // anything is a code that may be any: the upstream's own.
 const anything = "*"

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -59,7 +60,7 @@ func TestClients(t *testing.T) {
 		c := &clients[i]
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t)
+			s := start(t, patience)
 			d := c.start(t, s.url+"/v1")
 			for _, scenario := range scenarios() {
 				if c.runs(&scenario) {
@@ -76,6 +77,9 @@ func (s *stage) play(t *testing.T, c *client, d driver, sc *scenario) {
 	params, err := json.Marshal(sc.params())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if sc.busy {
+		defer s.occupy(t)()
 	}
 	before, r := s.mock.Stats(), request{Op: sc.op, Params: params}
 	if sc.first != nil {
@@ -99,6 +103,63 @@ func (s *stage) play(t *testing.T, c *client, d driver, sc *scenario) {
 	}
 	sc.judge(t, c, &got)
 	s.wasAsked(t, sc, before)
+}
+
+// occupy makes the one call that the narrow model's upstream may have, until it is told to end it.
+func (s *stage) occupy(t *testing.T) (end func()) {
+	t.Helper()
+	ctx, leave := context.WithCancel(t.Context())
+	before, left := s.mock.Stats(), make(chan struct{})
+	s.mock.FailNext(1, *hangs)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/embeddings", strings.NewReader(`{"model":"`+narrow+`","input":"`+canary+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	go func() {
+		defer close(left)
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		if resp, err := client.Do(req); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	s.await(t, func(now mockllm.Stats) bool { return now.Open == 1 && now.Opened == before.Opened+1 })
+	return func() {
+		leave()
+		<-left
+		s.await(t, func(now mockllm.Stats) bool { return now.Open == 0 })
+	}
+}
+
+// TestClientsOfADrain has each of OpenAI's own SDKs wait for an answer that the end of a drain cuts off.
+func TestClientsOfADrain(t *testing.T) {
+	for i := range clients {
+		c := &clients[i]
+		if c.framework {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, time.Second)
+			d := c.start(t, s.url+"/v1")
+			sc := scenario{
+				op: "chat", model: full, status: http.StatusServiceUnavailable, code: "draining", message: "This replica is shutting down. Try again.", retryAfter: "1",
+			}
+			params, err := json.Marshal(sc.params())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.mock.FailNext(1, *hangs)
+			d.begin(request{Op: sc.op, Params: params})
+			s.await(t, func(now mockllm.Stats) bool { return now.Open == 1 })
+			s.stop()
+			got, err := d.outcome()
+			if err != nil {
+				t.Fatal(err)
+			}
+			sc.judgeFailure(t, c, got.Error)
+		})
+	}
 }
 
 func (s *stage) await(t *testing.T, ok func(mockllm.Stats) bool) {
@@ -220,6 +281,9 @@ func (sc *scenario) judgeFailure(t *testing.T, c *client, got *failure) {
 	}
 	if sc.class != "" {
 		return
+	}
+	if !strings.Contains(got.Message, sc.message) || got.RetryAfter != sc.retryAfter {
+		t.Errorf("the client is told %q, to come back in %q; want %q, %q", got.Message, got.RetryAfter, sc.message, sc.retryAfter)
 	}
 	class, listed := classes[sc.status]
 	if !listed {

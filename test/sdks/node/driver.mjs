@@ -16,7 +16,9 @@ const usage = (u) => (u ? { input: u.input_tokens ?? u.prompt_tokens, output: u.
 
 const failure = (e) => {
   if (e instanceof OpenAI.APIError)
-    return { class: e.constructor.name, status: e.status, code: e.code, param: e.param, message: e.message };
+    return {
+      class: e.constructor.name, status: e.status, code: e.code, param: e.param, message: e.message, retry_after: e.headers?.get("retry-after") ?? "",
+    };
   return { class: e.constructor.name, status: e.statusCode, code: e.data?.error?.code, param: e.data?.error?.param, message: e.message };
 };
 

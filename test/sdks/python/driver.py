@@ -34,7 +34,14 @@ def usage(u):
 
 def failure(e):
     if isinstance(e, openai.APIStatusError):
-        return {"class": type(e).__name__, "status": e.status_code, "code": e.code, "param": e.param, "message": e.message}
+        return {
+            "class": type(e).__name__,
+            "status": e.status_code,
+            "code": e.code,
+            "param": e.param,
+            "message": e.message,
+            "retry_after": e.response.headers.get("retry-after", ""),
+        }
     if isinstance(e, openai.APIError):
         return {"class": type(e).__name__, "code": e.code, "param": e.param, "message": e.message}
     return {"class": type(e).__name__, "message": str(e)}
