@@ -87,6 +87,7 @@ func TestWhichRequestsAreLogged(t *testing.T) {
 		"a stream":                    {relay.Outcome{Result: relay.StreamFailed, Status: 200, Err: refused}, nil, nil, "WARN", MessageFailed, MessageFailed},
 		"a stream that is done":       {relay.Outcome{Result: relay.StreamDone, Status: 200}, nil, nil, "", "", MessageAnswered},
 		"a client that left":          {relay.Outcome{Result: relay.ClientLeft, Status: 200, Err: relay.Failure{Kind: relay.FailedClient}}, nil, nil, "", "", MessageAnswered},
+		"a client that left early":    {relay.Outcome{Result: relay.ClientLeft, Status: 502}, refused, refused, "", "", MessageAnswered},
 		"answered in spite of faults": {relay.Outcome{Result: relay.Replied, Status: 200}, nil, errors.New("x"), "WARN", MessageFault, MessageFault},
 	} {
 		t.Run(name, func(t *testing.T) {

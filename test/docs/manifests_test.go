@@ -168,7 +168,9 @@ func answerOf(t *testing.T, c *config.Config, r *relay.Request) *relay.Reply {
 	routes, err := flow.Compile(program, &flow.Environment{
 		Upstreams: upstreams,
 		Heavy:     func(context.Context, int) (func(), error) { return func() {}, nil },
-		Report:    func(_ *requestlog.Record, route string, err error) { t.Errorf("%s: %v: %v", route, err, errors.Unwrap(err)) },
+		Report: func(_ *requestlog.Record, route string, err error) {
+			t.Errorf("%s: %v: %v", route, err, errors.Unwrap(err))
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
