@@ -222,7 +222,8 @@ func (r *replica) panics(t *testing.T) {
 	t.Helper()
 	// What is panicked with is a text, an error or a value with a method that tells it.
 	values := []any{
-		canaryPrompt, errors.New(canaryPrompt), []byte(canaryPrompt), map[string]any{canaryPrompt: canaryKey},
+		canaryPrompt, errors.New(canaryPrompt), []byte(canaryPrompt),
+		map[string]any{canaryPrompt: canaryKey},
 		problem.New(problem.Internal).WithMessage(canaryPrompt), &relay.Request{Body: []byte(canaryPrompt)},
 	}
 	inside := func(prompt string, value any) { // a frame that has the prompt among its arguments
