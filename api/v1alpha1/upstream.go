@@ -18,6 +18,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.type == 'OpenAI' ? has(self.openAI) : !has(self.openAI)",message="openAI is required when type is OpenAI, and forbidden otherwise"
 // +kubebuilder:validation:XValidation:rule="has(self.consistentHash) == (has(self.loadBalancing) && self.loadBalancing == 'ConsistentHash')",message="consistentHash is required if loadBalancing is ConsistentHash, and not allowed otherwise"
 // +kubebuilder:validation:XValidation:rule="!has(self.queue) || has(self.maxInFlight) || self.endpoints.exists(e, has(e.maxInFlight))",message="queue has no effect without maxInFlight of the upstream or of an endpoint"
+// +kubebuilder:validation:XValidation:rule="!has(self.prices) || self.type != 'HTTP'",message="prices are for models: forbidden when type is HTTP"
 // +kubebuilder:validation:XValidation:rule="self.type == 'HTTP' ? has(self.http) : !has(self.http)",message="http is required when type is HTTP, and forbidden otherwise"
 type Upstream struct {
 	// name is the name by which steps and models refer to the upstream: a DNS label of at most 63 characters.
@@ -118,6 +119,10 @@ type Upstream struct {
 	// +optional
 	// +kubebuilder:default={}
 	Timeouts *UpstreamTimeouts `json:"timeouts,omitempty"`
+
+	// prices are what a million of the model's tokens cost. With them the gateway reports the cost of calls, in the same currency.
+	// +optional
+	Prices *UpstreamPrices `json:"prices,omitempty"`
 }
 
 // OpenAIUpstream configures an upstream with the OpenAI protocol.

@@ -111,6 +111,8 @@ type Upstream struct {
 	SlowStart Duration `json:"slowStart,omitzero"`
 	Retries   *Retries `json:"retries,omitzero"`
 	Timeouts  Timeouts `json:"timeouts"`
+	// Prices are those of the model's tokens.
+	Prices *Prices `json:"prices,omitzero"`
 }
 
 // DefaultMaxConnectionAge is how long a connection to an upstream is used, unless the upstream says otherwise.

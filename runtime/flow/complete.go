@@ -22,6 +22,7 @@ func (f *frame) complete(
 	defer func() { f.budget.spend(reserved, used) }()
 	asked := *request
 	asked.MaxTokens, asked.Stream = reserved, tokens != nil
+	asked.CountUsage = true
 	asked.IncludeUsage = tokens != nil && tokens.writer != nil || reserved > 0
 	done, err := f.ask(ctx, u, &asked, tokens)
 	if err != nil {
@@ -46,19 +47,21 @@ func (f *frame) ask(
 	return f.completeWhole(ctx, u, request)
 }
 
-// chatPlan asks an upstream, in its dialect. How its answer is read, reads says for each attempt.
-func (f *frame) chatPlan(u *upstream.Upstream, request *llm.Chat, reads func(q *upstream.Question)) *upstream.Plan {
+// chatPlan asks an upstream, in its dialect. How its answer is read, reads says for each attempt; hide says that its usage is the
+// gateway's alone.
+func (f *frame) chatPlan(u *upstream.Upstream, request *llm.Chat, reads func(q *upstream.Question, hide bool)) *upstream.Plan {
 	return &upstream.Plan{
 		Upstreams: []*upstream.Upstream{u},
 		Key:       f.key,
 		Memory:    f.memory,
+		Spend:     f.spend,
 		Ask: func(u *upstream.Upstream) (*upstream.Question, error) {
 			asked, err := u.Dialect.AskChat(request, u.Model)
 			if err != nil {
 				return nil, err //nolint:wrapcheck // it names the member
 			}
 			q := upstream.NewQuestion(asked)
-			reads(q)
+			reads(q, asked.HideUsage)
 			return q, nil
 		},
 	}
@@ -69,13 +72,18 @@ const wholeCopies = 3
 
 func (f *frame) completeWhole(ctx context.Context, u *upstream.Upstream, request *llm.Chat) (*llm.Completion, error) {
 	var done *llm.Completion
-	read := func(a *upstream.Fetched) error {
-		return f.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) {
-			done, err = u.Dialect.ReadCompletion(a.Body)
-			return err //nolint:wrapcheck // it says what is wrong with the answer
-		})
-	}
-	_, err := f.fetch(ctx, f.chatPlan(u, request, func(q *upstream.Question) { q.Read = read }), upstream.Expect{})
+	plan := f.chatPlan(u, request, func(q *upstream.Question, _ bool) {
+		q.Read = func(a *upstream.Fetched) error {
+			return f.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) {
+				if done, err = u.Dialect.ReadCompletion(a.Body); err != nil {
+					return err //nolint:wrapcheck // it says what is wrong with the answer
+				}
+				q.Used.Count(done.Tokens, done.Bytes())
+				return nil
+			})
+		}
+	})
+	_, err := f.fetch(ctx, plan, upstream.Expect{})
 	return done, err
 }
 
@@ -119,7 +127,7 @@ func (f *frame) completeStreamed(
 		return nil, err
 	}
 	kept := collected{frame: f, memory: relay.Meter{Memory: f.memory}}
-	plan := f.chatPlan(u, request, func(q *upstream.Question) {
+	plan := f.chatPlan(u, request, func(q *upstream.Question, hide bool) {
 		kept.drop()
 		kept.Collector = llm.NewCollector(func(bytes int) error { return kept.keep(ctx, bytes) })
 		if tokens.unread {
@@ -127,6 +135,7 @@ func (f *frame) completeStreamed(
 		}
 		q.Tap = llm.NewTap(u.Dialect, llm.TapOptions{
 			Writer: tokens.writer, Rest: tokens.rest, Collector: kept.Collector, HoldDone: true,
+			HideUsage: hide, Used: q.Used,
 		})
 	})
 	if err := upstream.Stream(ctx, f.env.Client, f.budget.counted(plan.Attempts()), tokens, f.env.Observe); err != nil {

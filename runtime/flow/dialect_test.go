@@ -3,6 +3,7 @@ package flow
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -224,7 +225,9 @@ func TestStreamsInEachDialect(t *testing.T) {
 				for _, p := range t.up.says(w.client.of("a")[0], "one ", "two").parts {
 					sent.WriteString(p.text)
 				}
-				if diff := cmp.Diff(sent.String(), g.body); diff != "" {
+				// The gateway has asked for the usage, and the route has not.
+				want := regexp.MustCompile(`data: .*"choices":\[\],"usage":.*\n\n`).ReplaceAllString(sent.String(), "")
+				if diff := cmp.Diff(want, g.body); diff != "" {
 					t.Errorf("(-sent +passed):\n%s", diff)
 				}
 			})

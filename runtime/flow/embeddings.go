@@ -55,7 +55,7 @@ func (e *embeddings) perform(ctx context.Context, f *frame) (any, error) {
 func (e *embeddings) ask(ctx context.Context, f *frame, request *llm.Embeddings) (*llm.Vectors, error) {
 	var vectors *llm.Vectors
 	plan := &upstream.Plan{
-		Upstreams: []*upstream.Upstream{e.upstream}, Key: f.key, Memory: f.memory,
+		Upstreams: []*upstream.Upstream{e.upstream}, Key: f.key, Memory: f.memory, Spend: f.spend,
 		Ask: func(u *upstream.Upstream) (*upstream.Question, error) {
 			asked, err := u.Dialect.AskEmbeddings(request, u.Model)
 			if err != nil {
@@ -64,8 +64,11 @@ func (e *embeddings) ask(ctx context.Context, f *frame, request *llm.Embeddings)
 			q := upstream.NewQuestion(asked)
 			q.Read = func(a *upstream.Fetched) error {
 				return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
-					vectors, err = u.Dialect.ReadVectors(a.Body, len(request.Input))
-					return err //nolint:wrapcheck // it says what is wrong with the answer
+					if vectors, err = u.Dialect.ReadVectors(a.Body, len(request.Input)); err != nil {
+						return err //nolint:wrapcheck // it says what is wrong with the answer
+					}
+					q.Used.Count(llm.InputAlone(vectors.Tokens), 0)
+					return nil
 				})
 			}
 			return q, nil

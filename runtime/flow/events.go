@@ -41,7 +41,8 @@ func (n *eventStream) sendEvents(ctx context.Context, f *frame, out relay.Sink) 
 			return err //nolint:wrapcheck // it is a Failure already
 		}
 	}
-	return out.Send(format.Events{}.Done(nil, llm.UsageOf(f.budget.used())), relay.Done) //nolint:wrapcheck // it is a Failure already
+	usage := f.account.on(llm.UsageOf(f.budget.used()))
+	return out.Send(format.Events{}.Done(nil, usage), relay.Done) //nolint:wrapcheck // it is a Failure already
 }
 
 func (n *eventStream) stream(out relay.Sender) *stream {

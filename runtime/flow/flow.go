@@ -31,6 +31,8 @@ type Environment struct {
 	Heavy func(ctx context.Context, size int) (release func(), err error)
 	// Observe is told how each call of an upstream ended.
 	Observe func(upstream string, f relay.Failure)
+	// Spent, where set, is told what each call of a model took, by the route and the model that it was asked as, if any.
+	Spent func(route, model string, s upstream.Spent)
 	// Report is told of faults that clients learn little about, and of answers that break their schema. The record is that of the
 	// request, or nil.
 	Report func(record *requestlog.Record, route string, err error)

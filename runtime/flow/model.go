@@ -42,6 +42,7 @@ func (m *Model) Answer(ctx context.Context, req *relay.Request, d *llm.Dialogue)
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, relay.Failure{Kind: relay.FailedTimeout})
 	defer cancel()
 	a := &modelAnswer{Dialogue: d, request: newRequest(ctx, m.route, req, deadline)}
+	a.model = d.Model
 	vars, err := m.vars(ctx, a.request, req, d.Chat)
 	switch {
 	case err != nil:
@@ -153,7 +154,7 @@ func (a *modelAnswer) whole(ctx context.Context, vars map[string]any) ([]byte, e
 	if done, err = instead(done, err); err != nil {
 		return nil, err
 	}
-	done.Usage = llm.UsageOf(f.budget.used())
+	done.Usage = f.account.on(llm.UsageOf(f.budget.used()))
 	if err := f.reserve(ctx, relay.Copies*len(done.Text)); err != nil {
 		return nil, err
 	}
@@ -221,7 +222,7 @@ func (a *modelAnswer) send(ctx context.Context, f *frame, out *speech) error {
 	if a.Chat.IncludeUsage {
 		used = f.budget.used()
 	}
-	return out.end(reasonOf(done), llm.UsageOf(used))
+	return out.end(reasonOf(done), f.account.on(llm.UsageOf(used)))
 }
 
 // tokens sends the tokens of a route that streams them. The answers of others come whole.

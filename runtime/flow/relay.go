@@ -45,18 +45,18 @@ func (a *relayedStream) plan(ctx context.Context, f *frame) (*upstream.Plan, err
 	if err := f.reserve(ctx, relay.Copies*request.Size()); err != nil {
 		return nil, err
 	}
-	request.Stream, request.MaxTokens, request.IncludeUsage = true, left, left > 0
-	return f.chatPlan(a.chat.upstream, request, func(q *upstream.Question) { q.Tap = a.tap() }), nil
+	request.Stream, request.MaxTokens, request.IncludeUsage, request.CountUsage = true, left, left > 0, true
+	return f.chatPlan(a.chat.upstream, request, func(q *upstream.Question, hide bool) { q.Tap = a.tap(hide, q.Used) }), nil
 }
 
 // tap lets chunks pass as they are where the client knows their dialect.
-func (a *relayedStream) tap() upstream.FrameTap {
-	spoken := a.chat.upstream.Dialect
-	if spoken == a.front {
-		return llm.NewTap(spoken, llm.TapOptions{})
+func (a *relayedStream) tap(hideUsage bool, used *llm.Used) upstream.FrameTap {
+	spoken, options := a.chat.upstream.Dialect, llm.TapOptions{HideUsage: hideUsage, Used: used}
+	if spoken != a.front {
+		writer := a.front.NewStream(a.Stream, time.Now())
+		options.Writer, options.Rest = writer, writer.Rest
 	}
-	writer := a.front.NewStream(a.Stream, time.Now())
-	return llm.NewTap(spoken, llm.TapOptions{Writer: writer, Rest: writer.Rest})
+	return llm.NewTap(spoken, options)
 }
 
 func (a *relayedStream) verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict {

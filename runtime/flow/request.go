@@ -27,6 +27,8 @@ type request struct {
 	// deadline is the route's: of a whole answer, or of a stream's first content.
 	deadline time.Time
 	stream   *stream // nil for a whole answer
+	model    string  // that the route was asked as; empty for none
+	account  account
 }
 
 func newRequest(ctx context.Context, r *Route, req *relay.Request, deadline time.Time) *request {

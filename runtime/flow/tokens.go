@@ -65,6 +65,7 @@ func (s *tokenStream) sendTokens(ctx context.Context, f *frame, out relay.Sink) 
 	if err != nil {
 		return err
 	}
+	done.Usage = f.account.on(done.Usage)
 	return out.Send(s.done(f.stream, done), relay.Done) //nolint:wrapcheck // it is a Failure already
 }
 

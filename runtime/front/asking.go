@@ -23,8 +23,17 @@ type asking struct {
 	reply   []byte
 	once    []string    // the client's Idempotency-Key: each attempt has the same
 	kept    relay.Meter // of what an attempt's stream keeps of its answer
-	counted bool        // the client wants a stream's usage; known of a request that has been translated
 	from    llm.Place   // where an attempt's answer comes from
+	streams bool
+	hide    bool // the client has not asked for its stream's usage; known once an upstream was asked
+}
+
+// spend is told what calls for the request took; nil where nobody wants to know.
+func (a *asking) spend() func(upstream.Spent) {
+	if a.Spent == nil {
+		return nil
+	}
+	return func(s upstream.Spent) { a.Spent(a.Prefix+a.Path(), a.model.Name, s) }
 }
 
 // answer is the whole answer.
@@ -43,21 +52,22 @@ func (a *asking) whole(u *upstream.Upstream) (*upstream.Question, error) {
 		return nil, err
 	}
 	q.Read = func(f *upstream.Fetched) error {
-		a.reply, err = a.read(u, f.Body)
+		a.reply, err = a.read(u, f.Body, q.Used)
 		return err
 	}
 	return q, nil
 }
 
-func (a *asking) read(u *upstream.Upstream, body []byte) ([]byte, error) {
+func (a *asking) read(u *upstream.Upstream, body []byte, used *llm.Used) ([]byte, error) {
 	to, translated := a.translated(u)
 	if !translated {
-		return a.passed().Rename(body, a.model.Name) //nolint:wrapcheck // it says what is wrong with the answer
+		return a.passed().Rename(body, a.model.Name, used) //nolint:wrapcheck // it says what is wrong with the answer
 	}
 	done, err := u.Dialect.ReadCompletion(body)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // likewise
 	}
+	used.Count(done.Tokens, done.Bytes())
 	return to.WriteCompletion(done, a.model.Name, time.Now()), nil
 }
 
@@ -89,12 +99,12 @@ func (a *asking) stream(ctx context.Context, u *upstream.Upstream) (*upstream.Qu
 		chosen := q.Chosen
 		q.Chosen = func(at llm.Place) {
 			chosen(at)
-			q.Tap = llm.NewTap(a.passed(), llm.TapOptions{Alias: a.model.Name})
+			q.Tap = llm.NewTap(a.passed(), llm.TapOptions{Alias: a.model.Name, HideUsage: a.hide, Used: q.Used})
 		}
 		return q, nil
 	}
 	writer := to.NewStream(a.model.Name, time.Now())
-	options := llm.TapOptions{Writer: writer, Rest: writer.Rest, HideUsage: !a.counted}
+	options := llm.TapOptions{Writer: writer, Rest: writer.Rest, HideUsage: a.hide, Used: q.Used}
 	if _, recalls := writer.(llm.Recaller); recalls {
 		options.Collector = llm.NewCollector(a.keeping(ctx))
 	}
@@ -139,9 +149,13 @@ func (a *asking) question(u *upstream.Upstream) (*upstream.Question, error) {
 // put says the request in the words of an upstream. Only what was sent in the client's own words is explained in them.
 func (a *asking) put(u *upstream.Upstream) (*upstream.Question, error) {
 	if u.Passes(a.Endpoint) {
-		return &upstream.Question{
-			Path: a.Path(), Body: a.request.WithModel(u.Model), Explain: a.said, Chosen: func(at llm.Place) { a.from = at },
-		}, nil
+		q := &upstream.Question{Path: a.Path(), Explain: a.said, Chosen: func(at llm.Place) { a.from = at }, Used: &llm.Used{}}
+		if a.streams {
+			q.Body, a.hide = a.request.WithUsage(u.Model)
+		} else {
+			q.Body = a.request.WithModel(u.Model)
+		}
+		return q, nil
 	}
 	if _, can := a.translated(u); !can || !u.Converses() {
 		return nil, unasked("The model is served by an upstream that does not have this endpoint.", "")
@@ -150,7 +164,7 @@ func (a *asking) put(u *upstream.Upstream) (*upstream.Question, error) {
 	if wrong != nil {
 		return nil, unasked(wrong.Message, wrong.Param)
 	}
-	a.counted = chat.IncludeUsage
+	chat.CountUsage, a.hide = true, !chat.IncludeUsage
 	asked, err := u.Dialect.AskChat(chat, u.Model)
 	if err != nil {
 		return nil, unasked("The model is served by an upstream of another protocol, which cannot be asked this: "+err.Error()+".", "")

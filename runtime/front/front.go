@@ -21,6 +21,8 @@ type Endpoints struct {
 	Client upstream.Doer
 	// Observe is told how each call of an upstream ended.
 	Observe func(upstream string, f relay.Failure)
+	// Spent, where set, is told what each call took, by the endpoint and the model that was asked for.
+	Spent func(route, model string, s upstream.Spent)
 	// MaxStreamDuration bounds every stream.
 	MaxStreamDuration time.Duration
 	// Secrets are all values that this gateway could send to anyone. Nothing that an upstream says has one of them.
@@ -96,8 +98,8 @@ func (c *endpoint) decide(ctx context.Context, req *relay.Request) relay.Verdict
 	if wrong != nil {
 		return c.refused(wrong)
 	}
-	a := &asking{endpoint: c, request: request, model: m, once: req.Header.Values(idempotencyKey)}
-	plan := &upstream.Plan{Upstreams: upstreams, Memory: req.Memory, Ask: a.whole}
+	a := &asking{endpoint: c, request: request, model: m, streams: streamed, once: req.Header.Values(idempotencyKey)}
+	plan := &upstream.Plan{Upstreams: upstreams, Memory: req.Memory, Ask: a.whole, Spend: a.spend()}
 	plan.Key = func(ctx context.Context, u *upstream.Upstream) upstream.Key { return c.Key(ctx, req, u) }
 	if !streamed {
 		return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { return a.answer(ctx, plan) }}

@@ -3,8 +3,22 @@ package gateway
 import (
 	"errors"
 
+	"github.com/llmservice/llmservice/runtime/metrics"
 	"github.com/llmservice/llmservice/runtime/requestlog"
+	"github.com/llmservice/llmservice/runtime/upstream"
 )
+
+// spent counts what a call of a model took.
+func (g *Gateway) spent(route, model string, s upstream.Spent) {
+	by := metrics.By{Route: route, Model: model, Upstream: s.Upstream, Source: metrics.Reported}
+	if s.Estimated {
+		by.Source = metrics.Estimated
+	}
+	g.metrics.Tokens(by, s.Tokens)
+	if s.Priced {
+		g.metrics.Cost(by, s.Cost)
+	}
+}
 
 // report has a fault logged with the request that it happened in.
 func (g *Gateway) report(record *requestlog.Record, _ string, err error) {

@@ -39,7 +39,8 @@ func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error
 	upstreams := g.upstreams(c)
 	env := &flow.Environment{
 		Client: g.client, Upstreams: upstreams, HashKeys: p.HashKeys, Fronts: protocol.Formats(),
-		MaxStreamDuration: g.options.MaxStreamDuration, Heavy: g.admission.Heavy, Observe: g.metrics.Attempt, Report: g.report,
+		MaxStreamDuration: g.options.MaxStreamDuration, Heavy: g.admission.Heavy, Observe: g.metrics.Attempt,
+		Spent: g.spent, Report: g.report,
 		InvalidAnswer: g.metrics.InvalidAnswer, Panicked: g.policy.Report,
 	}
 	table, err := g.table(p, env)
@@ -97,7 +98,7 @@ func (g *Gateway) addModels(table *exchange.Table, c *config.Config, env *flow.E
 		}
 		endpoints := front.Endpoints{
 			Front: p.Front, Prefix: p.Prefix, Models: models, Secrets: g.secrets,
-			Client: env.Client, Observe: env.Observe, MaxStreamDuration: env.MaxStreamDuration,
+			Client: env.Client, Observe: env.Observe, Spent: env.Spent, MaxStreamDuration: env.MaxStreamDuration,
 			Key: env.Key,
 		}
 		routes, err := endpoints.Routes()
@@ -177,12 +178,28 @@ func (g *Gateway) upstreams(c *config.Config) map[string]*upstream.Upstream {
 				Idle: u.Timeouts.Idle.Std(), Total: u.Timeouts.Total.Std(),
 			},
 		}
+		o.Prices = pricesOf(u.Prices)
 		_, o.Model = u.Protocol()
 		o.Dialect, o.Passes, o.Edit = protocol.DialectOf(u), protocol.Passes(u), protocol.EditOf(u)
 		g.balance(&o, u)
 		all[u.Name] = upstream.New(o)
 	}
 	return all
+}
+
+// pricesOf reads prices that Validate has accepted; nil where there are none.
+func pricesOf(p *config.Prices) *upstream.Prices {
+	if p == nil {
+		return nil
+	}
+	price := func(text, otherwise string) float64 {
+		n, _ := config.Price(text, otherwise)
+		return n
+	}
+	return &upstream.Prices{
+		Input: price(p.Input, ""), CachedInput: price(p.CachedInput, p.Input),
+		Output: price(p.Output, ""), Reasoning: price(p.Reasoning, p.Output),
+	}
 }
 
 // inOrder are upstreams in the order of the config.

@@ -16,6 +16,8 @@ type Chat struct {
 	Stream bool
 	// IncludeUsage asks for the usage at the end of a stream, where Parameters say nothing of it.
 	IncludeUsage bool
+	// CountUsage does the same for the gateway itself: nobody else asked for it.
+	CountUsage bool
 	// MaxTokens, above 0, is the most that the answer may have. It lowers what Parameters say.
 	MaxTokens int64
 	// Temperature and TopP control how the model picks its words, and Stop ends the answer; nil leaves them unset.

@@ -7,7 +7,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/llmservice/llmservice/runtime/rawjson"
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
@@ -57,6 +56,15 @@ func (c *Completion) MessageValue(ctx context.Context) any {
 	return value
 }
 
+// Bytes is how long the answer is, in text, refusal and calls.
+func (c *Completion) Bytes() int {
+	bytes := len(c.Text) + len(c.Refusal)
+	for i := range c.ToolCalls {
+		bytes += len(c.ToolCalls[i].Name) + len(c.ToolCalls[i].Arguments)
+	}
+	return bytes
+}
+
 // Strictly returns valid JSON of an upstream's for readers that are strict: as it is, if it has no names given twice and is
 // UTF-8, else written anew. It is nil for what is beyond the bounds of a decoded value.
 func Strictly(value jsontext.Value) jsontext.Value {
@@ -94,50 +102,4 @@ type ToolCall struct {
 	Name string
 	// Arguments is JSON unless the model made a mistake: it has not been checked.
 	Arguments string
-}
-
-// Tokens counts the tokens of an answer.
-type Tokens struct {
-	Prompt     int64 `json:"prompt_tokens"`
-	Completion int64 `json:"completion_tokens"`
-	Total      int64 `json:"total_tokens"`
-}
-
-// Add adds what another call used.
-func (t *Tokens) Add(o Tokens) {
-	t.Prompt += o.Prompt
-	t.Completion += o.Completion
-	t.Total += o.Total
-}
-
-// UsageOf writes tokens as a Completion's Usage; nil if nothing was counted.
-func UsageOf(t Tokens) jsontext.Value {
-	if t == (Tokens{}) {
-		return nil
-	}
-	encoded, err := json.Marshal(t)
-	if err != nil {
-		return nil
-	}
-	return encoded
-}
-
-// TokensOf reads a Completion's Usage, which is a valid object or nil. What is not a count is not counted, and a total that
-// is missing is worked out: an answer is not lost for the sake of its bill.
-func TokensOf(usage jsontext.Value) Tokens {
-	var t Tokens
-	if usage == nil {
-		return t
-	}
-	counts := map[string]*int64{"prompt_tokens": &t.Prompt, "completion_tokens": &t.Completion, "total_tokens": &t.Total}
-	// It has been read once already, as part of its document.
-	_ = rawjson.MembersSaid(usage, func(name []byte, at rawjson.Span) {
-		if count, known := counts[string(name)]; known {
-			if n := rawjson.Count(at.Of(usage), 0); n <= rawjson.MaxCount {
-				*count = int64(n)
-			}
-		}
-	})
-	t.Total = max(t.Total, t.Prompt+t.Completion)
-	return t
 }

@@ -44,6 +44,8 @@ type Request struct {
 	// Header has fields that the protocol wants, besides those of HTTP's and Authorize's.
 	Header http.Header
 	Body   []byte
+	// HideUsage says that a stream's usage was asked for because of CountUsage alone.
+	HideUsage bool
 }
 
 // StreamFormat is the format of a protocol's streams.
@@ -81,8 +83,10 @@ type Delta struct {
 	Text, Refusal []byte
 	ToolCalls     []ToolCallDelta
 	FinishReason  string
-	// Usage is a Completion's.
+	// Usage is a Completion's; of a reader that is not deep it is the frame's, and may not be strict.
 	Usage jsontext.Value
+	// OnlyUsage says that the event has the usage and nothing else: only where that was asked for are there such events.
+	OnlyUsage bool
 }
 
 // ToolCallDelta is a part of one tool call.

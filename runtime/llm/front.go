@@ -39,8 +39,8 @@ type Endpoint interface {
 	// ReadRequest reads what has to be known of every request, and checks no more than that.
 	ReadRequest(body []byte) (ClientRequest, *problem.Error)
 	// Rename returns a whole answer of an upstream that has the endpoint, too, under the name that the client knows the
-	// model by; every other byte is the upstream's. The error is Dialect.ReadCompletion's.
-	Rename(answer []byte, model string) ([]byte, error)
+	// model by; every other byte is the upstream's. What the answer has used is counted. The error is Dialect.ReadCompletion's.
+	Rename(answer []byte, model string, used *Used) ([]byte, error)
 	// AppendError appends the end of a stream that failed, whichever dialect the rest of it came in.
 	AppendError(dst []byte, e *problem.Error) []byte
 }
@@ -67,6 +67,8 @@ type ClientRequest interface {
 	// WithModel is the request for an upstream that has the endpoint, too, and another name for the model; every other byte
 	// is the client's.
 	WithModel(name string) []byte
+	// WithUsage is WithModel for a stream whose usage is to be counted. Hide says that the client did not ask for it.
+	WithUsage(name string) (body []byte, hide bool)
 	// Chat is the request for another upstream. A member that is not a Chat's cannot be put into other words: it is a problem,
 	// for leaving it out would give another answer than was asked for. Only a Translated endpoint is asked.
 	Chat() (*Chat, *problem.Error)

@@ -40,8 +40,11 @@ type TapOptions struct {
 	Writer Writer
 	// Rest, where set, is a StreamWriter's.
 	Rest func(dst []byte, d *Delta) []byte
-	// HideUsage leaves the usage out of what the writer ends with, for a client that has not asked for it.
+	// HideUsage leaves the usage out of what the writer ends with, and what has nothing but the usage out of what passes, for a
+	// client that has not asked for it.
 	HideUsage bool
+	// Used, where set, counts what the answer has used.
+	Used *Used
 	// Collector, where set, gets the whole answer together. It must be new for each attempt.
 	Collector *Collector
 	// HoldDone leaves out what ends the stream, for a caller that has something to check, or to send, before it.
@@ -70,6 +73,7 @@ func NewTap(d Streamer, o TapOptions) *Tap {
 // Frame implements upstream.FrameTap. An answer that exceeds its collector's bounds is relay.Broken, too.
 func (t *Tap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.EventKind) {
 	d := t.reader.Read(f)
+	t.count(d, f)
 	if d.Kind == relay.Broken {
 		t.failure = d.Failure
 		return dst, relay.Broken
@@ -82,12 +86,27 @@ func (t *Tap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.EventKind) {
 		return t.written(dst, d), relay.Done
 	case t.options.Writer != nil:
 		return t.write(dst, d), d.Kind
+	case d.OnlyUsage && t.options.HideUsage:
+		return dst, relay.Preamble // nothing is sent
 	}
 	return t.reader.Pass(dst, f), d.Kind
 }
 
 // Failure implements upstream.FrameTap.
 func (t *Tap) Failure() relay.Failure { return t.failure }
+
+func (t *Tap) count(d *Delta, f *wire.Frame) {
+	used := t.options.Used
+	if used == nil {
+		return
+	}
+	if d.Kind == relay.Content && !d.OnlyUsage {
+		used.Event(len(f.Data))
+	}
+	if d.Usage != nil {
+		used.Report(d.Usage)
+	}
+}
 
 func (t *Tap) collect(d *Delta) bool {
 	if t.options.Collector == nil {

@@ -24,6 +24,7 @@ type Metrics struct {
 	reloads      *prometheus.CounterVec
 	panics       prometheus.Counter
 	invalid      *prometheus.CounterVec
+	spending     spending
 	revision     *prometheus.GaugeVec
 
 	opened, done, failed, cancelled atomic.Int64
@@ -68,12 +69,14 @@ func New(load Load) *Metrics {
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "llmservice", Name: "panics_total", Help: "Requests that ended because of a fault of the gateway.",
 		}),
-		invalid: counter("invalid_answers_total", "Answers that broke their route's response schema.", "route"),
+		invalid:  counter("invalid_answers_total", "Answers that broke their route's response schema.", "route"),
+		spending: newSpending(counter),
 		revision: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "llmservice", Name: "config_revision", Help: "1 for the revision being served.",
 		}, []string{"revision"}),
 	}
 	m.Registry.MustRegister(m.requests, m.duration, m.firstContent, m.streams, m.attempts, m.reloads, m.panics, m.invalid, m.revision,
+		m.spending.tokens, m.spending.cost,
 		gauge("in_flight", "Requests being served now.", load.InFlight),
 		gauge("max_in_flight", "Requests that may be served at the same time.", load.MaxInFlight),
 		gauge("memory_budget_bytes", "Memory that requests may reserve for large bodies and answers.", load.Budget),

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/llmservice/llmservice/runtime/config/report"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -39,17 +40,20 @@ func TestOutcomesAreScraped(t *testing.T) {
 	m.End("/chat", relay.Outcome{Status: 200, Duration: time.Second, FirstContent: time.Millisecond})
 	m.Attempt("fast", relay.Failure{})
 	m.Attempt("fast", relay.Failure{Kind: relay.FailedStatus, Status: 503})
+	m.Tokens(By{"/v1/chat/completions", "assistant", "fast", Reported}, llm.Tokens{Prompt: 9, Completion: 5, Total: 14, Cached: 4})
+	m.Cost(By{"/v1/chat/completions", "assistant", "fast", Reported}, 0.25)
 	m.Serving("one")
 	m.Serving("two")
 	m.Rejected()
 	problems, err := testutil.GatherAndLint(m.Registry, "llmservice_requests_total", "llmservice_in_flight",
-		"llmservice_streams_open", "llmservice_upstream_attempts_total", "llmservice_config_revision")
+		"llmservice_streams_open", "llmservice_upstream_attempts_total", "llmservice_config_revision", "llmservice_tokens_total", "llmservice_cost_total")
 	if err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v %v", problems, err)
 	}
 	for name, want := range map[string]int{
 		"llmservice_requests_total": 1, "llmservice_request_duration_seconds": 1, "llmservice_first_content_seconds": 1,
 		"llmservice_upstream_attempts_total": 2, "llmservice_config_revision": 1, "llmservice_config_reloads_total": 2,
+		"llmservice_tokens_total": 3, "llmservice_cost_total": 1, // nothing was thought
 		"llmservice_in_flight": 1, "llmservice_max_in_flight": 1, "llmservice_memory_budget_bytes": 1,
 		"llmservice_upstream_in_flight": 2, "llmservice_upstream_waiting": 2, "llmservice_upstream_endpoints": 2,
 		"llmservice_upstream_endpoints_available": 2, "llmservice_upstream_ejections_total": 2,

@@ -26,7 +26,8 @@ type Upstream struct {
 	// passes are the endpoints of clients that it has, too: bytes pass from one to the other.
 	passes []llm.Endpoint
 	// edit makes a question one that it takes; nil for one that takes all.
-	edit func(path string, body []byte) ([]byte, error)
+	edit   func(path string, body []byte) ([]byte, error)
+	prices *Prices // nil for none
 	// Auth is how the upstream knows the gateway.
 	Auth           Auth
 	headers, query []Value
@@ -78,6 +79,8 @@ type Options struct {
 	Limit Limit
 	// Retries say when a call that failed is made again.
 	Retries Retries
+	// Prices are what the model's tokens cost; nil where nobody has said.
+	Prices *Prices
 	// Auth is how the upstream knows the gateway.
 	Auth Auth
 	// Headers are sent with every request, unless the question has a field of that name, and Query is added to every URL that
@@ -94,7 +97,8 @@ type Options struct {
 // New returns an upstream.
 func New(o Options) *Upstream {
 	u := &Upstream{
-		Name: o.Name, Model: o.Model, Dialect: o.Dialect, passes: o.Passes, edit: o.Edit, Timeouts: o.Timeouts, Auth: o.Auth,
+		Name: o.Name, Model: o.Model, Dialect: o.Dialect, passes: o.Passes, edit: o.Edit, Timeouts: o.Timeouts, prices: o.Prices,
+		Auth:    o.Auth,
 		headers: o.Headers, query: o.Query, credentials: o.Credentials, maxAge: o.MaxConnectionAge,
 		balancer: newBalancer(&o), retries: o.Retries.orDefaults(),
 	}
@@ -115,6 +119,8 @@ type Plan struct {
 	Key func(ctx context.Context, u *Upstream) Key
 	// Memory admits what is kept of answers; nil is relay.Unlimited.
 	Memory relay.Memory
+	// Spend, where set, is told what each call of a model took, those that failed or were cancelled included.
+	Spend func(s Spent)
 	// Once keeps a request that is not idempotent from arriving twice.
 	Once bool
 }
@@ -134,11 +140,13 @@ type Question struct {
 	Explain func(body []byte) *problem.Said
 	// Chosen, where set, is told which endpoint is asked, before anything else is read of the question than path, method and body.
 	Chosen func(at llm.Place)
+	// Used, where set, is what Tap and Read count of the answer's tokens; nil for what has none.
+	Used *llm.Used
 }
 
 // NewQuestion asks what a dialect has put into its words.
 func NewQuestion(r *llm.Request) *Question {
-	return &Question{Path: r.Path, Header: r.Header, Body: r.Body}
+	return &Question{Path: r.Path, Header: r.Header, Body: r.Body, Used: &llm.Used{}}
 }
 
 // accept is the media type that is asked for.
@@ -275,6 +283,7 @@ func (p *Plan) unbudgeted(
 		now := time.Now()
 		b.settle(e, rate(f), began, now)
 		u.credentials.judged(u.Name, signed.keys, f, now)
+		p.account(u, q, f)
 	}
 	return &Attempt{
 		Upstream: u.Name, Number: asked.made, Began: began,

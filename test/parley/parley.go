@@ -240,12 +240,14 @@ func (Dialect) WriteModel(name string) ([]byte, error) {
 }
 
 // Rename implements llm.Endpoint.
-func (d Dialect) Rename(completion []byte, model string) ([]byte, error) {
-	if _, err := d.ReadCompletion(completion); err != nil {
+func (d Dialect) Rename(completion []byte, model string, used *llm.Used) ([]byte, error) {
+	done, err := d.ReadCompletion(completion)
+	if err != nil {
 		return nil, err
 	}
+	used.Count(done.Tokens, done.Bytes())
 	var brain rawjson.Span
-	err := rawjson.Members(completion, func(name []byte, at rawjson.Span) {
+	err = rawjson.Members(completion, func(name []byte, at rawjson.Span) {
 		if string(name) == "brain" {
 			brain = at
 		}

@@ -39,6 +39,9 @@ func (r *clientTalk) WithModel(name string) []byte {
 	return rawjson.Edited(r.body, rawjson.Edit{At: r.brain, By: rawjson.Quote(name)})
 }
 
+// WithUsage implements llm.ClientRequest: the protocol's streams always have the usage.
+func (r *clientTalk) WithUsage(name string) ([]byte, bool) { return r.WithModel(name), false }
+
 func (r *clientTalk) Chat() (*llm.Chat, *problem.Error) {
 	for name := range r.MoreWays {
 		return nil, problem.WrongValue(name, "left out")

@@ -68,6 +68,7 @@ func (v *validator) upstream(path string, u *config.Upstream) {
 	}
 	v.balancing(path, u)
 	v.timeouts(path+".timeouts", u)
+	v.prices(path+".prices", u)
 }
 
 func (v *validator) protocol(path string, u *config.Upstream) {
@@ -148,6 +149,26 @@ func (v *validator) timeouts(path string, u *config.Upstream) {
 		v.positive(path+".header", t.Header)
 	case t.Header > 0 && t.Header >= longest:
 		v.addf(path+".header", "is %s, want less than %s, %s, which ends the wait in any case", t.Header.Std(), others, longest.Std())
+	}
+}
+
+// prices checks that what a model's tokens cost are numbers.
+func (v *validator) prices(path string, u *config.Upstream) {
+	p := u.Prices
+	switch {
+	case p == nil:
+		return
+	case u.HTTP != nil:
+		v.addf(path, "is not allowed for an HTTP service, which has no tokens")
+	case *p == config.Prices{}:
+		v.addf(path, "is empty, want input, output or both")
+	}
+	for _, price := range []struct{ name, text string }{
+		{"input", p.Input}, {"output", p.Output}, {"cachedInput", p.CachedInput}, {"reasoning", p.Reasoning},
+	} {
+		if _, err := config.Price(price.text, ""); err != nil {
+			v.addf(path+"."+price.name, "%v", err)
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ func BenchmarkReadCompletion(b *testing.B) {
 func BenchmarkRename(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := (Dialect{}).Rename(answers["long"], "alias"); err != nil {
+		if _, err := (Dialect{}).Rename(answers["long"], "alias", &llm.Used{}); err != nil {
 			b.Fatal(err)
 		}
 	}

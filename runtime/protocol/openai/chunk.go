@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/rawjson"
 	"github.com/llmservice/llmservice/runtime/relay"
@@ -154,10 +156,22 @@ func (r *reader) take(e *envelope) {
 			r.choice(e, c)
 		}
 	}
+	r.usage(e)
 	if r.deep {
-		r.delta.Usage = asUsage(e.usage.Of(e.doc))
 		r.delta.Text = r.heldText.keep(r.delta.Text)
 		r.delta.Refusal = r.heldRefusal.keep(r.delta.Refusal)
+	}
+}
+
+// usage reads the usage, of which nothing is copied if nobody keeps it.
+func (r *reader) usage(e *envelope) {
+	usage := e.usage.Of(e.doc)
+	if jsontext.Value(usage).Kind() != '{' {
+		return
+	}
+	r.delta.OnlyUsage = len(bytes.Trim(e.choices.Of(e.doc), "[] \t\r\n")) == 0 || rawjson.IsNull(e.choices.Of(e.doc))
+	if r.delta.Usage = usage; r.deep {
+		r.delta.Usage = asUsage(usage)
 	}
 }
 

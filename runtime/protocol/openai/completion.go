@@ -60,11 +60,12 @@ func asUsage(value []byte) jsontext.Value {
 
 // Rename implements llm.Endpoint. It checks only what a relay has to know, as in a stream: that there is a choice, and that no
 // error is stated.
-func (Dialect) Rename(body []byte, alias string) ([]byte, error) {
+func (Dialect) Rename(body []byte, alias string, used *llm.Used) ([]byte, error) {
 	e := envelopes.Get().(*envelope) //nolint:forcetypeassert // the pool holds nothing else
 	defer e.release()
 	if _, err := e.firstChoice(body, ""); err != nil {
 		return nil, err
 	}
+	used.Count(llm.TokensOf(e.usage.Of(e.doc)), len(e.choices.Of(e.doc)))
 	return rawjson.Edited(body, e.edits(nil, quoted(alias), llm.Place{})...), nil
 }

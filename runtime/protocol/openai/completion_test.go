@@ -83,7 +83,7 @@ func TestTokensAdd(t *testing.T) {
 }
 
 func TestWithAlias(t *testing.T) {
-	got, err := (Dialect{}).Rename([]byte(`{"id":"1", "model" : "real","choices":[{"model":"x"}]}`), "alias")
+	got, err := (Dialect{}).Rename([]byte(`{"id":"1", "model" : "real","choices":[{"model":"x"}]}`), "alias", &llm.Used{})
 	if want := `{"id":"1", "model" : "alias","choices":[{"model":"x"}]}`; err != nil || string(got) != want {
 		t.Errorf("got %s (%v), want %s", got, err, want)
 	}

@@ -61,7 +61,8 @@ func (Dialect) AskChat(c *llm.Chat, model string) (*llm.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &llm.Request{Path: chatPath, Body: body}, nil
+	hide := c.CountUsage && !c.IncludeUsage && !asksUsage(c.Parameters)
+	return &llm.Request{Path: chatPath, Body: body, HideUsage: hide}, nil
 }
 
 // AskEmbeddings implements llm.Dialect.

@@ -58,8 +58,8 @@ func (Completions) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) 
 }
 
 // Rename implements llm.Endpoint, as Dialect does.
-func (Completions) Rename(body []byte, alias string) ([]byte, error) {
-	return Dialect{}.Rename(body, alias)
+func (Completions) Rename(body []byte, alias string, used *llm.Used) ([]byte, error) {
+	return Dialect{}.Rename(body, alias, used)
 }
 
 // Path implements llm.Endpoint.
@@ -73,7 +73,7 @@ func (Embeddings) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
 var errNoVectors = errors.New("read embeddings: it has no list of vectors")
 
 // Rename implements llm.Endpoint. It checks that there are vectors, and that no error is stated.
-func (Embeddings) Rename(body []byte, alias string) ([]byte, error) {
+func (Embeddings) Rename(body []byte, alias string, used *llm.Used) ([]byte, error) {
 	var e envelope
 	if err := e.read(body); err != nil {
 		return nil, fmt.Errorf("read embeddings: %w", err)
@@ -84,5 +84,6 @@ func (Embeddings) Rename(body []byte, alias string) ([]byte, error) {
 	if jsontext.Value(e.data.Of(e.doc)).Kind() != '[' {
 		return nil, errNoVectors
 	}
+	used.Count(llm.InputAlone(llm.TokensOf(e.usage.Of(e.doc))), 0)
 	return rawjson.Edited(body, e.edits(nil, quoted(alias), llm.Place{})...), nil
 }

@@ -82,13 +82,13 @@ func TestAnswersOfEndpoints(t *testing.T) {
 		},
 	} {
 		for _, answer := range answers.good {
-			got, err := e.Rename([]byte(answer), "m")
+			got, err := e.Rename([]byte(answer), "m", &llm.Used{})
 			if want := strings.Replace(answer, "real", "m", 1); err != nil || string(got) != want {
 				t.Errorf("%s: %s, %v, want %s", e.Path(), got, err, want)
 			}
 		}
 		for _, answer := range answers.bad {
-			if _, err := e.Rename([]byte(answer), "m"); err == nil {
+			if _, err := e.Rename([]byte(answer), "m", &llm.Used{}); err == nil {
 				t.Errorf("%s: %s is taken for an answer", e.Path(), answer)
 			}
 		}

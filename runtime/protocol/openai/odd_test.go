@@ -194,7 +194,7 @@ func TestOddEnvelopes(t *testing.T) {
 					t.Errorf("%s: usage %s", way, got.Usage)
 				}
 			}
-			if got, err := (Dialect{}).Rename([]byte(body("message")), "alias"); err != nil || string(got) != body("message") {
+			if got, err := (Dialect{}).Rename([]byte(body("message")), "alias", &llm.Used{}); err != nil || string(got) != body("message") {
 				t.Errorf("relayed as %q, %v", got, err)
 			}
 		})
@@ -337,7 +337,7 @@ func TestTapSaysWhatIsBroken(t *testing.T) {
 func TestWithAliasReplacesEachName(t *testing.T) {
 	const body = `{"model":"a","choices":[{"model":"x","model":"y","content":7}],"mod\u0065l":["b"], "model" : null }`
 	const want = `{"model":"n","choices":[{"model":"x","model":"y","content":7}],"mod\u0065l":"n", "model" : "n" }`
-	if got, err := (Dialect{}).Rename([]byte(body), "n"); err != nil || string(got) != want {
+	if got, err := (Dialect{}).Rename([]byte(body), "n", &llm.Used{}); err != nil || string(got) != want {
 		t.Errorf("%s, %v", got, err)
 	}
 	if got, _ := through(t, newTap("n"), "id: 1\ndata: "+body+"\nretry: 5\n\n"); got != "id: 1\ndata: "+want+"\nretry: 5\n\n" {
@@ -349,7 +349,7 @@ func TestWithAliasReplacesEachName(t *testing.T) {
 		t.Errorf("over several lines: %s", got)
 	}
 	for _, body := range []string{`{}`, `{"choices":[]}`, `{"choices":null}`, `{"choices":{}}`, `{"choices":[{}],"error":{"a":1}}`, `[]`, ``, `{"choices":[{}]`} {
-		if got, err := (Dialect{}).Rename([]byte(body), "n"); err == nil {
+		if got, err := (Dialect{}).Rename([]byte(body), "n", &llm.Used{}); err == nil {
 			t.Errorf("%s passed as %s", body, got)
 		}
 	}

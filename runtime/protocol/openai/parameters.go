@@ -98,7 +98,7 @@ func withStreamOptions(body rawjson.Object, c *llm.Chat, given jsontext.Value) (
 	case given != nil && given.Kind() != '{':
 		return body.With(streamOptions, given), nil // the upstream will say what is wrong with it
 	}
-	options, usage := rawjson.Object{}, c.IncludeUsage
+	options, usage := rawjson.Object{}, c.IncludeUsage || c.CountUsage
 	if err := eachParameter(given, func(name string, value []byte) {
 		switch {
 		case name == includeUsage && (rawjson.IsNull(value) || string(value) == "false"):
@@ -119,6 +119,18 @@ func withStreamOptions(body rawjson.Object, c *llm.Chat, given jsontext.Value) (
 		return body, nil
 	}
 	return body.With(streamOptions, options.Done()), nil
+}
+
+// asksUsage says whether parameters ask for a stream's usage themselves.
+func asksUsage(parameters jsontext.Value) (asks bool) {
+	_ = eachParameter(parameters, func(name string, options []byte) { // AskChat says what is wrong with them
+		if name == streamOptions && jsontext.Value(options).Kind() == '{' {
+			_ = eachParameter(options, func(name string, value []byte) {
+				asks = asks || name == includeUsage && !rawjson.IsNull(value) && string(value) != "false"
+			})
+		}
+	})
+	return asks
 }
 
 func eachParameter(parameters []byte, visit func(name string, value []byte)) error {

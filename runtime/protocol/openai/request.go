@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -21,6 +22,9 @@ type request struct {
 	model  rawjson.Span
 	// previous is a request's for a response.
 	previous rawjson.Span
+	// options are the stream's, and reports says that the endpoint has such ones.
+	options rawjson.Span
+	reports bool
 }
 
 // The members by which a gateway decides what a request is, at each endpoint.
@@ -34,7 +38,7 @@ var (
 // parse reads what policy needs of a request, and checks no more than that: what else it may hold is between the client and
 // the upstream. It gives the members that decide.
 func (r *request) parse(body []byte, decisive []string) (map[string]jsontext.Value, *problem.Error) {
-	r.body = body
+	r.body, r.reports = body, slices.Contains(decisive, streamOptions)
 	given := make(map[string]jsontext.Value, len(decisive))
 	var variant *problem.Error
 	err := rawjson.Members(body, func(raw []byte, value rawjson.Span) {
@@ -46,6 +50,8 @@ func (r *request) parse(body []byte, decisive []string) (map[string]jsontext.Val
 				r.model = value
 			case previousResponse:
 				r.previous = value
+			case streamOptions:
+				r.options = value
 			}
 		} else if meant := variantOf(name, decisive); meant != "" && variant == nil {
 			variant = misspelt(name, meant)
@@ -72,6 +78,52 @@ func (r *request) Wants() (model string, stream bool) { return r.Model, r.Stream
 // WithModel implements llm.ClientRequest.
 func (r *request) WithModel(name string) []byte {
 	return rawjson.Edited(r.body, rawjson.Edit{At: r.model, By: rawjson.Quote(name)})
+}
+
+// WithUsage implements llm.ClientRequest.
+func (r *request) WithUsage(name string) ([]byte, bool) {
+	asks, needed := r.askingUsage()
+	if !needed {
+		return r.WithModel(name), false
+	}
+	model := rawjson.Edit{At: r.model, By: rawjson.Quote(name)}
+	if asks.At.Start < r.model.Start {
+		return rawjson.Edited(r.body, asks, model), true
+	}
+	return rawjson.Edited(r.body, model, asks), true
+}
+
+// askingUsage is the edit that makes the request ask for its stream's usage; false where it does that itself, or has something in
+// that place which the upstream will find wrong.
+func (r *request) askingUsage() (edit rawjson.Edit, needed bool) {
+	const asks = `"include_usage":true`
+	options := jsontext.Value(r.options.Of(r.body))
+	switch {
+	case !r.reports:
+		return rawjson.Edit{}, false
+	case !r.options.Found():
+		last := bytes.LastIndexByte(r.body, '}')
+		return rawjson.Edit{At: rawjson.Span{Start: last, End: last}, By: []byte(`,"` + streamOptions + `":{` + asks + `}`)}, true
+	case options.Kind() == 'n':
+		return rawjson.Edit{At: r.options, By: []byte(`{` + asks + `}`)}, true
+	case options.Kind() != '{':
+		return rawjson.Edit{}, false
+	}
+	others, asked := 0, rawjson.Span{}
+	_ = rawjson.Members(options, func(name []byte, value rawjson.Span) { // it has been read once already
+		if others++; rawjson.Unescaped(name) == includeUsage {
+			asked = rawjson.Span{Start: r.options.Start + value.Start, End: r.options.Start + value.End}
+		}
+	})
+	switch first := r.options.Start + 1; {
+	case asked.Found():
+		value := string(asked.Of(r.body))
+		return rawjson.Edit{At: asked, By: []byte("true")}, value == "false" || value == "null"
+	case others > 0:
+		return rawjson.Edit{At: rawjson.Span{Start: first, End: first}, By: []byte(asks + `,`)}, true
+	default:
+		return rawjson.Edit{At: r.options, By: []byte(`{` + asks + `}`)}, true
+	}
 }
 
 // chatRequest is a client's chat completion request. It implements llm.ClientRequest.

@@ -66,11 +66,12 @@ func (Responses) AppendError(dst []byte, e *problem.Error) []byte {
 var errNoOutput = errors.New("read response: it has no output")
 
 // Rename implements llm.Endpoint. It checks that there is an output, and that no error is stated.
-func (r Responses) Rename(body []byte, alias string) ([]byte, error) {
+func (r Responses) Rename(body []byte, alias string, used *llm.Used) ([]byte, error) {
 	var e envelope
 	if err := e.readResponse(body); err != nil {
 		return nil, err
 	}
+	used.Count(llm.TokensOf(chatUsage(e.usage.Of(e.doc))), len(e.output.Of(e.doc)))
 	return rawjson.Edited(body, e.edits(nil, quoted(alias), r.at)...), nil
 }
 

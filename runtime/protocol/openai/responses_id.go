@@ -68,3 +68,6 @@ func (r *responseRequest) WithModel(name string) []byte {
 	}
 	return rawjson.Edited(r.body, model, previous)
 }
+
+// WithUsage implements llm.ClientRequest: streams of responses always have the usage.
+func (r *responseRequest) WithUsage(name string) ([]byte, bool) { return r.WithModel(name), false }

@@ -58,7 +58,7 @@ func TestWholeResponsesNameTheirPlace(t *testing.T) {
 		`{"id":"resp_1","id":"resp_\u0031","output":[]}`:                                       `{"id":"ID","id":"ID","output":[]}`,
 	} {
 		want = strings.NewReplacer("ID", idOf("resp_1"), "BEFORE", idOf("resp_0")).Replace(want)
-		got, err := Responses{}.At(somewhere).Rename([]byte(answer), "m")
+		got, err := Responses{}.At(somewhere).Rename([]byte(answer), "m", &llm.Used{})
 		if err != nil || string(got) != want {
 			t.Errorf("%s becomes %s (%v), want %s", answer, got, err, want)
 		}

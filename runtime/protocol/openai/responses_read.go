@@ -162,10 +162,9 @@ func (r *responseReader) item(item jsontext.Value, ended bool) {
 	}
 }
 
-// endOf reads what the last event adds: why it is the last, and what was used.
+// endOf reads what the last event adds besides the usage: why it is the last.
 func (r *responseReader) endOf() {
 	d := &r.delta
 	d.FinishReason = r.whole.finishReason(len(r.calls) > 0)
-	d.Usage = chatUsage(r.whole.usage.Of(r.whole.doc))
 	d.Text, d.Refusal = r.heldText.flush(d.Text), r.heldRefusal.flush(d.Refusal)
 }

@@ -166,6 +166,7 @@ func (r *responseReader) end(whole bool) {
 		return
 	}
 	r.delta.Kind = relay.Done
+	r.delta.Usage = chatUsage(r.whole.usage.Of(r.whole.doc))
 	if r.deep {
 		r.endOf()
 	}
