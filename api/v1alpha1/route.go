@@ -15,6 +15,8 @@ const (
 )
 
 // Route is one typed endpoint of the service.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.maxStreamDuration) || has(self.response.stream) || has(self.response.events)",message="maxStreamDuration is forbidden without response.stream or response.events"
 type Route struct {
 	// path has segments of letters, digits and -._~, or {name} for a parameter whose name is letters, digits and
 	// underscores and begins with a letter. At most 256 characters in all, without a slash at the end. /v1, /docs, /redoc
@@ -38,10 +40,15 @@ type Route struct {
 	Summary string `json:"summary,omitempty"`
 
 	// timeout limits a whole answer, and a streamed one until its first content event; after that, the upstream's idle and
-	// runtime.maxStreamDuration apply. Default: 30s.
+	// maxStreamDuration apply. Default: 30s.
 	// +optional
 	// +kubebuilder:default="30s"
 	Timeout Duration `json:"timeout,omitempty"`
+
+	// maxStreamDuration limits a streamed answer as a whole, from the request to the last event. It must not exceed
+	// runtime.maxStreamDuration, which is the default.
+	// +optional
+	MaxStreamDuration Duration `json:"maxStreamDuration,omitempty"`
 
 	// budget limits the resources that one request may use.
 	// +optional

@@ -56,8 +56,9 @@ type explained struct {
 	Method  string `json:"method"`
 	Path    string `json:"path"`
 	Summary string `json:"summary,omitempty"`
-	// MaxStreamDuration bounds a stream as a whole; 0 for whole answers.
+	// MaxStreamDuration bounds a stream as a whole; 0 for whole answers. StreamBy is the field that sets it.
 	MaxStreamDuration config.Duration `json:"maxStreamDuration,omitzero"`
+	StreamBy          string          `json:"streamBy,omitempty"`
 	bounds.Bounds
 }
 
@@ -115,19 +116,26 @@ func explainRoute(c *config.Config, i int, maxStream time.Duration) *explained {
 	return x
 }
 
-// limitStream adds what a stream's duration bounds. A route's config does not have it: it rolls the pods.
+// limitStream adds what a stream's duration bounds. A route that does not set its own has the replicas', which no config has: it
+// rolls the pods.
 func (x *explained) limitStream(path string, r *config.Route, most config.Duration) {
+	least := most // of the durations that have no effect
+	x.StreamBy = "runtime.maxStreamDuration"
+	if own := r.MaxStreamDuration; own > 0 {
+		// A timeout as long as the stream is one that says the same.
+		x.StreamBy, most, least = "maxStreamDuration", own, own+1
+	}
 	x.MaxStreamDuration = most
 	if x.Latency.Max > most {
-		x.Latency = bounds.Latency{Max: most, By: "runtime.maxStreamDuration"}
+		x.Latency = bounds.Latency{Max: most, By: x.StreamBy}
 	}
 	for _, field := range []struct {
-		path string
-		d    config.Duration
-	}{{".timeout", r.Timeout}, {".response.keepAlive", r.Response.KeepAlive}} {
-		if field.d >= most {
+		path     string
+		d, least config.Duration
+	}{{".timeout", r.Timeout, least}, {".response.keepAlive", r.Response.KeepAlive, most}} {
+		if field.d >= field.least {
 			x.Warnings = append(x.Warnings, config.FieldError{Path: path + field.path, Message: fmt.Sprintf(
-				"is %s but has no effect: runtime.maxStreamDuration ends the stream after %s", brief(field.d), brief(most))})
+				"is %s but has no effect: %s ends the stream after %s", brief(field.d), x.StreamBy, brief(most))})
 		}
 	}
 }

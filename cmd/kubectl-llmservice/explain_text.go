@@ -61,7 +61,7 @@ func printTotals(out io.Writer, x *explained) error {
 	t := newTable(out)
 	if x.Streamed {
 		t.row("first content", within(x.Latency.String(), x.Latency.By))
-		t.row("stream", within(brief(x.MaxStreamDuration), "runtime.maxStreamDuration"))
+		t.row("stream", within(brief(x.MaxStreamDuration), x.StreamBy))
 	} else {
 		t.row("latency", within(x.Latency.String(), x.Latency.By))
 	}

@@ -15,11 +15,19 @@ type Route struct {
 	Method  string `json:"method"`
 	Summary string `json:"summary,omitempty"`
 	// Timeout bounds a whole answer, and a streamed one until its first content event.
-	Timeout  Duration  `json:"timeout"`
-	Budget   Budget    `json:"budget"`
-	Request  *Request  `json:"request,omitzero"`
-	Steps    []Step    `json:"steps,omitempty"`
-	Response *Response `json:"response"`
+	Timeout Duration `json:"timeout"`
+	// MaxStreamDuration bounds a stream as a whole, from the request on; 0 leaves that to the gateway, whose own bound holds for
+	// all streams.
+	MaxStreamDuration Duration  `json:"maxStreamDuration,omitzero"`
+	Budget            Budget    `json:"budget"`
+	Request           *Request  `json:"request,omitzero"`
+	Steps             []Step    `json:"steps,omitempty"`
+	Response          *Response `json:"response"`
+}
+
+// Streams says whether the answer is a stream.
+func (r *Route) Streams() bool {
+	return r.Response != nil && (r.Response.Stream != "" || r.Response.Events != nil)
 }
 
 // Budget bounds everything that one request does, in all its steps, branches, tools and repairs together.

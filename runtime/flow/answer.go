@@ -37,7 +37,7 @@ type wholeAnswer struct {
 
 func (w *wholeAnswer) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
 	return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply {
-		ctx, cancel := context.WithDeadlineCause(ctx, q.deadline, relay.Failure{Kind: relay.FailedTimeout})
+		ctx, cancel := q.within(ctx)
 		defer cancel()
 		body, err := w.produce(ctx, &frame{request: q, vars: vars})
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/program"
@@ -120,7 +119,7 @@ func TestTheBudgetOfExpressions(t *testing.T) {
 		w := newWorld(t, settings{}, nil, answering(`"${request.body.l.map(x, request.body.l.map(y, request.body.l.map(z, x + y + z))).size()}"`))
 		w.blames(w.post(`{"l":[`+strings.Repeat("1,", 199)+`1]}`), `["body","l"]`)
 	})
-	r := newRequest(t.Context(), &Route{Route: &program.Route{Route: &config.Route{}}}, &relay.Request{Memory: relay.Unlimited}, time.Time{})
+	r := newRequest(t.Context(), &Route{Route: &program.Route{Route: &config.Route{}}}, &relay.Request{Memory: relay.Unlimited}, false)
 	if r.work == nil || maxWork < expr.MaxCost {
 		t.Error("a single expression may not use its own bound")
 	}

@@ -17,14 +17,13 @@ type eventStream struct {
 }
 
 func (n *eventStream) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
-	return relay.Verdict{Stream: &relay.Stream{
+	return relay.Verdict{Stream: q.bounded(&relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
 			return finished(ctx, out, n.sendEvents(ctx, &frame{request: q, vars: vars}, out))
 		},
-		Refuse:  q.refuse,
-		Abort:   func(err error) []byte { return format.Events{}.Error(nil, q.problem(err)) },
-		Timeout: q.left(), MaxDuration: q.env.MaxStreamDuration, KeepAlive: n.KeepAlive.Std(),
-	}}
+		Refuse: q.refuse, KeepAlive: n.KeepAlive.Std(),
+		Abort: func(err error) []byte { return format.Events{}.Error(nil, q.problem(err)) },
+	})}
 }
 
 func (n *eventStream) sendEvents(ctx context.Context, f *frame, out relay.Sink) error {

@@ -87,11 +87,11 @@ type answer interface {
 
 // Decide says how the route answers a request.
 func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
-	deadline := time.Now().Add(r.Timeout.Std())
 	if req.Memory == nil {
 		req.Memory = relay.Unlimited
 	}
-	ctx, cancel := context.WithDeadlineCause(ctx, deadline, relay.Failure{Kind: relay.FailedTimeout})
+	q := newRequest(ctx, r, req, r.Streams())
+	ctx, cancel := q.within(ctx)
 	defer cancel()
 	q := newRequest(ctx, r, req, deadline)
 	vars, err := r.input.read(ctx, r.env, req)

@@ -35,14 +35,13 @@ func Models(p *program.Program, routes []*Route) map[string]*Model {
 // Answer answers a client's conversation as the route answers the request that is made of it: with its steps, its timeout, its
 // budget and its promise. req is the client's request to the model.
 func (m *Model) Answer(ctx context.Context, req *relay.Request, d *llm.Dialogue) relay.Verdict {
-	deadline := time.Now().Add(m.route.Timeout.Std())
 	if req.Memory == nil {
 		req.Memory = relay.Unlimited
 	}
-	ctx, cancel := context.WithDeadlineCause(ctx, deadline, relay.Failure{Kind: relay.FailedTimeout})
-	defer cancel()
-	a := &modelAnswer{Dialogue: d, request: newRequest(ctx, m.route, req, deadline)}
+	a := &modelAnswer{Dialogue: d, request: newRequest(ctx, m.route, req, d.Chat.Stream)}
 	a.model = d.Model
+	ctx, cancel := a.within(ctx)
+	defer cancel()
 	vars, err := m.vars(ctx, a.request, req, d.Chat)
 	switch {
 	case err != nil:
@@ -51,7 +50,7 @@ func (m *Model) Answer(ctx context.Context, req *relay.Request, d *llm.Dialogue)
 		return relay.Verdict{Stream: a.streamed(vars)}
 	}
 	return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply {
-		ctx, cancel := context.WithDeadlineCause(ctx, deadline, relay.Failure{Kind: relay.FailedTimeout})
+		ctx, cancel := a.within(ctx)
 		defer cancel()
 		body, err := a.whole(ctx, vars)
 		if err != nil {
@@ -190,7 +189,7 @@ func reasonOf(done *llm.Completion) string {
 
 // streamed is the answer as a stream.
 func (a *modelAnswer) streamed(vars map[string]any) *relay.Stream {
-	return &relay.Stream{
+	return a.bounded(&relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
 			f := &frame{request: a.request, vars: vars}
 			err := a.send(ctx, f, a.speech(ctx, f, out))
@@ -199,10 +198,9 @@ func (a *modelAnswer) streamed(vars map[string]any) *relay.Stream {
 			}
 			return a.ended(ctx, out, err)
 		},
-		Refuse:  a.refuse,
-		Abort:   func(err error) []byte { return a.As.AppendError(nil, a.told(err)) },
-		Timeout: a.left(), MaxDuration: a.env.MaxStreamDuration, KeepAlive: a.KeepAlive,
-	}
+		Refuse: a.refuse, KeepAlive: a.KeepAlive,
+		Abort: func(err error) []byte { return a.As.AppendError(nil, a.told(err)) },
+	})
 }
 
 func (a *modelAnswer) send(ctx context.Context, f *frame, out *speech) error {

@@ -66,15 +66,12 @@ func (a *relayedStream) verdict(ctx context.Context, q *request, vars map[string
 		return relay.Verdict{Reply: q.refuse(err)}
 	}
 	next := q.budget.counted(plan.Attempts())
-	return relay.Verdict{Stream: &relay.Stream{
+	return relay.Verdict{Stream: q.bounded(&relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
 			ctx = requestlog.At(ctx, "steps", a.Stream)
 			return requestlog.Placed(ctx, upstream.Stream(ctx, q.env.Client, next, out, q.env.Observe))
 		},
-		Refuse:      q.refuse,
-		Abort:       func(err error) []byte { return a.front.AppendError(nil, q.problem(err)) },
-		Timeout:     q.left(),
-		MaxDuration: q.env.MaxStreamDuration,
-		KeepAlive:   a.KeepAlive.Std(),
-	}}
+		Refuse: q.refuse, KeepAlive: a.KeepAlive.Std(),
+		Abort: func(err error) []byte { return a.front.AppendError(nil, q.problem(err)) },
+	})}
 }

@@ -24,18 +24,42 @@ type request struct {
 	work   *expr.CostBudget
 	body   int // bytes
 	seen   any // the request as templates of its route see it
-	// deadline is the route's: of a whole answer, or of a stream's first content.
+	began  time.Time
+	// deadline is the route's: of a whole answer, or of a stream's first content. late is what the request fails with then.
 	deadline time.Time
+	late     relay.Failure
 	stream   *stream // nil for a whole answer
 	model    string  // that the route was asked as; empty for none
 	account  account
 }
 
-func newRequest(ctx context.Context, r *Route, req *relay.Request, deadline time.Time) *request {
-	return &request{
-		Route: r, record: requestlog.Of(ctx), budget: newBudget(r.Budget), memory: req.Memory, body: len(req.Body), deadline: deadline,
-		work: expr.NewCostBudget(maxWork, r.Budget.MaxBytes),
+// newRequest begins a request, whose answer may be a stream.
+func newRequest(ctx context.Context, r *Route, req *relay.Request, streamed bool) *request {
+	q := &request{
+		Route: r, record: requestlog.Of(ctx), budget: newBudget(r.Budget), memory: req.Memory, body: len(req.Body), began: time.Now(),
+		work: expr.NewCostBudget(maxWork, r.Budget.MaxBytes), late: relay.Failure{Kind: relay.FailedTimeout},
 	}
+	patience := r.Timeout.Std()
+	if most := r.MaxStreamDuration.Std(); streamed && most > 0 && most <= patience {
+		patience, q.late = most, relay.Failure{Kind: relay.FailedDuration}
+	}
+	q.deadline = q.began.Add(patience)
+	return q
+}
+
+// within is a context that ends at the deadline.
+func (q *request) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithDeadlineCause(ctx, q.deadline, q.late)
+}
+
+// bounded gives a stream the time that the route leaves it: what was done before it is part of that.
+func (q *request) bounded(s *relay.Stream) *relay.Stream {
+	now := time.Now()
+	s.Timeout, s.MaxDuration = q.deadline.Sub(now), q.env.MaxStreamDuration
+	if most := q.MaxStreamDuration.Std(); most > 0 {
+		s.MaxDuration = min(s.MaxDuration, q.began.Add(most).Sub(now))
+	}
+	return s
 }
 
 // reserve admits memory for what the request makes itself. What the replica cannot hold at all is beyond its budget.
@@ -46,9 +70,6 @@ func (q *request) reserve(ctx context.Context, bytes int) error {
 	}
 	return err //nolint:wrapcheck // it is a Failure already
 }
-
-// left is the time until the deadline.
-func (q *request) left() time.Duration { return time.Until(q.deadline) }
 
 // frame is what one step sees: the variables, and where its tokens go.
 type frame struct {

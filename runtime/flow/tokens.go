@@ -29,14 +29,13 @@ type tokenStream struct {
 }
 
 func (s *tokenStream) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
-	return relay.Verdict{Stream: &relay.Stream{
+	return relay.Verdict{Stream: q.bounded(&relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
 			return finished(ctx, out, s.sendTokens(ctx, &frame{request: q, vars: vars}, out))
 		},
-		Refuse:  q.refuse,
-		Abort:   func(err error) []byte { return s.fail(q.problem(err)) },
-		Timeout: q.left(), MaxDuration: q.env.MaxStreamDuration, KeepAlive: s.KeepAlive.Std(),
-	}}
+		Refuse: q.refuse, KeepAlive: s.KeepAlive.Std(),
+		Abort: func(err error) []byte { return s.fail(q.problem(err)) },
+	})}
 }
 
 // finished says how a stream ended; an answer that a step made takes its place. Of a step's own error it gives what clients

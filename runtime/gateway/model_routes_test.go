@@ -292,6 +292,23 @@ func TestFailuresOfARouteAsAModel(t *testing.T) {
 	}
 }
 
+// TestARouteAsAModelBoundsItsStream: a stream of the model ends when the route's would; a whole answer has the route's timeout.
+func TestARouteAsAModelBoundsItsStream(t *testing.T) {
+	_, url := startMock(t, mockllm.Options{})
+	c := routed(url, byLastMessage, &config.Response{Stream: "answer"}, chatStep())
+	for i := range c.Routes {
+		c.Routes[i].MaxStreamDuration = config.Duration(200 * time.Millisecond)
+	}
+	r := start(t, c)
+	seen := events(t, r.post("/v1/chat/completions", completion(true, `{"tokens":100000,"tokenDelay":"5ms"}`)))
+	if last := seen[len(seen)-1]; !strings.Contains(last, "stream_duration_exceeded") {
+		t.Errorf("ended by %s", last)
+	}
+	if resp := r.post("/v1/chat/completions", completion(false, `{"tokens":2,"tokenDelay":"200ms"}`)); resp.StatusCode != 200 {
+		t.Errorf("whole: %d %s", resp.StatusCode, text(t, resp))
+	}
+}
+
 // TestStreamsOfARouteAsAModelEndOnce: after content, a failure is the last event, and nothing follows it.
 func TestStreamsOfARouteAsAModelEndOnce(t *testing.T) {
 	_, url := startMock(t, mockllm.Options{})

@@ -34,6 +34,7 @@ type sink struct {
 	stream       *Stream
 	started      time.Time
 	untilContent *time.Timer
+	late         Failure // what the stream fails with when untilContent fires
 	fail         context.CancelCauseFunc
 
 	mu           sync.Mutex
@@ -68,8 +69,11 @@ func (s *answering) serveStream(ctx context.Context, stream *Stream, started tim
 }
 
 func newSink(answer *answering, stream *Stream, started time.Time, fail context.CancelCauseFunc) *sink {
-	s := &sink{answering: answer, stream: stream, started: started, fail: fail}
-	s.untilContent = time.AfterFunc(stream.Timeout, func() { fail(Failure{Kind: FailedTimeout}) })
+	s := &sink{answering: answer, stream: stream, started: started, fail: fail, late: Failure{Kind: FailedTimeout}}
+	if stream.MaxDuration <= stream.Timeout {
+		s.late.Kind = FailedDuration
+	}
+	s.untilContent = time.AfterFunc(min(stream.Timeout, stream.MaxDuration), func() { fail(s.late) })
 	if stream.KeepAlive > 0 {
 		s.mu.Lock() // the timer may fire before it is stored
 		defer s.mu.Unlock()
@@ -120,7 +124,7 @@ func (s *sink) inTime() error {
 		return err
 	}
 	if !s.untilContent.Stop() {
-		s.broken = Failure{Kind: FailedTimeout}
+		s.broken = s.late
 		s.closed = true
 	}
 	return s.usable()

@@ -17,7 +17,7 @@ type Stream struct {
 	Abort func(error) []byte
 	// Timeout bounds the time until the first content.
 	Timeout time.Duration
-	// MaxDuration bounds the stream as a whole.
+	// MaxDuration bounds the stream as a whole; where Timeout is no shorter, it is what ended the stream.
 	MaxDuration time.Duration
 	// KeepAlive is how long a stream may be silent before a comment is sent, which event streams' readers ignore
 	// (WHATWG HTML, section 9.2.7); 0 for none. A comment sends the head of the answer like any other event: a

@@ -112,12 +112,13 @@ func (s *survey) warnf(path, format string, args ...any) {
 // route surveys a whole route.
 func (s *survey) route(path string, r *config.Route) *survey {
 	b := &s.bounds
-	b.Streamed = r.Response != nil && (r.Response.Stream != "" || r.Response.Events != nil)
+	b.Streamed = r.Streams()
 	b.Bytes = r.Budget.MaxBytes
-	w := walk{survey: s, limit: limit{r.Timeout, path + ".timeout"}, response: r.Response}
+	w := walk{survey: s, response: r.Response, stream: limit{r.MaxStreamDuration, path + ".maxStreamDuration"}}
+	w.limit = w.stream.or(r.Timeout, path+".timeout")
 	b.Steps, b.Cost = w.steps(path+".steps", r.Steps)
 	b.Latency.By = "its steps"
-	b.Latency = b.Latency.within(r.Timeout, "timeout")
+	b.Latency = b.Latency.within(r.MaxStreamDuration, "maxStreamDuration").within(r.Timeout, "timeout")
 	s.spendCalls(path+".budget.maxCalls", r.Budget.MaxCalls)
 	s.spendTokens(r.Budget.MaxTokens)
 	return s

@@ -131,6 +131,8 @@ func TestBounds(t *testing.T) {
 		},
 		"a streamed race":     {"", gathered("First", `,"first":{"hedgeDelay":"2s"}`, chatTwo, chatOne), `"response":{"stream":"g"},`, "6s 1-3 21"},
 		"a streamed fallback": {"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatTwo, chatOne), `"response":{"stream":"g"},`, "4s 1-3 21"},
+		"a bounded stream":    {"", step(chatTwo), `"maxStreamDuration":"4s","response":{"stream":"s"},`, "4s 1-2 14"},
+		"bounded events":      {"", step(chatOne), `"maxStreamDuration":"40s","response":{"events":{"steps":["s"]}},`, "40s 1-1 7"},
 		"events":              {"", step(chatOne), `"response":{"events":{"steps":["s"]}},`, "10m0s 1-1 7"},
 		"events of a branch":  {"", gathered("All", "", chatOne, chatOne), `"response":{"events":{"steps":["g.b"]}},`, "10m0s 2-2 14"},
 		"events of progress":  {"", step(chatOne), `"response":{"events":{"progress":true}},`, "10s 1-1 7"},
@@ -339,6 +341,16 @@ func TestUnmeetable(t *testing.T) {
 		"a hedge after the first content": {
 			"", step(chatOne) + "," + gathered("First", `,"first":{"hedgeDelay":"5s"}`, chatOne, chatOne),
 			`"timeout":"4s","response":{"events":{"steps":["s"]}},`, "", "",
+		},
+		"a hedge after the stream's end": {
+			"", step(chatOne) + "," + gathered("First", `,"first":{"hedgeDelay":"5s"}`, chatOne, chatOne),
+			`"maxStreamDuration":"5s","timeout":"4s","response":{"events":{"steps":["s"]}},`,
+			"hedgeDelay: is 5s, but routes[0].maxStreamDuration ends it after 5s", "branches[1]: may never be tried",
+		},
+		"a hedge after a stream's end that comes before the timeout": {
+			"", gathered("First", `,"first":{"hedgeDelay":"5s"}`, chatOne, chatOne),
+			`"maxStreamDuration":"4s","response":{"stream":"g"},`,
+			"hedgeDelay: is 5s, but routes[0].maxStreamDuration ends it after 4s", "",
 		},
 		"a branch beside a stream": {
 			"", gathered("All", "", chatOne, chatTwo+`,"timeout":"15s"`), `"timeout":"4s","response":{"events":{"steps":["g.a"]}},`, "", "",

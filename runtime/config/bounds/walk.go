@@ -12,8 +12,8 @@ import (
 type walk struct {
 	*survey
 
-	// limit is what ends the work around.
-	limit limit
+	// limit is what ends the work around, and stream what is left of a route's once its stream has content.
+	limit, stream limit
 	// response is the route's; nil in functions, which stream nothing.
 	response *config.Response
 }
@@ -77,7 +77,7 @@ func (w walk) steps(path string, steps []config.Step) ([]Part, Cost) {
 		total = total.then(part.Cost)
 		parts = append(parts, part)
 		if w.response != nil && w.response.Events != nil && w.mode(s.Name) == toTheEnd {
-			w.limit = limit{} // a route's timeout lasts until the first content
+			w.limit = w.stream // a route's timeout lasts until the first content
 		}
 		if s.Respond != nil && s.When == "" && i+1 < len(steps) {
 			w.warnf(config.Item(path, i+1), "never runs: %s has answered before", s.Name)
@@ -94,7 +94,7 @@ func (w walk) step(path string, s *config.Step) Part {
 	p, m := Part{Path: path, Name: s.Name}, w.mode(s.Name)
 	inner := w
 	if m == toTheEnd && s.Gather != nil && !s.Gather.How().Races() {
-		inner.limit = limit{} // lifted by the content of one branch for the others
+		inner.limit = w.stream // lifted by the content of one branch for the others
 	}
 	inner.limit = inner.limit.or(s.Timeout, path+".timeout")
 	config.OfStep[surveyed](s, surveyor{inner, &p, m})

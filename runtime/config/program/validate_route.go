@@ -34,6 +34,10 @@ func (v *validator) route(path string, r *config.Route) *Route {
 		v.addf(path+".method", "%q, want one of %s", r.Method, strings.Join(config.Methods, ", "))
 	}
 	v.positive(path+".timeout", r.Timeout)
+	v.notNegative(path+".maxStreamDuration", r.MaxStreamDuration)
+	if r.MaxStreamDuration > 0 && !r.Streams() {
+		v.addf(path+".maxStreamDuration", "is for streams, want response.stream or response.events")
+	}
 	v.budget(path+".budget", &r.Budget)
 	compiled := &Route{Route: r}
 	begin := &place{vars: expr.Vars{"request": v.request(path, compiled)}, inRoute: true}

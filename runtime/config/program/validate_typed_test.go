@@ -135,6 +135,11 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 			second.Steps, second.Response = nil, &config.Response{Body: []byte(`1`)}
 			c.Routes = append(c.Routes, second)
 		}, "same paths"},
+		{"routes[1].maxStreamDuration", route(func(r *config.Route) { r.MaxStreamDuration = config.Duration(time.Second) }), "want response.stream or response.events"},
+		{"routes[1].maxStreamDuration", route(func(r *config.Route) {
+			r.MaxStreamDuration, r.Response = -1, &config.Response{Events: &config.Events{Progress: true}}
+			r.Steps = r.Steps[:6]
+		}), "more than 0s"},
 		{"routes[1].budget.maxCalls", route(func(r *config.Route) { r.Budget.MaxCalls = 0 }), "at least 1"},
 		{"routes[1].budget.maxBytes", route(func(r *config.Route) { r.Budget.MaxBytes = 0 }), "at least 1"},
 		{"routes[1].budget.maxTokens", route(func(r *config.Route) { r.Budget.MaxTokens = -1 }), "at least 1"},
