@@ -104,7 +104,7 @@ type Response struct {
 // Events describes the events of a stream, in addition to body at its end.
 type Events struct {
 	// steps are the names of the chats and agents whose tokens are sent as they arrive; a branch of a gather is named
-	// GATHER.BRANCH. From 1 to 16.
+	// GATHER.BRANCH. A gather of First or Fallback stands for its winner, another for each of its branches. From 1 to 16.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

@@ -44,6 +44,9 @@ type Action struct {
 	Agent      *Agent      `json:"agent,omitzero"`
 }
 
+// Completes says whether the action asks a model for a text, so that it has tokens.
+func (a *Action) Completes() bool { return a.Chat != nil || a.Agent != nil }
+
 // OnError says what happens if a step fails. Exactly one member is set.
 type OnError struct {
 	// Continue leaves the step's value missing.

@@ -49,7 +49,7 @@ func (n *eventStream) stream(out relay.Sender) *stream {
 	if n.Events.Progress {
 		st.progress = func(data []byte) []byte { return format.Events{}.Progress(nil, data) }
 	}
-	for _, name := range n.Events.Steps {
+	for _, name := range n.Sources {
 		st.writers[name] = func() llm.Writer { return format.NewStep(name) }
 	}
 	return st

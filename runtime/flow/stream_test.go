@@ -178,6 +178,36 @@ func TestNamedEventsOfSeveralSteps(t *testing.T) {
 	})
 }
 
+// A gather stands for its winner, under its own name, and one without a winner for each branch that has tokens.
+func TestNamedEventsOfGathers(t *testing.T) {
+	say := func(step, text string) string { return "event: " + step + "\ndata: {\"text\":\"" + text + "\"}\n\n" }
+	noTokens := `{"name":"g","gather":{"strategy":"All","branches":[` + branchesOf("a") + `,{"name":"page","http":{"upstream":"web","method":"GET","path":"/"}}]}}`
+	mixed := `{"name":"g","gather":{"strategy":"Fallback","branches":[` + branchesOf("c") + `,{"name":"page","http":{"upstream":"web","method":"GET","path":"/"}}]}}`
+	for name, tt := range map[string]struct{ step, want, body, branch string }{
+		"fallback, the first":  {gatherOf("Fallback", "", "a", "b"), say("g", "a1") + say("g", "a2"), "${steps.g.branch}", "b1"},
+		"fallback, the second": {gatherOf("Fallback", "", "c", "b"), say("g", "b1"), "${steps.g.branch}", "b2"},
+		"fallback, silent":     {gatherOf("Fallback", `"fallback":{"firstToken":"1s"}`, "b", "a"), say("g", "b1"), "${steps.g.branch}", "b1"},
+		"first":                {gatherOf("First", "", "b", "a"), say("g", "a1") + say("g", "a2"), "${steps.g.branch}", "b2"},
+		"all, some without":    {noTokens, say("g.b1", "a1") + say("g.b1", "a2"), "${string(steps.g.page.status)}", "200"},
+		"a winner without":     {mixed, "", "${steps.g.branch}", "page"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{}, map[string]upstreamFunc{
+					"a": func(c *asked) canned { return says(c, 100*ms, "a1", "a2") },
+					"b": func(c *asked) canned { return says(c, 0, "b1").in(500 * ms) },
+					"c": fails(503), "web": func(*asked) canned { return jsonOf(200, `1`) },
+				}, streaming(`"events":{"steps":["g"]},"body":"`+tt.body+`"`, tt.step))
+				g := w.post(hi)
+				events, _, found := strings.Cut(g.body, "event: result\n")
+				if events != tt.want || !found || !strings.Contains(g.body, "event: result\ndata: \""+tt.branch+"\"\n\nevent: done\n") {
+					t.Errorf("got\n%s\nwant\n%s and the branch %q", g.body, tt.want, tt.branch)
+				}
+			})
+		})
+	}
+}
+
 // Comments keep a stream alive, also before its first token.
 func TestKeepAlive(t *testing.T) {
 	for name, route := range map[string]string{

@@ -108,7 +108,7 @@ func (d *document) success(a *program.Response, id string) (*response, error) {
 	}
 	switch {
 	case a.Events != nil:
-		return d.events(a.Response, id+"_events", promised)
+		return d.events(a, id+"_events", promised)
 	case a.Stream != "":
 		return d.stream(a, promised)
 	case promised != "":

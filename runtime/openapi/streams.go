@@ -7,7 +7,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/format"
 )
@@ -66,7 +65,7 @@ func (d *document) stream(r *program.Response, promised string) (*response, erro
 }
 
 // events describes an answer of named events, with a schema of its own: the names are the route's.
-func (d *document) events(r *config.Response, name, promised string) (*response, error) {
+func (d *document) events(r *program.Response, name, promised string) (*response, error) {
 	schema, err := encode(eventsSchema{Title: name, Type: "string", Description: describeEvents(r, promised)})
 	if err != nil {
 		return nil, err
@@ -75,9 +74,9 @@ func (d *document) events(r *config.Response, name, promised string) (*response,
 	return &response{Description: "The answer, as named events.", Content: content(eventsType, schemaRef(name))}, nil
 }
 
-func describeEvents(r *config.Response, promised string) string {
+func describeEvents(r *program.Response, promised string) string {
 	lines := []string{"Server-sent events, by their names:", ""}
-	for _, step := range r.Events.Steps {
+	for _, step := range r.Sources {
 		lines = append(lines, fmt.Sprintf("- `%s`: a piece of a text as it arrives, as {\"text\"}", step))
 	}
 	if r.Events.Progress {

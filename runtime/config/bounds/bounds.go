@@ -114,7 +114,7 @@ func (s *survey) route(path string, r *config.Route) *survey {
 	b := &s.bounds
 	b.Streamed = r.Streams()
 	b.Bytes = r.Budget.MaxBytes
-	w := walk{survey: s, response: r.Response, stream: limit{r.MaxStreamDuration, path + ".maxStreamDuration"}}
+	w := walk{survey: s, response: r.Response, sources: r.Sources(), stream: limit{r.MaxStreamDuration, path + ".maxStreamDuration"}}
 	w.limit = w.stream.or(r.Timeout, path+".timeout")
 	b.Steps, b.Cost = w.steps(path+".steps", r.Steps)
 	b.Latency.By = "its steps"

@@ -135,6 +135,8 @@ func TestBounds(t *testing.T) {
 		"bounded events":      {"", step(chatOne), `"maxStreamDuration":"40s","response":{"events":{"steps":["s"]}},`, "40s 1-1 7"},
 		"events":              {"", step(chatOne), `"response":{"events":{"steps":["s"]}},`, "10m0s 1-1 7"},
 		"events of a branch":  {"", gathered("All", "", chatOne, chatOne), `"response":{"events":{"steps":["g.b"]}},`, "10m0s 2-2 14"},
+		"events of a gather":  {"", gathered("All", "", chatOne, chatOne), `"response":{"events":{"steps":["g"]}},`, "10m0s 2-2 14"},
+		"events of a winner":  {"", gathered("Fallback", "", chatOne, getWeb+`,"timeout":"5s"`), `"response":{"events":{"steps":["g"]}},`, "10m0s 1-3 7"},
 		"events of progress":  {"", step(chatOne), `"response":{"events":{"progress":true}},`, "10s 1-1 7"},
 		"events of a fallback's last branch": {
 			"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatTwo, chatOne+`,"timeout":"9s"`),

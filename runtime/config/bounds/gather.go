@@ -1,6 +1,7 @@
 package bounds
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
@@ -14,8 +15,10 @@ func (w walk) gather(p *Part, g *config.Gather, m mode) {
 	for i := range g.Branches {
 		b := &g.Branches[i]
 		part := Part{Path: config.Item(p.Path+".gather.branches", i), Name: b.Name}
-		if modes[i] = m; w.response == nil || w.response.Stream != p.Name {
+		if modes[i] = m; !w.named(p.Name) {
 			modes[i] = w.mode(p.Name + "." + b.Name)
+		} else if !b.Completes() {
+			modes[i] = whole
 		}
 		w.action(&part, &b.Action, modes[i])
 		succeeding = append(succeeding, part.Calls.Min)
@@ -35,6 +38,11 @@ func (w walk) gather(p *Part, g *config.Gather, m mode) {
 		w.inTurn(p, pause, modes)
 	}
 	p.Calls.Min = fewestOf(g, how, succeeding, p.Parts)
+}
+
+// named says whether a gather is streamed as a whole: its winner is.
+func (w walk) named(gather string) bool {
+	return w.response != nil && (w.response.Stream == gather || slices.Contains(w.sources, gather))
 }
 
 // fewestOf is how many calls the gather needs for its value.

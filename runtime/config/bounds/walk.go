@@ -16,6 +16,8 @@ type walk struct {
 	limit, stream limit
 	// response is the route's; nil in functions, which stream nothing.
 	response *config.Response
+	// sources are the names of its events that have tokens.
+	sources []string
 }
 
 // limit is a timeout and the field that sets it. The zero limit never comes.
@@ -55,9 +57,7 @@ func (w walk) mode(name string) mode {
 		return toTheEnd
 	case r.Stream == name:
 		return untilContent
-	case r.Events != nil && slices.ContainsFunc(r.Events.Steps, func(s string) bool {
-		return s == name || strings.HasPrefix(s, name+".")
-	}):
+	case slices.ContainsFunc(w.sources, func(s string) bool { return s == name || strings.HasPrefix(s, name+".") }):
 		return toTheEnd
 	}
 	return whole

@@ -61,6 +61,8 @@ type Response struct {
 	*config.Response
 
 	Body *expr.Tree // nil for none
+	// Sources are the names of the events that have tokens.
+	Sources []string
 	// Satisfies is what the answer has promised; nil for nothing.
 	Satisfies *schema.Schema
 }

@@ -153,11 +153,9 @@ func (v *validator) branch(path string, how config.Strategy, b *config.Branch, a
 // allComplete reports whether each branch asks a model.
 func allComplete(g *config.Gather) bool {
 	for i := range g.Branches {
-		if !completes(&g.Branches[i].Action) {
+		if !g.Branches[i].Completes() {
 			return false
 		}
 	}
 	return true
 }
-
-func completes(a *config.Action) bool { return a.Chat != nil || a.Agent != nil }

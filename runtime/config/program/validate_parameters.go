@@ -124,8 +124,7 @@ func (v *validator) countable(path string, r *config.Route) {
 
 // streams reports whether the tokens of a step, or of a branch, are sent as they come.
 func streams(r *config.Route, name string) bool {
-	a := r.Response
-	return a != nil && (a.Stream == name || a.Events != nil && slices.Contains(a.Events.Steps, name))
+	return r.Response != nil && r.Response.Stream == name || slices.Contains(r.Sources(), name)
 }
 
 // asked is what an action asks a model with; output says that nothing of it is streamed.

@@ -124,6 +124,8 @@ func TestABudgetOfTokensCanBeKept(t *testing.T) {
 		{"", fmt.Sprintf(gather, "First"), stream, branch},
 		{"", fmt.Sprintf(gather, "All"), `"response":{"events":{"steps":["s.b"]}}`, branch},
 		{"", fmt.Sprintf(gather, "All"), `"response":{"events":{"steps":["s.a"]}}`, ""},
+		{"", fmt.Sprintf(gather, "All"), events, branch},
+		{"", fmt.Sprintf(gather, "Fallback"), events, branch},
 		{"", chatting(`{"max_tokens":null}`, ""), aBody, "routes[0].steps[0].chat.parameters.max_tokens"},
 		{"", chatting(`{"max_tokens":null,"max_completion_tokens":null}`, ""), aBody, "routes[0].steps[0].chat.parameters.max_tokens"},
 		{"", chatting(`{"max_tokens":null,"max_completion_tokens":50}`, ""), aBody, ""},

@@ -20,7 +20,7 @@ func (v *validator) response(path string, r *config.Route, end *place) *Response
 	if len(r.Steps) == 0 && a.Body == nil {
 		v.addf(path+".steps", "is empty, want at least one step")
 	}
-	compiled := &Response{Response: a}
+	compiled := &Response{Response: a, Sources: r.Sources()}
 	compiled.Body, _ = v.tree(here+".body", a.Body, end)
 	compiled.Satisfies, _ = v.schema(here+".schema", a.Schema)
 	if compiled.Body != nil {
@@ -93,7 +93,7 @@ func (v *validator) streamed(path string, r *config.Route) {
 	switch {
 	case i != len(r.Steps)-1:
 		v.addf(path+".response.stream", "%q is not the last step; later steps could not change the answer", s.Name)
-	case !completes(&s.Action) && !raced:
+	case !s.Completes() && !raced:
 		v.addf(path+".response.stream",
 			"%q has no tokens, want a chat, an agent, or a gather of these with the strategy First or Fallback", s.Name)
 	case s.When != "":
@@ -131,10 +131,12 @@ func (v *validator) events(path string, r *config.Route) {
 		switch step, ok := source(r.Steps, name); {
 		case slices.Contains(e.Steps[:i], name):
 			v.addf(at, "%q is listed twice", name)
+		case covered(name, e.Steps):
+			v.addf(at, "%q is listed with its gather, which stands for its branches; want one of the two", name)
 		case slices.Contains(ownEvents, name):
 			v.addf(at, "%q is the name of the gateway's own event", name)
 		case !ok:
-			v.addf(at, "%q is not a chat or agent step, nor a chat or agent branch, which is named GATHER.BRANCH", name)
+			v.addf(at, "%q is not a chat or agent step, a gather of them, nor a branch of one, which is named GATHER.BRANCH", name)
 		default:
 			first = min(first, step)
 		}
@@ -149,19 +151,23 @@ func (v *validator) events(path string, r *config.Route) {
 	}
 }
 
-// source finds the step that has the tokens of a name: a step, or a gather's branch.
+// source finds the step that has the tokens of a name: a step, a gather, or a gather's branch.
 func source(steps []config.Step, name string) (int, bool) {
 	step, branch, within := strings.Cut(name, ".")
 	i := slices.IndexFunc(steps, func(s config.Step) bool { return s.Name == step })
 	switch {
 	case i < 0:
 		return 0, false
-	case !within:
-		return i, completes(&steps[i].Action)
 	case steps[i].Gather == nil:
-		return 0, false
+		return i, !within && steps[i].Completes()
 	}
 	return i, slices.ContainsFunc(steps[i].Gather.Branches, func(b config.Branch) bool {
-		return b.Name == branch && completes(&b.Action)
+		return (!within || b.Name == branch) && b.Completes()
 	})
+}
+
+// covered says whether a name is that of a branch whose gather is named, too.
+func covered(name string, names []string) bool {
+	gather, _, branch := strings.Cut(name, ".")
+	return branch && slices.Contains(names, gather)
 }

@@ -227,6 +227,16 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"routes[1].response.events.steps[1]", route(func(r *config.Route) {
 			r.Response = &config.Response{Events: &config.Events{Steps: []string{"last", "last"}}}
 		}), "is listed twice"},
+		{"routes[1].response.events.steps[0]", route(func(r *config.Route) {
+			r.Response = &config.Response{Events: &config.Events{Steps: []string{"both.guess", "both"}}}
+			r.Steps = r.Steps[:6]
+		}), "is listed with its gather"},
+		{"routes[1].response.events.steps[0]", route(func(r *config.Route) {
+			r.Response = &config.Response{Events: &config.Events{Steps: []string{"both"}}}
+			r.Steps = r.Steps[:6]
+			r.Steps[2].Gather.Branches = r.Steps[2].Gather.Branches[:1]
+			r.Steps[2].Gather.Branches = append(r.Steps[2].Gather.Branches, config.Branch{Name: "more", Action: r.Steps[2].Gather.Branches[0].Action})
+		}), "a gather of them"},
 		{"routes[1].steps[6]", route(func(r *config.Route) { r.Response = &config.Response{Events: &config.Events{Progress: true}} }), "progress begins"},
 		{"routes[1].steps[6]", route(func(r *config.Route) {
 			r.Response = &config.Response{Events: &config.Events{Steps: []string{"both.guess"}}}
