@@ -112,7 +112,7 @@ type First struct {
 // Fallback configures the strategy of that name.
 type Fallback struct {
 	// firstToken limits the wait for a branch's first content event, or whole answer, such as 2s. When it passes, the next
-	// branch is tried. Default: only the branch's own timeouts apply.
+	// branch is tried; the last that may run is not limited. Default: only the branch's own timeouts apply.
 	// +optional
 	FirstToken Duration `json:"firstToken,omitempty"`
 }

@@ -45,7 +45,7 @@ type Route struct {
 	// +kubebuilder:default="30s"
 	Timeout Duration `json:"timeout,omitempty"`
 
-	// maxStreamDuration limits a streamed answer as a whole, from the request to the last event. It must not exceed
+	// maxStreamDuration limits a streamed answer as a whole, from the request to the last event, such as 30s. It must not exceed
 	// runtime.maxStreamDuration, which is the default.
 	// +optional
 	MaxStreamDuration Duration `json:"maxStreamDuration,omitempty"`

@@ -1,5 +1,11 @@
 package config
 
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
 // The strategies of a gather.
 const (
 	GatherAll        = "All"
@@ -38,7 +44,7 @@ type First struct {
 
 // Fallback sets the strategy of that name.
 type Fallback struct {
-	// FirstToken bounds the wait for a branch's first content event, or whole answer; 0 sets no bound.
+	// FirstToken bounds the wait for a branch's first content event, or whole answer, if another may run after it; 0 sets no bound.
 	FirstToken Duration `json:"firstToken,omitzero"`
 }
 
@@ -169,14 +175,93 @@ func (s Strategy) MustSucceed(b *Branch) bool {
 
 // MayBeSkipped reports whether so many branches may be left out, by their when, that none can win.
 func (g *Gather) MayBeSkipped() bool {
-	certain := 0
+	certain, holds, fails := 0, map[string]int{}, map[string]int{}
 	for i := range g.Branches {
-		if g.Branches[i].When == "" {
+		switch c := conditionOf(g.Branches[i].When); {
+		case c.text == "":
 			certain++
+		case c.opposite:
+			fails[c.text]++
+		default:
+			holds[c.text]++
 		}
+	}
+	for text, n := range holds {
+		certain += min(n, fails[text])
 	}
 	needed := g.How().Needed
 	return needed != nil && certain < needed(g)
+}
+
+// Runs are the branches that may run for one request, in their order: with each value of each condition. They are all of them if
+// there are too many conditions to try.
+func (g *Gather) Runs() [][]int {
+	var texts []string
+	conditions := make([]condition, len(g.Branches))
+	for i := range g.Branches {
+		c := conditionOf(g.Branches[i].When)
+		if conditions[i] = c; c.text != "" && !slices.Contains(texts, c.text) {
+			texts = append(texts, c.text)
+		}
+	}
+	if len(texts) > MaxRacers {
+		texts, conditions = nil, make([]condition, len(g.Branches))
+	}
+	runs := make([][]int, 0, 1<<len(texts))
+	for values := range 1 << len(texts) {
+		var run []int
+		for i, c := range conditions {
+			if c.text == "" || (values>>slices.Index(texts, c.text)&1 == 1) != c.opposite {
+				run = append(run, i)
+			}
+		}
+		runs = append(runs, run)
+	}
+	return runs
+}
+
+// condition is a when as far as its text shows it: of two that are opposites, one holds.
+type condition struct {
+	text     string // empty for none
+	opposite bool
+}
+
+// operand is what an exclamation mark before it negates alone.
+var operand = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`)
+
+func conditionOf(when string) condition {
+	text := strings.TrimSpace(when)
+	text = unwrapped(strings.TrimSuffix(strings.TrimPrefix(text, "${"), "}"))
+	negated, found := strings.CutPrefix(text, "!")
+	negated = strings.TrimSpace(negated)
+	if inner := unwrapped(negated); found && (inner != negated || operand.MatchString(inner)) {
+		return condition{inner, true}
+	}
+	return condition{text, false}
+}
+
+// unwrapped is an expression without spaces and parentheses around the whole of it.
+func unwrapped(text string) string {
+	text = strings.TrimSpace(text)
+	if !strings.HasPrefix(text, "(") {
+		return text
+	}
+	depth := 0
+	for i, r := range text {
+		switch r {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+		if depth == 0 {
+			if i == len(text)-1 {
+				return unwrapped(text[1:i])
+			}
+			break
+		}
+	}
+	return text
 }
 
 // Needed is how many of n branches have to vote so that there can be a winner.

@@ -13,7 +13,7 @@ import (
 func TestARouteBoundsItsStream(t *testing.T) {
 	begins := func(c *asked) canned { return streams(c, []part{{text: chunkOf(c, "begun")}}).hangs() }
 	drips := func(c *asked) canned {
-		return streams(c, slices.Repeat([]part{{after: 10 * time.Second, text: chunkOf(c, "x")}}, 60))
+		return streams(c, slices.Repeat([]part{{after: 5 * time.Second, text: chunkOf(c, "x")}}, 100))
 	}
 	step := `{"name":"s",` + chatOf("a") + `}`
 	const bound = `{"maxStreamDuration":"3s",`

@@ -36,7 +36,7 @@ func contenders(f *frame, branches []*branch) []gather.Contender[any] {
 	all := make([]gather.Contender[any], len(branches))
 	for i, b := range branches {
 		all[i] = gather.Contender[any]{
-			Name: b.name,
+			Name: b.name, MayRun: b.mayRun(f),
 			Run: func(ctx context.Context, commit func() bool) (any, error) {
 				inner := b.frame(f)
 				if f.tokens != nil {
@@ -48,6 +48,17 @@ func contenders(f *frame, branches []*branch) []gather.Contender[any] {
 		}
 	}
 	return all
+}
+
+// mayRun says whether a branch would not be skipped. One whose when fails runs, and fails.
+func (b *branch) mayRun(f *frame) func(context.Context) bool {
+	if b.When == nil {
+		return nil
+	}
+	return func(ctx context.Context) bool {
+		wanted, err := b.wanted(ctx, b.frame(f))
+		return wanted || err != nil
+	}
 }
 
 func winner(branches []*branch, outcome gather.RaceOutcome[any], err error) (any, error) {

@@ -260,8 +260,13 @@ func TestFallback(t *testing.T) {
 			got{status: 200, body: `"b2 b"`},
 			got{status: 200, body: "data: b\n\n"},
 		},
-		"none": {
+		"the last has its time": {
 			map[string]upstreamFunc{"a": fails(500), "b": late},
+			got{status: 200, body: `"b2 late"`, after: 3 * time.Second},
+			got{status: 200, body: "data: late\n\n", after: 3 * time.Second},
+		},
+		"none": {
+			map[string]upstreamFunc{"a": fails(500), "b": fails(503)},
 			got{status: 502},
 			got{status: 502},
 		},
@@ -279,6 +284,31 @@ func TestFallback(t *testing.T) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// A branch that is left out is nobody to hand over to; another after it is.
+func TestFallbackHandsOverToWhoRuns(t *testing.T) {
+	late := func(c *asked) canned { return says(c, 0, "late").in(5 * time.Second) }
+	for name, tt := range map[string]struct {
+		whens []string
+		want  string
+	}{
+		"all others are left out": {[]string{"${true}", "${false}", "${request.body.q == ''}"}, `"b1 late"`},
+		"the last one runs":       {[]string{"${true}", "${false}", "${request.body.q != ''}"}, `"b3 quick"`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var branches []string
+			for i, upstream := range []string{"a", "b", "c"} {
+				branches = append(branches, fmt.Sprintf(`{"name":"b%d","when":%q,%s}`, i+1, tt.whens[i], chatOf(upstream)))
+			}
+			w := newWorld(t, settings{}, map[string]upstreamFunc{"a": late, "b": always("b"), "c": always("quick")}, answering(
+				`"${steps.?g.?branch.orValue('none')} ${steps.?g.?value.?text.orValue('')}"`,
+				`{"name":"g","gather":{"strategy":"Fallback","fallback":{"firstToken":"1s"},"branches":[`+strings.Join(branches, ",")+`]}}`))
+			if g := w.post(hi); g.status != 200 || g.body != tt.want {
+				t.Errorf("%s: %d %s, want %s; reports %q", name, g.status, g.body, tt.want, w.noted(&w.reports))
+			}
 		})
 	}
 }

@@ -84,7 +84,7 @@ func describeEvents(r *program.Response, promised string) string {
 			"{\"step\", \"tool\", \"id\", \"state\"}; the state is started, succeeded, failed or skipped")
 	}
 	switch {
-	case r.Body == nil:
+	case r.Response.Body == nil:
 	case promised == "":
 		lines = append(lines, "- `result`: the answer, as JSON")
 	default:

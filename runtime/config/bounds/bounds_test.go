@@ -130,14 +130,21 @@ func TestBounds(t *testing.T) {
 			`"response":{"stream":"s"},`, "20s 1-2 14",
 		},
 		"a streamed race":     {"", gathered("First", `,"first":{"hedgeDelay":"2s"}`, chatTwo, chatOne), `"response":{"stream":"g"},`, "6s 1-3 21"},
-		"a streamed fallback": {"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatTwo, chatOne), `"response":{"stream":"g"},`, "4s 1-3 21"},
-		"a bounded stream":    {"", step(chatTwo), `"maxStreamDuration":"4s","response":{"stream":"s"},`, "4s 1-2 14"},
-		"bounded events":      {"", step(chatOne), `"maxStreamDuration":"40s","response":{"events":{"steps":["s"]}},`, "40s 1-1 7"},
-		"events":              {"", step(chatOne), `"response":{"events":{"steps":["s"]}},`, "10m0s 1-1 7"},
-		"events of a branch":  {"", gathered("All", "", chatOne, chatOne), `"response":{"events":{"steps":["g.b"]}},`, "10m0s 2-2 14"},
-		"events of a gather":  {"", gathered("All", "", chatOne, chatOne), `"response":{"events":{"steps":["g"]}},`, "10m0s 2-2 14"},
-		"events of a winner":  {"", gathered("Fallback", "", chatOne, getWeb+`,"timeout":"5s"`), `"response":{"events":{"steps":["g"]}},`, "10m0s 1-3 7"},
-		"events of progress":  {"", step(chatOne), `"response":{"events":{"progress":true}},`, "10s 1-1 7"},
+		"a streamed fallback": {"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatTwo, chatOne), `"response":{"stream":"g"},`, "5s 1-3 21"},
+		"a fallback of opposites": {
+			"", gathered("Fallback", "", `"when":"${a.b}",`+chatTwo, `"when":"${!a.b}",`+chatTwo, chatOne), "", "30s 1-3 21",
+		},
+		"opposites alone": {"", gathered("Fallback", "", `"when":"${a > 1}",`+chatTwo, `"when":"${!(a > 1)}",`+chatOne), "", "20s 1-2 14"},
+		"a fallback whose last may be skipped": {
+			"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatOne, `"when":"${a}",`+getWeb), "", "22s 1-3 7",
+		},
+		"a bounded stream":   {"", step(chatTwo), `"maxStreamDuration":"4s","response":{"stream":"s"},`, "4s 1-2 14"},
+		"bounded events":     {"", step(chatOne), `"maxStreamDuration":"40s","response":{"events":{"steps":["s"]}},`, "40s 1-1 7"},
+		"events":             {"", step(chatOne), `"response":{"events":{"steps":["s"]}},`, "10m0s 1-1 7"},
+		"events of a branch": {"", gathered("All", "", chatOne, chatOne), `"response":{"events":{"steps":["g.b"]}},`, "10m0s 2-2 14"},
+		"events of a gather": {"", gathered("All", "", chatOne, chatOne), `"response":{"events":{"steps":["g"]}},`, "10m0s 2-2 14"},
+		"events of a winner": {"", gathered("Fallback", "", chatOne, getWeb+`,"timeout":"5s"`), `"response":{"events":{"steps":["g"]}},`, "10m0s 1-3 7"},
+		"events of progress": {"", step(chatOne), `"response":{"events":{"progress":true}},`, "10s 1-1 7"},
 		"events of a fallback's last branch": {
 			"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatTwo, chatOne+`,"timeout":"9s"`),
 			`"response":{"events":{"steps":["g.b"]}},`, "11s 1-3 21",
@@ -186,11 +193,12 @@ func TestBoundsSayWhy(t *testing.T) {
 		"timeouts.total of two, 10s, at 2 endpoints in turn": {step(chatTwo), ""},
 		"timeouts.firstToken of one, 3s":                     {step(chatOne), `"response":{"stream":"s"},`},
 		"streamed: only timeouts.idle of one, 4s":            {step(chatOne), `"response":{"events":{"steps":["s"]}},`},
-		"timeout":                        {step(chatOne + `,"timeout":"2s"`), ""},
-		"its branch b":                   {gathered("All", "", chatOne, chatTwo), ""},
-		"its branch b, started after 4s": {gathered("First", `,"first":{"hedgeDelay":"4s"}`, chatOne, chatOne), ""},
-		"its branch b, started after 2s": {gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatOne, chatOne), ""},
-		"7 items, 3 at once":             {step(`"forEach":{"items":"${[]}","maxItems":7,"maxParallel":3,"do":{` + chatOne + `}}`), ""},
+		"maxStreamDuration":                                  {step(chatOne), `"maxStreamDuration":"9s","response":{"events":{"steps":["s"]}},`},
+		"timeout":                                            {step(chatOne + `,"timeout":"2s"`), ""},
+		"its branch b":                                       {gathered("All", "", chatOne, chatTwo), ""},
+		"its branch b, started after 4s":                     {gathered("First", `,"first":{"hedgeDelay":"4s"}`, chatOne, chatOne), ""},
+		"its branch b, started after 2s":                     {gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatOne, chatOne), ""},
+		"7 items, 3 at once":                                 {step(`"forEach":{"items":"${[]}","maxItems":7,"maxParallel":3,"do":{` + chatOne + `}}`), ""},
 	} {
 		c := bounded(t, lookup+","+idle, tt.steps, tt.rest)
 		if got := Of(c, &c.Routes[0]).Steps[0].Latency.By; got != want {
@@ -322,12 +330,25 @@ func TestUnmeetable(t *testing.T) {
 		"a fallback that may stream for long": {
 			"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatOne, chatOne), `"response":{"events":{"steps":["g.a"]}},`, "", "",
 		},
+		"a fallback in a stream of events": {
+			"", gathered("Fallback", "", chatTwo, chatOne, chatOne), `"timeout":"30s","response":{"events":{"steps":["g"]}},`, "", "",
+		},
+		"a fallback that content may keep from being tried": {
+			"", gathered("Fallback", "", chatTwo, chatOne, chatOne), `"timeout":"9s","response":{"events":{"steps":["g"]}},`,
+			"", "branches[2]: may never be tried: the branches before it may take 9s, and routes[0].timeout ends it after 9s",
+		},
+		"a fallback of opposites within its time": {
+			"", gathered("Fallback", "", `"when":"${a}",`+chatTwo, `"when":"${!a}",`+chatTwo, chatOne), `"timeout":"21s",`, "", "",
+		},
+		"a last branch's timeout after the first token": {
+			"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatOne, chatOne+`,"timeout":"5s"`), "", "", "",
+		},
 		"a branch's timeout after the step's": {
 			"", strings.Replace(gathered("All", "", chatTwo+`,"timeout":"5s"`, chatOne), `"gather"`, `"timeout":"5s","gather"`, 1), "",
 			"", "routes[0].steps[0].gather.branches[0].timeout: is 5s but has no effect: routes[0].steps[0].timeout ends it after 5s",
 		},
 		"a branch's timeout after its turn": {
-			"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatTwo+`,"timeout":"2s"`, chatOne), "",
+			"", gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatTwo+`,"timeout":"2s"`, chatOne, chatOne), "",
 			"", "routes[0].steps[0].gather.branches[0].timeout: is 2s but has no effect: routes[0].steps[0].gather.fallback.firstToken ends it after 2s",
 		},
 		"an item's timeout after the step's": {

@@ -81,6 +81,11 @@ func (t TokenBound) plus(o TokenBound) TokenBound {
 	return TokenBound{Max: plus(t.Max, o.Max), Unlimited: t.Unlimited || o.Unlimited}
 }
 
+// or is the worse of two.
+func (t TokenBound) or(o TokenBound) TokenBound {
+	return TokenBound{Max: max(t.Max, o.Max), Unlimited: t.Unlimited || o.Unlimited}
+}
+
 // then is work and other work after it.
 func (c Cost) then(o Cost) Cost {
 	c = c.spending(o)

@@ -10,8 +10,9 @@ import (
 func (w walk) gather(p *Part, g *config.Gather, m mode) {
 	how := g.How()
 	pause := pauseOf(p.Path, g, how)
+	last := lastOf(g)
 	var succeeding []int // the calls of each branch where it runs
-	modes := make([]mode, len(g.Branches))
+	modes, silences := make([]mode, len(g.Branches)), make([]Latency, len(g.Branches))
 	for i := range g.Branches {
 		b := &g.Branches[i]
 		part := Part{Path: config.Item(p.Path+".gather.branches", i), Name: b.Name}
@@ -23,10 +24,13 @@ func (w walk) gather(p *Part, g *config.Gather, m mode) {
 		w.action(&part, &b.Action, modes[i])
 		succeeding = append(succeeding, part.Calls.Min)
 		inner := w
-		if how.Order == config.InTurn {
+		if how.Order == config.InTurn && !last[i] {
 			inner.limit = w.limit.or(pause.wait, pause.path)
 		}
 		inner.guard(&part, b.When, b.Timeout, b.OnError, modes[i])
+		if silences[i] = part.Latency; modes[i] == toTheEnd {
+			silences[i] = w.silence(b)
+		}
 		p.Parts = append(p.Parts, part)
 	}
 	switch how.Order {
@@ -35,9 +39,30 @@ func (w walk) gather(p *Part, g *config.Gather, m mode) {
 	case config.Staggered:
 		w.staggered(p, pause)
 	case config.InTurn:
-		w.inTurn(p, pause, modes)
+		w.inTurn(p, g.Runs(), pause, modes, silences)
 	}
 	p.Calls.Min = fewestOf(g, how, succeeding, p.Parts)
+}
+
+// lastOf says of each branch whether it may be the last that runs.
+func lastOf(g *config.Gather) []bool {
+	last := make([]bool, len(g.Branches))
+	for _, run := range g.Runs() {
+		if len(run) > 0 {
+			last[run[len(run)-1]] = true
+		}
+	}
+	return last
+}
+
+// silence is how long a branch that streams to its end may take until its first content, or its failure: another is tried only
+// until then.
+func (w walk) silence(b *config.Branch) Latency {
+	before := *w.survey
+	defer func() { w.bounds.Warnings, w.boundless = before.bounds.Warnings, before.boundless }()
+	var part Part
+	w.action(&part, &b.Action, untilContent)
+	return part.Latency.within(b.Timeout, "timeout")
 }
 
 // named says whether a gather is streamed as a whole: its winner is.
@@ -121,21 +146,35 @@ func startedAfter(l Latency) string {
 	return ", started after " + short(l.Max)
 }
 
-// inTurn tries one branch after the other; one that streams to its end may go on once it has begun.
-func (w walk) inTurn(p *Part, between pause, modes []mode) {
-	wait := between.wait
-	due := false
-	starts := make([]Latency, len(p.Parts)+1)
-	for i := range p.Parts {
-		part := &p.Parts[i]
-		silent := part.Latency.within(wait, between.field)
-		due = due || part.Latency.longerThan(wait)
-		if modes[i] != toTheEnd {
-			part.Latency = silent
+// inTurn tries one branch of a run after the other; one that streams to its end may go on once it has begun, and the last one has
+// nobody to wait for.
+func (w walk) inTurn(p *Part, runs [][]int, between pause, modes []mode, silences []Latency) {
+	wait, due := between.wait, false
+	starts, takes := make([]Latency, len(p.Parts)), make([]Latency, len(p.Parts))
+	for _, run := range runs {
+		var start Latency
+		var spent Cost
+		for at, i := range run {
+			part, silent := &p.Parts[i], silences[i].within(wait, between.field)
+			latency := part.Latency
+			if at < len(run)-1 {
+				due = due || silences[i].longerThan(wait)
+				if modes[i] != toTheEnd {
+					latency = silent
+				}
+			}
+			spent = spent.spending(part.Cost)
+			p.endWith(part, start.plus(latency), startedAfter(start))
+			if starts[i] = slower(starts[i], start); takes[i].By == "" || slower(takes[i], latency) != takes[i] {
+				takes[i] = latency
+			}
+			start = start.plus(silent)
 		}
-		p.Cost = p.spending(part.Cost)
-		p.endWith(part, starts[i].plus(part.Latency), startedAfter(starts[i]))
-		starts[i+1] = starts[i].plus(silent)
+		p.Calls.Max = max(p.Calls.Max, spent.Calls.Max)
+		p.Tokens = p.Tokens.or(spent.Tokens)
+	}
+	for i := range p.Parts {
+		p.Parts[i].Latency = takes[i]
 	}
 	if wait > 0 {
 		w.checkDelay(between.path, wait, due, "no branch can be tried after a silent one")

@@ -108,6 +108,9 @@ func (w walk) guard(p *Part, when string, timeout config.Duration, o *config.OnE
 		w.checkTimeout(p, timeout)
 	}
 	p.Latency = p.Latency.within(timeout, "timeout")
+	if m == toTheEnd {
+		p.Latency = p.Latency.within(w.stream.after, "maxStreamDuration")
+	}
 	if when != "" || o != nil && o.Respond == nil {
 		p.Calls.Min = 0
 	}

@@ -28,6 +28,7 @@ func TestAGatherThatMayBeSkipped(t *testing.T) {
 	}{
 		"First, one is certain":        {config.Gather{Strategy: config.GatherFirst, Branches: branches(when, "")}, false},
 		"First, none is":               {config.Gather{Strategy: config.GatherFirst, Branches: branches(when, when)}, true},
+		"First, of opposites":          {config.Gather{Strategy: config.GatherFirst, Branches: branches(when, "${!(request.body.topic == 'x')}")}, false},
 		"Fallback, none is":            {config.Gather{Strategy: config.GatherFallback, Branches: branches(when, when)}, true},
 		"All, none is":                 {config.Gather{Strategy: config.GatherAll, Branches: branches(when, when)}, false},
 		"Vote, a majority is certain":  {config.Gather{Strategy: config.GatherVote, Vote: vote(0, config.TiesFail), Branches: branches("", "", when)}, false},

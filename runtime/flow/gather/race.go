@@ -2,6 +2,7 @@ package gather
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,6 +14,9 @@ type Contender[T any] struct {
 	// that this contender has won, however it ends; false that it has lost, and is to send nothing. A contender that returns a
 	// value without having called it commits by that.
 	Run func(ctx context.Context, commit func() bool) (T, error)
+	// MayRun says whether Run would not return at once, with an error; nil if that is not known before. Fallback asks it before it
+	// gives up a contender for the next.
+	MayRun func(ctx context.Context) bool
 }
 
 // RaceOutcome is what came of First or Fallback.
@@ -31,7 +35,8 @@ type schedule struct {
 	together int
 	// pace is how long after one start the next one is due; 0 means that only a failure starts another.
 	pace time.Duration
-	// relieve takes a contender out of the race when the next is due, so that never more than one may win.
+	// relieve takes a contender out of the race when the next is due, so that never more than one may win. One that has no
+	// successor stays.
 	relieve bool
 }
 
@@ -74,6 +79,9 @@ func (r *race[T]) run(ctx context.Context) (RaceOutcome[T], error) {
 				next()
 			}
 		case <-due.C:
+			if r.relieve && !r.hasSuccessor(ctx) {
+				continue
+			}
 			if r.relieve {
 				r.drop(r.started - 1)
 			}
@@ -102,6 +110,11 @@ func (r *race[T]) enter(parent context.Context) bool {
 		return value, because(ctx, err)
 	})
 	return true
+}
+
+// hasSuccessor says whether any contender that waits may run.
+func (r *race[T]) hasSuccessor(ctx context.Context) bool {
+	return slices.ContainsFunc(r.contenders[r.started:], func(c Contender[T]) bool { return c.MayRun == nil || c.MayRun(ctx) })
 }
 
 // commit makes a contender the winner, unless another is, or its own context has ended: it was relieved, or nobody is

@@ -185,15 +185,40 @@ func TestFallbackGoesOnAfterTheFirstTokenTimeout(t *testing.T) {
 	})
 }
 
-func TestFallbackTimesTheLastOneToo(t *testing.T) {
+// The last one has nobody to hand over to, and neither has one after which no other may run.
+func TestFallbackLeavesTheLastOneItsTime(t *testing.T) {
+	no := func(context.Context) bool { return false }
+	for name, after := range map[string][]func(context.Context) bool{"the last": nil, "others that may not run": {no, no}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage()
+				contenders := []Contender[string]{s.contender("a", time.Hour, nil), s.contender("b", time.Minute, nil)}
+				for _, mayRun := range after {
+					absent := s.contender("absent", 0, errBroken)
+					absent.MayRun = mayRun
+					contenders = append(contenders, absent)
+				}
+				o, err := Fallback(t.Context(), 100*ms, contenders)
+				won(t, o, err, 1, "b")
+				s.was(t, "a", 0, 100*ms, ErrFirstToken)
+				s.was(t, "b", 100*ms, time.Minute+100*ms, nil)
+				s.never(t, "absent")
+			})
+		})
+	}
+}
+
+// One that may not run is passed over, and the next one that may takes the place of the silent one.
+func TestFallbackPassesOverWhoMayNotRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage()
-		_, err := Fallback(t.Context(), 100*ms, []Contender[string]{s.contender("a", time.Hour, nil), s.contender("b", time.Hour, nil)})
-		if !errors.Is(err, ErrFirstToken) {
-			t.Errorf("got %v, want %v", err, ErrFirstToken)
-		}
-		s.was(t, "b", 100*ms, 200*ms, ErrFirstToken)
-		s.at(t, 200*ms)
+		absent, last := s.contender("absent", 0, errBroken), s.contender("last", 10*ms, nil)
+		absent.MayRun = func(context.Context) bool { return false }
+		last.MayRun = func(context.Context) bool { return true }
+		o, err := Fallback(t.Context(), 100*ms, []Contender[string]{s.contender("a", time.Hour, nil), absent, last})
+		won(t, o, err, 2, "last")
+		s.was(t, "a", 0, 100*ms, ErrFirstToken)
+		s.at(t, 110*ms)
 	})
 }
 
