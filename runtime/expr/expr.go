@@ -59,7 +59,11 @@ func (e *Env) Compile(text string) (*Template, error) {
 	end := 0 // of the segment before
 	for _, s := range segments {
 		p := part{text: s.text, column: newError(text, max(s.offset, end), "").Column}
-		if s.isExpr {
+		if !s.isExpr {
+			if err := e.foreign(text, s.text); err != nil {
+				return nil, err
+			}
+		} else {
 			end = s.offset + len(s.text) + len("}")
 			if err := e.program(&p); err != nil {
 				return nil, err

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -47,6 +49,21 @@ func lex(src string) ([]segment, *Error) {
 	}
 	flush()
 	return segments, nil
+}
+
+// doubleBraces are a variable in the braces of other languages of templates.
+var doubleBraces = regexp.MustCompile(`\{\{-?[ \t]*([A-Za-z_][A-Za-z0-9_]*)[ \t]*(?:\.|\[|\}\}|\|)`)
+
+// foreign refuses literal text that reads a variable as other languages of templates do. Other double braces are text like any.
+func (e *Env) foreign(src, literal string) error {
+	for _, at := range doubleBraces.FindAllStringSubmatchIndex(literal, -1) {
+		name := literal[at[2]:at[3]]
+		if _, declared := e.vars[name]; declared {
+			return newError(src, max(0, strings.Index(src, literal[at[0]:at[1]])), fmt.Sprintf(
+				"{{%s is text, not an expression: write ${%s…}, and ${\"{{\"} for two braces", name, name))
+		}
+	}
+	return nil
 }
 
 // closing finds the brace that ends the expression beginning at start.

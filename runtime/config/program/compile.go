@@ -28,6 +28,7 @@ func (v *validator) expression(path, text string, at *place, want expr.Type) (*e
 
 // template is nil if it cannot be compiled.
 func (v *validator) template(path string, at *place, compile func(*expr.Env) (*expr.Template, error)) *expr.Template {
+	v.isTemplate(path)
 	env, err := at.environment()
 	if err != nil {
 		v.addf(path, "%v", err)
@@ -39,6 +40,14 @@ func (v *validator) template(path string, at *place, compile func(*expr.Env) (*e
 		return nil
 	}
 	return compiled
+}
+
+// isTemplate remembers the path of a template: what else there is in a config is not one.
+func (v *validator) isTemplate(path string) {
+	if v.templated == nil {
+		v.templated = map[string]bool{}
+	}
+	v.templated[path] = true
 }
 
 // tree compiles JSON whose strings are templates, and returns its type, too; nil and the dynamic one if there is none, or none
@@ -68,6 +77,7 @@ func (v *validator) templates(path string, templates map[string]string, at *plac
 }
 
 func (v *validator) json(path string, raw []byte, at *place) *expr.Tree {
+	v.isTemplate(path)
 	env, err := at.environment()
 	if err != nil {
 		v.addf(path, "%v", err)

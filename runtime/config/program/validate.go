@@ -21,7 +21,8 @@ type validator struct {
 	automata  int // instructions of all patterns so far
 	// expressions is what checking all expressions so far has taken.
 	expressions int
-	calling     []string // the functions being read, outermost first
+	calling     []string        // the functions being read, outermost first
+	templated   map[string]bool // the paths of fields that are templates
 	// known is what all checks of what is known before a request may take together.
 	known known
 }
@@ -34,7 +35,7 @@ func (v *validator) config(c *config.Config) *Program {
 	v.models(c.Models)
 	compiled := &Program{Config: c, Functions: v.allFunctions(c.Functions), Routes: v.routes(c.Routes)}
 	compiled.Models, compiled.HashKeys = v.modelRoutes(c.Models, compiled.Routes), v.hashKeys
-	if len(v.errs) == 0 {
+	if v.literals(c); len(v.errs) == 0 {
 		v.errs = bounds.Unmeetable(c)
 	}
 	return compiled
