@@ -93,7 +93,6 @@ func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
 	q := newRequest(ctx, r, req, r.Streams())
 	ctx, cancel := q.within(ctx)
 	defer cancel()
-	q := newRequest(ctx, r, req, deadline)
 	vars, err := r.input.read(ctx, r.env, req)
 	if err != nil {
 		return relay.Verdict{Reply: q.refuse(because(ctx, err))}

@@ -21,7 +21,10 @@ func (s *Server) routeService() {
 		ServicePath + "/echo":            echo,
 		ServicePath + "/echo/":           echo,
 		"GET " + ServicePath + "/slow":   slow,
-		ServicePath + "/status/{code}":   answerStatus,
+
+		"GET " + ServicePath + "/customers/{id}": customer,
+		"GET " + ServicePath + "/tickets/{id}":   ticket,
+		ServicePath + "/status/{code}":           answerStatus,
 	}
 	for pattern, answer := range routes {
 		s.mux.HandleFunc(pattern, s.scripted(func(r *http.Request, body []byte) (*exchange, *refusal) {
@@ -104,6 +107,28 @@ func search(r *http.Request, _ []byte) (document, *refusal) {
 func wiki(r *http.Request, _ []byte) (document, *refusal) {
 	q := query(r)
 	return jsonDocument(map[string]string{"title": q, "summary": "An article about " + q + "."}), nil
+}
+
+// number is the id of a path: from 1 on, for the services know nothing else.
+func number(r *http.Request, what string) (int, *refusal) {
+	n, err := strconv.Atoi(r.PathValue("id"))
+	if err != nil || n < 1 {
+		return 0, &refusal{http.StatusNotFound, "not_found", "There is no such " + what + "."}
+	}
+	return n, nil
+}
+
+// customer says who is important: those with an even number.
+func customer(r *http.Request, _ []byte) (document, *refusal) {
+	n, refused := number(r, "customer")
+	return jsonDocument(map[string]any{"id": n, "name": fmt.Sprintf("Customer %d", n), "vip": n%2 == 0}), refused
+}
+
+// ticket has a member that is for the service alone.
+func ticket(r *http.Request, _ []byte) (document, *refusal) {
+	n, refused := number(r, "ticket")
+	state := []string{"open", "closed"}[max(n, 0)%2]
+	return jsonDocument(map[string]any{"id": n, "title": fmt.Sprintf("Ticket %d", n), "state": state, "secret": "internal"}), refused
 }
 
 // echo answers with the request itself. A body that is no JSON is a string.

@@ -53,7 +53,10 @@ func TestService(t *testing.T) {
 		"search, a model's script": {
 			target: "GET /http/search?limit=0&q=%5B%5Bmock%20%7B%22status%22:500%7D%5D%5D%20x", status: 200, want: `{"query":"x","items":[]}`,
 		},
-		"wiki": {target: "GET /http/wiki?q=Go", status: 200, want: `{"summary":"An article about Go.","title":"Go"}`},
+		"a customer":             {target: "GET /http/customers/2", status: 200, want: `{"id":2,"name":"Customer 2","vip":true}`},
+		"a customer like others": {target: "GET /http/customers/3", status: 200, want: `{"id":3,"name":"Customer 3","vip":false}`},
+		"a ticket":               {target: "GET /http/tickets/7", status: 200, want: `{"id":7,"secret":"internal","state":"closed","title":"Ticket 7"}`},
+		"wiki":                   {target: "GET /http/wiki?q=Go", status: 200, want: `{"summary":"An article about Go.","title":"Go"}`},
 		"echo": {
 			target: "PUT /http/echo?a=1&a=2", body: `{"b":[1]}`, status: 200,
 			want: `{"body":{"b":[1]},"headers":{"accept-encoding":"gzip","content-length":"9","user-agent":"test"},"method":"PUT","path":"/http/echo","query":{"a":["1","2"]}}`,

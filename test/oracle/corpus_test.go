@@ -49,9 +49,9 @@ type change struct {
 	Of   []string `json:"of"`
 }
 
-func readCorpus(t *testing.T) []request {
+func readCorpus(t *testing.T, dir string) []request {
 	t.Helper()
-	files, err := filepath.Glob("corpus/*.yaml")
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no corpus: %v", err)
 	}

@@ -25,10 +25,10 @@ func interpreter(t *testing.T) string {
 
 var running = regexp.MustCompile(`Uvicorn running on http://(\S+)`)
 
-// startFastAPI runs the program in app over the model at modelURL and returns its address.
-func startFastAPI(t *testing.T, python, modelURL string) string {
+// startFastAPI runs a program of app over the model at modelURL and returns its address.
+func startFastAPI(t *testing.T, python, module, modelURL string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), python, "-B", "-m", "uvicorn", "main:app", "--app-dir", "app",
+	cmd := exec.CommandContext(t.Context(), python, "-B", "-m", "uvicorn", module+":app", "--app-dir", "app",
 		"--host", "127.0.0.1", "--port", "0", "--no-access-log", "--no-use-colors", "--timeout-graceful-shutdown", "5")
 	// Nothing of the caller's Python, proxies or telemetry.
 	cmd.Env = []string{"MODEL_URL=" + modelURL, "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "PYTHONUNBUFFERED=1"}

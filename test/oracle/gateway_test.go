@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/gateway"
 	"github.com/llmservice/llmservice/test/mockllm"
+	"github.com/llmservice/llmservice/test/scenario/samples"
 )
 
 // startModel runs a scripted model and returns its base URL. Each side has one of its own, so that neither sees what
@@ -34,16 +36,22 @@ func startModel(t *testing.T) string {
 	return server.URL + "/v1"
 }
 
-// startGateway serves service.yaml as `kubectl llmservice dev` would, over the model at modelURL, and returns the
+// startGateway serves a manifest as `kubectl llmservice dev` would, over the model at modelURL, and returns the
 // gateway's address.
-func startGateway(t *testing.T, modelURL string) string {
+func startGateway(t *testing.T, file, modelURL string) string {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, delivery.CurrentKey), contract(t, modelURL), 0o600); err != nil {
+	dir, secrets := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, delivery.CurrentKey), contract(t, file, modelURL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(secrets, samples.SecretName), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(secrets, samples.SecretName, samples.SecretKey), []byte("sk-any"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	g, err := gateway.New(gateway.Options{
-		ConfigDir: dir, SecretsDir: filepath.Join(dir, "secrets"), Workers: 2, MaxStreamDuration: patience,
+		ConfigDir: dir, SecretsDir: secrets, Workers: 2, MaxStreamDuration: patience,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -65,25 +73,30 @@ func startGateway(t *testing.T, modelURL string) string {
 	return api.Addr().String()
 }
 
-func contract(t *testing.T, modelURL string) []byte {
+// contract is the config of a manifest whose models are at modelURL, and whose other services are next to them.
+func contract(t *testing.T, file, modelURL string) []byte {
 	t.Helper()
-	raw, err := os.ReadFile("service.yaml")
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	service, err := manifest.Load(t.Context(), raw)
 	if err != nil {
-		t.Fatalf("service.yaml: %v", err)
+		t.Fatalf("%s: %v", file, err)
 	}
 	c, err := render.Contract(service)
 	if err != nil {
-		t.Fatalf("service.yaml: %v", err)
+		t.Fatalf("%s: %v", file, err)
 	}
 	for i := range c.Upstreams {
-		c.Upstreams[i].Endpoints = []config.Endpoint{{URL: modelURL}}
+		url := modelURL
+		if c.Upstreams[i].HTTP != nil {
+			url = strings.TrimSuffix(modelURL, "/v1") + mockllm.ServicePath
+		}
+		c.Upstreams[i].Endpoints = []config.Endpoint{{URL: url}}
 	}
 	if errs := program.Validate(c); len(errs) > 0 {
-		t.Fatalf("service.yaml: %v", errs)
+		t.Fatalf("%s: %v", file, errs)
 	}
 	encoded, err := config.Encode(c)
 	if err != nil {

@@ -58,6 +58,18 @@ func TestCompare(t *testing.T) {
 		"status": {
 			answered(422, json, `{"detail":[{"type":"t","loc":["body",0]}]}`), answered(200, json, `1`), []delta{{"r", "status", "422 t@body.0", "200"}},
 		},
+		"progress in another order": {
+			answered(200, stream, "event: progress\ndata: 1\n\nevent: progress\ndata: 2\n\nevent: a\ndata: 1\n\nevent: progress\ndata: 3\n\n"),
+			answered(200, stream, "event: progress\ndata: 2\n\nevent: progress\ndata: 1\n\nevent: a\ndata: 1\n\nevent: progress\ndata: 3\n\n"), nil,
+		},
+		"progress on the other side of an event": {
+			answered(200, stream, "event: progress\ndata: 1\n\nevent: a\ndata: 1\n\n"),
+			answered(200, stream, "event: a\ndata: 1\n\nevent: progress\ndata: 1\n\n"),
+			[]delta{
+				{"r", "frames 0", "event: progress\ndata: 1\n\n", "event: a\ndata: 1\n\n"},
+				{"r", "frames 1", "event: a\ndata: 1\n\n", "event: progress\ndata: 1\n\n"},
+			},
+		},
 		"violations in another order": {
 			answered(422, json, `{"detail":[{"type":"t","loc":["a"]},{"type":"t","loc":["b"]}]}`),
 			answered(422, json, `{"detail":[{"type":"t","loc":["b"]},{"type":"t","loc":["a"]}]}`),

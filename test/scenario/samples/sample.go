@@ -77,6 +77,9 @@ func Cases() []Sample {
 		{"rag", map[string]string{"llm": model, "docs": pair + web, "wiki": pair + web}, rag},
 		{"structured-output", map[string]string{"llm": model}, structuredOutput},
 		{"summarize", map[string]string{"hosted": model, "local": model}, summarize},
+		{"support", map[string]string{
+			"big": model, "small": model, "backup": model, "crm": pair + web, "kb": pair + web, "tickets": web,
+		}, support},
 		{"timeout", map[string]string{"llm": model}, timeout},
 		{"vote", map[string]string{"qwen": trio + model, "llama": trio + model, "mistral": trio + model}, vote},
 	}

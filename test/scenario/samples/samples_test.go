@@ -59,6 +59,17 @@ func TestSampleForEachManifest(t *testing.T) {
 	}
 }
 
+// TestSupportIsShort: it stands for a service that was ported without a trick, which is a matter of lines, too.
+func TestSupportIsShort(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, Dir, "support.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(string(text), "\n"); lines > 80 {
+		t.Errorf("it has %d lines, want at most 80", lines)
+	}
+}
+
 // Where searches fail, the model is told that nothing was found, and the page goes without recommendations.
 func TestSamplesDoWithout(t *testing.T) {
 	const nowhere = "/nowhere"
