@@ -76,6 +76,10 @@ type LLMServiceSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Routes []Route `json:"routes,omitempty"`
 
+	// openAPI describes the service in its OpenAPI document.
+	// +optional
+	OpenAPI *OpenAPIInfo `json:"openAPI,omitempty"`
+
 	// runtime configures the replicas.
 	// +optional
 	// +kubebuilder:default={}

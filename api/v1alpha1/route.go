@@ -39,6 +39,33 @@ type Route struct {
 	// +kubebuilder:validation:MaxLength=256
 	Summary string `json:"summary,omitempty"`
 
+	// description describes the route in the OpenAPI document, in Markdown. At most 4096 characters.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Description string `json:"description,omitempty"`
+
+	// tags group the route in the OpenAPI document. At most 16, of 64 characters.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	Tags []string `json:"tags,omitempty"`
+
+	// operationID is the route's operationId in the OpenAPI document, of which generated clients make a function's name: a letter,
+	// then letters, digits and -_, at most 128 characters. Default: the method and the path, such as get_items_id.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z][-A-Za-z0-9_]*$`
+	OperationID string `json:"operationID,omitempty"`
+
+	// deprecated says in the OpenAPI document that clients should stop using the route. Default: false.
+	// +optional
+	Deprecated *bool `json:"deprecated,omitempty"`
+
 	// timeout limits a whole answer, and a streamed one until its first content event; after that, the upstream's idle and
 	// maxStreamDuration apply. Default: 30s.
 	// +optional

@@ -22,13 +22,21 @@ const Version = "v1"
 
 // Config is one revision of what a gateway serves.
 type Config struct {
-	Version   string     `json:"version"`
-	Service   Service    `json:"service"`
-	Upstreams []Upstream `json:"upstreams,omitempty"`
-	Models    []Model    `json:"models,omitempty"`
-	Functions []Function `json:"functions,omitempty"`
-	Routes    []Route    `json:"routes,omitempty"`
-	Runtime   Runtime    `json:"runtime"`
+	Version   string       `json:"version"`
+	Service   Service      `json:"service"`
+	Upstreams []Upstream   `json:"upstreams,omitempty"`
+	Models    []Model      `json:"models,omitempty"`
+	Functions []Function   `json:"functions,omitempty"`
+	Routes    []Route      `json:"routes,omitempty"`
+	Runtime   Runtime      `json:"runtime"`
+	OpenAPI   *OpenAPIInfo `json:"openAPI,omitzero"`
+}
+
+// OpenAPIInfo describes the service to its clients. An empty Title is the service's name, and an empty Version the revision.
+type OpenAPIInfo struct {
+	Title       string `json:"title,omitempty"`
+	Version     string `json:"version,omitempty"`
+	Description string `json:"description,omitempty"`
 }
 
 // Service names the LLMService that the config was rendered from; the OpenAPI document carries the name.

@@ -12,12 +12,23 @@ var Methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
 // Reserved paths belong to the gateway itself, with everything below them.
 var Reserved = []string{"/v1", "/docs", "/redoc", "/openapi.json"}
 
+// Operations are the operationIds of the gateway's own endpoints, in the OpenAPI document.
+var Operations = []string{
+	"createChatCompletion", "createCompletion", "createEmbedding", "createResponse", "listModels", "retrieveModel",
+}
+
 // Route is one typed endpoint of the service.
 type Route struct {
 	// Path may have segments such as {id}, each the place of a parameter.
 	Path    string `json:"path"`
 	Method  string `json:"method"`
 	Summary string `json:"summary,omitempty"`
+	// Description, Tags, OperationID and Deprecated are for the OpenAPI document, as Summary is. No OperationID is one of the method
+	// and the path.
+	Description string   `json:"description,omitempty"`
+	Tags        []string `json:"tags,omitempty"`
+	OperationID string   `json:"operationID,omitempty"`
+	Deprecated  bool     `json:"deprecated,omitzero"`
 	// Timeout bounds a whole answer, and a streamed one until its first content event.
 	Timeout Duration `json:"timeout"`
 	// MaxStreamDuration bounds a stream as a whole, from the request on; 0 leaves that to the gateway, whose own bound holds for

@@ -3,6 +3,7 @@
 package openapi
 
 import (
+	"cmp"
 	_ "embed" // for the parts of the document that no config changes
 	"fmt"
 
@@ -35,8 +36,18 @@ type document struct {
 }
 
 type info struct {
-	Title   string `json:"title"`
-	Version string `json:"version"`
+	Title       string `json:"title"`
+	Description string `json:"description,omitempty"`
+	Version     string `json:"version"`
+}
+
+// infoOf is what the config says of the service; its name and the revision stand in for what it does not say.
+func infoOf(c *config.Config, revision string) info {
+	said := c.OpenAPI
+	if said == nil {
+		said = &config.OpenAPIInfo{}
+	}
+	return info{cmp.Or(said.Title, c.Service.Name), said.Description, cmp.Or(said.Version, revision)}
 }
 
 // part is what the files of this package add to a document.
@@ -57,7 +68,7 @@ type pathItem = members[jsontext.Value]
 
 // Build describes what a gateway with this program serves, as a JSON document of OpenAPI 3.1: equal configs give equal
 // bytes. It describes routes and their bodies, never what is behind them: upstreams, prompts and secrets. The
-// document's version is the config's revision.
+// document's version is the config's revision, unless the config has one.
 func Build(p *program.Program) ([]byte, error) {
 	c := p.Config
 	encoded, err := config.Encode(c)
@@ -66,7 +77,7 @@ func Build(p *program.Program) ([]byte, error) {
 	}
 	d := &document{
 		OpenAPI: Version,
-		Info:    info{Title: c.Service.Name, Version: delivery.Revision(encoded)},
+		Info:    infoOf(c, delivery.Revision(encoded)),
 		part:    part{Paths: members[pathItem]{}},
 	}
 	if len(c.Routes)+len(c.Models) > 0 {

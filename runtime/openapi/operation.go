@@ -4,8 +4,11 @@ import "github.com/go-json-experiment/json/jsontext"
 
 // operation is an Operation Object (OpenAPI 3.1.0, section 4.8.10).
 type operation struct {
+	Tags        []string     `json:"tags,omitempty"`
 	OperationID string       `json:"operationId"`
 	Summary     string       `json:"summary,omitempty"`
+	Description string       `json:"description,omitempty"`
+	Deprecated  bool         `json:"deprecated,omitzero"`
 	Parameters  []parameter  `json:"parameters,omitempty"`
 	RequestBody *requestBody `json:"requestBody,omitempty"`
 	Responses   members[any] `json:"responses"`

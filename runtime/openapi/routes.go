@@ -25,6 +25,9 @@ func (d *document) addRoutes(routes []*program.Route) error {
 		}
 	}
 	ids := map[string]bool{}
+	for _, r := range routes {
+		ids[r.OperationID] = true // before those that are made
+	}
 	for i, r := range routes {
 		if err := d.addRoute(r, ids); err != nil {
 			return fmt.Errorf("routes[%d] (%s %s): %w", i, r.Method, r.Path, err)
@@ -46,9 +49,12 @@ func formOf(f failure) any {
 }
 
 func (d *document) addRoute(r *program.Route, ids map[string]bool) error {
-	id := operationID(r.Route, ids)
-	ids[id] = true
-	o := operation{OperationID: id, Summary: r.Summary}
+	id := r.OperationID
+	if id == "" {
+		id = operationID(r.Route, ids)
+		ids[id] = true
+	}
+	o := operation{Tags: r.Tags, OperationID: id, Summary: r.Summary, Description: r.Description, Deprecated: r.Deprecated}
 	var err error
 	if o.Parameters, err = d.parameters(r, id); err != nil {
 		return err

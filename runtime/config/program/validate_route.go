@@ -1,6 +1,7 @@
 package program
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,15 +14,34 @@ import (
 func (v *validator) routes(routes []config.Route) []*Route {
 	var table route.Table[int]
 	compiled := make([]*Route, len(routes))
+	operations := map[string]bool{}
 	for i := range routes {
 		path, r := config.Item("routes", i), &routes[i]
 		compiled[i] = v.route(path, r)
+		v.operation(path+".operationID", r.OperationID, operations)
 		// The gateway's own table: what it would refuse must not be delivered.
 		if err := table.Add(r.Method, r.Path, i); err != nil {
 			v.addf(path+".path", "%v", err)
 		}
 	}
 	return compiled
+}
+
+// operationName is what generators of clients make a name of.
+var operationName = regexp.MustCompile(`^[A-Za-z][-A-Za-z0-9_]*$`)
+
+// operation checks a route's operationId, of which a document has each once.
+func (v *validator) operation(path, id string, taken map[string]bool) {
+	switch {
+	case id == "":
+	case !operationName.MatchString(id):
+		v.addf(path, "%q is not a valid name, want a letter, then letters, digits and -_", id)
+	case slices.Contains(config.Operations, id):
+		v.addf(path, "%q is the name of one of the gateway's own operations", id)
+	case taken[id]:
+		v.addf(path, "%q is the name of another route's operation", id)
+	}
+	taken[id] = true
 }
 
 func (v *validator) route(path string, r *config.Route) *Route {

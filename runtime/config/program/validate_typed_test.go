@@ -135,6 +135,9 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 			second.Steps, second.Response = nil, &config.Response{Body: []byte(`1`)}
 			c.Routes = append(c.Routes, second)
 		}, "same paths"},
+		{"routes[1].operationID", route(func(r *config.Route) { r.OperationID = "a b" }), "want a letter"},
+		{"routes[1].operationID", route(func(r *config.Route) { r.OperationID = "createResponse" }), "the gateway's own"},
+		{"routes[1].operationID", func(c *config.Config) { c.Routes[0].OperationID, c.Routes[1].OperationID = "ask", "ask" }, "another route's"},
 		{"routes[1].maxStreamDuration", route(func(r *config.Route) { r.MaxStreamDuration = config.Duration(time.Second) }), "want response.stream or response.events"},
 		{"routes[1].maxStreamDuration", route(func(r *config.Route) {
 			r.MaxStreamDuration, r.Response = -1, &config.Response{Events: &config.Events{Progress: true}}
