@@ -69,7 +69,7 @@ func noLoad() *metrics.Metrics {
 	none := func() int64 { return 0 }
 	return metrics.New(metrics.Load{
 		InFlight: none, MaxInFlight: none, Budget: none, Reserved: none, Refused: none,
-		Upstreams: func() []report.Upstream { return nil },
+		Upstreams: func() []report.Upstream { return nil }, Endpoints: func() []metrics.Endpoint { return nil },
 	})
 }
 

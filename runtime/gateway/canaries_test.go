@@ -285,7 +285,7 @@ func (r *replica) says(t *testing.T) map[string]string {
 			t.Errorf("%s says nothing", place)
 		}
 	}
-	if words := []string{"panic", "stream failed"}; slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(said["the log"], w) }) {
+	if words := []string{"panic", `"result":"failed"`}; slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(said["the log"], w) }) {
 		t.Errorf("the log has none of some of %q", words)
 	}
 	return said
