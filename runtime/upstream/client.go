@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -90,6 +91,7 @@ func send(ctx context.Context, t *http.Transport, call *Call) (*Answer, *trace, 
 		return nil, progress, fmt.Errorf("build upstream request: %w", plainly(err))
 	}
 	req.Header = call.Header
+	leaveToUs(req)
 	to.take(req.URL)
 	resp, err := t.RoundTrip(req) //nolint:bodyclose // the answer owns it
 	if err != nil {
@@ -98,6 +100,32 @@ func send(ctx context.Context, t *http.Transport, call *Call) (*Answer, *trace, 
 	answer := &Answer{Status: resp.StatusCode, Header: resp.Header, Body: plainBody{resp.Body}, Length: resp.ContentLength}
 	return answer, progress, nil
 }
+
+// leaveToUs keeps an HTTP/1 transport from repeating a request by itself: it does so on one connection of the pool after another,
+// and a client should not repeat what it has repeated (RFC 9110, section 9.2.2). HTTP/2 repeats only what its server has not looked
+// at.
+func leaveToUs(req *http.Request) {
+	if req.URL.Scheme != "http" {
+		return
+	}
+	req.GetBody = nil
+	switch req.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		if req.Body == http.NoBody {
+			req.Body = nothing{}
+		}
+	default:
+	}
+}
+
+// nothing is an empty body that a transport cannot know to be empty.
+type nothing struct{}
+
+// Read implements io.Reader.
+func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Close implements io.Closer.
+func (nothing) Close() error { return nil }
 
 // trace is how far a request has come. The transport's goroutines write it.
 type trace struct{ connected, reused, written, answered atomic.Bool }

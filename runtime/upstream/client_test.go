@@ -20,9 +20,15 @@ import (
 type oneEach struct {
 	net.Listener
 
+	// together, where set, keeps the first answers until so many requests have arrived.
+	together *sync.WaitGroup
+
 	mu      sync.Mutex
 	arrived map[string]int
 }
+
+// waits is the body of a request that waits for the others.
+const waits = "waits"
 
 func startOneEach(t *testing.T) (*oneEach, string) {
 	t.Helper()
@@ -63,13 +69,19 @@ func (s *oneEach) serve(conn net.Conn) {
 		if !first {
 			return
 		}
+		if s.together != nil && string(body) == waits {
+			s.together.Done()
+			s.together.Wait()
+		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 	}
 }
 
 func do(t *testing.T, c *Client, call *Call) error {
 	t.Helper()
-	call.Header, call.Connect = http.Header{}, time.Second
+	if call.Connect = time.Second; call.Header == nil {
+		call.Header = http.Header{}
+	}
 	answer, err := c.Do(t.Context(), call)
 	if err != nil {
 		return err
@@ -111,6 +123,39 @@ func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 	defer s.mu.Unlock()
 	if diff := cmp.Diff(map[string]int{"first": 1, "second": 1}, s.arrived); diff != "" {
 		t.Errorf("what must not arrive twice: %s", diff)
+	}
+}
+
+// A transport of net/http repeats what may be repeated on one connection of the pool after another; a client of ours does it once.
+func TestNothingIsSentMoreThanTwice(t *testing.T) {
+	for body, call := range map[string]*Call{
+		"":    {Method: "GET"},
+		"key": {Method: "POST", Body: []byte("key"), Header: http.Header{"Idempotency-Key": {"k"}}},
+	} {
+		s, url := startOneEach(t)
+		s.together = &sync.WaitGroup{}
+		c := NewClient(addresses.Rules{})
+		const pooled = 5
+		s.together.Add(pooled)
+		var all sync.WaitGroup
+		for range pooled {
+			all.Go(func() {
+				if err := do(t, c, &Call{Method: "POST", URL: url, Body: []byte(waits)}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		call.URL = url
+		if err := do(t, c, call); err != nil {
+			t.Errorf("%s: %v", call.Method, err)
+		}
+		s.mu.Lock()
+		if n := s.arrived[body]; n != 2 {
+			t.Errorf("%s arrived %d times, want 2", call.Method, n)
+		}
+		s.mu.Unlock()
+		c.Close()
 	}
 }
 
