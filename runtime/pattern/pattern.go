@@ -236,11 +236,19 @@ func (c *compiler) add(i inst) uint32 {
 	return uint32(len(c.insts) - 1) //nolint:gosec // at most MaxSize
 }
 
+// places are the operators that match without taking a rune.
+var places = map[syntax.Op]syntax.EmptyOp{
+	syntax.OpBeginLine: syntax.EmptyBeginLine, syntax.OpEndLine: syntax.EmptyEndLine,
+	syntax.OpBeginText: syntax.EmptyBeginText, syntax.OpEndText: syntax.EmptyEndText,
+	syntax.OpWordBoundary: syntax.EmptyWordBoundary, syntax.OpNoWordBoundary: syntax.EmptyNoWordBoundary,
+}
+
 // emit gives the instruction at which a match of re begins that goes on at next.
-//
-//nolint:funlen // a line or two for each operator
 func (c *compiler) emit(re *syntax.Regexp, next uint32) uint32 {
-	switch re.Op {
+	if place, ok := places[re.Op]; ok {
+		return c.add(inst{op: opEmpty, empty: place, out: next})
+	}
+	switch re.Op { //nolint:exhaustive // the others are places
 	case syntax.OpNoMatch:
 		return c.add(inst{op: opFail})
 	case syntax.OpEmptyMatch:
@@ -253,18 +261,6 @@ func (c *compiler) emit(re *syntax.Regexp, next uint32) uint32 {
 		return c.class([]rune{0, '\n' - 1, '\n' + 1, unicode.MaxRune}, next)
 	case syntax.OpAnyChar:
 		return c.add(inst{op: opRange, hi: unicode.MaxRune, out: next})
-	case syntax.OpBeginLine:
-		return c.add(inst{op: opEmpty, empty: syntax.EmptyBeginLine, out: next})
-	case syntax.OpEndLine:
-		return c.add(inst{op: opEmpty, empty: syntax.EmptyEndLine, out: next})
-	case syntax.OpBeginText:
-		return c.add(inst{op: opEmpty, empty: syntax.EmptyBeginText, out: next})
-	case syntax.OpEndText:
-		return c.add(inst{op: opEmpty, empty: syntax.EmptyEndText, out: next})
-	case syntax.OpWordBoundary:
-		return c.add(inst{op: opEmpty, empty: syntax.EmptyWordBoundary, out: next})
-	case syntax.OpNoWordBoundary:
-		return c.add(inst{op: opEmpty, empty: syntax.EmptyNoWordBoundary, out: next})
 	case syntax.OpCapture:
 		return c.emit(re.Sub[0], next)
 	case syntax.OpStar:

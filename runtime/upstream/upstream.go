@@ -267,31 +267,22 @@ func (p *Plan) unbudgeted(
 	if q.Chosen != nil {
 		q.Chosen(u.place(e))
 	}
-	signed, err := u.sign(q)
+	call, keys, err := u.call(q, e)
 	if err != nil {
 		b.pool.release(e)
 		return nil, relay.Failure{Kind: relay.FailedCredential, Err: err}
 	}
-	secure, err := u.secure()
-	if err != nil {
-		b.pool.release(e)
-		return nil, relay.Failure{Kind: relay.FailedCredential, Err: err}
-	}
-	requestlog.IdentityIn(ctx).Send(signed.header)
-	asked.with(u, e, signed.keys)
+	call.Once = p.Once && !u.retries.repeats()
+	requestlog.IdentityIn(ctx).Send(call.Header)
+	asked.with(u, e, keys)
 	settle := func(f relay.Failure) {
 		now := time.Now()
 		b.settle(e, rate(f), began, now)
-		u.credentials.judged(u.Name, signed.keys, f, now)
+		u.credentials.judged(u.Name, keys, f, now)
 		p.account(u, q, f)
 	}
 	return &Attempt{
-		Upstream: u.Name, Number: asked.made, Began: began,
-		Call: &Call{
-			Method: cmp.Or(q.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + signed.path,
-			Header: signed.header, Body: q.Body, Connect: u.Timeouts.Connect, Once: p.Once && !u.retries.repeats(),
-			Secure: secure, Address: e.Address, MaxAge: u.maxAge,
-		},
+		Upstream: u.Name, Number: asked.made, Began: began, Call: call,
 		Header: u.Timeouts.Header, FirstToken: u.Timeouts.FirstToken, Idle: u.Timeouts.Idle, Total: u.Timeouts.Total,
 		Tap: q.Tap, Read: q.Read, Explain: q.Explain,
 		Memory:   p.Memory,
@@ -299,6 +290,23 @@ func (p *Plan) unbudgeted(
 		Settle:   settle,
 		Answered: func() { b.answered(e, began, time.Now()) },
 	}, relay.Failure{}
+}
+
+// call is the question as it is put to an endpoint, and the keys that go with it. The error says which file cannot be read.
+func (u *Upstream) call(q *Question, e *Endpoint) (*Call, []key, error) {
+	signed, err := u.sign(q)
+	if err != nil {
+		return nil, nil, err
+	}
+	secure, err := u.secure()
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Call{
+		Method: cmp.Or(q.Method, http.MethodPost), URL: strings.TrimSuffix(e.URL, "/") + signed.path,
+		Header: signed.header, Body: q.Body, Connect: u.Timeouts.Connect,
+		Secure: secure, Address: e.Address, MaxAge: u.maxAge,
+	}, signed.keys, nil
 }
 
 // ask is what the upstream is asked, as it takes it.

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,8 +72,21 @@ type streamRow struct {
 }
 
 func streamChecks() []check {
-	failed, done, broke := relay.StreamFailed, relay.StreamDone, relay.FailedEvent
-	rows := []streamRow{
+	var checks []check
+	for _, row := range slices.Concat(endings(), silences(), deadlines()) {
+		checks = append(checks, check{"streams: " + row.name, row.run})
+	}
+	return checks
+}
+
+const (
+	failed, done = relay.StreamFailed, relay.StreamDone
+	broke        = relay.FailedEvent
+)
+
+// endings are how a stream may end by itself.
+func endings() []streamRow {
+	return []streamRow{
 		{name: "done", play: "p c d", want: "0s p, 0s c, 0s d", result: done},
 		{name: "events come as they are sent", play: "5s c 5s c 5s d", want: "5s c, 10s c, 15s d", result: done},
 		{name: "nothing follows the end", play: "c d c", want: "0s c, 0s d", result: done, failure: relay.FailedPanic},
@@ -89,6 +103,12 @@ func streamChecks() []check {
 		{name: "a panic before anything", play: "panic", status: 500, want: "0s reply", result: failed, failure: relay.FailedPanic},
 		{name: "a panic after content", play: "c panic", want: "0s c, 0s abort panic", result: failed, failure: relay.FailedPanic},
 		{name: "a panic after the end", play: "c d panic", want: "0s c, 0s d", result: failed, failure: relay.FailedPanic},
+	}
+}
+
+// silences are filled with comments, if that is asked for.
+func silences() []streamRow {
+	return []streamRow{
 		{
 			name: "a silence is filled with comments", play: "25s c d", keepAlive: 10 * time.Second,
 			want: "10s : keep-alive, 20s : keep-alive, 25s c, 25s d", result: done,
@@ -102,6 +122,12 @@ func streamChecks() []check {
 			name: "no comment in a reply", play: "reply *10s", keepAlive: time.Second, status: 418, untimed: true,
 			want: "reply", result: relay.Replied,
 		},
+	}
+}
+
+// deadlines end streams that are late.
+func deadlines() []streamRow {
+	return []streamRow{
 		{
 			name: "no content in time", play: "1m", timeout: 5 * time.Second, status: 502,
 			want: "5s reply", result: failed, failure: relay.FailedTimeout,
@@ -124,11 +150,6 @@ func streamChecks() []check {
 			want: "0s c, 20s abort stream_duration", result: failed, failure: relay.FailedDuration,
 		},
 	}
-	checks := make([]check, len(rows))
-	for i, row := range rows {
-		checks[i] = check{"streams: " + row.name, row.run}
-	}
-	return checks
 }
 
 func (row streamRow) run(t *testing.T, s *stand) {
