@@ -189,6 +189,25 @@ func TestUsageOfRoutes(t *testing.T) {
 	}
 }
 
+func TestUsageOfEmbeddingSteps(t *testing.T) {
+	upstream := &canned{whole: map[string]string{
+		"/v1/embeddings": `{"data":[{"index":0,"embedding":[1]}],"usage":{"prompt_tokens":8,"total_tokens":8}}`,
+	}}
+	c := assistant(serve(t, upstream) + "/v1")
+	c.Upstreams[0].Prices = aPrice()
+	vectors := c.Routes[0]
+	vectors.Path, vectors.Response = "/vectors", &config.Response{Body: []byte(`"${string(size(steps.answer.vectors))}"`)}
+	vectors.Steps = []config.Step{{Name: "answer", Action: config.Action{Embeddings: &config.Embeddings{Upstream: "a", Input: "x"}}}}
+	c.Routes = append(c.Routes, vectors)
+	r := start(t, c)
+	if got := text(t, r.post("/vectors", question("x"))); !strings.Contains(got, "1") {
+		t.Error(got)
+	}
+	if diff := cmp.Diff(map[string]float64{"/vectors  a reported input": 8, "/vectors  a reported cost": 8}, r.spent()); diff != "" {
+		t.Errorf("counted (-want +got):\n%s", diff)
+	}
+}
+
 // The branch of a race that loses took something, too: the cost of the answer has it, and says that it is an estimate.
 func TestUsageOfTheLosersOfARace(t *testing.T) {
 	asked := make(chan struct{})
