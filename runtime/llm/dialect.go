@@ -65,13 +65,15 @@ type ReaderOptions struct {
 	Deep bool
 	// Alias takes the place of the upstream's name for the model where frames pass; empty leaves that alone.
 	Alias string
+	// HideUsage takes out of frames that pass what says that there is no usage yet, for a client that has not asked for one.
+	HideUsage bool
 }
 
 // Reader reads the frames of one stream.
 type Reader interface {
 	// Read returns what a frame adds to the answer. The result belongs to the reader, and is valid until it reads the next frame.
 	Read(f *wire.Frame) *Delta
-	// Pass appends the frame that was just read as it is, but for the alias. See upstream.FrameTap for what it may return.
+	// Pass appends the frame that was just read as it is, but for the alias and a usage that is hidden. See upstream.FrameTap for what it may return.
 	Pass(dst []byte, f *wire.Frame) []byte
 }
 

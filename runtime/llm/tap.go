@@ -40,8 +40,8 @@ type TapOptions struct {
 	Writer Writer
 	// Rest, where set, is a StreamWriter's.
 	Rest func(dst []byte, d *Delta) []byte
-	// HideUsage leaves the usage out of what the writer ends with, and what has nothing but the usage out of what passes, for a
-	// client that has not asked for it.
+	// HideUsage leaves the usage out of what the writer ends with, and out of what passes what was added for it, for a client that
+	// has not asked for it: the event that has nothing else, and a null in the others.
 	HideUsage bool
 	// Used, where set, counts what the answer has used.
 	Used *Used
@@ -67,7 +67,7 @@ func NewTap(d Streamer, o TapOptions) *Tap {
 		recalls.Recall(o.Collector)
 	}
 	deep := o.Writer != nil || o.Collector != nil
-	return &Tap{options: o, reader: d.NewReader(ReaderOptions{Deep: deep, Alias: o.Alias})}
+	return &Tap{options: o, reader: d.NewReader(ReaderOptions{Deep: deep, Alias: o.Alias, HideUsage: o.HideUsage})}
 }
 
 // Frame implements upstream.FrameTap. An answer that exceeds its collector's bounds is relay.Broken, too.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -28,6 +29,8 @@ type reader struct {
 	chunk bool
 	edits []rawjson.Edit
 	alias []byte // quoted; nil for none
+	// hideUsage is ReaderOptions'.
+	hideUsage bool
 }
 
 // held is the first half of a pair that ended a text, until it is known what follows; empty for none.
@@ -57,12 +60,16 @@ func (r *reader) Read(f *wire.Frame) *llm.Delta {
 	return d
 }
 
-// Pass implements llm.Reader: it replaces the names of the model where they stand. Data over several lines does not stand in
+// Pass implements llm.Reader: it replaces the names of the model where they stand, and takes out a usage that is null. Data over several lines does not stand in
 // the frame as it reads, so each name is looked up there.
 func (r *reader) Pass(dst []byte, f *wire.Frame) []byte {
 	r.edits = r.edits[:0]
 	if r.chunk {
 		r.edits = r.envelope.edits(r.edits, r.alias, llm.Place{})
+		if at := r.envelope.noUsage(); r.hideUsage && at.Found() {
+			r.edits = append(r.edits, rawjson.Edit{At: at})
+			slices.SortFunc(r.edits, func(a, b rawjson.Edit) int { return a.At.Start - b.At.Start })
+		}
 	}
 	return replaced(dst, f, r.edits)
 }

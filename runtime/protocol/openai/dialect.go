@@ -85,7 +85,7 @@ func (Dialect) ReadVectors(body []byte, texts int) (*llm.Vectors, error) {
 
 // NewReader implements llm.Streamer.
 func (Dialect) NewReader(o llm.ReaderOptions) llm.Reader {
-	return &reader{deep: o.Deep, alias: quoted(o.Alias)}
+	return &reader{deep: o.Deep, alias: quoted(o.Alias), hideUsage: o.HideUsage}
 }
 
 // quoted is nil where there is no alias.

@@ -159,6 +159,29 @@ func (e *envelope) edits(dst []rawjson.Edit, alias []byte, at llm.Place) []rawjs
 	return dst
 }
 
+// noUsage is where a chunk says that there is no usage yet, with the comma that sets this apart; it is not found if the chunk does
+// not say it, or spells the name in another way.
+func (e *envelope) noUsage() rawjson.Span {
+	const blanks, name = " \t\r\n", `"usage"`
+	if string(e.usage.Of(e.doc)) != "null" {
+		return rawjson.Span{}
+	}
+	before, colon := bytes.CutSuffix(bytes.TrimRight(e.doc[:e.usage.Start], blanks), []byte(":"))
+	before, named := bytes.CutSuffix(bytes.TrimRight(before, blanks), []byte(name))
+	if !colon || !named {
+		return rawjson.Span{}
+	}
+	begin := len(bytes.TrimRight(before, blanks)) - 1
+	if e.doc[begin] == ',' {
+		return rawjson.Span{Start: begin, End: e.usage.End}
+	}
+	after := bytes.TrimLeft(e.doc[e.usage.End:], blanks)
+	if !bytes.HasPrefix(after, []byte(",")) {
+		return rawjson.Span{}
+	}
+	return rawjson.Span{Start: len(before), End: len(e.doc) - len(after) + 1}
+}
+
 // blank returns a copy of doc whose first bytes are spaces, so that places in it stay what they are.
 func blank(doc []byte, n int) []byte {
 	clean := bytes.Clone(doc)

@@ -78,6 +78,9 @@ func TestUsageIsTakenOut(t *testing.T) {
 				if hide && tt.taken {
 					want = before + done
 				}
+				if hide {
+					want = strings.Replace(want, `,"usage":null`, "", 1)
+				}
 				if got, _ := through(t, newTapWith(o), before+tt.event+done); got != want {
 					t.Errorf("%s, hidden %v, deep %v: passed\n%s", name, hide, deep, got)
 				}
@@ -89,6 +92,36 @@ func TestUsageIsTakenOut(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A server that is asked for the usage says in each chunk that there is none yet, which a client that did not ask does not see.
+func TestNullUsageIsTakenOut(t *testing.T) {
+	for passed, want := range map[string]string{
+		`{"choices":[{"delta":{}}],"usage":null}`:               `{"choices":[{"delta":{}}]}`,
+		`{"choices":[{"delta":{}}] , "usage" : null ,"x":1}`:    `{"choices":[{"delta":{}}]  ,"x":1}`,
+		`{"usage": null, "choices":[{"delta":{}}]}`:             `{ "choices":[{"delta":{}}]}`,
+		`{ "usage":null,"model":"up","choices":[{"delta":{}}]}`: `{ "model":"as","choices":[{"delta":{}}]}`,
+		`{"choices":[{"delta":{}}],"usage":null,"model":"up"}`:  `{"choices":[{"delta":{}}],"model":"as"}`,
+		`{"model":"up","choices":[{"delta":{}}],"usage":null}`:  `{"model":"as","choices":[{"delta":{}}]}`,
+		// These are not what was added.
+		`{"choices":[{"delta":{}}],"us\u0061ge":null}`: `{"choices":[{"delta":{}}],"us\u0061ge":null}`,
+		`{"choices":[{"usage":null,"delta":{}}]}`:      `{"choices":[{"usage":null,"delta":{}}]}`,
+		`{"usage":null}`: `{"usage":null}`,
+	} {
+		for _, hide := range []bool{true, false} {
+			if !hide {
+				want = strings.Replace(passed, `"up"`, `"as"`, 1)
+			}
+			got, _ := through(t, newTapWith(llm.TapOptions{HideUsage: hide, Alias: "as"}), "data: "+passed+"\n\n")
+			if got != "data: "+want+"\n\n" {
+				t.Errorf("hidden %v: %s, want %s", hide, got, want)
+			}
+		}
+	}
+	over, _ := through(t, newTapWith(llm.TapOptions{HideUsage: true}), "data: {\"choices\":[{\"delta\":{}}],\ndata: \"usage\":\ndata: null}\n\n")
+	if want := "data: {\"choices\":[{\"delta\":{}}]}\n\n"; over != want {
+		t.Errorf("over several lines: %q, want %q", over, want)
 	}
 }
 
