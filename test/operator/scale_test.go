@@ -193,7 +193,7 @@ func TestACPUMetricWithoutARequestIsTold(t *testing.T) {
 		}
 		return nil
 	})
-	s.awaitCondition(with, v1alpha1.ConditionConfigApplied, "False/Pending")
+	s.awaitCondition(with, v1alpha1.ConditionConfigApplied, "True/Acknowledged")
 	s.awaitCondition(with, v1alpha1.ConditionScaling, "Unknown/Progressing")
 }
 
