@@ -73,7 +73,8 @@ type ReaderOptions struct {
 type Reader interface {
 	// Read returns what a frame adds to the answer. The result belongs to the reader, and is valid until it reads the next frame.
 	Read(f *wire.Frame) *Delta
-	// Pass appends the frame that was just read as it is, but for the alias and a usage that is hidden. See upstream.FrameTap for what it may return.
+	// Pass appends the frame that was just read as it is, but for the alias and a usage that is hidden. See upstream.FrameTap for
+	// what it may return.
 	Pass(dst []byte, f *wire.Frame) []byte
 }
 

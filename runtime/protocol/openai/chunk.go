@@ -60,8 +60,8 @@ func (r *reader) Read(f *wire.Frame) *llm.Delta {
 	return d
 }
 
-// Pass implements llm.Reader: it replaces the names of the model where they stand, and takes out a usage that is null. Data over several lines does not stand in
-// the frame as it reads, so each name is looked up there.
+// Pass implements llm.Reader: it replaces the names of the model where they stand, and takes out a usage that is null. Data over
+// several lines does not stand in the frame as it reads, so each place is looked up there.
 func (r *reader) Pass(dst []byte, f *wire.Frame) []byte {
 	r.edits = r.edits[:0]
 	if r.chunk {
