@@ -112,20 +112,11 @@ func leaveToUs(req *http.Request) {
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		if req.Body == http.NoBody {
-			req.Body = nothing{}
+			req.Body = io.NopCloser(http.NoBody) // the transport cannot know that it is empty
 		}
 	default:
 	}
 }
-
-// nothing is an empty body that a transport cannot know to be empty.
-type nothing struct{}
-
-// Read implements io.Reader.
-func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
-
-// Close implements io.Closer.
-func (nothing) Close() error { return nil }
 
 // trace is how far a request has come. The transport's goroutines write it.
 type trace struct{ connected, reused, written, answered atomic.Bool }

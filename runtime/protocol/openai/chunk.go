@@ -66,12 +66,19 @@ func (r *reader) Pass(dst []byte, f *wire.Frame) []byte {
 	r.edits = r.edits[:0]
 	if r.chunk {
 		r.edits = r.envelope.edits(r.edits, r.alias, llm.Place{})
-		if at := r.envelope.noUsage(); r.hideUsage && at.Found() {
-			r.edits = append(r.edits, rawjson.Edit{At: at})
-			slices.SortFunc(r.edits, func(a, b rawjson.Edit) int { return a.At.Start - b.At.Start })
-		}
+	}
+	if r.chunk && r.hideUsage {
+		r.withoutNull()
 	}
 	return replaced(dst, f, r.edits)
+}
+
+// withoutNull adds the edit that takes out a usage that is null.
+func (r *reader) withoutNull() {
+	if at := r.envelope.noUsage(); at.Found() {
+		r.edits = append(r.edits, rawjson.Edit{At: at})
+		slices.SortFunc(r.edits, func(a, b rawjson.Edit) int { return a.At.Start - b.At.Start })
+	}
 }
 
 // replaced appends a frame with its data edited. A large one in which nothing is, it returns as it stands.
