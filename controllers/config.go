@@ -137,7 +137,7 @@ func (v *view) accepted() *render.Accepted {
 	return render.ReadAccepted(v.configMap().Annotations)
 }
 
-// documentAt is a document of the ConfigMap, whoever wrote it.
+// documentAt is a document of the ConfigMap, no matter who wrote it.
 func (v *view) documentAt(key string) render.Document {
 	return render.Document{Encoded: []byte(v.configMap().Data[key])}
 }

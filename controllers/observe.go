@@ -27,7 +27,7 @@ type view struct {
 	service *v1alpha1.LLMService
 	// kinds are those that the cluster has.
 	kinds render.Table
-	// children are the service's, and those of a deleted service of its name. The ConfigMap is there whoever owns it.
+	// children are the service's, and those of a deleted service of its name. The ConfigMap is there no matter who owns it.
 	children map[render.ChildKey]client.Object
 	pods     []corev1.Pod
 	load     load.ServiceLoad

@@ -66,7 +66,7 @@ func (r *replica) server(path, body, session string) string {
 
 const sessions = 12
 
-// The calls of one session go to one server, and those of several to all, whoever makes them.
+// The calls of one session go to one server, and those of several to all, no matter who makes them.
 func TestSessionsKeepTheirServer(t *testing.T) {
 	for name, key := range map[string]string{
 		"by a header":       "${request.headers['x-session']}",
