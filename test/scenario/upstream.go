@@ -4,13 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/test/mockllm"
 )
@@ -43,7 +46,7 @@ func (c *Cluster) StartUpstream(ctx context.Context, namespace string, o Upstrea
 	if len(o.Services) == 0 {
 		o.Services = []string{mockName}
 	}
-	labels := map[string]string{"app": mockName}
+	labels := mockLabels()
 	if err := c.Create(ctx, c.mockDeployment(namespace, labels, o)); err != nil {
 		return nil, fmt.Errorf("create upstream: %w", err)
 	}
@@ -56,13 +59,19 @@ func (c *Cluster) StartUpstream(ctx context.Context, namespace string, o Upstrea
 		if err := c.Create(ctx, service); err != nil {
 			return nil, fmt.Errorf("create upstream: %w", err)
 		}
-		u.address = "http://" + service.Spec.ClusterIP + ":" + strconv.Itoa(mockPort)
+		u.address = mockAt(service.Spec.ClusterIP)
 	}
 	_, err := Await(ctx, ReadyWithin, "the upstream answers", func(ctx context.Context) error {
 		_, err := u.Stats(ctx)
 		return err
 	})
 	return u, err
+}
+
+func mockLabels() map[string]string { return map[string]string{"app": mockName} }
+
+func mockAt(address string) string {
+	return "http://" + net.JoinHostPort(address, strconv.Itoa(mockPort))
 }
 
 func (c *Cluster) mockDeployment(namespace string, labels map[string]string, o UpstreamOptions) *appsv1.Deployment {
@@ -120,6 +129,40 @@ func (u *Upstream) Stats(ctx context.Context) (mockllm.Stats, error) {
 	var stats mockllm.Stats
 	err := getJSON(ctx, u.address+"/_mock/stats", &stats)
 	return stats, err
+}
+
+// PodStats are the figures of each of its pods, by the pod's address.
+func (c *Cluster) PodStats(ctx context.Context, u *Upstream) (map[string]mockllm.Stats, error) {
+	var pods corev1.PodList
+	if err := c.List(ctx, &pods, client.InNamespace(u.namespace), client.MatchingLabels(mockLabels())); err != nil {
+		return nil, fmt.Errorf("list the upstream's pods: %w", err)
+	}
+	stats := make(map[string]mockllm.Stats, len(pods.Items))
+	for _, pod := range pods.Items {
+		var own mockllm.Stats
+		if err := getJSON(ctx, mockAt(pod.Status.PodIP)+"/_mock/stats", &own); err != nil {
+			return nil, err
+		}
+		stats[pod.Status.PodIP] = own
+	}
+	return stats, nil
+}
+
+// ScaleUpstream sets how many pods it has.
+func (c *Cluster) ScaleUpstream(ctx context.Context, u *Upstream, pods int) error {
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: u.namespace, Name: mockName}}
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, pods))
+	if err := c.Patch(ctx, deployment, patch); err != nil {
+		return fmt.Errorf("scale the upstream: %w", err)
+	}
+	_, err := Await(ctx, ReadyWithin, fmt.Sprintf("%d pods of the upstream answer", pods), func(ctx context.Context) error {
+		stats, err := c.PodStats(ctx, u)
+		if err == nil && len(stats) != pods {
+			err = fmt.Errorf("%d pods are there", len(stats))
+		}
+		return err
+	})
+	return err
 }
 
 // quick is for questions that are answered at once.
