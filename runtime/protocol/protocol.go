@@ -9,16 +9,16 @@ import (
 
 // Protocol is a protocol that this gateway speaks.
 type Protocol struct {
-	// Name is a config's: of the protocol of an upstream, and of the format of streams in which its chunks pass.
+	// Name is the name in configs: of an upstream's protocol, and of the stream format in which its chunks pass.
 	Name  string
 	Front llm.Front
-	// Prefix is what the endpoints for clients that speak it are below; empty where it has none.
+	// Prefix is the path of the endpoints for clients that speak it; empty if it has none.
 	Prefix string
-	// Has says whether an upstream that speaks it has one of its endpoints.
+	// Has reports whether an upstream that speaks it has one of its endpoints.
 	Has func(u *config.Upstream, e llm.Endpoint) bool
-	// Dialect is what such an upstream is spoken to in: the front's, unless it has another one alone.
+	// Dialect is the one that such an upstream speaks: the front's, unless it has only another one.
 	Dialect func(u *config.Upstream) llm.Dialect
-	// Edit makes a request one that such an upstream takes.
+	// Edit makes such an upstream accept a request.
 	Edit func(u *config.Upstream, path string, body []byte) ([]byte, error)
 }
 
@@ -39,7 +39,7 @@ var All = []Protocol{
 	},
 }
 
-// Passes are the endpoints of clients that an upstream has, too; none for one that speaks to no models.
+// Passes are the endpoints of clients that an upstream has, too; none if it speaks to no models.
 func Passes(u *config.Upstream) []llm.Endpoint {
 	var passes []llm.Endpoint
 	name, _ := u.Protocol()
@@ -56,7 +56,7 @@ func Passes(u *config.Upstream) []llm.Endpoint {
 	return passes
 }
 
-// DialectOf is the dialect of an upstream; nil for one that speaks to no models.
+// DialectOf returns the dialect of an upstream; nil if it speaks to no models.
 func DialectOf(u *config.Upstream) llm.Dialect {
 	name, _ := u.Protocol()
 	for _, p := range All {
@@ -67,7 +67,7 @@ func DialectOf(u *config.Upstream) llm.Dialect {
 	return nil
 }
 
-// EditOf makes requests what an upstream takes; nil for one that speaks to no models.
+// EditOf returns the function that makes an upstream accept requests; nil if it speaks to no models.
 func EditOf(u *config.Upstream) func(path string, body []byte) ([]byte, error) {
 	name, _ := u.Protocol()
 	for _, p := range All {
@@ -78,7 +78,7 @@ func EditOf(u *config.Upstream) func(path string, body []byte) ([]byte, error) {
 	return nil
 }
 
-// Formats are the protocols by the names of the formats of streams.
+// Formats are the protocols by the names of their stream formats.
 func Formats() map[string]llm.Front {
 	formats := make(map[string]llm.Front, len(All))
 	for _, p := range All {

@@ -7,7 +7,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/llm"
 )
 
-// Whatever a config may say of an upstream has a dialect, and a service without models has none.
+// Every upstream of models that a config may have has a dialect, and a service without models has none.
 func TestUpstreamsOfAConfigHaveADialect(t *testing.T) {
 	u := &config.Upstream{OpenAI: &config.OpenAI{Model: "m"}}
 	if name, model := u.Protocol(); DialectOf(u) == nil || model != "m" {
@@ -22,7 +22,7 @@ func TestUpstreamsOfAConfigHaveADialect(t *testing.T) {
 	}
 }
 
-// Two protocols have neither the same name nor the same endpoints, and can be told apart.
+// No two protocols have the same name or the same endpoints.
 func TestProtocolsAreToldApart(t *testing.T) {
 	seen := map[any]bool{}
 	for _, p := range All {

@@ -21,7 +21,7 @@ func dialerOf(s *nameserver.Server, rules addresses.Rules) dialer {
 	return dialer{tls: baseTLS(), rules: rules, resolver: &net.Resolver{PreferGo: true, Dial: s.Dial}}
 }
 
-// startCounting is a server on loopback with the port of its URL, and the number of its connections.
+// startCounting starts a server on loopback, and returns the port of its URL and the number of its connections.
 func startCounting(t *testing.T) (port string, connections *atomic.Int32) {
 	t.Helper()
 	connections = new(atomic.Int32)
@@ -40,7 +40,7 @@ func startCounting(t *testing.T) (port string, connections *atomic.Int32) {
 	return u.Port(), connections
 }
 
-// ask makes one call, on a connection of its own where nothing is idle.
+// ask makes one call, on a connection of its own if none is idle.
 func ask(t *testing.T, c *Client, at string) (string, error) {
 	t.Helper()
 	defer c.Close()
@@ -56,7 +56,7 @@ func ask(t *testing.T, c *Client, at string) (string, error) {
 	return string(body), nil
 }
 
-// refusedAddress says that nothing was sent, and does not say what the address is.
+// refusedAddress checks that nothing was sent, and that the error does not name the address.
 func refusedAddress(t *testing.T, err error, address string) {
 	t.Helper()
 	f := relay.FailureOf(t.Context(), err, "")
@@ -65,7 +65,7 @@ func refusedAddress(t *testing.T, err error, address string) {
 	}
 }
 
-// A name that had a good address once is not trusted the next time.
+// A name that had a good address once is checked again the next time.
 func TestANameThatIsRebound(t *testing.T) {
 	n := nameserver.Start(t)
 	port, connections := startCounting(t)
@@ -140,7 +140,7 @@ func TestTheOperatorsLists(t *testing.T) {
 	}
 }
 
-// An endpoint with such an address is not asked again by the same request, and the next one is.
+// The same request does not ask an endpoint with such an address again, but the next one.
 func TestTheNextEndpointOfARefusedAddress(t *testing.T) {
 	port, connections := startCounting(t)
 	good, bad := "http://127.0.0.1:"+port, "http://169.254.169.254:"+port

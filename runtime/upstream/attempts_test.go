@@ -8,7 +8,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// What was not sent may be sent to anyone, also where it must not arrive twice.
+// A request that was not sent may be sent to any other, even if it must not arrive twice.
 func TestAttemptsThatSentNothing(t *testing.T) {
 	p := two(t, nil, "")
 	p.Once = true

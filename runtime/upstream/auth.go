@@ -11,15 +11,15 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// Auth says which key an upstream is sent, and where. At most one of its ways is used; the zero value sends no key. What are
-// called paths are those of files of Credentials.
+// Auth is the key that is sent to an upstream, and where it stands. At most one of the ways is used; the zero value sends no
+// key. Paths are those of files of Credentials.
 type Auth struct {
-	// Bearer is the path of a key that is sent as the dialect has it, or as a bearer token (RFC 6750, section 2.1) where there
+	// Bearer is the path of a key that is sent as the dialect sends keys, or as a bearer token (RFC 6750, section 2.1) if there
 	// is no dialect.
 	Bearer string
-	// Header is a key that is sent as a field of its name, and Query one that is added to the URL.
+	// Header is a key that is sent in a header field of its name. Query is a key that is added to the URL.
 	Header, Query Value
-	// Username and Password are the paths of what Authorization: Basic is made of (RFC 7617).
+	// Username and Password are the paths of the two parts of Authorization: Basic (RFC 7617).
 	Username, Password string
 }
 
@@ -28,23 +28,23 @@ type Value struct {
 	Name string
 	// Text is the value itself, unless there is a Path.
 	Text string
-	// Path is that of the file whose content is the value.
+	// Path is the path of the file whose content is the value.
 	Path string
 }
 
-// key is the content of a file, as an upstream was sent it.
+// key is the content of a file, as it was sent to an upstream.
 type key struct{ path, value string }
 
-// signed is a question as an upstream is sent it.
+// signed is a question as it is sent to an upstream.
 type signed struct {
 	header http.Header
 	path   string
-	// keys are those by which the upstream knows the gateway; without Auth, any that is sent.
+	// keys are those by which the upstream knows the gateway; without Auth, any key that is sent.
 	keys []key
 }
 
-// sign makes the request of a question. What the question has itself takes precedence over what is sent with all requests,
-// and nothing over the key. The error says which file cannot be read.
+// sign makes the request of a question. The question's own fields take precedence over those that are sent with all requests,
+// and the key over both. The error names the file that cannot be read.
 func (u *Upstream) sign(q *Question) (*signed, error) {
 	s := &signed{header: q.header(), path: q.Path}
 	for _, h := range u.headers {
@@ -99,7 +99,7 @@ func (u *Upstream) addQuery(s *signed) error {
 	})
 }
 
-// inQuery changes the query. A part of it that is malformed is left out, as a server would.
+// inQuery changes the query. A part of it that is malformed is left out, as a server would leave it out.
 func (s *signed) inQuery(change func(url.Values) error) error {
 	path, query, _ := strings.Cut(s.path, "?")
 	values, _ := url.ParseQuery(query)
@@ -163,13 +163,13 @@ func (u *Upstream) basic(s *signed) error {
 	return nil
 }
 
-// sent is the last attempt of a request: whom it asked, and with which keys.
+// sent is the last attempt of a request: its upstream and endpoint, and the keys that were sent.
 type sent struct {
 	upstream *Upstream
 	endpoint *Endpoint
 	keys     []key
 	renewed  map[*Upstream]bool
-	// made is how many attempts there were.
+	// made is the number of attempts so far.
 	made int
 }
 
@@ -178,8 +178,9 @@ func (s *sent) with(u *Upstream, e *Endpoint, keys []key) {
 	s.made++
 }
 
-// again says that the upstream refused a key that has been rotated since, so that it may be asked once more with the new one.
-// A 401 says that the request was not carried out (RFC 9110, section 15.5.2); a 403 does not.
+// again reports whether the upstream refused a key that has been rotated since, so that it may be asked once more with the new
+// one. A request that was answered with 401 was not carried out (RFC 9110, section 15.5.2); one that was answered with 403 may
+// have been.
 func (s *sent) again(p *Plan, after relay.Failure) bool {
 	if !unauthorized(after) || s.upstream == nil || s.renewed[s.upstream] || p.Once && after.Status != http.StatusUnauthorized {
 		return false
@@ -194,7 +195,7 @@ func (s *sent) again(p *Plan, after relay.Failure) bool {
 	return true
 }
 
-// renewed says whether one of the keys is another now.
+// renewed reports whether one of the keys has changed.
 func (c *Credentials) renewed(keys []key) bool {
 	for _, k := range keys {
 		if value, err := c.within(k.path, refusedTTL); err == nil && value != k.value {
@@ -204,7 +205,7 @@ func (c *Credentials) renewed(keys []key) bool {
 	return false
 }
 
-// judged takes in how a call ended that was sent keys.
+// judged records how a call that carried keys has ended.
 func (c *Credentials) judged(upstream string, keys []key, f relay.Failure, now time.Time) {
 	for _, k := range keys {
 		c.settle(keyed{upstream, k.path}, k.value, f, now)

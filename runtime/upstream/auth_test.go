@@ -19,7 +19,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// keysIn returns the credentials of a directory with files, and how one is replaced.
+// keysIn returns the credentials of a directory with files, and a function that replaces one.
 func keysIn(t *testing.T, files map[string]string) (c *Credentials, replace func(name, value string)) {
 	t.Helper()
 	dir := t.TempDir()
@@ -34,7 +34,7 @@ func keysIn(t *testing.T, files map[string]string) (c *Credentials, replace func
 	return NewCredentials(dir), replace
 }
 
-// asking is a plan that asks one upstream one thing.
+// asking is a plan that asks one upstream one question.
 func asking(o Options, q *Question) *Plan {
 	o.Name, o.Timeouts = "one", Timeouts{Connect: patience, FirstToken: patience, Idle: patience, Total: patience}
 	return &Plan{Upstreams: []*Upstream{New(o)}, Ask: func(*Upstream) (*Question, error) { return q, nil }}
@@ -51,7 +51,7 @@ func TestKeysAreSentWhereAuthSays(t *testing.T) {
 		"bearer": {Auth{Bearer: "key"}, "Authorization", []string{"Bearer k&y=1"}, "q=a+b"},
 		"header": {Auth{Header: Value{Name: "api-key", Path: "key"}}, "Api-Key", []string{"k&y=1"}, "q=a+b"},
 		"query":  {Auth{Query: Value{Name: "key", Path: "key"}}, "Authorization", nil, "key=k%26y%3D1&q=a+b"},
-		// What was asked cannot take the key's place.
+		// The question cannot take the key's place.
 		"query of that name": {Auth{Query: Value{Name: "q", Path: "key"}}, "Authorization", nil, "q=k%26y%3D1"},
 		"basic":              {Auth{Username: "username", Password: "password"}, "Authorization", []string{"Basic Z2F0ZXdheTpwYTpzcw=="}, "q=a+b"},
 		"none":               {Auth{}, "Authorization", nil, "q=a+b"},
@@ -142,7 +142,8 @@ func (d *doorman) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("{}"))
 }
 
-// A key that was read a moment ago may have been replaced since: the upstream knows it no more, and no request fails.
+// A key that was read a moment ago may have been replaced since, so that the upstream does not accept it any more; no request
+// fails.
 func TestARotatedKeyFailsNoRequest(t *testing.T) {
 	for name, tt := range map[string]struct {
 		refusal       int
@@ -188,7 +189,7 @@ func TestARotatedKeyFailsNoRequest(t *testing.T) {
 	}
 }
 
-// age makes what was read of a file older.
+// age makes the content that was read of a file older.
 func age(c *Credentials, path string, by time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -197,7 +198,7 @@ func age(c *Credentials, path string, by time.Duration) {
 	c.all[path] = cached
 }
 
-// A rotation under load fails no request, although the upstream knows one key at any time.
+// A rotation under load fails no request, although the upstream accepts only one key at any time.
 func TestTwentyAtOnceWhileAKeyRotates(t *testing.T) {
 	d := &doorman{key: "key-0", refusal: 401}
 	server := httptest.NewServer(d)
@@ -226,7 +227,7 @@ func TestTwentyAtOnceWhileAKeyRotates(t *testing.T) {
 	}
 }
 
-// A URL that has a key in it is in no error, and so is no header.
+// No error has a URL that contains a key, or a header.
 func TestKeysAreInNoError(t *testing.T) {
 	const canary = "canary-0b5c9d"
 	l, err := net.Listen("tcp", "127.0.0.1:0")

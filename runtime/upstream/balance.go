@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// Set is the endpoints that an upstream has at the moment. It may have others later; a slice that it has returned does
-// not change. The lock of the upstream's pool is held while it is asked, and it answers at once.
+// Set is the endpoints that an upstream has at the moment. They may change, but a slice that was returned does not. The pool's
+// lock is held during the call, so it must return at once.
 type Set interface{ Members() []Member }
 
-// Member is an endpoint of a set, with what the config says of it.
+// Member is an endpoint of a set, with its settings in the config.
 type Member struct {
 	*Endpoint
 
-	// Weight is the endpoint's share of the calls, in proportion to those of the others; 0 is 1.
+	// Weight is the endpoint's share of the calls, in proportion to the weights of the others; 0 means 1.
 	Weight int
-	// MaxInFlight is how many calls may be open on the endpoint; 0 is any number.
+	// MaxInFlight bounds the calls that are open on the endpoint; 0 means no bound.
 	MaxInFlight int
 }
 
-// Members is a set that stays as it is.
+// Members is a set that never changes.
 type Members []Member
 
 // Members implements Set.
 func (m Members) Members() []Member { return m }
 
-// strategy chooses one of the candidates for a call, of which there is at least one. The lock of the pool is held.
+// strategy chooses one of the candidates for a call. There is at least one. The pool's lock is held.
 type strategy interface {
 	choose(from []candidate, key Key) *Endpoint
 }
@@ -39,21 +39,22 @@ type candidate struct {
 	weight float64
 }
 
-// load is how busy the candidate is, in proportion to its weight.
+// load is the number of open calls in proportion to the weight.
 func (c *candidate) load() float64 { return float64(c.inFlight) / c.weight }
 
-// balancer chooses an endpoint for each call. It is a config's; what it knows of the endpoints is in the pool.
+// balancer chooses an endpoint for each call. It belongs to one config; the state of the endpoints is in the pool.
 type balancer struct {
 	pool     *Pool
 	set      Set
 	strategy strategy
 	ejection Ejection
 	limit    Limit
-	// only is the one endpoint that may be asked; nil for all.
+	// only is the one endpoint that may be asked; nil means all.
 	only *Endpoint
-	// slowStart is how long an endpoint that was ejected has less than its share, once it is well again. With 0, it has all of it.
+	// slowStart is the time in which an endpoint that was ejected grows back to its full share after it has recovered; 0 means
+	// at once.
 	slowStart time.Duration
-	// random is a number from 0 up to 1, different each time.
+	// random returns numbers from 0 up to 1.
 	random func() float64
 }
 
@@ -73,12 +74,13 @@ type LoadBalancing string
 
 // The ways to choose endpoints.
 const (
-	// LeastInFlight compares two endpoints and takes the one that is less busy for its weight. It is also what an empty
-	// LoadBalancing means.
+	// LeastInFlight compares two endpoints and takes the one with fewer open calls for its weight. An empty LoadBalancing means
+	// this one.
 	LeastInFlight LoadBalancing = "LeastInFlight"
-	// RoundRobin takes them in turn, each as often as its weight says.
+	// RoundRobin takes the endpoints in turn, each in proportion to its weight.
 	RoundRobin LoadBalancing = "RoundRobin"
-	// ConsistentHash takes the same one for equal keys, unless that has too much to do. Without a key it is LeastInFlight.
+	// ConsistentHash takes the same endpoint for equal keys, unless that endpoint is too busy. Without a key it is
+	// LeastInFlight.
 	ConsistentHash LoadBalancing = "ConsistentHash"
 )
 
@@ -94,17 +96,17 @@ func (o *Options) strategy() strategy {
 	return least
 }
 
-// choice is what came of one.
+// choice is the result of choosing an endpoint.
 type choice struct {
-	// endpoint is the chosen one; nil where there is none now.
+	// endpoint is the chosen one; nil if none can be chosen now.
 	endpoint *Endpoint
-	// full says that a call that ends makes a choice possible; without it, every endpoint was tried.
+	// full means that an endpoint can be chosen once a call ends; without it, every endpoint was tried.
 	full bool
-	// until is when an endpoint may be chosen that may not be now; zero where there is no such time.
+	// until is the next time at which an endpoint that is left out now may be chosen; zero if there is no such time.
 	until time.Time
 }
 
-// choose picks an endpoint that was not tried. The lock of the pool is held.
+// choose picks an endpoint that was not tried. The pool's lock is held.
 func (b *balancer) choose(tried map[*Endpoint]bool, key Key, now time.Time) choice {
 	if b.limit.MaxInFlight > 0 && b.pool.inFlight >= b.limit.MaxInFlight {
 		return choice{full: true}
@@ -114,7 +116,7 @@ func (b *balancer) choose(tried map[*Endpoint]bool, key Key, now time.Time) choi
 	panics := b.ejection.panics(len(members)-out, len(members))
 	from, v := b.candidates(members, tried, now, panics)
 	if len(from) == 0 && !v.full {
-		from, v = b.candidates(members, tried, now, true) // something has to be asked
+		from, v = b.candidates(members, tried, now, true) // one of them has to be asked
 	}
 	if len(from) == 0 {
 		return v
@@ -127,7 +129,7 @@ func (b *balancer) choose(tried map[*Endpoint]bool, key Key, now time.Time) choi
 	return v
 }
 
-// candidates are the endpoints that may be chosen at now. In a panic nobody asks how they are.
+// candidates are the endpoints that may be chosen at now. In a panic their health does not matter.
 func (b *balancer) candidates(members []Member, tried map[*Endpoint]bool, now time.Time, panics bool) ([]candidate, choice) {
 	var v choice
 	all := b.pool.room[:0]
@@ -160,10 +162,10 @@ func ejected(members []Member) (n int) {
 	return n
 }
 
-// slowest is the part of its weight that an endpoint has at the beginning of its slow start.
+// slowest is the part of its weight that an endpoint has at the beginning of a slow start.
 const slowest = 0.1
 
-// weight is the endpoint's at now.
+// weight is the endpoint's weight at now.
 func (m *Member) weight(now time.Time, slowStart time.Duration) float64 {
 	weight := float64(max(m.Weight, 1))
 	if since := now.Sub(m.health.back); since < slowStart {
@@ -172,7 +174,7 @@ func (m *Member) weight(now time.Time, slowStart time.Duration) float64 {
 	return weight
 }
 
-// settle is told how a call that began at a time has ended at now.
+// settle records that a call which began at began has ended at now.
 func (b *balancer) settle(e *Endpoint, how end, began, now time.Time) {
 	b.pool.mu.Lock()
 	defer b.pool.mu.Unlock()
@@ -190,19 +192,19 @@ func (b *balancer) settle(e *Endpoint, how end, began, now time.Time) {
 	b.pool.ejections++
 }
 
-// answered is told that a call that began at a time is being answered.
+// answered records that a call which began at began is being answered.
 func (b *balancer) answered(e *Endpoint, began, now time.Time) {
 	b.pool.mu.Lock()
 	defer b.pool.mu.Unlock()
 	e.health.answered(began, now)
 }
 
-// left says whether an endpoint is open.
+// left reports whether an endpoint is open.
 func (b *balancer) left(tried map[*Endpoint]bool) bool {
 	return slices.ContainsFunc(b.members(), func(m Member) bool { return b.open(m.Endpoint, tried) })
 }
 
-// open says whether an endpoint may be asked, and was not tried.
+// open reports whether an endpoint may be asked, and was not tried.
 func (b *balancer) open(e *Endpoint, tried map[*Endpoint]bool) bool {
 	return !tried[e] && (b.only == nil || b.only == e)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/llmservice/llmservice/test/seed"
 )
 
-// pooled is an upstream with endpoints called a, b, c and so on, of these weights.
+// pooled is an upstream with endpoints called a, b, c and so on, of the given weights.
 func pooled(o Options, weights ...int) *balancer {
 	var members Members
 	for i, weight := range weights {
@@ -42,7 +42,7 @@ func (b *balancer) pick(tried map[*Endpoint]bool, now time.Time) *Endpoint {
 	return v.endpoint
 }
 
-// picks counts which endpoints get so many calls, each of which ends before the next.
+// picks counts the calls that each endpoint gets; each call ends before the next.
 func (b *balancer) picks(calls int, now time.Time) map[string]int {
 	picks := map[string]int{}
 	for range calls {
@@ -53,7 +53,7 @@ func (b *balancer) picks(calls int, now time.Time) map[string]int {
 	return picks
 }
 
-// Weights are followed to the call where nothing is busy, and a heavy endpoint's turns are spread between the others'.
+// Weights are followed exactly while nothing is busy, and a heavy endpoint's turns are spread between those of the others.
 func TestWeightsAreFollowed(t *testing.T) {
 	for _, way := range []LoadBalancing{"", LeastInFlight, RoundRobin} {
 		b := pooled(Options{LoadBalancing: way}, 5, 2, 0)
@@ -72,8 +72,8 @@ func TestWeightsAreFollowed(t *testing.T) {
 	}
 }
 
-// Of two endpoints the one gets the call that has fewer open for its weight, also while the other's turn is next; of many
-// none gets much more than its share.
+// Of two endpoints, the one with fewer open calls for its weight gets the call, even if it is the other's turn; of many, none
+// gets much more than its share.
 func TestFewestCallsInFlight(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed.Of(t), 0))
 	b := pooled(Options{}, 3, 1)
@@ -134,7 +134,7 @@ func TestASetThatChanges(t *testing.T) {
 
 type changing struct{ Set }
 
-// A choice takes no memory.
+// A choice allocates nothing.
 func TestAChoiceAllocatesNothing(t *testing.T) {
 	for _, way := range []LoadBalancing{LeastInFlight, RoundRobin, ConsistentHash} {
 		b := pooled(Options{LoadBalancing: way}, make([]int, 20)...)

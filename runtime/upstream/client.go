@@ -1,5 +1,5 @@
-// Package upstream reaches the services that a gateway calls: endpoints, their choice, credentials, and the pooled
-// HTTP client. What it asks, and how answers are read, an upstream's llm.Dialect says.
+// Package upstream reaches the services that a gateway calls: endpoints, their choice, credentials, and the pooled HTTP client.
+// An upstream's llm.Dialect decides what is asked, and how answers are read.
 package upstream
 
 import (
@@ -17,25 +17,25 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/relay"
 
-	// A FROM-scratch image has no certificate authorities of its own; a system's own roots win where there are any.
+	// A FROM-scratch image has no certificate authorities. If the system has roots of its own, those are used.
 	_ "golang.org/x/crypto/x509roots/fallback"
 )
 
 const (
 	maxIdlePerHost = 1024
-	// idleConnTimeout is below the 5s after which uvicorn, Node and Apache close a connection that is idle: one of
-	// theirs is not used at the moment at which they close it.
+	// idleConnTimeout is below the 5s after which uvicorn, Node and Apache close an idle connection, so that a connection is
+	// not used at the moment in which its server closes it.
 	idleConnTimeout     = 4 * time.Second
 	maxResponseHeader   = 64 << 10
 	upstreamReadBuffer  = 16 << 10
 	upstreamWriteBuffer = 8 << 10
-	// tlsSessions is how many servers a new connection can be opened to with the short handshake.
+	// tlsSessions is the number of servers to which a new connection needs only the short handshake.
 	tlsSessions = 256
 )
 
-// Client is the pooled HTTP client of a process. Over https it speaks HTTP/2 where a server offers that, and otherwise
-// HTTP/1.1. It follows no redirect, uses no proxy, and asks for no compression, so that bytes pass as they are. Its pools
-// outlive any config: a reload keeps connections. It connects to no address that its rules refuse.
+// Client is the pooled HTTP client of a process. Over https it speaks HTTP/2 if the server offers it, and otherwise HTTP/1.1.
+// It follows no redirects, uses no proxy, and asks for no compression, so that bytes pass as they are. Its pools outlive
+// configs: a reload keeps connections. It connects to no address that its rules refuse.
 type Client struct {
 	pooled *http.Transport
 	fresh  *http.Transport // uses each connection once
@@ -54,10 +54,10 @@ func (d dialer) client() *Client {
 	return &Client{pooled: pooled.transport(maxIdlePerHost), fresh: fresh.transport(-1)}
 }
 
-// Do makes the call. An error means that no response began; it is a relay.Failure where nothing was sent. A request to
-// which a connection of the pool gave no byte is sent once more on a fresh one: its server has most likely closed the
-// connection while the request was on its way. No error, those of reading the body included, repeats what an upstream has
-// sent.
+// Do makes the call. An error means that no response began; if nothing was sent, it is a relay.Failure with Unsent set. If a
+// pooled connection breaks before the first byte of the answer, the request is sent once more on a fresh one: the server has
+// most likely closed the connection while the request was on its way. No error, including those of reading the body, repeats an
+// upstream's words.
 func (c *Client) Do(ctx context.Context, call *Call) (*Answer, error) {
 	answer, trace, err := send(ctx, c.pooled, call)
 	if err != nil && ctx.Err() == nil && trace.again(call) {
@@ -71,7 +71,7 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Answer, error) {
 	return answer, err
 }
 
-// unconnected is why there is no connection.
+// unconnected returns why there is no connection.
 func unconnected(err error) relay.FailureKind {
 	timeout, timed := errors.AsType[net.Error](err)
 	switch {
@@ -101,9 +101,9 @@ func send(ctx context.Context, t *http.Transport, call *Call) (*Answer, *trace, 
 	return answer, progress, nil
 }
 
-// leaveToUs keeps an HTTP/1 transport from repeating a request by itself: it does so on one connection of the pool after another,
-// and a client should not repeat what it has repeated (RFC 9110, section 9.2.2). HTTP/2 repeats only what its server has not looked
-// at.
+// leaveToUs keeps an HTTP/1 transport from repeating a request by itself. It would repeat it on one connection of the pool
+// after another, and a client should not repeat a request that it has repeated already (RFC 9110, section 9.2.2). HTTP/2
+// repeats only requests that its server has not looked at.
 func leaveToUs(req *http.Request) {
 	if req.URL.Scheme != "http" {
 		return
@@ -118,14 +118,14 @@ func leaveToUs(req *http.Request) {
 	}
 }
 
-// trace is how far a request has come. The transport's goroutines write it.
+// trace records how far a request has come. The transport's goroutines write it.
 type trace struct{ connected, reused, written, answered atomic.Bool }
 
 func (t *trace) in(ctx context.Context, call *Call) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
 			if old(info.Conn, call.MaxAge) {
-				// This request is the last one on it. The transport looks at the field after this.
+				// This is the connection's last request. The transport looks at the field after this.
 				call.Header["Connection"] = []string{"close"}
 			}
 			t.connected.Store(true)
@@ -140,11 +140,11 @@ func (t *trace) in(ctx context.Context, call *Call) context.Context {
 	})
 }
 
-// again says whether a request that failed may be sent once more. One that must not be repeated may, where it cannot
-// have arrived whole.
+// again reports whether a request that failed may be sent once more. One that must not be repeated may be if it cannot have
+// arrived whole.
 func (t *trace) again(call *Call) bool {
 	return t.reused.Load() && !t.answered.Load() && (!call.Once || !t.written.Load())
 }
 
-// Close drops the idle connections.
+// Close closes the idle connections.
 func (c *Client) Close() { c.pooled.CloseIdleConnections() }

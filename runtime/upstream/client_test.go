@@ -15,12 +15,12 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 )
 
-// oneEach is a server that answers the first request of each connection, and closes the connection when a second one
-// arrives: as one does whose idle timeout ends just then. It remembers the bodies that arrived.
+// oneEach is a server that answers the first request of each connection, and closes the connection when a second one arrives,
+// like a server whose idle timeout ends just then. It remembers the bodies that arrived.
 type oneEach struct {
 	net.Listener
 
-	// together, where set, keeps the first answers until so many requests have arrived.
+	// together, if set, keeps the first answers until this many requests have arrived.
 	together *sync.WaitGroup
 
 	mu      sync.Mutex
@@ -91,8 +91,8 @@ func do(t *testing.T, c *Client, call *Call) error {
 	return err
 }
 
-// A connection that its server closes as a request leaves is not a failure of the server: the request is sent once more
-// on a fresh connection, unless it must not arrive twice.
+// A connection that its server closes as a request leaves is not a failure of the server: the request is sent once more on a
+// fresh connection, unless it must not arrive twice.
 func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 	for _, method := range []string{"POST", "PUT", "DELETE", "GET"} {
 		s, url := startOneEach(t)
@@ -126,7 +126,7 @@ func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 	}
 }
 
-// A transport of net/http repeats what may be repeated on one connection of the pool after another; a client of ours does it once.
+// net/http's transport repeats a request on one connection of the pool after another; our client does so once.
 func TestNothingIsSentMoreThanTwice(t *testing.T) {
 	for body, call := range map[string]*Call{
 		"":    {Method: "GET"},
@@ -176,7 +176,7 @@ func TestTwentyAtOnceOnConnectionsThatClose(t *testing.T) {
 	}
 }
 
-// Only what a connection of the pool swallowed is sent again.
+// Only a request that was lost with a pooled connection is sent again.
 func TestWhatIsSentAgain(t *testing.T) {
 	for name, tt := range map[string]struct {
 		reused, written, answered, once, want bool
@@ -198,7 +198,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 	}
 }
 
-// Servers close idle connections after 5s and more; ours are not used for as long.
+// Servers close idle connections after 5s or more; we do not use idle ones for that long.
 func TestIdleConnectionsAreClosedBeforeTheirServersDo(t *testing.T) {
 	if got := NewClient(addresses.Rules{}).pooled.IdleConnTimeout; got >= 5*time.Second {
 		t.Errorf("idle connections are kept for %s", got)

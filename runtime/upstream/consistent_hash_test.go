@@ -18,7 +18,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// keyed are the endpoints that the keys of so many texts get while nothing else is open.
+// keyed are the endpoints that the keys of the given number of texts get while nothing else is open.
 func (b *balancer) keyed(texts int, now time.Time) []string {
 	chosen := make([]string, texts)
 	for i := range chosen {
@@ -48,8 +48,8 @@ func perEndpoint(chosen []string) map[string]int {
 
 const someKeys = 20000
 
-// Each endpoint has its weight's share of the keys, and a key its endpoint: in each replica, in whichever order the config
-// names them.
+// Each endpoint has its weight's share of the keys, and each key has its endpoint, in each replica and in any order of the
+// endpoints in the config.
 func TestKeysAreSpreadByWeight(t *testing.T) {
 	b := pooled(Options{LoadBalancing: ConsistentHash}, 5, 3, 2, 0)
 	chosen := b.keyed(someKeys, time.Time{})
@@ -65,13 +65,13 @@ func TestKeysAreSpreadByWeight(t *testing.T) {
 	if diff := cmp.Diff(chosen, other.keyed(someKeys, time.Time{})); diff != "" {
 		t.Error("another replica chooses otherwise")
 	}
-	// A new release that chose otherwise would empty every cache.
+	// A new release that chose differently would empty every cache.
 	if diff := cmp.Diff([]string{"a", "a", "b", "c", "a", "a", "d", "a"}, chosen[:8]); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// The addresses of one URL have their own keys each.
+// Each address of one URL has keys of its own.
 func TestKeysAreSpreadOverAddresses(t *testing.T) {
 	b := pooled(Options{LoadBalancing: ConsistentHash}, 1, 1)
 	for i, m := range b.set.Members() {
@@ -90,8 +90,8 @@ func TestKeysAreSpreadOverAddresses(t *testing.T) {
 	}
 }
 
-// An endpoint that goes, or is ejected, takes only its own keys with it, to the others by their weight; with it they come
-// back. One that joins takes its share from all.
+// If an endpoint goes away, or is ejected, only its own keys move, to the others by their weight; when it comes back, so do
+// they. A new one takes its share from all.
 func TestFewKeysMove(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	gone := func(b *balancer) { b.set = b.set.(Members)[1:] }
@@ -125,7 +125,7 @@ func TestFewKeysMove(t *testing.T) {
 	}
 }
 
-// While an endpoint starts slowly it has a part of its own keys, and none of others'.
+// While an endpoint starts slowly, it has some of its own keys, and none of the others'.
 func TestKeysComeBackSlowly(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	b := pooled(Options{LoadBalancing: ConsistentHash, SlowStart: time.Minute}, 1, 1)
@@ -145,8 +145,8 @@ func TestKeysComeBackSlowly(t *testing.T) {
 	}
 }
 
-// However many calls have one key, no endpoint has more than the bound of its share, and those of other keys go where they
-// belong as long as there is room.
+// No matter how many calls have one key, no endpoint has more than the limit of its share, and calls with other keys go where
+// they belong as long as there is room.
 func TestAHotKeyDrownsNobody(t *testing.T) {
 	for percent, most := range map[int][]int{0: {75, 75, 150}, 100: {51, 51, 101}, 300: {150, 150, 200}} {
 		b := pooled(Options{LoadBalancing: ConsistentHash, HashLoadPercent: percent}, 1, 1, 2)
@@ -247,8 +247,8 @@ func (h *hosts) Do(_ context.Context, c *Call) (*Answer, error) {
 	return &Answer{Status: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(""))}, nil
 }
 
-// Sessions that call one after the other stay where they are, next to a key that a hundred clients share; when a host fails,
-// its sessions go elsewhere without an error and the others stay, and once it is well again they come back.
+// Sessions that make one call after the other stay where they are, next to a key that a hundred clients share; when a host
+// fails, its sessions go elsewhere without an error and the others stay, and once it has recovered they come back.
 func TestSessionsStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		members := Members{{Endpoint: &Endpoint{URL: "http://a"}}, {Endpoint: &Endpoint{URL: "http://b"}}, {Endpoint: &Endpoint{URL: "http://c"}}}
@@ -301,7 +301,7 @@ func TestSessionsStay(t *testing.T) {
 	})
 }
 
-// A request's key is asked for once for each upstream that goes by keys, and calls without one are counted.
+// A request's key is asked for once for each upstream that uses keys, and calls without one are counted.
 func TestAKeyIsAskedForOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		upstreamOf := func(name string, way LoadBalancing) *Upstream {

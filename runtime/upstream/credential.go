@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// credentialTTL is how long a secret that was read is used before its file is read again: a rotation is live
-// within it, once the kubelet has written the file.
+// credentialTTL is how long a secret is used before its file is read again: once the kubelet has written the file, a rotation
+// takes effect within this time.
 const credentialTTL = time.Second
 
-// refusedTTL takes its place where an upstream has refused the secret: it may have been rotated.
+// refusedTTL takes its place after an upstream has refused the secret, because it may have been rotated.
 const refusedTTL = 20 * time.Millisecond
 
 // maxCredential bounds a secret's size in bytes: it becomes one header line.
@@ -25,9 +25,9 @@ type Credentials struct {
 	dir string
 	mu  sync.Mutex
 	all map[string]cachedSecret
-	// verdicts are what upstreams think of the keys that they were sent.
+	// verdicts are whether upstreams accepted the keys that they were sent.
 	verdicts map[keyed]verdict
-	// pems are files that are not sent, and secured is what they make.
+	// pems are the files that are not sent, and secured is the TLS that is made of them.
 	pems    map[string]pemFile
 	secured securities
 }
@@ -36,16 +36,16 @@ type cachedSecret struct {
 	value string
 	err   error
 	read  time.Time
-	// before is the value that a rotation has replaced: calls that were made with it may be in flight.
+	// before is the value that a rotation has replaced: calls with it may still be in flight.
 	before string
 	times  Times
 }
 
-// Times say when a secret was last seen to change.
+// Times are when a secret was last seen to change.
 type Times struct {
-	// Modified is when its file was written.
+	// Modified is when the file was written.
 	Modified time.Time
-	// Since is when the value now in use was first read.
+	// Since is when the present value was first read.
 	Since time.Time
 }
 
@@ -54,11 +54,11 @@ func NewCredentials(dir string) *Credentials {
 	return &Credentials{dir: dir, all: map[string]cachedSecret{}, verdicts: map[keyed]verdict{}, pems: map[string]pemFile{}}
 }
 
-// Read returns the secret in the file at path below the directory, without surrounding white space. Its errors
-// name the path, never the value.
+// Read returns the secret in the file at path below the directory, without surrounding white space. Its errors name the path,
+// never the value.
 func (c *Credentials) Read(path string) (string, error) { return c.within(path, credentialTTL) }
 
-// within returns what was read no longer ago than that.
+// within returns the secret as it was read at most ttl ago.
 func (c *Credentials) within(path string, ttl time.Duration) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +78,7 @@ func (c *Credentials) within(path string, ttl time.Duration) (string, error) {
 	return value, err
 }
 
-// Changed says when the secret last changed; false where it cannot be read.
+// Changed returns when the secret last changed; false if it cannot be read.
 func (c *Credentials) Changed(path string) (Times, bool) {
 	if file, ok := c.knownPEM(path); ok {
 		return file.times, file.err == nil
@@ -98,7 +98,7 @@ func (s cachedSecret) replacedBy(value string) string {
 	return s.value
 }
 
-// Known are all values that have been read and may still be in use, so that they can be kept out of what is told.
+// Known returns all values that have been read and may still be in use, so that they can be kept out of logs and answers.
 func (c *Credentials) Known() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,13 +113,13 @@ func (c *Credentials) Known() []string {
 	return known
 }
 
-// Loaded says whether the secret can be read.
+// Loaded reports whether the secret can be read.
 func (c *Credentials) Loaded(path string) bool {
 	_, ok := c.Changed(path)
 	return ok
 }
 
-// readSecret returns what is in a file, and when it was written.
+// readSecret returns the content of a file, and when it was written.
 func readSecret(file string) (string, time.Time, error) {
 	info, err := os.Stat(file)
 	if err != nil {
@@ -140,7 +140,7 @@ func readSecret(file string) (string, time.Time, error) {
 	case strings.ContainsAny(value, "\r\n"):
 		return "", time.Time{}, errors.New("has more than one line")
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
-		return "", time.Time{}, errors.New("has control characters") // no header may have them (RFC 9110, section 5.5)
+		return "", time.Time{}, errors.New("has control characters") // not allowed in a header (RFC 9110, section 5.5)
 	}
 	return value, info.ModTime(), nil
 }

@@ -18,20 +18,19 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 )
 
-// A transport bounds dialling for all of its calls alike, and one for each bound and TLS that configs have had would keep its
-// connections and memory for as long as the process lives. So all calls share one, and a call's context has what is to be
-// dialled: a transport dials with the values of the context of the request that it dials for.
+// A transport has one bound for dialling. One transport for each bound and TLS that configs have had would keep its connections
+// and memory for as long as the process lives. So all calls share one transport, and the context of a call carries the target:
+// a transport dials with the values of the context of the request that it dials for.
 type targetKey struct{}
 
-// target is what a call's connection is made to.
+// target is where a call's connection is made to.
 type target struct {
-	// address is the host and port of what is connected to, and host the name that TLS knows it by; empty is what the
-	// transport says.
+	// address is the host and port to connect to, and host the name for TLS; if they are empty, the transport's are used.
 	address, host string
 	secure        *Secure
-	// pinned, where valid, is the only address that is connected to.
+	// pinned, if valid, is the only address to connect to.
 	pinned netip.Addr
-	// bound is that of TCP, and of TLS after it; 0 is none.
+	// bound bounds TCP, and then TLS; 0 means no bound.
 	bound time.Duration
 }
 
@@ -46,8 +45,8 @@ func targetOf(ctx context.Context) *target {
 	return &target{}
 }
 
-// take takes over where the URL leads, if there is anything about it that the URL does not say. In its place the URL gets a host
-// that stands for the target: transports share the connections of equal hosts. The request keeps the host that it was made with.
+// take takes over the URL's destination if the target has anything that the URL does not show. The URL then gets a host that
+// stands for the target, because transports share the connections of equal hosts. The request keeps its own host.
 func (t *target) take(u *url.URL) {
 	port, name := "80", "plain"
 	switch {
@@ -79,14 +78,14 @@ func (t *target) bounded(ctx context.Context) (context.Context, context.CancelFu
 type dialer struct {
 	tls   *tls.Config
 	rules addresses.Rules
-	// resolver knows the addresses of names; nil is the machine's.
+	// resolver looks up names; nil means the machine's resolver.
 	resolver *net.Resolver
 	dials    *dials
-	// protocols are those that are offered over TLS (RFC 7301).
+	// protocols are the ones offered over TLS (RFC 7301).
 	protocols []string
 }
 
-// transport returns a transport that keeps so many idle connections to a host; with a negative number it uses each
+// transport returns a transport that keeps up to idle idle connections to a host; if idle is negative, it uses each connection
 // for one request.
 func (d dialer) transport(idle int) *http.Transport {
 	return &http.Transport{
@@ -109,8 +108,8 @@ func (d dialer) transport(idle int) *http.Transport {
 const (
 	// streamWindow is how much of an answer over HTTP/2 may arrive before it is read, in bytes.
 	streamWindow = 64 << 10
-	// pingAfter is how long a connection of HTTP/2 may be silent until its server is asked whether it is there, and
-	// pingTimeout how long it may take to answer. Servers take more frequent pings for an attack.
+	// pingAfter is how long an HTTP/2 connection may be silent before it is pinged, and pingTimeout how long the answer may
+	// take. Servers treat more frequent pings as an attack.
 	pingAfter, pingTimeout = 30 * time.Second, 15 * time.Second
 )
 
@@ -124,7 +123,7 @@ func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, er
 		return nil, err
 	}
 	defer end()
-	// Of a name with addresses of both families, both are tried (RFC 8305).
+	// If a name has addresses of both families, both are tried (RFC 8305).
 	tcp := net.Dialer{KeepAlive: 30 * time.Second, Resolver: d.resolver, ControlContext: d.check}
 	conn, err := tcp.DialContext(ctx, network, address)
 	if err != nil {
@@ -133,8 +132,8 @@ func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, er
 	return &dialled{Conn: conn, at: time.Now(), spread: rand.Float64()}, nil //nolint:gosec // not a secret
 }
 
-// check is called with each address that is about to be connected to. It is what the name was resolved to for this connection,
-// so that nothing can change between the check and the connection.
+// check is called with each address before a connection to it is made. It is the one that the name was resolved to for this
+// connection, so that nothing can change between the check and the connection.
 func (d dialer) check(_ context.Context, _, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -185,11 +184,11 @@ type dialled struct {
 	net.Conn
 
 	at time.Time
-	// spread is from 0 up to 1, so that connections which were made at one moment do not all grow old at one moment.
+	// spread is from 0 up to 1, so that connections that were made together do not all grow old together.
 	spread float64
 }
 
-// old says whether a connection of the pool has been used for long enough.
+// old reports whether a connection of the pool has been used for long enough.
 func old(c net.Conn, maxAge time.Duration) bool {
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()
@@ -201,4 +200,4 @@ func old(c net.Conn, maxAge time.Duration) bool {
 	return time.Since(conn.at) >= maxAge-time.Duration(conn.spread*float64(maxAge)/10)
 }
 
-var errHandshake = errors.New("TLS handshake timeout") // as net/http has it
+var errHandshake = errors.New("TLS handshake timeout") // net/http's words

@@ -17,8 +17,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// Each call's bound is its own, and its connections and memory are everybody's: a config may change its bounds as often as it
-// likes.
+// Each call has its own bound, but all share connections and memory: a config may change its bounds as often as it likes.
 func TestCallsOfAnyBoundShareTheirConnections(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		var connections atomic.Int32
@@ -45,7 +44,7 @@ func TestCallsOfAnyBoundShareTheirConnections(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		// A transport lets a connection go whose writer it has not heard of for 50 ms, as happens on a machine that is busy.
+		// A transport drops a connection whose writer has not reported for 50 ms, as happens on a busy machine.
 		if n := connections.Load(); n > 5 {
 			t.Errorf("%s: %d connections for 50 calls one after the other", server.URL, n)
 		}
@@ -54,7 +53,7 @@ func TestCallsOfAnyBoundShareTheirConnections(t *testing.T) {
 	}
 }
 
-// A server that accepts a connection and says nothing is given up within the bound of the call, TLS included.
+// A server that accepts a connection and says nothing is given up within the call's bound, TLS included.
 func TestHandshakesAreBounded(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -5,10 +5,9 @@ import (
 	"sync"
 )
 
-// dialsAtOnce is how many connections to one address are being opened at once; more wait for their turn, within the bound
-// that dialling has. Opening one costs little, but the hundreds that a few requests may ask for in one moment keep each
-// worker busy for tens of milliseconds, and the events of all streams wait behind them. Where a connection takes 50 ms, this
-// many at once are 640 a second.
+// dialsAtOnce is how many connections to one address are opened at the same time; others wait for their turn, within the bound
+// of dialling. One costs little, but the hundreds that a few requests may ask for at once keep each worker busy for tens of
+// milliseconds, while the events of all streams wait. If a connection takes 50 ms, this limit allows 640 a second.
 const dialsAtOnce = 32
 
 // dials are the connections that are being opened, by address. The zero value is ready to use.
@@ -17,14 +16,14 @@ type dials struct {
 	open map[string]*opening
 }
 
-// opening are those of one address, and those that wait.
+// opening are the connections to one address that are being opened, and those that wait.
 type opening struct {
 	turns chan struct{}
 	users int
 }
 
-// begin waits for a turn to open a connection to address; end gives it to another one. The error is that of the context,
-// which ended before.
+// begin waits for a turn to open a connection to address; end gives the turn to another. The error is that of the context, if
+// it ended first.
 func (d *dials) begin(ctx context.Context, address string) (end func(), err error) {
 	o := d.enter(address)
 	select {
@@ -51,7 +50,7 @@ func (d *dials) enter(address string) *opening {
 	return o
 }
 
-// leave forgets an address that nobody opens a connection to, so that addresses which come and go cost nothing.
+// leave forgets an address to which no connection is being opened, so that addresses that come and go take no memory.
 func (d *dials) leave(address string, o *opening) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// What one address keeps waiting does not keep those of another one waiting; who waits has its own bound; and nothing is
-// kept of addresses once they are done with.
+// A wait for one address does not hold up those for another; each wait has its own bound; and nothing is kept of an address
+// once it is done with.
 func TestConnectionsToOneAddressAreOpenedInTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d dials

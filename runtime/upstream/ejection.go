@@ -8,23 +8,24 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// Ejection says when an endpoint that fails is left out, and for how long. A zero value stands for a
-// default, unless its field says otherwise.
+// Ejection decides when an endpoint that fails is left out, and for how long. A zero value stands for a default, unless its
+// field says otherwise.
 type Ejection struct {
-	// ConsecutiveFailures is how many answers in a row have to be no good; a single one may be its request's fault. Where no
-	// connection can be made, one failure counts for all of them.
+	// ConsecutiveFailures is how many answers in a row have to be bad, because a single one may be the fault of its request. A
+	// connection that cannot be made counts for all of them.
 	ConsecutiveFailures int
-	// FailurePercent is the share of the calls that have to fail within Window, of which there have to be MinCalls; 0 is no
-	// share, so that only failures in a row count.
+	// FailurePercent is the share of the calls within Window that have to fail, if there are at least MinCalls; if it is 0,
+	// only failures in a row count.
 	FailurePercent, MinCalls int
 	Window                   time.Duration
-	// First is how long an endpoint is left out; it doubles as long as it fails again, up to Max. Each time up to a fifth
-	// less is drawn.
+	// First is how long an endpoint is left out. It doubles as long as the endpoint fails again, up to Max. A random part of up
+	// to a fifth is subtracted each time.
 	First, Max time.Duration
-	// MaxPercent is the share of the endpoints that may be left out at once, at least one; 0 is none, and nil is all.
+	// MaxPercent is the share of the endpoints that may be left out at once, but at least one endpoint; 0 means none, and nil
+	// means all.
 	MaxPercent *int
-	// PanicPercent is the share below which the endpoints that are left are too few, so that none is left out; 0 is that only
-	// none is too few.
+	// PanicPercent is the share of the endpoints that have to be left; if there are fewer, all are asked. With 0, all are asked
+	// only if none is left.
 	PanicPercent int
 }
 
@@ -35,7 +36,7 @@ const (
 	ratioWindow   = 10 * time.Second
 	firstPause    = time.Second
 	maxPause      = 30 * time.Second
-	// jitter is the part of a pause that is drawn, so that what failed at once does not come back at once.
+	// jitter is the random part of a pause, so that endpoints that failed together do not come back together.
 	jitter = 0.2
 )
 
@@ -49,7 +50,7 @@ func (e *Ejection) orDefaults() Ejection {
 	return d
 }
 
-// most is how many of so many endpoints may be left out at once, in hundredths.
+// most is how many of the given number of endpoints may be left out at once, in hundredths.
 func (e *Ejection) most(of int) int {
 	switch {
 	case e.MaxPercent == nil:
@@ -60,11 +61,11 @@ func (e *Ejection) most(of int) int {
 	return max(*e.MaxPercent*of, 100)
 }
 
-// panics says whether so few endpoints of all are left that the others are asked, too: those few would be drowned, and
-// what ejects most of a pool is rarely the fault of each of its endpoints.
+// panics reports whether so few endpoints are left that the others are asked, too. The few would be overwhelmed, and if most of
+// a pool is ejected, the endpoints themselves are rarely at fault.
 func (e *Ejection) panics(left, all int) bool { return 100*left < e.PanicPercent*all }
 
-// pause is how long an endpoint is left out when that happens the given time in a row.
+// pause is how long an endpoint is left out the given time in a row.
 func (e *Ejection) pause(times int) time.Duration {
 	pause := e.First
 	for ; times > 1 && pause < e.Max; times-- {
@@ -73,27 +74,27 @@ func (e *Ejection) pause(times int) time.Duration {
 	return min(pause, e.Max)
 }
 
-// health is how an endpoint has done lately. An endpoint that fails at once has few calls open and looks idle, so
-// nothing but this keeps calls from it. The zero value is in good health.
+// health is how an endpoint has done lately. An endpoint that fails at once has few open calls and looks idle, so only this
+// keeps calls away from it. The zero value is in good health.
 type health struct {
 	failures int // in a row
 	recent   recent
-	// pauses counts those in a row: until a call that began after the last one has gone well.
+	// pauses counts them in a row, until a call that began after the last one goes well.
 	pauses int
 	since  time.Time // the beginning of the last pause
 	until  time.Time // its end
-	trying bool      // a call goes to find out whether the pause was long enough
-	back   time.Time // when the endpoint was well again after its pauses
+	trying bool      // a call is on its way that shows whether the pause was long enough
+	back   time.Time // when the endpoint recovered after its pauses
 }
 
-// ejected says whether the endpoint is left out, or is being tried.
+// ejected reports whether the endpoint is left out, or is being tried.
 func (h *health) ejected() bool { return h.pauses > 0 }
 
-// fit says whether the endpoint may be chosen at now, otherwise when that will be.
+// fit reports whether the endpoint may be chosen at now, and otherwise when it may be.
 func (h *health) fit(now time.Time) (until time.Time, ok bool) { return h.until, !now.Before(h.until) }
 
-// chosen is told of a choice. After a pause one call goes to an endpoint until it is known how that went; where nobody
-// knows for as long as the next pause would be, another one.
+// chosen records a choice. After a pause, the endpoint gets one call until the result is known; if there is none for as long as
+// the next pause would be, it gets another.
 func (h *health) chosen(now time.Time, e *Ejection) {
 	if h.pauses == 0 || now.Before(h.until) {
 		return
@@ -110,10 +111,10 @@ type end struct {
 	RetryAfter time.Duration
 }
 
-// settle is told how a call ended that began at a time, and says whether the endpoint has to be left out for it.
+// settle records the end of a call that began at began, and reports whether the endpoint has to be left out because of it.
 func (h *health) settle(how end, began, now time.Time, e *Ejection) bool {
 	if began.Before(h.since) {
-		return false // it says nothing of how the endpoint has been since
+		return false // it shows nothing of how the endpoint has been since
 	}
 	switch how.rating {
 	case well:
@@ -129,7 +130,7 @@ func (h *health) settle(how end, began, now time.Time, e *Ejection) bool {
 		h.failures++
 	case unrelated:
 		if h.trying {
-			h.trying, h.until = false, now // a client that left says nothing of the endpoint: the next call may ask
+			h.trying, h.until = false, now // a client that left shows nothing of the endpoint: the next call may try it
 		}
 		return false
 	}
@@ -145,15 +146,15 @@ func (h *health) recover(now time.Time) {
 	h.recent = recent{}
 }
 
-// answered is told that a call that began at a time has begun to be answered. Whether that ends well may not be known for
-// minutes, so after a pause the next call may follow it.
+// answered records that a call which began at began is being answered. Its end may not be known for minutes, so after a pause
+// the next call may follow it.
 func (h *health) answered(began, now time.Time) {
 	if h.trying && !began.Before(h.since) {
 		h.trying, h.until = false, now
 	}
 }
 
-// eject leaves the endpoint out, for as long as it asked for where that is longer.
+// eject leaves the endpoint out for a pause, or for the time that it asked for if that is longer.
 func (h *health) eject(asked time.Duration, now time.Time, e *Ejection, random float64) {
 	h.pauses++
 	pause := e.pause(h.pauses)
@@ -162,7 +163,7 @@ func (h *health) eject(asked time.Duration, now time.Time, e *Ejection, random f
 	h.recent = recent{}
 }
 
-// recent counts the calls of a window, in two halves of which the older one is dropped when the newer one is over.
+// recent counts the calls of a window, in two halves; the older one is dropped when the newer one is over.
 type recent struct {
 	began       time.Time // of the newer half
 	now, before struct{ calls, failures int }
@@ -179,7 +180,7 @@ func (r *recent) count(now time.Time, window time.Duration, failures int) {
 	r.now.failures += failures
 }
 
-// fails says whether too many of the calls failed.
+// fails reports whether too many of the calls failed.
 func (r *recent) fails(e *Ejection) bool {
 	calls, failures := r.now.calls+r.before.calls, r.now.failures+r.before.failures
 	return e.FailurePercent > 0 && calls >= e.MinCalls && 100*failures >= e.FailurePercent*calls
@@ -188,13 +189,13 @@ func (r *recent) fails(e *Ejection) bool {
 type rating int
 
 const (
-	unrelated rating = iota // to the endpoint: nobody waits any more, or the route has had enough
-	well                    // though it may be the answer that the request is wrong
-	broken                  // an answer, or none in time, which may have to do with the request
+	unrelated rating = iota // to the endpoint: nobody waits any more, or the route has reached a limit
+	well                    // although the answer may be that the request is wrong
+	broken                  // an answer, or none in time, which may be the request's fault
 	badly                   // no answer at all
 )
 
-// rate is what a call's end says of its endpoint.
+// rate is what the end of a call says about its endpoint.
 func rate(f relay.Failure) end {
 	switch f.Kind {
 	case relay.NoFailure:

@@ -15,11 +15,11 @@ var (
 	good      = relay.Failure{}
 )
 
-// ends tells how a call ended that an endpoint had for no time.
+// ends records the end of a call that took no time.
 func (b *balancer) ends(e *Endpoint, f relay.Failure, now time.Time) { b.settle(e, rate(f), now, now) }
 
-// A pause begins with the first call that got no answer, or the second answer in a row that was no good; each pause is
-// longer than the one before, up to a bound, and one good answer ends it all.
+// A pause begins with the first call without an answer, or the second bad answer in a row; each pause is longer than the one
+// before, up to a bound, and one good answer ends them all.
 func TestPausesOfAnEndpointThatFails(t *testing.T) {
 	for name, tt := range map[string]struct {
 		calls []relay.Failure // each at the end of the pause before it
@@ -66,7 +66,8 @@ func TestPausesOfAnEndpointThatFails(t *testing.T) {
 	}
 }
 
-// Endpoints that fail at once do not come back at once: up to a fifth of a pause is drawn, but nothing of what was asked for.
+// Endpoints that fail together do not come back together: up to a fifth of a pause is random, but a time that was asked for is
+// kept.
 func TestPausesAreDrawn(t *testing.T) {
 	for drawn, want := range map[float64]time.Duration{0: time.Second, 0.5: 900 * time.Millisecond, 1: 800 * time.Millisecond} {
 		b := pooled(Options{}, 1)
@@ -113,7 +114,7 @@ func TestOneCallFollowsAPause(t *testing.T) {
 	}
 }
 
-// A call whose end nobody knows holds others up for longer each time; one that is being answered, for no longer.
+// A call without a known end holds others up for longer each time; one that is being answered does not.
 func TestCallsAfterAPauseThatLast(t *testing.T) {
 	b := pooled(Options{}, 1, 1)
 	b.random = func() float64 { return 0 }
@@ -141,7 +142,7 @@ func TestCallsAfterAPauseThatLast(t *testing.T) {
 	}
 }
 
-// A client that leaves while its call finds out how an endpoint is makes nobody wait: the next call finds out.
+// If a client leaves while its call tries an endpoint, nobody has to wait: the next call tries it.
 func TestAProbeWhoseClientLeaves(t *testing.T) {
 	b := pooled(Options{}, 1, 1)
 	a, now := b.member("a"), time.Unix(1e9, 0)
@@ -160,7 +161,7 @@ func TestAProbeWhoseClientLeaves(t *testing.T) {
 	}
 }
 
-// An endpoint is left out where too many calls fail of those of a while, though never two in a row.
+// An endpoint is left out if too many of its recent calls fail, even if no two failures follow each other.
 func TestFailureRatio(t *testing.T) {
 	o := Options{Ejection: Ejection{ConsecutiveFailures: 5, FailurePercent: 30, MinCalls: 10, Window: 10 * time.Second}}
 	for name, tt := range map[string]struct {
@@ -190,7 +191,7 @@ func TestFailureRatio(t *testing.T) {
 	}
 }
 
-// No more than the set share of the endpoints is left out at once, but one may always be.
+// No more than the set share of the endpoints is left out at once, but one always may be.
 func TestShareThatMayBeLeftOut(t *testing.T) {
 	for _, tt := range []struct{ percent, of, want int }{
 		{100, 4, 4}, {50, 4, 2}, {49, 4, 1}, {10, 4, 1}, {0, 4, 0}, {67, 3, 2},
@@ -215,7 +216,8 @@ func TestShareThatMayBeLeftOut(t *testing.T) {
 	}
 }
 
-// Where fewer are left than the threshold, calls go to all; so they do where none is left, and then none twice in a request.
+// If fewer endpoints are left than the threshold, calls go to all of them. If none is left they do, too, and then to none twice
+// in one request.
 func TestPanic(t *testing.T) {
 	for _, tt := range []struct {
 		percent, out int
@@ -253,7 +255,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// Calls go to the endpoints that are fit, however busy.
+// Calls go to healthy endpoints, no matter how busy those are.
 func TestBalancingLeavesOutWhatFails(t *testing.T) {
 	b := pooled(Options{}, 1, 1, 1)
 	b.member("b").inFlight, b.member("c").inFlight = 50, 50

@@ -15,20 +15,20 @@ import (
 // MaxWhole bounds a whole answer of an upstream, in bytes.
 const MaxWhole = 16 << 20
 
-// Expect says what makes an answer one that is wanted.
+// Expect decides which answers are accepted.
 type Expect struct {
 	// Status accepts the status; nil accepts every 2xx.
 	Status func(int) bool
-	// MaxBytes bounds the body, besides MaxWhole; 0 is no other bound.
+	// MaxBytes bounds the body, in addition to MaxWhole; 0 means no further bound.
 	MaxBytes int
-	// Keep, where set, is told of the body's bytes as they come; its error, a relay.Failure, ends the attempt.
+	// Keep, if set, is called with the number of the body's bytes as they come; its error, a relay.Failure, ends the attempt.
 	Keep func(bytes int) error
-	// Drop, where set, is told of those of an attempt that failed.
+	// Drop, if set, is called with the number of those of an attempt that failed.
 	Drop func(bytes int)
 }
 
-// Fetch makes attempts until one yields a whole answer that is wanted. The error is the relay.Failure of the last one.
-// Observe, where set, is told of every attempt's end.
+// Fetch makes attempts until one yields a whole answer that is accepted. The error is the relay.Failure of the last one.
+// Observe, if set, is called at the end of every attempt.
 func Fetch(ctx context.Context, c Doer, next Next, want Expect,
 	observe func(upstream string, f relay.Failure),
 ) (*Fetched, error) {
@@ -61,7 +61,7 @@ func fetch(ctx context.Context, c Doer, a *Attempt, want Expect) (*Fetched, rela
 	if err != nil {
 		return nil, relay.FailureOf(ctx, err, relay.FailedConnect)
 	}
-	defer func() { _ = answer.Body.Close() }() // what is lost by it is only the connection's reuse
+	defer func() { _ = answer.Body.Close() }() // only the reuse of the connection is lost
 	if !want.status(answer.Status) {
 		return nil, rejected(ctx, a, answer)
 	}
@@ -76,7 +76,7 @@ func fetch(ctx context.Context, c Doer, a *Attempt, want Expect) (*Fetched, rela
 	return whole, failure
 }
 
-// take reads the body, and has it read. Of an answer that fails nothing is kept.
+// take reads the body, and passes it to Read. Nothing is kept of an answer that fails.
 func take(
 	ctx context.Context, attempt *Attempt, memory relay.Memory, f *Fetched, a *Answer, want Expect,
 ) relay.Failure {
@@ -139,8 +139,8 @@ func (m *awaited) Reserve(ctx context.Context, bytes int) error {
 	return m.Memory.Reserve(ctx, bytes) //nolint:wrapcheck // it is a Failure already
 }
 
-// blame returns why an attempt failed: when it ran out of time and most of that had gone into waiting for memory, the
-// upstream was not slow.
+// blame returns why an attempt failed: if it ran out of time and had spent most of that waiting for memory, the upstream was
+// not slow.
 func (m *awaited) blame(f relay.Failure) relay.Failure {
 	late := f.Kind == relay.FailedTotal || f.Kind == relay.FailedTimeout
 	if late && m.waited > time.Since(m.since)/2 {
@@ -151,7 +151,7 @@ func (m *awaited) blame(f relay.Failure) relay.Failure {
 
 var errWaited = errors.New("most of the call's time went into waiting for memory")
 
-// memoryOf is what an attempt may keep its answer in.
+// memoryOf is the memory for an attempt's answer.
 func memoryOf(a *Attempt) relay.Memory {
 	if a.Memory == nil {
 		return relay.Unlimited
@@ -173,8 +173,7 @@ func (e *Expect) limit() int {
 	return MaxWhole
 }
 
-// StatusFailure describes an answer of a status that was not wanted. The body is not read: it may
-// echo keys or prompts.
+// StatusFailure describes an answer whose status was not accepted. The body is not read: it may repeat keys or prompts.
 func StatusFailure(a *Answer) relay.Failure {
 	f := relay.Failure{Kind: relay.FailedStatus, Status: a.Status}
 	if s := a.Header.Get("Retry-After"); s != "" {
@@ -186,7 +185,7 @@ func StatusFailure(a *Answer) relay.Failure {
 // maxRetryAfter keeps an upstream from sending clients away for longer than anyone would mean.
 const maxRetryAfter = time.Hour
 
-// RFC 9110, section 10.2.3: seconds, or a date; a date is read against this machine's clock.
+// retryAfter reads seconds or a date (RFC 9110, section 10.2.3); a date is compared with this machine's clock.
 func retryAfter(s string) time.Duration {
 	if seconds, err := strconv.Atoi(s); err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(min(max(seconds, 0), int(maxRetryAfter/time.Second))) * time.Second

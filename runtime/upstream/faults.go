@@ -17,8 +17,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// transportError says what went wrong with a connection in words of our own. Those of net/http quote what came: status
-// lines, header fields, lengths and certificates; and an invalid URL, which may hold what a client has sent.
+// transportError is what went wrong with a connection, in words of our own. The errors of net/http quote what came: status
+// lines, header fields, lengths and certificates, and an invalid URL, which may hold what a client has sent.
 type transportError struct {
 	text  string
 	cause error // for errors.Is and errors.As, never for logs
@@ -28,8 +28,8 @@ func (e *transportError) Error() string { return e.text }
 
 func (e *transportError) Unwrap() error { return e.cause }
 
-// plainly puts an error of a connection into words from a closed set. A failure, which a context may have ended with, says
-// what it is already.
+// plainly puts an error of a connection into words from a closed set. A failure, with which a context may have ended, stays as
+// it is.
 func plainly(err error) error {
 	if _, own := errors.AsType[relay.Failure](err); own {
 		return err
@@ -43,7 +43,7 @@ type plainBody struct{ io.ReadCloser }
 // Read implements io.Reader.
 func (b plainBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // as io.Reader has it: a wrapped one is a body that broke off
+	if err != nil && err != io.EOF { //nolint:errorlint // not wrapped, as io.Reader demands
 		err = plainly(err)
 	}
 	return n, err
@@ -83,7 +83,7 @@ func ofNames(err error) string {
 	return "the host's name could not be resolved"
 }
 
-// refusals are what the system, and the rules for addresses, say of connections.
+// refusals are the errors of the system, and of the rules for addresses, about connections.
 var refusals = []struct {
 	cause error
 	text  string
@@ -134,8 +134,8 @@ func ofTLS(err error) string {
 	return ""
 }
 
-// phrases are what net/http and crypto/tls call their errors that have no type, in the order in which they are looked for.
-// What an upstream has sent follows them, and may at most decide which of our texts it is called by.
+// phrases are parts of the errors of net/http and crypto/tls that have no type, in the order in which they are looked for. What
+// an upstream has sent follows them, and can at most decide which of our texts is used.
 var phrases = []struct{ theirs, ours string }{
 	{"stream error: ", "HTTP/2: the server ended the answer too early"},
 	{"GOAWAY", "HTTP/2: the server closed the connection"},
@@ -150,7 +150,7 @@ var phrases = []struct{ theirs, ours string }{
 	{"invalid header", "the request has a header field that HTTP does not allow"},
 	{"malformed HTTP", "the head of the answer is malformed"},
 	{"Content-Length", "the head of the answer is malformed"},
-	{"ransfer", "the head of the answer is malformed"}, // encodings, of both spellings
+	{"ransfer", "the head of the answer is malformed"}, // encodings, in both spellings
 	{"railer", "the end of the answer is malformed"},
 	{"chunk", "the chunks of the answer are malformed"},
 	{"header line too long", "the chunks of the answer are malformed"},

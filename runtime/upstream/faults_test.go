@@ -47,7 +47,7 @@ func says(t testing.TB, answer func() string) string {
 	return "http://" + l.Addr().String()
 }
 
-// answers makes one whole call and one stream of what the URL serves, and returns how both failed.
+// answers makes one whole call and one stream to the URL, and returns how both failed.
 func answers(t testing.TB, c Doer, url string) (whole, streamed relay.Failure) {
 	t.Helper()
 	once := func(_ context.Context, after relay.Failure) (*Attempt, relay.Failure) {
@@ -61,18 +61,18 @@ func answers(t testing.TB, c Doer, url string) (whole, streamed relay.Failure) {
 	return failureIn(err), failureIn(Stream(t.Context(), c, tapped(once, deaf{}), &run{}, nil))
 }
 
-// failureIn is the failure that an error is; zero for none.
+// failureIn is the failure that an error is; zero if it is none.
 func failureIn(err error) relay.Failure {
 	f, _ := errors.AsType[relay.Failure](err)
 	return f
 }
 
-// deaf takes nothing for content or an end.
+// deaf sees neither content nor an end in any frame.
 type deaf struct{ letterTap }
 
 func (deaf) Frame(dst []byte, _ *wire.Frame) ([]byte, relay.EventKind) { return dst, relay.Preamble }
 
-// TestFaultsAreInOurOwnWords: net/http quotes what an upstream sends, which may hold keys and prompts.
+// net/http quotes an upstream's bytes, which may hold keys and prompts.
 func TestFaultsAreInOurOwnWords(t *testing.T) {
 	const head, stream = "call upstream: the head of the answer is malformed", "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 	for _, tt := range []struct{ answer, want string }{
@@ -134,7 +134,7 @@ func TestConnectionsThatFail(t *testing.T) {
 			t.Errorf("%s: %v, want %s", url, err, want)
 		}
 	}
-	// What ended a call is not the connection's.
+	// The end of a call is not the connection's fault.
 	ended := relay.Failure{Kind: relay.FailedFirstToken}
 	if f := relay.FailureOf(t.Context(), plainly(errors.Join(ended)), relay.FailedConnect); f.Kind != ended.Kind {
 		t.Errorf("became %v", f)
@@ -149,7 +149,7 @@ func TestConnectionsThatFail(t *testing.T) {
 	}
 }
 
-// FuzzAnswers: whatever an upstream sends, nothing of it is in what is said about it.
+// FuzzAnswers checks that no error repeats anything that an upstream sent.
 func FuzzAnswers(f *testing.F) {
 	for _, seed := range []string{
 		"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ndata\r\n0\r\n\r\n", "HTTP/1.1 302 OK\r\nLocation: http://a/\r\n\r\n",
@@ -162,7 +162,7 @@ func FuzzAnswers(f *testing.F) {
 	url := says(f, func() string { return answer.Load().(string) })
 	f.Fuzz(func(t *testing.T, text string, at uint16) {
 		n := int(at) % (len(text) + 1)
-		answer.Store(text[:n] + "XQZJ" + text[n:]) // which none of our own words has
+		answer.Store(text[:n] + "XQZJ" + text[n:]) // a word that is in none of our own texts
 		whole, streamed := answers(t, c, url)
 		for _, failure := range []relay.Failure{whole, streamed} {
 			if strings.Contains(strings.ToUpper(failure.Error()), "XQZJ") {

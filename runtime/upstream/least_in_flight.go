@@ -1,8 +1,8 @@
 package upstream
 
-// leastInFlight compares two endpoints, and takes the one that has fewer calls open for its weight (the power of two
-// choices). The first is the next in turn, so that weights are followed to the call while nothing is busy; the second is
-// drawn, so that calls spread where all gateways see the same.
+// leastInFlight compares two endpoints, and takes the one with fewer open calls for its weight (the power of two choices). The
+// first is the next in turn, so that the weights are followed exactly while nothing is busy. The second is random, so that
+// calls spread even if all gateways see the same state.
 type leastInFlight struct{ random func() float64 }
 
 func (s leastInFlight) choose(from []candidate, _ Key) *Endpoint {
@@ -14,8 +14,8 @@ func (s leastInFlight) choose(from []candidate, _ Key) *Endpoint {
 	return from[first].Endpoint
 }
 
-// another draws an endpoint besides the first by weight, of which the others have so much in all; the first where it is
-// alone.
+// another picks a random endpoint by weight, other than the first; weight is the sum of all. If there is only the first, it
+// returns that.
 func (s leastInFlight) another(from []candidate, first int, weight float64) int {
 	drawn, last := s.random()*weight, first
 	for i := range from {

@@ -76,8 +76,8 @@ func (f *fleet) under(t *testing.T, o Options, once bool) (failed, all int) {
 	return failed, all
 }
 
-// A pool that loses one of three endpoints costs callers no error, answers no request twice, and soon leaves the lost one
-// alone: after the first second it gets at most one call of a hundred.
+// A pool that loses one of three endpoints causes no errors for callers, answers no request twice, and soon stops asking the
+// lost one: after the first second it gets at most one call in a hundred.
 func TestAPoolLosesAnEndpoint(t *testing.T) {
 	answer := func(status int, body io.Reader) (*Answer, error) {
 		return &Answer{Status: status, Header: http.Header{}, Body: io.NopCloser(body)}, nil

@@ -14,7 +14,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// room is a memory of so many bytes.
+// room is a memory of this many bytes.
 type room struct{ bytes, held, most int }
 
 func (r *room) Reserve(_ context.Context, bytes int) error {
@@ -56,7 +56,7 @@ func plan(m relay.Memory, endpoints int) *Plan {
 	}
 }
 
-// An answer for which there is no memory is not read any further, is not asked for once more, and leaves nothing reserved.
+// If there is no memory for an answer, it is not read any further and not requested again, and nothing stays reserved.
 func TestWholeAnswersAreReserved(t *testing.T) {
 	refused := errors.New("refused")
 	for name, tt := range map[string]struct {
@@ -97,7 +97,8 @@ func TestWholeAnswersAreReserved(t *testing.T) {
 	}
 }
 
-// An event that takes many reads is reserved while it comes; streams of small events need no memory, however fast they come.
+// Memory for an event that takes many reads is reserved as it comes; streams of small events need none, no matter how fast they
+// come.
 func TestLargeEventsAreReserved(t *testing.T) {
 	event := func(bytes int) string { return "data: c" + strings.Repeat("x", bytes) + "\n\n" }
 	for name, tt := range map[string]struct {
@@ -125,7 +126,7 @@ func TestLargeEventsAreReserved(t *testing.T) {
 	}
 }
 
-// slowRoom is a memory for which each reservation waits.
+// slowRoom is a memory in which each reservation waits.
 type slowRoom struct{ wait time.Duration }
 
 func (r slowRoom) Reserve(context.Context, int) error { time.Sleep(r.wait); return nil }
@@ -141,7 +142,7 @@ func (silent) Do(ctx context.Context, _ *Call) (*Answer, error) {
 	return &Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
 }
 
-// An answer that came too late because the replica's memory was in use is not its upstream's fault.
+// If an answer came too late because the replica's memory was in use, the upstream is not at fault.
 func TestWhatWaitedForMemoryWasNotSlow(t *testing.T) {
 	for name, tt := range map[string]struct {
 		wait time.Duration

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// maxPEM bounds a file of certificates, or of a private key, in bytes. All public authorities together take less.
+// maxPEM bounds a file of certificates or of a private key, in bytes. All public authorities together need less.
 const maxPEM = 512 << 10
 
 // pemFile is a file of certificates, or of a private key, as it was last read.
@@ -39,7 +39,7 @@ func (c *Credentials) pem(path string) ([]byte, error) {
 	return content, err
 }
 
-// knownPEM returns what is known of a file that pem has read, anew where that is due; false for any other.
+// knownPEM returns a file that pem has read before, read again if that is due; false for any other.
 func (c *Credentials) knownPEM(path string) (pemFile, bool) {
 	known, ok := c.lastPEM(path)
 	if ok && time.Since(known.read) >= credentialTTL {

@@ -8,8 +8,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/llm"
 )
 
-// place is where an endpoint keeps what it has answered. It follows from the names of the upstream and the endpoint alone, with
-// the address if that is one of several, so that every replica has the same one, and has it again after a restart.
+// place is where an endpoint keeps what it has answered. It depends only on the names of the upstream and the endpoint, and on
+// the address if the endpoint is one of several addresses, so that every replica computes the same place, also after a restart.
 func (u *Upstream) place(e *Endpoint) llm.Place {
 	name := u.Name + "\x00" + e.URL
 	if e.Address.IsValid() {
@@ -19,8 +19,9 @@ func (u *Upstream) place(e *Endpoint) llm.Place {
 	return llm.Place(sum[:len(llm.Place{})])
 }
 
-// At returns the upstream for calls that only the endpoint at a place can answer; nil if it has no endpoint there. While that
-// is left out because it has failed, wait is how long it will be; and while it is not known whether there is one, until it may be.
+// At returns the upstream for calls that only the endpoint at a place can answer; nil if it has no endpoint there. If that
+// endpoint is left out because it has failed, wait is how long it still will be; if it is unknown whether there is one, wait is
+// how long that may last.
 func (u *Upstream) At(p llm.Place) (only *Upstream, wait time.Duration) {
 	members := u.balancer.members()
 	i := slices.IndexFunc(members, func(m Member) bool { return u.place(m.Endpoint) == p })
@@ -35,7 +36,7 @@ func (u *Upstream) At(p llm.Place) (only *Upstream, wait time.Duration) {
 	return &pinned, u.balancer.leftOut(members[i].Endpoint, members, time.Now())
 }
 
-// leftOut is how long an endpoint is left out from now on: not at all while so many of the members are that all are asked.
+// leftOut is how long an endpoint is left out from now on: not at all while so many members are left out that all are asked.
 func (b *balancer) leftOut(e *Endpoint, members []Member, now time.Time) time.Duration {
 	b.pool.mu.Lock()
 	defer b.pool.mu.Unlock()
@@ -44,7 +45,7 @@ func (b *balancer) leftOut(e *Endpoint, members []Member, now time.Time) time.Du
 	switch {
 	case fit, out == len(members), b.ejection.panics(len(members)-out, len(members)):
 		return 0
-	case e.health.trying: // one call finds out
+	case e.health.trying: // one call is on its way
 		return retrySoon
 	}
 	return until.Sub(now)

@@ -9,43 +9,43 @@ import (
 	"github.com/llmservice/llmservice/runtime/resolve"
 )
 
-// EndpointKey says whose endpoint it is: two upstreams at one URL, such as two models of a provider, are two.
+// EndpointKey identifies an endpoint. Two upstreams with one URL, such as two models of a provider, have two endpoints.
 type EndpointKey struct{ Upstream, URL string }
 
-// Endpoint is one base URL of an upstream, or one address of its host, with the calls that are open on it now and how they went.
-// It outlives any config that names it. The lock of its pool guards all but the URL and the address.
+// Endpoint is one base URL of an upstream, or one address of its host, with its open calls and its health. It outlives the
+// configs that name it. The pool's lock guards everything but the URL and the address.
 type Endpoint struct {
 	URL string
-	// Address, where valid, is what connections are made to; otherwise the host's name is resolved for each.
+	// Address, if valid, is where connections are made to; otherwise the host's name is resolved for each.
 	Address  netip.Addr
-	name     *resolve.Name // nil where nobody follows the addresses of the host
+	name     *resolve.Name // nil if the addresses of the host are not followed
 	inFlight int
-	// turns is how far the endpoint's next turn is, as smooth weighted round-robin counts it.
+	// turns is how close the endpoint is to its next turn, in smooth weighted round-robin.
 	turns  float64
-	hash   uint64 // of what the endpoint is called; 0 where nobody has asked yet
+	hash   uint64 // of the endpoint's name; 0 until it is first needed
 	health health
 }
 
-// Pool is what is known of one upstream, whichever config names it: the calls that are open, those that wait, and its
-// endpoints. The zero value is ready to use.
+// Pool is the state of one upstream, in whichever config it is: the open calls, the waiting calls, and the endpoints. The zero
+// value is ready to use.
 type Pool struct {
 	mu       sync.Mutex
 	known    map[poolKey]*Endpoint
 	inFlight int
-	waiting  list.List // of *waiter, in the order in which they came
-	// These count since the process began: how often an endpoint was ejected, how many calls were spread over all endpoints
-	// because too few were left, and how many found no room in time.
+	waiting  list.List // of *waiter, in the order of arrival
+	// These count since the process began: endpoints that were ejected, calls that were spread over all endpoints because too
+	// few were left, and calls that found no room in time.
 	ejections, panics, refusals int64
-	unkeyed                     int64 // calls without a key, of an upstream that spreads them by keys
-	// retries are the calls that are open and follow one that failed, and retrying those that wait for the budget to allow them.
+	unkeyed                     int64 // calls without a key, if the upstream spreads them by keys
+	// retries are the open calls that follow one that failed, and retrying those that wait until the budget allows them.
 	retries  int
-	retrying list.List // of retrying, in the order in which they came
+	retrying list.List // of retrying, in the order of arrival
 	// These count since the process began: the retries that were made, and those that the budget did not allow in time.
 	retriesMade, retriesRefused int64
-	room                        []candidate // what one choice needs, kept for the next
+	room                        []candidate // candidates of one choice; the memory is used again by the next
 }
 
-// poolKey says which endpoint it is: that of a URL, or that of an address of the URL's host.
+// poolKey identifies an endpoint of the pool: by its URL, or by an address of the URL's host.
 type poolKey struct {
 	url     string
 	address netip.Addr
@@ -57,7 +57,7 @@ type Pools struct {
 	pools map[string]*Pool
 }
 
-// Pool returns what is known of an upstream, the same for equal names.
+// Pool returns the state of an upstream; equal names have the same one.
 func (s *Pools) Pool(upstream string) *Pool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,10 +72,10 @@ func (s *Pools) Pool(upstream string) *Pool {
 	return pool
 }
 
-// Get returns the endpoint of an upstream, the same one for equal keys.
+// Get returns the endpoint of an upstream; equal keys have the same one.
 func (s *Pools) Get(key EndpointKey) *Endpoint { return s.Pool(key.Upstream).Endpoint(key.URL) }
 
-// Endpoint returns the endpoint at a URL, the same one for equal URLs.
+// Endpoint returns the endpoint at a URL; equal URLs have the same one.
 func (p *Pool) Endpoint(url string) *Endpoint {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,8 +94,8 @@ func (p *Pool) endpoint(at poolKey) *Endpoint {
 	return endpoint
 }
 
-// Retain forgets the endpoints that are not named, and the upstreams that have none, so that a changing config cannot
-// grow the memory. What is still open on a forgotten one ends undisturbed.
+// Retain forgets the endpoints that are not named, and the upstreams without endpoints, so that a changing config cannot grow
+// the memory. Open calls of a forgotten endpoint end undisturbed.
 func (s *Pools) Retain(named map[EndpointKey]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,7 +131,7 @@ func (p *Pool) noKey() {
 	p.unkeyed++
 }
 
-// release counts the end of a call, and lets those choose that wait for one.
+// release counts the end of a call, and lets waiting calls choose.
 func (p *Pool) release(e *Endpoint) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -7,14 +7,14 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// retrySoon is what clients are told where nobody knows better.
+// retrySoon is the Retry-After that clients get if no better time is known.
 const retrySoon = time.Second
 
-// Problem is what a client is told of an error: no text of the upstream's, which may echo keys and prompts (but see Told).
-// Nothing else makes a problem of a relay.Failure. What went wrong in the route's own steps is a problem already, and
+// Problem returns what a client gets for an error, without the upstream's text, which may repeat keys and prompts (but see
+// Told). Only this function turns a relay.Failure into a problem. An error in the route's own steps is a problem already, and
 // stays as it is; an error that is neither is a fault of the gateway.
 func Problem(err error) *problem.Error {
-	switch fault := relay.FaultOf(err).(type) { //nolint:errorlint // it is one of these as it stands
+	switch fault := relay.FaultOf(err).(type) { //nolint:errorlint // not wrapped
 	case *problem.Error:
 		return fault
 	case relay.Failure:
@@ -54,10 +54,10 @@ func describe(f relay.Failure) *problem.Error {
 	return problem.New(problem.Internal)
 }
 
-// late is what a client is told of an upstream's timer that ran out: which one it was, the message says.
+// late is what a client gets when a timer of an upstream has run out: the message says which one.
 func late(timer relay.FailureKind) *problem.Error {
 	e := problem.New(problem.UpstreamTimeout)
-	switch timer { //nolint:exhaustive // the others are no timers; a whole answer that took too long has the code's own message
+	switch timer { //nolint:exhaustive // the others are not timers; a whole answer that took too long has the code's own message
 	case relay.FailedDial:
 		return problem.New(problem.UpstreamUnreachable).WithMessage("The upstream could not be connected to in time.")
 	case relay.FailedHeader:

@@ -24,9 +24,9 @@ type pump struct {
 
 	tap      FrameTap
 	silence  *silence
-	answered func()      // told that the first content has come; nil where nobody is
-	memory   relay.Meter // of what is neither sent nor dropped
-	frame    wire.Frame  // the one at hand: given to the tap from here, it costs no allocation
+	answered func()      // called when the first content has come; may be nil
+	memory   relay.Meter // for what is neither sent nor dropped yet
+	frame    wire.Frame  // the present one: passed to the tap as a pointer to this, it costs no allocation
 }
 
 // run reads until the stream is done, and then returns the zero failure.
@@ -59,17 +59,17 @@ func (p *pump) run(ctx context.Context, body io.Reader) relay.Failure {
 			p.silence.broken(p.handedOn)
 		}
 		if n == len(buffer) {
-			goruntime.Gosched() // it sends as fast as it can, and takes turns with others: see relay.Turns
+			goruntime.Gosched() // it sends as fast as it can, so it takes turns with others: see relay.Turns
 		}
 	}
 }
 
-// usual is what an attempt holds of small events in any case, in bytes: those of one read, what another has left, and what is
-// to be sent. No stream of such events ends for want of memory.
+// usual is how much an attempt holds of small events in any case, in bytes: the bytes of one read, the rest of the one before,
+// and those to be sent. No stream of such events ends for lack of memory.
 const usual = 4 * readBuffer
 
-// fit reserves memory for an event that does not come in one read, and for those that are kept back: the buffer beside
-// the one that it outgrows, or beside what is to be sent.
+// fit reserves memory for an event that does not come in one read, and for events that are kept back: for the buffer, and a
+// copy while it grows or is sent.
 func (p *pump) fit(ctx context.Context, bytes int) error {
 	if bytes <= usual {
 		p.memory.Empty()
@@ -78,7 +78,7 @@ func (p *pump) fit(ctx context.Context, bytes int) error {
 	return p.memory.Fit(ctx, relay.Copies*bytes) //nolint:wrapcheck // it is a Failure already
 }
 
-// ended takes the end of a body. A mark of the end that lacks only its blank line is one; any other event that did not
+// ended handles the end of a body. The mark of the end counts even if its blank line is missing; any other event that did not
 // arrive whole is dropped.
 func (p *pump) ended(ctx context.Context, parser *wire.Parser) relay.Failure {
 	if rest, some := parser.Rest(); some && rest.HasData {
@@ -91,15 +91,15 @@ func (p *pump) ended(ctx context.Context, parser *wire.Parser) relay.Failure {
 	return relay.Failure{Kind: relay.FailedTruncated, Err: errNoEnd}
 }
 
-// batch is what one read brought.
+// batch is the content of one read.
 type batch struct {
-	events  bool // any at all
+	events  bool // any event at all
 	content bool // something that the client asked for
 	more    bool // there may be more events
 	last    relay.EventKind
 }
 
-// drain takes what the parser has, and sends what may be sent.
+// drain takes the parser's events, and sends those that may be sent.
 func (p *pump) drain(ctx context.Context, parser *wire.Parser) (got batch, failure relay.Failure) {
 	for {
 		b := p.take(parser)
@@ -112,7 +112,7 @@ func (p *pump) drain(ctx context.Context, parser *wire.Parser) (got batch, failu
 	return got, failure
 }
 
-// take collects the events that are whole, up to one that ends the stream, or up to a large one.
+// take collects whole events, up to one that ends the stream, or up to a large one.
 func (p *pump) take(parser *wire.Parser) batch {
 	var b batch
 	for b.last < relay.Done && !b.more {
@@ -132,7 +132,8 @@ func (p *pump) take(parser *wire.Parser) batch {
 	return b
 }
 
-// takeLarge takes an event that is sent as it stands in its frame, where it may be sent: beside others, it would be copied.
+// takeLarge takes an event that is sent straight from its frame, if it may be sent now: together with others, it would be
+// copied.
 func (p *pump) takeLarge() relay.EventKind {
 	events, kind := p.tap.Frame(nil, &p.frame)
 	if kind == relay.Preamble && !p.handedOn {
@@ -143,7 +144,7 @@ func (p *pump) takeLarge() relay.EventKind {
 	return kind
 }
 
-// forward sends what may be sent, and ends what is broken.
+// forward sends what may be sent, and ends a broken stream.
 func (p *pump) forward(ctx context.Context, b batch) relay.Failure {
 	switch {
 	case b.last == relay.Done:
@@ -192,8 +193,8 @@ func (p *pump) hand(ctx context.Context, events []byte, kind relay.EventKind) re
 	return relay.Failure{}
 }
 
-// silence ends an attempt that says nothing for too long: until its first content, then between two events. While
-// the client is being written to, only the client can be the one that waits.
+// silence ends an attempt that is silent for too long: before its first content, and then between two events. It does not count
+// while the client is being written to, because then only the client can be slow.
 type silence struct {
 	timer *time.Timer
 	idle  time.Duration
@@ -209,10 +210,10 @@ func newSilence(a *Attempt, end context.CancelCauseFunc) *silence {
 
 func (s *silence) stop() { s.timer.Stop() }
 
-// pause returns false where the silence has lasted too long already.
+// pause returns false if the silence has lasted too long already.
 func (s *silence) pause() bool { return s.timer.Stop() }
 
-// broken restarts the wait once content has come; what precedes it does not extend the wait for it.
+// broken restarts the wait once content has come; events before the content do not extend the wait for it.
 func (s *silence) broken(content bool) {
 	switch {
 	case !content:

@@ -9,11 +9,11 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// Limit bounds the calls of an upstream. What its endpoints may have is in Member.
+// Limit bounds the calls of an upstream. The bound of each endpoint is in Member.
 type Limit struct {
-	// MaxInFlight is how many calls may be open; 0 is any number.
+	// MaxInFlight is how many calls may be open; 0 means any number.
 	MaxInFlight int
-	// Queue is how many calls may wait for one to end, and Wait for how long each.
+	// Queue is how many calls may wait until one ends, and Wait for how long each.
 	Queue int
 	Wait  time.Duration
 }
@@ -28,7 +28,7 @@ func busy(because error) relay.Failure {
 	return relay.Failure{Kind: relay.FailedBusy, Unsent: true, Err: because}
 }
 
-// failure says why nothing was chosen that a wait could change.
+// failure returns why nothing was chosen and waiting would not help.
 func (c choice) failure() relay.Failure {
 	if c.endpoint == nil {
 		return busy(errTried)
@@ -41,14 +41,14 @@ type waiter struct {
 	balancer *balancer
 	tried    map[*Endpoint]bool
 	key      Key
-	given    chan *Endpoint // takes one without waiting
+	given    chan *Endpoint // has room for one
 }
 
-// acquire chooses an endpoint that was not tried, and counts a call on it that is owed a release. Where all that may be
-// chosen have as many calls as they may have, it waits for its turn. It returns nil with a failure.
+// acquire chooses an endpoint that was not tried, and counts a call on it; the caller has to release it. If all endpoints that
+// may be chosen have as many calls as they may have, it waits for its turn. It returns nil with a failure.
 func (b *balancer) acquire(ctx context.Context, tried map[*Endpoint]bool, key Key) (*Endpoint, relay.Failure) {
 	b.pool.mu.Lock()
-	b.pool.serveWaiting(time.Now()) // who has waited longer goes first
+	b.pool.serveWaiting(time.Now()) // calls that have waited longer go first
 	v := b.choose(tried, key, time.Now())
 	if v.endpoint != nil {
 		b.pool.take(v.endpoint)
@@ -68,7 +68,7 @@ func (b *balancer) acquire(ctx context.Context, tried map[*Endpoint]bool, key Ke
 	return w.wait(ctx, place, v.until)
 }
 
-// wait is for a call that ends, and for the time at which an endpoint that is left out may be asked again.
+// wait waits until a call ends, or until an endpoint that is left out may be asked again.
 func (w *waiter) wait(ctx context.Context, place *list.Element, until time.Time) (*Endpoint, relay.Failure) {
 	pool := w.balancer.pool
 	patience := time.NewTimer(w.balancer.limit.Wait)
@@ -95,7 +95,7 @@ func (w *waiter) wait(ctx context.Context, place *list.Element, until time.Time)
 	}
 }
 
-// leave ends a wait with a failure, unless it was just over.
+// leave ends a wait with a failure, unless the waiter has just been served.
 func (p *Pool) leave(w *waiter, place *list.Element, f relay.Failure) (*Endpoint, relay.Failure) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,13 +111,13 @@ func (p *Pool) leave(w *waiter, place *list.Element, f relay.Failure) (*Endpoint
 	}
 }
 
-// serveWaiting lets those choose that wait, in the order in which they came. The lock is held.
+// serveWaiting lets waiting calls choose, in the order of their arrival. The lock is held.
 func (p *Pool) serveWaiting(now time.Time) {
 	for place := p.waiting.Front(); place != nil; {
 		w, next := place.Value.(*waiter), place.Next() //nolint:forcetypeassert // the list holds nothing else
 		v := w.balancer.choose(w.tried, w.key, now)
 		if v.endpoint == nil && len(w.tried) == 0 {
-			return // there is room for nobody
+			return // there is no room for any of them
 		}
 		if v.endpoint != nil {
 			p.take(v.endpoint)

@@ -67,7 +67,7 @@ func (b *balancer) atRest(t *testing.T) {
 	}
 }
 
-// The wait ends with its time, with its caller, and at once where too many wait already.
+// A wait ends when its time is up or its caller leaves, and at once if too many wait already.
 func TestWaitsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := pooled(Options{Limit: Limit{MaxInFlight: 1, Queue: 2, Wait: 5 * time.Second}}, 1)
@@ -108,7 +108,7 @@ func TestWaitsAreBounded(t *testing.T) {
 	})
 }
 
-// An endpoint's limit makes calls wait as the upstream's does; who cannot use the one that is free lets others pass.
+// An endpoint's limit makes calls wait as the upstream's does; a call that cannot use the free endpoint lets others pass.
 func TestCallsWaitForAnEndpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := pooled(Options{Limit: Limit{Queue: 10, Wait: time.Minute}}, 1, 1)
@@ -146,7 +146,7 @@ func TestCallsWaitForAnEndpoint(t *testing.T) {
 	})
 }
 
-// Who waits because the endpoints that are well have all that they may have gets the one whose pause ends.
+// A call that waits because the healthy endpoints have as many calls as they may have gets the endpoint whose pause ends.
 func TestTheEndOfAPauseEndsAWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := pooled(Options{Limit: Limit{Queue: 10, Wait: time.Minute}}, 1, 1)
@@ -165,7 +165,7 @@ func TestTheEndOfAPauseEndsAWait(t *testing.T) {
 	})
 }
 
-// An upstream that is full hands over to the next one of its model, and a request is told that nobody had room.
+// A full upstream hands over to the next one of its model, and if none has room, the request gets an error that says so.
 func TestAFullUpstreamHandsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := two(t, nil, "")

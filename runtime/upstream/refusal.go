@@ -7,14 +7,14 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// refusedFor is how long an upstream has to refuse a key, without accepting it once, until that is told: some answer 403 to
-// single requests, for reasons of their own.
+// refusedFor is how long an upstream has to refuse a key, without accepting it once, before it is reported: some answer single
+// requests with 403 for reasons of their own.
 const refusedFor = 5 * time.Second
 
-// keyed is a key of an upstream.
+// keyed is a key of one upstream.
 type keyed struct{ upstream, path string }
 
-// verdict is what an upstream thinks of a key. It is about one value of the key: nothing is known of the next.
+// verdict is whether an upstream accepts one value of a key. It says nothing about the next value.
 type verdict struct {
 	value    string
 	accepted time.Time
@@ -22,14 +22,14 @@ type verdict struct {
 	refused time.Time
 }
 
-// unauthorized says that an upstream refuses the key that it was sent, or the lack of one (RFC 9110, sections 15.5.2 and
-// 15.5.4). That says nothing of another upstream.
+// unauthorized reports whether an upstream refused the key that it was sent, or the lack of one (RFC 9110, sections 15.5.2 and
+// 15.5.4). Other upstreams may accept it.
 func unauthorized(f relay.Failure) bool {
 	return f.Kind == relay.FailedStatus && (f.Status == http.StatusUnauthorized || f.Status == http.StatusForbidden)
 }
 
-// settle takes in how a call of an upstream ended that was sent a key's value. What succeeds was accepted; any failure but a
-// refusal may have come before the key was looked at, and says nothing.
+// settle records how a call that carried a key's value has ended. A success means that the key was accepted. A failure other
+// than a refusal may have come before the key was looked at, and means nothing.
 func (c *Credentials) settle(of keyed, value string, f relay.Failure, now time.Time) {
 	if f.Kind != relay.NoFailure && !unauthorized(f) {
 		return
@@ -52,7 +52,7 @@ func (c *Credentials) settle(of keyed, value string, f relay.Failure, now time.T
 	c.verdicts[of] = known
 }
 
-// Refused says since when the upstream refuses the key in a file, as it is now; false where it does not.
+// Refused returns since when the upstream has refused the present key in a file; false if it does not refuse it.
 func (c *Credentials) Refused(upstream, path string) (time.Time, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,7 +66,7 @@ func (c *Credentials) Refused(upstream, path string) (time.Time, bool) {
 	return known.refused, true
 }
 
-// Retain forgets what upstreams thought of keys that they do not use any more. Uses says which upstream uses which file.
+// Retain forgets the verdicts about keys that upstreams do not use any more. Uses reports whether an upstream uses a file.
 func (c *Credentials) Retain(uses func(upstream, path string) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// A key is one upstream's: its other endpoints get the same, and the next upstream another.
+// A key belongs to one upstream: the upstream's other endpoints get the same key, and the next upstream gets another.
 func TestARefusedKeyMovesOn(t *testing.T) {
 	for _, status := range []int{401, 403} {
 		refused := relay.Failure{Kind: relay.FailedStatus, Status: status}
@@ -92,7 +92,7 @@ func TestRefusedKeys(t *testing.T) {
 			refused("by a call that failed otherwise", true)
 		}
 
-		// A call with the old key that ends after the rotation says nothing of the new one.
+		// A call with the old key that ends after the rotation says nothing about the new one.
 		var late []*Attempt
 		for range 3 {
 			a, _ := two(t, c, path).Attempts()(t.Context(), relay.Failure{})
@@ -109,7 +109,7 @@ func TestRefusedKeys(t *testing.T) {
 		refused("by a call of before the rotation", false)
 		attempt(refusal)
 		refused("the new one", true)
-		// Nor does it take back what is known of the new one.
+		// Nor does it undo what is known about the new one.
 		for i, f := range []relay.Failure{{}, refusal} {
 			late[i+1].Settle(f)
 			refused("the new one, after a late answer to the old", true)
@@ -122,7 +122,7 @@ func TestRefusedKeys(t *testing.T) {
 	})
 }
 
-// A file that is written again with the same content is no rotation.
+// If a file is written again with the same content, that is not a rotation.
 func TestWhenASecretChanged(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "k")

@@ -8,18 +8,18 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// explained are the statuses by which an upstream says that the request was wrong, in its own words. It has other reasons
-// for 401 and 403, which are about the gateway's credentials, and for 5xx, which are about itself.
+// explained are the statuses with which an upstream says, in its own words, that the request was wrong. The reasons for 401 and
+// 403 concern the gateway's credentials, and those for 5xx the upstream itself.
 var explained = []int{400, 404, 413, 422}
 
-// maxExplanation bounds what is read of an answer that explains, in bytes. One that is longer explains nothing.
+// maxExplanation bounds what is read of an answer that explains, in bytes. A longer answer explains nothing.
 const maxExplanation = 64 << 10
 
-// explainedCopies is how often an explanation is held beside its text: errors stand within errors.
+// explainedCopies is how often an explanation may be in memory in addition to its text, because errors can contain errors.
 const explainedCopies = 4
 
-// rejected is StatusFailure for an attempt whose caller may be told of a mistake in its own words. The body is read within
-// the attempt's time and memory.
+// rejected is StatusFailure for an attempt whose caller may read the upstream's words about its mistake. The body is read
+// within the attempt's time and memory.
 func rejected(ctx context.Context, attempt *Attempt, a *Answer) relay.Failure {
 	f := StatusFailure(a)
 	if attempt.Explain == nil || !slices.Contains(explained, a.Status) {
@@ -32,7 +32,7 @@ func rejected(ctx context.Context, attempt *Attempt, a *Answer) relay.Failure {
 	return f
 }
 
-// explanation is nil where it is too long or coded, or did not come whole.
+// explanation is nil if it is too long, or coded, or did not come whole.
 func explanation(ctx context.Context, memory relay.Memory, a *Answer) []byte {
 	if coded(a.Header) != nil {
 		return nil
@@ -48,10 +48,10 @@ func explanation(ctx context.Context, memory relay.Memory, a *Answer) []byte {
 	return text
 }
 
-// Told is Problem for a client whose request an upstream was sent as it is: it is told what the upstream found wrong with
-// it, under the upstream's own status.
+// Told is Problem for a client whose request was sent to the upstream as it is: the client gets the upstream's words about what
+// is wrong with it, under the upstream's own status.
 func Told(err error) *problem.Error {
-	f, _ := relay.FaultOf(err).(relay.Failure) //nolint:errorlint // it is one as it stands
+	f, _ := relay.FaultOf(err).(relay.Failure) //nolint:errorlint // not wrapped
 	if f.Kind != relay.FailedStatus || f.Said == nil {
 		return Problem(err)
 	}

@@ -28,7 +28,7 @@ func (b *taken) Read(p []byte) (int, error) {
 	return b.Reader.Read(p)
 }
 
-// refusing is an attempt of each kind at an upstream that answers so, with what was read of the answer.
+// refusing makes an attempt of each kind at an upstream that gives this answer, and returns how much of the answer was read.
 func refusing(t *testing.T, status int, h http.Header, body io.Reader, explain bool) (failures [2]relay.Failure, read []string) {
 	t.Helper()
 	shared := &taken{Reader: body, turn: make(chan struct{}, 1)}
@@ -65,7 +65,7 @@ func refusing(t *testing.T, status int, h http.Header, body io.Reader, explain b
 	return failures, read
 }
 
-// Only what says that the request was wrong is read, and only where its sender may be told.
+// The body is read only if it says that the request was wrong, and only if its sender may read it.
 func TestWhatRefusesTheRequestIsRead(t *testing.T) {
 	for _, status := range []int{400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 418, 422, 429, 500, 502, 503, 529, 302} {
 		for _, explain := range []bool{true, false} {
@@ -87,7 +87,7 @@ func TestWhatRefusesTheRequestIsRead(t *testing.T) {
 	}
 }
 
-// What is too long, coded, or does not come whole, says nothing; a failure's text never does.
+// A body that is too long, coded or incomplete explains nothing; a failure's text never does.
 func TestWhatIsReadOfARefusalIsBounded(t *testing.T) {
 	most := strings.Repeat("x", maxExplanation)
 	broken := func() io.Reader { return io.MultiReader(strings.NewReader("part"), errReader{}) }
@@ -114,7 +114,7 @@ func TestWhatIsReadOfARefusalIsBounded(t *testing.T) {
 	}
 }
 
-// A body that does not come takes no longer than the attempt may.
+// If the body does not come, that takes no longer than the attempt may.
 func TestARefusalsBodyIsWaitedForWithinTheAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -132,7 +132,7 @@ func TestARefusalsBodyIsWaitedForWithinTheAttempt(t *testing.T) {
 	})
 }
 
-// strict admits what an explanation of the longest may need, and no more.
+// strict admits as much as the longest explanation may need, and no more.
 type strict struct{ held int }
 
 func (s *strict) Reserve(_ context.Context, bytes int) error {
@@ -147,7 +147,7 @@ func (s *strict) Return(bytes int) { s.held -= bytes }
 
 func (s *strict) Branch(int) {}
 
-// Without room for it nobody is told what an upstream said, but the status stays.
+// If there is no room for it, the upstream's words are not passed on, but its status is.
 func TestARefusalWithoutMemoryIsToldAsOurs(t *testing.T) {
 	var read [][]byte
 	a := &Attempt{Memory: full{}, Explain: func(body []byte) *problem.Said {
@@ -181,7 +181,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return copy(p, strings.Repeat("x", n)), nil
 }
 
-// Rotated values may still be in use.
+// Values that were rotated may still be in use.
 func TestKnownCredentials(t *testing.T) {
 	c := NewCredentials(t.TempDir())
 	for _, s := range []cachedSecret{{value: "one"}, {value: "one"}, {err: errors.New("gone")}, {value: "two"}, {value: "three"}} {

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// uncoded asks for an answer as it is. Without the field a server may choose any coding (RFC 9110, section 12.5.3).
+// uncoded asks for an answer as it is. Without the field, a server may choose any coding (RFC 9110, section 12.5.3).
 const uncoded = "identity"
 
-// codings are the names of content codings (IANA's registry, with the older names of RFC 9110, section 8.4.1) and how
-// errors call them: what an upstream has written is not repeated.
+// codings are the names of content codings (IANA's registry, with the older names of RFC 9110, section 8.4.1), with the names
+// that errors use: an upstream's words are not repeated.
 var codings = map[string]string{
 	"gzip": "gzip", "x-gzip": "gzip", "compress": "compress", "x-compress": "compress", "deflate": "deflate",
 	"br": "br", "zstd": "zstd", "dcb": "dcb", "dcz": "dcz", "exi": "exi", "pack200-gzip": "pack200-gzip",
 	"lz4": "lz4", "snappy": "snappy", "bzip2": "bzip2", "xz": "xz",
 }
 
-// coded is an error where the answer is in a content coding: none was asked for, and its bytes would be taken for text.
+// coded returns an error if the answer has a content coding: none was asked for, and its bytes would be taken for text.
 func coded(h http.Header) error {
 	for coding := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
 		coding = strings.ToLower(strings.TrimSpace(coding))
@@ -33,21 +33,21 @@ func coded(h http.Header) error {
 	return nil
 }
 
-// MediaType is what an answer says its type is, in lower case and without parameters; empty where it says nothing.
-// Whatever is wrong with the parameters does not matter.
+// MediaType is the type that an answer states, in lower case and without parameters; empty if it states none. Errors in the
+// parameters do not matter.
 func MediaType(h http.Header) string {
 	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
 	return strings.ToLower(strings.TrimSpace(media))
 }
 
-// IsJSON says whether a media type is JSON (RFC 8259, and the suffix of RFC 6839).
+// IsJSON reports whether a media type is JSON (RFC 8259, and the suffix of RFC 6839).
 func IsJSON(media string) bool {
 	return media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json")
 }
 
 const eventStream = "text/event-stream"
 
-// types are media types that were not asked for, and how errors call them.
+// types are media types that were not asked for, with the names that errors use.
 var types = map[string]string{
 	"text/html": "HTML", "application/xhtml+xml": "HTML", "text/plain": "plain text", eventStream: "an event stream",
 	"application/xml": "XML", "text/xml": "XML", "application/octet-stream": "binary data", "text/csv": "CSV",
@@ -56,7 +56,7 @@ var types = map[string]string{
 	"application/vnd.amazon.eventstream": "Amazon's event stream",
 }
 
-// called is how errors call a media type: by a name of our own, never by the upstream's words.
+// called is the name of a media type in errors: ours, never the upstream's words.
 func called(media string) string {
 	if name, known := types[media]; known {
 		return name
@@ -75,7 +75,7 @@ func called(media string) string {
 	return "of another type"
 }
 
-// unread adds to the error of a whole answer what explains it: that it has no body, or is not JSON.
+// unread adds to the error of a whole answer what explains it: that the answer has no body, or is not JSON.
 func unread(a *Fetched, err error) error {
 	media := MediaType(a.Header)
 	switch {
@@ -87,8 +87,8 @@ func unread(a *Fetched, err error) error {
 	return fmt.Errorf("the answer is %s, not JSON: %w", called(media), err)
 }
 
-// refusesToStream says why an answer is not the event stream that was asked for. One that names no type may be one: SDKs
-// read it, too.
+// refusesToStream returns why an answer is not the event stream that was asked for. One without a type may be one: SDKs read
+// it, too.
 func refusesToStream(status int, h http.Header) error {
 	if err := coded(h); err != nil {
 		return err
@@ -103,5 +103,5 @@ func refusesToStream(status int, h http.Header) error {
 	}
 }
 
-// successful holds for the statuses of RFC 9110, section 15.3.
+// successful reports whether the status is one of RFC 9110, section 15.3.
 func successful(status int) bool { return status/100 == 2 }

@@ -11,7 +11,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// Every call says that it wants bytes as they are, also one with header fields of its own.
+// Every call asks for bytes as they are, even one with header fields of its own.
 func TestNoCodingIsAskedFor(t *testing.T) {
 	p := two(t, nil, "")
 	ask := p.Ask
@@ -27,7 +27,7 @@ func TestNoCodingIsAskedFor(t *testing.T) {
 	}
 }
 
-// asked is what an attempt of each kind comes to where an upstream answers so.
+// asked returns how an attempt of each kind ends if an upstream gives this answer.
 func asked(t *testing.T, status int, h http.Header, body string) (whole, streamed relay.Failure) {
 	t.Helper()
 	client := clientFunc(func(context.Context, *Call) (*Answer, error) {
@@ -50,7 +50,8 @@ func asked(t *testing.T, status int, h http.Header, body string) (whole, streame
 	return failureIn(err), failureIn(Stream(t.Context(), client, tapped(once, letterTap{}), r, nil))
 }
 
-// An answer in a coding that was not asked for is called so, whatever its bytes say; never in the upstream's words.
+// The error for an answer in a coding that was not asked for names the coding, no matter what the bytes are, and never in the
+// upstream's words.
 func TestCodedAnswersAreMalformed(t *testing.T) {
 	for coding, want := range map[string]string{
 		"gzip": "is compressed (gzip)", "x-gzip": "is compressed (gzip)", "GZIP": "is compressed (gzip)", "br": "is compressed (br)",
@@ -75,14 +76,14 @@ func TestCodedAnswersAreMalformed(t *testing.T) {
 			}
 		}
 	}
-	// Codings may stand in several lines.
+	// Codings may be in several lines.
 	whole, _ := asked(t, 200, http.Header{"Content-Encoding": {"identity", "gzip"}}, "{}")
 	if whole.Kind != relay.FailedMalformed {
 		t.Errorf("in a second line: %v", whole)
 	}
 }
 
-// A type that was not asked for explains why an answer could not be read.
+// The error for an answer that could not be read names a type that was not asked for.
 func TestTypesThatWereNotAskedForAreNamed(t *testing.T) {
 	for media, want := range map[string]struct{ whole, streamed string }{
 		"text/html":                         {"is HTML, not JSON", "is HTML, not an event stream"},
@@ -111,13 +112,13 @@ func TestTypesThatWereNotAskedForAreNamed(t *testing.T) {
 			t.Errorf("%q, streamed: %v, want %s", media, streamed, want.streamed)
 		}
 	}
-	// What can be read is read, whatever it is called.
+	// An answer that can be read is read, no matter which type it states.
 	if whole, _ := asked(t, 200, http.Header{"Content-Type": {"text/plain"}}, "{}"); whole.Kind != relay.NoFailure {
 		t.Errorf("JSON that is called text: %v", whole)
 	}
 }
 
-// Any 2xx of the right protocol is an answer; one without a body is none.
+// Any 2xx of the right protocol is an answer, unless it has no body.
 func TestEvery2xxIsAnAnswer(t *testing.T) {
 	for status, want := range map[int]struct{ whole, streamed relay.FailureKind }{
 		200: {}, 201: {}, 202: {}, 203: {}, 206: {}, 226: {}, 299: {},

@@ -17,19 +17,19 @@ type RetryCondition string
 
 // The conditions of retries.
 const (
-	// RetryConnect is that no connection could be made: nothing was sent.
+	// RetryConnect means that no connection could be made, so nothing was sent.
 	RetryConnect RetryCondition = "Connect"
-	// RetryReset is a connection that broke before or within the answer.
+	// RetryReset means that the connection broke before or within the answer.
 	RetryReset RetryCondition = "Reset"
-	// RetryTooManyRequests is the status 429.
+	// RetryTooManyRequests means status 429.
 	RetryTooManyRequests RetryCondition = "TooManyRequests"
-	// RetryServerError is a status from 500, an error in a stream, or an answer that violates the protocol.
+	// RetryServerError means a status from 500, an error in a stream, or an answer that violates the protocol.
 	RetryServerError RetryCondition = "ServerError"
-	// RetryTimeout is that no content, or no whole answer, came in time.
+	// RetryTimeout means that no content, or no whole answer, came in time.
 	RetryTimeout RetryCondition = "Timeout"
 )
 
-// conditionOf is the condition that a failure meets; empty where it meets none.
+// conditionOf is the condition that a failure meets; empty if it meets none.
 func conditionOf(f relay.Failure) RetryCondition {
 	switch f.Kind {
 	case relay.FailedConnect, relay.FailedDial, relay.FailedAddress:
@@ -43,7 +43,7 @@ func conditionOf(f relay.Failure) RetryCondition {
 		return RetryServerError
 	case relay.FailedHeader, relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal:
 		if f.Unsent {
-			return RetryConnect // the time ran out while it was dialling
+			return RetryConnect // the time ran out during dialling
 		}
 		return RetryTimeout
 	case relay.FailedStatus:
@@ -59,16 +59,17 @@ func conditionOf(f relay.Failure) RetryCondition {
 	}
 }
 
-// Retries say when a call that failed is made again at the same upstream. A zero value stands for a default.
+// Retries decide when a call that failed is made again at the same upstream. A zero value stands for a default.
 type Retries struct {
-	// On are the conditions. None stands for all of them, and for Connect alone where a request must not arrive twice.
+	// On are the conditions. If there are none, all apply, or only Connect if a request must not arrive twice.
 	On []RetryCondition
-	// Attempts is how often the upstream is asked for one request; 0 is once at each of its endpoints.
+	// Attempts is how often the upstream is asked for one request; 0 means once at each endpoint.
 	Attempts int
-	// Endpoints is how many endpoints a request asks where Attempts is 0; 0 is all of them. The addresses of a host may be many.
+	// Endpoints is how many endpoints a request asks if Attempts is 0; 0 means all of them. A host may have many addresses.
 	Endpoints int
-	// First is the pause before an endpoint is asked again; it doubles with each round over the endpoints, up to Max. Up to
-	// half of it is drawn. Max also bounds what an upstream may ask for by Retry-After, and the wait for the budget.
+	// First is the pause before an endpoint is asked again; it doubles with each round over the endpoints, up to Max. A random
+	// part of up to a half is subtracted. Max also bounds the time that an upstream may ask for with Retry-After, and the wait
+	// for the budget.
 	First, Max time.Duration
 	// BudgetPercent is the share of the open calls that may be retries of calls that were sent.
 	BudgetPercent int
@@ -80,7 +81,7 @@ const (
 	maxRetry     = 5 * time.Second
 	budgetShare  = 20
 	drawnOfRetry = 0.5
-	// leastRetries may be open whatever the share is: of few calls there is none.
+	// leastRetries may be open even if the share is less, as it is if there are few calls.
 	leastRetries = 3
 )
 
@@ -92,8 +93,8 @@ func (r *Retries) orDefaults() Retries {
 	return d
 }
 
-// follow says whether another attempt may follow a failure. Once says that the request must not arrive twice, unless the
-// upstream's conditions say otherwise.
+// follow reports whether another attempt may follow a failure. Once means that the request must not arrive twice, unless the
+// upstream's conditions allow it.
 func (r *Retries) follow(after relay.Failure, once bool) bool {
 	c := conditionOf(after)
 	switch {
@@ -105,10 +106,10 @@ func (r *Retries) follow(after relay.Failure, once bool) bool {
 	return c != ""
 }
 
-// most is how often the upstream is asked for one request; 0 is once at each of its endpoints.
+// most is how often the upstream is asked for one request; 0 means once at each endpoint.
 func (r *Retries) most() int { return cmp.Or(r.Attempts, r.Endpoints) }
 
-// repeats says whether a request that must not arrive twice may be sent again after a connection broke.
+// repeats reports whether a request that must not arrive twice may be sent again after a connection broke.
 func (r *Retries) repeats() bool { return slices.Contains(r.On, RetryReset) }
 
 // pause is how long to wait before the endpoints are asked again, the given time in a row. Random is from 0 up to 1.
@@ -125,10 +126,10 @@ func (r *Retries) pause(round int, random float64) time.Duration {
 type course struct {
 	made, rounds int
 	retries      bool // the next attempt follows one that was sent
-	// key is the request's at the upstream, once it is known.
+	// key is the request's key at the upstream, once it is known.
 	key   Key
 	keyed bool
-	// notBefore is the latest time that an endpoint asked to be left alone until.
+	// notBefore is the latest time for which an endpoint asked to be left alone.
 	notBefore time.Time
 }
 
@@ -146,15 +147,15 @@ func (c *course) keyOf(ctx context.Context, p *Plan, u *Upstream) Key {
 	return c.key
 }
 
-// failed is told how the last attempt ended.
+// failed records how the last attempt ended.
 func (c *course) failed(f relay.Failure, now time.Time) {
 	if until := now.Add(f.RetryAfter); f.RetryAfter > 0 && until.After(c.notBefore) {
 		c.notBefore = until
 	}
 }
 
-// goesOn says whether the upstream may be asked once more, and waits where each of its endpoints was tried. It gives up at
-// once where it would have to wait for longer than anyone does.
+// goesOn reports whether the upstream may be asked once more, and waits if each endpoint was tried. It gives up at once if the
+// wait would be longer than allowed.
 func (c *course) goesOn(ctx context.Context, u *Upstream, tried map[*Endpoint]bool) bool {
 	switch left := u.balancer.left(tried); {
 	case u.retries.most() > 0 && c.made >= u.retries.most():
@@ -165,7 +166,7 @@ func (c *course) goesOn(ctx context.Context, u *Upstream, tried map[*Endpoint]bo
 		return false
 	}
 	c.rounds++
-	pause := max(u.retries.pause(c.rounds, rand.Float64()), time.Until(c.notBefore)) //nolint:gosec // jitter is no secret
+	pause := max(u.retries.pause(c.rounds, rand.Float64()), time.Until(c.notBefore)) //nolint:gosec // not a secret
 	deadline, bounded := ctx.Deadline()
 	if pause > u.retries.Max || bounded && time.Until(deadline) <= pause || !slept(ctx, pause) {
 		return false
@@ -176,7 +177,7 @@ func (c *course) goesOn(ctx context.Context, u *Upstream, tried map[*Endpoint]bo
 	return true
 }
 
-// slept waits for a time; false where ctx ended first.
+// slept waits for a time; false if ctx ended first.
 func slept(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -190,7 +191,7 @@ func slept(ctx context.Context, d time.Duration) bool {
 
 var errNoBudget = errors.New("the upstream has as many retries open as it may have")
 
-// budgeted says whether a retry may be open besides those that are. The lock is held.
+// budgeted reports whether one more retry may be open. The lock is held.
 func (p *Pool) budgeted(percent int) bool {
 	return p.retries < max(leastRetries, percent*p.inFlight/100)
 }
@@ -198,10 +199,11 @@ func (p *Pool) budgeted(percent int) bool {
 // retrying is a retry that waits until the budget allows it.
 type retrying struct {
 	percent int
-	given   chan struct{} // takes one without waiting
+	given   chan struct{} // has room for one
 }
 
-// retry counts a retry that is owed an end, and waits for it as long as may be; false where there was no room in time.
+// retry counts a retry, which the caller has to end, and waits until the budget allows it; false if the budget did not allow it
+// in time.
 func (p *Pool) retry(ctx context.Context, r *Retries, within time.Duration) bool {
 	w := retrying{r.BudgetPercent, make(chan struct{}, 1)}
 	p.mu.Lock()
@@ -228,14 +230,14 @@ func (p *Pool) retry(ctx context.Context, r *Retries, within time.Duration) bool
 	}
 }
 
-// retryMade counts a retry that was not only allowed, but has an endpoint, too.
+// retryMade counts a retry that was allowed and has an endpoint.
 func (p *Pool) retryMade() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.retriesMade++
 }
 
-// retryEnded counts the end of a retry, and lets those go on that wait for one.
+// retryEnded counts the end of a retry, and lets waiting ones go on.
 func (p *Pool) retryEnded() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -243,7 +245,7 @@ func (p *Pool) retryEnded() {
 	p.serveRetrying()
 }
 
-// serveRetrying lets those go on that wait, in the order in which they came, as far as the budget allows. The lock is held.
+// serveRetrying lets waiting retries go on, in the order of their arrival, as far as the budget allows. The lock is held.
 func (p *Pool) serveRetrying() {
 	for place := p.retrying.Front(); place != nil; place = p.retrying.Front() {
 		w := place.Value.(retrying) //nolint:forcetypeassert // the list holds nothing else

@@ -15,7 +15,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// script answers calls one after the other as it says, the last answer for ever, and notes when and where they came.
+// script gives answers one after the other, the last one again and again, and records when and where requests came.
 type script struct {
 	ends  []relay.Failure
 	began time.Time
@@ -53,7 +53,8 @@ func (s *script) asked(ctx context.Context, r Retries, endpoints int, once bool)
 	return err
 }
 
-// Each failure is retried under its condition alone; what must not arrive twice on Connect alone, unless told otherwise.
+// Each failure is retried under its condition alone; a request that must not arrive twice only under Connect, unless the
+// settings say otherwise.
 func TestConditionsOfRetries(t *testing.T) {
 	reset := relay.Failure{Kind: relay.FailedConnect}
 	for condition, failures := range map[RetryCondition][]relay.Failure{
@@ -87,8 +88,8 @@ func TestConditionsOfRetries(t *testing.T) {
 	}
 }
 
-// Another endpoint is asked at once; the same one after a pause that grows and is drawn, or that it asked for, and not at
-// all if that is longer than anyone waits.
+// Another endpoint is asked at once. The same one is asked again after a pause that grows and is partly random, or that it
+// asked for, and not at all if that is longer than allowed.
 func TestPausesOfRetries(t *testing.T) {
 	later := func(d time.Duration) relay.Failure {
 		return relay.Failure{Kind: relay.FailedStatus, Status: 429, RetryAfter: d}
@@ -99,7 +100,7 @@ func TestPausesOfRetries(t *testing.T) {
 		endpoints int
 		retries   Retries
 		deadline  time.Duration
-		most      []time.Duration // since the call before; at least half of each, or all of what was asked for
+		most      []time.Duration // since the call before; at least half of each, or all of the time that was asked for
 		exact     bool
 		err       bool
 	}{
@@ -139,7 +140,7 @@ func TestPausesOfRetries(t *testing.T) {
 	}
 }
 
-// ailing answers after a second: 500 at first, and then well. It counts the calls that are open.
+// ailing answers after a second: with 500 at first, and then with success. It counts the open calls.
 type ailing struct {
 	mu         sync.Mutex
 	seen       map[string]int // by request
@@ -166,7 +167,7 @@ func (a *ailing) Do(_ context.Context, c *Call) (*Answer, error) {
 	return &Answer{Status: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(""))}, nil
 }
 
-// Of the calls that are open few are retries, however many fail at once. The others wait for their turn, not for long.
+// Few of the open calls are retries, no matter how many fail at once. The others wait for their turn, but not for long.
 func TestBudgetOfRetries(t *testing.T) {
 	for name, tt := range map[string]struct {
 		requests, well int // calls that fail once, and calls that stay open
@@ -224,7 +225,7 @@ func TestBudgetOfRetries(t *testing.T) {
 	}
 }
 
-// A client that leaves while its retry waits takes nothing with it.
+// If a client leaves while its retry waits, nothing else is affected.
 func TestAClientLeavesARetryThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, r := &Pool{}, (&Retries{}).orDefaults()
@@ -245,7 +246,7 @@ func TestAClientLeavesARetryThatWaits(t *testing.T) {
 	})
 }
 
-// A retry that waits for the budget goes on when there are more calls to be a share of.
+// A retry that waits for the budget goes on when there are more open calls.
 func TestTheBudgetGrowsWithTheCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, r := &Pool{}, (&Retries{}).orDefaults()

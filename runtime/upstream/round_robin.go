@@ -1,6 +1,6 @@
 package upstream
 
-// roundRobin takes the endpoints in turn, each as often as its weight says.
+// roundRobin takes the endpoints in turn, each in proportion to its weight.
 type roundRobin struct{}
 
 func (roundRobin) choose(from []candidate, _ Key) *Endpoint {
@@ -8,8 +8,8 @@ func (roundRobin) choose(from []candidate, _ Key) *Endpoint {
 	return from[next].Endpoint
 }
 
-// nextInTurn is the endpoint whose turn it is, and the weight of all. In each round all come closer to their turn by
-// their weight, and the closest has it: so the turns of a heavy one are spread between those of the others.
+// nextInTurn returns the endpoint whose turn it is, and the weight of all. In each round, every endpoint comes closer to its
+// turn by its weight, and the closest has it. So the turns of a heavy endpoint are spread between those of the others.
 func nextInTurn(from []candidate) (next int, total float64) {
 	for i := range from {
 		from[i].turns += from[i].weight

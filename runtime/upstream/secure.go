@@ -12,32 +12,32 @@ import (
 	"time"
 )
 
-// TLS says how a gateway and an upstream know each other. The zero value is what all upstreams have that say nothing. What are
-// called paths are those of files of Credentials.
+// TLS is how a gateway and an upstream authenticate each other. The zero value is the TLS of upstreams without settings. Paths
+// are those of files of Credentials.
 type TLS struct {
-	// CA is the path of the authorities that the upstream's certificate may be from; empty is the public ones.
+	// CA is the path of the authorities that may sign the upstream's certificate; empty means the public ones.
 	CA string
-	// Certificate and Key are the paths of the gateway's certificate and its private key; empty is none.
+	// Certificate and Key are the paths of the gateway's certificate and its private key; empty means none.
 	Certificate, Key string
-	// ServerName is what the upstream's certificate must be for; empty is the host of the URL.
+	// ServerName is the name that the upstream's certificate must have; empty means the host of the URL.
 	ServerName string
 	// MinVersion is crypto/tls's number of the oldest version; 0 is TLS 1.2.
 	MinVersion uint16
 }
 
-// Secure is a TLS as the files make it at one time. Connections that were made with another one are not used for it.
+// Secure is the TLS of certain contents of the files. Connections that were made with another one are not used for it.
 type Secure struct {
 	config *tls.Config
 	name   string // different for each
 }
 
-// securities are those of upstreams with equal settings, whichever config has them, so that a reload keeps connections.
+// securities are those of upstreams with equal settings, in whichever config, so that a reload keeps connections.
 type securities struct {
 	mu    sync.Mutex
 	known map[TLS]*security
 }
 
-// of returns the security of settings, the same one for equal settings.
+// of returns the security of settings; equal settings have the same one.
 func (s *securities) of(settings TLS) *security {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,22 +52,22 @@ func (s *securities) of(settings TLS) *security {
 	return known
 }
 
-// securityOf returns the security of settings, whose files it reads once, so that it is known what is wrong with them.
+// securityOf returns the security of settings, whose files it reads once, so that errors in them are known.
 func (c *Credentials) securityOf(settings TLS) *security {
 	s := c.secured.of(settings)
-	_, _ = s.now(c) // the calls that need it will say
+	_, _ = s.now(c) // calls that need it return the error
 	return s
 }
 
-// secure is the upstream's TLS as its files make it now; nil is what all upstreams have.
+// secure is the upstream's TLS with the present files; nil means that of upstreams without settings.
 func (u *Upstream) secure() (*Secure, error) {
 	if u.secured == nil {
-		return nil, nil //nolint:nilnil // it has nothing of its own
+		return nil, nil //nolint:nilnil // it has no settings
 	}
 	return u.secured.now(u.credentials)
 }
 
-// RetainTLS forgets what was made of settings that are not used any more.
+// RetainTLS forgets the settings that are not used any more.
 func (c *Credentials) RetainTLS(used map[TLS]bool) {
 	c.secured.mu.Lock()
 	defer c.secured.mu.Unlock()
@@ -105,8 +105,8 @@ func (t *TLS) paths() []string {
 	return slices.DeleteFunc([]string{t.CA, t.Certificate, t.Key}, func(path string) bool { return path == "" })
 }
 
-// now is what the files make, read anew where that is due. A certificate and a key that do not fit each other are those of a
-// rotation that is not over, or a mistake: in their place the last ones that fitted are used.
+// now returns the Secure of the files, which it reads again if that is due. If a certificate and a key do not belong together,
+// because a rotation is not over or by mistake, the last ones that did are used.
 func (s *security) now(c *Credentials) (*Secure, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,7 +146,7 @@ func (s *security) read(c *Credentials) ([][]byte, error) {
 
 var made atomic.Uint64
 
-// secure makes a Secure. Its errors name files, and never repeat what is in them.
+// secure makes a Secure. Its errors name files, and never repeat their contents.
 func (s *security) secure(files [][]byte) (*Secure, error) {
 	config := baseTLS()
 	config.ServerName = s.ServerName
@@ -170,7 +170,8 @@ func (s *security) secure(files [][]byte) (*Secure, error) {
 
 var errPair = errors.New("they are not a certificate and its private key")
 
-// baseTLS is what all upstreams have. Sessions are those of one Secure: another may trust other authorities.
+// baseTLS is the TLS of upstreams without settings. Sessions belong to one Secure, because another one may trust other
+// authorities.
 func baseTLS() *tls.Config {
 	return &tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions), MinVersion: tls.VersionTLS12}
 }

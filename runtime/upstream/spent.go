@@ -5,18 +5,18 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// Spent is what one call of an upstream's model took.
+// Spent is the usage of one call of an upstream's model.
 type Spent struct {
 	Upstream string
 	Tokens   llm.Tokens
-	// Estimated says that the upstream did not report its tokens: one that breaks off, or is cancelled, cannot.
+	// Estimated means that the upstream did not report its tokens; it cannot if the call breaks off or is cancelled.
 	Estimated bool
-	// Cost is the price of the tokens. Priced says that the upstream has any.
+	// Cost is the price of the tokens. Priced is false if the upstream has no prices.
 	Cost   float64
 	Priced bool
 }
 
-// Prices are what a million tokens cost, in whatever currency. Cached and reasoning tokens are not among the others.
+// Prices are the prices of a million tokens, in any currency. Cached and reasoning tokens are not counted among the others.
 type Prices struct{ Input, CachedInput, Output, Reasoning float64 }
 
 const perMillion = 1e6
@@ -27,8 +27,8 @@ func (p *Prices) of(t llm.Tokens) float64 {
 	return sum / perMillion
 }
 
-// account tells what a call took. What the upstream does not report is estimated: the input by the length of the request, and the
-// output by what has come of the answer.
+// account reports the usage of a call. What the upstream does not report is estimated: the input from the length of the
+// request, and the output from the part of the answer that came.
 func (p *Plan) account(u *Upstream, q *Question, f relay.Failure) {
 	if p.Spend == nil || q.Used == nil || !worked(f) {
 		return
@@ -46,9 +46,10 @@ func (p *Plan) account(u *Upstream, q *Question, f relay.Failure) {
 	p.Spend(s)
 }
 
-// worked says whether the upstream had anything to do for a call that ended so. One that refused it, or was never sent it, had not.
+// worked reports whether the upstream worked on a call that ended so. If it refused the call, or the call was never sent, it
+// did not.
 func worked(f relay.Failure) bool {
-	switch f.Kind { //nolint:exhaustive // whatever else ended the call, the upstream was at work on it
+	switch f.Kind { //nolint:exhaustive // in all other cases the upstream was at work on it
 	case relay.FailedStatus, relay.FailedConnect, relay.FailedDial, relay.FailedAddress, relay.FailedCredential, relay.FailedBusy:
 		return false
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// Each call that an upstream worked on is accounted for, however it ended; what it did not report is estimated.
+// Each call that an upstream worked on is counted, no matter how it ended; tokens that it did not report are estimated.
 func TestWhatACallTook(t *testing.T) {
 	reported := llm.Tokens{Prompt: 9, Completion: 5, Total: 14, Cached: 4, Reasoning: 2}
 	estimated := llm.Tokens{Prompt: 3, Completion: 7, Total: 10} // of a body of 10 bytes
@@ -56,7 +56,7 @@ func TestWhatACallTook(t *testing.T) {
 	}
 }
 
-// What has no tokens costs nothing, and nothing is said of the cost of what has no price.
+// A call without tokens costs nothing, and without prices no cost is reported.
 func TestCallsWithoutPriceOrTokens(t *testing.T) {
 	for _, used := range []*llm.Used{nil, {}} {
 		var spent []Spent

@@ -7,16 +7,17 @@ import (
 	"github.com/llmservice/llmservice/runtime/resolve"
 )
 
-// Site is an endpoint as a config has it, of whose host each address may be an endpoint of its own.
+// Site is an endpoint of a config. Each address of its host may be an endpoint of its own.
 type Site struct {
 	// Member is the endpoint at the site's URL. Each address has its weight and its limit.
 	Member
 
-	// Name, where set, is the URL's host, of which each address is an endpoint. While it has none, the host is one endpoint.
+	// Name, if set, is the URL's host, of which each address is an endpoint. While no address is known, the host is one
+	// endpoint.
 	Name *resolve.Name
 }
 
-// spread is a set whose members change with the addresses of its hosts. The lock of the pool guards it.
+// spread is a set whose members change with the addresses of its hosts. The pool's lock guards it.
 type spread struct {
 	pool    *Pool
 	sites   []Site
@@ -28,11 +29,11 @@ type spread struct {
 type seen struct {
 	addresses *resolve.Addresses
 	first     []*Endpoint
-	// both says that the addresses of the second family are members, too.
+	// both means that the addresses of the second family are members, too.
 	both bool
 }
 
-// Spread returns the endpoints at sites, which are the pool's.
+// Spread returns the endpoints at sites. They belong to the pool.
 func (p *Pool) Spread(sites []Site) Set {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -60,7 +61,7 @@ func (s *spread) changed(i int) bool {
 	return name != nil && (name.Addresses() != was.addresses || was.both != was.needsBoth())
 }
 
-// needsBoth says whether the last call of each address of the first family failed: it may be that nobody is reached that way.
+// needsBoth reports whether the last call of each address of the first family failed: that family may not work at all.
 func (s *seen) needsBoth() bool {
 	if len(s.addresses.Others) == 0 {
 		return false
@@ -114,8 +115,8 @@ func (s *spread) each(site *Site, addresses []netip.Addr) []Member {
 	return all
 }
 
-// forget forgets the addresses of a URL that it has no more, so that addresses which come and go cost nothing. One on which calls
-// are open may come back before they end, and then they count. The lock is held.
+// forget forgets the addresses that a URL no longer has, so that addresses that come and go take no memory. One with open calls
+// may come back before they end, and then they count. The lock is held.
 func (p *Pool) forget(url string, but *resolve.Addresses) {
 	for at, e := range p.known {
 		if at.url == url && at.address.IsValid() && e.inFlight == 0 && !but.Has(at.address) {
@@ -135,13 +136,13 @@ func (s *Pools) RetainAddresses(named map[EndpointKey]bool) {
 	})
 }
 
-// Moved lets those choose that wait: the addresses of a host have changed, so there may be room.
+// Moved lets waiting calls choose, because the addresses of a host have changed and there may be room.
 func (s *Pools) Moved() {
 	now := time.Now()
 	s.each(func(_ string, p *Pool) { p.serveWaiting(now) })
 }
 
-// each does something with each pool, while its lock is held.
+// each calls do for each pool, with the pool's lock held.
 func (s *Pools) each(do func(upstream string, p *Pool)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

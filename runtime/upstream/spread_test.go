@@ -33,7 +33,7 @@ const (
 	podURL = "http://" + pods + ":8000/v1"
 )
 
-// spreading is an upstream of one host, each address of which is an endpoint, in virtual time next to a DNS server in real time.
+// spreading is an upstream with one host, each address of which is an endpoint, in virtual time, and a DNS server in real time.
 type spreading struct {
 	*testing.T
 
@@ -64,7 +64,7 @@ func inBubble(t *testing.T, o Options, test func(s *spreading), found ...string)
 // moves gives the host other addresses, with a TTL of 5 seconds.
 func (s *spreading) moves(to ...string) { s.server.Set(pods, nameserver.Answer{TTL: 5, Addresses: to}) }
 
-// upstream is what a config makes of the host, with a weight.
+// upstream is the one that a config with this host and a weight makes.
 func (s *spreading) upstream(o Options, weight int) *Upstream {
 	o.Name = "models"
 	member := Member{Endpoint: s.pools.Get(EndpointKey{o.Name, podURL}), Weight: weight, MaxInFlight: o.Limit.MaxInFlight}
@@ -130,7 +130,7 @@ func TestAScaleOutIsUsedWithinTheTTL(t *testing.T) {
 	}, "10.0.0.1", "10.0.0.2")
 }
 
-// An address that goes away gets no further call; those that are open on it go on, and count where it comes back.
+// An address that goes away gets no further calls; its open calls go on, and count if it comes back.
 func TestAnAddressThatGoesAway(t *testing.T) {
 	inBubble(t, Options{}, func(s *spreading) {
 		var open []*Attempt
@@ -157,7 +157,7 @@ func TestAnAddressThatGoesAway(t *testing.T) {
 			a.Release()
 		}
 		s.asks(1, relay.Failure{})
-		for i := range 300 { // the memory is that of the addresses that there are
+		for i := range 300 { // the memory is that of the present addresses
 			s.moves("10.0.0.1", fmt.Sprintf("10.1.%d.%d", i/250, i%250))
 			time.Sleep(5 * time.Second)
 			s.asks(1, relay.Failure{})
@@ -168,7 +168,7 @@ func TestAnAddressThatGoesAway(t *testing.T) {
 	}, "10.0.0.1", "10.0.0.2")
 }
 
-// An address that fails is left out alone, and stays so while others come and go and while configs change.
+// An address that fails is left out alone, and stays left out while others come and go and while configs change.
 func TestWhatIsKnownOfAnAddressStays(t *testing.T) {
 	inBubble(t, Options{Ejection: Ejection{First: time.Minute, Max: time.Minute}}, func(s *spreading) {
 		for {
@@ -202,7 +202,7 @@ func TestWhatIsKnownOfAnAddressStays(t *testing.T) {
 	}, "10.0.0.1", "10.0.0.2")
 }
 
-// An address that cannot be connected to has the name resolved at once, and not at its TTL.
+// If an address cannot be connected to, the name is resolved at once, and not at its TTL.
 func TestAnAddressInDoubt(t *testing.T) {
 	inBubble(t, Options{}, func(s *spreading) {
 		s.server.Set(pods, nameserver.Answer{TTL: 300, Addresses: []string{"10.0.0.1"}})
@@ -214,7 +214,7 @@ func TestAnAddressInDoubt(t *testing.T) {
 	}, "10.0.0.1")
 }
 
-// While a name has no address that is known the host is one endpoint, as it is where it has none any more.
+// While no address of a name is known, the host is one endpoint; also once it has none any more.
 func TestAHostWithoutAddresses(t *testing.T) {
 	inBubble(t, Options{}, func(s *spreading) {
 		s.same("before", map[string]int{"invalid IP": 2}, s.asks(2, relay.Failure{}))
@@ -230,7 +230,8 @@ func TestAHostWithoutAddresses(t *testing.T) {
 	})
 }
 
-// Of a host with addresses of both families those of one are endpoints, and those of the other one while all of these fail.
+// If a host has addresses of both families, those of one are endpoints; those of the other are, too, while all of the first
+// fail.
 func TestTheSecondFamily(t *testing.T) {
 	inBubble(t, Options{Ejection: Ejection{First: time.Minute, Max: time.Minute}}, func(s *spreading) {
 		first := s.asks(4, relay.Failure{})
@@ -257,7 +258,7 @@ func TestTheSecondFamily(t *testing.T) {
 	}, "10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2")
 }
 
-// A call that waits for room has it once there is another address.
+// A call that waits for room gets it once there is another address.
 func TestAScaleOutServesThoseThatWait(t *testing.T) {
 	inBubble(t, Options{Limit: Limit{MaxInFlight: 1, Queue: 1, Wait: time.Minute}}, func(s *spreading) {
 		first := s.ask()
@@ -272,7 +273,7 @@ func TestAScaleOutServesThoseThatWait(t *testing.T) {
 	}, "10.0.0.1")
 }
 
-// What an address has answered is continued there, and nowhere once it is gone.
+// A conversation continues at the address that has answered it, and nowhere once that is gone.
 func TestAnAddressIsAPlace(t *testing.T) {
 	inBubble(t, Options{}, func(s *spreading) {
 		var places []llm.Place
@@ -303,7 +304,7 @@ func TestAnAddressIsAPlace(t *testing.T) {
 	}, "10.0.0.1", "10.0.0.2")
 }
 
-// However many addresses a host has, a request asks a few; its retries may say how many.
+// No matter how many addresses a host has, a request asks only a few; its retries may set the number.
 func TestARequestAsksAFewAddresses(t *testing.T) {
 	for _, tt := range []struct {
 		retries Retries
@@ -324,7 +325,7 @@ func TestARequestAsksAFewAddresses(t *testing.T) {
 	}
 }
 
-// A choice among addresses takes no memory.
+// A choice among addresses allocates nothing.
 func TestAChoiceOfAnAddressAllocatesNothing(t *testing.T) {
 	inBubble(t, Options{}, func(s *spreading) {
 		b := &s.u.balancer
@@ -334,8 +335,8 @@ func TestAChoiceOfAnAddressAllocatesNothing(t *testing.T) {
 	}, "10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2")
 }
 
-// A call is made to its endpoint's address, which is checked; the request, and TLS, are those of the host. Connections to
-// another address are not used for it.
+// A call is made to its endpoint's address, which is checked; the request and TLS use the host. Connections to another address
+// are not used for it.
 func TestCallsOfAnAddress(t *testing.T) {
 	var hosts sync.Map
 	here := func(w http.ResponseWriter, r *http.Request) {
@@ -373,7 +374,7 @@ func TestCallsOfAnAddress(t *testing.T) {
 	refusedAddress(t, err, "127.0.0.2")
 }
 
-// startOn is a server at each of these addresses of loopback, with one port, and what trusts their certificates.
+// startOn starts a server at each of these addresses of loopback, with one port, and returns the trust in their certificates.
 func startOn(t *testing.T, secure bool, h http.HandlerFunc, on ...string) (port string, trusts *tls.Config) {
 	t.Helper()
 	trusts = baseTLS()

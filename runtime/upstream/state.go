@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// State is how an upstream is at a moment.
+// State is the state of an upstream at one moment.
 type State struct {
 	InFlight, Waiting int
 	// Ejections, Panics and Refusals count since the process began: endpoints that were left out, calls that were spread over
@@ -13,16 +13,16 @@ type State struct {
 	Ejections, Panics, Refusals int64
 	// Retries and RetriesRefused count the retries that were made, and those for which the budget had no room.
 	Retries, RetriesRefused int64
-	// Unkeyed counts the calls that had no key, of an upstream that spreads calls by keys.
+	// Unkeyed counts the calls without a key, if the upstream spreads calls by keys.
 	Unkeyed   int64
 	Endpoints []EndpointState
 }
 
-// EndpointState is how an endpoint is at a moment.
+// EndpointState is the state of an endpoint at one moment.
 type EndpointState struct {
-	// Host is what its URL names, with the port if it has one.
+	// Host is the host in its URL, with the port if it has one.
 	Host string
-	// Address is that of the endpoint, where the host has several endpoints.
+	// Address is the endpoint's address, if the host has several endpoints.
 	Address   string
 	Condition Condition
 	InFlight  int
@@ -30,22 +30,22 @@ type EndpointState struct {
 	Until time.Time
 }
 
-// Condition says which calls an endpoint gets.
+// Condition is which calls an endpoint gets.
 type Condition string
 
 // The conditions of an endpoint.
 const (
-	// Available has its share of the calls.
+	// Available means that it gets its share of the calls.
 	Available Condition = "Available"
-	// Ejected is left out, because it failed.
+	// Ejected means that it is left out, because it failed.
 	Ejected Condition = "Ejected"
-	// Probed was left out, and gets one call after the other until one has gone well.
+	// Probed means that it was left out, and gets one call after the other until one has gone well.
 	Probed Condition = "Probed"
-	// SlowStarting is well again, and has a part of its share.
+	// SlowStarting means that it has recovered, and gets a part of its share.
 	SlowStarting Condition = "SlowStarting"
 )
 
-// State is how the upstream is now.
+// State returns the state of the upstream now.
 func (u *Upstream) State() State {
 	b, now := &u.balancer, time.Now()
 	b.pool.mu.Lock()
@@ -78,7 +78,7 @@ func (e *Endpoint) state(now time.Time, slowStart time.Duration) EndpointState {
 	return s
 }
 
-// host is what people know an endpoint by: a path may be long.
+// host is the name under which people know an endpoint, because a path may be long.
 func host(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -87,7 +87,7 @@ func host(raw string) string {
 	return u.Host
 }
 
-// Count is how many of the endpoints are in a condition.
+// Count returns the number of endpoints in a condition.
 func (s *State) Count(c Condition) (n int) {
 	for i := range s.Endpoints {
 		if s.Endpoints[i].Condition == c {

@@ -11,18 +11,18 @@ import (
 const (
 	// maxFrame bounds one event, in bytes. A chunk may hold a whole image, as a whole answer may.
 	maxFrame = MaxWhole
-	// maxPreamble bounds what is kept back while no content has come, in bytes.
+	// maxPreamble bounds what is kept back before the first content, in bytes.
 	maxPreamble = 256 << 10
-	// afterDone is how long an upstream may take to end its answer after it said that it is done; the connection
-	// is reused where it does.
+	// afterDone is how long an upstream may take to end its answer after the mark of the end. If it does so in time, the
+	// connection is used again.
 	afterDone = 100 * time.Millisecond
-	// maxAfterDone is how many bytes that end may have.
+	// maxAfterDone bounds the rest of the answer, in bytes.
 	maxAfterDone = 1 << 20
 )
 
-// Stream makes attempts until one yields content, and sends that one's events to its end. The error is the relay.Failure of
-// the last attempt. What precedes the content is kept back and sent together with it: until then out has
-// seen nothing, and another attempt may follow. Observe, where set, is told of every attempt's end.
+// Stream makes attempts until one yields content, and sends the events of that attempt to its end. The error is the
+// relay.Failure of the last attempt. Events before the content are kept back and sent together with it: until then out has
+// received nothing, and another attempt may follow. Observe, if set, is called at the end of every attempt.
 func Stream(ctx context.Context, c Doer, next Next, out relay.Sender,
 	observe func(upstream string, f relay.Failure),
 ) error {
@@ -50,11 +50,11 @@ type streaming struct {
 	client   Doer
 	out      relay.Sender
 	pending  []byte // events not sent yet
-	large    []byte // one that follows them, as it stands in its frame; nil for none
-	handedOn bool   // out was given content, whether it took it or not
+	large    []byte // one that follows them, as it stands in its frame; may be nil
+	handedOn bool   // out was given content, even if it did not take it
 }
 
-// try makes one attempt. Its failure is the zero one where the stream is done.
+// try makes one attempt. It returns the zero failure if the stream is done.
 func (s *streaming) try(ctx context.Context, a *Attempt) relay.Failure {
 	defer a.Release()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -65,7 +65,7 @@ func (s *streaming) try(ctx context.Context, a *Attempt) relay.Failure {
 	if err != nil {
 		return relay.FailureOf(ctx, err, relay.FailedConnect)
 	}
-	defer func() { _ = answer.Body.Close() }() // what is lost by it is only the connection's reuse
+	defer func() { _ = answer.Body.Close() }() // only the reuse of the connection is lost
 	if !successful(answer.Status) {
 		return rejected(ctx, a, answer)
 	}
@@ -85,5 +85,5 @@ func (s *streaming) try(ctx context.Context, a *Attempt) relay.Failure {
 func finish(body io.Reader, cancel context.CancelCauseFunc) {
 	impatience := time.AfterFunc(afterDone, func() { cancel(nil) })
 	defer impatience.Stop()
-	_, _ = io.CopyN(io.Discard, body, maxAfterDone) // how it ends no longer matters to anyone
+	_, _ = io.CopyN(io.Discard, body, maxAfterDone) // nobody needs to know how it ends
 }

@@ -46,7 +46,7 @@ func tapped(next Next, tap FrameTap) Next {
 	}
 }
 
-// reading gives them what reads their whole answers.
+// reading gives the attempts a function that reads their whole answers.
 func reading(next Next, read func(*Fetched) error) Next {
 	return func(ctx context.Context, after relay.Failure) (*Attempt, relay.Failure) {
 		attempt, final := next(ctx, after)
@@ -207,7 +207,8 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// The mark of the end is one without its blank line, too: nothing of it is missing. Any other event is then dropped.
+// The mark of the end counts even without its blank line, because nothing of it is missing. Any other event without one is
+// dropped.
 func TestAnEndThatLacksItsBlankLine(t *testing.T) {
 	for body, want := range map[string]relay.FailureKind{
 		"data: c\n\ndata: d": relay.NoFailure, "data: c\n\ndata: d\n": relay.NoFailure, "data: c\n\ndata: d\r": relay.NoFailure,
@@ -276,7 +277,7 @@ func TestLargeEventsAreLetGoOf(t *testing.T) {
 	}
 }
 
-// While the events are being taken, only whoever takes them can be the one that waits.
+// While the events are being taken, only the one who takes them can be slow.
 func TestASlowReaderIsNotTheUpstreamsSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &run{bodies: []func(context.Context, io.Writer) error{frames("c 1s c 1s d")}, firstTok: time.Second, idle: 2 * time.Second}
@@ -290,7 +291,7 @@ func TestASlowReaderIsNotTheUpstreamsSilence(t *testing.T) {
 	})
 }
 
-// Whoever ends the context says why: the loser of a race is no failure of the upstream's, and nobody is asked again.
+// The one that ends the context gives the reason: losing a race is not the upstream's failure, and no other is asked.
 func TestStreamEndsWithItsContext(t *testing.T) {
 	for name, tt := range map[string]struct {
 		cause error
@@ -370,7 +371,7 @@ func TestConnectionsAreUsedAgainAfterDone(t *testing.T) {
 	}
 }
 
-// chunks is a body that gives one chunk for each read.
+// chunks is a body that returns one chunk for each read.
 type chunks struct {
 	each []byte
 	n    int
@@ -396,7 +397,7 @@ type discard struct{}
 
 func (discard) Send([]byte, relay.EventKind) error { return nil }
 
-// Memory is spent on a stream, and not on its events.
+// A stream allocates memory, its events do not.
 func TestEventsAllocateNothing(t *testing.T) {
 	event := append(bytes.Repeat([]byte("data: x"), 1), "\n\n"...)
 	allocations := func(events int) float64 {
@@ -408,7 +409,7 @@ func TestEventsAllocateNothing(t *testing.T) {
 	}
 }
 
-// An upstream that sends as fast as it can leaves the only worker to others.
+// An upstream that sends as fast as it can lets others use the only worker.
 func TestAFastStreamTakesTurns(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var others atomic.Int64

@@ -37,7 +37,7 @@ func (p *paced) Do(ctx context.Context, _ *Call) (*Answer, error) {
 	return &Answer{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: from}, nil
 }
 
-// Each timer ends an attempt with a failure of its own, at its own time; those that have done their part end nothing.
+// Each timer ends an attempt with a failure of its own, at its own time; a timer whose phase is over ends nothing.
 func TestEachTimerHasItsOwnFailure(t *testing.T) {
 	const header, firstToken, idle, total = 2 * time.Second, 5 * time.Second, 7 * time.Second, 9 * time.Second
 	for name, tt := range map[string]struct {
@@ -82,7 +82,7 @@ func TestEachTimerHasItsOwnFailure(t *testing.T) {
 	}
 }
 
-// Clients are told of each timer in words of its own.
+// Clients get a message of its own for each timer.
 func TestEachTimerHasItsOwnMessage(t *testing.T) {
 	told := map[string]relay.FailureKind{}
 	for _, timer := range []relay.FailureKind{
@@ -96,7 +96,7 @@ func TestEachTimerHasItsOwnMessage(t *testing.T) {
 	}
 }
 
-// A host that takes no connection in time is another failure than one that refuses it, and nothing was sent.
+// A host that accepts no connection in time is another failure than one that refuses it, and nothing was sent.
 func TestDiallingThatTakesTooLong(t *testing.T) {
 	for name, tt := range map[string]struct {
 		err  error
@@ -115,7 +115,7 @@ func TestDiallingThatTakesTooLong(t *testing.T) {
 	}
 }
 
-// A call that ends while it is still dialling has sent nothing, whatever ended it.
+// A call that ends while it is still dialling has sent nothing, no matter what ended it.
 func TestACallThatEndsWhileItDials(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -101,7 +101,7 @@ func startTLS(t *testing.T, config *tls.Config, h http.HandlerFunc) *httptest.Se
 	return s
 }
 
-// whole asks an upstream with a client, and says what came.
+// whole asks an upstream with a client, and returns the answer.
 func whole(t *testing.T, client *Client, o Options) (string, error) {
 	t.Helper()
 	f, err := Fetch(t.Context(), client, asking(o, &Question{Path: "/"}).Attempts(), Expect{}, nil)
@@ -154,7 +154,7 @@ func TestWhoAnUpstreamMayBe(t *testing.T) {
 	}
 }
 
-// gatekeeper knows clients by an authority, which may change, and remembers who came.
+// gatekeeper authenticates clients by an authority, which may change, and remembers who came.
 type gatekeeper struct {
 	server      *httptest.Server
 	mu          sync.Mutex
@@ -228,7 +228,7 @@ func TestHowAnUpstreamKnowsTheGateway(t *testing.T) {
 		},
 		"no key": {TLS{CA: "ca", Certificate: "tls.crt", Key: "absent"}, "read secret absent: "},
 	} {
-		// One client for all, at one URL: a connection that another upstream has made is not used.
+		// There is one client for all, at one URL: a connection that another upstream has made is not used.
 		_, err := whole(t, client, Options{TLS: tt.tls, Credentials: c, Endpoints: Members{{Endpoint: &Endpoint{URL: g.server.URL}}}})
 		switch {
 		case tt.want == "" && err != nil:
@@ -239,7 +239,7 @@ func TestHowAnUpstreamKnowsTheGateway(t *testing.T) {
 	}
 }
 
-// certificates of a directory, replaced as the kubelet does it: all files at once.
+// rotate replaces the certificates of a directory as the kubelet does: all files at once.
 func rotate(t *testing.T, c *Credentials, files map[string]string) {
 	t.Helper()
 	for name, value := range files {
@@ -250,7 +250,7 @@ func rotate(t *testing.T, c *Credentials, files map[string]string) {
 	due(c)
 }
 
-// due has all files read anew.
+// due makes all files be read again.
 func due(c *Credentials) {
 	c.secured.mu.Lock()
 	defer c.secured.mu.Unlock()
@@ -261,8 +261,8 @@ func due(c *Credentials) {
 	}
 }
 
-// A rotation of the gateway's certificate and of the authorities fails no request and cuts no stream; no further request goes over
-// a connection that was made with what was there before.
+// A rotation of the gateway's certificate and of the authorities fails no request and cuts no stream; no further request uses a
+// connection that was made with the files from before.
 func TestARotatedCertificateFailsNoRequest(t *testing.T) {
 	first, second := newAuthority(t, "first"), newAuthority(t, "second")
 	release := make(chan struct{})
@@ -309,14 +309,14 @@ func TestARotatedCertificateFailsNoRequest(t *testing.T) {
 	if g.connections.Load() > connections+10 || g.has("old") != before {
 		t.Error("connections are not reused, or an old one is")
 	}
-	// The authorities rotate, too: what the old ones have signed is not trusted any more.
+	// The authorities rotate, too: certificates that the old ones have signed are not trusted any more.
 	rotate(t, c, map[string]string{"ca": second.pem})
 	if _, err := whole(t, client, o); err == nil || !strings.Contains(err.Error(), "unknown authority") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// begin makes the first attempt of a plan, whose answer is still to be read.
+// begin makes the first attempt of a plan, and leaves its answer to be read.
 func begin(t *testing.T, client *Client, p *Plan) *Answer {
 	t.Helper()
 	a, failure := p.Attempts()(t.Context(), relay.Failure{})
@@ -367,7 +367,7 @@ func TestHalfARotation(t *testing.T) {
 	}
 }
 
-// Settings that no config has any more hold no memory, and a reload with equal ones keeps connections.
+// Settings that no config has any more take no memory, and a reload with equal ones keeps connections.
 func TestTLSAcrossConfigs(t *testing.T) {
 	a := newAuthority(t, "ours")
 	g := startGatekeeper(t, a, a, fine)
@@ -422,7 +422,7 @@ func TestHTTP2IsSpokenWhereItIsOffered(t *testing.T) {
 			t.Errorf("got %q, %v", got, err)
 		}
 		askTwentyAtOnce(t, client, o)
-		// Who leaves cancels the upstream's call.
+		// A client that leaves cancels the upstream's call.
 		ctx, cancel := context.WithCancel(t.Context())
 		attempt, _ := asking(o, &Question{Path: "/../long"}).Attempts()(t.Context(), relay.Failure{})
 		attempt.Call.URL = s.URL + "/long"

@@ -21,18 +21,18 @@ type Upstream struct {
 	// Model is the upstream's own name for the model.
 	Model    string
 	Timeouts Timeouts
-	// Dialect is what its models are spoken to in; nil for a service without models.
+	// Dialect is the one that its models speak; nil for a service without models.
 	Dialect llm.Dialect
-	// passes are the endpoints of clients that it has, too: bytes pass from one to the other.
+	// passes are the endpoints of clients that the upstream has, too: bytes pass from one to the other.
 	passes []llm.Endpoint
-	// edit makes a question one that it takes; nil for one that takes all.
+	// edit makes the upstream accept a question; nil if it accepts all.
 	edit   func(path string, body []byte) ([]byte, error)
-	prices *Prices // nil for none
-	// Auth is how the upstream knows the gateway.
+	prices *Prices // may be nil
+	// Auth is how the gateway authenticates to the upstream.
 	Auth           Auth
 	headers, query []Value
 	credentials    *Credentials
-	secured        *security // nil where there is nothing of the upstream's own
+	secured        *security // nil if the upstream has no settings of its own
 	maxAge         time.Duration
 	balancer       balancer
 	retries        Retries
@@ -41,11 +41,11 @@ type Upstream struct {
 // Timeouts bound one call.
 type Timeouts struct {
 	Connect time.Duration
-	// Header is 0 where FirstToken and Total alone bound the wait for the head.
+	// Header is 0 if only FirstToken and Total bound the wait for the head.
 	Header, FirstToken, Idle, Total time.Duration
 }
 
-// patience is how long an attempt may wait for its turn, at most so long, so that half of its time is left.
+// patience is how long an attempt may wait for its turn: at most the given time, and at most half of its own.
 func (t *Timeouts) patience(most time.Duration) time.Duration {
 	for _, bound := range []time.Duration{t.FirstToken, t.Total} {
 		if bound > 0 {
@@ -55,42 +55,42 @@ func (t *Timeouts) patience(most time.Duration) time.Duration {
 	return most
 }
 
-// Options are what an upstream is made of.
+// Options describe an upstream.
 type Options struct {
 	Name, Model string
 	Dialect     llm.Dialect
 	// Passes are the endpoints of clients that the upstream has, too.
 	Passes []llm.Endpoint
-	// Edit, where set, makes what is asked at a path what the upstream takes.
+	// Edit, if set, changes a question at a path so that the upstream accepts it.
 	Edit     func(path string, body []byte) ([]byte, error)
 	Timeouts Timeouts
-	// Endpoints are those that calls are spread over, at least one, and Pool is what is known of them: all
-	// upstreams that share an endpoint share its pool. A nil one knows nothing yet.
+	// Endpoints are those that calls are spread over, at least one. Pool is their state; upstreams that share an endpoint share
+	// its pool. A nil one is new.
 	Endpoints Set
 	Pool      *Pool
-	// LoadBalancing chooses one for each call, of those that Ejection has not left out. Zero values are defaults.
+	// LoadBalancing chooses an endpoint for each call, among those that Ejection has not left out. Zero values are defaults.
 	LoadBalancing LoadBalancing
-	// HashLoadPercent is how many of the open calls ConsistentHash lets an endpoint have, in percent of its share; from 100.
+	// HashLoadPercent bounds the open calls of an endpoint under ConsistentHash, in percent of its share; from 100.
 	HashLoadPercent int
 	Ejection        Ejection
-	// SlowStart is how long an endpoint that was left out takes to come back to its share; 0 is that it has it at once.
+	// SlowStart is how long an endpoint that was left out takes to come back to its share; with 0 it has it at once.
 	SlowStart time.Duration
-	// Limit bounds the calls that are open; the zero value does not.
+	// Limit bounds the open calls; the zero value does not.
 	Limit Limit
-	// Retries say when a call that failed is made again.
+	// Retries decide when a call that failed is made again.
 	Retries Retries
-	// Prices are what the model's tokens cost; nil where nobody has said.
+	// Prices are those of the model's tokens; may be nil.
 	Prices *Prices
-	// Auth is how the upstream knows the gateway.
+	// Auth is how the gateway authenticates to the upstream.
 	Auth Auth
-	// Headers are sent with every request, unless the question has a field of that name, and Query is added to every URL that
-	// has no such parameter.
+	// Headers are sent with every request, unless the question has a field of that name. Query is added to every URL without
+	// such a parameter.
 	Headers, Query []Value
-	// TLS is how the gateway and the upstream know each other.
+	// TLS is how the gateway and the upstream authenticate each other.
 	TLS TLS
-	// MaxConnectionAge is how long a connection is used for further requests; 0 is for ever.
+	// MaxConnectionAge is how long a connection is used for further requests; 0 means for ever.
 	MaxConnectionAge time.Duration
-	// Credentials have the contents of the files that these name.
+	// Credentials have the contents of the files that the other options name.
 	Credentials *Credentials
 }
 
@@ -108,43 +108,44 @@ func New(o Options) *Upstream {
 	return u
 }
 
-// Plan says what to ask of which upstreams.
+// Plan is what to ask of which upstreams.
 type Plan struct {
-	// Upstreams are tried in order, each endpoint of each once unless its retries say otherwise.
+	// Upstreams are tried in order, each endpoint once unless the upstream's retries say otherwise.
 	Upstreams []*Upstream
-	// Ask says what to ask of one of them. Its error is a relay.Failure, or means that this upstream cannot be asked.
+	// Ask returns the question for one of them. Its error is a relay.Failure, or means that this upstream cannot be asked.
 	Ask func(u *Upstream) (*Question, error)
-	// Key says which endpoint of an upstream the request belongs to; it is asked once for each upstream that spreads calls by
-	// keys. Nil is that there is no key.
+	// Key returns the request's key at an upstream. It is called once for each upstream that spreads calls by keys. Nil means
+	// that there is no key.
 	Key func(ctx context.Context, u *Upstream) Key
 	// Memory admits what is kept of answers; nil is relay.Unlimited.
 	Memory relay.Memory
-	// Spend, where set, is told what each call of a model took, those that failed or were cancelled included.
+	// Spend, if set, is called with the usage of each call of a model, including those that failed or were cancelled.
 	Spend func(s Spent)
 	// Once keeps a request that is not idempotent from arriving twice.
 	Once bool
 }
 
-// Question is what is asked of an upstream, in its dialect, and how its answer is read.
+// Question is a request to an upstream in its dialect, and how its answer is read.
 type Question struct {
-	// Method is POST where it is empty.
+	// Method is POST if it is empty.
 	Method string
-	// Path is appended to an endpoint's URL, with a query or without.
+	// Path is appended to an endpoint's URL. It may have a query.
 	Path string
-	// Header has further fields of the request; one without a value is left out, also where the gateway would set it.
+	// Header has further fields of the request. One without a value is left out, even if the gateway would set it.
 	Header http.Header
 	Body   []byte
-	// Tap, where set, asks for a stream; it, Read and Explain are the attempt's.
+	// Tap, if set, asks for a stream. Tap, Read and Explain are those of the attempt.
 	Tap     FrameTap
 	Read    func(a *Fetched) error
 	Explain func(body []byte) *problem.Said
-	// Chosen, where set, is told which endpoint is asked, before anything else is read of the question than path, method and body.
+	// Chosen, if set, is called with the chosen endpoint, before anything but the path, method and body of the question is
+	// read.
 	Chosen func(at llm.Place)
-	// Used, where set, is what Tap and Read count of the answer's tokens; nil for what has none.
+	// Used, if set, counts the answer's tokens as Tap and Read see them; nil if the answer has none.
 	Used *llm.Used
 }
 
-// NewQuestion asks what a dialect has put into its words.
+// NewQuestion makes a question of a dialect's request.
 func NewQuestion(r *llm.Request) *Question {
 	return &Question{Path: r.Path, Header: r.Header, Body: r.Body, Used: &llm.Used{}}
 }
@@ -157,7 +158,7 @@ func (q *Question) accept() string {
 	return "application/json"
 }
 
-// Attempts returns the chooser of a request's attempts. It serves one request and is not for concurrent use.
+// Attempts returns the function that chooses a request's attempts. It serves one request and is not for concurrent use.
 func (p *Plan) Attempts() Next {
 	rest := slices.Clone(p.Upstreams)
 	tried := map[*Endpoint]bool{}
@@ -199,8 +200,8 @@ func (p *Plan) Attempts() Next {
 	}
 }
 
-// telling is the failure that says more: how an attempt failed, or why the next upstream was not asked. One that refuses what
-// it might be asked, or has no room for it, says less than one that was asked.
+// telling returns the failure that says more: how an attempt failed, or why the next upstream was not asked. An upstream that
+// was asked says more than one that refuses what it might be asked, or has no room for it.
 func telling(asked, unasked relay.Failure) relay.Failure {
 	if asked.Kind != relay.NoFailure && (unasked.Kind == relay.FailedStatus || unasked.Kind == relay.FailedBusy) {
 		return asked
@@ -210,8 +211,8 @@ func telling(asked, unasked relay.Failure) relay.Failure {
 
 var errNoEndpoint = errors.New("the upstream has no endpoint now")
 
-// Retryable says whether another endpoint or upstream may succeed where this failure happened. What an upstream
-// finds wrong with the request itself, another would find too.
+// Retryable reports whether another endpoint or upstream may succeed after this failure. If an upstream finds a mistake in the
+// request itself, another would find it, too.
 func Retryable(f relay.Failure) bool {
 	switch f.Kind {
 	case relay.FailedConnect, relay.FailedDial, relay.FailedAddress, relay.FailedHeader, relay.FailedFirstToken, relay.FailedIdle,
@@ -224,8 +225,8 @@ func Retryable(f relay.Failure) bool {
 	}
 }
 
-// attempt asks an endpoint of an upstream that was not tried. A retry waits for the upstream's budget, within the time that
-// the attempt has.
+// attempt asks an endpoint of an upstream that was not tried. A retry waits for the upstream's budget, within the attempt's
+// time.
 func (p *Plan) attempt(
 	ctx context.Context, u *Upstream, at *course, tried map[*Endpoint]bool, asked *sent,
 ) (*Attempt, relay.Failure) {
@@ -292,7 +293,7 @@ func (p *Plan) unbudgeted(
 	}, relay.Failure{}
 }
 
-// call is the question as it is put to an endpoint, and the keys that go with it. The error says which file cannot be read.
+// call is the request for an endpoint, and the keys that go with it. The error names the file that cannot be read.
 func (u *Upstream) call(q *Question, e *Endpoint) (*Call, []key, error) {
 	signed, err := u.sign(q)
 	if err != nil {
@@ -309,7 +310,7 @@ func (u *Upstream) call(q *Question, e *Endpoint) (*Call, []key, error) {
 	}, signed.keys, nil
 }
 
-// ask is what the upstream is asked, as it takes it.
+// ask is the question for an upstream, in a form that it accepts.
 func (p *Plan) ask(u *Upstream) (*Question, error) {
 	q, err := p.Ask(u)
 	if err != nil || u.edit == nil {
@@ -321,7 +322,7 @@ func (p *Plan) ask(u *Upstream) (*Question, error) {
 	return q, nil
 }
 
-// unasked is the failure of an attempt that was not made: its upstream cannot be asked what another may be asked.
+// unasked is the failure of an attempt that was not made: its upstream cannot be asked this, but another may be.
 func unasked(err error) relay.Failure {
 	if f, ok := errors.AsType[relay.Failure](err); ok {
 		return f
@@ -338,12 +339,12 @@ func (q *Question) header() http.Header {
 		"User-Agent":      {"llmservice-gateway"},
 	}
 	if len(q.Body) == 0 {
-		delete(header, "Content-Type") // some servers then refuse the empty body as broken JSON
+		delete(header, "Content-Type") // otherwise some servers refuse the empty body as broken JSON
 	}
 	return header
 }
 
-// settled tells those who want to know how an attempt ended.
+// settled calls those who want to know how an attempt ended.
 func settled(ctx context.Context, a *Attempt, f relay.Failure, observe func(upstream string, f relay.Failure)) {
 	requestlog.Attempted(ctx, requestlog.Attempt{Upstream: a.Upstream, URL: a.Call.URL, Number: a.Number, Began: a.Began, Failure: f})
 	if a.Settle != nil {
@@ -354,10 +355,10 @@ func settled(ctx context.Context, a *Attempt, f relay.Failure, observe func(upst
 	}
 }
 
-// Passes says whether the upstream has an endpoint of clients, too, so that bytes pass from one to the other as they are.
+// Passes reports whether the upstream has an endpoint of clients, too, so that bytes pass from one to the other as they are.
 func (u *Upstream) Passes(e llm.Endpoint) bool { return slices.Contains(u.passes, e) }
 
-// Converses says whether the upstream may be asked in its dialect what clients ask at an endpoint that it does not have.
+// Converses reports whether a request of clients for an endpoint that the upstream lacks can be put to it in its dialect.
 func (u *Upstream) Converses() bool {
 	return slices.ContainsFunc(u.passes, func(e llm.Endpoint) bool {
 		_, converses := e.(llm.Translated)

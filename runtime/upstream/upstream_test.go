@@ -200,7 +200,7 @@ func TestConnectIsBounded(t *testing.T) {
 	}
 }
 
-// A client is told what it can use, and never what the upstream said.
+// A client gets an error that it can act on, and never the upstream's words.
 func TestProblems(t *testing.T) {
 	for kind, want := range map[relay.FailureKind]problem.Code{
 		relay.FailedConnect: problem.UpstreamUnreachable, relay.FailedAddress: problem.UpstreamUnreachable,
@@ -221,13 +221,13 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// What a step found wrong is a problem already.
+// A step's own error is a problem already.
 func TestAStepsOwnProblem(t *testing.T) {
 	own := problem.TooLarge(7)
 	if got := Problem(fmt.Errorf("steps.answer: %w", own)); got != own {
 		t.Errorf("%+v", got)
 	}
-	// An upstream's failure is what it is, whatever led to it.
+	// An upstream's failure stays the same, no matter what led to it.
 	if got := Problem(relay.Failure{Kind: relay.FailedMalformed, Err: own}); got.Code != problem.UpstreamError {
 		t.Errorf("%+v", got)
 	}
@@ -255,7 +255,7 @@ type clientFunc func(context.Context, *Call) (*Answer, error)
 
 func (f clientFunc) Do(ctx context.Context, c *Call) (*Answer, error) { return f(ctx, c) }
 
-// A secret is sent as its upstream's dialect has it, so a request that changes upstreams may change that, too.
+// A key is sent as its upstream's dialect sends keys, so a request that changes upstreams may change that, too.
 func TestSecretsAreSentInEachDialect(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("s3cret"), 0o600); err != nil {

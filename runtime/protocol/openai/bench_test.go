@@ -9,7 +9,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-// answerOf is a whole answer as OpenAI's API gives it.
+// answerOf is a whole answer as OpenAI's API writes it.
 func answerOf(message string) []byte {
 	return []byte(`{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"real","choices":[{"index":0,"message":{"role":"assistant",` +
 		message + `,"refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],` +

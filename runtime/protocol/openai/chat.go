@@ -11,10 +11,10 @@ import (
 
 // chatBody is the request for a model. Parameters that are not an object are an error.
 //
-// MaxTokens lowers max_tokens, max_completion_tokens, or both. Where the parameters say nothing it becomes max_tokens, the one
-// that every server knows: many ignore the other without a word (Ollama, llama.cpp before 2026), while the models that refuse
-// this one (OpenAI's with reasoning) say so. For those, the parameters have to set max_completion_tokens. stream_options are
-// theirs, too.
+// MaxTokens lowers max_tokens, max_completion_tokens, or both. If the parameters have neither, it becomes max_tokens, which
+// every server knows: many silently ignore the other one (Ollama, llama.cpp before 2026), while models that do not accept
+// max_tokens (OpenAI's with reasoning) refuse it with an error. For those, the parameters have to set max_completion_tokens.
+// stream_options come from the parameters, too.
 func chatBody(c *llm.Chat, model string) ([]byte, error) {
 	body := rawjson.Object{}.With("model", rawjson.Quote(model))
 	body = body.With("messages", rawjson.List(c.Messages, func(m llm.Message) []byte { return m.JSON() }))
@@ -41,7 +41,7 @@ func chatBody(c *llm.Chat, model string) ([]byte, error) {
 	return body.Done(), nil
 }
 
-// withSampling adds what another dialect's request has said.
+// withSampling adds the members that came from another dialect's request.
 func withSampling(body rawjson.Object, c *llm.Chat) rawjson.Object {
 	if c.Temperature != nil {
 		body = body.With("temperature", decimal(*c.Temperature))

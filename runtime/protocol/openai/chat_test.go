@@ -108,7 +108,7 @@ func TestChatBody(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for range 2 { // a retry asks the same
+			for range 2 { // a retry asks for the same
 				got, err := chatBody(&tt.chat, "m")
 				if err != nil || string(got) != tt.want {
 					t.Errorf("got  %s (%v)\nwant %s", got, err, tt.want)
@@ -121,7 +121,7 @@ func TestChatBody(t *testing.T) {
 	}
 }
 
-// What the parameters say of the usage wins, and if it says only that none is wanted, nothing is sent.
+// The parameters decide about the usage. If they only say that it is not wanted, nothing is sent.
 func TestStreamOptions(t *testing.T) {
 	for parameters, want := range map[string]string{
 		`{}`:                      `{"include_usage":true}`,

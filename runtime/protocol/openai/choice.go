@@ -5,24 +5,24 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// choice is where the members of a choice lie that the gateway itself uses. Of members given twice the last counts.
+// choice is where the members of a choice are that the gateway itself uses. If a member is given twice, the last counts.
 type choice struct {
 	position      int // in the list
 	index, reason rawjson.Span
 	message       rawjson.Span // or the delta
-	text          rawjson.Span // of a completion that is no chat's
+	text          rawjson.Span // of a completion that is not a chat's
 	said
 }
 
-// said is where those of a message lie, or of a part of one.
+// said is where the members of a message are, or of a part of one.
 type said struct {
 	content, refusal    rawjson.Span
 	firstCall, lastCall int  // among the envelope's calls, the last excluded
-	isObject            bool // otherwise it says nothing
-	any                 bool // member but the role is there, and not empty
+	isObject            bool // otherwise it is ignored
+	any                 bool // member other than the role is there, and not empty
 }
 
-// call is where the members of a tool call lie, or of a part of one: both have the same.
+// call is where the members of a tool call are, or of a part of one: both have the same.
 type call struct{ index, id, name, arguments rawjson.Span }
 
 func (e *envelope) readChoices(d *rawjson.Descent) rawjson.Span {
@@ -30,7 +30,7 @@ func (e *envelope) readChoices(d *rawjson.Descent) rawjson.Span {
 	if e.most == 0 {
 		return d.Value()
 	}
-	return d.Elements(func(i int) { // what is not a list has no choices
+	return d.Elements(func(i int) { // a value that is not a list has no choices
 		if len(e.given) < e.most && d.Kind() == '{' {
 			e.given = append(e.given, choice{position: i})
 			e.readChoice(d, &e.given[len(e.given)-1])
@@ -53,8 +53,8 @@ func (e *envelope) readChoice(d *rawjson.Descent, c *choice) {
 	})
 }
 
-// readMessage reads a message or a delta. One of nothing but a role, or of empty members, is what servers send before the
-// model has said anything.
+// readMessage reads a message or a delta. Servers send one with only a role, or with empty members, before the model has begun
+// to answer.
 func (e *envelope) readMessage(d *rawjson.Descent, c *choice) {
 	c.said = said{isObject: d.Kind() == '{'}
 	c.message = d.Members(func(name []byte) {
@@ -77,7 +77,8 @@ func (e *envelope) readMessage(d *rawjson.Descent, c *choice) {
 	})
 }
 
-// readCalls reads a list of calls, or one alone. It takes no more than one beyond llm.MaxToolCalls, which nobody keeps.
+// readCalls reads a list of calls, or a single one. It reads at most one more than llm.MaxToolCalls, which is the most that
+// anyone keeps.
 func (e *envelope) readCalls(d *rawjson.Descent, c *choice) (at rawjson.Span) {
 	c.firstCall = len(e.calls)
 	if d.Kind() == '[' {
@@ -93,7 +94,7 @@ func (e *envelope) readCalls(d *rawjson.Descent, c *choice) (at rawjson.Span) {
 	return at
 }
 
-// readCall reads a call; what is not an object is not one.
+// readCall reads a call; a value that is not an object is not a call.
 func (e *envelope) readCall(d *rawjson.Descent) rawjson.Span {
 	if d.Kind() != '{' {
 		return d.Value()
@@ -123,7 +124,7 @@ func (c *call) readFunction(d *rawjson.Descent) {
 	})
 }
 
-// appendCalls appends what a choice says of tool calls.
+// appendCalls appends the tool calls of a choice.
 func (e *envelope) appendCalls(dst []llm.ToolCallDelta, c *choice) []llm.ToolCallDelta {
 	for i := range e.calls[c.firstCall:c.lastCall] {
 		call := &e.calls[c.firstCall+i]

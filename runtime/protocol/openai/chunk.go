@@ -14,26 +14,26 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-// reader reads the events of one stream, as the official SDKs read them: what it does not understand is passed over.
+// reader reads the events of one stream, as the official SDKs read them: it skips what it does not understand.
 type reader struct {
-	// deep reads what the deltas hold; otherwise they are only told from empty ones, until the first that is not.
+	// deep reads the contents of deltas; otherwise a delta is only checked for being empty, until the first that is not.
 	deep    bool
 	content bool // some has come
 	chosen  bool // a choice has come
 	chunks  int  // events with data or a type
-	// heldText and heldRefusal say that the text so far ends with a half, which is kept back in the bytes beside it.
+	// heldText and heldRefusal are the halves with which the text ended so far, and which are kept back.
 	heldText, heldRefusal held
 	envelope              envelope
 	delta                 llm.Delta
-	// chunk says that the frame is one, whose names of the model may be replaced.
+	// chunk means that the frame is a chunk, in which the model's names may be replaced.
 	chunk bool
 	edits []rawjson.Edit
 	alias []byte // quoted; nil for none
-	// hideUsage is ReaderOptions'.
+	// hideUsage is that of ReaderOptions.
 	hideUsage bool
 }
 
-// held is the first half of a pair that ended a text, until it is known what follows; empty for none.
+// held is the first half of a surrogate pair that ended a text, until the next text comes; empty if there is none.
 type held []byte
 
 var doneMarker = []byte("[DONE]")
@@ -60,8 +60,8 @@ func (r *reader) Read(f *wire.Frame) *llm.Delta {
 	return d
 }
 
-// Pass implements llm.Reader: it replaces the names of the model where they stand, and takes out a usage that is null. Data over
-// several lines does not stand in the frame as it reads, so each place is looked up there.
+// Pass implements llm.Reader: it replaces the names of the model in place, and removes a usage that is null. Data over several
+// lines differs from the frame's bytes, so each place is looked up in the frame.
 func (r *reader) Pass(dst []byte, f *wire.Frame) []byte {
 	r.edits = r.edits[:0]
 	if r.chunk {
@@ -73,7 +73,7 @@ func (r *reader) Pass(dst []byte, f *wire.Frame) []byte {
 	return replaced(dst, f, r.edits)
 }
 
-// withoutNull adds the edit that takes out a usage that is null.
+// withoutNull adds the edit that removes a usage that is null.
 func (r *reader) withoutNull() {
 	if at := r.envelope.noUsage(); at.Found() {
 		r.edits = append(r.edits, rawjson.Edit{At: at})
@@ -81,7 +81,7 @@ func (r *reader) withoutNull() {
 	}
 }
 
-// replaced appends a frame with its data edited. A large one in which nothing is, it returns as it stands.
+// replaced appends a frame with its data edited. It returns a large one without edits as it is.
 func replaced(dst []byte, f *wire.Frame, edits []rawjson.Edit) []byte {
 	if len(edits) == 0 && len(dst) == 0 && len(f.Raw) > relay.Retained {
 		return f.Raw
@@ -91,7 +91,7 @@ func replaced(dst []byte, f *wire.Frame, edits []rawjson.Edit) []byte {
 		place := edit.At
 		begin := f.InRaw(place.Start)
 		end := begin + place.End - place.Start
-		if bytes.IndexByte(f.Data[place.Start:place.End], '\n') >= 0 { // it is over several lines, which a text is not
+		if bytes.IndexByte(f.Data[place.Start:place.End], '\n') >= 0 { // it is over several lines, which a JSON text cannot be
 			end = f.InRaw(place.End-1) + 1
 		}
 		dst = append(append(dst, f.Raw[at:begin]...), edit.By...)
@@ -118,7 +118,7 @@ func (r *reader) fail(kind relay.FailureKind, err error) {
 	r.delta.Failure = relay.Failure{Kind: kind, Err: fmt.Errorf("chunk %d: %w", r.chunks, err)}
 }
 
-// end takes the mark of the end. What ends without a choice is not a completion, like a whole answer without one.
+// end handles the mark of the end. A stream without a choice is not a completion, like a whole answer without one.
 func (r *reader) end() {
 	if !r.chosen {
 		r.fail(relay.FailedMalformed, errNoChoice)
@@ -129,8 +129,8 @@ func (r *reader) end() {
 	r.delta.Refusal = r.heldRefusal.flush(r.delta.Refusal)
 }
 
-// data reads an event. One of a type that the protocol does not have is a chunk where it has choices; anything else in it
-// is between the upstream and its clients.
+// data reads an event. One whose type the protocol does not have is a chunk if it has choices; otherwise it is between the
+// upstream and its clients.
 func (r *reader) data(data []byte, typed bool) {
 	e := &r.envelope
 	err := e.readPart(data, r.looked(), "delta")
@@ -177,7 +177,7 @@ func (r *reader) take(e *envelope) {
 	}
 }
 
-// usage reads the usage, of which nothing is copied if nobody keeps it.
+// usage reads the usage; nothing is copied if nobody keeps it.
 func (r *reader) usage(e *envelope) {
 	usage := e.usage.Of(e.doc)
 	if jsontext.Value(usage).Kind() != '{' {
@@ -200,7 +200,7 @@ func (r *reader) choice(e *envelope, c *choice) {
 	d.ToolCalls = e.appendCalls(d.ToolCalls, c)
 }
 
-// append appends what a value says to the half that was kept back, and to it alone where it says something.
+// append appends the text of a value to the half that was kept back, which stays held if the value has none.
 func (h *held) append(dst, value []byte) []byte {
 	if len(*h) == 0 || empty(value) {
 		return appendSaid(dst, value)
@@ -210,7 +210,7 @@ func (h *held) append(dst, value []byte) []byte {
 	return appendSaid(dst, value)
 }
 
-// keep takes away a half that ends the text; others have no other half.
+// keep takes away a half that ends the text; any other half has lost its partner.
 func (h *held) keep(text []byte) []byte {
 	if rawjson.HighHalf(text) {
 		*h = append((*h)[:0], text[len(text)-rawjson.HalfBytes:]...)

@@ -109,7 +109,7 @@ func TestCollectorGivesTheWholeAnswer(t *testing.T) {
 	}
 }
 
-// TestCollectorTellsToolCallsApart: what servers make of the index, the id and the name of a part.
+// Servers differ in the index, the id and the name of a part.
 func TestCollectorTellsToolCallsApart(t *testing.T) {
 	part := func(members string) string { return `"tool_calls":[{` + members + `}]` }
 	two := []llm.ToolCall{{ID: "a", Name: "f", Arguments: "{}"}, {ID: "b", Name: "f", Arguments: "[]"}}
@@ -192,7 +192,7 @@ func TestCollectorIsBounded(t *testing.T) {
 	}
 }
 
-// FuzzCollector: whatever comes, the bound holds and the message is one that could be sent back.
+// FuzzCollector checks that the bound holds for any input, and that the message can be sent back.
 func FuzzCollector(f *testing.F) {
 	f.Add(`{"choices":[{"delta":{"content":"a","tool_calls":[{"index":0,"id":"1","function":{"name":"f","arguments":"{}"}}]}}]}`)
 	f.Add(strings.Join(deltas(`"content":"a"`, `"tool_calls":[{"id":"1","function":{"name":"f"}}]`, `"tool_calls":[{"function":{"arguments":"1"}}]`), "\n"))
@@ -216,7 +216,7 @@ func FuzzCollector(f *testing.F) {
 
 var errNoRoom = relay.Failure{Kind: relay.FailedBudget}
 
-// roomOf lets a collector keep so many bytes.
+// roomOf lets a collector keep this many bytes.
 func roomOf(bytes int) func(int) error {
 	return func(n int) error {
 		if bytes -= n; bytes < 0 {

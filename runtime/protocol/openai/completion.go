@@ -12,8 +12,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// readCompletion reads a whole answer as the events of a stream are read. One without a choice is an error, and so is one
-// that states an error (a relay.Failure, FailedEvent). No error repeats what the upstream said.
+// readCompletion reads a whole answer as the events of a stream are read. An answer without a choice is an error, and so is one
+// that reports an error (a relay.Failure, FailedEvent). No error repeats the upstream's words.
 func readCompletion(body []byte) (*llm.Completion, error) {
 	e := envelopes.Get().(*envelope) //nolint:forcetypeassert // the pool holds nothing else
 	defer e.release()
@@ -36,7 +36,7 @@ func readCompletion(body []byte) (*llm.Completion, error) {
 	return c, nil
 }
 
-// firstChoice reads a whole answer, and gives its first choice, of which it reads the part.
+// firstChoice reads a whole answer, and returns its first choice, with the given part of it.
 func (e *envelope) firstChoice(body []byte, part string) (*choice, error) {
 	if err := e.readPart(body, 1, part); err != nil {
 		return nil, fmt.Errorf("read completion: %w", err)
@@ -58,8 +58,8 @@ func asUsage(value []byte) jsontext.Value {
 	return llm.Strictly(bytes.Clone(value))
 }
 
-// Rename implements llm.Endpoint. It checks only what a relay has to know, as in a stream: that there is a choice, and that no
-// error is stated.
+// Rename implements llm.Endpoint. As in a stream, it checks only what a relay has to know: that there is a choice, and that no
+// error is reported.
 func (Dialect) Rename(body []byte, alias string, used *llm.Used) ([]byte, error) {
 	e := envelopes.Get().(*envelope) //nolint:forcetypeassert // the pool holds nothing else
 	defer e.release()

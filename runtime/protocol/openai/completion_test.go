@@ -155,7 +155,7 @@ func FuzzParseCompletion(f *testing.F) {
 	})
 }
 
-// What is wrong with an answer goes to logs, which are to hold nothing that an upstream has said.
+// The errors of an answer go to logs, which must not repeat an upstream's words.
 func TestErrorsQuoteNothingOfTheAnswer(t *testing.T) {
 	for _, body := range []string{
 		`{"MARK":1,"MARK":2}`, `{"choices":"MARK"}`, `{"choices":["MARK"],"data":[{"embedding":["MARK"]}]}`, `MARK`, `["MARK"]`, `{"MARK":MARK}`,

@@ -1,5 +1,5 @@
-// Package openai is OpenAI's protocol, as its servers and those that follow it speak it: the dialect of chat completions, and the
-// endpoints for clients. It edits what passes by splicing bytes, never by writing it anew.
+// Package openai is OpenAI's protocol, as its own and compatible servers speak it: the dialect of chat completions, and the
+// endpoints for clients. It edits passing bytes by splicing, and does not encode them anew.
 package openai
 
 import (
@@ -15,12 +15,12 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// Dialect implements llm.Front: as an endpoint it is that of chat completions.
+// Dialect implements llm.Front. As an endpoint it is that of chat completions.
 type Dialect struct{}
 
 var _ llm.Front = Dialect{}
 
-// The paths of what has a dialect, relative to a base URL.
+// The paths of the requests of the dialect, relative to a base URL.
 const (
 	chatPath        = "/chat/completions"
 	completionsPath = "/completions"
@@ -28,7 +28,7 @@ const (
 	modelsPath      = "/models"
 )
 
-// APIs are the names by which a config calls the endpoints.
+// APIs are the names of the endpoints in a config.
 var APIs = map[llm.Endpoint]string{
 	Dialect{}:     config.APIChatCompletions,
 	Completions{}: config.APICompletions,
@@ -74,8 +74,8 @@ func (Dialect) AskEmbeddings(e *llm.Embeddings, model string) (*llm.Request, err
 	return &llm.Request{Path: embeddingsPath, Body: body}, nil
 }
 
-// ReadCompletion implements llm.Dialect. An answer without a choice is an error, and so is one that states an error (a
-// relay.Failure, FailedEvent). Of several choices it reads the first.
+// ReadCompletion implements llm.Dialect. An answer without a choice is an error, and so is one that reports an error (a
+// relay.Failure, FailedEvent). If there are several choices, it reads the first.
 func (Dialect) ReadCompletion(body []byte) (*llm.Completion, error) { return readCompletion(body) }
 
 // ReadVectors implements llm.Dialect.
@@ -88,7 +88,7 @@ func (Dialect) NewReader(o llm.ReaderOptions) llm.Reader {
 	return &reader{deep: o.Deep, alias: quoted(o.Alias), hideUsage: o.HideUsage}
 }
 
-// quoted is nil where there is no alias.
+// quoted is nil if there is no alias.
 func quoted(alias string) []byte {
 	if alias == "" {
 		return nil

@@ -7,14 +7,14 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// tokenLimits are the members of chat completions that a config's names stand for.
+// tokenLimits are the members of chat completions for the names that a config uses.
 var tokenLimits = map[string]string{
 	config.LimitMaxTokens:           limits[0],
 	config.LimitMaxCompletionTokens: limits[1],
 }
 
-// Edit returns what an upstream is asked at a path, as its config says that it takes it: without some members, and with its own
-// name for the limit of a chat's tokens. All else is as it was, byte for byte.
+// Edit returns the request at a path in the form that the upstream accepts according to its config: without some members, and
+// with its own name for the token limit of a chat. All other bytes stay.
 func Edit(o *config.OpenAI, path string, body []byte) ([]byte, error) {
 	limit := tokenLimits[o.TokenLimit]
 	if path != chatPath {
@@ -33,7 +33,7 @@ func Edit(o *config.OpenAI, path string, body []byte) ([]byte, error) {
 	return renamed(body, o.Omit, given, limit)
 }
 
-// limited is the member that limits the body's tokens: the one of that name, or the other; empty where neither says anything.
+// limited is the member that limits the body's tokens: the one of that name, or the other one; empty if neither is set.
 func limited(body []byte, name string) (string, error) {
 	var given string
 	err := rawjson.MembersSaid(body, func(raw []byte, at rawjson.Span) {
@@ -41,12 +41,12 @@ func limited(body []byte, name string) (string, error) {
 			given = member
 		}
 	})
-	return given, err //nolint:wrapcheck // it says what is wrong with the body
+	return given, err //nolint:wrapcheck // it names what is wrong with the body
 }
 
 // renamed leaves out members, and gives the limit its name, if there is one; the other limit is left out.
 func renamed(body []byte, omit []string, given, limit string) ([]byte, error) {
-	return rawjson.Renamed(body, func(name string) string { //nolint:wrapcheck // it says what is wrong with the body
+	return rawjson.Renamed(body, func(name string) string { //nolint:wrapcheck // it names what is wrong with the body
 		switch {
 		case slices.Contains(omit, name):
 			return ""

@@ -17,8 +17,8 @@ import (
 
 const encodingFormat = "encoding_format"
 
-// embeddingsBody is the request for a model. The input is sent as a list, also where it is one text. encoding_format is float
-// where the parameters say nothing of it; model and input are not theirs to say. Parameters that are not an object are an error.
+// embeddingsBody is the request for a model. The input is sent as a list, even if it is one text. encoding_format is float
+// unless the parameters set it; they cannot set model and input. Parameters that are not an object are an error.
 func embeddingsBody(e *llm.Embeddings, model string) ([]byte, error) {
 	input := rawjson.List(e.Input, rawjson.Quote)
 	body := rawjson.Object{}.With("model", rawjson.Quote(model)).With("input", input)
@@ -38,9 +38,8 @@ func embeddingsBody(e *llm.Embeddings, model string) ([]byte, error) {
 	return body.Done(), nil
 }
 
-// readVectors reads an answer to so many texts. An answer that lacks one of their vectors, or has one twice, is an
-// error; so is an answer that states an error (a relay.Failure,
-// FailedEvent). No error repeats what the upstream said.
+// readVectors reads the answer for this many texts. If it lacks one of their vectors, or has one twice, that is an error, and
+// so is an answer that reports an error (a relay.Failure, FailedEvent). No error repeats the upstream's words.
 func readVectors(body []byte, texts int) (*llm.Vectors, error) {
 	var e envelope
 	if err := e.read(body); err != nil {
@@ -57,7 +56,7 @@ func readVectors(body []byte, texts int) (*llm.Vectors, error) {
 	return v, nil
 }
 
-// fill gets the list as it can be read, and as it came: there, what is not a number is not one.
+// fill reads the list in its readable form, and as it came: only there can be seen whether a value was a number.
 func fill(vectors [][]float64, list, came []byte) error {
 	count := 0
 	var wrong error

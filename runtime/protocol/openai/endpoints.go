@@ -12,8 +12,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// Completions is the older endpoint that completes a text. It implements llm.Endpoint. Its streams are read as those of chat
-// completions are; their choices have a text in the place of a delta.
+// Completions is the older endpoint, which completes a text. It implements llm.Endpoint. Its streams are read like those of
+// chat completions; its choices have a text instead of a delta.
 type Completions struct{ chunks }
 
 // Embeddings is the endpoint for vectors. It implements llm.Endpoint; its answers are never streamed.
@@ -24,7 +24,7 @@ var (
 	_ llm.Endpoint = Embeddings{}
 )
 
-// chunks are the streams of endpoints other than that of Responses.
+// chunks are the streams of all endpoints but Responses.
 type chunks struct{}
 
 // NewReader implements llm.Streamer.
@@ -33,7 +33,7 @@ func (chunks) NewReader(o llm.ReaderOptions) llm.Reader { return Dialect{}.NewRe
 // AppendError implements llm.Endpoint.
 func (chunks) AppendError(dst []byte, e *problem.Error) []byte { return Dialect{}.AppendError(dst, e) }
 
-// passed is a request that only an upstream that has the endpoint can be asked. It implements llm.ClientRequest.
+// passed is a request that only an upstream with this endpoint can answer. It implements llm.ClientRequest.
 type passed struct{ request }
 
 // Chat implements llm.ClientRequest.
@@ -57,7 +57,7 @@ func (Completions) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) 
 	return parsePassed(body, decidesCompletion)
 }
 
-// Rename implements llm.Endpoint, as Dialect does.
+// Rename implements llm.Endpoint, in the same way as Dialect.
 func (Completions) Rename(body []byte, alias string, used *llm.Used) ([]byte, error) {
 	return Dialect{}.Rename(body, alias, used)
 }
@@ -72,7 +72,7 @@ func (Embeddings) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
 
 var errNoVectors = errors.New("read embeddings: it has no list of vectors")
 
-// Rename implements llm.Endpoint. It checks that there are vectors, and that no error is stated.
+// Rename implements llm.Endpoint. It checks that there are vectors, and that no error is reported.
 func (Embeddings) Rename(body []byte, alias string, used *llm.Used) ([]byte, error) {
 	var e envelope
 	if err := e.read(body); err != nil {

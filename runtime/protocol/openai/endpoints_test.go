@@ -95,7 +95,7 @@ func TestAnswersOfEndpoints(t *testing.T) {
 	}
 }
 
-// The chunks of the older completions have a text in the place of a delta.
+// The chunks of the older completions have a text instead of a delta.
 func TestStreamsOfCompletions(t *testing.T) {
 	const stream = "data: {\"model\":\"real\",\"choices\":[{\"text\":\"\",\"index\":0}]}\n\n" +
 		"data: {\"model\":\"real\",\"choices\":[{\"text\":\"Tea\",\"index\":0}]}\n\n" + "data: [DONE]\n\n"
@@ -112,7 +112,7 @@ func event(name, data string) string {
 	return "event: " + name + "\ndata: {\"type\":\"" + name + "\"," + data + "}\n\n"
 }
 
-// Events of a response pass as they are, but for the model's name in the responses that some of them have.
+// Events of a response pass as they are, except for the model's name in the responses that some of them contain.
 func TestStreamsOfResponses(t *testing.T) {
 	const whole = `"response":{"id":"r","model":"real","output":[],"instructions":"Say \"model\":\"x\""}`
 	for _, tt := range []struct {

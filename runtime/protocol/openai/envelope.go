@@ -12,30 +12,30 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// envelope is where the members of an answer, or of a chunk of one, lie that somebody needs. The spans are in the document
+// envelope is where the members of an answer, or of a chunk of one, are that the gateway needs. The spans are in the document
 // as it came, and in doc, which can be read.
 type envelope struct {
 	doc                           []byte
-	names                         []name // each that there is
+	names                         []name // all of them
 	failure, choices, usage, data rawjson.Span
 	// These are of the endpoint Responses and its events.
 	kind, status, output, response, delta, item, place, details rawjson.Span
 
-	// most is how many choices are read, and part their member that is, message or delta; empty for none.
+	// most is how many choices are read, and part the member of them to read, message or delta; empty for none.
 	most  int
 	part  string
 	given []choice // those that are objects
 	calls []call   // of all of them
 }
 
-// name is where a document has a name that clients know another one for: its model's, or, with id, that of a response.
+// name is where a document has a name that clients know under another one: its model's or, with id, that of a response.
 type name struct {
 	rawjson.Span
 
 	id bool
 }
 
-// envelopes are those of whole answers. A stream has one of its own.
+// envelopes are for whole answers. A stream has one of its own.
 var envelopes = sync.Pool{New: func() any { return new(envelope) }}
 
 func (e *envelope) release() {
@@ -43,7 +43,7 @@ func (e *envelope) release() {
 	envelopes.Put(e)
 }
 
-// maxNames bounds the names in one document: what takes their place may be longer.
+// maxNames bounds the names in one document, because their replacements may be longer.
 const maxNames = 16
 
 var errNames = fmt.Errorf("it names its model and itself more than %d times", maxNames)
@@ -51,11 +51,11 @@ var errNames = fmt.Errorf("it names its model and itself more than %d times", ma
 // byteOrderMark may precede a JSON text; a reader may ignore it (RFC 8259, section 8.1).
 var byteOrderMark = []byte("\xEF\xBB\xBF")
 
-// read finds the members. The error is rawjson.ErrNotObject for JSON of another type; others say where the document cannot be
-// read, and repeat nothing of it.
+// read finds the members. The error is rawjson.ErrNotObject for JSON of another type; other errors give the place that cannot
+// be read, and repeat nothing of the document.
 func (e *envelope) read(doc []byte) error { return e.readPart(doc, 0, "") }
 
-// readPart finds those of so many choices, too, and of a part of them, in one reading.
+// readPart also finds this many choices, and a part of each, in the same reading.
 func (e *envelope) readPart(doc []byte, most int, part string) error {
 	*e = envelope{doc: doc, names: e.names, given: e.given, calls: e.calls, most: most, part: part}
 	if bytes.HasPrefix(doc, byteOrderMark) {
@@ -104,7 +104,7 @@ func (e *envelope) member(d *rawjson.Descent, member []byte) {
 	}
 }
 
-// span is where the place of a member is kept; nil for one that nobody needs.
+// span is where the place of a member is kept; nil for one that the gateway does not need.
 func (e *envelope) span(member []byte) *rawjson.Span {
 	switch string(member) {
 	case "error":
@@ -135,8 +135,8 @@ func (e *envelope) span(member []byte) *rawjson.Span {
 
 var errNotJSON = errors.New("it is not valid JSON")
 
-// unreadable says of an error of the JSON package only where the document is wrong: its texts name members, and logs are
-// to hold nothing that an upstream has said.
+// unreadable keeps only the place from an error of the JSON package: its texts name members, and logs must not repeat an
+// upstream's words.
 func unreadable(err error) error {
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return fmt.Errorf("%w at byte %d", errNotJSON, e.ByteOffset)
@@ -144,8 +144,8 @@ func unreadable(err error) error {
 	return errNotJSON
 }
 
-// edits appends what puts the names that clients know in the place of the upstream's: the alias, which is quoted, and ids that
-// name the place at which a response is kept. Without one, or the other, those names stay.
+// edits appends the edits that replace the upstream's names with those that clients know: the alias, which is quoted, and ids
+// that name the place at which a response is kept. Without an alias, or without a place, those names stay.
 func (e *envelope) edits(dst []rawjson.Edit, alias []byte, at llm.Place) []rawjson.Edit {
 	for _, n := range e.names {
 		by := alias
@@ -159,8 +159,8 @@ func (e *envelope) edits(dst []rawjson.Edit, alias []byte, at llm.Place) []rawjs
 	return dst
 }
 
-// noUsage is where a chunk says that there is no usage yet, with the comma that sets this apart; it is not found if the chunk does
-// not say it, or spells the name in another way.
+// noUsage is where a chunk says that there is no usage yet, with the comma that separates it; not found if the chunk does not
+// say so, or spells the name in another way.
 func (e *envelope) noUsage() rawjson.Span {
 	const blanks, name = " \t\r\n", `"usage"`
 	if string(e.usage.Of(e.doc)) != "null" {
@@ -191,8 +191,8 @@ func blank(doc []byte, n int) []byte {
 	return clean
 }
 
-// withoutNaN returns a copy in which the numbers that Python writes and JSON lacks are zeros, so that places in it stay
-// what they are; false where there are none.
+// withoutNaN returns a copy in which the numbers that Python writes and JSON lacks are zeros, so that places in it stay what
+// they are; false if there are none.
 func withoutNaN(doc []byte) ([]byte, bool) {
 	var clean []byte
 	inString := false
@@ -217,7 +217,7 @@ func withoutNaN(doc []byte) ([]byte, bool) {
 	return clean, clean != nil
 }
 
-// notANumber is the length of the word that text begins with, 0 for another.
+// notANumber is the length of such a word at the beginning of text; 0 if there is none.
 func notANumber(text []byte) int {
 	for _, word := range []string{"NaN", "Infinity"} {
 		if bytes.HasPrefix(text, []byte(word)) {

@@ -37,7 +37,7 @@ func (r *chatRequest) Chat() (*llm.Chat, *problem.Error) {
 	return chat, wrong
 }
 
-// untranslated is the problem of a member that an upstream of another protocol would not be told of.
+// untranslated is the problem of a member that would not reach an upstream of another protocol.
 func untranslated(name string) *problem.Error {
 	const message = "What serves the model has no member like this one."
 	e := problem.New(problem.InvalidRequest).WithMessage(message)
@@ -45,14 +45,15 @@ func untranslated(name string) *problem.Error {
 	return e
 }
 
-// Member is what becomes of a member of a client's request if the upstream has to be asked in other words. The zero value leaves it
-// out: it says nothing to the model. A member that has no Member gets a 400.
+// Member is how a member of a client's request is handled if the upstream has to be asked in another protocol. The zero value
+// leaves it out, because it means nothing to the model. A member without a Member gets a 400.
 type Member struct {
-	// Only, where set, is the one value that it may have, which says what stands if nothing is said. Some clients send it always.
+	// Only, if set, is the one value that is allowed. It means the same as leaving the member out, and some clients always send
+	// it.
 	Only string
-	// Reads says, for documents, which values can be put into other words; empty for all.
+	// Reads lists, for documents, the values that can be translated; empty for all.
 	Reads string
-	// read takes a value into a chat, and says whether it could.
+	// read reads a value into a chat, and reports whether it could.
 	read func(c *llm.Chat, value jsontext.Value) bool
 }
 
@@ -66,11 +67,11 @@ func (m Member) take(c *llm.Chat, value jsontext.Value) bool {
 	return m.read(c, value)
 }
 
-// Translated says whether the member's value is put into other words.
+// Translated reports whether the member's value is translated.
 func (m Member) Translated() bool { return m.read != nil }
 
-// Members are those of an endpoint's requests that other dialects have words for, by name. There are none of an endpoint that is
-// not translated.
+// Members are those of an endpoint's requests that other dialects can express, by name. An endpoint that is not translated has
+// none.
 func Members(e llm.Endpoint) map[string]Member {
 	switch e.(type) {
 	case Dialect:
@@ -81,7 +82,7 @@ func Members(e llm.Endpoint) map[string]Member {
 	return nil
 }
 
-// Decisive are the members by which the gateway decides what a request of an endpoint is.
+// Decisive are the members by which the gateway decides how to handle a request of an endpoint.
 func Decisive(e llm.Endpoint) []string {
 	return map[llm.Endpoint][]string{
 		Dialect{}: decidesChat, Completions{}: decidesCompletion, Embeddings{}: decidesEmbeddings, Responses{}: decidesResponse,
@@ -110,11 +111,11 @@ var chatMembers = map[string]Member{
 	"logprobs":            {Only: "false"},
 	"presence_penalty":    {Only: "0"},
 	"frequency_penalty":   {Only: "0"},
-	// OpenAI keeps these, or counts by them.
+	// OpenAI keeps these, or uses them for its statistics.
 	"user": {}, "metadata": {}, "store": {}, "safety_identifier": {}, "prompt_cache_key": {}, "prompt_cache_retention": {},
 }
 
-// strictly reads a value, and refuses members that are not asked for.
+// strictly reads a value, and refuses members that into does not have.
 func strictly(value jsontext.Value, into any) bool {
 	return json.Unmarshal(value, into, json.RejectUnknownMembers(true)) == nil
 }
@@ -208,7 +209,7 @@ func readLimit(c *llm.Chat, value jsontext.Value) bool {
 func readStreamOptions(c *llm.Chat, value jsontext.Value) bool {
 	var options struct {
 		IncludeUsage       bool  `json:"include_usage"`
-		IncludeObfuscation *bool `json:"include_obfuscation"` // pads chunks of OpenAI's own
+		IncludeObfuscation *bool `json:"include_obfuscation"` // pads OpenAI's own chunks
 	}
 	read := strictly(value, &options)
 	c.IncludeUsage = options.IncludeUsage

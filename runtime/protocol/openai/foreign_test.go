@@ -10,7 +10,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
-// TestChatOfARequest: what a client's request says to an upstream of another protocol, or the member that keeps it from that.
+// A client's request becomes a chat for an upstream of another protocol, or an error names the member that prevents it.
 func TestChatOfARequest(t *testing.T) {
 	half, no := 0.5, false
 	for members, want := range map[string]llm.Chat{
@@ -77,7 +77,7 @@ func chatOf(t *testing.T, members string) (*llm.Chat, *problem.Error) {
 	return r.Chat()
 }
 
-// What a message says is read for other dialects, in whatever form it was written.
+// The content of a message is read for other dialects, in each form in which it can be written.
 func TestReadMessages(t *testing.T) {
 	for raw, want := range map[string]llm.Message{
 		`{"role":"user","content":"a","name":"x"}`:                                          {Role: "user", Content: "a"},

@@ -18,7 +18,7 @@ import (
 	"github.com/llmservice/llmservice/test/mockllm"
 )
 
-// TestStreamedAndWholeAreTheSame asks a server for the same answer both ways, over HTTP.
+// It asks a server for the same answer both ways, over HTTP.
 func TestStreamedAndWholeAreTheSame(t *testing.T) {
 	mock := mockllm.New(mockllm.Options{})
 	server := httptest.NewServer(mock)
@@ -46,7 +46,7 @@ func TestStreamedAndWholeAreTheSame(t *testing.T) {
 			}
 			chat.Stream = true
 			got := collect(t, ask(t, server, &chat))
-			// The server's message has members that say nothing, such as a null refusal.
+			// The server's message has members without content, such as a null refusal.
 			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(llm.Completion{}, "Message")); diff != "" {
 				t.Errorf("(-whole +streamed):\n%s", diff)
 			}

@@ -6,7 +6,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// model is an entry of the list. It has no creation time that would mean anything: it is 0.
+// model is an entry of the list. Its creation time is 0, because none would mean anything.
 type model struct {
 	ID      string `json:"id"`
 	Object  string `json:"object"`

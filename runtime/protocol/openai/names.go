@@ -7,9 +7,9 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
-// variantOf gives the decisive member that another name stands for where an upstream reads names loosely; "" for none. Servers
-// in Go, Java and .NET may take "Model", "\u017ftream" or "streamOptions" for a member that this gateway has read otherwise, and
-// so do what it has not allowed.
+// variantOf returns the decisive member that a name stands for if an upstream reads names loosely; "" if there is none. Servers
+// in Go, Java and .NET may take "Model", "\u017ftream" or "streamOptions" for a member that this gateway has read in another
+// spelling, and would then do something that it has not allowed.
 func variantOf(name string, decisive []string) string {
 	folded := loosely(name)
 	for _, member := range decisive {
@@ -20,7 +20,7 @@ func variantOf(name string, decisive []string) string {
 	return ""
 }
 
-// loosely folds case as Unicode's simple mappings do in either direction, and leaves out what joins words.
+// loosely folds case as Unicode's simple mappings do in either direction, and leaves out characters that join words.
 func loosely(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '_' || r == '-' {
@@ -33,7 +33,7 @@ func loosely(name string) string {
 func misspelt(name, meant string) *problem.Error {
 	const message = "A member's name is not spelled as in the API: it must be "
 	e := problem.New(problem.InvalidRequest).WithMessage(message + "\"" + meant + "\".")
-	if e.Param = name; len(name) > 2*len(meant) { // of dashes there may be any number
+	if e.Param = name; len(name) > 2*len(meant) { // there may be any number of dashes
 		e.Param = meant
 	}
 	return e

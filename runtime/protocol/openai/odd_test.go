@@ -12,7 +12,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// oddities are what servers put into a message, whole or as the delta of a chunk, and what is read of it.
+// oddities are values that servers put into a message, whole or as the delta of a chunk, and how they are read.
 var oddities = map[string]struct {
 	message string
 	want    llm.Completion
@@ -54,7 +54,7 @@ var oddities = map[string]struct {
 	"calls, a word": {`"tool_calls":"none","content":"Tea"`, llm.Completion{Text: "Tea"}},
 }
 
-// TestOddities: what is not understood is not a failure, and a streamed answer is read as the whole one is.
+// A value that is not understood is not a failure, and a streamed answer is read like the whole one.
 func TestOddities(t *testing.T) {
 	for name, tt := range oddities {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestOddities(t *testing.T) {
 	}
 }
 
-// What templates see of a message is the message that is sent back, whether it came whole or in pieces.
+// The message that templates see is the one that is sent back, whether it came whole or in pieces.
 func TestTemplatesSeeTheMessage(t *testing.T) {
 	for name, tt := range oddities {
 		whole, err := readCompletion([]byte(`{"choices":[{"message":{` + tt.message + `}}]}`))
@@ -98,7 +98,7 @@ func TestTemplatesSeeTheMessage(t *testing.T) {
 	}
 }
 
-// valueOf is what templates see of a message, as JSON.
+// valueOf is a message as templates see it, as JSON.
 func valueOf(t *testing.T, c *llm.Completion) string {
 	t.Helper()
 	value, err := json.Marshal(c.MessageValue(t.Context()))
@@ -111,7 +111,7 @@ func valueOf(t *testing.T, c *llm.Completion) string {
 	return string(value)
 }
 
-// Of what is given twice the last counts, with all that it holds.
+// If a choice is given twice, the last counts, with everything in it.
 func TestTheLastChoicesCount(t *testing.T) {
 	for _, part := range []string{"message", "delta"} {
 		no, tea := `"`+part+`":{"content":"no","refusal":"no","tool_calls":[{"id":"no"}]}`, `"`+part+`":{"content":"Tea"}`
@@ -138,7 +138,7 @@ func TestTheLastChoicesCount(t *testing.T) {
 	}
 }
 
-// TestOddEnvelopes is the same for what surrounds the message.
+// The same holds for the values around the message.
 func TestOddEnvelopes(t *testing.T) {
 	for name, tt := range map[string]struct {
 		before, after, choice string
@@ -201,7 +201,7 @@ func TestOddEnvelopes(t *testing.T) {
 	}
 }
 
-// TestHalvesOfCharacters: a server may cut a text between the two escapes of one character.
+// A server may cut a text between the two escapes of one character.
 func TestHalvesOfCharacters(t *testing.T) {
 	for name, tt := range map[string]struct{ deltas, want []string }{
 		"joined":                  {[]string{`"content":"a\ud83c"`, `"content":"\udf75b"`}, []string{"<a>", "<🍵b>", "done"}},
@@ -240,7 +240,7 @@ func TestHalvesOfCharacters(t *testing.T) {
 	}
 }
 
-// TestEventsThatAreNotUnderstood: they pass where the upstream's bytes pass, and are nothing elsewhere.
+// They pass if the upstream's bytes pass, and are ignored otherwise.
 func TestEventsThatAreNotUnderstood(t *testing.T) {
 	for name, frame := range map[string]string{
 		"a type":                "event: agent.tool.progress\ndata: {\"tool\":\"search\",\"model\":\"other\"}\n\n",
@@ -285,7 +285,7 @@ func TestEventsThatAreNotUnderstood(t *testing.T) {
 	}
 }
 
-// TestTypedChunks: a chunk is one under any type but error, and so is the end.
+// A chunk may have any type but error, and so may the end.
 func TestTypedChunks(t *testing.T) {
 	const chunk = "event: chat.completion.chunk\ndata: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"Tea\"}}]}\n\n"
 	for end := range map[string]bool{
@@ -306,7 +306,7 @@ func TestTypedChunks(t *testing.T) {
 	}
 }
 
-// TestTapSaysWhatIsBroken: which event, what and where, in words of our own.
+// The error says which event is wrong, and how, in words of our own.
 func TestTapSaysWhatIsBroken(t *testing.T) {
 	const good = ": hi\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"Tea\"}}]}\n\ndata:\n\n"
 	for _, tt := range []struct{ stream, want string }{
@@ -333,7 +333,7 @@ func TestTapSaysWhatIsBroken(t *testing.T) {
 	}
 }
 
-// TestWithAliasReplacesEachName: which of two counts is the reader's choice, so neither may be the upstream's.
+// If the name stands twice, the reader chooses, so neither may be the upstream's.
 func TestWithAliasReplacesEachName(t *testing.T) {
 	const body = `{"model":"a","choices":[{"model":"x","model":"y","content":7}],"mod\u0065l":["b"], "model" : null }`
 	const want = `{"model":"n","choices":[{"model":"x","model":"y","content":7}],"mod\u0065l":"n", "model" : "n" }`
@@ -389,7 +389,7 @@ func TestOddEmbeddings(t *testing.T) {
 	}
 }
 
-// TestAMessageIsSentBackToStrictReaders: the next turn's server may refuse what this one wrote.
+// The next turn's server may refuse what this one wrote.
 func TestAMessageIsSentBackToStrictReaders(t *testing.T) {
 	got, err := readCompletion([]byte(`{"choices":[{"message":{"role":"assistant","content":"\ud83c","x":1,"x":[2.5,12345678901]}}]}`))
 	if want := jsontext.Value(`{"content":"` + "\uFFFD" + `","role":"assistant","x":[2.5,12345678901]}`); err != nil {

@@ -10,10 +10,10 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// limits are the members that bound an answer's tokens: the older one, and the one that counts reasoning too.
+// limits are the members that bound an answer's tokens: the older one, and the one that counts reasoning, too.
 var limits = []string{"max_tokens", "max_completion_tokens"}
 
-// withParameters adds the further members of the request to those that it has. What is null is left out.
+// withParameters adds the further members of the request. Those that are null are left out.
 func withParameters(body rawjson.Object, c *llm.Chat) (rawjson.Object, error) {
 	own := ownMembers(c)
 	var limited bool
@@ -43,7 +43,7 @@ func withParameters(body rawjson.Object, c *llm.Chat) (rawjson.Object, error) {
 // TokenLimit implements llm.Dialect.
 func (Dialect) TokenLimit(parameters jsontext.Value) int64 {
 	var limit int64
-	_ = eachParameter(parameters, func(name string, value []byte) { // AskChat says what is wrong with them
+	_ = eachParameter(parameters, func(name string, value []byte) { // AskChat returns the error
 		if !slices.Contains(limits, name) {
 			return
 		}
@@ -56,7 +56,7 @@ func (Dialect) TokenLimit(parameters jsontext.Value) int64 {
 	return limit
 }
 
-// ownMembers are those that the request's fields have set.
+// ownMembers are the members that the request's fields have set.
 func ownMembers(c *llm.Chat) []string {
 	own := []string{"model", "messages", "stream"}
 	if len(c.Tools) > 0 {
@@ -88,15 +88,15 @@ const (
 	includeUsage  = "include_usage"
 )
 
-// withStreamOptions adds what the parameters say, and asks for the usage where they do not speak of it. Not all servers know the
-// member: where it would say no more than that no usage is wanted, it is left out. OpenAI's API refuses it in a request that
-// does not stream.
+// withStreamOptions adds the parameters' stream options, and asks for the usage if they do not mention it. Not all servers know
+// the member, so it is left out if it would only say that no usage is wanted. OpenAI's API refuses it in a request that does
+// not stream.
 func withStreamOptions(body rawjson.Object, c *llm.Chat, given jsontext.Value) (rawjson.Object, error) {
 	switch {
 	case !c.Stream, given != nil && rawjson.IsNull(given):
 		return body, nil
 	case given != nil && given.Kind() != '{':
-		return body.With(streamOptions, given), nil // the upstream will say what is wrong with it
+		return body.With(streamOptions, given), nil // the upstream will report what is wrong with it
 	}
 	options, usage := rawjson.Object{}, c.IncludeUsage || c.CountUsage
 	if err := eachParameter(given, func(name string, value []byte) {
@@ -121,9 +121,9 @@ func withStreamOptions(body rawjson.Object, c *llm.Chat, given jsontext.Value) (
 	return body.With(streamOptions, options.Done()), nil
 }
 
-// asksUsage says whether parameters ask for a stream's usage themselves.
+// asksUsage reports whether parameters ask for a stream's usage themselves.
 func asksUsage(parameters jsontext.Value) (asks bool) {
-	_ = eachParameter(parameters, func(name string, options []byte) { // AskChat says what is wrong with them
+	_ = eachParameter(parameters, func(name string, options []byte) { // AskChat returns the error
 		if name == streamOptions && jsontext.Value(options).Kind() == '{' {
 			_ = eachParameter(options, func(name string, value []byte) {
 				asks = asks || name == includeUsage && !rawjson.IsNull(value) && string(value) != "false"
@@ -140,7 +140,7 @@ func eachParameter(parameters []byte, visit func(name string, value []byte)) err
 	return rawjson.Members(parameters, func(name []byte, value rawjson.Span) { visit(string(name), value.Of(parameters)) })
 }
 
-// lower returns the limit where the value is above it, or is no number.
+// lower returns the limit if the value is above it, or is not a number.
 func lower(value []byte, limit int64) []byte {
 	if n, err := strconv.ParseFloat(string(value), 64); err == nil && n <= float64(limit) {
 		return value

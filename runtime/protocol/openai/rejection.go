@@ -11,8 +11,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/llm"
 )
 
-// faulty has the members in which servers say what was wrong: OpenAI's, those of vLLM and of FastAPI, on which most servers
-// of models are built, of TGI, and of RFC 9457.
+// faulty has the members in which servers say what was wrong: those of OpenAI, of vLLM and FastAPI, on which most servers of
+// models are built, of TGI, and of RFC 9457.
 type faulty struct {
 	Error     jsontext.Value `json:"error"`
 	Errors    jsontext.Value `json:"errors"`
@@ -27,7 +27,7 @@ type faulty struct {
 	Loc       jsontext.Value `json:"loc"`
 }
 
-// maxNested bounds how deep an error may stand within errors.
+// maxNested bounds how many errors may be nested.
 const maxNested = 4
 
 // ReadRejection implements llm.Front.
@@ -53,7 +53,7 @@ func rejection(value jsontext.Value, nested int) llm.Rejection {
 	return r
 }
 
-// read is lenient: the last of members given twice counts, and what is not UTF-8 is replaced.
+// read is lenient: if a member is given twice, the last counts, and bytes that are not UTF-8 are replaced.
 func read(value jsontext.Value, into any) bool {
 	return json.Unmarshal(value, into, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) == nil
 }
@@ -80,9 +80,9 @@ func (f *faulty) rejection(nested int) llm.Rejection {
 	return own
 }
 
-// within takes what an inner error says, and what it leaves out of the outer one.
+// within combines an inner error with the members of the outer one that it lacks.
 func within(outer, inner llm.Rejection) llm.Rejection {
-	// Of an error within an error, such as Anthropic's, the outer type says only that it is one.
+	// The type of an error that contains another, such as Anthropic's, says only that it is an error.
 	if inner.Type == "" {
 		inner.Type = outer.Type
 	}
@@ -95,13 +95,13 @@ func within(outer, inner llm.Rejection) llm.Rejection {
 	return inner
 }
 
-// What is told of a list of errors, and of the steps that lead to a place in a request.
+// Bounds of a list of errors, and of the path to a place in a request, in a message.
 const (
 	maxListed = 8
 	maxSteps  = 32
 )
 
-// firstOf reads a list of errors: the first, with the messages of those behind it.
+// firstOf reads a list of errors: the first, with the messages of the others.
 func firstOf(list jsontext.Value, nested int) llm.Rejection {
 	var first llm.Rejection
 	var messages []string
@@ -156,7 +156,7 @@ func some(list jsontext.Value, most int) []jsontext.Value {
 	return items
 }
 
-// words is a string's text; empty for what is none.
+// words is the text of a string; empty for another value.
 func words(value jsontext.Value) string {
 	var text string
 	if value.Kind() != '"' || !read(value, &text) {
@@ -165,7 +165,7 @@ func words(value jsontext.Value) string {
 	return text
 }
 
-// simple is a value that may stand as a code; nil for any other.
+// simple is a value that may be a code; nil for any other.
 func simple(value jsontext.Value) jsontext.Value {
 	switch value.Kind() {
 	case '"', '0', 'n':

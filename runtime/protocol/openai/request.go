@@ -14,20 +14,20 @@ import (
 // maxDepth bounds how deep a request may nest.
 const maxDepth = 64
 
-// request is what a gateway has to know of a client's request at each endpoint.
+// request is what a gateway has to know of a client's request at any endpoint.
 type request struct {
 	Model  string
 	Stream bool
 	body   []byte
 	model  rawjson.Span
-	// previous is a request's for a response.
+	// previous is the member of a request for a response.
 	previous rawjson.Span
-	// options are the stream's, and reports says that the endpoint has such ones.
+	// options are those of the stream; reports means that the endpoint has such options.
 	options rawjson.Span
 	reports bool
 }
 
-// The members by which a gateway decides what a request is, at each endpoint.
+// The members by which a gateway decides how to handle a request, at each endpoint.
 var (
 	decidesChat       = []string{"model", "messages", "stream", streamOptions}
 	decidesCompletion = []string{"model", "prompt", "stream", streamOptions}
@@ -35,8 +35,8 @@ var (
 	decidesResponse   = []string{"model", "input", "stream", previousResponse, "background"}
 )
 
-// parse reads what policy needs of a request, and checks no more than that: what else it may hold is between the client and
-// the upstream. It gives the members that decide.
+// parse reads what policy needs of a request, and checks no more than that: the rest is between the client and the upstream. It
+// returns the decisive members.
 func (r *request) parse(body []byte, decisive []string) (map[string]jsontext.Value, *problem.Error) {
 	r.body, r.reports = body, slices.Contains(decisive, streamOptions)
 	given := make(map[string]jsontext.Value, len(decisive))
@@ -93,8 +93,8 @@ func (r *request) WithUsage(name string) ([]byte, bool) {
 	return rawjson.Edited(r.body, model, asks), true
 }
 
-// askingUsage is the edit that makes the request ask for its stream's usage; false where it does that itself, or has something in
-// that place which the upstream will find wrong.
+// askingUsage is the edit that makes the request ask for its stream's usage; false if it does so itself, or has something in
+// that place which the upstream will refuse.
 func (r *request) askingUsage() (edit rawjson.Edit, needed bool) {
 	const asks = `"include_usage":true`
 	options := jsontext.Value(r.options.Of(r.body))

@@ -83,7 +83,7 @@ func TestWithModelChangesNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := strings.Replace(body, `"alias"`, `"real\"name"`, 1)
-	for range 2 { // a retry needs the same request once more
+	for range 2 { // a retry needs the same request again
 		if got := string(r.WithModel(`real"name`)); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-// Responses is OpenAI's newer endpoint for conversations. It implements llm.Translated, and llm.Dialect for upstreams that have no
+// Responses is OpenAI's newer endpoint for conversations. It implements llm.Translated, and llm.Dialect for upstreams without
 // chat completions. It is a llm.Keeper, too: the ids of responses that have a place name it.
 type Responses struct{ at llm.Place }
 
@@ -57,7 +57,7 @@ func (r Responses) NewReader(o llm.ReaderOptions) llm.Reader {
 	return &responseReader{deep: o.Deep, alias: quoted(o.Alias), at: r.at}
 }
 
-// AppendError implements llm.Endpoint: OpenAI's clients raise what has a member error.
+// AppendError implements llm.Endpoint: OpenAI's clients raise an event that has a member error.
 func (Responses) AppendError(dst []byte, e *problem.Error) []byte {
 	inner, _ := strings.CutPrefix(string(problem.OpenAI.Event(e)), "{")
 	return wire.AppendEvent(dst, "error", []byte(`{"type":"error",`+inner))
@@ -65,7 +65,7 @@ func (Responses) AppendError(dst []byte, e *problem.Error) []byte {
 
 var errNoOutput = errors.New("read response: it has no output")
 
-// Rename implements llm.Endpoint. It checks that there is an output, and that no error is stated.
+// Rename implements llm.Endpoint. It checks that there is an output, and that no error is reported.
 func (r Responses) Rename(body []byte, alias string, used *llm.Used) ([]byte, error) {
 	var e envelope
 	if err := e.readResponse(body); err != nil {

@@ -16,7 +16,7 @@ import (
 // outputLimit bounds the tokens of a response.
 const outputLimit = "max_output_tokens"
 
-// ownOfResponse are the members of a response's request that further parameters do not set.
+// ownOfResponse are the members of a request for a response that further parameters cannot set.
 var ownOfResponse = []string{
 	"model", "input", "stream", "store", "tools", "tool_choice", "parallel_tool_calls", "text", streamOptions,
 }
@@ -62,7 +62,7 @@ func withResponseTools(body rawjson.Object, c *llm.Chat) rawjson.Object {
 	return body
 }
 
-// responseTool says that arguments need not satisfy the schema to the letter: that is what chat completions do if nothing is said.
+// responseTool does not ask for strict arguments, because chat completions do not by default.
 func responseTool(t llm.Tool) []byte {
 	tool := rawjson.Object{}.With("type", rawjson.Quote("function")).With("name", rawjson.Quote(t.Name))
 	if t.Description != "" {
@@ -111,7 +111,7 @@ func withResponseParameters(body rawjson.Object, c *llm.Chat) (rawjson.Object, e
 // TokenLimit implements llm.Dialect.
 func (Responses) TokenLimit(parameters jsontext.Value) int64 {
 	var limit int64
-	_ = eachParameter(parameters, func(name string, value []byte) { // AskChat says what is wrong with them
+	_ = eachParameter(parameters, func(name string, value []byte) { // AskChat returns the error
 		if n := rawjson.Count(value, 0); name == outputLimit && n <= rawjson.MaxCount {
 			limit = int64(n)
 		}

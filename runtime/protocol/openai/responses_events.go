@@ -13,16 +13,16 @@ import (
 )
 
 // responseStream writes the events of a response that the gateway makes of another upstream's stream. Its last events repeat
-// what was said, so it needs a collector of that. It implements llm.Recaller.
+// the whole answer, so it needs a collector. It implements llm.Recaller.
 type responseStream struct {
 	ownResponse
 
 	said     *llm.Collector
 	sequence int
-	items    []string // their ids, as they began
-	message  int      // which of them is the message; -1 while there is none
-	parts    []string // types of the message's parts, as they began
-	calls    []int    // which items are the calls, as they began
+	items    []string // their ids, in the order in which they began
+	message  int      // which of them is the message; -1 if there is none yet
+	parts    []string // types of the message's parts, in the order in which they began
+	calls    []int    // which items are the calls, in the order in which they began
 }
 
 var _ llm.Recaller = (*responseStream)(nil)
@@ -38,7 +38,7 @@ func (Responses) AppendDone(dst []byte, _ string, _ jsontext.Value) []byte { ret
 // Recall implements llm.Recaller.
 func (o *responseStream) Recall(c *llm.Collector) { o.said = c }
 
-// event appends an event; the place of it in the output follows where it has one.
+// event appends an event; its place in the output follows if it has one.
 func (o *responseStream) event(dst []byte, name string, members rawjson.Object) []byte {
 	data := rawjson.Object{}.With("type", rawjson.Quote(name)).With("sequence_number", strconv.AppendInt(nil, int64(o.sequence), 10))
 	o.sequence++
@@ -48,7 +48,7 @@ func (o *responseStream) event(dst []byte, name string, members rawjson.Object) 
 	return wire.AppendEvent(dst, name, data.Done())
 }
 
-// at is where an event of an item stands.
+// at is the place of an item's event.
 func (o *responseStream) at(index int) rawjson.Object {
 	return rawjson.Object{}.With("item_id", rawjson.Quote(o.items[index])).With("output_index", number(index))
 }
@@ -70,7 +70,7 @@ func (o *responseStream) add(dst []byte, id string, item []byte) []byte {
 	return o.event(o.begin(dst), "response.output_item.added", added)
 }
 
-// part begins the message, and its part of a type, where they have not begun.
+// part begins the message, and its part of a type, if they have not begun.
 func (o *responseStream) part(dst []byte, kind string, empty []byte) ([]byte, rawjson.Object) {
 	if o.message < 0 {
 		id := newItem("msg_")

@@ -10,12 +10,12 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// previousResponse is the member that names the response which another one continues.
+// previousResponse is the member that names the response to continue.
 const previousResponse = "previous_response_id"
 
-// A response is kept by the server that gave it, and by no other. So clients get an id that says which one that is: the prefix of
-// all ids of responses, and in base64url (RFC 4648, section 5) a version, the place, and the id that the server knows. A gateway
-// that has just begun reads it like the one that wrote it.
+// A response is kept only by the server that gave it. So clients get an id that names this server: the prefix of all ids of
+// responses, and in base64url (RFC 4648, section 5) a version, the place, and the server's own id. A gateway that has just
+// started reads it like the one that wrote it.
 const (
 	idPrefix  = "resp_"
 	idVersion = 1
@@ -23,8 +23,8 @@ const (
 	maxOwnID = 256
 )
 
-// keptID is the id by which clients know a response that is kept at a place: quoted, as is the upstream's own. It is nil if that
-// has to stay: without a place, or if it is not an id.
+// keptID is the id, quoted, by which clients know a response that is kept at a place, made of the upstream's quoted one. It is
+// nil if that has to stay: without a place, or if it is not an id.
 func keptID(at llm.Place, quoted []byte) []byte {
 	if at == (llm.Place{}) {
 		return nil
@@ -37,7 +37,7 @@ func keptID(at llm.Place, quoted []byte) []byte {
 	return rawjson.Quote(idPrefix + base64.RawURLEncoding.EncodeToString(known))
 }
 
-// readKeptID reads what keptID has written. The place of any other id is zero.
+// readKeptID reads an id that keptID has written. The place of any other id is zero.
 func readKeptID(id string) (at llm.Place, own string) {
 	rest, prefixed := strings.CutPrefix(id, idPrefix)
 	known, err := base64.RawURLEncoding.Strict().DecodeString(rest)
@@ -53,10 +53,10 @@ func (Responses) At(place llm.Place) llm.Endpoint { return Responses{at: place} 
 // Continues implements llm.Continuing.
 func (r *responseRequest) Continues() (at llm.Place, continues bool) { return r.at, r.id != "" }
 
-// Lost implements llm.Continuing, as OpenAI's API answers for a response that it does not have.
+// Lost implements llm.Continuing with the answer of OpenAI's API for a response that it does not have.
 func (r *responseRequest) Lost() *problem.Error { return problem.NoPrevious(previousResponse, r.id) }
 
-// WithModel implements llm.ClientRequest. The upstream gets its own id of the response that is continued.
+// WithModel implements llm.ClientRequest. The upstream gets its own id of the response to continue.
 func (r *responseRequest) WithModel(name string) []byte {
 	model := rawjson.Edit{At: r.model, By: rawjson.Quote(name)}
 	previous := rawjson.Edit{At: r.previous, By: rawjson.Quote(r.own)}

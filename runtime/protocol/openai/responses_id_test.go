@@ -18,7 +18,7 @@ func idOf(own string) string {
 	return id
 }
 
-// An id names the place and the upstream's own id, in characters that every client and database takes.
+// An id names the place and the upstream's own id, in characters that every client and database accepts.
 func TestIDsOfResponses(t *testing.T) {
 	for _, own := range []string{"resp_1", "resp_" + strings.Repeat("0a", 24), "chatcmpl-é\n", strings.Repeat("x", maxOwnID)} {
 		quoted, _ := json.Marshal(own)
@@ -49,7 +49,7 @@ func TestIDsOfResponses(t *testing.T) {
 	}
 }
 
-// TestWholeResponsesNameTheirPlace: ids are replaced where the document has its own, and every other byte stays.
+// Ids are replaced where the document has its own, and every other byte stays.
 func TestWholeResponsesNameTheirPlace(t *testing.T) {
 	for answer, want := range map[string]string{
 		`{"id":"resp_1","model":"real","output":[{"id":"msg_1"}],"previous_response_id":null}`: `{"id":"ID","model":"m","output":[{"id":"msg_1"}],"previous_response_id":null}`,
@@ -65,7 +65,7 @@ func TestWholeResponsesNameTheirPlace(t *testing.T) {
 	}
 }
 
-// TestEventsNameTheirPlace: ids are those of the response in an event, not of what else has one.
+// Only the ids of the response in an event are replaced, not those of other things in it.
 func TestEventsNameTheirPlace(t *testing.T) {
 	const stream = `event: response.created` + "\n" + `data: {"type":"response.created","id":"evt_1","response":{"id":"resp_1","model":"real","previous_response_id":"resp_0"}}` + "\n\n" +
 		`data: {"type":"response.output_item.added","item":{"id":"resp_1","type":"message"}}` + "\r\n\r\n" +
@@ -80,7 +80,7 @@ func TestEventsNameTheirPlace(t *testing.T) {
 	}
 }
 
-// TestRequestsThatContinue: the upstream gets its own id, wherever the member stands, and an id of somebody else's as it is.
+// The upstream gets its own id, no matter where the member is; an id of another server stays as it is.
 func TestRequestsThatContinue(t *testing.T) {
 	known := idOf("resp_1")
 	for _, tt := range []struct {

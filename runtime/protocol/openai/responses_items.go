@@ -13,7 +13,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// item is one of the items that a response's input and its output are made of.
+// item is an item of a response's input or output.
 type item struct {
 	Type      string         `json:"type"`
 	Role      string         `json:"role"`
@@ -24,7 +24,7 @@ type item struct {
 	Output    jsontext.Value `json:"output"`
 }
 
-// messagesOf are the messages of a chat that a response's input stands for.
+// messagesOf are the messages of a chat for a response's input.
 func messagesOf(input jsontext.Value) ([]llm.Message, *problem.Error) {
 	if input.Kind() == '"' {
 		text, err := rawjson.Text(input)
@@ -52,8 +52,8 @@ func messagesOf(input jsontext.Value) ([]llm.Message, *problem.Error) {
 	return messages, wrong
 }
 
-// appendTo adds what an item says to a conversation. Calls that follow each other are one turn of the assistant. What a model
-// has thought is left out: chat completions take none of it back.
+// appendTo adds an item to a conversation. Calls that follow each other are one turn of the assistant. The model's reasoning is
+// left out, because chat completions do not take it back.
 func (i *item) appendTo(messages []llm.Message, path string) ([]llm.Message, *problem.Error) {
 	switch i.Type {
 	case "", "message":
@@ -92,11 +92,11 @@ func (i *item) message(path string) (llm.Message, *problem.Error) {
 
 var errPart = errors.New("a part is of a type that chat completions do not have")
 
-// contentOf is a content as chat completions have it: text, or parts if there is more than that.
+// contentOf is a content as chat completions have it: text, or parts if it is more than text.
 func contentOf(content jsontext.Value) (text *string, parts []byte, err error) {
 	if content.Kind() == '"' {
 		said, err := rawjson.Text(content)
-		return &said, nil, err //nolint:wrapcheck // it says what is wanted
+		return &said, nil, err //nolint:wrapcheck // it names what is allowed
 	}
 	var said string
 	var all [][]byte
@@ -121,7 +121,7 @@ func contentOf(content jsontext.Value) (text *string, parts []byte, err error) {
 	return nil, rawjson.List(all, func(part []byte) []byte { return part }), nil
 }
 
-// partOf is a part of a content as chat completions have it, and its text where it is one.
+// partOf is a part of a content as chat completions have it, and its text if it is one.
 func partOf(given jsontext.Value) (part []byte, text *string, err error) {
 	var p struct {
 		Type     string         `json:"type"`
@@ -158,7 +158,7 @@ func partOf(given jsontext.Value) (part []byte, text *string, err error) {
 	return nil, nil, errPart
 }
 
-// members writes an object of names and texts, but for those that are empty.
+// members writes an object of names and texts, without those that are empty.
 func members(pairs ...string) []byte {
 	o := rawjson.Object{}
 	for pair := range slices.Chunk(pairs, 2) {

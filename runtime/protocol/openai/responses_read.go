@@ -9,7 +9,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// ReadCompletion implements llm.Dialect. Of what the model has thought nothing is kept.
+// ReadCompletion implements llm.Dialect. It does not keep the model's reasoning.
 func (Responses) ReadCompletion(body []byte) (*llm.Completion, error) {
 	var e envelope
 	if err := e.readResponse(body); err != nil {
@@ -31,7 +31,7 @@ func (Responses) ReadCompletion(body []byte) (*llm.Completion, error) {
 func (e *envelope) finishReason(calls bool) string {
 	reason := ""
 	details := e.details.Of(e.doc)
-	_ = rawjson.MembersSaid(details, func(name []byte, at rawjson.Span) { // what is no object has no reason
+	_ = rawjson.MembersSaid(details, func(name []byte, at rawjson.Span) { // a value that is not an object has no reason
 		if string(name) == "reason" {
 			reason = saidWord(at.Of(details))
 		}
@@ -40,21 +40,21 @@ func (e *envelope) finishReason(calls bool) string {
 	case reason == "max_output_tokens":
 		return llm.FinishLength
 	case reason != "":
-		return reason // content_filter is called the same
+		return reason // content_filter has the same name
 	case calls:
 		return llm.FinishToolCalls
 	}
 	return llm.FinishStop
 }
 
-// readItem adds what an item of the output says.
+// readItem adds an item of the output.
 func readItem(c *llm.Completion, item []byte) {
 	var s itemSaid
 	s.read(item)
 	switch s.kind {
 	case "message":
 		content := s.content.Of(item)
-		_ = rawjson.ElementsSaid(content, func(_ int, at rawjson.Span) { // what is no list says nothing
+		_ = rawjson.ElementsSaid(content, func(_ int, at rawjson.Span) { // a value that is not a list has no content
 			part := at.Of(content)
 			switch text, refusal := partSaid(part); {
 			case refusal != "":
@@ -76,7 +76,7 @@ type itemSaid struct {
 }
 
 func (s *itemSaid) read(item []byte) {
-	_ = rawjson.MembersSaid(item, func(name []byte, at rawjson.Span) { // what is no object says nothing
+	_ = rawjson.MembersSaid(item, func(name []byte, at rawjson.Span) { // a value that is not an object is ignored
 		switch value := at.Of(item); string(name) {
 		case "type":
 			s.kind = saidWord(value)
@@ -93,7 +93,7 @@ func (s *itemSaid) read(item []byte) {
 }
 
 func partSaid(part []byte) (text, refusal string) {
-	_ = rawjson.MembersSaid(part, func(name []byte, at rawjson.Span) { // what is no object says nothing
+	_ = rawjson.MembersSaid(part, func(name []byte, at rawjson.Span) { // a value that is not an object is ignored
 		switch string(name) {
 		case "text":
 			text = saidText(at.Of(part))
@@ -126,7 +126,7 @@ func (r *responseReader) deltas(name string) {
 	d.Text, d.Refusal = r.heldText.keep(d.Text), r.heldRefusal.keep(d.Refusal)
 }
 
-// call is one of the functions that a response calls.
+// streamedCall is one of the functions that a response calls.
 type streamedCall struct {
 	index    int
 	streamed bool // its arguments have come in pieces
@@ -162,7 +162,7 @@ func (r *responseReader) item(item jsontext.Value, ended bool) {
 	}
 }
 
-// endOf reads what the last event adds besides the usage: why it is the last.
+// endOf reads what the last event adds to the usage: why it is the last.
 func (r *responseReader) endOf() {
 	d := &r.delta
 	d.FinishReason = r.whole.finishReason(len(r.calls) > 0)

@@ -12,15 +12,15 @@ import (
 type responseRequest struct {
 	request
 
-	id string // of the response that it continues, as the client knows it; empty for none
-	// own is what the upstream calls it, and at where it is kept, both of a gateway's id.
+	id string // of the response to continue, as the client knows it; empty for none
+	// own is the upstream's name for it, and at where it is kept; both are read from a gateway's id.
 	own string
 	at  llm.Place
 }
 
 var _ llm.Continuing = (*responseRequest)(nil)
 
-// ReadRequest implements llm.Endpoint. A response in the background cannot be asked for: no path serves it later.
+// ReadRequest implements llm.Endpoint. A response in the background cannot be requested, because no path would serve it later.
 func (Responses) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
 	r := &responseRequest{}
 	given, wrong := r.parse(body, decidesResponse)
@@ -92,7 +92,7 @@ var responseMembers = map[string]Member{
 	"include":             {read: readInclude, Reads: "`reasoning.encrypted_content`, which is left out"},
 	"reasoning":           {read: readReasoning, Reads: "an object whose members are all null"},
 	"truncation":          {Only: `"disabled"`},
-	// OpenAI keeps these, or counts by them, or they are about how it sends and keeps answers.
+	// OpenAI keeps these, or uses them for its statistics, or they concern how it sends and keeps answers.
 	"user": {}, "metadata": {}, "store": {}, "safety_identifier": {}, "prompt_cache_key": {}, "prompt_cache_retention": {},
 	streamOptions: {},
 }
@@ -104,7 +104,7 @@ func readReasoning(_ *llm.Chat, object jsontext.Value) bool {
 	return err == nil && none
 }
 
-// readInclude takes what a model that does not reason has nothing of.
+// readInclude accepts the parts that only a model with reasoning has.
 func readInclude(_ *llm.Chat, value jsontext.Value) bool {
 	var include []string
 	if !strictly(value, &include) {

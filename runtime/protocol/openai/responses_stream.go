@@ -13,23 +13,23 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-// responseReader reads the events of one response, as the official SDKs read them: what it does not understand is passed over.
+// responseReader reads the events of one response, as the official SDKs read them: it skips what it does not understand.
 type responseReader struct {
 	deep    bool
 	content bool // some has come
 	events  int  // with data or a type
-	// event has the event at hand, and whole the response in it, where it has one; edits replace the names there.
+	// event is the present event, and whole the response in it, if it has one; edits replace the names there.
 	event, whole envelope
 	edits        []rawjson.Edit
 	alias        []byte // quoted; nil for none
 	at           llm.Place
 	delta        llm.Delta
-	// These are the deep reader's: halves that were kept back, and the calls by their places in the output.
+	// These are for a deep reader: halves that were kept back, and the calls by their places in the output.
 	heldText, heldRefusal held
 	calls                 map[int]*streamedCall
 }
 
-// preludes are the events that come before the model has said anything.
+// preludes are the events that come before the model has begun to answer.
 var preludes = []string{
 	"response.created", "response.queued", "response.in_progress",
 	"response.content_part.added", "response.reasoning_summary_part.added",
@@ -48,7 +48,7 @@ func (r *responseReader) Read(f *wire.Frame) *llm.Delta {
 	case name == "error":
 		r.fail(relay.FailedEvent, errErrorEvent)
 	case len(data) == 0: // a comment, or nothing
-	case bytes.HasPrefix(data, doneMarker): // some servers send it, too, behind the end; clients would take it for that
+	case bytes.HasPrefix(data, doneMarker): // some servers send it, too, after the end; clients would take it for the end
 		r.fail(relay.FailedTruncated, errNotCompleted)
 	default:
 		r.data(f.Data, name)
@@ -75,7 +75,7 @@ var (
 	errNotCompleted = errors.New("the stream ended without a completed response")
 )
 
-// data reads an event, whose type its data has, and its name where the data does not.
+// data reads an event. Its type is in the data, or else in the event's name.
 func (r *responseReader) data(data []byte, name string) {
 	e := &r.event
 	switch err := e.read(data); {
@@ -99,7 +99,7 @@ func (r *responseReader) data(data []byte, name string) {
 	r.happened(name, whole)
 }
 
-// response reads the response in an event, where it has one.
+// response reads the response in an event, if it has one.
 func (r *responseReader) response() (found bool, err error) {
 	at := r.event.response
 	doc := at.Of(r.event.doc)
@@ -133,7 +133,7 @@ func (r *responseReader) happened(name string, whole bool) {
 	}
 }
 
-// says holds for events that carry something that was asked for.
+// says reports whether the event carries something that was asked for.
 func (r *responseReader) says(name string) bool {
 	e := &r.event
 	switch {
@@ -143,7 +143,7 @@ func (r *responseReader) says(name string) bool {
 		return !empty(e.delta.Of(e.doc))
 	case name == "response.output_item.added":
 		kind := kindOf(e.item.Of(e.doc))
-		return kind != "message" && kind != "reasoning" // which have nothing in them yet
+		return kind != "message" && kind != "reasoning" // these are still empty
 	}
 	return true
 }
@@ -159,7 +159,7 @@ func kindOf(object []byte) string {
 	return kind
 }
 
-// end takes the event that ends the stream. It has the whole response, and with it what was used.
+// end handles the event that ends the stream. It has the whole response, and the usage with it.
 func (r *responseReader) end(whole bool) {
 	if !whole {
 		r.fail(relay.FailedMalformed, errNoResponse)

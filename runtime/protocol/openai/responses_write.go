@@ -12,7 +12,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// ownResponse is a response that the gateway writes itself, because its upstream has none.
+// ownResponse is a response that the gateway writes itself, because its upstream does not.
 type ownResponse struct {
 	id, model string
 	created   time.Time
@@ -22,7 +22,7 @@ func newOwnResponse(model string, created time.Time) ownResponse {
 	return ownResponse{id: "resp_" + uuid.NewString(), model: model, created: created}
 }
 
-// response writes the whole of it. What was asked is not repeated: these members have the values of a request without them.
+// response writes the whole response. It does not repeat the request: these members have the values of a request without them.
 func (a *ownResponse) response(status string, details, output []byte, usage jsontext.Value) []byte {
 	o := rawjson.Object{}.With("id", rawjson.Quote(a.id)).With("object", rawjson.Quote("response")).
 		With("created_at", strconv.AppendInt(nil, a.created.Unix(), 10)).With("status", rawjson.Quote(status)).
@@ -54,7 +54,7 @@ func listed(items [][]byte) []byte {
 	return rawjson.List(items, func(one []byte) []byte { return one })
 }
 
-// statusOf is what a response has come to, and why it is not complete.
+// statusOf is the status of a response, and why it is not complete.
 func statusOf(finishReason string) (status string, details []byte) {
 	switch finishReason {
 	case llm.FinishLength:
@@ -96,7 +96,7 @@ func callItem(id, status string, call llm.ToolCall) []byte {
 		With("arguments", rawjson.Quote(call.Arguments)).With("status", rawjson.Quote(status)).Done()
 }
 
-// spent is what was used, in the words of a chat completion.
+// spent is the usage, in the words of a chat completion.
 type spent struct {
 	Prompt     int64 `json:"prompt_tokens"`
 	Completion int64 `json:"completion_tokens"`
@@ -122,7 +122,7 @@ type responseSpent struct {
 	Total int64 `json:"total_tokens"`
 }
 
-// responseUsage puts a chat's usage into the words of a response; null where there is none.
+// responseUsage translates a chat's usage into that of a response; null if there is none.
 func responseUsage(usage jsontext.Value) []byte {
 	var s spent
 	if usage == nil || json.Unmarshal(usage, &s) != nil {
@@ -133,7 +133,7 @@ func responseUsage(usage jsontext.Value) []byte {
 	return encoded(r)
 }
 
-// chatUsage puts a response's usage into the words of a chat; nil where there is none.
+// chatUsage translates a response's usage into that of a chat; nil if there is none.
 func chatUsage(usage []byte) jsontext.Value {
 	var r responseSpent
 	if asUsage(usage) == nil || json.Unmarshal(asUsage(usage), &r) != nil {

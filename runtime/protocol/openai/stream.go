@@ -14,9 +14,9 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-// ChunkWriter writes chunks of its own, for what comes from no single upstream's stream, or from one of another dialect: its first
-// delta names the role, as the API's does, and the finish reason and the usage have chunks to themselves. It implements
-// llm.StreamWriter.
+// ChunkWriter writes the gateway's own chunks, for a stream that does not come from a single upstream, or comes from one of
+// another dialect: its first delta names the role, as the API's does, and the finish reason and the usage have chunks of their
+// own. It implements llm.StreamWriter.
 type ChunkWriter struct {
 	head  []byte // of every chunk, up to its choices
 	delta []byte // of a delta, up to its members
@@ -48,7 +48,7 @@ func (o *ChunkWriter) Delta(dst, text []byte) []byte {
 	return o.member(dst, `"content":`, text)
 }
 
-// member writes a chunk whose delta has one member, of a text.
+// member writes a chunk whose delta has one member with a text.
 func (o *ChunkWriter) member(dst []byte, name string, text []byte) []byte {
 	dst = append(append(o.role(dst), o.delta...), name...)
 	return append(rawjson.AppendQuote(dst, text), chunkTail...)
@@ -89,14 +89,14 @@ func (o *ChunkWriter) role(dst []byte) []byte {
 	return append(dst, chunkTail...)
 }
 
-// Done implements llm.Writer. What is not known is left out: a finish reason is never invented.
+// Done implements llm.Writer. Unknown values are left out: a finish reason is never invented.
 func (o *ChunkWriter) Done(dst []byte, finishReason string, usage jsontext.Value) []byte {
 	if finishReason != "" {
 		dst = append(append(o.role(dst), o.head...), `{"index":0,"delta":{},"finish_reason":`...)
 		dst = append(rawjson.AppendQuote(dst, finishReason), "}]}\n\n"...)
 	}
 	if len(usage) > 0 {
-		// The data may have line ends of the upstream's, so it does not follow the head as it is.
+		// The data may contain the upstream's line ends, so it cannot follow the head as it is.
 		data := append(append([]byte{}, o.head[len("data: "):]...), `],"usage":`...)
 		dst = wire.AppendEvent(dst, "", append(append(data, usage...), '}'))
 	}
@@ -105,12 +105,12 @@ func (o *ChunkWriter) Done(dst []byte, finishReason string, usage jsontext.Value
 
 const doneEvent = "data: [DONE]\n\n"
 
-// AppendDone implements llm.StreamFormat: reason and usage have chunks to themselves, which have passed.
+// AppendDone implements llm.StreamFormat: reason and usage have chunks of their own, which have passed.
 func (Dialect) AppendDone(dst []byte, _ string, _ jsontext.Value) []byte {
 	return append(dst, doneEvent...)
 }
 
-// AppendError implements llm.Endpoint: with an unnamed event, which is what OpenAI's clients raise.
+// AppendError implements llm.Endpoint with an unnamed event, which is what OpenAI's clients raise.
 func (Dialect) AppendError(dst []byte, e *problem.Error) []byte {
 	return wire.AppendEvent(dst, "", problem.OpenAI.Event(e))
 }

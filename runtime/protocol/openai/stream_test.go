@@ -12,7 +12,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-// TestBytes is what the table of docs/streams.md says of chunks of the gateway's own, to the byte.
+// The table of docs/streams.md shows the same bytes for chunks of the gateway's own.
 func TestBytes(t *testing.T) {
 	const chunk = `data: {"id":"chat\"1","object":"chat.completion.chunk","created":1700000000,"model":"docs","choices":[`
 	const problemBody = `{"error":{"message":"The upstream did not answer in time.","type":"server_error","param":null,"code":"upstream_timeout"}}`
@@ -58,7 +58,7 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// TestUsageOverSeveralLines: the upstream's own bytes may have line ends, which must not end an event's data.
+// The upstream's own bytes may have line ends, which must not end an event's data.
 func TestUsageOverSeveralLines(t *testing.T) {
 	p := wire.NewParser(1 << 20)
 	if err := p.Write(newStream("1", "m", time.Unix(1, 0)).Done(nil, "stop", []byte("{\n\"total_tokens\":3\n}"))); err != nil {
@@ -73,7 +73,7 @@ func TestUsageOverSeveralLines(t *testing.T) {
 	}
 }
 
-// A token is what there is most of.
+// Most of a stream is tokens.
 func TestATokenAllocatesNothing(t *testing.T) {
 	text, dst, w := []byte("token \"x\" "), make([]byte, 0, 1024), newStream("1", "m", time.Unix(1, 0))
 	if n := testing.AllocsPerRun(100, func() { w.Delta(dst, text) }); n != 0 {

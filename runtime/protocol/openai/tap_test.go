@@ -16,7 +16,7 @@ func newTap(alias string) *llm.Tap { return newTapWith(llm.TapOptions{Alias: ali
 
 func newTapWith(o llm.TapOptions) *llm.Tap { return llm.NewTap(Dialect{}, o) }
 
-// through passes a stream's bytes through a tap and returns what it lets pass and what each frame was.
+// through passes a stream's bytes through a tap, and returns what it lets pass and the kind of each frame.
 func through(t *testing.T, tap *llm.Tap, stream string) (string, []relay.EventKind) {
 	t.Helper()
 	parser := wire.NewParser(1 << 20)
@@ -106,7 +106,7 @@ func BenchmarkTap(b *testing.B) {
 	}
 }
 
-// recorded is a Writer that shows what it is told.
+// recorded is a Writer that shows its calls.
 type recorded struct{}
 
 func (recorded) Delta(dst, text []byte) []byte {
@@ -157,7 +157,7 @@ func TestTapHoldsDone(t *testing.T) {
 	}
 }
 
-// FuzzChunk: an event passes byte for byte or not at all, whether its deltas are read or not.
+// FuzzChunk checks that an event passes byte for byte or not at all, whether its deltas are read or not.
 func FuzzChunk(f *testing.F) {
 	f.Add("{\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}")
 	f.Add("{\"error\":{}}")

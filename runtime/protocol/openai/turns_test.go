@@ -10,7 +10,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-// An event or an answer of very many values is read in turns with others, on one worker that another goroutine wants, too.
+// An event or an answer with very many values is read in turns with others, on one worker that another goroutine needs, too.
 func TestManyValuesAreReadInTurns(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	many := func(value string) string { return strings.Repeat(value+",", 100_000) + value }

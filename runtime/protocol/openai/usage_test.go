@@ -20,7 +20,7 @@ func TestRequestsThatAskForUsage(t *testing.T) {
 		{`{"model":"a","stream_options":{ "x" : 1 },` + messages + `}`, `{"model":"up","stream_options":{"include_usage":true, "x" : 1 },` + messages + `}`, true},
 		{`{"stream_options":{"include_usage": false },"model":"a",` + messages + `}`, `{"stream_options":{"include_usage": true },"model":"up",` + messages + `}`, true},
 		{`{"model":"a","stream_options":{"x":{},"include\u005fusage":null},` + messages + `}`, `{"model":"up","stream_options":{"x":{},"include\u005fusage":true},` + messages + `}`, true},
-		// It is the client's own, or wrong, and passes.
+		// The member is the client's own, or wrong, and passes.
 		{`{"model":"a","stream_options":{"include_usage":true},` + messages + `}`, `{"model":"up","stream_options":{"include_usage":true},` + messages + `}`, false},
 		{`{"model":"a","stream_options":{"include_usage":"x"},` + messages + `}`, `{"model":"up","stream_options":{"include_usage":"x"},` + messages + `}`, false},
 		{`{"model":"a","stream_options":[],` + messages + `}`, `{"model":"up","stream_options":[],` + messages + `}`, false},
@@ -35,7 +35,7 @@ func TestRequestsThatAskForUsage(t *testing.T) {
 			}
 		}
 	}
-	// Responses always have the usage, and vectors no stream.
+	// Responses always have the usage, and vectors are never streamed.
 	for _, e := range []llm.Endpoint{Responses{}, Embeddings{}} {
 		r, wrong := e.ReadRequest([]byte(`{"model":"a","input":"x"}`))
 		if wrong != nil {
@@ -47,7 +47,8 @@ func TestRequestsThatAskForUsage(t *testing.T) {
 	}
 }
 
-// The event that has nothing but the usage is taken out where nobody asked for it; it is counted, and all else passes.
+// The event that contains only the usage is removed if the client did not ask for it; it is counted, and everything else
+// passes.
 func TestUsageIsTakenOut(t *testing.T) {
 	const (
 		before = "data: {\"choices\":[{\"delta\":{\"content\":\"Tea\"}}],\"usage\":null}\n\n" +
@@ -95,7 +96,8 @@ func TestUsageIsTakenOut(t *testing.T) {
 	}
 }
 
-// A server that is asked for the usage says in each chunk that there is none yet, which a client that did not ask does not see.
+// A server that is asked for the usage reports in each chunk that there is none yet. A client that did not ask does not see
+// this.
 func TestNullUsageIsTakenOut(t *testing.T) {
 	for passed, want := range map[string]string{
 		`{"choices":[{"delta":{}}],"usage":null}`:               `{"choices":[{"delta":{}}]}`,
@@ -104,7 +106,7 @@ func TestNullUsageIsTakenOut(t *testing.T) {
 		`{ "usage":null,"model":"up","choices":[{"delta":{}}]}`: `{ "model":"as","choices":[{"delta":{}}]}`,
 		`{"choices":[{"delta":{}}],"usage":null,"model":"up"}`:  `{"choices":[{"delta":{}}],"model":"as"}`,
 		`{"model":"up","choices":[{"delta":{}}],"usage":null}`:  `{"model":"as","choices":[{"delta":{}}]}`,
-		// These are not what was added.
+		// The gateway did not cause these.
 		`{"choices":[{"delta":{}}],"us\u0061ge":null}`: `{"choices":[{"delta":{}}],"us\u0061ge":null}`,
 		`{"choices":[{"usage":null,"delta":{}}]}`:      `{"choices":[{"usage":null,"delta":{}}]}`,
 		`{"usage":null}`: `{"usage":null}`,
@@ -125,7 +127,7 @@ func TestNullUsageIsTakenOut(t *testing.T) {
 	}
 }
 
-// A whole answer that passes is counted at every endpoint, and about what it says where it reports nothing.
+// A whole answer that passes is counted at every endpoint, by estimate if it reports no usage.
 func TestWholeAnswersAreCounted(t *testing.T) {
 	const (
 		chat     = `"usage":{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":4},"completion_tokens":5,"completion_tokens_details":{"reasoning_tokens":2},"total_tokens":14}`
@@ -158,7 +160,7 @@ func TestWholeAnswersAreCounted(t *testing.T) {
 	}
 }
 
-// What parameters say of the usage is theirs: what they ask for is shown, and what they leave out is not asked for.
+// Parameters decide about the usage: if they ask for it, it is shown; if they leave it out, it is not requested.
 func TestChatsThatAreCounted(t *testing.T) {
 	const asks = `"stream_options":{"include_usage":true`
 	for parameters, want := range map[string]struct{ asks, hides bool }{

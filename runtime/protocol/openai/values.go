@@ -9,11 +9,11 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// What an upstream's values say where the API has a string, a number or an object. A value of another type is not a
-// failure: it says nothing, or what clients in JavaScript would make of it.
+// How an upstream's values are read if the API has a string, a number or an object in their place. A value of another type is
+// not a failure: it is ignored, or read as clients in JavaScript would read it.
 
-// appendSaid appends the text of a value that ought to be a string. Of a list of parts, as Mistral's models answer with,
-// it is the text of those of type text.
+// appendSaid appends the text of a value that should be a string. Of a list of parts, which Mistral's models return, it takes
+// the text of those of type text.
 func appendSaid(dst, value []byte) []byte {
 	switch jsontext.Value(value).Kind() {
 	case '"':
@@ -50,7 +50,7 @@ func appendPart(dst, part []byte) []byte {
 	return rawjson.AppendString(dst, text.Of(part))
 }
 
-// saidText is the text of a value, with nothing to follow.
+// saidText is the text of a value that nothing follows.
 func saidText(value []byte) string { return string(rawjson.Settle(appendSaid(nil, value))) }
 
 // saidWord is the text of a value that is not made of parts, such as an id.
@@ -61,8 +61,8 @@ func saidWord(value []byte) string {
 	return saidText(value)
 }
 
-// appendArguments appends what a tool is to be called with. It ought to be a string of JSON; some servers send the JSON
-// itself, and nothing as an object or a list of nothing.
+// appendArguments appends the arguments of a tool call. They should be a string of JSON; some servers send the JSON itself, or
+// an empty object or list if there are none.
 func appendArguments(dst, value []byte) []byte {
 	switch kind := jsontext.Value(value).Kind(); {
 	case kind != '{' && kind != '[':
@@ -73,7 +73,7 @@ func appendArguments(dst, value []byte) []byte {
 	return append(dst, value...)
 }
 
-// empty says whether a value says nothing, in any type.
+// empty reports whether a value of any type has no content.
 func empty(value []byte) bool {
 	switch string(value) {
 	case "", "null", `""`, "[]", "{}":
@@ -82,7 +82,8 @@ func empty(value []byte) bool {
 	return false
 }
 
-// states says whether a member error reports one: what is false or nothing in any type does not, as in openai-python.
+// states reports whether a member error reports an error. As in openai-python, a value that is false or empty in any type does
+// not.
 func states(failure []byte) bool {
 	if empty(failure) || string(failure) == "false" {
 		return false
