@@ -85,7 +85,7 @@ type dialer struct {
 	protocols []string
 }
 
-// transport returns a transport that keeps up to idle idle connections to a host; if idle is negative, it uses each connection
+// transport returns a transport that keeps so many idle connections to a host; with a negative number, it uses each connection
 // for one request.
 func (d dialer) transport(idle int) *http.Transport {
 	return &http.Transport{
