@@ -79,7 +79,7 @@ func TestRetries(t *testing.T) {
 
 // TestStatusExample holds the shown status to the contract: every member, none unknown.
 func TestStatusExample(t *testing.T) {
-	text := read(t, "docs/operations.md")
+	text := read(t, "docs/observe.md")
 	shown := fenceAfter(t, text, "`/metrics` | Prometheus metrics")
 	var status report.Status
 	decoder := json.NewDecoder(strings.NewReader(shown))
@@ -95,14 +95,14 @@ func TestStatusExample(t *testing.T) {
 		t.Errorf("a member is missing (-contract +page):\n%s", diff)
 	}
 	var listed []string
-	for _, row := range table(t, "docs/operations.md", "member", "what it says") {
+	for _, row := range table(t, "docs/observe.md", "member", "what it says") {
 		listed = append(listed, codes(row[0])[0])
 	}
 	var members map[string]any
 	if err := json.Unmarshal(again, &members); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "docs/operations.md", keys(members), listed)
+	same(t, "docs/observe.md", keys(members), listed)
 }
 
 // TestViolationTypes compares the types in a 422 with those that the schema package answers.

@@ -112,7 +112,7 @@ func TestRolesAreLeast(t *testing.T) {
 	}
 }
 
-// The chart refuses clusters that docs/operations.md excludes, and has no other kinds outside of its namespace than the page names.
+// The chart refuses clusters that docs/install.md excludes, and has no other kinds outside of its namespace than the page names.
 func TestWhatTheChartNeedsOfACluster(t *testing.T) {
 	for version, accepted := range map[string]bool{"v1.33.9": false, "v1.34.0": true, "v1.37.2": true} {
 		command := exec.CommandContext(t.Context(), program(t, "helm"), "template", filepath.Join(root, "charts/llmservice"), "--kube-version", version)
@@ -120,12 +120,12 @@ func TestWhatTheChartNeedsOfACluster(t *testing.T) {
 			t.Errorf("Kubernetes %s: %v: %s", version, err, output)
 		}
 	}
-	page, err := os.ReadFile(filepath.Join(root, "docs/operations.md"))
+	page, err := os.ReadFile(filepath.Join(root, "docs/install.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(page), "Kubernetes 1.34 or later") {
-		t.Error("docs/operations.md names another version")
+		t.Error("docs/install.md names another version")
 	}
 	outside := map[string]bool{}
 	for _, object := range chart(t) {

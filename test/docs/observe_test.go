@@ -20,7 +20,11 @@ import (
 	"github.com/llmservice/llmservice/runtime/metrics"
 )
 
-const operations = "docs/operations.md"
+const (
+	install      = "docs/install.md"
+	observe      = "docs/observe.md"
+	troubleshoot = "docs/troubleshoot.md"
+)
 
 // TestMetrics compares names, types and labels with those that both programs register.
 func TestMetrics(t *testing.T) {
@@ -34,11 +38,11 @@ func TestMetrics(t *testing.T) {
 		describe(of, want)
 	}
 	got := map[string]string{}
-	for _, row := range table(t, operations, "metric", "type", "labels") {
+	for _, row := range table(t, observe, "metric", "type", "labels") {
 		got[codes(row[0])[0]] = strings.Join(codes(row[2]), ",")
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-code +page):\n%s", operations, diff)
+		t.Errorf("%s (-code +page):\n%s", observe, diff)
 	}
 }
 
@@ -61,25 +65,25 @@ func describe(of prometheus.Collector, into map[string]string) {
 func TestFailureLabels(t *testing.T) {
 	want := valuesOf(t, "runtime/relay", "FailureKind")
 	want[slices.Index(want, "")] = "none"
-	same(t, operations, want, codes(between(t, read(t, operations), "`failure` is one of ", ".\n\n`superseded` is")))
+	same(t, observe, want, codes(between(t, read(t, observe), "`failure` is one of ", ".\n\n`superseded` is")))
 }
 
 // TestConditions compares the conditions and their reasons with the API's, each reason with the condition that it is of.
 func TestConditions(t *testing.T) {
 	conditions, reasons := namesOf(t, "api/v1alpha1", "Condition"), namesOf(t, "api/v1alpha1", "Reason")
 	var shown, given []string
-	for _, row := range table(t, operations, "condition", "reason", "status") {
+	for _, row := range table(t, observe, "condition", "reason", "status") {
 		shown = append(shown, codes(row[0])...)
 		given = append(given, codes(row[1])...)
 	}
-	same(t, operations, conditions, shown)
-	same(t, operations, reasons, given)
+	same(t, observe, conditions, shown)
+	same(t, observe, reasons, given)
 }
 
 // TestConditionsAreWanted: each status and reason of a condition that the page has is what a test of the operator wants.
 func TestConditionsAreWanted(t *testing.T) {
 	tests := operatorsTests(t)
-	for _, row := range table(t, operations, "condition", "reason", "status") {
+	for _, row := range table(t, observe, "condition", "reason", "status") {
 		for _, reason := range codes(row[1]) {
 			condition, value := codes(row[0])[0], row[2]+"/"+reason
 			inList := regexp.MustCompile(`\b` + condition + "=" + value + `\b`)
@@ -94,7 +98,7 @@ func TestConditionsAreWanted(t *testing.T) {
 // TestEventsAreWanted: each reason of an event is in a test of the operator.
 func TestEventsAreWanted(t *testing.T) {
 	tests := operatorsTests(t)
-	for _, row := range table(t, operations, "type", "reason", "when") {
+	for _, row := range table(t, observe, "type", "reason", "when") {
 		for _, reason := range codes(row[1]) {
 			if !strings.Contains(tests, `awaitEvent(service, "`+reason+`")`) && !strings.Contains(tests, "controllers.Event"+reason) {
 				t.Errorf("no test wants an event %s", reason)
@@ -118,19 +122,19 @@ func operatorsTests(t *testing.T) string {
 // TestEvents compares the reasons of events.
 func TestEvents(t *testing.T) {
 	var listed []string
-	for _, row := range table(t, operations, "type", "reason", "when") {
+	for _, row := range table(t, observe, "type", "reason", "when") {
 		listed = append(listed, codes(row[1])...)
 	}
-	same(t, operations, namesOf(t, "controllers", "Event"), listed)
+	same(t, observe, namesOf(t, "controllers", "Event"), listed)
 }
 
 // TestReasonsOfCuts compares the reasons of status.streams.lastCut.
 func TestReasonsOfCuts(t *testing.T) {
 	var listed []string
-	for _, row := range table(t, operations, "reason", "what happened to the gateway") {
+	for _, row := range table(t, observe, "reason", "what happened to the gateway") {
 		listed = append(listed, codes(row[0])...)
 	}
-	same(t, operations, namesOf(t, "controllers/load", "Reason"), listed)
+	same(t, observe, namesOf(t, "controllers/load", "Reason"), listed)
 }
 
 // flag is the declaration of one: its name, and its default if it has a value.
@@ -159,11 +163,11 @@ func TestFlags(t *testing.T) {
 			}
 			want["--"+m[1]] = value
 		}
-		for _, row := range table(t, operations, head) {
+		for _, row := range table(t, install, head) {
 			listed[codes(row[0])[0]] = strings.Join(codes(row[1]), "")
 		}
 		if diff := cmp.Diff(want, listed); diff != "" {
-			t.Errorf("%s of %s (-code +page):\n%s", head, operations, diff)
+			t.Errorf("%s of %s (-code +page):\n%s", head, install, diff)
 		}
 	}
 }
@@ -171,10 +175,10 @@ func TestFlags(t *testing.T) {
 // TestAdminPaths compares the paths of the admin listener.
 func TestAdminPaths(t *testing.T) {
 	var listed []string
-	for _, row := range table(t, operations, "path", "answer") {
+	for _, row := range table(t, observe, "path", "answer") {
 		listed = append(listed, codes(row[0])...)
 	}
-	same(t, operations, adminPaths(), listed)
+	same(t, observe, adminPaths(), listed)
 }
 
 // TestPrinterColumns compares what kubectl shows with what the page says it does.
@@ -191,11 +195,11 @@ func TestPrinterColumns(t *testing.T) {
 			wide = append(wide, column.Name)
 		}
 	}
-	words := regexp.MustCompile(`\s+`).ReplaceAllString(read(t, operations), " ")
+	words := regexp.MustCompile(`\s+`).ReplaceAllString(read(t, observe), " ")
 	want := fmt.Sprintf("kubectl get %s # %s; -o wide adds %s ",
 		definition.Spec.Names.ShortNames[0], strings.Join(plain, ", "), strings.Join(wide, " and "))
 	if !strings.Contains(words, want) {
-		t.Errorf("%s does not say %q", operations, want)
+		t.Errorf("%s does not say %q", observe, want)
 	}
 }
 
@@ -216,21 +220,21 @@ func TestPagesSayWhatOneUnreadMetricDoes(t *testing.T) {
 func TestFiguresOfTheOperator(t *testing.T) {
 	const scaling = "docs/scaling.md"
 	for _, figure := range []struct{ page, says, file, code string }{
-		{operations, "the message names up to 8 fields", "controllers/config.go", "maxFieldErrors = 8\n"},
-		{operations, "has more than 450 KiB", "runtime/config/load.go", "MaxBytes = 450 << 10\n"},
-		{operations, "takes more than 10 s to compile", "controllers/compiles.go", "compileDeadline = 10 * time.Second\n"},
-		{operations, "has not accepted it for 5 s", "runtime/upstream/refusal.go", "refusedFor = 5 * time.Second\n"},
-		{operations, "made no progress for 5 minutes", "controllers/render/deployment.go", "progressDeadlineSeconds = 300\n"},
-		{operations, "Every 2 minutes the operator looks", "controllers/rewriting.go", "overrideRecheck = 2 * time.Minute\n"},
-		{operations, "It is written at most once a minute", "controllers/status.go", "cutInterval = time.Minute\n"},
-		{operations, "takes over one minute after the last", "controllers/claim/claim.go", "Expiry = time.Minute\n"},
-		{operations, "Each manager polls each gateway once a second", "controllers/load/schedule.go", "interval = time.Second\n"},
-		{operations, "does not answer within 250 ms", "controllers/load/schedule.go", "quickLane = lane{slots: 256, timeout: 250 * time.Millisecond}"},
-		{operations, "with 800 ms to answer", "controllers/load/schedule.go", "slowLane = lane{slow: true, slots: 256, timeout: 800 * time.Millisecond}"},
-		{operations, "and at least every 5 s\nwhile it fails", "controllers/load/schedule.go", "maxPause = 5 * time.Second\n"},
-		{operations, "when the problem changes and then once a minute", "runtime/gateway/watch.go", "sayAgain = time.Minute\n"},
-		{operations, "and also reads it\nevery 10s", "runtime/gateway/watch.go", "reread = 10 * time.Second\n"},
-		{operations, "it reads it every 2s", "runtime/gateway/watch.go", "unwatched = 2 * time.Second\n"},
+		{observe, "the message names up to 8 fields", "controllers/config.go", "maxFieldErrors = 8\n"},
+		{observe, "has more than 450 KiB", "runtime/config/load.go", "MaxBytes = 450 << 10\n"},
+		{observe, "takes more than 10 s to compile", "controllers/compiles.go", "compileDeadline = 10 * time.Second\n"},
+		{observe, "has not accepted it for 5 s", "runtime/upstream/refusal.go", "refusedFor = 5 * time.Second\n"},
+		{observe, "made no progress for 5 minutes", "controllers/render/deployment.go", "progressDeadlineSeconds = 300\n"},
+		{observe, "Every 2 minutes the operator looks", "controllers/rewriting.go", "overrideRecheck = 2 * time.Minute\n"},
+		{observe, "It is written at most once a minute", "controllers/status.go", "cutInterval = time.Minute\n"},
+		{install, "takes over one minute after the last", "controllers/claim/claim.go", "Expiry = time.Minute\n"},
+		{observe, "Each manager polls each gateway once a second", "controllers/load/schedule.go", "interval = time.Second\n"},
+		{observe, "does not answer within 250 ms", "controllers/load/schedule.go", "quickLane = lane{slots: 256, timeout: 250 * time.Millisecond}"},
+		{observe, "with 800 ms to answer", "controllers/load/schedule.go", "slowLane = lane{slow: true, slots: 256, timeout: 800 * time.Millisecond}"},
+		{observe, "and at least every 5 s\nwhile it fails", "controllers/load/schedule.go", "maxPause = 5 * time.Second\n"},
+		{observe, "when the problem changes and then once a minute", "runtime/gateway/watch.go", "sayAgain = time.Minute\n"},
+		{observe, "and also reads it\nevery 10s", "runtime/gateway/watch.go", "reread = 10 * time.Second\n"},
+		{observe, "it reads it every 2s", "runtime/gateway/watch.go", "unwatched = 2 * time.Second\n"},
 		{scaling, "The operator polls each gateway every second", "controllers/load/schedule.go", "interval = time.Second\n"},
 		{scaling, "a reading is valid for 10s", "controllers/load/serviceload.go", "Fresh = 10 * time.Second\n"},
 	} {
