@@ -41,3 +41,21 @@ func appendLead(out, lead []byte, name, given string, first bool) []byte {
 	}
 	return append(append(append(out, '"'), given...), `":`...)
 }
+
+// Added is the edit that adds a member at the end of a valid object, which lies in doc. The name needs no escapes, and the value
+// is JSON.
+func Added(doc []byte, object Span, name string, value []byte) Edit {
+	end := object.Start + bytes.LastIndexByte(object.Of(doc), '}')
+	member := Object{}.With(name, value)
+	if others := bytes.TrimSpace(doc[object.Start:end]); len(others) > len("{") {
+		member[0] = ','
+	} else {
+		member = member[1:]
+	}
+	return Edit{At: Span{Start: end, End: end}, By: member}
+}
+
+// WithMember returns the valid object that doc holds with a member more, as Added adds it.
+func WithMember(doc []byte, name string, value []byte) []byte {
+	return Edited(doc, Added(doc, Span{End: len(doc)}, name, value))
+}

@@ -32,3 +32,23 @@ func TestRenamed(t *testing.T) {
 		t.Error("half an object is edited")
 	}
 }
+
+// A member is added where the object ends, and no other byte changes, also next to others of its kind.
+func TestAddedMembers(t *testing.T) {
+	for doc, want := range map[string]string{
+		`{}`:                  `{"n":1}`,
+		" {\t}\n":             " {\t\"n\":1}\n",
+		`{"a":{}}`:            `{"a":{},"n":1}`,
+		`{ "a" : "}" } `:      `{ "a" : "}" ,"n":1} `,
+		`{"a":[{"b":null}]} `: `{"a":[{"b":null}],"n":1} `,
+	} {
+		if got := WithMember([]byte(doc), "n", []byte("1")); string(got) != want {
+			t.Errorf("%s: %s, want %s", doc, got, want)
+		}
+		within := `{"o":` + doc + `,"p":{"q":{}}}`
+		object := Span{Start: len(`{"o":`), End: len(`{"o":`) + len(doc)}
+		if got := Edited([]byte(within), Added([]byte(within), object, "n", []byte("1"))); string(got) != `{"o":`+want+`,"p":{"q":{}}}` {
+			t.Errorf("%s: %s", within, got)
+		}
+	}
+}

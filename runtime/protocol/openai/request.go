@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -96,34 +95,30 @@ func (r *request) WithUsage(name string) ([]byte, bool) {
 // askingUsage is the edit that makes the request ask for its stream's usage; false if it does so itself, or has something in
 // that place which the upstream will refuse.
 func (r *request) askingUsage() (edit rawjson.Edit, needed bool) {
-	const asks = `"include_usage":true`
+	yes := []byte("true")
+	asks := rawjson.Object{}.With(includeUsage, yes).Done()
 	options := jsontext.Value(r.options.Of(r.body))
 	switch {
 	case !r.reports:
 		return rawjson.Edit{}, false
 	case !r.options.Found():
-		last := bytes.LastIndexByte(r.body, '}')
-		return rawjson.Edit{At: rawjson.Span{Start: last, End: last}, By: []byte(`,"` + streamOptions + `":{` + asks + `}`)}, true
+		return rawjson.Added(r.body, rawjson.Span{End: len(r.body)}, streamOptions, asks), true
 	case options.Kind() == 'n':
-		return rawjson.Edit{At: r.options, By: []byte(`{` + asks + `}`)}, true
+		return rawjson.Edit{At: r.options, By: asks}, true
 	case options.Kind() != '{':
 		return rawjson.Edit{}, false
 	}
-	others, asked := 0, rawjson.Span{}
+	var asked rawjson.Span
 	_ = rawjson.Members(options, func(name []byte, value rawjson.Span) { // it has been read once already
-		if others++; rawjson.Unescaped(name) == includeUsage {
+		if rawjson.Unescaped(name) == includeUsage {
 			asked = rawjson.Span{Start: r.options.Start + value.Start, End: r.options.Start + value.End}
 		}
 	})
-	switch first := r.options.Start + 1; {
-	case asked.Found():
-		value := string(asked.Of(r.body))
-		return rawjson.Edit{At: asked, By: []byte("true")}, value == "false" || value == "null"
-	case others > 0:
-		return rawjson.Edit{At: rawjson.Span{Start: first, End: first}, By: []byte(asks + `,`)}, true
-	default:
-		return rawjson.Edit{At: r.options, By: []byte(`{` + asks + `}`)}, true
+	if !asked.Found() {
+		return rawjson.Added(r.body, r.options, includeUsage, yes), true
 	}
+	value := string(asked.Of(r.body))
+	return rawjson.Edit{At: asked, By: yes}, value == "false" || value == "null"
 }
 
 // chatRequest is a client's chat completion request. It implements llm.ClientRequest.

@@ -15,9 +15,9 @@ func TestRequestsThatAskForUsage(t *testing.T) {
 		hide       bool
 	}{
 		{`{"model":"a",` + messages + `,"x":1.0} `, `{"model":"up",` + messages + `,"x":1.0,"stream_options":{"include_usage":true}} `, true},
-		{`{` + messages + `, "stream_options" : { } ,"model":"a"}`, `{` + messages + `, "stream_options" : {"include_usage":true} ,"model":"up"}`, true},
+		{`{` + messages + `, "stream_options" : { } ,"model":"a"}`, `{` + messages + `, "stream_options" : { "include_usage":true} ,"model":"up"}`, true},
 		{`{"model":"a","stream_options":null,` + messages + `}`, `{"model":"up","stream_options":{"include_usage":true},` + messages + `}`, true},
-		{`{"model":"a","stream_options":{ "x" : 1 },` + messages + `}`, `{"model":"up","stream_options":{"include_usage":true, "x" : 1 },` + messages + `}`, true},
+		{`{"model":"a","stream_options":{ "x" : 1 },` + messages + `}`, `{"model":"up","stream_options":{ "x" : 1 ,"include_usage":true},` + messages + `}`, true},
 		{`{"stream_options":{"include_usage": false },"model":"a",` + messages + `}`, `{"stream_options":{"include_usage": true },"model":"up",` + messages + `}`, true},
 		{`{"model":"a","stream_options":{"x":{},"include\u005fusage":null},` + messages + `}`, `{"model":"up","stream_options":{"x":{},"include\u005fusage":true},` + messages + `}`, true},
 		// The member is the client's own, or wrong, and passes.
