@@ -10,8 +10,8 @@ type Budget struct {
 	// +kubebuilder:validation:Maximum=10000
 	MaxCalls int32 `json:"maxCalls,omitempty"`
 
-	// maxTokens is the number of tokens that a request may use, in prompts and completions, as reported by the upstreams:
-	// from 1 to 100000000. Default: no limit.
+	// maxTokens is the number of tokens that a request may use, in prompts and completions of all calls, as reported by the
+	// upstreams or estimated: from 1 to 100000000. Default: no limit.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000000

@@ -1,21 +1,21 @@
 package flow
 
 import (
-	"bytes"
 	"math"
-	"slices"
 	"strconv"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/rawjson"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// account adds up what the calls of one request cost, those included whose answers nobody used.
+// account adds up what the calls of one request took, those included whose answers nobody used.
 type account struct {
 	mu                sync.Mutex
+	tokens            llm.Tokens // those that were reported
 	cost              float64
 	priced, estimated bool
 }
@@ -29,11 +29,14 @@ func (q *request) spend(s upstream.Spent) {
 }
 
 func (a *account) add(s upstream.Spent) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !s.Estimated {
+		a.tokens.Add(s.Tokens)
+	}
 	if !s.Priced {
 		return
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.priced = true
 	a.cost += s.Cost
 	a.estimated = a.estimated || s.Estimated
@@ -64,13 +67,17 @@ func (a *account) on(usage jsontext.Value) jsontext.Value {
 	if err != nil { // it has been read once already
 		return usage
 	}
-	priced := rawjson.Object(slices.Clip(bytes.TrimSpace(others[:bytes.LastIndexByte(others, '}')])))
-	if len(priced) == 1 {
-		priced = nil // there was nothing in it
-	}
-	priced = priced.With(memberCost, strconv.AppendFloat(nil, math.Round(a.cost*decimals)/decimals, 'f', -1, 64))
+	priced := rawjson.WithMember(others, memberCost, strconv.AppendFloat(nil, math.Round(a.cost*decimals)/decimals, 'f', -1, 64))
 	if a.estimated {
-		priced = priced.With(memberEstimated, []byte("true"))
+		priced = rawjson.WithMember(priced, memberEstimated, []byte("true"))
 	}
-	return priced.Done()
+	return priced
+}
+
+// usage is that of all calls so far, as far as it was reported, with what they cost; nil where nothing was reported.
+func (a *account) usage() jsontext.Value {
+	a.mu.Lock()
+	tokens := a.tokens
+	a.mu.Unlock()
+	return a.on(llm.UsageOf(tokens))
 }

@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 
 	"github.com/llmservice/llmservice/runtime/allowance"
@@ -21,9 +20,6 @@ type budget struct {
 	calls  atomic.Int64
 	bytes  *allowance.Allowance
 	tokens *allowance.Allowance // nil for no bound
-
-	mu    sync.Mutex
-	spent llm.Tokens
 }
 
 func newBudget(limits config.Budget) *budget {
@@ -96,21 +92,31 @@ func (b *budget) reserveTokens(ctx context.Context, wanted int64, atOnce int) (i
 	return reserved, nil
 }
 
-// spend puts the tokens that a call reported in place of those that were reserved for it.
-func (b *budget) spend(reserved int64, t llm.Tokens) {
-	if b.tokens != nil {
-		b.tokens.Settle(reserved, t.Total)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.spent.Add(t)
+// charge is what one call of a model takes of the budget's tokens.
+type charge struct {
+	*frame
+
+	reserved int64 // for its answer; 0 for no bound
+	used     int64 // by all of its attempts, whatever became of them
 }
 
-// used is what all calls have reported so far.
-func (b *budget) used() llm.Tokens {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.spent
+// charge reserves tokens for a call, of which the answer is to have so many; 0 is as many as there are. Settle follows.
+func (f *frame) charge(ctx context.Context, wanted int64) (*charge, error) {
+	reserved, err := f.budget.reserveTokens(ctx, wanted, f.siblings)
+	return &charge{frame: f, reserved: reserved}, err
+}
+
+// spend is told what an attempt took. What the upstream does not report is estimated, so that a call that is cancelled counts, too.
+func (c *charge) spend(s upstream.Spent) {
+	c.used += s.Tokens.Total
+	c.request.spend(s)
+}
+
+// settle puts the tokens that the call has used in place of those that were reserved for it.
+func (c *charge) settle() {
+	if c.budget.tokens != nil {
+		c.budget.tokens.Settle(c.reserved, c.used)
+	}
 }
 
 // bill adds up what the calls of one step have used.

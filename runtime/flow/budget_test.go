@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/program"
@@ -49,10 +50,30 @@ func TestBudgets(t *testing.T) {
 		"tokens, of streams":           {budgetOf(9, 7, 9999, streaming(`"events":{"steps":["x","y"]}`, step("x"), step("y"))), nil, 200, 1},
 		"tokens, of embeddings":        {budgetOf(9, 7, 9999, answering(`1`, step("x"), `{"name":"y","embeddings":{"upstream":"a","input":"x"}}`)), nil, 502, 1},
 		"tokens, that embeddings took": {budgetOf(9, 2, 9999, answering(`1`, `{"name":"y","embeddings":{"upstream":"b","input":"x"}}`, step("x"))), map[string]upstreamFunc{"b": vectors}, 502, 1},
-		"bytes, enough":                {budgetOf(9, 0, 1000, answering(`1`, get("x"))), map[string]upstreamFunc{"web": big}, 200, 1},
-		"bytes, of one answer":         {budgetOf(9, 0, 999, answering(`1`, get("x"))), map[string]upstreamFunc{"web": big}, 502, 1},
-		"bytes, all spent":             {budgetOf(9, 0, 1000, answering(`1`, get("x"), get("y"))), map[string]upstreamFunc{"web": big}, 502, 1},
-		"bytes, of two":                {budgetOf(9, 0, 1500, answering(`1`, get("x"), get("y"))), map[string]upstreamFunc{"web": big}, 502, 2},
+		"tokens, of the losers of a race": {
+			budgetOf(9, 20, 9999, answering(`1`, gatherOf("First", "", "a", "b"), step("y"))),
+			map[string]upstreamFunc{"a": slow(time.Second, "x"), "b": hangs},
+			502, 2,
+		},
+		"tokens, of attempts that failed": {
+			budgetOf(9, 20, 9999, answering(`1`, step("x"), step("y"))),
+			map[string]upstreamFunc{"a": func(c *asked) canned {
+				if c.n == 1 {
+					return jsonOf(200, `[]`)
+				}
+				return says(c, 0, "x")
+			}},
+			502, 2,
+		},
+		"tokens, that nobody reports": {
+			budgetOf(9, 20, 9999, answering(`1`, step("x"), step("y"))),
+			map[string]upstreamFunc{"a": func(*asked) canned { return jsonOf(200, `{"choices":[{"message":{"content":"x"}}]}`) }},
+			502, 1,
+		},
+		"bytes, enough":        {budgetOf(9, 0, 1000, answering(`1`, get("x"))), map[string]upstreamFunc{"web": big}, 200, 1},
+		"bytes, of one answer": {budgetOf(9, 0, 999, answering(`1`, get("x"))), map[string]upstreamFunc{"web": big}, 502, 1},
+		"bytes, all spent":     {budgetOf(9, 0, 1000, answering(`1`, get("x"), get("y"))), map[string]upstreamFunc{"web": big}, 502, 1},
+		"bytes, of two":        {budgetOf(9, 0, 1500, answering(`1`, get("x"), get("y"))), map[string]upstreamFunc{"web": big}, 502, 2},
 		"bytes, of a stream that is checked": {
 			budgetOf(9, 0, 30, streaming(`"stream":"x","format":"Text","schema":{"type":"string"}`, step("x"))), map[string]upstreamFunc{"a": always(strings.Repeat("x", 40))}, 502, 1,
 		},

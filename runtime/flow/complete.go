@@ -14,47 +14,41 @@ func (f *frame) complete(
 	ctx context.Context, u *upstream.Upstream, request *llm.Chat, tokens *outlet,
 ) (*llm.Completion, error) {
 	tokens = tokens.speaking(u.Dialect)
-	reserved, err := f.budget.reserveTokens(ctx, u.Dialect.TokenLimit(request.Parameters), f.siblings)
+	c, err := f.charge(ctx, u.Dialect.TokenLimit(request.Parameters))
 	if err != nil {
 		return nil, err
 	}
-	var used llm.Tokens
-	defer func() { f.budget.spend(reserved, used) }()
+	defer c.settle()
 	asked := *request
-	asked.MaxTokens, asked.Stream = reserved, tokens != nil
+	asked.MaxTokens, asked.Stream = c.reserved, tokens != nil
 	asked.CountUsage = true
-	asked.IncludeUsage = tokens != nil && tokens.writer != nil || reserved > 0
-	done, err := f.ask(ctx, u, &asked, tokens)
-	if err != nil {
-		return nil, err
-	}
-	used = done.Tokens
-	return done, nil
+	asked.IncludeUsage = tokens != nil && tokens.writer != nil || c.reserved > 0
+	return c.ask(ctx, u, &asked, tokens)
 }
 
 // ask makes the call. The request as JSON is in memory for as long.
-func (f *frame) ask(
+func (c *charge) ask(
 	ctx context.Context, u *upstream.Upstream, request *llm.Chat, tokens *outlet,
 ) (*llm.Completion, error) {
 	encoded := relay.Copies * request.Size()
-	if err := f.reserve(ctx, encoded); err != nil {
+	if err := c.reserve(ctx, encoded); err != nil {
 		return nil, err
 	}
-	defer f.memory.Return(encoded)
+	defer c.memory.Return(encoded)
 	if tokens != nil {
-		return f.completeStreamed(ctx, u, request, tokens)
+		return c.completeStreamed(ctx, u, request, tokens)
 	}
-	return f.completeWhole(ctx, u, request)
+	return c.completeWhole(ctx, u, request)
 }
 
 // chatPlan asks an upstream, in its dialect. How its answer is read, reads says for each attempt; hide says that its usage is the
 // gateway's alone.
-func (f *frame) chatPlan(u *upstream.Upstream, request *llm.Chat, reads func(q *upstream.Question, hide bool)) *upstream.Plan {
+func (c *charge) chatPlan(u *upstream.Upstream, request *llm.Chat, reads func(q *upstream.Question, hide bool)) *upstream.Plan {
 	return &upstream.Plan{
 		Upstreams: []*upstream.Upstream{u},
-		Key:       f.key,
-		Memory:    f.memory,
-		Spend:     f.spend,
+		Key:       c.key,
+		Memory:    c.memory,
+		Spend:     c.spend,
 		Ask: func(u *upstream.Upstream) (*upstream.Question, error) {
 			asked, err := u.Dialect.AskChat(request, u.Model)
 			if err != nil {
@@ -70,11 +64,11 @@ func (f *frame) chatPlan(u *upstream.Upstream, request *llm.Chat, reads func(q *
 // wholeCopies is how often a model's whole answer is held: as it came, as text, and as what templates see of the message.
 const wholeCopies = 3
 
-func (f *frame) completeWhole(ctx context.Context, u *upstream.Upstream, request *llm.Chat) (*llm.Completion, error) {
+func (c *charge) completeWhole(ctx context.Context, u *upstream.Upstream, request *llm.Chat) (*llm.Completion, error) {
 	var done *llm.Completion
-	plan := f.chatPlan(u, request, func(q *upstream.Question, _ bool) {
+	plan := c.chatPlan(u, request, func(q *upstream.Question, _ bool) {
 		q.Read = func(a *upstream.Fetched) error {
-			return f.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) {
+			return c.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) {
 				if done, err = u.Dialect.ReadCompletion(a.Body); err != nil {
 					return err //nolint:wrapcheck // it says what is wrong with the answer
 				}
@@ -83,7 +77,7 @@ func (f *frame) completeWhole(ctx context.Context, u *upstream.Upstream, request
 			})
 		}
 	})
-	_, err := f.fetch(ctx, plan, upstream.Expect{})
+	_, err := c.fetch(ctx, plan, upstream.Expect{})
 	return done, err
 }
 
@@ -120,14 +114,14 @@ func (f *frame) replace(ctx context.Context, text []byte, size int, build func()
 // one before, and then as text, which templates and the next turn share.
 const collectedCopies = 4
 
-func (f *frame) completeStreamed(
+func (c *charge) completeStreamed(
 	ctx context.Context, u *upstream.Upstream, request *llm.Chat, tokens *outlet,
 ) (*llm.Completion, error) {
-	if err := f.budget.open(); err != nil {
+	if err := c.budget.open(); err != nil {
 		return nil, err
 	}
-	kept := collected{frame: f, memory: relay.Meter{Memory: f.memory}}
-	plan := f.chatPlan(u, request, func(q *upstream.Question, hide bool) {
+	kept := collected{frame: c.frame, memory: relay.Meter{Memory: c.memory}}
+	plan := c.chatPlan(u, request, func(q *upstream.Question, hide bool) {
 		kept.drop()
 		kept.Collector = llm.NewCollector(func(bytes int) error { return kept.keep(ctx, bytes) })
 		if tokens.unread {
@@ -138,12 +132,12 @@ func (f *frame) completeStreamed(
 			HideUsage: hide, Used: q.Used,
 		})
 	})
-	if err := upstream.Stream(ctx, f.env.Client, f.budget.counted(plan.Attempts()), tokens, f.env.Observe); err != nil {
+	if err := upstream.Stream(ctx, c.env.Client, c.budget.counted(plan.Attempts()), tokens, c.env.Observe); err != nil {
 		kept.drop()
 		return nil, err //nolint:wrapcheck // it is a Failure already
 	}
 	done := kept.Completion()
-	return done, tokens.stream.note(ctx, f.request, done.Text)
+	return done, tokens.stream.note(ctx, c.request, done.Text)
 }
 
 // collected is what is kept of a streamed answer.

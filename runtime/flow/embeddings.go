@@ -37,25 +37,23 @@ func (e *embeddings) perform(ctx context.Context, f *frame) (any, error) {
 			return nil, fmt.Errorf("embeddings.parameters: %w", err)
 		}
 	}
-	reserved, err := f.budget.reserveTokens(ctx, 1, f.siblings) // how many it takes nobody knows before
+	c, err := f.charge(ctx, 1) // how many it takes nobody knows before
 	if err != nil {
 		return nil, err
 	}
-	var used llm.Tokens
-	defer func() { f.budget.spend(reserved, used) }()
-	vectors, err := e.ask(ctx, f, request)
+	defer c.settle()
+	vectors, err := e.ask(ctx, c, request)
 	if err != nil {
 		return nil, err
 	}
-	used = vectors.Tokens
 	return map[string]any{"vectors": lists(vectors.Vectors), "usage": decoded(ctx, vectors.Usage)}, nil
 }
 
 // ask makes the call.
-func (e *embeddings) ask(ctx context.Context, f *frame, request *llm.Embeddings) (*llm.Vectors, error) {
+func (e *embeddings) ask(ctx context.Context, c *charge, request *llm.Embeddings) (*llm.Vectors, error) {
 	var vectors *llm.Vectors
 	plan := &upstream.Plan{
-		Upstreams: []*upstream.Upstream{e.upstream}, Key: f.key, Memory: f.memory, Spend: f.spend,
+		Upstreams: []*upstream.Upstream{e.upstream}, Key: c.key, Memory: c.memory, Spend: c.spend,
 		Ask: func(u *upstream.Upstream) (*upstream.Question, error) {
 			asked, err := u.Dialect.AskEmbeddings(request, u.Model)
 			if err != nil {
@@ -63,7 +61,7 @@ func (e *embeddings) ask(ctx context.Context, f *frame, request *llm.Embeddings)
 			}
 			q := upstream.NewQuestion(asked)
 			q.Read = func(a *upstream.Fetched) error {
-				return f.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
+				return c.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
 					if vectors, err = u.Dialect.ReadVectors(a.Body, len(request.Input)); err != nil {
 						return err //nolint:wrapcheck // it says what is wrong with the answer
 					}
@@ -74,7 +72,7 @@ func (e *embeddings) ask(ctx context.Context, f *frame, request *llm.Embeddings)
 			return q, nil
 		},
 	}
-	_, err := f.fetch(ctx, plan, upstream.Expect{})
+	_, err := c.fetch(ctx, plan, upstream.Expect{})
 	return vectors, err
 }
 

@@ -40,7 +40,7 @@ func (n *eventStream) sendEvents(ctx context.Context, f *frame, out relay.Sink) 
 			return err //nolint:wrapcheck // it is a Failure already
 		}
 	}
-	usage := f.account.on(llm.UsageOf(f.budget.used()))
+	usage := f.account.usage()
 	return out.Send(format.Events{}.Done(nil, usage), relay.Done) //nolint:wrapcheck // it is a Failure already
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -153,7 +155,7 @@ func (a *modelAnswer) whole(ctx context.Context, vars map[string]any) ([]byte, e
 	if done, err = instead(done, err); err != nil {
 		return nil, err
 	}
-	done.Usage = f.account.on(llm.UsageOf(f.budget.used()))
+	done.Usage = f.account.usage()
 	if err := f.reserve(ctx, relay.Copies*len(done.Text)); err != nil {
 		return nil, err
 	}
@@ -216,11 +218,11 @@ func (a *modelAnswer) send(ctx context.Context, f *frame, out *speech) error {
 			return err
 		}
 	}
-	var used llm.Tokens
+	var used jsontext.Value
 	if a.Chat.IncludeUsage {
-		used = f.budget.used()
+		used = f.account.usage()
 	}
-	return out.end(reasonOf(done), f.account.on(llm.UsageOf(used)))
+	return out.end(reasonOf(done), used)
 }
 
 // tokens sends the tokens of a route that streams them. The answers of others come whole.

@@ -38,15 +38,15 @@ func (a *relayedStream) plan(ctx context.Context, f *frame) (*upstream.Plan, err
 	if err != nil {
 		return nil, err
 	}
-	left, err := f.budget.reserveTokens(ctx, 0, 1) // it is the only call, and nobody counts what it takes
+	only, err := f.charge(ctx, 0) // no other call needs what it leaves
 	if err != nil {
 		return nil, err
 	}
 	if err := f.reserve(ctx, relay.Copies*request.Size()); err != nil {
 		return nil, err
 	}
-	request.Stream, request.MaxTokens, request.IncludeUsage, request.CountUsage = true, left, left > 0, true
-	return f.chatPlan(a.chat.upstream, request, func(q *upstream.Question, hide bool) { q.Tap = a.tap(hide, q.Used) }), nil
+	request.Stream, request.MaxTokens, request.IncludeUsage, request.CountUsage = true, only.reserved, only.reserved > 0, true
+	return only.chatPlan(a.chat.upstream, request, func(q *upstream.Question, hide bool) { q.Tap = a.tap(hide, q.Used) }), nil
 }
 
 // tap lets chunks pass as they are where the client knows their dialect.
