@@ -15,6 +15,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/report"
+	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/requestlog"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
@@ -204,5 +205,51 @@ func TestAccessLogsAreLive(t *testing.T) {
 	}
 	if strings.Contains(r.logs.String(), `"msg":"request answered","request":"before"`) {
 		t.Error("a request is logged that nobody wanted logged")
+	}
+}
+
+// TestTokensAreLogged: the line of a request has the tokens of all its calls, of those that failed and of those that lost a race, too.
+func TestTokensAreLogged(t *testing.T) {
+	tea := &canned{whole: map[string]string{
+		"/v1/chat/completions": `{"choices":[{"message":{"content":"Tea"},"finish_reason":"stop"}],` + spentTokens + `}`,
+	}, streamed: map[string]string{"/v1/chat/completions": teaChunks + spentUsage + endOfTea}}
+	odd := &canned{whole: map[string]string{"/v1/chat/completions": `[]`}, streamed: map[string]string{"/v1/chat/completions": teaChunks}}
+	c := assistant(serve(t, tea)+"/v1", serve(t, odd)+"/v1")
+	c.Runtime.RequestLog = config.RequestLogAll
+	c.Models = append(c.Models, config.Model{Name: "odd", Upstreams: []string{"b"}}, config.Model{Name: "both", Upstreams: []string{"b", "a"}})
+	c.Models[0].Upstreams = []string{"a"}
+	r := start(t, c)
+	of := func(model string, stream bool) string {
+		return strings.Replace(completion(stream, "x"), "assistant", model, 1)
+	}
+	estimated := func(stream bool, more int64) int64 {
+		body := strings.Replace(completion(stream, "x"), "assistant", "model-b", 1)
+		if stream {
+			body = body[:len(body)-1] + asksUsage + "}"
+		}
+		return llm.Estimate(len(body)) + more
+	}
+	for name, tt := range map[string]struct {
+		path, body, message string
+		input, output       int64
+		estimated           any
+	}{
+		"whole":    {"/v1/chat/completions", of("assistant", false), "request answered", 9, 5, nil},
+		"streamed": {"/v1/chat/completions", of("assistant", true), "request answered", 9, 5, nil},
+		"route":    {"/answer", question("x"), "request answered", 9, 5, nil},
+		"failed":   {"/v1/chat/completions", of("odd", false), "request failed", estimated(false, 0), 0, true},
+		"broken":   {"/v1/chat/completions", of("odd", true), "request failed", estimated(true, 0), 2, true},
+		"both":     {"/v1/chat/completions", of("both", false), "request answered", estimated(false, 9), 5, true},
+	} {
+		r.send(name, tt.path, tt.body)
+		lines := r.linesOf(name, tt.message)
+		last := lines[len(lines)-1]
+		if last["inputTokens"] != float64(tt.input) || last["outputTokens"] != float64(tt.output) || last["tokensEstimated"] != tt.estimated {
+			t.Errorf("%s: %v, want %d and %d tokens", name, last, tt.input, tt.output)
+		}
+	}
+	r.send("wrong", "/answer", "{}")
+	if last := r.linesOf("wrong", "request answered")[0]; last["inputTokens"] != nil {
+		t.Errorf("a request that asked nobody has taken tokens: %v", last)
 	}
 }

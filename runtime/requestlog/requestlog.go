@@ -41,6 +41,7 @@ type Record struct {
 
 	mu       sync.Mutex
 	attempts int
+	usage    Usage
 	failed   error  // why it is answered as it is
 	fault    error  // what was reported last
 	placed   *place // of the last error that was given one
@@ -103,6 +104,37 @@ func Attempted(ctx context.Context, a Attempt) {
 	r.logger.LogAttrs(ctx, slog.LevelDebug, MessageAttempt, attributes...)
 }
 
+// Usage is what calls of models took, in tokens.
+type Usage struct {
+	Input, Output int64
+	// Estimated says that an upstream did not report its tokens.
+	Estimated bool
+}
+
+// Used takes in what a call took that was made in ctx.
+func Used(ctx context.Context, u Usage) {
+	r := Of(ctx)
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.usage.Input += u.Input
+	r.usage.Output += u.Output
+	r.usage.Estimated = r.usage.Estimated || u.Estimated
+}
+
+func (u Usage) attributes() []slog.Attr {
+	if u == (Usage{}) {
+		return nil
+	}
+	attributes := []slog.Attr{slog.Int64("inputTokens", u.Input), slog.Int64("outputTokens", u.Output)}
+	if u.Estimated {
+		attributes = append(attributes, slog.Bool("tokensEstimated", true))
+	}
+	return attributes
+}
+
 // isUpstreams says whether a call failed for a reason of the upstream's: the route, the replica or the client ends calls, too.
 func isUpstreams(kind relay.FailureKind) bool {
 	switch kind {
@@ -153,7 +185,7 @@ func (r *Record) End(method, route string, o relay.Outcome) {
 	}
 	attributes := slices.Concat(r.identity(), []slog.Attr{
 		slog.String("revision", r.revision), slog.String("method", method), slog.String("route", route),
-	}, r.ended(o), []slog.Attr{slog.Int("attempts", r.attempts)})
+	}, r.ended(o), []slog.Attr{slog.Int("attempts", r.attempts)}, r.usage.attributes())
 	if faulty {
 		attributes = append(attributes, r.cause()...)
 	}

@@ -53,13 +53,15 @@ func TestOneLineOfARequestThatFailed(t *testing.T) {
 		Attempted(small, Attempt{Upstream: "small", URL: "http://small.test:8000/v1?key=secret", Number: 1, Began: began, Failure: refused})
 		Attempted(big, Attempt{Upstream: "big", URL: "http://user:word@big.test:8000/v1?key=secret", Number: 1, Began: began, Failure: refused})
 		Attempted(big, Attempt{Upstream: "big", URL: "http://user:word@big.test:8000/v1?key=secret", Number: 2, Began: began, Failure: refused})
+		Used(small, Usage{Input: 9, Output: 1})
+		Used(big, Usage{Input: 2, Estimated: true})
 		_ = Placed(small, refused) // which is made good
 		err := Placed(step, Placed(big, refused))
 		r.Failed(InPlaceOf(err, refused))
 		r.End("POST", "/ask", relay.Outcome{Result: relay.Replied, Status: 502})
 		want := []map[string]any{{
 			"level": "WARN", "msg": MessageFailed, "request": "a", "trace": parent[3:35], "revision": "r1", "method": "POST", "route": "/ask",
-			"result": "replied", "status": 502.0, "seconds": 1.5, "attempts": 3.0, "at": "steps[answer].branches[big]",
+			"result": "replied", "status": 502.0, "seconds": 1.5, "attempts": 3.0, "inputTokens": 11.0, "outputTokens": 1.0, "tokensEstimated": true, "at": "steps[answer].branches[big]",
 			"upstream": "big", "endpoint": "big.test:8000", "attempt": 2.0, "attemptSeconds": 1.5, "upstreamStatus": 503.0,
 			"cause": "upstream answered with status 503",
 		}}
@@ -157,6 +159,7 @@ func TestTimeThatRanOutHasAPlace(t *testing.T) {
 func TestNobodyFollows(t *testing.T) {
 	ctx := At(context.Background(), "steps", "s")
 	Attempted(ctx, Attempt{Failure: refused})
+	Used(ctx, Usage{Input: 1})
 	if err := Placed(ctx, refused); !errors.Is(err, refused) || err.Error() != refused.Error() || Placed(ctx, nil) != nil {
 		t.Errorf("Placed() = %v", err)
 	}

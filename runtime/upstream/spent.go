@@ -1,8 +1,11 @@
 package upstream
 
 import (
+	"context"
+
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 )
 
 // Spent is the usage of one call of an upstream's model.
@@ -27,10 +30,10 @@ func (p *Prices) of(t llm.Tokens) float64 {
 	return sum / perMillion
 }
 
-// account reports the usage of a call. What the upstream does not report is estimated: the input from the length of the
-// request, and the output from the part of the answer that came.
-func (p *Plan) account(u *Upstream, q *Question, f relay.Failure) {
-	if p.Spend == nil || q.Used == nil || !worked(f) {
+// account reports the usage of a call that was made in ctx. What the upstream does not report is estimated: the input from the
+// length of the request, and the output from the part of the answer that came.
+func (p *Plan) account(ctx context.Context, u *Upstream, q *Question, f relay.Failure) {
+	if q.Used == nil || !worked(f) {
 		return
 	}
 	s := Spent{Upstream: u.Name}
@@ -40,10 +43,14 @@ func (p *Plan) account(u *Upstream, q *Question, f relay.Failure) {
 		tokens.Total, s.Estimated = tokens.Prompt+tokens.Completion, true
 	}
 	s.Tokens = tokens
+	input, cached, output, reasoning := tokens.Parts()
+	requestlog.Used(ctx, requestlog.Usage{Input: input + cached, Output: output + reasoning, Estimated: s.Estimated})
 	if u.prices != nil {
 		s.Cost, s.Priced = u.prices.of(tokens), true
 	}
-	p.Spend(s)
+	if p.Spend != nil {
+		p.Spend(s)
+	}
 }
 
 // worked reports whether the upstream worked on a call that ended so. If it refused the call, or the call was never sent, it

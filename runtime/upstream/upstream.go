@@ -280,7 +280,7 @@ func (p *Plan) unbudgeted(
 		now := time.Now()
 		b.settle(e, rate(f), began, now)
 		u.credentials.judged(u.Name, keys, f, now)
-		p.account(u, q, f)
+		p.account(ctx, u, q, f)
 	}
 	return &Attempt{
 		Upstream: u.Name, Number: asked.made, Began: began, Call: call,
