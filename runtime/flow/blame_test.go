@@ -118,15 +118,19 @@ func TestAnswersThatAnExpressionCannotUse(t *testing.T) {
 		"a function's input made of it":  {`1`, web + `{"name":"s","call":{"function":"inverse","input":{"of":"${steps.x.body.none}"}}},`},
 		"an item of it":                  {`1`, web + `{"name":"s","forEach":{"items":"${steps.x.body.zeros}","maxItems":9,"maxParallel":1,"do":{"call":{"function":"inverse","input":{"of":"${item}"}}}}},`},
 		"a model's text":                 {`"${int(steps.x.text)}"`, `{"name":"x",` + chatOf("a") + `},`},
-		"a winner's value":               {`"${int(steps.g.text)}"`, gatherOf("First", "", "a", "b") + ","},
-		"the key of a vote":              {`1`, gatherOf("Vote", `"vote":{"key":"${string(int(result.text))}","ties":"Fail"}`, "a", "b") + ","},
-		"a header made of it":            {`1`, web + `{"name":"s","http":{"upstream":"web","method":"GET","path":"/","headers":{"X-A":"${steps.x.body.lines}"}}},`},
+		"an integer beyond 64 bits": {
+			`"${steps.x.output.n}"`,
+			`{"name":"x","chat":{"upstream":"c","messages":[{"role":"user","content":"x"}],"output":{"schema":{"type":"object","required":["n"],"properties":{"n":{"type":"integer"}}}}}},`,
+		},
+		"a winner's value":    {`"${int(steps.g.text)}"`, gatherOf("First", "", "a", "b") + ","},
+		"the key of a vote":   {`1`, gatherOf("Vote", `"vote":{"key":"${string(int(result.text))}","ties":"Fail"}`, "a", "b") + ","},
+		"a header made of it": {`1`, web + `{"name":"s","http":{"upstream":"web","method":"GET","path":"/","headers":{"X-A":"${steps.x.body.lines}"}}},`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				functions := strings.TrimSuffix(inverting, "]") + `,{"name":"asks","steps":[{"name":"x","http":{"upstream":"web","method":"GET","path":"/"}}],"output":"${steps.x.body.zero}"}]`
 				w := newWorld(t, settings{functions: functions}, map[string]upstreamFunc{
-					"a": always("MARK"), "b": always("MARK"),
+					"a": always("MARK"), "b": always("MARK"), "c": always(`{"n":12345678901234567890,"MARK":1}`),
 					"web": func(*asked) canned {
 						return jsonOf(200, `{"none":null,"list":[],"zero":0,"zeros":[0],"lines":"MARK\n"}`)
 					},

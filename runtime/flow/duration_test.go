@@ -54,20 +54,23 @@ func TestARouteBoundsItsStream(t *testing.T) {
 	}
 }
 
-// What a request waits for before its steps begin is part of its stream's time.
+// What a request waits for before its steps begin is part of its stream's time, which may end before they do.
 func TestTheWaitForTheInputIsPartOfTheStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begins := func(c *asked) canned { return streams(c, []part{{text: chunkOf(c, "begun")}}).hangs() }
-		w := newWorld(t, settings{}, map[string]upstreamFunc{"a": begins},
-			`{"maxStreamDuration":"3s",`+streaming(`"stream":"s"`, `{"name":"s",`+chatOf("a")+`}`)[1:])
-		release, err := w.admission.Heavy(t.Context(), 1<<20)
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.AfterFunc(2*time.Second, release)
-		g := w.post(`{"q":"` + strings.Repeat("x", 70<<10) + `"}`)
-		if g.status != 200 || !strings.Contains(g.body, messageOf("stream_duration_exceeded")) || g.after != 3*time.Second {
-			t.Errorf("%d %.200s after %s, want the end of the stream after 3s", g.status, g.body, g.after)
-		}
-	})
+	for wait, status := range map[time.Duration]int{2 * time.Second: 200, 4 * time.Second: 504} {
+		synctest.Test(t, func(t *testing.T) {
+			begins := func(c *asked) canned { return streams(c, []part{{text: chunkOf(c, "begun")}}).hangs() }
+			w := newWorld(t, settings{}, map[string]upstreamFunc{"a": begins},
+				`{"maxStreamDuration":"3s",`+streaming(`"stream":"s"`, `{"name":"s",`+chatOf("a")+`}`)[1:])
+			release, err := w.admission.Heavy(t.Context(), 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(wait, release)
+			g := w.post(`{"q":"` + strings.Repeat("x", 70<<10) + `"}`)
+			if g.status != status || !strings.Contains(g.body, messageOf("stream_duration_exceeded")) || g.after != 3*time.Second {
+				t.Errorf("%d %.200s after %s, want %d and the end of the stream after 3s", g.status, g.body, g.after, status)
+			}
+			time.Sleep(2 * time.Second) // until the worker is free
+		})
+	}
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -269,6 +271,35 @@ func TestTheHostsFile(t *testing.T) {
 	if err != nil || len(all) == 0 || !all[0].IsLoopback() || ttl != unheardTTL {
 		t.Errorf("%v for %s: %v", all, ttl, err)
 	}
+}
+
+// A lookup that nobody waits for any more leaves the servers that it has asked, before they answer or time out.
+func TestALookupThatEndsLeavesItsServers(t *testing.T) {
+	bubble(t, func(in inside) {
+		var open atomic.Int32
+		var servers sync.WaitGroup
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			open.Add(1)
+			servers.Go(func() {
+				_, _ = io.Copy(io.Discard, theirs)
+				open.Add(-1)
+			})
+			return ours, nil
+		}
+		names := followed(in.T, Options{Dial: dial})
+		names.Name(pods)
+		synctest.Wait()
+		if open.Load() == 0 {
+			in.Error("no server was asked")
+		}
+		names.Retain(nil)
+		synctest.Wait()
+		if n := open.Load(); n != 0 {
+			in.Errorf("%d connections are open", n)
+		}
+		servers.Wait()
+	})
 }
 
 // A name that is forgotten is not resolved any more, also where its server does not answer; one that is kept goes on.
