@@ -12,7 +12,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// account adds up what the calls of one request took, those included whose answers nobody used.
+// account adds up the usage of one request's calls, including those whose answers were not used.
 type account struct {
 	mu                sync.Mutex
 	tokens            llm.Tokens // those that were reported
@@ -20,7 +20,7 @@ type account struct {
 	priced, estimated bool
 }
 
-// spend is told what a call took.
+// spend records the usage of a call.
 func (q *request) spend(s upstream.Spent) {
 	q.account.add(s)
 	if q.env.Spent != nil {
@@ -42,16 +42,16 @@ func (a *account) add(s upstream.Spent) {
 	a.estimated = a.estimated || s.Estimated
 }
 
-// The members of a usage that are the gateway's own, and those that say the same in some upstreams' words.
+// The members of a usage that the gateway writes itself, and those with the same meaning in some upstreams.
 const (
 	memberCost      = "cost"
 	memberEstimated = "cost_estimated"
 )
 
-// decimals is how many digits a cost has after the point: fractions of a millionth of a token's price are noise.
+// decimals bounds the digits of a cost after the point: smaller fractions than a millionth of a token's price are noise.
 const decimals = 1e12
 
-// on adds the cost to a usage, if there is one and any call had a price.
+// on adds the cost to a usage, if there is a usage and any call had a price.
 func (a *account) on(usage jsontext.Value) jsontext.Value {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -74,7 +74,7 @@ func (a *account) on(usage jsontext.Value) jsontext.Value {
 	return priced
 }
 
-// usage is that of all calls so far, as far as it was reported, with what they cost; nil where nothing was reported.
+// usage is the sum of the usage that calls have reported so far, with their cost; nil if none was reported.
 func (a *account) usage() jsontext.Value {
 	a.mu.Lock()
 	tokens := a.tokens

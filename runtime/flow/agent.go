@@ -46,7 +46,7 @@ type dialogue struct {
 	frame   *frame
 	bill    bill
 	turns   int
-	history []any // of tool calls
+	history []any // the tool calls
 }
 
 func (a *agent) perform(ctx context.Context, f *frame) (any, error) {
@@ -78,8 +78,8 @@ func (d *dialogue) text(ctx context.Context, request *llm.Chat) (any, error) {
 	return completionValue(ctx, done), nil
 }
 
-// ask lets the model take turns until it calls no more tools. The tools of a last turn are not called: nobody would
-// hear of it.
+// ask lets the model take turns until it calls no more tools. The tools of the last turn are not called, because the model
+// would not get their results.
 func (d *dialogue) ask(ctx context.Context, request *llm.Chat, tokens *outlet) (*llm.Completion, error) {
 	for d.turns < d.MaxTurns {
 		d.turns++
@@ -98,13 +98,13 @@ func (d *dialogue) ask(ctx context.Context, request *llm.Chat, tokens *outlet) (
 		if err != nil {
 			return nil, err
 		}
-		turn := done.Turn() //nolint:contextcheck // it is written anew only where it is odd, and then within bounds
+		turn := done.Turn() //nolint:contextcheck // it is written anew only if that is necessary, and then within bounds
 		request.Messages = append(append(request.Messages, turn), answers...)
 	}
 	return nil, problem.New(problem.TurnsExceeded)
 }
 
-// callAll calls the tools, several at once. What goes wrong in one is told to the model; only what ends the request
+// callAll calls the tools, several at once. If one fails, the model gets its error as the result; only the end of the request
 // ends the others.
 func (d *dialogue) callAll(ctx context.Context, calls []llm.ToolCall) ([]llm.Message, error) {
 	beside := *d
@@ -126,7 +126,7 @@ func (d *dialogue) callAll(ctx context.Context, calls []llm.ToolCall) ([]llm.Mes
 	return answers, nil
 }
 
-// toolResult is what the model is told of a call, and what templates see of it.
+// toolResult is the result of a call for the model, and for templates.
 type toolResult struct {
 	answer string
 	entry  map[string]any
@@ -157,12 +157,12 @@ func (d *dialogue) call(ctx context.Context, call llm.ToolCall) (toolResult, err
 	return result, err
 }
 
-// ends reports whether a tool's failure is the request's: its time or budget is used up.
+// ends reports whether a tool's failure ends the request: its time or budget is used up.
 func (d *dialogue) ends(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || relay.FailureKindOf(err) == relay.FailedBudget
 }
 
-// evaluate calls a function as the model asks. What the model got wrong comes back as what to tell it.
+// evaluate calls a function for the model. It returns the model's mistakes as a message for the model.
 func (d *dialogue) evaluate(ctx context.Context, call llm.ToolCall, entry map[string]any) (any, any, error) {
 	function, ok := d.calls[call.Name]
 	if !ok {
@@ -188,9 +188,9 @@ func (d *dialogue) evaluate(ctx context.Context, call llm.ToolCall, entry map[st
 	return value, nil, err
 }
 
-// arguments reads what a model wants a tool called with, and says in words for the model what it got wrong. It is read as
-// leniently as an upstream's answer, which it is a part of. Models that call a tool without arguments write nothing, blanks
-// or null as well as an empty object.
+// arguments reads the arguments that a model wrote, and returns its mistakes in words for the model. They are read as leniently
+// as an upstream's answer, which they are a part of. For a tool without arguments, models write nothing, blanks or null as well
+// as an empty object.
 func arguments(ctx context.Context, text string) (any, string) {
 	if text = strings.TrimSpace(text); text == "" || text == "null" {
 		return map[string]any{}, ""

@@ -23,7 +23,7 @@ func agentOf(more string) string {
 	return `{"name":"s","agent":{"upstream":"a","messages":[{"role":"user","content":"x"}],"tools":["look","free","hurried","faulty"],` + more + `}}`
 }
 
-// turns answers each turn of a conversation, which it knows by the messages of the assistant.
+// turns answers each turn of a conversation; it counts the assistant's messages.
 func turns(all ...func(c *asked) canned) upstreamFunc {
 	return func(c *asked) canned {
 		turn := 0
@@ -40,7 +40,7 @@ func asks(text string, all ...toolCall) func(c *asked) canned {
 	return func(c *asked) canned { return calls(c, text, all...) }
 }
 
-// finder answers what is looked up, after a time.
+// finder answers each search, after a time.
 func finder(d time.Duration) upstreamFunc {
 	return func(c *asked) canned {
 		if strings.HasSuffix(c.URL, "/hang") {
@@ -53,7 +53,7 @@ func finder(d time.Duration) upstreamFunc {
 	}
 }
 
-// toldOf lists what the model was told in the last call: the content of the messages of tools, by their call.
+// toldOf lists the tool results that the model got in the last call, by their call.
 func toldOf(c *asked) []string {
 	var told []string
 	for _, m := range c.body.Messages {
@@ -67,7 +67,7 @@ func toldOf(c *asked) []string {
 func TestAgents(t *testing.T) {
 	for name, tt := range map[string]struct {
 		model upstreamFunc
-		told  []string // nil where the tools do not matter
+		told  []string // nil if the tools do not matter
 		want  string
 	}{
 		"no tools are needed": {always("at once"), nil, `{"text":"at once","turns":1,"calls":[]}`},
@@ -217,7 +217,7 @@ func TestAgentsEnd(t *testing.T) {
 	}
 }
 
-// A streamed agent's turns are one stream: the text of each as it comes, and nothing of the calls but their progress.
+// A streamed agent's turns are one stream: the text of each as it comes, and of the calls only their progress.
 func TestStreamedAgents(t *testing.T) {
 	model := turns(asks("Let me see. ", toolCall{"1", "look", `{"q":"MARK"}`}, toolCall{"2", "nope", "{}"}), func(c *asked) canned { return says(c, 10*ms, "It is ", "so.") })
 	tell := func(tool, id, state string) string {
@@ -255,7 +255,7 @@ func TestStreamedAgents(t *testing.T) {
 	}
 }
 
-// The promise of a streamed agent is about all that was sent, not about its last turn.
+// The promise of a streamed agent concerns all text that was sent, not only its last turn.
 func TestPromisesOfStreamedAgents(t *testing.T) {
 	for text, kept := range map[string]bool{"": true, "Let me see.": false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -269,7 +269,7 @@ func TestPromisesOfStreamedAgents(t *testing.T) {
 	}
 }
 
-// Agents race as chats do, and only the winner's tools and text are seen.
+// Agents race like chats, and only the winner's tools and text are shown.
 func TestStreamedAgentsRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := turns(func(c *asked) canned { return calls(c, "", toolCall{"1", "look", `{"q":"a"}`}) }, always("by agent"))
@@ -327,7 +327,7 @@ func TestOutputIsRepaired(t *testing.T) {
 	}
 }
 
-// A streamed step with an output sends its text once that is valid, and nothing of what had to be repaired.
+// A streamed step with an output sends its text once that is valid, and nothing of the text that had to be repaired.
 func TestStreamedOutput(t *testing.T) {
 	for upstreams, want := range map[string]string{
 		"repaired":  "data: {\"n\":1}\n\nevent: done\ndata: {\"finishReason\":\"stop\",\"usage\":{\"completion_tokens\":8,\"prompt_tokens\":6,\"total_tokens\":14}}\n\n",
@@ -358,7 +358,7 @@ func TestFences(t *testing.T) {
 	}
 }
 
-// Progress is told of what the route declares in its own name: not of what functions do, nor of a forEach's items.
+// Progress covers the steps that the route itself declares, not those of functions or of a forEach's items.
 func TestProgressWithinFunctionsIsNotTold(t *testing.T) {
 	inner := `"agent":{"upstream":"a","messages":[{"role":"user","content":"x"}],"tools":["free"],"maxTurns":2,"maxParallel":1}`
 	functions := `[{"name":"free","output":"sunny","steps":[{"name":"x","set":{"value":1}}]},{"name":"f","output":1,"steps":[{"name":"hidden",` + inner + `}]}]`

@@ -54,7 +54,7 @@ func (w *wholeAnswer) produce(ctx context.Context, f *frame) ([]byte, error) {
 	return body(ctx, f, w.body, &w.promise)
 }
 
-// body evaluates a response's body and holds it to its promise.
+// body evaluates a response's body, and checks that it keeps its promise.
 func body(ctx context.Context, f *frame, tree *expr.Tree, p *promise) ([]byte, error) {
 	encoded, err := f.json(ctx, tree)
 	if err != nil {
@@ -65,10 +65,10 @@ func body(ctx context.Context, f *frame, tree *expr.Tree, p *promise) ([]byte, e
 
 // promise is what a route's answers have to satisfy.
 type promise struct {
-	schema *schema.Schema // nil promises nothing
-	// text says that the schema is one of strings: of a streamed answer itself, not of JSON written in it.
+	schema *schema.Schema // nil if there is none
+	// text means that the schema is one of strings: it applies to a streamed answer itself, and not to JSON in it.
 	text bool
-	// check is how a whole answer is checked, and written as it is to be sent.
+	// check checks a whole answer, and writes it as it is to be sent.
 	check func(context.Context, []byte, ...any) ([]byte, []problem.Violation, error)
 }
 
@@ -81,9 +81,9 @@ func (r *Route) promise() promise {
 	return p
 }
 
-// keep gives an answer as it has been promised, which is as it is to be sent: the schema's defaults are written out, and
-// what it does not name is left out, unless the route says otherwise. How an
-// answer that an upstream has a part in breaks its promise is said in the log and the metric, not to the client.
+// keep writes an answer as promised: with the schema's defaults, and without members that the schema does not name, unless the
+// route decides otherwise. If an upstream had a part in an answer that breaks its promise, only the log and the metric show
+// how, not the client's error.
 func (p *promise) keep(ctx context.Context, f *frame, tree *expr.Tree, encoded []byte) ([]byte, error) {
 	if p.schema == nil {
 		return encoded, nil
@@ -95,11 +95,11 @@ func (p *promise) keep(ctx context.Context, f *frame, tree *expr.Tree, encoded [
 		return nil, err
 	}
 	if len(violations) > 0 && violations[0].Type == problem.TypeJSONInvalid && tree != nil && !f.originOf(tree.Reads()).upstream {
-		// It was written as JSON: there is more of it, or it is deeper, than can be checked.
+		// It is valid JSON, so it is too large or too deep to be checked.
 		return nil, f.misfit(tree.Reads(), "makes an answer that is too large to be checked", invalid(violations))
 	}
 	if tree != nil && len(violations) > 0 {
-		// The client is told where the places at fault are made of its request alone: another request would do.
+		// The client gets the error if the wrong places were made only of its request, because another request may succeed.
 		reads := readsAt(tree, violations)
 		if from := f.originOf(reads); !from.upstream && len(from.places) > 0 {
 			return nil, f.misfit(reads, "makes an answer that breaks this route's response schema", invalid(violations))
@@ -109,7 +109,7 @@ func (p *promise) keep(ctx context.Context, f *frame, tree *expr.Tree, encoded [
 	return answer, f.keptPromise(violations)
 }
 
-// kept says how a streamed answer has broken its promise. Its text is judged as it was sent: nothing can be added to it.
+// kept checks a streamed answer against its promise. Its text is checked as it was sent, because nothing can be added to it.
 func (p *promise) kept(ctx context.Context, f *frame, text string) error {
 	encoded := []byte(text)
 	if p.text {
@@ -131,6 +131,6 @@ func (f *frame) keptPromise(violations []problem.Violation) error {
 	}
 	broken := relay.Failure{Kind: relay.FailedSchema}
 	f.env.InvalidAnswer(f.Path)
-	f.env.Report(f.record, f.Path, upstream.Problem(broken).WithCause(invalid(violations))) // which says it once
+	f.env.Report(f.record, f.Path, upstream.Problem(broken).WithCause(invalid(violations))) // so that the reason is reported once
 	return broken
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// sameAnswer is an upstream that always answers so.
+// sameAnswer is an upstream that always gives the same answer.
 type sameAnswer struct{ media, body string }
 
 func (s sameAnswer) Do(context.Context, *upstream.Call) (*upstream.Answer, error) {
@@ -75,7 +75,7 @@ func BenchmarkChats(b *testing.B) {
 	}
 }
 
-// routeOf is a route whose upstream "a" is the client.
+// routeOf is a route whose upstream "a" is the given client.
 func routeOf(b *testing.B, client upstream.Doer, route string) *Route {
 	b.Helper()
 	up := upstream.New(upstream.Options{

@@ -12,17 +12,17 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// Who is told what, when a template cannot do with the values that it was given, follows from where they come from:
-//   - of the request alone: 422, for the client can send others; the places that the template reads are named;
-//   - of an upstream's answer, even in part: 502, for nothing that the client sends can be at fault;
-//   - of neither: the template fails whatever is sent, and a fault of the configuration is a 500.
+// If a template cannot use the values that it was given, their origin decides who gets the error:
+//   - values of the request alone: 422, because the client can send others; the error names the places that the template reads;
+//   - values of an upstream's answer, even in part: 502, because the client cannot have caused it;
+//   - neither: the template always fails, and a fault of the configuration is a 500.
 //
-// Where values come from is worked out only then: what goes well pays nothing for it.
+// The origin is computed only after a failure, so that success costs nothing.
 
 // origin is where a value comes from.
 type origin struct {
 	places   [][]any // in the request, as violations name them
-	upstream bool    // made of what an upstream answered
+	upstream bool    // made from an upstream's answer
 }
 
 func (o origin) and(other origin) origin {
@@ -35,15 +35,15 @@ func (o origin) and(other origin) origin {
 	return o
 }
 
-// known is a variable whose values come from elsewhere than the request and the steps around.
+// known is a variable whose values come from somewhere other than the request and the steps around.
 type known struct {
 	name string
-	// origin is that of what lies below it at a place.
+	// origin is that of the value at a place below it.
 	origin func(below []any) origin
 	next   *known
 }
 
-// knowing is the frame with one more variable whose origin is known.
+// knowing is the frame with one more variable of known origin.
 func (f *frame) knowing(name string, of func(below []any) origin) *frame {
 	f.known = &known{name: name, origin: of, next: f.known}
 	return f
@@ -70,10 +70,10 @@ func (f *frame) origin(path expr.Path) origin {
 			return k.origin(below)
 		}
 	}
-	return origin{upstream: true} // what became of a step, in onError
+	return origin{upstream: true} // the step's error, in onError
 }
 
-// stepsOrigin is that of the steps of the list that runs: of one, or of all where the path names none.
+// stepsOrigin is the origin of the steps of the running list: of one, or of all if the path names none.
 func (f *frame) stepsOrigin(path []any) origin {
 	var all origin
 	for _, s := range f.running {
@@ -98,9 +98,9 @@ func (g *guarded) origin(f *frame, below []any) origin {
 	return from
 }
 
-// traced is an action whose value is not always made of what an upstream answered.
+// traced is an action whose value is not always made from an upstream's answer.
 type traced interface {
-	// origin is that of what lies at a place below the value that the action gives in the frame.
+	// origin is that of the value at a place below the action's value in the frame.
 	origin(f *frame, below []any) origin
 }
 
@@ -129,7 +129,7 @@ func (e *forEach) origin(f *frame, below []any) origin {
 	return e.do.origin(e.knowing(&inner, f, nil), below)
 }
 
-// knowing is the frame of an item: at a position, or of any if there is none.
+// knowing is the frame of an item: at a position, or of any item if there is none.
 func (e *forEach) knowing(inner, f *frame, position []any) *frame {
 	items := func(below []any) origin {
 		if len(position) == 0 {
@@ -150,8 +150,8 @@ func originOfAll(f *frame, branches []*branch) origin {
 	return all
 }
 
-// misfit is a value that a template, or what it is for, cannot do with. Its text is for logs: it names the template and holds
-// nothing of the value.
+// misfit is a value that a template, or its use, cannot handle. Its text is for logs: it names the template, and holds nothing
+// of the value.
 type misfit struct {
 	told  *problem.Error
 	cause error
@@ -159,25 +159,25 @@ type misfit struct {
 
 func (m *misfit) Error() string { return m.cause.Error() }
 
-// Unwrap gives what clients are told.
+// Unwrap returns the error for clients.
 func (m *misfit) Unwrap() error { return m.told }
 
-// blamed says who is told that a template failed.
+// blamed decides who gets the error of a template.
 func (f *frame) blamed(err error) error {
 	e, ok := errors.AsType[*expr.Error](err)
 	if !ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	if _, ok := errors.AsType[relay.Failure](err); ok {
-		return err // the replica's memory is nobody's fault
+		return err // lack of memory is nobody's fault
 	}
 	if from := f.originOf(e.Reads); errors.Is(err, expr.ErrSpent) && (from.upstream || len(from.places) == 0) {
-		return relay.Failure{Kind: relay.FailedBudget, Err: e} // its code says it better
+		return relay.Failure{Kind: relay.FailedBudget, Err: e} // its code is more precise
 	}
 	return f.misfit(e.Reads, e.Reason, err)
 }
 
-// misfit is the failure of what was made of these values. The reason is told to clients after "an expression".
+// misfit is the failure of a result that was made from these values. Clients read the reason after "an expression".
 func (f *frame) misfit(reads []expr.Path, reason string, cause error) error {
 	switch from := f.originOf(reads); {
 	case from.upstream:
@@ -188,10 +188,10 @@ func (f *frame) misfit(reads []expr.Path, reason string, cause error) error {
 	return cause
 }
 
-// mostPlaces are enough to find the one that is at fault.
+// mostPlaces are enough to find the mistake.
 const mostPlaces = 8
 
-// unusable says of each place what became of its value, as FastAPI tells of a validator's ValueError.
+// unusable is a violation for each place, in the form that FastAPI has for a validator's ValueError.
 func unusable(places [][]any, reason string) []problem.Violation {
 	all := make([]problem.Violation, min(len(places), mostPlaces))
 	for i := range all {
@@ -202,7 +202,7 @@ func unusable(places [][]any, reason string) []problem.Violation {
 	return all
 }
 
-// places are those of a request that lie at a path below the variable.
+// places are those of a request at a path below the variable.
 func (in *input) places(path []any) [][]any {
 	if len(path) == 0 {
 		return [][]any{{"body"}}
@@ -226,7 +226,7 @@ func (in *input) parameterPlaces(path []any) [][]any {
 		}
 		name := p.Name
 		if p.In == config.InHeader {
-			name = strings.ToLower(name) // as violations have it
+			name = strings.ToLower(name) // the form of violations
 		}
 		place := []any{strings.ToLower(p.In), name}
 		if len(path) > 0 {

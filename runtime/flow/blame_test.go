@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 )
 
-// TestValuesThatAnExpressionCannotUse: who sent the value is told which, and what became of it.
+// The client that sent the value gets an error that names it, and why it could not be used.
 func TestValuesThatAnExpressionCannotUse(t *testing.T) {
 	const schema = `"request":{"schema":{"type":"object","properties":{"n":{"type":"integer","default":0},"l":{"type":"array","items":{"type":"integer"},"default":[]},` +
 		`"x":{"type":"number","default":1},"s":{"type":"string","default":""},"maybe":{"type":["string","null"],"default":null},` +
@@ -84,7 +84,7 @@ const inverting = `[{"name":"inverse","input":{"type":"object","required":["of"]
 	{"name":"same","input":{"type":"object","required":["of"],"properties":{"of":{"type":"integer"}}},
 	"steps":[{"name":"x","set":{"value":"${input.of}"}}],"output":"${steps.x}"}]`
 
-// TestParametersThatAnExpressionCannotUse are named by their place in the request.
+// They are named by their place in the request.
 func TestParametersThatAnExpressionCannotUse(t *testing.T) {
 	route := `{"path":"/files/{id}","request":{"parameters":[{"name":"id","in":"Path"},{"name":"n","in":"Query","schema":{"type":"integer","default":1}},` +
 		`{"name":"X-Tenant","in":"Header","schema":{"type":"string","default":"a"}}]},"steps":[` +
@@ -105,7 +105,7 @@ func TestParametersThatAnExpressionCannotUse(t *testing.T) {
 	})
 }
 
-// TestAnswersThatAnExpressionCannotUse are not the client's fault, which it is told; the log says what the manifest expects.
+// They are not the client's fault, and the client's error says so; the log names what the manifest expects.
 func TestAnswersThatAnExpressionCannotUse(t *testing.T) {
 	web := `{"name":"x","http":{"upstream":"web","method":"GET","path":"/"}},`
 	for name, tt := range map[string]struct{ body, steps string }{
@@ -147,7 +147,7 @@ func TestAnswersThatAnExpressionCannotUse(t *testing.T) {
 	}
 }
 
-// TestAnswersThatARequestMakesBreakTheirPromise: the client is told, if it can send what does better.
+// The client gets an error if another request would be answered better.
 func TestAnswersThatARequestMakesBreakTheirPromise(t *testing.T) {
 	const promised = `"schema":{"type":"object","required":["n"],"properties":{"n":{"type":"integer","maximum":10},"l":{"type":"array","maxItems":2}}}`
 	script := map[string]upstreamFunc{"web": func(*asked) canned { return jsonOf(200, `{"n":99}`) }}

@@ -12,14 +12,14 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// budget is what one request may spend, in all that is done for it. What calls that run at once might use is reserved
+// budget is what one request may spend, in everything that is done for it. Calls that run at once reserve what they may use
 // before, so that together they do not use more than one after the other.
 type budget struct {
 	limits config.Budget
 
 	calls  atomic.Int64
 	bytes  *allowance.Allowance
-	tokens *allowance.Allowance // nil for no bound
+	tokens *allowance.Allowance // nil means no bound
 }
 
 func newBudget(limits config.Budget) *budget {
@@ -55,7 +55,7 @@ func (b *budget) keep(bytes int) error {
 	return nil
 }
 
-// drop takes back bytes of an answer that is not kept after all.
+// drop gives back bytes of an answer that is not kept after all.
 func (b *budget) drop(bytes int) { b.bytes.Settle(0, -int64(bytes)) }
 
 // kept is how many bytes of answers are kept.
@@ -64,7 +64,7 @@ func (b *budget) kept() int { return b.limits.MaxBytes - b.room() }
 // room is how many bytes may still be kept.
 func (b *budget) room() int { return int(b.bytes.Unused()) }
 
-// open reports whether any may.
+// open returns an error if no bytes are left.
 func (b *budget) open() error {
 	if b.room() == 0 {
 		return errBudget()
@@ -72,9 +72,9 @@ func (b *budget) open() error {
 	return nil
 }
 
-// reserveTokens takes the tokens that a call's answer may have, 0 for no bound: those that the call wants, or where it says
-// nothing (0) its share of what no call has used, if so many calls ask models at once. It waits for those that run where
-// they have reserved all that is left.
+// reserveTokens reserves the tokens that a call's answer may have; 0 means no bound. If wanted is 0, because the call sets no
+// limit, it is an equal share of the unused tokens among the given number of calls of models that may run at once. It waits for
+// running calls if they have reserved everything that is left.
 func (b *budget) reserveTokens(ctx context.Context, wanted int64, atOnce int) (int64, error) {
 	if b.tokens == nil {
 		return 0, nil
@@ -92,40 +92,41 @@ func (b *budget) reserveTokens(ctx context.Context, wanted int64, atOnce int) (i
 	return reserved, nil
 }
 
-// charge is what one call of a model takes of the budget's tokens.
+// charge is the part of the budget's tokens that one call of a model takes.
 type charge struct {
 	*frame
 
-	reserved int64 // for its answer; 0 for no bound
-	used     int64 // by all of its attempts, whatever became of them
+	reserved int64 // for its answer; 0 means no bound
+	used     int64 // by all of its attempts, no matter how they ended
 }
 
-// charge reserves tokens for a call, of which the answer is to have so many; 0 is as many as there are. Settle follows.
+// charge reserves tokens for the answer of a call; if wanted is 0, an equal share of those that are left. Settle has to follow.
 func (f *frame) charge(ctx context.Context, wanted int64) (*charge, error) {
 	reserved, err := f.budget.reserveTokens(ctx, wanted, f.siblings)
 	return &charge{frame: f, reserved: reserved}, err
 }
 
-// spend is told what an attempt took. What the upstream does not report is estimated, so that a call that is cancelled counts, too.
+// spend records the usage of an attempt. What the upstream does not report is estimated, so a call that is cancelled counts,
+// too.
 func (c *charge) spend(s upstream.Spent) {
 	c.used += s.Tokens.Total
 	c.request.spend(s)
 }
 
-// settle puts the tokens that the call has used in place of those that were reserved for it.
+// settle replaces the tokens that were reserved for the call by those that it has used.
 func (c *charge) settle() {
 	if c.budget.tokens != nil {
 		c.budget.tokens.Settle(c.reserved, c.used)
 	}
 }
 
-// bill adds up what the calls of one step have used.
+// bill adds up the usage of one step's calls.
 type bill struct {
 	calls  int
 	tokens llm.Tokens
 }
 
-// add makes a completion's usage that of the step so far. The one of a single call stays as the upstream gave it.
+// add replaces a completion's usage by that of the step so far. The usage of a single call stays as the upstream wrote it.
 func (b *bill) add(done *llm.Completion) {
 	b.calls++
 	b.tokens.Add(done.Tokens)

@@ -17,10 +17,10 @@ func budgetOf(calls, tokens, bytes int, route string) string {
 	return fmt.Sprintf(`{"budget":{"maxCalls":%d,"maxTokens":%d,"maxBytes":%d},`, calls, tokens, bytes) + route[1:]
 }
 
-// What a request spends is shared by all that is done for it, and what is too much is told as such.
+// All work for a request shares what it may spend, and if it is exceeded, the error says so.
 func TestBudgets(t *testing.T) {
 	step := func(name string) string { return `{"name":"` + name + `",` + chatOf("a") + `}` }
-	// What may be skipped is none of the calls without which there is no answer: a budget below those is refused at load.
+	// A call that may be skipped does not count as one that every answer needs: a budget below those is refused at load.
 	maybe := func(name string) string {
 		return `{"when":"${request.body.q != ''}","name":"` + name + `",` + chatOf("a") + `}`
 	}
@@ -115,7 +115,7 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
-// Each call may use what the others have left.
+// Each call may use as much as the others have left.
 func TestTheBudgetClampsMaxTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		step := func(name, parameters string) string {
@@ -134,7 +134,7 @@ func TestTheBudgetClampsMaxTokens(t *testing.T) {
 	})
 }
 
-// The work of expressions is bounded over all steps of a request, however little each does.
+// The work of expressions is bounded over all steps of a request, no matter how little each does.
 func TestTheBudgetOfExpressions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, nil, answering(`"${request.body.l.map(x, request.body.l.map(y, request.body.l.map(z, x + y + z))).size()}"`))

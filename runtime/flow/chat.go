@@ -49,7 +49,7 @@ func (c *chat) perform(ctx context.Context, f *frame) (any, error) {
 		})
 }
 
-// prompt is what a model is asked, in templates.
+// prompt is a request to a model, as templates.
 type prompt struct {
 	messages   []program.Message
 	parameters *expr.Tree
@@ -97,15 +97,14 @@ func messagesOf(ctx context.Context, f *frame, m *program.Message) ([]llm.Messag
 	return messages, nil
 }
 
-// completionValue is what templates see of a completion.
+// completionValue is a completion as templates see it.
 func completionValue(ctx context.Context, c *llm.Completion) map[string]any {
 	return map[string]any{
 		"text": c.Text, "finishReason": c.FinishReason, "message": c.MessageValue(ctx), "usage": decoded(ctx, c.Usage),
 	}
 }
 
-// decoded is JSON that was parsed once already, as templates want it: an upstream's, so it is read as such. It is null once ctx
-// has ended.
+// decoded is an upstream's JSON, which was parsed before, as a value for templates. It is null once ctx has ended.
 func decoded(ctx context.Context, raw []byte) any {
 	if raw == nil {
 		return nil

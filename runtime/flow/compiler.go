@@ -13,7 +13,7 @@ type compiler struct {
 	functions map[*program.Function]*function
 }
 
-// made is work that can be done, or why it cannot.
+// made is an action, or the reason why there is none.
 type made struct {
 	action action
 	err    error

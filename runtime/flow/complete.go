@@ -9,7 +9,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// complete asks a model for a completion within the request's budget. Tokens, where not nil, gets the text as it comes.
+// complete asks a model for a completion within the request's budget. If tokens is not nil, it gets the text as it comes.
 func (f *frame) complete(
 	ctx context.Context, u *upstream.Upstream, request *llm.Chat, tokens *outlet,
 ) (*llm.Completion, error) {
@@ -26,7 +26,7 @@ func (f *frame) complete(
 	return c.ask(ctx, u, &asked, tokens)
 }
 
-// ask makes the call. The request as JSON is in memory for as long.
+// ask makes the call. The request stays in memory as JSON until the end.
 func (c *charge) ask(
 	ctx context.Context, u *upstream.Upstream, request *llm.Chat, tokens *outlet,
 ) (*llm.Completion, error) {
@@ -41,8 +41,8 @@ func (c *charge) ask(
 	return c.completeWhole(ctx, u, request)
 }
 
-// chatPlan asks an upstream, in its dialect. How its answer is read, reads says for each attempt; hide says that its usage is the
-// gateway's alone.
+// chatPlan asks an upstream, in its dialect. reads sets, for each attempt, how its answer is read; hide means that the usage is
+// only for the gateway.
 func (c *charge) chatPlan(u *upstream.Upstream, request *llm.Chat, reads func(q *upstream.Question, hide bool)) *upstream.Plan {
 	return &upstream.Plan{
 		Upstreams: []*upstream.Upstream{u},
@@ -61,7 +61,7 @@ func (c *charge) chatPlan(u *upstream.Upstream, request *llm.Chat, reads func(q 
 	}
 }
 
-// wholeCopies is how often a model's whole answer is held: as it came, as text, and as what templates see of the message.
+// wholeCopies is how often a model's whole answer is in memory: as it came, as text, and as the message for templates.
 const wholeCopies = 3
 
 func (c *charge) completeWhole(ctx context.Context, u *upstream.Upstream, request *llm.Chat) (*llm.Completion, error) {
@@ -70,7 +70,7 @@ func (c *charge) completeWhole(ctx context.Context, u *upstream.Upstream, reques
 		q.Read = func(a *upstream.Fetched) error {
 			return c.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) {
 				if done, err = u.Dialect.ReadCompletion(a.Body); err != nil {
-					return err //nolint:wrapcheck // it says what is wrong with the answer
+					return err //nolint:wrapcheck // it names what is wrong with the answer
 				}
 				q.Used.Count(done.Tokens, done.Bytes())
 				return nil
@@ -95,8 +95,8 @@ func (f *frame) fetch(ctx context.Context, plan *upstream.Plan, want upstream.Ex
 	return answer, err //nolint:wrapcheck // it is a Failure already
 }
 
-// replace builds something of so many bytes of a text that relay.ReadAll has read, and that nobody needs any more then.
-// What is built is admitted before.
+// replace builds a value of this many bytes from a text of relay.ReadAll that nobody needs afterwards. Memory for the value is
+// reserved before.
 func (f *frame) replace(ctx context.Context, text []byte, size int, build func() error) error {
 	more := max(size+cap(text)-relay.Held(text), 0)
 	if err := f.memory.Reserve(ctx, more); err != nil {
@@ -110,8 +110,8 @@ func (f *frame) replace(ctx context.Context, text []byte, size int, build func()
 	return nil
 }
 
-// collectedCopies is how often a streamed answer is held: in the buffer in which it is collected, while that grows also in the
-// one before, and then as text, which templates and the next turn share.
+// collectedCopies is how often a streamed answer is in memory: in the collecting buffer, in the buffer before it while it
+// grows, and as text, which templates and the next turn share.
 const collectedCopies = 4
 
 func (c *charge) completeStreamed(
@@ -140,7 +140,7 @@ func (c *charge) completeStreamed(
 	return done, tokens.stream.note(ctx, c.request, done.Text)
 }
 
-// collected is what is kept of a streamed answer.
+// collected is the part of a streamed answer that is kept.
 type collected struct {
 	*llm.Collector
 

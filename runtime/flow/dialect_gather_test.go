@@ -8,7 +8,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// eventsOf are the data of the events of a name, one after the other.
+// eventsOf are the data of the events with a name, one after the other.
 func eventsOf(stream, name string) string {
 	var all strings.Builder
 	for event := range strings.SplitSeq(stream, "\n\n") {
@@ -19,8 +19,8 @@ func eventsOf(stream, name string) string {
 	return all.String()
 }
 
-// Branches of a gather, and what is done for the items of a forEach, may speak different protocols, whatever their client
-// speaks: what they give does not depend on it, and neither do the tokens that are sent of each.
+// Branches of a gather, and calls for the items of a forEach, may speak different protocols, no matter what their client
+// speaks: neither their values nor the tokens that are sent depend on it.
 func TestBranchesOfSeveralDialects(t *testing.T) {
 	const all = `"${steps.g.b1.text}, ${steps.g.b2.text}"`
 	const settled = `"${steps.g.b1.?text.orValue('')}, ${steps.g.b2.?text.orValue('')}"`
@@ -56,7 +56,7 @@ func TestBranchesOfSeveralDialects(t *testing.T) {
 	}
 }
 
-// Whoever wins a race is heard in the client's protocol, and the other, whatever it speaks, is cut.
+// The winner of a race is heard in the client's protocol, and the other is cancelled, no matter what it speaks.
 func TestRacesOfSeveralDialects(t *testing.T) {
 	const loses = 5 * time.Second
 	for name, tt := range map[string]struct {

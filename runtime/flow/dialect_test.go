@@ -25,11 +25,11 @@ type tongue struct {
 	front llm.Front
 	says  func(c *asked, pieces ...string) canned
 	calls func(c *asked, text string, all ...toolCall) canned
-	// cut says a word and then breaks off, and refuses says no.
+	// cut sends a word and then breaks off; refuses answers with a refusal.
 	cut, refuses func(c *asked) canned
-	// turns are how many turns the model has had.
+	// turns is the number of turns that the model has had.
 	turns func(c *asked) int
-	// told is what tools have answered, by their call.
+	// told are the results of tools, by their call.
 	told func(c *asked) []string
 }
 
@@ -119,7 +119,7 @@ func quoted(text string) string {
 	return string(encoded)
 }
 
-// talkOf is what an upstream that speaks parley was asked; nothing if it was asked in other words.
+// talkOf is the request to an upstream that speaks parley; nothing if it came in another protocol.
 func talkOf(c *asked) parley.Talk {
 	var t parley.Talk
 	if c.Header.Get(parley.EditionName) == parley.Edition && strings.HasSuffix(c.URL, parley.ChatPath) {
@@ -128,7 +128,7 @@ func talkOf(c *asked) parley.Talk {
 	return t
 }
 
-// way is a pair of a client's dialect and an upstream's: that of upstream a, where b speaks the client's.
+// way is a pair of a client's dialect and that of upstream a; b speaks the client's.
 type way struct {
 	*testing.T
 
@@ -152,7 +152,7 @@ func eachWay(t *testing.T, test func(t *way)) {
 	}
 }
 
-// heard reads a stream as a client does that speaks a dialect.
+// heard reads a stream as a client of a dialect does.
 func heard(t *testing.T, d llm.Dialect, stream string) *llm.Completion {
 	t.Helper()
 	parser := wire.NewParser(1 << 20)
@@ -177,7 +177,7 @@ func heard(t *testing.T, d llm.Dialect, stream string) *llm.Completion {
 const chatStep = `{"name":"s",` + `"chat":{"upstream":"a","messages":[{"role":"system","content":"be brief"},{"history":"${request.body.h}"},` +
 	`{"role":"user","content":"${request.body.q}"}]}}`
 
-// What templates see of a chat does not depend on what its upstream speaks.
+// A chat's value in templates does not depend on the dialect of its upstream.
 func TestChatsInEachDialect(t *testing.T) {
 	const body = `{"text":"${steps.s.text}","message":"${steps.s.message}","usage":"${steps.s.usage}","why":"${steps.s.finishReason}"}`
 	const asking = `{"q":"hi","h":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},` +
@@ -203,8 +203,8 @@ func TestChatsInEachDialect(t *testing.T) {
 	})
 }
 
-// A stream comes in the dialect of its client: byte for byte if the upstream speaks it, otherwise written anew. It
-// makes no difference whether the step is the only one.
+// A stream comes in the dialect of its client: byte for byte if the upstream speaks it, and otherwise written anew. It makes no
+// difference whether the step is the only one.
 func TestStreamsInEachDialect(t *testing.T) {
 	for name, step := range map[string]string{
 		"relayed":  `{"name":"s",` + chatOf("a") + `}`,
@@ -235,7 +235,7 @@ func TestStreamsInEachDialect(t *testing.T) {
 	}
 }
 
-// The formats that are of no protocol have the same bytes, whatever an upstream speaks.
+// The formats that belong to no protocol have the same bytes, no matter what an upstream speaks.
 func TestFormatsOfEachDialect(t *testing.T) {
 	for format, want := range map[string]string{
 		"Text": "data: one \n\ndata: two\n\nevent: done\ndata: {\"finishReason\":\"stop\",\"usage\":" + sortedUsage + "}\n\n",
@@ -250,7 +250,7 @@ func TestFormatsOfEachDialect(t *testing.T) {
 	}
 }
 
-// Refusals and tool calls are put into the client's words, too, and so is an error.
+// Refusals and tool calls are translated for the client, too, and so are errors.
 func TestRestOfStreamsInEachDialect(t *testing.T) {
 	for name, step := range map[string]string{
 		"relayed":  `{"name":"s",` + chatOf("a") + `}`,
@@ -304,7 +304,7 @@ func TestAgentsInEachDialect(t *testing.T) {
 	})
 }
 
-// A fallback may change protocols, in either direction; so may a race. After content, nobody takes over.
+// A fallback may change protocols, in either direction; so may a race. After content, no other branch takes over.
 func TestGathersOfSeveralDialects(t *testing.T) {
 	eachWay(t, func(t *way) {
 		answers := []func(c *asked) canned{fails(503), fails(503), func(c *asked) canned { return t.up.says(c, "first") }, t.up.cut}
@@ -329,7 +329,7 @@ func TestGathersOfSeveralDialects(t *testing.T) {
 	})
 }
 
-// The rest of what a dialect puts into words: outputs with their repairs, parameters, bounds on tokens, and vectors.
+// The rest of what a dialect translates: outputs with their repairs, parameters, token limits, and vectors.
 func TestOtherStepsInAnotherDialect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := settings{dialects: map[string]llm.Dialect{"a": parley.Dialect{}, "b": parley.Dialect{}}}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The route's own bound of a stream holds from the request to the last event, in each way to stream, and is an end of its own
+// The route's own bound of a stream holds from the request to the last event, in each way to stream, and has an end of its own
 // kind: an error event after content or a comment, and a status before.
 func TestARouteBoundsItsStream(t *testing.T) {
 	begins := func(c *asked) canned { return streams(c, []part{{text: chunkOf(c, "begun")}}).hangs() }
@@ -54,7 +54,7 @@ func TestARouteBoundsItsStream(t *testing.T) {
 	}
 }
 
-// What a request waits for before its steps begin is part of its stream's time, which may end before they do.
+// Waits before a request's steps begin are part of its stream's time, which may end before they do.
 func TestTheWaitForTheInputIsPartOfTheStream(t *testing.T) {
 	for wait, status := range map[time.Duration]int{2 * time.Second: 200, 4 * time.Second: 504} {
 		synctest.Test(t, func(t *testing.T) {

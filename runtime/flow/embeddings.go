@@ -37,7 +37,7 @@ func (e *embeddings) perform(ctx context.Context, f *frame) (any, error) {
 			return nil, fmt.Errorf("embeddings.parameters: %w", err)
 		}
 	}
-	c, err := f.charge(ctx, 1) // how many it takes nobody knows before
+	c, err := f.charge(ctx, 1) // the number of tokens is unknown before
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (e *embeddings) ask(ctx context.Context, c *charge, request *llm.Embeddings
 			q.Read = func(a *upstream.Fetched) error {
 				return c.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
 					if vectors, err = u.Dialect.ReadVectors(a.Body, len(request.Input)); err != nil {
-						return err //nolint:wrapcheck // it says what is wrong with the answer
+						return err //nolint:wrapcheck // it names what is wrong with the answer
 					}
 					q.Used.Count(llm.InputAlone(vectors.Tokens), 0)
 					return nil
@@ -76,7 +76,7 @@ func (e *embeddings) ask(ctx context.Context, c *charge, request *llm.Embeddings
 	return vectors, err
 }
 
-// texts are the input's: one, or a list of them.
+// texts are those of the input: one, or a list of them.
 func (e *embeddings) texts(ctx context.Context, f *frame) ([]string, error) {
 	value, err := f.value(ctx, e.Input)
 	if err != nil {
@@ -95,7 +95,7 @@ func (e *embeddings) texts(ctx context.Context, f *frame) ([]string, error) {
 	return texts, nil
 }
 
-// lists are vectors as templates know lists.
+// lists are vectors as lists for templates.
 func lists(vectors [][]float64) []any {
 	all := make([]any, len(vectors))
 	for i, vector := range vectors {

@@ -9,7 +9,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// eventStream answers with events that have names: several steps' tokens, progress, and a result.
+// eventStream answers with named events: several steps' tokens, progress, and a result.
 type eventStream struct {
 	*program.Response
 

@@ -9,10 +9,10 @@ import (
 	"github.com/llmservice/llmservice/runtime/requestlog"
 )
 
-// What goes wrong in a step stays the error that it is, a relay.Failure or one with a *problem.Error, in whatever says where it
-// happened, until a client is told of it: upstream.Problem.
+// The error of a step stays what it is, a relay.Failure or an error with a *problem.Error, wrapped in errors that say where it
+// happened, until upstream.Problem turns it into a client's.
 
-// because puts the reason for which a context ended in place of what that led to.
+// because replaces the error to which the end of a context led by the reason for that end.
 func because(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err
@@ -20,7 +20,7 @@ func because(ctx context.Context, err error) error {
 	return requestlog.InPlaceOf(err, relay.FailureOf(ctx, err, relay.FailedTimeout))
 }
 
-// errorValue is what templates see of an error. An upstream's own words are not among it.
+// errorValue is an error as templates see it, without an upstream's own words.
 func (f *frame) errorValue(err error) map[string]any {
 	e := f.reported(err)
 	return map[string]any{"code": string(e.Code), "message": e.Message}
@@ -29,13 +29,13 @@ func (f *frame) errorValue(err error) map[string]any {
 // answeredError ends a route with an answer that a step made.
 type answeredError struct {
 	reply *relay.Reply
-	// instead is the failure in whose place the answer stands; nil for none.
+	// instead is the failure that the answer replaces; nil for none.
 	instead error
 }
 
 func (*answeredError) Error() string { return "the route has been answered" }
 
-// reason is why the answer is what it is.
+// reason is why the answer was given.
 func (e *answeredError) reason() error {
 	if e.instead != nil {
 		return loggable(e.instead)
@@ -45,7 +45,7 @@ func (e *answeredError) reason() error {
 
 func answered(err error) (*answeredError, bool) { return errors.AsType[*answeredError](err) }
 
-// tellPanics reports the calls that panicked, also those on which nothing depended.
+// tellPanics reports the calls that panicked, even those on which nothing depended.
 func tellPanics[T any](f *frame, results []gather.CallResult[T]) {
 	for i := range results {
 		if p, ok := errors.AsType[*gather.PanicError](results[i].Err); ok {

@@ -1,5 +1,5 @@
-// Package flow runs what a route declares: its steps, the functions that they call, and the answer made of them. A
-// file for each kind of step; the gather strategies have a package of their own.
+// Package flow runs what a route declares: its steps, the functions that they call, and the answer that is made from them. Each
+// kind of step has a file; the gather strategies have a package of their own.
 package flow
 
 import (
@@ -17,28 +17,29 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// Environment is what steps need of the gateway around them.
+// Environment is what steps need from the gateway around them.
 type Environment struct {
 	Client    upstream.Doer
 	Upstreams map[string]*upstream.Upstream
-	// HashKeys are those of the upstreams that have one, by their names.
+	// HashKeys are those of the upstreams that have one, by upstream.
 	HashKeys map[string]*program.HashKey
-	// Fronts are the dialects of the formats in which an upstream's chunks may pass, by the formats' names.
+	// Fronts are the dialects of the formats in which an upstream's chunks may pass, by format.
 	Fronts map[string]llm.Front
 	// MaxStreamDuration bounds every stream.
 	MaxStreamDuration time.Duration
-	// Heavy waits for leave to do CPU-heavy work on so many bytes.
+	// Heavy waits for permission to do CPU-heavy work on this many bytes.
 	Heavy func(ctx context.Context, size int) (release func(), err error)
-	// Observe is told how each call of an upstream ended.
+	// Observe is called at the end of each call of an upstream.
 	Observe func(upstream string, f relay.Failure)
-	// Spent, where set, is told what each call of a model took, by the route and the model that it was asked as, if any.
+	// Spent, if set, is called with the usage of each call of a model, by the route and the model as which it was requested, if
+	// any.
 	Spent func(route, model string, s upstream.Spent)
-	// Report is told of faults that clients learn little about, and of answers that break their schema. The record is that of the
-	// request, or nil.
+	// Report is called with faults about which clients learn little, and with answers that break their schema. The record is
+	// the request's, or nil.
 	Report func(record *requestlog.Record, route string, err error)
-	// Panicked is told of a fault of the gateway itself in one of several calls that are made at once.
+	// Panicked is called for a fault of the gateway itself in one of several calls that run at once.
 	Panicked func(kind string, stack []byte)
-	// InvalidAnswer is told of each answer that breaks its route's response schema.
+	// InvalidAnswer is called for each answer that breaks its route's response schema.
 	InvalidAnswer func(route string)
 }
 
@@ -85,7 +86,7 @@ type answer interface {
 	verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict
 }
 
-// Decide says how the route answers a request.
+// Decide decides how the route answers a request.
 func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
 	if req.Memory == nil {
 		req.Memory = relay.Unlimited
@@ -101,10 +102,10 @@ func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
 	return r.answer.verdict(ctx, q, vars)
 }
 
-// Format is how clients of typed routes expect errors.
+// Format is the format of errors that clients of typed routes expect.
 var Format = problem.FastAPI
 
-// refuse is the answer to whatever went wrong before anything was sent.
+// refuse is the answer to any error before anything was sent.
 func (q *request) refuse(err error) *relay.Reply {
 	if ended, ok := answered(err); ok {
 		q.record.Failed(ended.reason())
@@ -113,14 +114,14 @@ func (q *request) refuse(err error) *relay.Reply {
 	return relay.Problem(Format, q.problem(err))
 }
 
-// problem is what clients are told of the error that a request fails for.
+// problem is the error that clients get when a request fails with err.
 func (q *request) problem(err error) *problem.Error {
 	q.record.Failed(loggable(err))
 	return q.reported(err)
 }
 
-// reported is what clients are told of an error. A fault of the gateway's own, or of its configuration, is reported, unless the
-// client has left, to whom nobody can be told anything.
+// reported is the error that clients get. A fault of the gateway, or of its configuration, is also reported, unless the client
+// has left and cannot get an answer.
 func (q *request) reported(err error) *problem.Error {
 	e := upstream.Problem(err)
 	switch m, unfit := errors.AsType[*misfit](err); {
@@ -128,14 +129,14 @@ func (q *request) reported(err error) *problem.Error {
 	case e.Status == http.StatusInternalServerError, e.Code == problem.BudgetExceeded:
 		q.env.Report(q.record, q.Path, e)
 	case unfit && m.told == e && e.Status == http.StatusBadGateway:
-		q.env.Report(q.record, q.Path, e.WithCause(err)) // the manifest expects what is not there
+		q.env.Report(q.record, q.Path, e.WithCause(err)) // the manifest expects a value that does not exist
 	}
 	return e
 }
 
-// loggable is an error in words that may be logged: those of a call of an upstream, or what clients are told.
+// loggable is an error in words that may be logged: those of a call of an upstream, or those that clients get.
 func loggable(err error) error {
-	if f, failed := relay.FaultOf(err).(relay.Failure); failed { //nolint:errorlint // it is one as it stands
+	if f, failed := relay.FaultOf(err).(relay.Failure); failed { //nolint:errorlint // not wrapped
 		return requestlog.InPlaceOf(err, f)
 	}
 	return requestlog.InPlaceOf(err, upstream.Problem(err))

@@ -12,7 +12,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/requestlog"
 )
 
-// forEach does the same for each item of a list, several at once.
+// forEach makes the same call for each item of a list, several at once.
 type forEach struct {
 	*program.ForEach
 
@@ -56,8 +56,8 @@ func (e *forEach) perform(ctx context.Context, f *frame) (any, error) {
 	return values, nil
 }
 
-// tooMany is the error of a list that is too long: of a client's, who is told of it, or of one that an upstream has a part in,
-// for which the route allows the request no more work.
+// tooMany is the error of a list that is too long. If the client sent it, the client gets that error; if an upstream had a part
+// in it, the request has exceeded the work that the route allows.
 func (e *forEach) tooMany(f *frame, items int) error {
 	cause := fmt.Errorf("forEach.items: has %d items, at most %d are allowed", items, e.MaxItems)
 	if from := f.originOf(e.Items.Reads()); from.upstream || len(from.places) == 0 {
@@ -66,7 +66,7 @@ func (e *forEach) tooMany(f *frame, items int) error {
 	return f.misfit(e.Items.Reads(), fmt.Sprintf("returns more than the %d items that are allowed", e.MaxItems), cause)
 }
 
-// list evaluates an expression for a list.
+// list evaluates an expression whose value is a list.
 func (f *frame) list(ctx context.Context, t *expr.Template) ([]any, error) {
 	value, err := f.value(ctx, t)
 	if err != nil {

@@ -18,7 +18,7 @@ type function struct {
 	steps []*step
 }
 
-// addFunctions makes every function known before the steps of the first, since they call each other in any order.
+// addFunctions declares every function before the steps of the first are compiled, because they call each other in any order.
 func (c *compiler) addFunctions(functions []*program.Function) error {
 	for _, f := range functions {
 		c.functions[f] = &function{Function: f}
@@ -33,7 +33,7 @@ func (c *compiler) addFunctions(functions []*program.Function) error {
 	return nil
 }
 
-// check says what is wrong with what the function is called with; defaults are filled in.
+// check returns what is wrong with a function's input; it fills in defaults.
 func (fn *function) check(ctx context.Context, f *frame, input any) (any, []problem.Violation, error) {
 	if fn.Input == nil {
 		return input, nil, nil
@@ -43,7 +43,7 @@ func (fn *function) check(ctx context.Context, f *frame, input any) (any, []prob
 	})
 }
 
-// invoke calls the function with an input that was checked, and of which somebody knows where it comes from.
+// invoke calls the function with a checked input, whose origin from returns.
 func (fn *function) invoke(ctx context.Context, f *frame, input any, from func(below []any) origin) (any, error) {
 	ctx, cancel := within(requestlog.At(ctx, "functions", fn.Name), fn.Timeout.Std())
 	defer cancel()
@@ -94,7 +94,7 @@ func (c *call) perform(ctx context.Context, f *frame) (any, error) {
 	return c.function.invoke(ctx, f, input, c.inputOrigin(f))
 }
 
-// refused says who is told that the function cannot be called with its input.
+// refused decides who gets the error of an input that the function does not accept.
 func (c *call) refused(f *frame, violations []problem.Violation) error {
 	if c.Input == nil {
 		return invalid(violations)
@@ -102,7 +102,7 @@ func (c *call) refused(f *frame, violations []problem.Violation) error {
 	return f.misfit(readsAt(c.Input, violations), "gives input that a function does not accept", invalid(violations))
 }
 
-// readsAt gives what a tree reads at the places of violations, whose locs begin with one step for the whole of it.
+// readsAt returns what a tree reads at the places of violations, whose locs begin with one step for the whole value.
 func readsAt(tree *expr.Tree, violations []problem.Violation) []expr.Path {
 	var reads []expr.Path
 	for i := range violations {
@@ -119,7 +119,7 @@ func steps(loc []any) []any {
 	})
 }
 
-// invalid describes violations for logs: where and which rule, never the values.
+// invalid describes violations for logs: the place and the rule, never the values.
 func invalid(violations []problem.Violation) error {
 	first := violations[0]
 	return fmt.Errorf("%d violations, the first of %s at %v", len(violations), first.Type, first.Loc)

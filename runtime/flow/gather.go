@@ -21,7 +21,7 @@ type branch struct {
 	guarded
 }
 
-// strategy makes one value of what the branches give.
+// strategy makes one value of the branches.
 type strategy interface {
 	combine(ctx context.Context, f *frame, branches []*branch) (any, error)
 }
@@ -46,10 +46,10 @@ func (c *compiler) Gather(g *program.Gather) made {
 	return made{action: compiled}
 }
 
-// strategies makes a gather's strategy: a method for each, in the file of it.
+// strategies makes a gather's strategy. The file of each has its method.
 type strategies struct{ *program.Gather }
 
-// wait is what the strategy's order waits for.
+// wait is the time for which the strategy's order waits.
 func (s strategies) wait() time.Duration {
 	_, wait := s.How().Wait(s.Gather.Gather)
 	return wait.Std()
@@ -66,12 +66,12 @@ func (b *branch) runBranch(ctx context.Context, f *frame) (settled, error) {
 	return result, requestlog.Placed(ctx, err)
 }
 
-// runs is how All and AllSettled call a branch. One that was skipped has neither a value nor an error.
+// runs is how All and AllSettled call a branch. A skipped one has neither a value nor an error.
 func (b *branch) runs(f *frame) func(context.Context) (settled, error) {
 	return func(ctx context.Context) (settled, error) { return b.runBranch(ctx, b.frame(f)) }
 }
 
-// frame is what the branch sees.
+// frame is the branch's view.
 func (b *branch) frame(f *frame) *frame { return f.ofBranch(b.name).beside(b.asking) }
 
 func asBranches(f *frame, branches []*branch) []gather.Branch[settled] {
@@ -82,7 +82,7 @@ func asBranches(f *frame, branches []*branch) []gather.Branch[settled] {
 	return calls
 }
 
-// wins is how a branch is called of which one counts: one that was skipped has lost.
+// wins is how a branch is called if one of them wins: a skipped one has lost.
 func (b *branch) wins(ctx context.Context, f *frame) (any, error) {
 	result, err := b.runBranch(ctx, f)
 	if err == nil && !result.ran {
@@ -91,7 +91,7 @@ func (b *branch) wins(ctx context.Context, f *frame) (any, error) {
 	return result.value, err
 }
 
-// errSkipped makes a branch that was not wanted lose, and errAllSkipped leaves a step without a value: there was nobody to win.
+// errSkipped makes a skipped branch lose. errAllSkipped leaves a step without a value, because no branch could win.
 var (
 	errSkipped    = errors.New("was skipped")
 	errAllSkipped = errors.New("all branches were skipped")

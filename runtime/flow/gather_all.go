@@ -6,7 +6,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/flow/gather"
 )
 
-// all wants every required branch's value; the first failure ends the rest.
+// all needs every required branch's value; the first failure ends the rest.
 type all struct{}
 
 // All implements config.Strategies.
@@ -21,7 +21,7 @@ func (all) combine(ctx context.Context, f *frame, branches []*branch) (any, erro
 	return valuesOf(branches, results), nil
 }
 
-// valuesOf has the values of the branches that have one, by name.
+// valuesOf are the values of the branches that have one, by name.
 func valuesOf(branches []*branch, results []gather.CallResult[settled]) map[string]any {
 	values := map[string]any{}
 	for i, r := range results {
@@ -32,7 +32,7 @@ func valuesOf(branches []*branch, results []gather.CallResult[settled]) map[stri
 	return values
 }
 
-// allSettled lets every branch come to its end, and tells of the errors beside the values.
+// allSettled lets every branch run to its end, and returns the errors together with the values.
 type allSettled struct{}
 
 // AllSettled implements config.Strategies.

@@ -7,7 +7,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/flow/gather"
 )
 
-// first takes the first success; further branches start as their delay comes, or as others fail.
+// first takes the first success; further branches start after their delay, or when others fail.
 type first struct{ hedgeDelay time.Duration }
 
 // First implements config.Strategies.
@@ -31,7 +31,7 @@ func (s fallback) combine(ctx context.Context, f *frame, branches []*branch) (an
 	return winner(branches, outcome, err)
 }
 
-// contenders are branches of which one wins. Where the gather is streamed, the winner is who sends the first content.
+// contenders are branches of which one wins. If the gather is streamed, the branch that sends the first content wins.
 func contenders(f *frame, branches []*branch) []gather.Contender[any] {
 	all := make([]gather.Contender[any], len(branches))
 	for i, b := range branches {
@@ -50,7 +50,7 @@ func contenders(f *frame, branches []*branch) []gather.Contender[any] {
 	return all
 }
 
-// mayRun says whether a branch would not be skipped. One whose when fails runs, and fails.
+// mayRun reports whether a branch would not be skipped. If its when fails, it runs, and fails.
 func (b *branch) mayRun(f *frame) func(context.Context) bool {
 	if b.When == nil {
 		return nil

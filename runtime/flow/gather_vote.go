@@ -12,11 +12,11 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
-// vote takes what most branches agree on.
+// vote takes the value on which most branches agree.
 type vote struct {
 	*program.Gather
 
-	needed int // votes for there to be a winner at all
+	needed int // the number of votes without which there cannot be a winner
 }
 
 // Vote implements config.Strategies.
@@ -55,7 +55,8 @@ func (s vote) combine(ctx context.Context, f *frame, branches []*branch) (any, e
 	}, nil
 }
 
-// undecided tells a vote in which all who voted disagree from one that lacks those who failed: theirs is the error then.
+// undecided distinguishes a vote in which all voters disagree from one that lacks the votes of failed branches, and returns the
+// branches' error for that one.
 func undecided(err error) error {
 	if onlySkipped(err) {
 		return problem.New(problem.VoteUndecided).WithCause(err)
@@ -63,7 +64,7 @@ func undecided(err error) error {
 	return err
 }
 
-// onlySkipped says whether a vote is undecided for no failure of a branch.
+// onlySkipped reports whether a vote is undecided without a failed branch.
 func onlySkipped(err error) bool {
 	e, ok := errors.AsType[*gather.UndecidedError](err)
 	return ok && !slices.ContainsFunc(e.Failed, func(failed error) bool { return !errors.Is(failed, errSkipped) })

@@ -34,7 +34,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a gateway of one route or several, behind the real engine, over pipes in place of a network: within a bubble of
+// world is a gateway with one or more routes, behind the real engine, over pipes in place of a network: within a bubble of
 // testing/synctest all its time is virtual. Its upstreams are functions.
 type world struct {
 	t         *testing.T
@@ -44,7 +44,7 @@ type world struct {
 	admission *admission.Admission
 	memory    int64
 	fronts    map[string]llm.Front
-	drain     func() // begins it
+	drain     func() // begins a drain
 
 	mu       sync.Mutex
 	reports  []string
@@ -57,18 +57,18 @@ type world struct {
 // models are the upstreams that stand for models; web is a plain HTTP service.
 var models = []string{"a", "b", "c"}
 
-// settings are a world's, besides its routes.
+// settings are a world's, other than its routes.
 type settings struct {
 	functions string // a JSON list
 	timeouts  config.Timeouts
-	endpoints int   // of each upstream; 0 is one
+	endpoints int   // of each upstream; 0 means one
 	memory    int64 // of the replica; 0 is enough
-	// dialects are those of upstreams that do not speak OpenAI's, and front, where set, is that of streams in its place.
+	// dialects are those of upstreams that do not speak OpenAI's. front, if set, is the dialect of streams in its place.
 	dialects map[string]llm.Dialect
 	front    llm.Front
 }
 
-// newWorld serves routes, each a JSON object that is laid over a default.
+// newWorld serves routes, each a JSON object that is merged into a default.
 func newWorld(t *testing.T, s settings, script map[string]upstreamFunc, routes ...string) *world {
 	t.Helper()
 	w := &world{t: t, began: time.Now(), memory: s.memory, client: &scripted{began: time.Now(), script: script}}
@@ -191,7 +191,7 @@ func (w *world) serve(p *program.Program, ups map[string]*upstream.Upstream) {
 	})
 }
 
-// chain is an error with the causes that clients are not told of, as the gateway logs it.
+// chain is an error with the causes that clients do not see, as the gateway logs it.
 func chain(err error) string {
 	text := err.Error()
 	if cause := errors.Unwrap(err); cause != nil {
@@ -274,7 +274,7 @@ func (p *worldPolicy) Panicked(_ relay.Exchange, value any) *relay.Reply {
 	return &relay.Reply{Status: 500}
 }
 
-// got is an answer, and when it had come in full.
+// got is an answer, and when it had arrived in full.
 type got struct {
 	status int
 	header http.Header
@@ -283,7 +283,7 @@ type got struct {
 	after  time.Duration
 }
 
-// code is that of the problem in the answer, or in the last event of a stream.
+// code is the code of the problem in the answer, or in the last event of a stream.
 func (g got) code() string {
 	_, rest, found := strings.Cut(g.body, `"code":"`)
 	if !found {
@@ -316,7 +316,7 @@ func (w *world) do(ctx context.Context, path, body string, header http.Header) g
 	return got{status: resp.StatusCode, header: resp.Header, body: string(answer), err: err, after: time.Since(began)}
 }
 
-// wants fails the test where an answer is not the one expected.
+// wants fails the test if an answer is not the expected one.
 func (w *world) wants(g got, status int, body string) {
 	w.t.Helper()
 	if g.err != nil || g.status != status || g.body != body {
@@ -324,7 +324,7 @@ func (w *world) wants(g got, status int, body string) {
 	}
 }
 
-// refused fails the test where an answer is not the problem expected.
+// refused fails the test if an answer is not the expected problem.
 func (w *world) refused(g got, status int, code problem.Code) {
 	w.t.Helper()
 	want := problem.New(code)
@@ -333,7 +333,7 @@ func (w *world) refused(g got, status int, code problem.Code) {
 	}
 }
 
-// blames fails the test where an answer does not name a place in the request, or somebody is told that the gateway failed.
+// blames fails the test if an answer does not name a place in the request, or a fault of the gateway was reported.
 func (w *world) blames(g got, loc string) {
 	w.t.Helper()
 	if g.status != 422 || !strings.Contains(g.body, `{"type":"value_error","loc":`+loc+`,"msg":"Value error, `) || len(w.noted(&w.reports)) > 0 {

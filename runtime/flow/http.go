@@ -81,7 +81,7 @@ func (h *httpCall) question(ctx context.Context, f *frame) (*upstream.Question, 
 	return &upstream.Question{Method: h.Method, Path: path, Header: header, Body: body}, nil
 }
 
-// values are the query's: a list repeats its name, and null leaves it out.
+// values are those of the query: a list repeats its name, and null leaves it out.
 func (h *httpCall) values(ctx context.Context, f *frame) (url.Values, error) {
 	members, err := f.members(ctx, h.Query)
 	if err != nil {
@@ -115,7 +115,7 @@ func (h *httpCall) header(ctx context.Context, f *frame) (http.Header, error) {
 	header := http.Header{}
 	for name, value := range members {
 		if value == nil {
-			header[http.CanonicalHeaderKey(name)] = nil // also in place of what the gateway would set
+			header[http.CanonicalHeaderKey(name)] = nil // even if the gateway would set it
 			continue
 		}
 		text, err := plain(value)
@@ -152,9 +152,9 @@ func plain(value any) (string, error) {
 	return string(encoded), nil
 }
 
-// content is an answer's body: what JSON holds, else text. Where an answer says that it is JSON and cannot be read as such,
-// it is an error: templates that ask for its members would fail later, and others would pass it on as text. One that does
-// not say what it is may be either.
+// content is an answer's body: the value of JSON, or else text. If an answer says that it is JSON and cannot be read, that is
+// an error: otherwise templates that read its members would fail later, and others would pass it on as text. An answer without
+// a type may be either.
 func content(ctx context.Context, a *upstream.Fetched) (any, error) {
 	if len(a.Body) == 0 {
 		return nil, nil //nolint:nilnil // null is a value like any other
@@ -163,7 +163,7 @@ func content(ctx context.Context, a *upstream.Fetched) (any, error) {
 		value, err := schema.DecodeLenient(ctx, a.Body)
 		switch {
 		case err == nil, ctx.Err() != nil:
-			return value, err //nolint:wrapcheck // it is why ctx has ended
+			return value, err //nolint:wrapcheck // it is the reason why ctx has ended
 		case media != "":
 			return nil, fmt.Errorf("the answer is not readable JSON: %w", err)
 		}

@@ -45,7 +45,8 @@ func TestHTTPRequests(t *testing.T) {
 	}
 }
 
-// Header fields hold what they are given, and never a second line; the client's own fields and credentials stay here.
+// Header fields have the values that they are given, and never a second line; the client's own fields and credentials are not
+// passed on.
 func TestHTTPHeaders(t *testing.T) {
 	step := `{"name":"s","http":{"upstream":"web","method":"GET","path":"/x","headers":{"X-Tenant":"${request.body.q}","accept":"text/plain","X-None":"${request.body.n}"}}}`
 	for sent, want := range map[string]string{"team a\tb": "team a\tb", "a\r\nX-Evil: 1": "", "a\x00": "", "a\x7f": "", "grün": "grün"} {
@@ -120,7 +121,7 @@ func TestHTTPAnswers(t *testing.T) {
 	}
 }
 
-// An answer that says it is JSON is read as leniently as JSON can be, and otherwise fails the step: it never becomes text.
+// An answer that says that it is JSON is read as leniently as JSON can be, and otherwise fails the step: it never becomes text.
 func TestJSONOfHTTPAnswers(t *testing.T) {
 	for name, tt := range map[string]struct{ media, body, want, log string }{
 		"twice, the last counts": {"application/json", `{"items":["a"],"x":1,"x":2}`, `{"items":["a"],"x":2}`, ""},
@@ -161,7 +162,7 @@ func TestJSONOfHTTPAnswers(t *testing.T) {
 	}
 }
 
-// A service that cannot be read is left for the next one, unless the request must not be sent twice.
+// If a service's answer cannot be read, the next endpoint is asked, unless the request must not be sent twice.
 func TestUnreadableAnswersAreTriedElsewhere(t *testing.T) {
 	for method, want := range map[string]int{"GET": 200, "PUT": 200, "POST": 502} {
 		synctest.Test(t, func(t *testing.T) {
@@ -179,7 +180,7 @@ func TestUnreadableAnswersAreTriedElsewhere(t *testing.T) {
 	}
 }
 
-// What the gateway would say of a request can be changed, and left out; nothing is said of a body that is not there.
+// Fields that the gateway adds to a request can be changed and left out; a request without a body has none that describe it.
 func TestHTTPHeadersOfTheGateway(t *testing.T) {
 	for more, want := range map[string][3]string{
 		``:           {"application/json", "", "llmservice-gateway"},
@@ -199,8 +200,8 @@ func TestHTTPHeadersOfTheGateway(t *testing.T) {
 	}
 }
 
-// Big answers are decoded by fewer than all workers: while the one place for such work is taken, they wait, no longer than
-// their time.
+// Large answers are decoded by fewer than all workers: while the only place for such work is taken, they wait, but no longer
+// than their time.
 func TestBigAnswersWaitForAWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, map[string]upstreamFunc{"web": func(*asked) canned {

@@ -14,14 +14,14 @@ import (
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
-// input reads what a route accepts.
+// input reads a route's requests.
 type input struct {
 	parameters []*program.Parameter // in the order of places
 	schema     *schema.Schema       // nil accepts any JSON
-	anyType    bool                 // the body is JSON whatever its media type
+	anyType    bool                 // the body is JSON no matter its media type
 }
 
-// places is the order in which FastAPI looks at them, and so the order of the violations.
+// places are in the order in which FastAPI looks at them, which is the order of the violations.
 var places = []string{config.InPath, config.InQuery, config.InHeader}
 
 func newInput(r *program.Route) input {
@@ -36,7 +36,7 @@ func newInput(r *program.Route) input {
 	return compiled
 }
 
-// read gives what the route's templates can read. All that is wrong with the request comes back as one problem.
+// read returns the values that the route's templates can read. All mistakes in the request come back as one problem.
 func (in *input) read(ctx context.Context, env *Environment, req *relay.Request) (map[string]any, error) {
 	params, violations, err := in.params(ctx, req)
 	if err != nil {
@@ -47,7 +47,7 @@ func (in *input) read(ctx context.Context, env *Environment, req *relay.Request)
 		return nil, err
 	}
 	if len(wrong) > 0 && wrong[0].Type == problem.TypeJSONInvalid {
-		violations = nil // of a body that is no JSON FastAPI says that alone
+		violations = nil // if the body is not JSON, FastAPI reports only that
 	}
 	if violations = append(violations, wrong...); len(violations) > 0 {
 		return nil, problem.Invalid(violations)
@@ -68,7 +68,7 @@ func (in *input) params(ctx context.Context, req *relay.Request) (map[string]any
 		}
 		value, wrong, err := p.Text.Parse(work, parameterValues(p, req, query))
 		if err != nil {
-			return nil, nil, err //nolint:wrapcheck // it is why ctx has ended
+			return nil, nil, err //nolint:wrapcheck // it is the reason why ctx has ended
 		}
 		violations = append(violations, wrong...)
 		if value != nil || p.Text.HasDefault() {
@@ -113,7 +113,7 @@ func (in *input) body(ctx context.Context, env *Environment, req *relay.Request)
 	})
 }
 
-// admitDecoded admits what the body takes once it is decoded, beyond what was reserved for that when it was read.
+// admitDecoded reserves the memory of the decoded body that was not reserved when it was read.
 func admitDecoded(ctx context.Context, req *relay.Request) error {
 	spare := relay.Held(req.Body) - cap(req.Body)
 	err := req.Memory.Reserve(ctx, schema.DecodedBytes(req.Body)-spare)
@@ -123,10 +123,10 @@ func admitDecoded(ctx context.Context, req *relay.Request) error {
 	return err //nolint:wrapcheck // it is a Failure already
 }
 
-// hasContent reports whether a body means anything if no schema asks for one (RFC 9110, sections 9.3.1 and 9.3.5).
+// hasContent reports whether a body has a meaning even if no schema asks for one (RFC 9110, sections 9.3.1 and 9.3.5).
 func hasContent(method string) bool { return method != http.MethodGet && method != http.MethodDelete }
 
-// Credentials of this service are not for its upstreams.
+// The credentials for this service are not for its upstreams.
 var withheld = map[string]bool{"Authorization": true, "Cookie": true, "Proxy-Authorization": true, "X-Api-Key": true}
 
 func headers(h http.Header) map[string]any {

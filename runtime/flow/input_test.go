@@ -25,7 +25,7 @@ const typedRoute = `{"path":"/items/{id}","method":"POST","request":{
 	"response":{"body":{"id":"${request.params.id + 1}","n":"${request.params.n}","tags":"${request.params.?tags.orValue([])}","tenant":"${request.params.` + "`X-Tenant`" + `}",
 		"q":"${request.body.q}","lang":"${request.body.lang}","path":"${request.path}","method":"${request.method}","own":"${request.headers['x-own']}"}}}`
 
-// Text is read by its schema, defaults are filled in, and what was read has its type in the templates.
+// Text is read by its schema, defaults are filled in, and templates see each value with its type.
 func TestInputIsTyped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, nil, typedRoute)
@@ -36,7 +36,7 @@ func TestInputIsTyped(t *testing.T) {
 	})
 }
 
-// All that is wrong is told at once, in FastAPI's order: path, query, header, body.
+// All mistakes are reported at once, in FastAPI's order: path, query, header, body.
 func TestInputIsRefusedAtOnce(t *testing.T) {
 	for name, tt := range map[string]struct {
 		path, body, media string
@@ -80,7 +80,7 @@ func TestInputIsRefusedAtOnce(t *testing.T) {
 	}
 }
 
-// A body that the route does not describe is any JSON, or none.
+// A body that the route does not describe is any JSON, or missing.
 func TestInputWithoutASchema(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, nil, `{"response":{"body":{"is":"${request.body}"}}}`)
@@ -93,7 +93,7 @@ func TestInputWithoutASchema(t *testing.T) {
 	})
 }
 
-// What a client sends twice in a set is there once; what a route answers is held against the schema as it stands.
+// An item that a client sends twice in a set is there once; a route's own answer is checked against the schema as it is.
 func TestARequestsSetsAreSets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const set = `{"type":"array","items":{"type":"integer"},"uniqueItems":true}`
@@ -105,7 +105,7 @@ func TestARequestsSetsAreSets(t *testing.T) {
 	})
 }
 
-// A default that looks like a schema is filled in as it stands.
+// A default that looks like a schema is filled in as it is.
 func TestADefaultMayLookLikeASchema(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, nil, `{"request":{"schema":{"type":"object","properties":{
@@ -117,7 +117,7 @@ func TestADefaultMayLookLikeASchema(t *testing.T) {
 	})
 }
 
-// What a web page can post to any address, without its browser asking there, is not read, unless the route allows it.
+// A body that a web page can post to any address, without its browser asking first, is not read, unless the route allows it.
 func TestOnlyJSONIsReadAsJSON(t *testing.T) {
 	const route = `{"request":{%s"schema":{"type":"object","required":["q"]}},"response":{"body":"${request.body.q}"}}`
 	for media, want := range map[string]int{
@@ -146,7 +146,7 @@ func TestOnlyJSONIsReadAsJSON(t *testing.T) {
 	}
 }
 
-// What clients send to authenticate themselves is no value of templates.
+// Templates cannot read what clients send to authenticate themselves.
 func TestCredentialsAreWithheldFromTemplates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, nil, `{"response":{"body":"${request.headers}"}}`)
@@ -159,7 +159,7 @@ func TestCredentialsAreWithheldFromTemplates(t *testing.T) {
 	})
 }
 
-// TestChecksEndWithTheRequest: nobody checks a body for a client that has left, or after the route's time.
+// A body is not checked any further once its client has left, or the route's time is over.
 func TestChecksEndWithTheRequest(t *testing.T) {
 	p := compiled(t, settings{}, `{"request":{"schema":{"type":"array","items":{"type":"integer"}}},"response":{"body":"x"}}`)
 	env := &Environment{Heavy: admission.New(2, 1<<30).Heavy}

@@ -10,7 +10,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// key says which endpoint of an upstream the request belongs to. If its expression fails, it has none.
+// key is the key by which an upstream chooses an endpoint for the request. If its expression fails, there is none.
 func (q *request) key(ctx context.Context, u *upstream.Upstream) upstream.Key {
 	k := q.env.HashKeys[u.Name]
 	if k == nil {
@@ -19,7 +19,7 @@ func (q *request) key(ctx context.Context, u *upstream.Upstream) upstream.Key {
 	return q.env.hashed(ctx, q.body, func() (string, error) { return k.Of(ctx, q.seen, q.work) })
 }
 
-// Key is a request's that no route answers: a client's to a model.
+// Key is the key of a request that no route answers: a client's to a model.
 func (e *Environment) Key(ctx context.Context, req *relay.Request, u *upstream.Upstream) upstream.Key {
 	k := e.HashKeys[u.Name]
 	if k == nil {
@@ -35,7 +35,7 @@ func (e *Environment) Key(ctx context.Context, req *relay.Request, u *upstream.U
 	return e.hashed(ctx, len(req.Body), func() (string, error) { return sent(ctx, req, k) })
 }
 
-// sent is the text that a key makes of a request as it came. A body that not everyone reads alike is the upstream's to refuse.
+// sent is the text of a key for a request as it came. If readers disagree about a body, the upstream may refuse it.
 func sent(ctx context.Context, req *relay.Request, k *program.HashKey) (string, error) {
 	seen := map[string]any{
 		"method": req.Method, "path": req.Path, "headers": headers(req.Header), "params": map[string]any{}, "body": nil,
@@ -43,13 +43,14 @@ func sent(ctx context.Context, req *relay.Request, k *program.HashKey) (string, 
 	if k.ReadsBody {
 		var err error
 		if seen["body"], err = schema.DecodeLenient(ctx, req.Body); err != nil {
-			return "", err //nolint:wrapcheck // nobody is told
+			return "", err //nolint:wrapcheck // nobody sees it
 		}
 	}
-	return k.Of(ctx, seen, expr.NewCostBudget(expr.MaxCost, expr.MaxOutput)) //nolint:wrapcheck // nobody is told
+	return k.Of(ctx, seen, expr.NewCostBudget(expr.MaxCost, expr.MaxOutput)) //nolint:wrapcheck // nobody sees it
 }
 
-// hashed is the key of a text that is made of so many bytes. Nothing of the text outlives its worker, so nobody needs to admit it.
+// hashed is the key of a text that is made from this many bytes. The text does not outlive its worker, so its memory is not
+// reserved.
 func (e *Environment) hashed(ctx context.Context, size int, text func() (string, error)) upstream.Key {
 	key, _ := admitted(ctx, e, size, func() (upstream.Key, error) {
 		text, err := text()

@@ -27,7 +27,7 @@ func hashing(t *testing.T, key string) (*Environment, *upstream.Upstream) {
 	return &Environment{HashKeys: p.HashKeys, Heavy: free}, &upstream.Upstream{Name: c.Upstreams[0].Name}
 }
 
-// Each key that a route's calls need costs the request what its expression costs, until nothing is left for any expression.
+// Each key that a route's calls need costs the request as much as its expression, until nothing is left for any expression.
 func TestKeysCost(t *testing.T) {
 	env, u := hashing(t, "${request.body.user.split('').map(c, c + c).size()}")
 	q := &request{
@@ -54,7 +54,7 @@ func TestKeysCost(t *testing.T) {
 	}
 }
 
-// noted is a memory that notes what is reserved.
+// noted is a memory that records what is reserved.
 type noted struct {
 	err            error
 	reserved, most int
@@ -72,7 +72,7 @@ func (n *noted) Reserve(_ context.Context, bytes int) error {
 func (n *noted) Return(bytes int) { n.reserved -= bytes }
 func (*noted) Branch(int)         {}
 
-// A client's body is decoded for a key that reads it, while there is memory, and as leniently as upstreams read it.
+// A client's body is decoded for a key that reads it, as long as there is memory, and as leniently as upstreams read it.
 func TestKeysReserveTheBody(t *testing.T) {
 	const body = `{"user":"ann","user":"joe"}`
 	for name, tt := range map[string]struct {

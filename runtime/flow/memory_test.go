@@ -15,12 +15,12 @@ import (
 // little is a replica's memory of which requests may reserve about 3 MiB.
 const little = admission.Base + 20<<20
 
-// text answers with a JSON string of so many bytes.
+// text answers with a JSON string of this many bytes.
 func text(bytes int, after time.Duration) upstreamFunc {
 	return func(*asked) canned { return jsonOf(200, `"`+strings.Repeat("x", bytes-2)+`"`).in(after) }
 }
 
-// rest fails the test where a world at rest holds memory, or held more than there is.
+// rest fails the test if a world at rest holds memory, or held more than there is.
 func (w *world) rest() {
 	w.t.Helper()
 	synctest.Wait()
@@ -33,8 +33,8 @@ func get(name, more string) string {
 	return `{"name":"` + name + `",` + more + `"http":{"upstream":"web","method":"GET","path":"/x"}}`
 }
 
-// An answer for which there is no room fails its step, as nobody's fault: other branches may do without it, and who asked
-// is told to come back.
+// An answer for which there is no memory fails its step, and nobody is at fault: other branches may do without it, and the
+// client gets an error that asks it to come back.
 func TestAnswersForWhichThereIsNoMemory(t *testing.T) {
 	huge := func(*asked) canned {
 		return jsonOf(200, `[`+strings.TrimSuffix(strings.Repeat("{},", 150_000), ",")+`]`)
@@ -79,7 +79,7 @@ func TestAnswersForWhichThereIsNoMemory(t *testing.T) {
 	}
 }
 
-// What is collected of a stream, held back, decoded or built is reserved as well.
+// Memory is also reserved for what is collected of a stream, held back, decoded or built.
 func TestWhatIsMadeIsReserved(t *testing.T) {
 	long := func(c *asked) canned {
 		pieces := make([]string, 400)
@@ -132,7 +132,7 @@ func containsAny(text, alternatives string) bool {
 	return false
 }
 
-// Many requests at once hold no more than there is, whatever they do.
+// Many requests at once hold no more than there is, no matter what they do.
 func TestManyRequestsHoldNoMoreThanThereIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{memory: little}, map[string]upstreamFunc{"a": slow(time.Second, "x"), "web": text(600<<10, time.Second)},
@@ -159,7 +159,7 @@ func TestManyRequestsHoldNoMoreThanThereIs(t *testing.T) {
 	})
 }
 
-// However many answers come at once, no more of them is kept than the budget has.
+// No matter how many answers come at once, no more of them is kept than the budget allows.
 func TestAnswersThatComeAtOnceShareTheBudget(t *testing.T) {
 	for name, tt := range map[string]struct{ answer, budget, status int }{
 		"all fit":             {1000, 32_000, 200},
@@ -183,7 +183,7 @@ func TestAnswersThatComeAtOnceShareTheBudget(t *testing.T) {
 	}
 }
 
-// A try that failed leaves its bytes to the next.
+// A failed attempt leaves its bytes to the next.
 func TestBytesOfFailedTriesAreGivenBack(t *testing.T) {
 	for name, tt := range map[string]struct{ route, want string }{
 		"a whole answer": {answering(`"${steps.x.text}"`, `{"name":"x",`+chatOf("a")+`}`), `"fine"`},
@@ -210,7 +210,7 @@ func TestBytesOfFailedTriesAreGivenBack(t *testing.T) {
 	}
 }
 
-// Calls that run at once have equal shares of the tokens that no call has used, and wait where all are reserved.
+// Calls that run at once have equal shares of the unused tokens, and wait if all are reserved.
 func TestTokensAreReserved(t *testing.T) {
 	ask := func(name, parameters string) string {
 		if parameters != "" {
@@ -227,7 +227,7 @@ func TestTokensAreReserved(t *testing.T) {
 		budget int
 		step   string
 		status int
-		asked  []string // after which time, with how many
+		asked  []string // the time at which it was asked, and its number of tokens
 	}{
 		"alone":               {100, ask("x", ""), 200, []string{"0s 100"}},
 		"branches":            {100, gathered("All", ask("x", ""), ask("y", "")), 200, []string{"0s 50", "0s 50"}},

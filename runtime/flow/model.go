@@ -17,14 +17,14 @@ import (
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
-// Model is a route that clients ask as a model. It may be used by many goroutines.
+// Model is a route that clients use as a model. It may be used by many goroutines.
 type Model struct {
 	*program.Model
 
 	route *Route
 }
 
-// Models are those of a program that routes answer, by their names.
+// Models are those of a program that routes answer, by name.
 func Models(p *program.Program, routes []*Route) map[string]*Model {
 	models := make(map[string]*Model, len(p.Models))
 	for _, m := range p.Models {
@@ -34,8 +34,8 @@ func Models(p *program.Program, routes []*Route) map[string]*Model {
 	return models
 }
 
-// Answer answers a client's conversation as the route answers the request that is made of it: with its steps, its timeout, its
-// budget and its promise. req is the client's request to the model.
+// Answer answers a client's conversation as the route answers the request that is made from it: with its steps, its timeout,
+// its budget and its promise. req is the client's request to the model.
 func (m *Model) Answer(ctx context.Context, req *relay.Request, d *llm.Dialogue) relay.Verdict {
 	if req.Memory == nil {
 		req.Memory = relay.Unlimited
@@ -62,7 +62,7 @@ func (m *Model) Answer(ctx context.Context, req *relay.Request, d *llm.Dialogue)
 	}}
 }
 
-// vars are those of the route's request that the conversation makes.
+// vars are those of the route's request that is made from the conversation.
 func (m *Model) vars(ctx context.Context, q *request, req *relay.Request, chat *llm.Chat) (map[string]any, error) {
 	conversation, err := m.conversation(ctx, q, chat)
 	if err != nil {
@@ -85,10 +85,10 @@ func (m *Model) vars(ctx context.Context, q *request, req *relay.Request, chat *
 	return vars, err
 }
 
-// inMessages says that clients are to look there for what an expression cannot do with.
+// inMessages sends clients to messages for a value that an expression cannot use.
 func inMessages([]any) origin { return origin{places: [][]any{{"body", "messages"}}} }
 
-// conversation is what a model's templates see.
+// conversation is the request as a model's templates see it.
 func (m *Model) conversation(ctx context.Context, q *request, chat *llm.Chat) (map[string]any, error) {
 	conversation := map[string]any{}
 	if m.ReadsLast {
@@ -108,7 +108,7 @@ func (m *Model) conversation(ctx context.Context, q *request, chat *llm.Chat) (m
 	return conversation, nil
 }
 
-// messagesValue is the conversation as the client has sent it, of whatever its messages consist.
+// messagesValue is the conversation as the client has sent it, with all parts of its messages.
 func messagesValue(ctx context.Context, q *request, messages []llm.Message) (any, error) {
 	encoded := rawjson.List(messages, func(m llm.Message) []byte { return m.JSON() })
 	if err := q.reserve(ctx, cap(encoded)+schema.DecodedBytes(encoded)); err != nil {
@@ -119,11 +119,11 @@ func messagesValue(ctx context.Context, q *request, messages []llm.Message) (any
 		if err != nil && ctx.Err() == nil {
 			return nil, problem.Unreadable(err)
 		}
-		return value, err //nolint:wrapcheck // it is why ctx has ended
+		return value, err //nolint:wrapcheck // it is the reason why ctx has ended
 	})
 }
 
-// lastMessage is the text of what the user has said last.
+// lastMessage is the text of the user's last message.
 func lastMessage(ctx context.Context, q *request, messages []llm.Message) (string, error) {
 	for _, m := range slices.Backward(messages) {
 		if m.Role != "user" {
@@ -142,7 +142,7 @@ func lastMessage(ctx context.Context, q *request, messages []llm.Message) (strin
 	return "", problem.WrongValue("messages", "a list with a message of the user")
 }
 
-// modelAnswer is the answer of a route in the words of a client that asks it as a model.
+// modelAnswer is a route's answer for a client that uses it as a model.
 type modelAnswer struct {
 	*llm.Dialogue
 	*request
@@ -162,7 +162,7 @@ func (a *modelAnswer) whole(ctx context.Context, vars map[string]any) ([]byte, e
 	return a.As.WriteCompletion(done, a.Model, time.Now()), nil
 }
 
-// completion runs the steps, of which nothing is streamed.
+// completion runs the steps, without streaming any of them.
 func (a *modelAnswer) completion(ctx context.Context, f *frame) (*llm.Completion, error) {
 	if err := runSteps(ctx, f.steps, f); err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (a *modelAnswer) completion(ctx context.Context, f *frame) (*llm.Completion
 	return &llm.Completion{Text: done.Text, FinishReason: reasonOf(done)}, nil
 }
 
-// reasonOf is why an answer ended. Its calls of tools are not the client's.
+// reasonOf is why an answer ended. The client does not see its tool calls.
 func reasonOf(done *llm.Completion) string {
 	if done.FinishReason == llm.FinishToolCalls {
 		return llm.FinishStop
@@ -225,7 +225,7 @@ func (a *modelAnswer) send(ctx context.Context, f *frame, out *speech) error {
 	return out.end(reasonOf(done), used)
 }
 
-// tokens sends the tokens of a route that streams them. The answers of others come whole.
+// tokens sends the tokens of a route that streams them. Other routes' answers come whole.
 func (a *modelAnswer) tokens(ctx context.Context, f *frame, out *speech) (*llm.Completion, error) {
 	step := a.Response.Stream
 	if step == "" {
@@ -236,7 +236,7 @@ func (a *modelAnswer) tokens(ctx context.Context, f *frame, out *speech) (*llm.C
 	return (&tokenStream{Response: a.Response, promise: a.promise()}).run(ctx, f, into)
 }
 
-// ended says how a stream ended that failed, or that a step has answered.
+// ended handles the end of a stream that failed, or that a step has answered.
 func (a *modelAnswer) ended(ctx context.Context, out relay.Sink, err error) error {
 	if step, ok := answered(err); ok && step.instead != nil {
 		return finished(ctx, out, step.instead) // content has been sent before
@@ -251,12 +251,12 @@ func (a *modelAnswer) ended(ctx context.Context, out relay.Sink, err error) erro
 	return refused // a comment has been sent before
 }
 
-// refuse is the answer to whatever went wrong before anything was sent.
+// refuse is the answer to any error before anything was sent.
 func (a *modelAnswer) refuse(err error) *relay.Reply {
 	return relay.Problem(a.Errors, a.told(err))
 }
 
-// told is what the client is told of an error. What a step has answered is not reported: it may repeat what the client said.
+// told is the error that the client gets. A step's answer is not reported: it may repeat the client's words.
 func (a *modelAnswer) told(err error) *problem.Error {
 	if refused, ok := errors.AsType[*refusedError](err); ok {
 		a.record.Failed(refused)
@@ -265,7 +265,7 @@ func (a *modelAnswer) told(err error) *problem.Error {
 	return a.problem(err)
 }
 
-// instead puts what a step has answered in place of what the steps gave: an answer, or what went wrong.
+// instead replaces the result of the steps by a step's answer: a completion, or an error.
 func instead(done *llm.Completion, err error) (*llm.Completion, error) {
 	step, ok := answered(err)
 	switch {
@@ -277,15 +277,15 @@ func instead(done *llm.Completion, err error) (*llm.Completion, error) {
 	return nil, &refusedError{problemOf(step.reply)}
 }
 
-// refusedError is a step's answer that is an error. Its text goes to logs, and has nothing of the answer's.
+// refusedError is a step's answer that is an error. Its text goes to logs, without the answer's words.
 type refusedError struct{ problem *problem.Error }
 
 func (*refusedError) Error() string { return "the route has answered with an error" }
 
 func (e *refusedError) Unwrap() error { return e.problem }
 
-// problemOf is an answer of a step as an error of the model's. Its message is the body's text, which the route's author means
-// for clients.
+// problemOf is a step's answer as an error of the model. Its message is the body's text, which the route's author wrote for
+// clients.
 func problemOf(reply *relay.Reply) *problem.Error {
 	code := problem.UpstreamError
 	switch {

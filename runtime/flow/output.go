@@ -16,7 +16,7 @@ import (
 type output struct {
 	*program.Output
 
-	asked *llm.Output // nil where the messages alone ask
+	asked *llm.Output // nil if only the messages ask for it
 }
 
 func newOutput(o *program.Output) *output {
@@ -26,7 +26,7 @@ func newOutput(o *program.Output) *output {
 	return &output{o, wanted(o.Output)}
 }
 
-// wanted is what the upstream is asked for, besides what the messages say; nil for nothing.
+// wanted is the format to request from the upstream, in addition to the messages; nil for none.
 func wanted(o *config.Output) *llm.Output {
 	switch o.ResponseFormat {
 	case config.ResponseNothing:
@@ -41,7 +41,7 @@ func wanted(o *config.Output) *llm.Output {
 type asker func(ctx context.Context, request *llm.Chat, tokens *outlet) (*llm.Completion, error)
 
 // askUntilValid asks until the answer satisfies the schema, and tells the model each time what was wrong. Nothing is streamed
-// before: what is sent cannot be taken back.
+// before, because it could not be taken back.
 func (o *output) askUntilValid(ctx context.Context, f *frame, request *llm.Chat, ask asker) (any, error) {
 	request.Output = o.asked
 	for repaired := 0; ; repaired++ {
@@ -100,7 +100,7 @@ func (o *output) written(ctx context.Context, f *frame, text string) (string, er
 	return string(written), err
 }
 
-// unfenced takes away the fence of Markdown that models like to put around JSON.
+// unfenced removes the Markdown fence that models like to put around JSON.
 func unfenced(text string) string {
 	text = strings.TrimSpace(text)
 	inner, fenced := strings.CutPrefix(text, "```")
@@ -115,7 +115,7 @@ func unfenced(text string) string {
 	return strings.TrimSpace(inner)
 }
 
-// maxTold bounds the violations that a model is told.
+// maxTold bounds the violations in a message to the model.
 const maxTold = 20
 
 // repair is the message that asks for another answer.
@@ -129,7 +129,7 @@ func repair(violations []problem.Violation) string {
 	return b.String()
 }
 
-// dotted names a place in what the model wrote, where forms of a value have no names.
+// dotted is a place in the model's text. The steps of a loc that name a form of a value are not part of the text.
 func dotted(loc []any) string {
 	parts := make([]string, 0, len(loc))
 	for _, step := range loc {

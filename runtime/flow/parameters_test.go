@@ -17,7 +17,7 @@ func picky(c *asked) canned {
 	return always("one")(c)
 }
 
-// Where the parameters leave stream_options out, no such member is sent, and the usage is null.
+// If the parameters leave stream_options out, no such member is sent, and the usage is null.
 func TestStreamOptionsCanBeLeftOut(t *testing.T) {
 	const agent = `"agent":{"upstream":"a","messages":[{"role":"user","content":"x"}],"tools":["f"],"maxTurns":2,"maxParallel":1,"parameters":%s}`
 	const chat = `"chat":{"upstream":"a","messages":[{"role":"user","content":"x"}],"parameters":%s}`
@@ -44,7 +44,7 @@ func TestStreamOptionsCanBeLeftOut(t *testing.T) {
 	}
 }
 
-// Output says what the upstream is asked for; the answer is held to the schema whatever that is.
+// Output decides what the upstream is asked for; the answer is checked against the schema in any case.
 func TestOutputSaysWhatItAsksFor(t *testing.T) {
 	const schema = `"schema":{"type":"object","required":["n"],"properties":{"n":{"type":"integer"}}}`
 	for _, tt := range []struct {

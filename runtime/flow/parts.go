@@ -6,8 +6,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// parts tells the memory how many parts of a request are at work. A step that runs several waits for them: so the first of
-// them is at work in its place, and only the others are more.
+// parts reports to the memory how many parts of a request are at work. A step that runs several waits for them: so the first of
+// them takes the step's place, and only the others are added.
 type parts struct {
 	memory relay.Memory
 
@@ -15,13 +15,13 @@ type parts struct {
 	running int
 }
 
-// begin counts a part until its end.
+// begin counts a part until it ends.
 func (p *parts) begin() (end func()) {
 	p.count(1, 1)
 	return func() { p.count(-1, 0) }
 }
 
-// count takes a step of the number of parts, which is more than one is at work where that many are running then.
+// count adds step to the number of parts, and reports it to the memory if more than others run then.
 func (p *parts) count(step, others int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// progress is what a stream tells of a step, or of a tool that an agent's step calls.
+// progress is a stream's report about a step, or about a tool that an agent's step calls.
 type progress struct {
 	Step  string `json:"step"`
 	Tool  string `json:"tool,omitempty"`
@@ -23,14 +23,14 @@ const (
 	stateSkipped   = "skipped"
 )
 
-// tellStep tells what a step has come to. That it cannot be told is found out by whoever sends next.
+// tellStep reports the state of a step. If that fails, the next one that sends gets the error.
 func (f *frame) tellStep(state string) {
 	if f.stream != nil && f.stream.steps && f.name != "" {
 		f.tell(progress{Step: f.name, State: state})
 	}
 }
 
-// tellTool tells what a tool's call has come to, never with what.
+// tellTool reports the state of a tool's call, never its result.
 func (f *frame) tellTool(call llm.ToolCall, state string) {
 	if f.stream != nil && f.stream.progress != nil && f.name != "" {
 		f.tell(progress{Step: f.name, Tool: call.Name, ID: call.ID, State: state})

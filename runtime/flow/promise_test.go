@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 )
 
-// TestWhatIsCheckedIsSent: a default that only the check had seen would let an answer out that breaks its schema.
+// A default that only the check had seen would let through an answer that breaks its schema.
 func TestWhatIsCheckedIsSent(t *testing.T) {
 	const schema = `"schema":{"type":"object","required":["a","b"],"additionalProperties":false,"properties":{"a":{"type":"number"},"b":{"type":"string","default":"<x>"}}}`
 	const promised = `"schema":{"type":"object","properties":{"a":{"type":"number"}}}`

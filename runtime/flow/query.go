@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// pairs is how many members of a query are read before others have a turn: some 20 µs.
+// pairs is how many members of a query are read before others get a turn: about 20 µs.
 const pairs = 64
 
-// parseQuery reads a query as a form (WHATWG URL, section 5.1): whatever stands there is read, as frameworks and browsers do, and
-// nothing dropped in silence, for a default would then take the place of what a client sent. A percent sign that begins no
-// escape is one, a semicolon too.
+// parseQuery reads a query as a form (WHATWG URL, section 5.1). As in frameworks and browsers, everything in it is read, and
+// nothing silently dropped, because a default would then replace a value that the client sent. A percent sign that begins no
+// escape is itself, and so is a semicolon.
 func parseQuery(raw string) url.Values {
 	values := url.Values{}
 	read := 0
@@ -47,7 +47,7 @@ func hexadecimal(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
-// digit is the value of a hexadecimal digit: letters, in either case, have their number in the last bits.
+// digit is the value of a hexadecimal digit: the last bits of letters, in either case, are their number.
 func digit(c byte) byte {
 	if c <= '9' {
 		return c - '0'
@@ -55,7 +55,7 @@ func digit(c byte) byte {
 	return c&7 + 9
 }
 
-// valid puts U+FFFD in place of each byte that is not UTF-8: JSON and expressions have no other texts.
+// valid replaces each byte that is not UTF-8 by U+FFFD, because JSON and expressions have no other texts.
 func valid(s string) string {
 	if utf8.ValidString(s) {
 		return s

@@ -29,7 +29,7 @@ func TestParseQuery(t *testing.T) {
 	}
 }
 
-// Inverse of how clients write: whatever url.Values encodes is read back.
+// Every value that url.Values can encode is read back.
 func TestEveryEscapeIsAByte(t *testing.T) {
 	for b := range 128 { // the others are not text on their own
 		for _, form := range []string{"%%%02x", "%%%02X"} {

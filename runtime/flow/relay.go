@@ -11,7 +11,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// relayedStream hands on the chunks of a route's only step as they come: nobody else needs to see them.
+// relayedStream passes on the chunks of a route's only step as they come, because nothing else needs them.
 type relayedStream struct {
 	*program.Response
 
@@ -19,7 +19,7 @@ type relayedStream struct {
 	front llm.Front
 }
 
-// relayedChat returns the chat whose stream is the whole answer, with nothing before, around or after it; nil for others.
+// relayedChat returns the chat whose stream is the whole answer, with nothing before, around or after it; nil if there is none.
 func (r *Route) relayedChat() *chat {
 	if len(r.steps) != 1 || r.Response.Satisfies != nil {
 		return nil
@@ -32,7 +32,7 @@ func (r *Route) relayedChat() *chat {
 	return c
 }
 
-// plan says what to ask of the upstream.
+// plan is what to ask of the upstream.
 func (a *relayedStream) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
 	request, err := a.chat.prompt.request(ctx, f)
 	if err != nil {
@@ -49,7 +49,7 @@ func (a *relayedStream) plan(ctx context.Context, f *frame) (*upstream.Plan, err
 	return only.chatPlan(a.chat.upstream, request, func(q *upstream.Question, hide bool) { q.Tap = a.tap(hide, q.Used) }), nil
 }
 
-// tap lets chunks pass as they are where the client knows their dialect.
+// tap lets chunks pass as they are if the client knows their dialect.
 func (a *relayedStream) tap(hideUsage bool, used *llm.Used) upstream.FrameTap {
 	spoken, options := a.chat.upstream.Dialect, llm.TapOptions{HideUsage: hideUsage, Used: used}
 	if spoken != a.front {

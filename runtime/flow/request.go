@@ -14,10 +14,10 @@ import (
 // maxWork bounds the expressions of one request, in CEL's units of cost.
 const maxWork = 10 * expr.MaxCost
 
-// request is what everything that is done for one request shares.
+// request is shared by all work for one request.
 type request struct {
 	*Route
-	// record is nil where nobody follows the request.
+	// record is nil if the request is not logged.
 	record *requestlog.Record
 	budget *budget
 	memory relay.Memory
@@ -25,11 +25,11 @@ type request struct {
 	body   int // bytes
 	seen   any // the request as templates of its route see it
 	began  time.Time
-	// deadline is the route's: of a whole answer, or of a stream's first content. late is what the request fails with then.
+	// deadline is the route's: for a whole answer, or for a stream's first content. late is the failure that it causes.
 	deadline time.Time
 	late     relay.Failure
 	stream   *stream // nil for a whole answer
-	model    string  // that the route was asked as; empty for none
+	model    string  // the name under which the route was requested; empty for none
 	account  account
 }
 
@@ -52,7 +52,7 @@ func (q *request) within(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithDeadlineCause(ctx, q.deadline, q.late)
 }
 
-// bounded gives a stream the time that the route leaves it: what was done before it is part of that.
+// bounded gives a stream the time that the route leaves it: the time before it counts.
 func (q *request) bounded(s *relay.Stream) *relay.Stream {
 	now := time.Now()
 	s.Timeout, s.MaxDuration = q.deadline.Sub(now), q.env.MaxStreamDuration
@@ -62,7 +62,7 @@ func (q *request) bounded(s *relay.Stream) *relay.Stream {
 	return s
 }
 
-// reserve admits memory for what the request makes itself. What the replica cannot hold at all is beyond its budget.
+// reserve reserves memory for what the request makes itself. What the replica cannot hold at all is beyond its budget.
 func (q *request) reserve(ctx context.Context, bytes int) error {
 	err := q.memory.Reserve(ctx, bytes)
 	if relay.FailureKindOf(err) == relay.FailedTooLarge {
@@ -71,26 +71,26 @@ func (q *request) reserve(ctx context.Context, bytes int) error {
 	return err //nolint:wrapcheck // it is a Failure already
 }
 
-// frame is what one step sees: the variables, and where its tokens go.
+// frame is one step's view: the variables, and where its tokens go.
 type frame struct {
 	*request
 	vars map[string]any
-	// name is what events call the step, or the branch as GATHER.BRANCH; nothing within functions.
+	// name is the name of the step in events, or of the branch as GATHER.BRANCH; empty within functions.
 	name string
-	// inFunction says that nothing here can be streamed.
+	// inFunction means that nothing here can be streamed.
 	inFunction bool
-	// tokens takes the step's tokens as they come; nil if nobody waits for them.
+	// tokens takes the step's tokens as they come; nil if nothing needs them.
 	tokens *outlet
-	// running are the steps of the list that runs, and known the variables beside them, for blame.
+	// running are the steps of the running list, and known the variables in addition to them, for blame.
 	running []*step
 	known   *known
 	// parts counts what runs at once in the step around this; nil if nothing does.
 	parts *parts
-	// siblings is how many calls of models may run at once, one of the frame's among them; 0 is 1.
+	// siblings is how many calls of models may run at once, including the frame's; 0 means 1.
 	siblings int
 }
 
-// beside is the frame of one of the parts of a step that run at once, of which so many may ask models.
+// beside is the frame of one of several parts of a step that run at once, of which this many may ask models.
 func (f *frame) beside(asking int) *frame {
 	inner := *f
 	inner.siblings = max(f.siblings, 1) * max(asking, 1)
@@ -112,7 +112,7 @@ func (f *frame) with(name string, value any) *frame {
 	return &inner
 }
 
-// text evaluates a template; nothing, if there is none.
+// text evaluates a template; empty if there is none.
 func (f *frame) text(ctx context.Context, t *expr.Template) (string, error) {
 	return evaluate(ctx, f, func(b *expr.CostBudget) (string, error) { return t.Text(ctx, f.vars, b) })
 }
@@ -139,11 +139,11 @@ func (f *frame) json(ctx context.Context, t *expr.Tree) ([]byte, error) {
 	return encoded, f.reserve(ctx, cap(encoded))
 }
 
-// weight is what expressions and checks may walk over, in bytes: the request's body, and the answers that were kept.
+// weight is how much expressions and checks may walk over, in bytes: the request's body, and the answers that were kept.
 func (f *frame) weight() int { return f.body + f.budget.kept() }
 
-// evaluate admits the work of an expression, and says who is told if it fails. The memory of what it gives is waited for once
-// its worker is free again: those that hold memory may be waiting for a worker.
+// evaluate admits the work of an expression, and decides who gets its error. It waits for the memory of the result after its
+// worker is free again, because those that hold memory may be waiting for a worker.
 func evaluate[T any](ctx context.Context, f *frame, work func(*expr.CostBudget) (T, error)) (T, error) {
 	given := 0
 	budget := f.work.With(func(_ context.Context, bytes int) error {
@@ -157,25 +157,25 @@ func evaluate[T any](ctx context.Context, f *frame, work func(*expr.CostBudget) 
 	return value, f.reserve(ctx, given)
 }
 
-// admitted does work on so many bytes, once that may be done. Such work never waits for other work of its kind, nor for
-// memory, nor calls anyone.
+// admitted does work on this many bytes, once that is allowed. Such work never waits for other work of its kind or for memory,
+// and calls no upstream.
 func admitted[T any](ctx context.Context, env *Environment, size int, work func() (T, error)) (T, error) {
 	release, err := env.Heavy(ctx, size)
 	if err != nil {
 		var none T
-		return none, err //nolint:wrapcheck // it says what was waited for
+		return none, err //nolint:wrapcheck // it names what was waited for
 	}
 	defer release()
 	return work()
 }
 
-// checked is what a schema makes of a value.
+// checked is the result of checking a value against a schema.
 type checked struct {
 	value      any
 	violations []problem.Violation
 }
 
-// check admits the check of so many bytes, which ends when ctx does.
+// check admits the check of this many bytes, which ends when ctx does.
 func check(
 	ctx context.Context, env *Environment, size int, work func() (any, []problem.Violation, error),
 ) (any, []problem.Violation, error) {

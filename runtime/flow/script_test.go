@@ -21,16 +21,16 @@ import (
 // upstreamFunc answers one call.
 type upstreamFunc func(c *asked) canned
 
-// asked is a call of an upstream, and what came of it.
+// asked is a call of an upstream, and its result.
 type asked struct {
 	*upstream.Call
 
 	upstream string
 	n        int // counts the upstream's calls from 1
-	// began and ended are since the world's beginning.
+	// began and ended are times since the world's beginning.
 	began, ended time.Duration
 	over         bool
-	// cut is the kind of failure that the call's context ended with; "" if the call came to its own end.
+	// cut is the kind of failure with which the call's context ended; "" if the call came to its own end.
 	cut string
 
 	body struct {
@@ -52,7 +52,7 @@ func (c *asked) last() string {
 	return text
 }
 
-// canned is what a scripted upstream does.
+// canned is a scripted upstream's answer.
 type canned struct {
 	after  time.Duration // before the head of the answer
 	status int           // 0 is 200
@@ -66,7 +66,7 @@ type canned struct {
 type part struct {
 	after time.Duration
 	text  string
-	deaf  bool // comes although the context has ended, as what a connection has read before does
+	deaf  bool // comes although the context has ended, like bytes that a connection has read before
 }
 
 func (a canned) in(d time.Duration) canned {
@@ -91,7 +91,7 @@ const (
 	doneEvent = "data: [DONE]\n\n"
 )
 
-// says answers as a model does: whole, or as a stream of so many pieces, a pace apart.
+// says answers as a model does: whole, or as a stream of these pieces, a pace apart.
 func says(c *asked, pace time.Duration, pieces ...string) canned {
 	if !c.body.Stream {
 		text, _ := json.Marshal(strings.Join(pieces, ""))
@@ -152,7 +152,7 @@ func calls(c *asked, text string, all ...toolCall) canned {
 	return a.ends(c, "tool_calls")
 }
 
-// always answers each call alike.
+// always gives each call the same answer.
 func always(pieces ...string) upstreamFunc {
 	return func(c *asked) canned { return says(c, 0, pieces...) }
 }
@@ -162,14 +162,14 @@ func slow(d time.Duration, pieces ...string) upstreamFunc {
 	return func(c *asked) canned { return says(c, 0, pieces...).in(d) }
 }
 
-// fails answers with a status and words that nobody may see.
+// fails answers with a status, and words that nobody may see.
 func fails(status int) upstreamFunc {
 	return func(*asked) canned { return jsonOf(status, `{"error":{"message":"`+upstreamMarker+`"}}`) }
 }
 
 func hangs(*asked) canned { return canned{hang: true, after: time.Hour} }
 
-// upstreamMarker is in all that upstreams say of their faults.
+// upstreamMarker is in all texts of upstreams about their faults.
 const upstreamMarker = "MARK-UPSTREAM"
 
 // scripted implements upstream.Doer without a network.
@@ -212,7 +212,7 @@ func (s *scripted) begin(call *upstream.Call) (*asked, canned) {
 	u, _ := url.Parse(call.URL)
 	name, _, _ := strings.Cut(u.Host, ".")
 	c := &asked{Call: call, upstream: name, n: 1}
-	_ = json.Unmarshal(call.Body, &c.body) // an http step's is whatever it is
+	_ = json.Unmarshal(call.Body, &c.body) // that of an http step may be anything
 	s.mu.Lock()
 	c.began = time.Since(s.began)
 	for _, earlier := range s.calls {
@@ -257,7 +257,7 @@ func (s *scripted) of(upstream string) []*asked {
 	return found
 }
 
-// pause waits, even for no time at all no longer than the context.
+// pause waits, but no longer than the context, even for no time at all.
 func pause(ctx context.Context, d time.Duration) error {
 	if d > 0 {
 		timer := time.NewTimer(d)
@@ -270,7 +270,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// scriptedBody gives a part with each read.
+// scriptedBody returns a part with each read.
 type scriptedBody struct {
 	ctx   context.Context
 	parts []part
@@ -286,7 +286,7 @@ func (b *scriptedBody) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if b.parts[0].deaf {
-		<-time.After(b.parts[0].after) // whatever becomes of the request
+		<-time.After(b.parts[0].after) // no matter what becomes of the request
 	} else if err := pause(b.ctx, b.parts[0].after); err != nil {
 		return 0, err
 	}

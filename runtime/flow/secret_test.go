@@ -14,8 +14,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// Whatever goes wrong, neither clients, nor logs, nor progress events get to see what was asked, what upstreams said of
-// it, or what a model passed to its tools. A client gets a model's own tool calls where it is given the model's stream.
+// No matter what goes wrong, neither clients, nor logs, nor progress events show what was asked, what upstreams said about it,
+// or what a model passed to its tools. A client gets a model's own tool calls if it gets the model's stream.
 func TestNothingLeaksThroughFaults(t *testing.T) {
 	const mark = "MARK"
 	functions := `[{"name":"look","input":{"type":"object","required":["q"],"properties":{"q":{"type":"integer"}}},"output":"${steps.x.body.none}",
@@ -81,7 +81,7 @@ func TestNothingLeaksThroughFaults(t *testing.T) {
 	}
 }
 
-// The codes that clients are told of, by what the error is made of.
+// The codes that clients get, by kind of error.
 func TestProblemsOfErrors(t *testing.T) {
 	unavailable := relay.Failure{Kind: relay.FailedStatus, Status: 503}
 	plainError := errors.New("no such thing")
@@ -108,7 +108,7 @@ func TestProblemsOfErrors(t *testing.T) {
 	}
 }
 
-// What a program refers to has to be there.
+// Compile needs everything to which a program refers.
 func TestCompileNamesWhatIsMissing(t *testing.T) {
 	p := compiled(t, settings{}, answering(`1`, `{"name":"s",`+chatOf("a")+`}`))
 	_, err := Compile(p, &Environment{})

@@ -12,7 +12,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// textual is a whole answer as a model says it: a string is the text, and other JSON stands as it is written.
+// textual is a value as a model's whole answer: a string is the text, and other JSON is written as text.
 func textual(encoded []byte) *llm.Completion {
 	if jsontext.Value(encoded).Kind() == '"' {
 		if text, err := rawjson.Text(encoded); err == nil {
@@ -31,18 +31,19 @@ func (verbatim) Delta(dst, text []byte) []byte { return append(dst, text...) }
 // Done implements llm.Writer. The speech writes the end.
 func (verbatim) Done(dst []byte, _ string, _ jsontext.Value) []byte { return dst }
 
-// speech puts text into the words of one answer of a model: whichever steps it comes from, of one answer clients expect one
-// identity. It implements relay.Sender.
+// speech writes text as one answer of a model: clients expect one identity for an answer, no matter from which steps its text
+// comes. It implements relay.Sender.
 type speech struct {
 	out relay.Sender
 
 	mu     sync.Mutex
 	writer llm.StreamWriter
-	said   *llm.Collector // of a writer whose end repeats it; nil for others
+	said   *llm.Collector // for a writer whose end repeats the answer; nil for others
 	sent   bool
 }
 
-// speechCopies is how often a streamed answer is held that its end repeats: as it is collected, and in the events of the end.
+// speechCopies is how often a streamed answer is in memory if its end repeats it: in the collector, and in the events of the
+// end.
 const speechCopies = 4
 
 func (a *modelAnswer) speech(ctx context.Context, f *frame, out relay.Sender) *speech {
@@ -72,7 +73,7 @@ func (s *speech) Send(text []byte, kind relay.EventKind) error {
 	return s.out.Send(s.writer.Delta(nil, text), kind) //nolint:wrapcheck // it is a Failure already
 }
 
-// begun says whether any text was sent.
+// begun reports whether any text was sent.
 func (s *speech) begun() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
-// dripping answers with a JSON string of so many bytes, of which a tenth comes every 50 ms, and nobody has said how long it is. Its end comes when
-// some more time has passed.
+// dripping answers with a JSON string of this many bytes and undeclared length, of which a tenth comes every 50 ms. Its end
+// comes after some more time.
 func dripping(bytes int, end time.Duration) upstreamFunc {
 	return func(*asked) canned {
 		a := jsonOf(200, `"`)
@@ -23,8 +23,8 @@ func dripping(bytes int, end time.Duration) upstreamFunc {
 	}
 }
 
-// Long answers to twenty requests, each of which gets a part of the memory and waits for more: some are read, the rest
-// is told at once that there is no memory, and none that an upstream was slow.
+// Twenty requests get long answers; each gets a part of the memory and waits for more. Some answers are read, the rest get an
+// error at once that there is no memory, and none that an upstream was slow.
 func TestRequestsDoNotWaitForEachOther(t *testing.T) {
 	short := config.Timeouts{
 		Connect: config.Duration(time.Second), FirstToken: config.Duration(2 * time.Second),
@@ -86,7 +86,7 @@ func TestRequestsDoNotWaitForEachOther(t *testing.T) {
 	}
 }
 
-// A call waits for another of its own request that will give memory back, and for nothing else that the request holds.
+// A call waits for another call of its own request that will give memory back, and for nothing else that the request holds.
 func TestPartsOfARequestWaitForEachOther(t *testing.T) {
 	const item = `{"upstream":"web","method":"GET","path":"/${item}"}`
 	each := func(items, more string) string {
@@ -119,7 +119,7 @@ func TestPartsOfARequestWaitForEachOther(t *testing.T) {
 	}
 }
 
-// Who waits for memory holds no worker: those that hold the memory may need one.
+// A call that waits for memory holds no worker: those that hold the memory may need one.
 func TestNoWorkerWaitsForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		copies := `{"name":"s","set":{"value":["` + strings.Repeat(`${request.body}","`, 8) + `"]}}`

@@ -16,7 +16,7 @@ type action interface {
 	perform(ctx context.Context, f *frame) (any, error)
 }
 
-// guarded is work with what steps, branches and the items of a forEach have around it alike.
+// guarded is work with the settings that steps, branches and the items of a forEach share.
 type guarded struct {
 	program.Guard
 	action action
@@ -25,7 +25,7 @@ type guarded struct {
 // settled is how guarded work ended: with a value, without one, or with an error.
 type settled struct {
 	value any
-	// ran is false if there is no value: the work was skipped, or failed and may.
+	// ran is false if there is no value: the work was skipped, or failed and is allowed to.
 	ran bool
 }
 
@@ -79,7 +79,7 @@ func (g *guarded) attempt(ctx context.Context, f *frame) (any, error) {
 	return value, because(ctx, err)
 }
 
-// within bounds a context by a timeout of the manifest's; 0 sets none.
+// within bounds a context by a timeout of the manifest; 0 sets none.
 func within(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	if timeout <= 0 {
 		return ctx, func() {}
@@ -87,7 +87,7 @@ func within(ctx context.Context, timeout time.Duration) (context.Context, contex
 	return context.WithTimeoutCause(ctx, timeout, relay.Failure{Kind: relay.FailedTimeout})
 }
 
-// step is guarded work whose value others can refer to.
+// step is guarded work with a value to which others can refer.
 type step struct {
 	name string
 	guarded
@@ -110,7 +110,7 @@ func runSteps(ctx context.Context, steps []*step, f *frame) error {
 	return nil
 }
 
-// settle says what becomes of work that failed.
+// settle handles the failure of work as onError says.
 func settle(ctx context.Context, f *frame, o *program.OnError, failed error) (settled, error) {
 	f = f.with("error", f.errorValue(failed))
 	switch {

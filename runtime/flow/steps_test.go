@@ -137,7 +137,7 @@ func TestStepsOfEveryKind(t *testing.T) {
 	}
 }
 
-// What a model is asked is made of all that the step says.
+// A request to a model has everything that the step declares.
 func TestPrompts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, map[string]upstreamFunc{"a": always("x")}, answering(`"${steps.s.text}"`,
@@ -162,7 +162,7 @@ func TestPrompts(t *testing.T) {
 	})
 }
 
-// Each kind can be skipped, be given a time, and be replaced where it fails.
+// Each kind can be skipped, be given a time, and be replaced if it fails.
 func TestWhatStandsAroundEveryKind(t *testing.T) {
 	slowFunction := `[{"name":"f","output":"${steps.x.text}","steps":[{"name":"x",` + strings.ReplaceAll(chatOf("a"), "request.body.q", "'x'") + `}]}]`
 	kinds := map[string]string{
@@ -214,7 +214,7 @@ func TestWhatStandsAroundEveryKind(t *testing.T) {
 	}
 }
 
-// The same stands around branches and the items of a forEach.
+// The same holds for branches and the items of a forEach.
 func TestWhatStandsAroundBranchesAndItems(t *testing.T) {
 	for name, tt := range map[string]struct{ step, body, want string }{
 		"All, skipped and continued": {
@@ -266,7 +266,7 @@ func TestARequiredBranchOfAllSettledFailsItLate(t *testing.T) {
 	})
 }
 
-// A race in which nobody took part leaves the step without a value; one in which one failed tells of that one.
+// A race in which no branch took part leaves the step without a value; if one failed, its error is reported.
 func TestARaceWithoutAWinner(t *testing.T) {
 	for _, strategy := range []string{"First", "Fallback"} {
 		race := func(second string) string {
@@ -283,7 +283,7 @@ func TestARaceWithoutAWinner(t *testing.T) {
 	}
 }
 
-// A forEach works on so many items at once, and stops at the first that fails.
+// A forEach works on this many items at once, and stops at the first failure.
 func TestForEachIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		route := answering(`"${steps.g.map(x, x.text)}"`, `{"name":"g","forEach":{"items":"${request.body.q}","maxItems":9,"maxParallel":2,"do":{"chat":{"upstream":"a","messages":[{"role":"user","content":"${item}"}]}}}}`)
@@ -306,7 +306,7 @@ func TestForEachIsBounded(t *testing.T) {
 	})
 }
 
-// A value of an upstream's that the manifest cannot use is reported, though a step's onError hides it from clients.
+// An upstream's value that the manifest cannot use is reported, even if a step's onError hides it from clients.
 func TestFaultsThatAreHandledAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, map[string]upstreamFunc{"a": always("MARK")}, answering(`"${steps.s}"`, `{"name":"x",`+chatOf("a")+`}`,
@@ -318,7 +318,7 @@ func TestFaultsThatAreHandledAreReported(t *testing.T) {
 	})
 }
 
-// A panic in one of several calls is a fault of the gateway: told of once, and nobody else's end.
+// A panic in one of several calls is a fault of the gateway. It is reported once, and ends nothing else.
 func TestPanicsInBranches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		panics := func(*asked) canned { panic("MARK") }
@@ -334,7 +334,7 @@ func TestPanicsInBranches(t *testing.T) {
 	})
 }
 
-// Another endpoint is tried where the first fails, unless the request could do harm twice.
+// Another endpoint is tried if the first fails, unless the request could do harm twice.
 func TestOnlyWhatIsIdempotentIsTriedAgain(t *testing.T) {
 	for _, method := range config.Methods {
 		synctest.Test(t, func(t *testing.T) {

@@ -12,30 +12,30 @@ import (
 // stream is the stream that answers a request.
 type stream struct {
 	sender relay.Sender
-	// writers make the writers of the steps whose tokens are sent, by the names that events have. What they make is
-	// nil where an upstream's chunks pass byte for byte.
+	// writers make the writers of the steps whose tokens are sent, by their names in events. They make nil if an upstream's
+	// chunks pass byte for byte.
 	writers map[string]func() llm.Writer
-	// own makes the writer of tokens of which no upstream has the whole stream.
+	// own makes the writer of tokens that are not the whole stream of one upstream.
 	own func() llm.Writer
-	// front is the dialect of upstreams whose chunks may pass, and chunks makes the writer for those of others; nil in the
-	// formats in which none do.
+	// front is the dialect of upstreams whose chunks may pass, and chunks makes the writer for those of others; nil in formats
+	// in which none pass.
 	front  llm.Front
 	chunks func() llm.StreamWriter
-	// progress writes what a step or tool has come to; nil where nobody is told.
+	// progress writes the state of a step or tool; nil if progress is not sent.
 	progress func(data []byte) []byte
-	// steps says that the progress of steps is told, not of tools only.
+	// steps means that progress includes steps, and not only tools.
 	steps bool
 
-	// unread is the step whose text nobody reads once it has been sent, so that it is not kept; empty for none.
+	// unread is the step whose text is not read after it has been sent, so that it is not kept; empty for none.
 	unread string
 
 	mu     sync.Mutex
 	begun  bool
-	writer llm.Writer       // of what was sent first
-	said   *strings.Builder // the text that was sent; nil where nobody asks for it
+	writer llm.Writer       // of the first tokens
+	said   *strings.Builder // the text that was sent; nil if nothing needs it
 }
 
-// note remembers text that was sent: that of all steps once more beside it.
+// note keeps the text that was sent, of all steps, in addition to what each step keeps.
 func (s *stream) note(ctx context.Context, q *request, text string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,7 +49,7 @@ func (s *stream) note(ctx context.Context, q *request, text string) error {
 	return nil
 }
 
-// began remembers whose tokens the stream has: they have to be ended by the same writer.
+// began remembers the writer of the stream's tokens, which has to end them, too.
 func (s *stream) began(w llm.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,15 +63,15 @@ type outlet struct {
 	stream *stream
 	sender relay.Sender
 	make   func() llm.Writer
-	// writer is nil where an upstream's chunks pass byte for byte.
+	// writer is nil if an upstream's chunks pass byte for byte.
 	writer llm.Writer
-	// rest, where set, writes what else there is than text.
+	// rest, if set, writes everything other than text.
 	rest func(dst []byte, d *llm.Delta) []byte
-	// unread says that nobody reads what was sent.
+	// unread means that what was sent is not read afterwards.
 	unread bool
 }
 
-// outletOf is where the tokens of a step go; nil where they go nowhere.
+// outletOf is where the tokens of a step go; nil if they go nowhere.
 func (f *frame) outletOf(name string) *outlet {
 	if f.stream == nil {
 		return nil
@@ -83,7 +83,7 @@ func (f *frame) outletOf(name string) *outlet {
 	return &outlet{stream: f.stream, sender: f.stream.sender, make: writer, writer: writer(), unread: name == f.stream.unread}
 }
 
-// Send implements relay.Sender for upstream.Stream: what ends an upstream's stream does not end the answer.
+// Send implements relay.Sender for upstream.Stream: the end of an upstream's stream does not end the answer.
 func (o *outlet) Send(events []byte, kind relay.EventKind) error {
 	if kind == relay.Done {
 		kind = relay.Content
@@ -112,7 +112,7 @@ func (o *outlet) text(ctx context.Context, q *request, text string) error {
 	return own.Send(own.writer.Delta(nil, []byte(text)), relay.Content)
 }
 
-// speaking is the outlet for an upstream that speaks a dialect: with a writer where its chunks cannot pass.
+// speaking is the outlet for an upstream that speaks a dialect: with a writer if its chunks cannot pass.
 func (o *outlet) speaking(d llm.Dialect) *outlet {
 	if o == nil || o.writer != nil || d == o.stream.front {
 		return o
@@ -122,7 +122,7 @@ func (o *outlet) speaking(d llm.Dialect) *outlet {
 	return &translated
 }
 
-// written is the outlet with a writer, for tokens of which no upstream has the whole stream.
+// written is the outlet with a writer, for tokens that are not the whole stream of one upstream.
 func (o *outlet) written() *outlet {
 	if o == nil || o.writer != nil {
 		return o

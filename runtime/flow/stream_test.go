@@ -13,7 +13,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// ownHead is how the chunks of the gateway's own begin: with a name that nobody can foresee.
+// ownHead is the beginning of the gateway's own chunks, which have a random name.
 var ownHead = regexp.MustCompile(`\{"id":"chatcmpl-[-0-9a-f]{36}","object":"chat\.completion\.chunk","created":\d+,"model":"s",`)
 
 func (g got) masked() string { return ownHead.ReplaceAllString(g.body, "{OWN,") }
@@ -89,7 +89,7 @@ func TestFormatsByteByByte(t *testing.T) {
 	}
 }
 
-// The way of a route's only step is another than that of the rest, but nothing of it shows.
+// A route's only step is streamed in another way than several steps, but clients cannot see a difference.
 func TestRelayedAndProducedStreamsAreTheSame(t *testing.T) {
 	relayed := `{"name":"s",` + chatOf("a") + `}`
 	produced := `{"name":"s","timeout":"60s",` + chatOf("a") + `}`
@@ -137,7 +137,7 @@ func TestRelayedAndProducedStreamsAreTheSame(t *testing.T) {
 	}
 }
 
-// What is not a stream of an upstream's own has chunks of the gateway's.
+// A stream that is not an upstream's own has chunks of the gateway's.
 func TestOwnChunks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, map[string]upstreamFunc{"a": always(`{"n":`, `1}`)}, streaming(`"stream":"s"`,
@@ -178,7 +178,7 @@ func TestNamedEventsOfSeveralSteps(t *testing.T) {
 	})
 }
 
-// A gather stands for its winner, under its own name, and one without a winner for each branch that has tokens.
+// A gather with a winner sends events under its own name, and one without sends them for each branch that has tokens.
 func TestNamedEventsOfGathers(t *testing.T) {
 	say := func(step, text string) string { return "event: " + step + "\ndata: {\"text\":\"" + text + "\"}\n\n" }
 	noTokens := `{"name":"g","gather":{"strategy":"All","branches":[` + branchesOf("a") + `,{"name":"page","http":{"upstream":"web","method":"GET","path":"/"}}]}}`
@@ -208,7 +208,7 @@ func TestNamedEventsOfGathers(t *testing.T) {
 	}
 }
 
-// Comments keep a stream alive, also before its first token.
+// Comments keep a stream alive, even before its first token.
 func TestKeepAlive(t *testing.T) {
 	for name, route := range map[string]string{
 		"relayed":  streaming(`"stream":"s","keepAlive":"2s"`, `{"name":"s",`+chatOf("a")+`}`),
@@ -291,7 +291,7 @@ func TestHeldAnswersComeAtOnce(t *testing.T) {
 	})
 }
 
-// An answer in place of a stream can be given until the stream has begun; after that its failure stands.
+// An answer can replace a stream until the stream has begun; after that, its failure stands.
 func TestRespondingToAFailedStream(t *testing.T) {
 	for name, tt := range map[string]struct {
 		response string
@@ -316,7 +316,7 @@ func TestRespondingToAFailedStream(t *testing.T) {
 	}
 }
 
-// What a route's timeout bounds is the wait for content; what a step's bounds is the step.
+// A route's timeout bounds the wait for content; a step's bounds the step.
 func TestTimeoutsOfStreams(t *testing.T) {
 	paced := func(c *asked) canned { return says(c, 2*time.Second, "1", "2", "3") }
 	late := func(c *asked) canned { return says(c, 0, "1").in(4 * time.Second) }
@@ -350,7 +350,7 @@ func TestTimeoutsOfStreams(t *testing.T) {
 	}
 }
 
-// What logs get to see of a stream that failed is how a call of an upstream failed, or what the client is told.
+// For a stream that failed, logs show how a call of an upstream failed, or the client's error.
 func TestWhyStreamsFailed(t *testing.T) {
 	agent := agentOf(`"maxTurns":1,"maxParallel":1`)
 	unfit := `{"name":"x","set":{"value":"${int(steps.s.text)}"}}`

@@ -144,7 +144,7 @@ func TestVotesWithoutAWinner(t *testing.T) {
 	}
 }
 
-// Where so few vote that none can win, whatever they answer, there is no value; where enough do, they have disagreed.
+// If so few vote that none can win, whatever they answer, there is no value; if enough do, they have disagreed.
 func TestAVoteOfTooFew(t *testing.T) {
 	vote := func(ties string) string {
 		return `{"name":"g","gather":{"strategy":"Vote","vote":{"key":"${result.text}","ties":"` + ties + `"},"branches":[{"name":"x",` + chatOf("a") +
@@ -197,7 +197,7 @@ func TestAHedgeStartsWhenItIsDue(t *testing.T) {
 	}
 }
 
-// A streamed race is won with the first content: not by who begins first, nor by who ends first.
+// A streamed race is won with the first content, not by beginning or ending first.
 func TestTheFirstContentWinsAStreamedRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, map[string]upstreamFunc{
@@ -212,10 +212,10 @@ func TestTheFirstContentWinsAStreamedRace(t *testing.T) {
 	})
 }
 
-// sortedUsage is usageJSON as it is written again.
+// sortedUsage is usageJSON as the gateway writes it again.
 const sortedUsage = `{"completion_tokens":4,"prompt_tokens":3,"total_tokens":7}`
 
-// What a loser has read already is not sent, however close it came.
+// What a loser has read already is not sent, no matter how close it came.
 func TestContentOfLosersIsNotSent(t *testing.T) {
 	for _, strategy := range []string{`"First",`, `"Fallback","fallback":{"firstToken":"100ms"},`} {
 		synctest.Test(t, func(t *testing.T) {
@@ -234,7 +234,7 @@ func TestContentOfLosersIsNotSent(t *testing.T) {
 
 func TestFallback(t *testing.T) {
 	late := func(c *asked) canned { return says(c, 0, "late").in(3 * time.Second) }
-	broken := func(c *asked) canned { return streams(c, nil) } // ends before it has said anything
+	broken := func(c *asked) canned { return streams(c, nil) } // ends before any content
 	for name, tt := range map[string]struct {
 		script map[string]upstreamFunc
 		whole  got
@@ -288,7 +288,7 @@ func TestFallback(t *testing.T) {
 	}
 }
 
-// A branch that is left out is nobody to hand over to; another after it is.
+// A branch that is left out cannot take over; another one after it can.
 func TestFallbackHandsOverToWhoRuns(t *testing.T) {
 	late := func(c *asked) canned { return says(c, 0, "late").in(5 * time.Second) }
 	for name, tt := range map[string]struct {
@@ -313,7 +313,7 @@ func TestFallbackHandsOverToWhoRuns(t *testing.T) {
 	}
 }
 
-// Once content was sent nothing takes over, and what was sent is ended by an error.
+// Once content was sent, no other branch takes over, and an error ends it.
 func TestNothingTakesOverAfterContent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{}, map[string]upstreamFunc{
@@ -329,7 +329,7 @@ func TestNothingTakesOverAfterContent(t *testing.T) {
 	})
 }
 
-// The innermost of all deadlines ends a call, and tells what it was.
+// The innermost of all deadlines ends a call, and the error names it.
 func TestDeadlinesShrinkDownTheTree(t *testing.T) {
 	for name, tt := range map[string]struct {
 		route, step, branch, function, inner, total int // seconds
@@ -370,7 +370,7 @@ func TestDeadlinesShrinkDownTheTree(t *testing.T) {
 	}
 }
 
-// A client that leaves takes all that is done for it along, at once, and is nobody's fault.
+// If a client leaves, everything that is done for it ends at once, and nobody is at fault.
 func TestAClientThatLeavesEndsEveryCall(t *testing.T) {
 	functions := `[{"name":"look","description":"looks","output":"${steps.x.body}","steps":[{"name":"x","http":{"upstream":"web","method":"GET","path":"/x"}}]}]`
 	agent := `{"name":"s","agent":{"upstream":"c","messages":[{"role":"user","content":"x"}],"tools":["look"],"maxTurns":4,"maxParallel":4}}`
@@ -423,7 +423,7 @@ func TestAClientThatLeavesEndsEveryCall(t *testing.T) {
 	}
 }
 
-// What is still open when a drain's time is over ends at once, and says so.
+// Everything that is still open when a drain's time is over ends at once, with an error that says so.
 func TestADrainEndsWhatIsOpen(t *testing.T) {
 	for name, tt := range map[string]struct {
 		route  string
@@ -461,7 +461,7 @@ func TestADrainEndsWhatIsOpen(t *testing.T) {
 	}
 }
 
-// The wait for a worker is part of the time of what waits, in a function's output too, and its end is no fault.
+// The wait for a worker is part of the time of the work that waits, also in a function's output, and its end is not a fault.
 func TestTheWaitForAWorkerCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w *world
@@ -484,7 +484,7 @@ func TestTheWaitForAWorkerCounts(t *testing.T) {
 	})
 }
 
-// What a request waits for before its steps begin is part of its route's time.
+// Waits before a request's steps begin are part of its route's time.
 func TestTheWaitForTheInputCounts(t *testing.T) {
 	step := `{"name":"s","chat":{"upstream":"a","messages":[{"role":"user","content":"x"}]}}`
 	for name, route := range map[string]string{

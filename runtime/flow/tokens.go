@@ -38,8 +38,8 @@ func (s *tokenStream) verdict(_ context.Context, q *request, vars map[string]any
 	})}
 }
 
-// finished says how a stream ended; an answer that a step made takes its place. Of a step's own error it gives what clients
-// are told alone, for it goes to logs.
+// finished returns how a stream ended; a step's own answer takes its place. Of a step's own error it returns only what clients
+// get, because it goes to logs.
 func finished(ctx context.Context, out relay.Sink, err error) error {
 	if err == nil {
 		return nil
@@ -49,11 +49,11 @@ func finished(ctx context.Context, out relay.Sink, err error) error {
 			return nil
 		}
 		if ended.instead != nil {
-			err = ended.instead // the stream has begun; why else there is no reply the sink knows best
+			err = ended.instead // the stream has begun; the sink knows any other reason why there is no reply
 		}
 	}
 	err = because(ctx, err)
-	if f, failed := relay.FaultOf(err).(relay.Failure); failed { //nolint:errorlint // it is one as it stands
+	if f, failed := relay.FaultOf(err).(relay.Failure); failed { //nolint:errorlint // not wrapped
 		return requestlog.InPlaceOf(err, f)
 	}
 	return requestlog.InPlaceOf(err, fmt.Errorf("step: %w", upstream.Problem(err)))
@@ -68,7 +68,7 @@ func (s *tokenStream) sendTokens(ctx context.Context, f *frame, out relay.Sink) 
 	return out.Send(s.done(f.stream, done), relay.Done) //nolint:wrapcheck // it is a Failure already
 }
 
-// run runs the steps, and sends their tokens as the stream has them written, all but the end.
+// run runs the steps, and sends their tokens in the stream's format, without the end.
 func (s *tokenStream) run(ctx context.Context, f *frame, into *stream) (*llm.Completion, error) {
 	out := into.sender
 	held := hold{budget: f.budget, admit: func(bytes int) error { return f.reserve(ctx, bytes) }}
@@ -96,7 +96,7 @@ func (s *tokenStream) run(ctx context.Context, f *frame, into *stream) (*llm.Com
 	return done, nil
 }
 
-// keep holds what was sent to its promise: of an agent, that is the text of all its turns.
+// keep checks what was sent against its promise: for an agent, that is the text of all its turns.
 func (s *tokenStream) keep(ctx context.Context, f *frame) error {
 	if s.promise.schema == nil {
 		return nil
@@ -138,7 +138,7 @@ func (s *tokenStream) fail(e *problem.Error) []byte {
 	return s.front.AppendError(nil, e)
 }
 
-// hold keeps a stream back. Tools that an agent calls at once tell of themselves at once.
+// hold keeps a stream back. Tools that an agent calls at once report at once.
 type hold struct {
 	budget *budget
 	admit  func(bytes int) error
@@ -161,7 +161,7 @@ func (h *hold) Send(events []byte, _ relay.EventKind) error {
 	return nil
 }
 
-// completion is what a step has given that a model completed, or that a race of such steps did.
+// completion is the value of a step that asks a model, or of a race of such steps.
 func (f *frame) completion(step string) *llm.Completion {
 	values, _ := f.vars["steps"].(map[string]any)
 	value, _ := values[step].(map[string]any)

@@ -13,8 +13,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// asking is one client's request, as it is put to the upstreams of its model. Where one of them has the client's endpoint,
-// bytes pass both ways as they are, but for the model's name.
+// asking is one client's request to the upstreams of its model. If an upstream has the client's endpoint, bytes pass both ways
+// as they are, except for the model's name.
 type asking struct {
 	*endpoint
 
@@ -22,13 +22,13 @@ type asking struct {
 	model   *Model
 	reply   []byte
 	once    []string    // the client's Idempotency-Key: each attempt has the same
-	kept    relay.Meter // of what an attempt's stream keeps of its answer
+	kept    relay.Meter // for the part of its answer that an attempt's stream keeps
 	from    llm.Place   // where an attempt's answer comes from
 	streams bool
-	hide    bool // the client has not asked for its stream's usage; known once an upstream was asked
+	hide    bool // the client has not asked for its stream's usage; set once an upstream was asked
 }
 
-// spend is told what calls for the request took; nil where nobody wants to know.
+// spend is called with the usage of calls for the request; it may be nil.
 func (a *asking) spend() func(upstream.Spent) {
 	if a.Spent == nil {
 		return nil
@@ -45,7 +45,7 @@ func (a *asking) answer(ctx context.Context, plan *upstream.Plan) *relay.Reply {
 	return relay.JSON(a.reply)
 }
 
-// whole asks for a whole answer.
+// whole is the question for a whole answer.
 func (a *asking) whole(u *upstream.Upstream) (*upstream.Question, error) {
 	q, err := a.question(u)
 	if err != nil {
@@ -61,7 +61,7 @@ func (a *asking) whole(u *upstream.Upstream) (*upstream.Question, error) {
 func (a *asking) read(u *upstream.Upstream, body []byte, used *llm.Used) ([]byte, error) {
 	to, translated := a.translated(u)
 	if !translated {
-		return a.passed().Rename(body, a.model.Name, used) //nolint:wrapcheck // it says what is wrong with the answer
+		return a.passed().Rename(body, a.model.Name, used) //nolint:wrapcheck // it names what is wrong with the answer
 	}
 	done, err := u.Dialect.ReadCompletion(body)
 	if err != nil {
@@ -71,7 +71,7 @@ func (a *asking) read(u *upstream.Upstream, body []byte, used *llm.Used) ([]byte
 	return to.WriteCompletion(done, a.model.Name, time.Now()), nil
 }
 
-// translated is the client's endpoint for an upstream that does not have it; false for one to which bytes pass.
+// translated is the client's endpoint for an upstream without it; false if bytes pass.
 func (a *asking) translated(u *upstream.Upstream) (llm.Translated, bool) {
 	if u.Passes(a.Endpoint) {
 		return nil, false
@@ -88,7 +88,7 @@ func (a *asking) passed() llm.Endpoint {
 	return a.Endpoint
 }
 
-// stream asks for a stream.
+// stream is the question for a stream.
 func (a *asking) stream(ctx context.Context, u *upstream.Upstream) (*upstream.Question, error) {
 	q, err := a.question(u)
 	if err != nil {
@@ -112,12 +112,12 @@ func (a *asking) stream(ctx context.Context, u *upstream.Upstream) (*upstream.Qu
 	return q, nil
 }
 
-// keptCopies is how often a streamed answer is held that its end repeats: as it is collected, and in the events of the end.
+// keptCopies is how often a streamed answer is in memory if its end repeats it: in the collector, and in the events of the end.
 const keptCopies = 4
 
 var errMuch = errors.New("the answer is too large to be repeated at its end")
 
-// keeping admits what an attempt keeps of its answer; nothing of the last one's is kept then.
+// keeping admits what an attempt keeps of its answer; what the last attempt kept is dropped then.
 func (a *asking) keeping(ctx context.Context) func(bytes int) error {
 	a.kept.Empty()
 	sum := 0
@@ -129,10 +129,10 @@ func (a *asking) keeping(ctx context.Context) func(bytes int) error {
 	}
 }
 
-// idempotencyKey makes one of requests that are sent more than once.
+// idempotencyKey lets a server recognise requests that are sent more than once.
 const idempotencyKey = "Idempotency-Key"
 
-// question is the request in the words of an upstream, with the client's Idempotency-Key.
+// question is the request in the dialect of an upstream, with the client's Idempotency-Key.
 func (a *asking) question(u *upstream.Upstream) (*upstream.Question, error) {
 	q, err := a.put(u)
 	if err != nil || len(a.once) == 0 {
@@ -146,7 +146,8 @@ func (a *asking) question(u *upstream.Upstream) (*upstream.Question, error) {
 	return q, nil
 }
 
-// put says the request in the words of an upstream. Only what was sent in the client's own words is explained in them.
+// put writes the request in the dialect of an upstream. A refusal is explained only if the upstream was sent the client's own
+// words.
 func (a *asking) put(u *upstream.Upstream) (*upstream.Question, error) {
 	if u.Passes(a.Endpoint) {
 		q := &upstream.Question{Path: a.Path(), Explain: a.said, Chosen: func(at llm.Place) { a.from = at }, Used: &llm.Used{}}
@@ -172,11 +173,11 @@ func (a *asking) put(u *upstream.Upstream) (*upstream.Question, error) {
 	return upstream.NewQuestion(asked), nil
 }
 
-// said is what the client may be told of an upstream's refusal.
+// said is what the client may read of an upstream's refusal.
 func (a *asking) said(body []byte) *problem.Said { return a.explain(a.Front.ReadRejection(body)) }
 
-// unasked is the failure of an upstream to which a request cannot be put: another may take it. The client is told as if the
-// upstream had refused it.
+// unasked is the failure of an upstream to which a request cannot be put: another may take it. The client gets the error that
+// it would get if the upstream had refused it.
 func unasked(message, param string) relay.Failure {
 	return relay.Failure{
 		Kind: relay.FailedStatus, Status: http.StatusBadRequest, Unsent: true,

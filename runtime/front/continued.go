@@ -12,8 +12,8 @@ import (
 
 const keeperAway = "The upstream that keeps the previous response is unavailable. Try again later."
 
-// asked are the upstreams that a request is put to, in order. One that continues an answer is put to the endpoint that keeps it,
-// and to no other: neither weights nor the order of the upstreams matter.
+// asked are the upstreams for a request, in order. A request that continues an answer goes only to the endpoint that keeps the
+// answer: neither weights nor the order of the upstreams matter.
 func (c *endpoint) asked(request llm.ClientRequest, m *Model) ([]*upstream.Upstream, *problem.Error) {
 	r, can := request.(llm.Continuing)
 	if !can {
@@ -45,8 +45,9 @@ func (c *endpoint) asked(request llm.ClientRequest, m *Model) ([]*upstream.Upstr
 	return nil, r.Lost()
 }
 
-// first is the first upstream that has an endpoint. It alone is asked to continue an answer whose id this gateway has not written:
-// nobody knows which of them keeps that, and the answer has to be the same each time. If none has it, each has to say so.
+// first is the first upstream that has an endpoint. Only this one is asked to continue an answer whose id this gateway has not
+// written: it is unknown which upstream keeps that, and the result has to be the same each time. If none has the endpoint, all
+// are asked, and each refuses.
 func (m *Model) first(e llm.Endpoint) []*upstream.Upstream {
 	i := slices.IndexFunc(m.Upstreams, func(u *upstream.Upstream) bool { return u.Passes(e) })
 	if i < 0 {

@@ -23,7 +23,7 @@ import (
 // tongue is a dialect, with a request in it and the answers of an upstream that speaks it.
 type tongue struct {
 	front llm.Front
-	// asks has a verb for more members, such as live, which asks for a stream.
+	// asks has a verb for further members, such as live, which asks for a stream.
 	asks, live    string
 	whole, stream string
 	refusal       string
@@ -54,7 +54,7 @@ var tongues = map[string]tongue{
 	},
 }
 
-// models implements upstream.Doer: hosts that are named for what they speak, or for the status with which they refuse.
+// models implements upstream.Doer for hosts that are named after their dialect, or after the status with which they refuse.
 type models struct{ asked []*upstream.Call }
 
 func (m *models) Do(_ context.Context, c *upstream.Call) (*upstream.Answer, error) {
@@ -149,8 +149,8 @@ func heard(t *testing.T, d llm.Dialect, streamed bool, answer string) *llm.Compl
 	return collector.Completion()
 }
 
-// A model's upstreams may speak several dialects, and its clients hear theirs. Bytes pass, but for the model's name, from
-// upstreams that speak it, too.
+// A model's upstreams may speak several dialects, and its clients get their own. From upstreams of the same dialect, bytes
+// pass, except for the model's name.
 func TestModelsOfSeveralDialects(t *testing.T) {
 	want := &llm.Completion{
 		Text: "so", FinishReason: "tool_calls", ToolCalls: []llm.ToolCall{{ID: "c1", Name: "find", Arguments: `{"q":1}`}},
@@ -187,7 +187,7 @@ func TestModelsOfSeveralDialects(t *testing.T) {
 	}
 }
 
-// heardBy checks that an upstream was asked in its own words.
+// heardBy checks that an upstream was asked in its own dialect.
 func heardBy(t *testing.T, c *upstream.Call, speaks string) {
 	t.Helper()
 	r, wrong := tongues[speaks].front.ReadRequest(c.Body)
@@ -203,7 +203,8 @@ func heardBy(t *testing.T, c *upstream.Call, speaks string) {
 	}
 }
 
-// What another protocol has no words for is not left out in silence: another upstream is asked, or the client is told.
+// A member that another protocol cannot express is not silently left out: another upstream is asked, or the client gets an
+// error.
 func TestWhatAnotherDialectCannotBeAsked(t *testing.T) {
 	for client, tt := range map[string]struct{ more, param, other string }{
 		"openai": {`,"logprobs":true`, `"param":"logprobs"`, "parley"},
@@ -237,7 +238,7 @@ func TestWhatAnotherDialectCannotBeAsked(t *testing.T) {
 	}
 }
 
-// A client hears an upstream's own words of a refusal only where they are about what the client itself has sent.
+// A client gets an upstream's own words of a refusal only if they are about the request that the client itself has sent.
 func TestRefusalsInAnotherDialect(t *testing.T) {
 	for client, c := range tongues {
 		for up := range tongues {
@@ -252,7 +253,7 @@ func TestRefusalsInAnotherDialect(t *testing.T) {
 	}
 }
 
-// TestUsageOfATranslatedStream: it ends with the usage only if the client has asked for it, as where bytes pass.
+// It ends with the usage only if the client has asked for it, as it does if bytes pass.
 func TestUsageOfATranslatedStream(t *testing.T) {
 	c := tongues["openai"]
 	for options, want := range map[string]bool{"": false, `,"stream_options":{"include_usage":true}`: true} {

@@ -9,14 +9,14 @@ import (
 	"github.com/llmservice/llmservice/runtime/redact"
 )
 
-// Bounds of what an upstream may tell a client of its mistake, in bytes.
+// Bounds of what a client may read of an upstream's refusal, in bytes.
 const (
 	maxSaid     = 2 << 10
 	maxSaidName = 256 // of a type, a code and a parameter
 )
 
-// explain makes of an upstream's refusal what may be told to the client whose request was refused: nothing that is a secret
-// of this gateway, of whichever upstream, or looks like a key. Agents and SDKs act on the code.
+// explain turns an upstream's refusal into what the refused client may read: without secrets of this gateway, of any upstream,
+// and without anything that looks like a key. Agents and SDKs act on the code.
 func (e *Endpoints) explain(said llm.Rejection) *problem.Said {
 	secrets := e.Secrets()
 	return &problem.Said{
@@ -27,10 +27,10 @@ func (e *Endpoints) explain(said llm.Rejection) *problem.Said {
 	}
 }
 
-// What programs compare is a word.
+// Values that programs compare are words.
 var word = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,128}$`)
 
-// name is a type or code where it is one, as it was; empty where it is none, or was not to be told.
+// name returns a type or code unchanged; empty if it is not a word, or had to be redacted.
 func name(text string, secrets []string) string {
 	if word.MatchString(text) && redact.Text(text, secrets, maxSaidName) == text {
 		return text

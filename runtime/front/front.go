@@ -1,4 +1,4 @@
-// Package front serves the endpoints that clients of a protocol of models know, such as those of OpenAI's API under /v1.
+// Package front serves the endpoints for clients of a protocol of models, such as those of OpenAI's API under /v1.
 package front
 
 import (
@@ -16,32 +16,32 @@ import (
 // Endpoints are those of one protocol.
 type Endpoints struct {
 	Front llm.Front
-	// Prefix is what they are below.
+	// Prefix is the path below which they are.
 	Prefix string
 	Client upstream.Doer
-	// Observe is told how each call of an upstream ended.
+	// Observe is called at the end of each call of an upstream.
 	Observe func(upstream string, f relay.Failure)
-	// Spent, where set, is told what each call took, by the endpoint and the model that was asked for.
+	// Spent, if set, is called with the usage of each call, by the endpoint and the requested model.
 	Spent func(route, model string, s upstream.Spent)
 	// MaxStreamDuration bounds every stream.
 	MaxStreamDuration time.Duration
-	// Secrets are all values that this gateway could send to anyone. Nothing that an upstream says has one of them.
+	// Secrets returns all values that this gateway could send to anyone. No text of an upstream may contain one.
 	Secrets func() []string
-	// Key says which endpoint of an upstream a request belongs to.
+	// Key returns the key by which an upstream chooses an endpoint for a request.
 	Key func(ctx context.Context, req *relay.Request, u *upstream.Upstream) upstream.Key
 	// Models are in the order in which they are listed.
 	Models []Model
 }
 
-// Model is a name that clients ask for, and what it stands for, in order of preference.
+// Model is a name that clients use, and the upstreams behind it, in order of preference.
 type Model struct {
 	Name      string
 	Upstreams []*upstream.Upstream
 	// Weights are those of the upstreams, in the same order; nil asks them in order.
 	Weights []int
-	// Route answers in the place of upstreams; nil where there are any.
+	// Route answers in place of upstreams; nil if there are upstreams.
 	Route Answerer
-	// KeepAlive is relay.Stream's.
+	// KeepAlive is that of relay.Stream.
 	KeepAlive time.Duration
 }
 
@@ -130,8 +130,8 @@ func (c *endpoint) refuse(err error) *relay.Reply {
 	return relay.Problem(c.Front.Errors(), upstream.Told(err))
 }
 
-// untilContent bounds the wait over all attempts: a model has no timeout of its own, so each upstream may use up
-// the one that it has. The connect timeout on top lets the upstream's own timeout be the one that is reported.
+// untilContent bounds the wait over all attempts: a model has no timeout of its own, so each upstream may use up its own. The
+// connect timeout is added so that the upstream's own timeout is the one that is reported.
 func (m *Model) untilContent() time.Duration {
 	var sum time.Duration
 	for _, u := range m.Upstreams {

@@ -10,8 +10,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// listed are the routes that say which models there are. A name that has slashes has a route to itself: some clients send
-// them as they are, and a parameter of a path is one segment.
+// listed are the routes that list the models. A name with slashes has a route of its own: some clients send the slashes as they
+// are, and a path parameter is one segment.
 func (e *Endpoints) listed() ([]*exchange.Route, error) {
 	names := make([]string, len(e.Models))
 	described := make(map[string]*relay.Reply, len(e.Models))
@@ -21,7 +21,7 @@ func (e *Endpoints) listed() ([]*exchange.Route, error) {
 		name := e.Models[i].Name
 		one, err := e.Front.WriteModel(name)
 		if err != nil {
-			return nil, err //nolint:wrapcheck // it says what cannot be written
+			return nil, err //nolint:wrapcheck // it names what cannot be written
 		}
 		names[i], described[name] = name, relay.JSON(one)
 		if strings.Contains(name, "/") {
@@ -38,7 +38,7 @@ func (e *Endpoints) listed() ([]*exchange.Route, error) {
 	), nil
 }
 
-// describe answers with the model that the path names.
+// describe answers with the model in the path.
 func (e *Endpoints) describe(described map[string]*relay.Reply) func(context.Context, *relay.Request) relay.Verdict {
 	return func(_ context.Context, r *relay.Request) relay.Verdict {
 		name := r.Params["model"]

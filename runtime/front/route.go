@@ -9,7 +9,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// byRoute has a route answer in the place of upstreams, to clients that ask for an answer to a conversation.
+// byRoute lets a route answer in place of upstreams, if the client asks for an answer to a conversation.
 func (c *endpoint) byRoute(ctx context.Context, req *relay.Request, asked llm.ClientRequest, m *Model) relay.Verdict {
 	as, converses := c.Endpoint.(llm.Translated)
 	if !converses {
@@ -33,8 +33,8 @@ func (c *endpoint) notHere(model string) *problem.Error {
 	return e.WithMessage(fmt.Sprintf("The model %q does not have this endpoint; ask it at %s.", model, c.Prefix+c.Front.Path()))
 }
 
-// beyondRoutes is the problem of what a client asks for that no route can give. How a model picks its words and how many they
-// may be is a matter of the route: this is not refused, for nearly all clients send it.
+// beyondRoutes is the problem of a request that no route can satisfy. Sampling and token limits are decided by the route: they
+// are not refused, because nearly all clients send them.
 func beyondRoutes(chat *llm.Chat) *problem.Error {
 	refused := func(param, what string) *problem.Error {
 		e := problem.New(problem.InvalidRequest).WithMessage("The model is answered by a route of this service, which " + what + ".")

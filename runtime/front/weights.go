@@ -2,9 +2,9 @@ package front
 
 import "github.com/llmservice/llmservice/runtime/upstream"
 
-// order is the order in which the upstreams are asked for one request: those with a weight come first, each place drawn by
-// weight among those that are left, so that the requests of one that fails are split as the weights say, too. The others keep
-// theirs. draw returns a number below n, each as likely.
+// order is the order in which the upstreams are asked for one request. Those with a weight come first; each place is drawn by
+// weight among those that are left, so that requests that fail over are split by weight, too. The others keep their places.
+// draw returns a number below n, all with equal probability.
 func (m *Model) order(draw func(n int) int) []*upstream.Upstream {
 	if m.Weights == nil {
 		return m.Upstreams
@@ -29,7 +29,7 @@ func (m *Model) order(draw func(n int) int) []*upstream.Upstream {
 	return ordered
 }
 
-// drawn is the place whose share of the sum of all weights has the number.
+// drawn is the index of the weight into whose part of the sum of all weights the number falls.
 func drawn(weights []int, number int) int {
 	for i, w := range weights {
 		if number < w {

@@ -18,7 +18,7 @@ func weighted(weights ...int) *Model {
 	return m
 }
 
-// places are the upstreams' places in the list of the model, in the order in which they are asked.
+// places are the upstreams' indices in the model's list, in the order in which they are asked.
 func (m *Model) places(draw func(int) int) []int {
 	var places []int
 	for _, u := range m.order(draw) {
@@ -57,7 +57,7 @@ func TestUpstreamsAreDrawnByWeight(t *testing.T) {
 	}
 }
 
-// The shares are as the weights say, of those that are asked first and of those that follow one.
+// The shares follow the weights, both among those that are asked first and among those that follow a given one.
 func TestSharesOfUpstreams(t *testing.T) {
 	const requests = 20_000
 	random := rand.New(rand.NewPCG(seed.Of(t), 0))

@@ -5,26 +5,26 @@ import "github.com/go-json-experiment/json/jsontext"
 // Chat is a request for a completion.
 type Chat struct {
 	Messages []Message
-	// Tools are the functions that the model may ask for.
+	// Tools are the functions that the model may call.
 	Tools []Tool
-	// ToolChoice is none, auto or required, or the name of the tool that has to be called; empty says nothing.
+	// ToolChoice is none, auto or required, or the name of the tool that has to be called; empty leaves it unset.
 	ToolChoice string
-	// ParallelToolCalls lets the model ask for several at once; nil leaves it unset.
+	// ParallelToolCalls allows the model several calls at once; nil leaves it unset.
 	ParallelToolCalls *bool
-	// Output asks for an answer that is JSON.
+	// Output asks for an answer in JSON.
 	Output *Output
 	Stream bool
-	// IncludeUsage asks for the usage at the end of a stream, where Parameters say nothing of it.
+	// IncludeUsage asks for the usage at the end of a stream, unless Parameters decide that.
 	IncludeUsage bool
-	// CountUsage does the same for the gateway itself: nobody else asked for it.
+	// CountUsage does the same for the gateway itself: the client and the route did not ask for it.
 	CountUsage bool
-	// MaxTokens, above 0, is the most that the answer may have. It lowers what Parameters say.
+	// MaxTokens, if above 0, bounds the tokens of the answer. It lowers the limit in Parameters.
 	MaxTokens int64
-	// Temperature and TopP control how the model picks its words, and Stop ends the answer; nil leaves them unset.
+	// Temperature and TopP control sampling, and Stop ends the answer; nil leaves them unset.
 	Temperature, TopP *float64
 	Stop              []string
-	// Parameters is an object of further members, in the words of the dialect that is asked; nil for none. One that is null
-	// is left out. What the fields above have set takes precedence.
+	// Parameters is an object of further members, in the words of the upstream's dialect; nil for none. One that is null is
+	// left out. The fields above take precedence.
 	Parameters jsontext.Value
 }
 
@@ -32,21 +32,21 @@ type Chat struct {
 type Tool struct {
 	Name        string
 	Description string
-	// Parameters is a JSON Schema; nil for a function without any.
+	// Parameters is a JSON Schema; nil for a function without parameters.
 	Parameters jsontext.Value
 }
 
-// Output is what an answer shall be: a JSON object of any kind, or of a JSON Schema.
+// Output is the form of an answer: any JSON object, or one that satisfies a JSON Schema.
 type Output struct {
-	// Name is of letters, digits, underscores and dashes, 64 at most.
+	// Name consists of at most 64 letters, digits, underscores and dashes.
 	Name string
 	// Schema is nil for any object.
 	Schema jsontext.Value
-	// Strict makes the upstream refuse schemas that it cannot hold the model to.
+	// Strict makes the upstream refuse schemas that it cannot enforce.
 	Strict bool
 }
 
-// Size is about how many bytes the request has as JSON.
+// Size is the approximate size of the request as JSON, in bytes.
 func (c *Chat) Size() int {
 	size := len(c.Parameters)
 	for i := range c.Messages {
@@ -64,7 +64,7 @@ func (c *Chat) Size() int {
 // Embeddings is a request for the vectors of texts.
 type Embeddings struct {
 	Input []string
-	// Parameters are a Chat's.
+	// Parameters are like those of a Chat.
 	Parameters jsontext.Value
 }
 
@@ -72,8 +72,8 @@ type Embeddings struct {
 type Vectors struct {
 	// Vectors are in the order of the texts.
 	Vectors [][]float64
-	// Usage is a Completion's.
+	// Usage is like that of a Completion.
 	Usage jsontext.Value
-	// Tokens is what could be read of Usage.
+	// Tokens is the part of Usage that could be read.
 	Tokens Tokens
 }

@@ -10,12 +10,12 @@ import (
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
-// Collector puts a streamed answer together, as it would have come whole.
+// Collector assembles a streamed answer, as if it had come whole.
 type Collector struct {
 	keep    func(bytes int) error
 	text    []byte
 	refusal []byte
-	calls   []*collectedCall // as they began
+	calls   []*collectedCall // in the order in which they began
 	finish  string
 	usage   jsontext.Value
 	err     error
@@ -28,17 +28,17 @@ type collectedCall struct {
 	arguments []byte
 }
 
-// NewCollector returns a collector that asks before it keeps bytes of text, refusal and tool calls. The error of keep is a
-// relay.Failure.
+// NewCollector returns a collector that calls keep before it keeps bytes of text, refusal and tool calls. The error of keep is
+// a relay.Failure.
 func NewCollector(keep func(bytes int) error) *Collector { return &Collector{keep: keep} }
 
-// Forget makes the collector keep finish reason and usage alone, for an answer that is not read after it was passed on.
+// Forget makes the collector keep only the finish reason and the usage, for an answer that is not read after it was passed on.
 func (c *Collector) Forget() { c.forgets = true }
 
-// Err is why the collector keeps no more: of an answer with more than MaxToolCalls, or keep's error.
+// Err is why the collector keeps no more: the answer has more than MaxToolCalls, or keep returned an error.
 func (c *Collector) Err() error { return c.err }
 
-// Completion is the answer as far as it has come.
+// Completion is the answer so far.
 func (c *Collector) Completion() *Completion {
 	done := &Completion{
 		Text: string(c.text), Refusal: string(c.refusal), FinishReason: c.finish, Usage: c.usage, Tokens: TokensOf(c.usage),
@@ -51,7 +51,7 @@ func (c *Collector) Completion() *Completion {
 	return done
 }
 
-// Calls are the tool calls as far as they have come, in the order in which they began.
+// Calls are the tool calls so far, in the order in which they began.
 func (c *Collector) Calls() []ToolCall {
 	calls := make([]ToolCall, len(c.calls))
 	for i, call := range c.calls {
@@ -60,7 +60,7 @@ func (c *Collector) Calls() []ToolCall {
 	return calls
 }
 
-// CallOf returns which of the Calls the last added part belongs to.
+// CallOf returns the index in Calls of the call to which the last added part belongs.
 func (c *Collector) CallOf(part *ToolCallDelta) int {
 	if call := c.find(part); call != nil {
 		return slices.Index(c.calls, call)
@@ -68,10 +68,10 @@ func (c *Collector) CallOf(part *ToolCallDelta) int {
 	return len(c.calls) - 1
 }
 
-// said is the arguments as they stand so far.
+// said is the arguments so far.
 func (c *collectedCall) said() string { return string(rawjson.Settle(bytes.Clone(c.arguments))) }
 
-// Add adds what has come. The error is Err's.
+// Add adds the next part. It returns the error of Err.
 func (c *Collector) Add(d *Delta) error {
 	if c.forgets {
 		d = &Delta{FinishReason: d.FinishReason, Usage: d.Usage}
@@ -122,9 +122,9 @@ func (c *Collector) addCall(part *ToolCallDelta) {
 	call.arguments = rawjson.AppendText(call.arguments, part.Arguments)
 }
 
-// find returns the call that a part belongs to, nil for a new one. The protocol says by index. Some servers give every
-// call the same index (Gemini's, lmdeploy): there, another id together with a name begins a call. Another id alone does
-// not, for some servers make one up for each part.
+// find returns the call that a part belongs to; nil if it begins a new one. The protocol identifies calls by index. Some
+// servers give every call the same index (Gemini's, lmdeploy): there, another id together with a name begins a call. Another id
+// alone does not, because some servers make one up for each part.
 func (c *Collector) find(part *ToolCallDelta) *collectedCall {
 	if part.Index < 0 {
 		return c.findWithoutIndex(part)
@@ -140,7 +140,7 @@ func (c *Collector) find(part *ToolCallDelta) *collectedCall {
 	return nil
 }
 
-// Without an index a part is known by its id; one that has no id either begins a call if it has a name.
+// findWithoutIndex identifies a part by its id. One without an id begins a call if it has a name.
 func (c *Collector) findWithoutIndex(part *ToolCallDelta) *collectedCall {
 	for _, call := range slices.Backward(c.calls) {
 		if part.ID != "" && part.ID == call.id {

@@ -16,16 +16,16 @@ type Completion struct {
 	Text string
 	// Refusal is the model's own reason for not answering.
 	Refusal string
-	// FinishReason is empty if the upstream gave none: stop, length, tool_calls or content_filter, or the upstream's
-	// own word if it has none of these.
+	// FinishReason is stop, length, tool_calls or content_filter, or the upstream's own word for another reason; empty if it
+	// gave none.
 	FinishReason string
 	ToolCalls    []ToolCall
-	// Message is the assistant's message as its server wrote it, an object that may hold more than the fields above; it is JSON,
-	// but may have names given twice and text that is not UTF-8. Nil says that they are all.
+	// Message is the assistant's message as its server wrote it: a JSON object that may hold more than the fields above, and
+	// may have duplicate names and text that is not UTF-8. Nil means that the fields are the whole message.
 	Message jsontext.Value
 	// Usage is an object with the members of Tokens, and those that the upstream adds to them; nil for none.
 	Usage jsontext.Value
-	// Tokens is what could be read of Usage.
+	// Tokens is the part of Usage that could be read.
 	Tokens Tokens
 }
 
@@ -56,7 +56,7 @@ func (c *Completion) MessageValue(ctx context.Context) any {
 	return value
 }
 
-// Bytes is how long the answer is, in text, refusal and calls.
+// Bytes is the length of the answer: its text, refusal and calls.
 func (c *Completion) Bytes() int {
 	bytes := len(c.Text) + len(c.Refusal)
 	for i := range c.ToolCalls {
@@ -65,8 +65,8 @@ func (c *Completion) Bytes() int {
 	return bytes
 }
 
-// Strictly returns valid JSON of an upstream's for readers that are strict: as it is, if it has no names given twice and is
-// UTF-8, else written anew. It is nil for what is beyond the bounds of a decoded value.
+// Strictly returns an upstream's valid JSON for strict readers: unchanged, if it has no duplicate names and is UTF-8, and
+// otherwise encoded anew. It is nil if the value exceeds the bounds of a decoded value.
 func Strictly(value jsontext.Value) jsontext.Value {
 	if value.IsValid() {
 		return value
@@ -82,7 +82,7 @@ func Strictly(value jsontext.Value) jsontext.Value {
 	return clean
 }
 
-// The reasons for which an answer ends.
+// The reasons why an answer ends.
 const (
 	FinishStop          = "stop"
 	FinishLength        = "length"
@@ -90,16 +90,16 @@ const (
 	FinishContentFilter = "content_filter"
 )
 
-// MaxToolCalls bounds the calls of one answer: as many as OpenAI's API allows a request to have tools.
+// MaxToolCalls bounds the calls of one answer: OpenAI's API allows a request to have this many tools.
 const MaxToolCalls = 128
 
-// ErrTooManyCalls is an answer that exceeds MaxToolCalls.
+// ErrTooManyCalls means that an answer has more than MaxToolCalls.
 var ErrTooManyCalls = fmt.Errorf("the answer has more than %d tool calls", MaxToolCalls)
 
-// ToolCall is a function that the model wants called.
+// ToolCall is a call that the model asks for.
 type ToolCall struct {
 	ID   string
 	Name string
-	// Arguments is JSON unless the model made a mistake: it has not been checked.
+	// Arguments is JSON unless the model made a mistake. It has not been checked.
 	Arguments string
 }

@@ -8,40 +8,39 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
-// Front is a protocol as the gateway's own clients speak it, and as it speaks it to upstreams. It is itself the endpoint at
-// which completions are asked for.
+// Front is a protocol that the gateway's own clients speak, and in which it speaks to upstreams. It is itself the endpoint for
+// completions.
 type Front interface {
 	Dialect
 	Translated
 
-	// Endpoints are all at which its clients ask models for something, the front itself among them.
+	// Endpoints are all at which its clients send requests to models, including the front itself.
 	Endpoints() []Endpoint
-	// ModelsPath is where the models are listed. Below it is one model of each name.
+	// ModelsPath is the path of the list of models. Below it, each model has a path of its name.
 	ModelsPath() string
 	// WriteModels lists the models.
 	WriteModels(names []string) ([]byte, error)
 	// WriteModel describes one of them.
 	WriteModel(name string) ([]byte, error)
-	// Errors writes what went wrong before an answer began.
+	// Errors is the format of errors before an answer has begun.
 	Errors() problem.ErrorFormat
-	// ReadRejection reads what an upstream that speaks the protocol, too, found wrong with a request, as far as anything can
-	// be read.
+	// ReadRejection reads why an upstream of the same protocol refused a request, as far as it can be read.
 	ReadRejection(body []byte) Rejection
 }
 
-// Endpoint is where a protocol's clients ask models for answers of one kind. Its values are comparable: if an upstream has the
-// endpoint, too, bytes pass from one to the other as they are.
+// Endpoint is where a protocol's clients request answers of one kind. Its values are comparable: if an upstream has the same
+// endpoint, bytes pass from one to the other as they are.
 type Endpoint interface {
 	Streamer
 
-	// Path is where it is, below a base URL.
+	// Path is the endpoint's path, below a base URL.
 	Path() string
-	// ReadRequest reads what has to be known of every request, and checks no more than that.
+	// ReadRequest reads what policy needs of every request, and checks no more than that.
 	ReadRequest(body []byte) (ClientRequest, *problem.Error)
-	// Rename returns a whole answer of an upstream that has the endpoint, too, under the name that the client knows the
-	// model by; every other byte is the upstream's. What the answer has used is counted. The error is Dialect.ReadCompletion's.
+	// Rename returns the whole answer of an upstream with the same endpoint, with the client's name for the model; every other
+	// byte is the upstream's. The usage of the answer is counted. The error is that of Dialect.ReadCompletion.
 	Rename(answer []byte, model string, used *Used) ([]byte, error)
-	// AppendError appends the end of a stream that failed, whichever dialect the rest of it came in.
+	// AppendError appends the end of a stream that failed, no matter in which dialect the rest of it came.
 	AppendError(dst []byte, e *problem.Error) []byte
 }
 
@@ -51,7 +50,7 @@ type Streamer interface {
 	NewReader(o ReaderOptions) Reader
 }
 
-// Translated is an Endpoint whose clients may be answered by upstreams that do not have it.
+// Translated is an Endpoint whose clients can be answered by upstreams without this endpoint.
 type Translated interface {
 	Endpoint
 	StreamFormat
@@ -60,17 +59,17 @@ type Translated interface {
 	WriteCompletion(c *Completion, model string, created time.Time) []byte
 }
 
-// ClientRequest is what a client asks a model at an endpoint.
+// ClientRequest is a client's request to a model at an endpoint.
 type ClientRequest interface {
-	// Wants is the model's name, and whether the answer shall be a stream.
+	// Wants returns the model's name, and whether the answer is to be a stream.
 	Wants() (model string, stream bool)
-	// WithModel is the request for an upstream that has the endpoint, too, and another name for the model; every other byte
-	// is the client's.
+	// WithModel is the request for an upstream with the same endpoint, under the upstream's name for the model; every other
+	// byte is the client's.
 	WithModel(name string) []byte
-	// WithUsage is WithModel for a stream whose usage is to be counted. Hide says that the client did not ask for it.
+	// WithUsage is WithModel for a stream whose usage is to be counted. Hide means that the client did not ask for it.
 	WithUsage(name string) (body []byte, hide bool)
-	// Chat is the request for another upstream. A member that is not a Chat's cannot be put into other words: it is a problem,
-	// for leaving it out would give another answer than was asked for. Only a Translated endpoint is asked.
+	// Chat is the request for another upstream. A member that a Chat does not have cannot be translated: this is a problem,
+	// because the answer without it would be another one than was asked for. It is only called for a Translated endpoint.
 	Chat() (*Chat, *problem.Error)
 }
 
@@ -81,34 +80,34 @@ type Place [8]byte
 type Keeper interface {
 	Endpoint
 
-	// At is the endpoint for answers that are kept at a place: the ids by which clients know them name it.
+	// At is the endpoint for answers that are kept at a place: the ids that clients get name it.
 	At(p Place) Endpoint
 }
 
-// Continuing is a ClientRequest that may continue an earlier answer. WithModel names that as the upstream does which keeps it.
+// Continuing is a ClientRequest that may continue an earlier answer. WithModel uses the upstream's own id of that answer.
 type Continuing interface {
 	ClientRequest
 
-	// Continues reports whether the request continues an answer, and where that is kept. The place is zero for an id that no
-	// gateway made.
+	// Continues reports whether the request continues an answer, and where that is kept. The place is zero if no gateway made
+	// the id.
 	Continues() (at Place, continues bool)
 	// Lost is the problem of an answer that is not kept at a place of the model.
 	Lost() *problem.Error
 }
 
-// Dialogue is a conversation that a client asks a model to continue, for what answers in place of a model.
+// Dialogue is a conversation that a client asks a model to continue, for a route that answers in place of a model.
 type Dialogue struct {
-	// Model is the name that the client knows it by.
+	// Model is the client's name for the model.
 	Model string
 	Chat  *Chat
-	// As is the client's endpoint, and Errors how it expects errors.
+	// As is the client's endpoint, and Errors the format of errors that it expects.
 	As     Translated
 	Errors problem.ErrorFormat
-	// KeepAlive is relay.Stream's.
+	// KeepAlive is that of relay.Stream.
 	KeepAlive time.Duration
 }
 
-// Rejection is what an upstream says is wrong with a request.
+// Rejection is why an upstream refused a request.
 type Rejection struct {
 	// Message is empty if nothing could be read.
 	Message string

@@ -21,16 +21,16 @@ type Message struct {
 	Content string
 	// Refusal is an assistant's reason for not answering.
 	Refusal string
-	// ToolCalls are what an assistant's message asks for; its content may then be empty.
+	// ToolCalls are the calls in an assistant's message; its content may then be empty.
 	ToolCalls []ToolCall
-	// ToolCallID is the ID of the call that the message of a tool answers.
+	// ToolCallID is the ID of the call that a tool's message answers.
 	ToolCallID string
-	// Raw, where set, is the message itself as JSON writes it, and stands for all of the above: out of a history, or as a
-	// model wrote it. Read has the rest.
+	// Raw, if set, is the message itself as JSON, and takes the place of all of the above: from a history, or as a model wrote
+	// it. Read returns the rest.
 	Raw jsontext.Value
 }
 
-// size is about how many bytes the message has as JSON.
+// size is the approximate size of the message as JSON, in bytes.
 func (m *Message) size() int {
 	size := len(m.Role) + len(m.Content) + len(m.Raw)
 	for i := range m.ToolCalls {
@@ -39,7 +39,7 @@ func (m *Message) size() int {
 	return size
 }
 
-// JSON writes the message as templates see it, which is how OpenAI's API has it.
+// JSON writes the message as templates see it, in the form of OpenAI's API.
 func (m *Message) JSON() jsontext.Value {
 	if m.Raw != nil {
 		return m.Raw
@@ -66,7 +66,7 @@ func (c ToolCall) json() []byte {
 	return rawjson.Object{}.With("id", rawjson.Quote(c.ID)).With("type", rawjson.Quote("function")).With("function", function).Done()
 }
 
-// value is what JSON writes of a message without Raw, decoded.
+// value is the decoded JSON of a message without Raw.
 func (m *Message) value() map[string]any {
 	value := map[string]any{"role": m.Role, "content": m.Content}
 	if m.Content == "" && (m.Refusal != "" || len(m.ToolCalls) > 0) {
@@ -86,8 +86,8 @@ func (m *Message) value() map[string]any {
 	return value
 }
 
-// Read is the message without Raw, for dialects that have other words for its parts. A content that is not all text, such
-// as an image, is an error: a dialect that has it finds it in Raw. So is a message that has not been checked.
+// Read returns the message without Raw, for dialects that write its parts in another form. Content that is not only text, such
+// as an image, is an error: a dialect that supports it finds it in Raw. A message that has not been checked is an error, too.
 func (m *Message) Read() (Message, error) {
 	if m.Raw == nil {
 		return *m, nil
@@ -126,7 +126,7 @@ func (m *Message) Read() (Message, error) {
 // textOf is a message's content if it is text or a list of texts.
 func textOf(content jsontext.Value) (string, error) {
 	if content.Kind() != '[' {
-		return rawjson.Text(content) //nolint:wrapcheck // it says what is wanted
+		return rawjson.Text(content) //nolint:wrapcheck // it names what is allowed
 	}
 	var parts []struct {
 		Type string `json:"type"`
@@ -150,7 +150,7 @@ var (
 	errNotShape = errors.New("the message has members of other types than the API has")
 )
 
-// unmarshal reads what may be a model's own words. Its error quotes nothing of them.
+// unmarshal reads what may be a model's own words. Its error does not quote them.
 func unmarshal(doc []byte, into any) error {
 	if json.Unmarshal(doc, into, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) != nil {
 		return errNotShape
@@ -158,14 +158,14 @@ func unmarshal(doc []byte, into any) error {
 	return nil
 }
 
-// maxDepth bounds how deep a history may nest.
+// maxDepth bounds the depth of a history.
 const maxDepth = 64
 
 var roles = []string{"system", "developer", "user", "assistant", "tool"}
 
 // ParseMessages reads a history: a JSON array of messages as Message.JSON writes them. It checks their shape: the role, a
-// content that is text or a list of parts (an assistant's may be null), the tool calls and the call that a tool answers. The
-// problem names what is at fault, such as messages[2].role, and repeats nothing of it.
+// content that is text or a list of parts (an assistant's may be null), the tool calls, and the call that a tool answers. The
+// problem names the place of the mistake, such as messages[2].role, and repeats nothing else.
 func ParseMessages(history jsontext.Value) ([]Message, *problem.Error) {
 	if rawjson.TooDeep(history, maxDepth) {
 		return nil, problem.Unreadable(nil)
@@ -209,7 +209,8 @@ func (m *Message) check(path string) *problem.Error {
 
 func isContent(value jsontext.Value) bool { return value.Kind() == '"' || allObjects(value, "type") }
 
-// allObjects reports whether a value is an array of objects, each with a string under the name; "" asks for none.
+// allObjects reports whether a value is an array of objects, each with a string under the name; if the name is empty, without
+// one.
 func allObjects(value jsontext.Value, name string) bool {
 	good := true
 	err := rawjson.Elements(value, func(_ int, at rawjson.Span) {

@@ -9,18 +9,18 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-// Writer puts what a model says into a stream for clients. All methods append whole events.
+// Writer writes what a model says into a stream for clients. All methods append whole events.
 type Writer interface {
-	// Delta is the next piece of text, which is never empty.
+	// Delta appends the next piece of text, which is never empty.
 	Delta(dst, text []byte) []byte
-	// Done ends the stream; what the upstream did not say is empty.
+	// Done ends the stream; values that the upstream did not report are empty.
 	Done(dst []byte, finishReason string, usage jsontext.Value) []byte
 }
 
 // StreamWriter is a Writer whose format has refusals and tool calls, too.
 type StreamWriter interface {
 	Writer
-	// Rest writes what there is in a delta besides its text.
+	// Rest appends the parts of a delta other than its text.
 	Rest(dst []byte, d *Delta) []byte
 }
 
@@ -33,25 +33,25 @@ type Recaller interface {
 
 // TapOptions are what a tap does in addition to separating the events of a stream.
 type TapOptions struct {
-	// Alias is ReaderOptions'.
+	// Alias is that of ReaderOptions.
 	Alias string
-	// Writer, where set, is sent in place of the upstream's events. Reasoning, refusals and tool calls then count as
-	// content, as always, although nothing is written for them but what Rest writes.
+	// Writer, if set, replaces the upstream's events. Reasoning, refusals and tool calls then still count as content, although
+	// only Rest writes any of them.
 	Writer Writer
-	// Rest, where set, is a StreamWriter's.
+	// Rest, if set, is that of a StreamWriter.
 	Rest func(dst []byte, d *Delta) []byte
-	// HideUsage leaves the usage out of what the writer ends with, and out of what passes what was added for it, for a client that
-	// has not asked for it: the event that has nothing else, and a null in the others.
+	// HideUsage hides the usage from a client that has not asked for it: the writer's end has none, and what was added to
+	// passing events because of it is removed: the event that contains only the usage, and null in the others.
 	HideUsage bool
-	// Used, where set, counts what the answer has used.
+	// Used, if set, counts the usage of the answer.
 	Used *Used
-	// Collector, where set, gets the whole answer together. It must be new for each attempt.
+	// Collector, if set, assembles the whole answer. It must be new for each attempt.
 	Collector *Collector
-	// HoldDone leaves out what ends the stream, for a caller that has something to check, or to send, before it.
+	// HoldDone leaves out the end of the stream, for a caller that has something to check or to send before it.
 	HoldDone bool
 }
 
-// Tap implements upstream.FrameTap over the frames of one stream. Without a writer they pass byte for byte, but for the
+// Tap implements upstream.FrameTap for the frames of one stream. Without a writer they pass byte for byte, except for the
 // alias.
 type Tap struct {
 	options TapOptions
@@ -135,7 +135,7 @@ func (t *Tap) write(dst []byte, d *Delta) []byte {
 	return dst
 }
 
-// written appends what an event says, of which the last may say something, too.
+// written appends the writer's events for an event; the last event may have content, too.
 func (t *Tap) written(dst []byte, d *Delta) []byte {
 	if t.options.Writer == nil {
 		return dst

@@ -11,12 +11,12 @@ import (
 // Tokens counts the tokens of an answer.
 type Tokens struct {
 	Prompt, Completion, Total int64
-	// Cached are those of Prompt that the upstream had kept from earlier calls, and Reasoning those of Completion that the model
-	// thought with.
+	// Cached are the tokens of Prompt that the upstream had kept from earlier calls, and Reasoning those of Completion that the
+	// model spent on reasoning.
 	Cached, Reasoning int64
 }
 
-// Add adds what another call used.
+// Add adds the tokens of another call.
 func (t *Tokens) Add(o Tokens) {
 	t.Prompt += o.Prompt
 	t.Completion += o.Completion
@@ -25,21 +25,21 @@ func (t *Tokens) Add(o Tokens) {
 	t.Reasoning += o.Reasoning
 }
 
-// Parts are the tokens by what they cost: each is in one of them. What the total has beyond the others is output, because some
-// upstreams leave out of the completion what the model has thought.
+// Parts are the tokens by price: each is in one part. Tokens of the total that are in neither of the others count as output,
+// because some upstreams leave reasoning out of the completion.
 func (t *Tokens) Parts() (input, cached, output, reasoning int64) {
 	said := max(t.Completion, t.Total-t.Prompt)
 	cached, reasoning = min(t.Cached, t.Prompt), min(t.Reasoning, said)
 	return t.Prompt - cached, cached, said - reasoning, reasoning
 }
 
-// InputAlone are the tokens of an answer that has none of its own, such as vectors.
+// InputAlone are the tokens of an answer without output tokens, such as vectors.
 func InputAlone(t Tokens) Tokens {
 	t.Prompt, t.Completion = max(t.Prompt, t.Total), 0
 	return t
 }
 
-// UsageOf writes tokens as a Completion's Usage; nil where nothing was counted.
+// UsageOf writes tokens as the Usage of a Completion; nil if nothing was counted.
 func UsageOf(t Tokens) jsontext.Value {
 	if t == (Tokens{}) {
 		return nil
@@ -57,8 +57,8 @@ func UsageOf(t Tokens) jsontext.Value {
 
 func number(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
 
-// TokensOf reads a Completion's Usage, which is a valid object or nil. What is not a count is not counted, and a total that
-// is missing is worked out: an answer is not lost for the sake of its bill.
+// TokensOf reads the Usage of a Completion, which is a valid object or nil. Values that are not counts are ignored, and a
+// missing total is computed: an answer is not lost because of its bill.
 func TokensOf(usage jsontext.Value) Tokens {
 	var t Tokens
 	eachCount(usage, func(name string, value []byte) {
@@ -79,7 +79,8 @@ func TokensOf(usage jsontext.Value) Tokens {
 	return t
 }
 
-// eachCount visits the members of what has been read once already, as part of its document; what is no object has none.
+// eachCount visits the members of a value that has been read before, as part of its document; a value that is not an object has
+// none.
 func eachCount(object []byte, visit func(name string, value []byte)) {
 	if jsontext.Value(object).Kind() != '{' {
 		return
@@ -103,40 +104,40 @@ func detail(object []byte, name string) (n int64) {
 	return n
 }
 
-// Used is what one call of a model has used, as far as its answer says.
+// Used is the usage of one call of a model, as far as its answer shows it.
 type Used struct {
-	// Said is about how many tokens the answer has had so far, for an upstream that reports none.
+	// Said is the approximate number of tokens of the answer so far, for an upstream that reports none.
 	Said   int64
 	tokens Tokens
 	usage  []byte // the last one that came, not read yet
 }
 
 const (
-	// bytesOfToken is about how many bytes of a text are one token.
+	// bytesOfToken is the approximate number of bytes of text for each token.
 	bytesOfToken = 4
-	// maxFraming is how many bytes of an event are at most taken to be no text.
+	// maxFraming is the largest part of an event that is assumed not to be text, in bytes.
 	maxFraming = 512
 	// maxUsage bounds, in bytes, a usage that is read for the account.
 	maxUsage = 16 << 10
 )
 
-// Estimate is about how many tokens a text of so many bytes has.
+// Estimate is the approximate number of tokens in a text of this many bytes.
 func Estimate(bytes int) int64 { return int64(bytes+bytesOfToken-1) / bytesOfToken }
 
-// Event counts an event with content, of so many bytes of data: most servers send one for each token.
+// Event counts an event with content and this many bytes of data: most servers send one for each token.
 func (u *Used) Event(bytes int) { u.Said += 1 + Estimate(max(bytes-maxFraming, 0)) }
 
-// Report takes a Completion's Usage. The last one counts; it is read once somebody asks.
+// Report records the Usage of a Completion. The last one counts; it is read when Tokens is called.
 func (u *Used) Report(usage []byte) {
 	if len(usage) <= maxUsage {
 		u.usage = append(u.usage[:0], usage...)
 	}
 }
 
-// Count takes what a whole answer reports, which has about so many bytes of its own.
+// Count records what a whole answer reports, and its approximate number of bytes.
 func (u *Used) Count(t Tokens, bytes int) { u.tokens, u.Said = t, Estimate(bytes) }
 
-// Tokens are those that were reported; false for none.
+// Tokens are those that were reported; false if there are none.
 func (u *Used) Tokens() (Tokens, bool) {
 	if len(u.usage) > 0 {
 		u.tokens, u.usage = TokensOf(u.usage), u.usage[:0]

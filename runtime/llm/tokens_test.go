@@ -7,17 +7,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Each token has one price, whatever the upstream counts it among.
+// Each token has one price, no matter where the upstream counts it.
 func TestPartsOfTokens(t *testing.T) {
 	type parts struct{ input, cached, output, reasoning int64 }
 	for usage, want := range map[string]parts{
 		`{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}`: {input: 9, output: 5},
 		`{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4,"audio_tokens":1},` +
 			`"completion_tokens_details":{"reasoning_tokens":2}}`: {5, 4, 3, 2},
-		// What is thought may be left out of the completion, and counted in the total alone.
+		// Reasoning may be left out of the completion, and counted only in the total.
 		`{"prompt_tokens":9,"completion_tokens":5,"total_tokens":20}`:                                                    {input: 9, output: 11},
 		`{"prompt_tokens":9,"completion_tokens":5,"total_tokens":20,"completion_tokens_details":{"reasoning_tokens":6}}`: {9, 0, 5, 6},
-		// What cannot be is bounded by what it is a part of.
+		// Impossible numbers are bounded by the number that they are a part of.
 		`{"prompt_tokens":3,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":9},"completion_tokens_details":{"reasoning_tokens":7}}`: {0, 3, 0, 1},
 		`{"prompt_tokens":"3","completion_tokens":-1,"prompt_tokens_details":[1],"completion_tokens_details":null}`:                                {input: 3},
 		`{}`: {},
@@ -34,7 +34,7 @@ func TestPartsOfTokens(t *testing.T) {
 	}
 }
 
-// The sum of several calls says how much of it was cached and thought, and can be read again.
+// The sum of several calls includes the cached and the reasoning tokens, and can be read again.
 func TestUsageOfSeveralCalls(t *testing.T) {
 	one := Tokens{Prompt: 9, Completion: 5, Total: 14, Cached: 4, Reasoning: 2}
 	sum := one
@@ -52,7 +52,7 @@ func TestUsageOfSeveralCalls(t *testing.T) {
 	}
 }
 
-// The last usage counts, and one without tokens, or that is too large, is none.
+// The last usage counts, unless it has no tokens, or is too large.
 func TestUsedReadsTheLastUsage(t *testing.T) {
 	for name, tt := range map[string]struct {
 		usages []string

@@ -5,9 +5,8 @@ import (
 	"fmt"
 )
 
-// All makes all calls at once, or at most limit of them where that is above 0. The first required branch to fail ends the
-// whole: the others are cancelled (ErrSiblingFailed), and the error is a BranchError. A failure of another branch stays in its
-// result.
+// All makes all calls at once, or at most limit of them if that is above 0. The first required branch to fail ends the whole:
+// the others are cancelled (ErrSiblingFailed), and the error is a BranchError. A failure of another branch stays in its result.
 func All[T any](ctx context.Context, limit int, branches []Branch[T]) ([]CallResult[T], error) {
 	var failed error
 	results, err := fan(ctx, len(branches), limit, runs(branches), func(i int, r CallResult[T]) error {

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// crew owns the goroutines of a strategy. All but what the goroutines run belongs to the strategy's own goroutine.
+// crew owns the goroutines of a strategy. Everything but the goroutines' work belongs to the strategy's own goroutine.
 type crew[T any] struct {
 	wg      sync.WaitGroup
 	ended   chan end[T]
@@ -27,10 +27,10 @@ func newCrew[T any](n int) *crew[T] {
 
 func (c *crew[T]) waiting() int { return len(c.results) - c.started }
 
-// start runs the next call, and lets it have this worker at once: many that start together would have all that wait for
-// the workers wait for the beginning of each.
+// start runs the next call, and lets it have this worker at once. Otherwise, if many start together, everything that waits for
+// the workers would wait for the beginning of each.
 func (c *crew[T]) start(run func() (T, error)) {
-	// A call that ends its goroutine leaves the error as it is here.
+	// If a call ends its goroutine, the error stays as it is here.
 	e := end[T]{index: c.started, result: CallResult[T]{Err: errExited}}
 	c.started++
 	c.running++
@@ -46,7 +46,7 @@ func (c *crew[T]) start(run func() (T, error)) {
 	goruntime.Gosched()
 }
 
-// next waits for a call to end, and keeps what came of it.
+// next waits for a call to end, and keeps its result.
 func (c *crew[T]) next() end[T] { return c.settle(<-c.ended) }
 
 func (c *crew[T]) settle(e end[T]) end[T] {
@@ -55,7 +55,7 @@ func (c *crew[T]) settle(e end[T]) end[T] {
 	return e
 }
 
-// finish gives the results, once nothing runs; cause is that of the calls which never started.
+// finish returns the results, once nothing runs; cause is the error of calls that never started.
 func (c *crew[T]) finish(cause error) []CallResult[T] {
 	c.wg.Wait()
 	for i := c.started; i < len(c.results); i++ {

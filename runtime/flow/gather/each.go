@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// EachOptions say how Each goes about its items.
+// EachOptions configure Each.
 type EachOptions struct {
 	// Limit is how many items are worked on at once; 0 means all.
 	Limit int
-	// Settle lets every item run to its end: what failed is in the results. Without it the first failure ends the whole.
+	// Settle lets every item run to its end, with failures in the results. Without it the first failure ends the whole.
 	Settle bool
 }
 

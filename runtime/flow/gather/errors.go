@@ -9,11 +9,11 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// The causes with which a strategy ends the context of a call (context.Cause). Each is a relay.Failure, so that whoever the
-// call has called is told apart from one that failed.
+// The causes with which a strategy ends the context of a call (context.Cause). Each is a relay.Failure, so that an upstream
+// whose call was cancelled is not taken for one that failed.
 var (
-	// ErrSiblingFailed means that a call failed without which the others are of no use. What wraps it names that call, but
-	// not how it failed: whoever asks this call's context why it ended must not take the sibling's failure for its own.
+	// ErrSiblingFailed means that another call failed, without which this one is useless. The error that wraps it names that
+	// call, but not how it failed, because this call must not take over the sibling's failure as its own.
 	ErrSiblingFailed error = superseded("another call failed")
 	// ErrLost means that another contender won.
 	ErrLost error = superseded("another branch won")
@@ -25,14 +25,14 @@ var (
 	ErrDecided error = superseded("the vote was decided")
 )
 
-// superseded is the failure of a call that nobody waits for any more: no fault of who is called.
+// superseded is the failure of a call that is not needed any more. The upstream is not at fault.
 func superseded(why string) relay.Failure {
 	return relay.Failure{Kind: relay.FailedSuperseded, Err: errors.New(why)}
 }
 
 var errExited = errors.New("the call ended its goroutine")
 
-// BranchError says which branch failed.
+// BranchError names the branch that failed.
 type BranchError struct {
 	Branch string
 	Err    error
@@ -44,7 +44,7 @@ func (e *BranchError) Error() string { return fmt.Sprintf("branch %q: %v", e.Bra
 // Unwrap returns the branch's own error.
 func (e *BranchError) Unwrap() error { return e.Err }
 
-// ItemError says which item of Each failed.
+// ItemError names the item of Each that failed.
 type ItemError struct {
 	// Index counts from 0.
 	Index int
@@ -57,26 +57,26 @@ func (e *ItemError) Error() string { return fmt.Sprintf("item %d: %v", e.Index, 
 // Unwrap returns the item's own error.
 func (e *ItemError) Unwrap() error { return e.Err }
 
-// PanicError is a call that panicked. The value that it panicked with is not kept: it may hold a prompt or a secret.
+// PanicError is a call that panicked. The value of the panic is not kept: it may hold a prompt or a secret.
 type PanicError struct {
-	// Type is that of the value, as %T writes it.
+	// Type is the type of the value, as %T writes it.
 	Type string
 	// Stack is the goroutine's, for logs.
 	Stack []byte
 }
 
-// Error gives the type of the value.
+// Error names the type of the value.
 func (e *PanicError) Error() string { return "panic with a value of type " + e.Type }
 
-// UndecidedError is a vote that elected nobody. Its text holds no key: keys are made of what models answered.
+// UndecidedError is a vote without a winner. Its text holds no keys, because keys are made from models' answers.
 type UndecidedError struct {
-	// Quorum is how many votes a key needs, Most how many the strongest had when the vote ended.
+	// Quorum is the number of votes that a key needs, Most the number that the strongest had when the vote ended.
 	Quorum, Most int
 	// Failed holds a BranchError for each voter that failed by then.
 	Failed []error
 }
 
-// Error gives the numbers, and then each failure.
+// Error has the numbers, and then each failure.
 func (e *UndecidedError) Error() string {
 	what := fmt.Sprintf("no quorum: the strongest key has %d of the %d votes that it needs", e.Most, e.Quorum)
 	return listed(what, e.Failed)
@@ -85,7 +85,7 @@ func (e *UndecidedError) Error() string {
 // Unwrap returns the failures.
 func (e *UndecidedError) Unwrap() []error { return e.Failed }
 
-// joinedError is errors.Join on one line, as logs want it.
+// joinedError is errors.Join on one line, for logs.
 type joinedError struct {
 	what string
 	errs []error
@@ -103,8 +103,7 @@ func listed(what string, errs []error) string {
 	return strings.Join(append([]string{what}, texts...), "; ")
 }
 
-// because puts the cause of a context's end before an error that it may have led to, which is often no more than
-// "context canceled".
+// because puts the cause of a context's end before an error that it may have caused, which is often only "context canceled".
 func because(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	if err == nil || cause == nil || errors.Is(err, cause) {

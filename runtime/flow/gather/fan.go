@@ -2,9 +2,9 @@ package gather
 
 import "context"
 
-// fan makes n calls, at most limit of them at once (0: all together), and returns when they have ended. It shows each end
-// to observe, until that says why the others are no longer wanted: with this cause they are cancelled.
-// The error is the parent's cause, where the parent ended while the others were still wanted.
+// fan makes n calls, at most limit of them at once (0: all together), and returns when they have ended. It shows each end to
+// observe, until observe returns why the others are no longer needed: with this cause they are cancelled. The error is the
+// parent's cause, if the parent ended while the others were still needed.
 func fan[T any](
 	parent context.Context, n, limit int,
 	run func(ctx context.Context, i int) (T, error), observe func(i int, r CallResult[T]) (unwanted error),
@@ -38,7 +38,7 @@ func fan[T any](
 	}
 }
 
-// starts says how many of the waiting calls start now.
+// starts is how many of the waiting calls start now.
 func starts(waiting, running, limit int, over bool) int {
 	switch {
 	case over:

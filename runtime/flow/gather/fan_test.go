@@ -76,7 +76,7 @@ func TestAllFailsFast(t *testing.T) {
 	})
 }
 
-// Only the first failure ends the whole: what the others answer to their cancellation is no further failure.
+// Only the first failure ends the whole: the errors with which the others answer their cancellation are not further failures.
 func TestAllNamesTheFirstFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage()
@@ -106,7 +106,7 @@ func TestAllLeavesOptionalFailuresInTheirResults(t *testing.T) {
 	})
 }
 
-// A failure that came before the parent's end stays the reason, though a branch takes its time to end.
+// A failure before the parent's end stays the reason, even if a branch takes its time to end.
 func TestWhatIsDecidedStaysDecided(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage()

@@ -20,10 +20,10 @@ const ms = time.Millisecond
 
 var errBroken = errors.New("broken")
 
-// seen is what became of a call, in times since the stage was set.
+// seen is the course of a call, in times since the stage was set.
 type seen struct {
 	Started, Ended time.Duration
-	Cause          error // of its context, where that ended it
+	Cause          error // of its context, if that ended it
 }
 
 // stage plays calls in virtual time, and remembers them.
@@ -37,7 +37,7 @@ func newStage() *stage { return &stage{begun: time.Now(), calls: map[string]seen
 
 func (s *stage) now() time.Duration { return time.Since(s.begun) }
 
-// play is a call that takes so long, and then returns its name or the error.
+// play is a call that takes this long, and then returns its name or the error.
 func (s *stage) play(name string, takes time.Duration, err error) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		call := seen{Started: s.now()}
@@ -55,7 +55,7 @@ func (s *stage) play(name string, takes time.Duration, err error) func(context.C
 	}
 }
 
-// pause is false where ctx ended before.
+// pause is false if ctx ended before.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -80,7 +80,7 @@ func (s *stage) at(t *testing.T, want time.Duration) {
 	}
 }
 
-// was checks the life of a call: that cause is in what ended its context.
+// was checks the course of a call: cause must be in the error that ended its context.
 func (s *stage) was(t *testing.T, name string, started, ended time.Duration, cause error) {
 	t.Helper()
 	got, ran := s.calls[name]
@@ -96,7 +96,7 @@ func (s *stage) never(t *testing.T, name string) {
 	}
 }
 
-// each strategy, as one that runs three of the same call.
+// strategies has each strategy as a function that runs three of the same call.
 var strategies = map[string]func(context.Context, func(context.Context) (string, error)) error{
 	"All": func(ctx context.Context, run func(context.Context) (string, error)) error {
 		_, err := All(ctx, 0, []Branch[string]{{"a", true, run}, {"b", true, run}, {"c", true, run}})
@@ -164,7 +164,7 @@ func TestAStrategyEndsWithItsParent(t *testing.T) {
 	}
 }
 
-// A parent that ends does not hurry the return past the branches: each goroutine has an owner that waits for it.
+// If a parent ends, a strategy still does not return before its branches: each goroutine has an owner that waits for it.
 func TestAStrategyWaitsForItsCalls(t *testing.T) {
 	for name, strategy := range strategies {
 		t.Run(name, func(t *testing.T) {
@@ -186,7 +186,7 @@ func TestAStrategyWaitsForItsCalls(t *testing.T) {
 	}
 }
 
-// A parent may live long after: what a call hung on its context is to be released with the call.
+// A parent may live long after: resources that a call attached to its context must be released with the call.
 func TestContextsEndWithTheirCalls(t *testing.T) {
 	for name, strategy := range strategies {
 		t.Run(name, func(t *testing.T) {
@@ -275,7 +275,7 @@ func TestDeadlinesShrinkDownTheTree(t *testing.T) {
 	}
 }
 
-// A shorter deadline of a call's own ends that call, and is its failure: the strategy is not over.
+// A shorter deadline of a call's own ends that call, and is its failure: the strategy goes on.
 func TestACallsOwnDeadlineIsItsFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage()

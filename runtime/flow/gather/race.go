@@ -11,17 +11,17 @@ import (
 type Contender[T any] struct {
 	Name string
 	// Run calls commit before it sends anything that cannot be taken back, such as a stream's first content event. True means
-	// that this contender has won, however it ends; false that it has lost, and is to send nothing. A contender that returns a
-	// value without having called it commits by that.
+	// that this contender has won, however it ends; false that it has lost, and must send nothing. If a contender returns a
+	// value without a call of commit, it commits with that.
 	Run func(ctx context.Context, commit func() bool) (T, error)
-	// MayRun says whether Run would not return at once, with an error; nil if that is not known before. Fallback asks it before it
-	// gives up a contender for the next.
+	// MayRun reports whether Run would not return an error at once; nil if that is unknown. Fallback calls it before it gives
+	// up a contender for the next.
 	MayRun func(ctx context.Context) bool
 }
 
-// RaceOutcome is what came of First or Fallback.
+// RaceOutcome is the result of First or Fallback.
 type RaceOutcome[T any] struct {
-	// Winner is the index of the contender that won, -1 where none did. One that failed after it had committed has won too.
+	// Winner is the index of the contender that won, or -1. One that failed after it had committed has won, too.
 	Winner int
 	// Value is what the winner returned.
 	Value T
@@ -29,19 +29,19 @@ type RaceOutcome[T any] struct {
 	Results []CallResult[T]
 }
 
-// schedule says when contenders start. One starts at once in place of one that failed, too.
+// schedule is when contenders start. If one fails, another also starts at once in its place.
 type schedule struct {
-	// together start in the beginning.
+	// together is how many start in the beginning.
 	together int
-	// pace is how long after one start the next one is due; 0 means that only a failure starts another.
+	// pace is the time from one start to the next; 0 means that only a failure starts another.
 	pace time.Duration
-	// relieve takes a contender out of the race when the next is due, so that never more than one may win. One that has no
-	// successor stays.
+	// relieve takes a contender out of the race when the next is due, so that never more than one may win. If it has no
+	// successor, it stays.
 	relieve bool
 }
 
-// replaces says whether the failure of a contender starts another, when so many have started. One that was relieved has its
-// successor already.
+// replaces reports whether the failure of a contender starts another, when this many have started. One that was relieved has
+// its successor already.
 func (s schedule) replaces(failed, started int) bool { return !s.relieve || failed == started-1 }
 
 // race runs contenders until none runs; the first to commit wins.
@@ -112,13 +112,13 @@ func (r *race[T]) enter(parent context.Context) bool {
 	return true
 }
 
-// hasSuccessor says whether any contender that waits may run.
+// hasSuccessor reports whether any waiting contender may run.
 func (r *race[T]) hasSuccessor(ctx context.Context) bool {
 	return slices.ContainsFunc(r.contenders[r.started:], func(c Contender[T]) bool { return c.MayRun == nil || c.MayRun(ctx) })
 }
 
-// commit makes a contender the winner, unless another is, or its own context has ended: it was relieved, or nobody is
-// interested any more. The others are cancelled before it returns.
+// commit makes a contender the winner, unless another is, or its own context has ended: it was relieved, or is no longer
+// needed. The others are cancelled before it returns.
 func (r *race[T]) commit(ctx context.Context, i int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -155,7 +155,7 @@ func (r *race[T]) outcome(ctx context.Context) (RaceOutcome[T], error) {
 	return won, nil
 }
 
-// lost is the error of a race that nobody won.
+// lost is the error of a race without a winner.
 func (r *race[T]) lost(ctx context.Context) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// contender answers whole, without a word before.
+// contender answers whole, and commits only with its answer.
 func (s *stage) contender(name string, takes time.Duration, err error) Contender[string] {
 	run := s.play(name, takes, err)
 	return Contender[string]{Name: name, Run: func(ctx context.Context, _ func() bool) (string, error) { return run(ctx) }}
 }
 
-// streamer commits after some time, and then streams for so long.
+// streamer commits after some time, and then streams for this long.
 func (s *stage) streamer(t *testing.T, name string, content, streams time.Duration, err error) Contender[string] {
 	t.Helper()
 	think, stream := s.play(name+" thinks", content, nil), s.play(name+" streams", streams, err)
@@ -90,7 +90,7 @@ func TestAHedgeIsNotNeeded(t *testing.T) {
 	})
 }
 
-// And from then the delay runs anew.
+// And from then on, the delay starts again.
 func TestAFailureStartsTheHedgeAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage()
@@ -131,7 +131,7 @@ func TestCommitWinsTheRace(t *testing.T) {
 	})
 }
 
-// What was sent cannot be taken back: nobody else may answer, and the failure is the result.
+// What was sent cannot be taken back: no other may answer, and the failure is the result.
 func TestWhoFailsAfterCommitHasWon(t *testing.T) {
 	for name, strategy := range map[string]func(context.Context, time.Duration, []Contender[string]) (RaceOutcome[string], error){
 		"First": First[string], "Fallback": Fallback[string],
@@ -171,7 +171,7 @@ func TestFallbackGoesOnAfterTheFirstTokenTimeout(t *testing.T) {
 		o, err := Fallback(t.Context(), 100*ms, []Contender[string]{
 			s.contender("a", 30*ms, errBroken),
 			s.contender("silent", time.Hour, nil),
-			s.streamer(t, "stream", 99*ms, time.Second, nil), // committed in time: it may stream on
+			s.streamer(t, "stream", 99*ms, time.Second, nil), // committed in time, so it may stream on
 			s.contender("c", 0, nil),
 		})
 		won(t, o, err, 2, "stream")
@@ -185,7 +185,7 @@ func TestFallbackGoesOnAfterTheFirstTokenTimeout(t *testing.T) {
 	})
 }
 
-// The last one has nobody to hand over to, and neither has one after which no other may run.
+// The last one cannot hand over, and neither can one after which no other may run.
 func TestFallbackLeavesTheLastOneItsTime(t *testing.T) {
 	no := func(context.Context) bool { return false }
 	for name, after := range map[string][]func(context.Context) bool{"the last": nil, "others that may not run": {no, no}} {
@@ -222,8 +222,8 @@ func TestFallbackPassesOverWhoMayNotRun(t *testing.T) {
 	})
 }
 
-// A contender that is stuck delays neither its successor, nor may it answer when it comes to itself; and its end, when the
-// next one runs, starts nobody.
+// A contender that is stuck does not delay its successor, and may not answer when it continues; and if it ends when the next
+// one runs, no other starts.
 func TestFallbackDoesNotWaitForWhoIsStuck(t *testing.T) {
 	for name, late := range map[string]func(commit func() bool) (string, error){
 		"value":  func(func() bool) (string, error) { return "late", nil },
@@ -252,7 +252,7 @@ func TestFallbackDoesNotWaitForWhoIsStuck(t *testing.T) {
 	}
 }
 
-// All that commit at the same instant are told one truth.
+// All that commit at the same instant get consistent answers.
 func TestOnlyOneCommits(t *testing.T) {
 	for range 500 {
 		var told atomic.Int32
@@ -266,7 +266,7 @@ func TestOnlyOneCommits(t *testing.T) {
 				}
 				<-gate
 				if i%4 == 3 {
-					return i, nil // commits by that
+					return i, nil // commits with that
 				}
 				if !commit() {
 					if cause := context.Cause(ctx); !errors.Is(cause, ErrLost) {
@@ -294,7 +294,7 @@ func TestOnlyOneCommits(t *testing.T) {
 	}
 }
 
-// At the very instant of the timeout either may come first, but both cannot.
+// At the very instant of the timeout, either may come first, but not both.
 func TestCommitAtTheTimeout(t *testing.T) {
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
@@ -315,7 +315,7 @@ func TestCommitAtTheTimeout(t *testing.T) {
 	}
 }
 
-// Nobody is there to answer any more.
+// There is nobody left to answer.
 func TestNobodyCommitsAfterTheParentsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

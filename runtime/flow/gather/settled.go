@@ -2,8 +2,8 @@ package gather
 
 import "context"
 
-// AllSettled makes all calls at once, or at most limit of them where that is above 0, and lets each run to its end. Where
-// required branches failed, the error joins a BranchError for each.
+// AllSettled makes all calls at once, or at most limit of them if that is above 0, and lets each run to its end. If required
+// branches failed, the error joins a BranchError for each.
 func AllSettled[T any](ctx context.Context, limit int, branches []Branch[T]) ([]CallResult[T], error) {
 	results, err := fan(ctx, len(branches), limit, runs(branches), func(int, CallResult[T]) error { return nil })
 	if err != nil {

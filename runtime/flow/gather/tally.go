@@ -1,6 +1,6 @@
 package gather
 
-// ballot is what is known of one voter.
+// ballot is the vote of one voter, if any.
 type ballot struct {
 	in     bool // the voter has ended
 	spoilt bool // without a vote
@@ -9,7 +9,7 @@ type ballot struct {
 
 func (b ballot) valid() bool { return b.in && !b.spoilt }
 
-// standing is how a key does.
+// standing is the position of a key.
 type standing struct {
 	key   string
 	votes int
@@ -51,7 +51,7 @@ func count(ballots []ballot) tally {
 	return t
 }
 
-// leader is the zero standing where nobody has voted.
+// leader is the zero standing if nobody has voted.
 func (t tally) leader() (best standing) {
 	for _, s := range t.standings {
 		if s.beats(best) {
@@ -61,8 +61,8 @@ func (t tally) leader() (best standing) {
 	return best
 }
 
-// settled says whether the leader stays ahead however those vote that are still out. The best that can befall another key,
-// be it one that nobody has named yet, is that all of them vote for it.
+// settled reports whether the leader stays ahead no matter how the remaining voters vote. The best case for any other key, even
+// one without votes so far, is that all of them vote for it.
 func (t tally) settled(leader standing) bool {
 	if t.out == 0 {
 		return true
@@ -79,7 +79,7 @@ func (t tally) settled(leader standing) bool {
 	return true
 }
 
-// state is what a vote has come to.
+// state is the state of a vote.
 type state int
 
 const (
@@ -88,13 +88,13 @@ const (
 	undecidable
 )
 
-// rule says when a key is elected.
+// rule decides when a key is elected.
 type rule struct {
 	quorum    int
-	mostVotes bool // decide where no key reaches the quorum
+	mostVotes bool // decide even if no key reaches the quorum
 }
 
-// decide gives the leading key, and what the vote has come to.
+// decide returns the leading key, and the state of the vote.
 func (r rule) decide(t tally) (standing, state) {
 	leader := t.leader()
 	switch {

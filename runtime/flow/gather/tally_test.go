@@ -2,7 +2,7 @@ package gather
 
 import "testing"
 
-// every calls see with each way to fill the ballots marked so with one of the choices.
+// every calls see with each way to fill the marked ballots with one of the choices.
 func every(ballots []ballot, choices []ballot, see func([]ballot)) {
 	for i, b := range ballots {
 		if b.in {
@@ -37,7 +37,7 @@ func partial(n int, see func([]ballot)) {
 	})
 }
 
-// The most votes decide as soon as all ways in which the vote may go on elect the same key, and not before.
+// The most votes decide as soon as all possible continuations of the vote elect the same key, and not before.
 func TestMostVotesStopAsSoonAsNothingCanChange(t *testing.T) {
 	const n = 5
 	most := rule{quorum: n + 1, mostVotes: true}

@@ -8,35 +8,35 @@ type Voter[T any] struct {
 	Run  func(ctx context.Context) (T, error)
 }
 
-// VoteOptions say how votes are read and counted.
+// VoteOptions configure how votes are read and counted.
 type VoteOptions[T any] struct {
-	// Key gives the key that a value is a vote for. Its error is a failure of the voter, who then has no vote.
+	// Key returns the key for which a value votes. Its error is a failure of the voter, who then has no vote.
 	Key func(ctx context.Context, value T) (string, error)
-	// Quorum is how many votes elect a key; 0 means more than half of all voters, those that fail included.
+	// Quorum is how many votes elect a key; 0 means more than half of all voters, including those that fail.
 	Quorum int
-	// MostVotes elects the key with the most votes where none reaches the quorum; of equal ones, that of the voter who comes
-	// first in the order of voters. Without it such a vote is undecided.
+	// MostVotes elects the key with the most votes if none reaches the quorum; in a tie, that of the first voter in order.
+	// Without it, such a vote is undecided.
 	MostVotes bool
 	// Limit is how many voters run at once; 0 means all.
 	Limit int
 }
 
-// Election is what came of a vote.
+// Election is the result of a vote.
 type Election[T any] struct {
-	// Key has won.
+	// Key is the key that has won.
 	Key string
-	// Winner is the index of the first voter, in order, that voted for Key; -1 where the vote is undecided.
+	// Winner is the index of the first voter, in order, that voted for Key; -1 if the vote is undecided.
 	Winner int
-	// Value is the winner's.
+	// Value is that of the winner.
 	Value T
-	// Votes counts those for each key, up to the decision.
+	// Votes counts the votes for each key, up to the decision.
 	Votes map[string]int
 	// Results has one for each voter.
 	Results []CallResult[T]
 }
 
-// Vote asks all voters, and stops as soon as no vote that is still out could change the result: those voters are cancelled
-// (ErrDecided). The error is an UndecidedError where no key wins.
+// Vote asks all voters, and stops as soon as no missing vote could change the result: those voters are cancelled (ErrDecided).
+// The error is an UndecidedError if no key wins.
 func Vote[T any](ctx context.Context, o VoteOptions[T], voters []Voter[T]) (Election[T], error) {
 	rule := rule{quorum: o.Quorum, mostVotes: o.MostVotes}
 	if rule.quorum <= 0 {
@@ -63,7 +63,7 @@ func Vote[T any](ctx context.Context, o VoteOptions[T], voters []Voter[T]) (Elec
 	return election, nil
 }
 
-// vote is a voter's value, and what it is a vote for.
+// vote is a voter's value, and the key for which it votes.
 type vote[T any] struct {
 	value T
 	key   string
@@ -78,7 +78,7 @@ func ask[T any](
 	return v, err
 }
 
-// announce is what a vote tells whether or not it elected a key.
+// announce is the part of an election that does not depend on whether a key won.
 func announce[T any](ballots []ballot, results []CallResult[vote[T]]) Election[T] {
 	e := Election[T]{Winner: -1, Votes: map[string]int{}, Results: make([]CallResult[T], len(results))}
 	for i, r := range results {

@@ -39,7 +39,7 @@ func TestVote(t *testing.T) {
 		options VoteOptions[string]
 		votes   []vote
 		key     string
-		winner  int // -1: undecided
+		winner  int // -1 if undecided
 		counts  map[string]int
 		at      time.Duration
 	}{
@@ -143,7 +143,7 @@ func TestALateVoterIsCancelledAtOnce(t *testing.T) {
 	})
 }
 
-// Keys are made of what models answered.
+// Keys are made from models' answers.
 func TestAnUndecidedVoteNamesFailuresButNoKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage()
@@ -158,7 +158,7 @@ func TestAnUndecidedVoteNamesFailuresButNoKeys(t *testing.T) {
 	})
 }
 
-// A vote by those who were in when the client left is none.
+// The votes so far do not decide after the client has left.
 func TestAVoteDoesNotOutliveItsParent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage()
