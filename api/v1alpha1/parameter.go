@@ -2,7 +2,7 @@ package v1alpha1
 
 // ParameterPlace is the part of a request that contains a parameter.
 //
-// +kubebuilder:validation:Enum=Path;Query;Header
+// +kubebuilder:validation:Enum=Path;Query;Header;Cookie
 type ParameterPlace string
 
 // The parts of a request that may contain a parameter.
@@ -13,6 +13,8 @@ const (
 	InQuery ParameterPlace = "Query"
 	// InHeader is a header, in upper or lower case.
 	InHeader ParameterPlace = "Header"
+	// InCookie is a cookie.
+	InCookie ParameterPlace = "Cookie"
 )
 
 // Parameter is one value of a request outside of its body.
@@ -25,7 +27,7 @@ type Parameter struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z_][-A-Za-z0-9_.]*$`
 	Name string `json:"name,omitempty"`
 
-	// in is the part of the request that contains the parameter: Path, Query or Header.
+	// in is the part of the request that contains the parameter: Path, Query, Header or Cookie.
 	// +required
 	In ParameterPlace `json:"in,omitempty"`
 

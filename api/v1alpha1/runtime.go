@@ -9,7 +9,7 @@ import (
 const WorkersAuto = "Auto"
 
 // Runtime configures the replicas. A change of workers, maxStreamDuration, resources or image replaces the pods; a
-// change of maxInFlight, requestBodyLimit or requestLog does not.
+// change of maxInFlight, requestBodyLimit, requestLog or trustedProxies does not.
 type Runtime struct {
 	// workers is the number of requests that compute at the same instant: an integer from 1 to 64, or Auto, which is the
 	// CPU limit rounded up, or without one the CPU request rounded up, and at least 2. Default: Auto.
@@ -37,6 +37,17 @@ type Runtime struct {
 	// requestLog says of which requests a replica logs a line, without contents: Failed or All. Default: Failed.
 	// +optional
 	RequestLog RequestLog `json:"requestLog,omitempty"`
+
+	// trustedProxies are the networks of the proxies in front of the service, in CIDR notation, such as 10.0.0.0/8. If a request
+	// comes from one of them, its X-Forwarded-For and X-Forwarded-Proto say who sent it and how. At most 64. Default: none.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=43
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="must be a network in CIDR notation, such as 10.0.0.0/8 or fd00::/8"
+	TrustedProxies []string `json:"trustedProxies,omitempty"`
 
 	// maxStreamDuration is the maximum duration of a stream, from 1s to 24h. The pods' grace period derives from it. Above
 	// 9m, cluster-autoscaler gives up on a draining node before the gateway does. Default: 5m.

@@ -1242,6 +1242,11 @@ func (in *Runtime) DeepCopyInto(out *Runtime) {
 		x := (*in).DeepCopy()
 		*out = &x
 	}
+	if in.TrustedProxies != nil {
+		in, out := &in.TrustedProxies, &out.TrustedProxies
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Resources != nil {
 		in, out := &in.Resources, &out.Resources
 		*out = new(Resources)

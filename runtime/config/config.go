@@ -54,6 +54,8 @@ type Runtime struct {
 	RequestBodyLimit int64 `json:"requestBodyLimit,omitzero"`
 	// RequestLog is one of RequestLogs; empty is the first.
 	RequestLog string `json:"requestLog,omitzero"`
+	// TrustedProxies are the networks, in CIDR notation, of the proxies that may say for whom they ask.
+	TrustedProxies []string `json:"trustedProxies,omitempty"`
 }
 
 // The requests that a gateway logs a line of.

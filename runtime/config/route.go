@@ -95,6 +95,7 @@ const (
 	InPath   = "Path"
 	InQuery  = "Query"
 	InHeader = "Header"
+	InCookie = "Cookie"
 )
 
 // Parameter is one value that a request has outside of its body.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/forwarded"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
@@ -25,6 +26,8 @@ type Environment struct {
 	HashKeys map[string]*program.HashKey
 	// Fronts are the dialects of the formats in which an upstream's chunks may pass, by format.
 	Fronts map[string]llm.Front
+	// TrustedProxies may say for whom they ask.
+	TrustedProxies forwarded.Proxies
 	// MaxStreamDuration bounds every stream.
 	MaxStreamDuration time.Duration
 	// Heavy waits for permission to do CPU-heavy work on this many bytes.

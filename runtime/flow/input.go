@@ -22,7 +22,7 @@ type input struct {
 }
 
 // places are in the order in which FastAPI looks at them, which is the order of the violations.
-var places = []string{config.InPath, config.InQuery, config.InHeader}
+var places = []string{config.InPath, config.InQuery, config.InHeader, config.InCookie}
 
 func newInput(r *program.Route) input {
 	compiled := input{schema: r.Body, anyType: r.Request != nil && r.Request.AllowAnyContentType}
@@ -52,9 +52,28 @@ func (in *input) read(ctx context.Context, env *Environment, req *relay.Request)
 	if violations = append(violations, wrong...); len(violations) > 0 {
 		return nil, problem.Invalid(violations)
 	}
-	return map[string]any{"request": map[string]any{
-		"method": req.Method, "path": req.Path, "headers": headers(req.Header), "params": params, "body": body,
-	}}, nil
+	return map[string]any{"request": env.seen(req, params, body)}, nil
+}
+
+// seen is a request as templates see it.
+func (e *Environment) seen(req *relay.Request, params map[string]any, body any) map[string]any {
+	client := ""
+	if address := e.TrustedProxies.Client(req.Peer, req.Header); address.IsValid() {
+		client = address.String()
+	}
+	return map[string]any{
+		"method": req.Method, "path": req.Path, "url": e.url(req), "headers": headers(req.Header),
+		"client": map[string]any{"address": client}, "params": params, "body": body,
+	}
+}
+
+// url is the whole URL of a request, with its path and query as they were sent.
+func (e *Environment) url(req *relay.Request) string {
+	url := e.TrustedProxies.Scheme(req.Peer, req.Header) + "://" + req.Host + req.EscapedPath
+	if req.RawQuery != "" {
+		url += "?" + req.RawQuery
+	}
+	return valid(url)
 }
 
 func (in *input) params(ctx context.Context, req *relay.Request) (map[string]any, []problem.Violation, error) {
@@ -87,6 +106,8 @@ func parameterValues(p *program.Parameter, req *relay.Request, query url.Values)
 		return nil
 	case config.InQuery:
 		return query[p.Name]
+	case config.InCookie:
+		return cookieValues(req.Header, p.Name)
 	}
 	values := slices.Clone(req.Header.Values(p.Name))
 	for i := range values {

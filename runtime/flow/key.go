@@ -32,14 +32,12 @@ func (e *Environment) Key(ctx context.Context, req *relay.Request, u *upstream.U
 		}
 		defer req.Memory.Return(decoded)
 	}
-	return e.hashed(ctx, len(req.Body), func() (string, error) { return sent(ctx, req, k) })
+	return e.hashed(ctx, len(req.Body), func() (string, error) { return e.sent(ctx, req, k) })
 }
 
 // sent is the text of a key for a request as it came. If readers disagree about a body, the upstream may refuse it.
-func sent(ctx context.Context, req *relay.Request, k *program.HashKey) (string, error) {
-	seen := map[string]any{
-		"method": req.Method, "path": req.Path, "headers": headers(req.Header), "params": map[string]any{}, "body": nil,
-	}
+func (e *Environment) sent(ctx context.Context, req *relay.Request, k *program.HashKey) (string, error) {
+	seen := e.seen(req, map[string]any{}, nil)
 	if k.ReadsBody {
 		var err error
 		if seen["body"], err = schema.DecodeLenient(ctx, req.Body); err != nil {

@@ -79,7 +79,10 @@ func (m *Model) vars(ctx context.Context, q *request, req *relay.Request, chat *
 	}
 	q.body = len(body)
 	vars, err := m.route.input.read(ctx, m.route.env, &relay.Request{
-		Head: relay.Head{Method: m.route.Method, Path: m.route.Path, Header: req.Header}, Body: body, Memory: req.Memory,
+		Head: relay.Head{
+			Method: m.route.Method, Path: m.route.Path, EscapedPath: m.route.Path, Header: req.Header, Host: req.Host, Peer: req.Peer,
+		},
+		Body: body, Memory: req.Memory,
 	})
 	q.seen = vars["request"]
 	return vars, err

@@ -39,8 +39,8 @@ func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error
 	upstreams := g.upstreams(c)
 	env := &flow.Environment{
 		Client: g.client, Upstreams: upstreams, HashKeys: p.HashKeys, Fronts: protocol.Formats(),
-		MaxStreamDuration: g.options.MaxStreamDuration, Heavy: g.admission.Heavy, Observe: g.metrics.Attempt,
-		Spent: g.spent, Report: g.report,
+		TrustedProxies: p.TrustedProxies, MaxStreamDuration: g.options.MaxStreamDuration, Heavy: g.admission.Heavy,
+		Observe: g.metrics.Attempt, Spent: g.spent, Report: g.report,
 		InvalidAnswer: g.metrics.InvalidAnswer, Panicked: g.policy.Report,
 	}
 	table, err := g.table(p, env)

@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -63,6 +64,10 @@ type Head struct {
 	// RawQuery is what follows the question mark, as it was sent.
 	RawQuery string
 	Header   http.Header
+	// Host is the host that the request is for, with the port if the client named one.
+	Host string
+	// Peer is the address that the connection comes from; the zero value if it has none. The client may be behind it.
+	Peer netip.Addr
 	// ContentLength is in bytes, -1 where the client did not say.
 	ContentLength int64
 	// Echo are fields that the policy, in Begin, adds to the answer, whatever it is.

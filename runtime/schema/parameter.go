@@ -18,6 +18,7 @@ const (
 	Path   ParameterPlace = "path"
 	Query  ParameterPlace = "query"
 	Header ParameterPlace = "header"
+	Cookie ParameterPlace = "cookie"
 )
 
 // Parameter reads the text of one parameter as its schema demands. It is immutable and may be used from many goroutines.
@@ -34,7 +35,7 @@ type Parameter struct {
 // CompileParameter reads a parameter's schema; an empty one takes any text. The name goes into the loc of violations, a
 // header's in lower case. A path always has its parameters, regardless of required, and one with a default is never missing.
 // Refused are, besides what Compile refuses, schemas that no text can satisfy: objects, null alone, lists of lists, lists in a
-// path, and what may be both a list and a single value. Errors are as Compile's.
+// path or a cookie, and what may be both a list and a single value. Errors are as Compile's.
 func CompileParameter(raw []byte, at ParameterPlace, name string, required bool, options ...Option) (*Parameter, error) {
 	if len(raw) == 0 {
 		raw = []byte("true")
@@ -55,8 +56,8 @@ func CompileParameter(raw []byte, at ParameterPlace, name string, required bool,
 		p.scalar, err = newScalar(s, []*jsonschema.Schema{s.compiled})
 		return p, err
 	}
-	if at == Path {
-		return nil, &Error{Reason: "accepts a list, which a path cannot hold"}
+	if at == Path || at == Cookie {
+		return nil, &Error{Reason: "accepts a list, which a " + string(at) + " cannot hold"}
 	}
 	if len(slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == "null" })) > 1 {
 		return nil, &Error{Reason: "accepts a list and a single value, which text cannot distinguish"}
@@ -78,9 +79,9 @@ func (p *Parameter) HasDefault() bool { return p.fallback != nil }
 func (p *Parameter) IsRequired() bool { return p.required || p.at == Path }
 
 // Parse reads the values that a request has for the parameter, in their order; none is an absent parameter. It gives nil
-// for an absent one without a default, a []any for a list, and otherwise one value: of several in a query the last counts, and
-// of several headers the first, as in FastAPI. Numbers are int64 or float64; a parameter of type number is always float64. All
-// parameters of a request share its work; the error is as Check's.
+// for an absent one without a default, a []any for a list, and otherwise one value: of several in a query, and of
+// several cookies, the last counts, and of several headers the first, as in FastAPI. Numbers are int64 or float64; a parameter
+// of type number is always float64. All parameters of a request share its work; the error is as Check's.
 func (p *Parameter) Parse(w *WorkBudget, values []string) (value any, wrong []problem.Violation, err error) {
 	switch {
 	case w.err != nil: // which the parameter says that was read before
@@ -91,7 +92,7 @@ func (p *Parameter) Parse(w *WorkBudget, values []string) (value any, wrong []pr
 		wrong = []problem.Violation{violation(p.loc, "work", nil)}
 	case p.scalar == nil:
 		value, wrong, err = p.parseList(w, values)
-	case p.at == Query:
+	case p.at == Query, p.at == Cookie:
 		value, wrong, err = p.parseScalar(w, values[len(values)-1])
 	default:
 		value, wrong, err = p.parseScalar(w, values[0])

@@ -113,6 +113,8 @@ func TestParameters(t *testing.T) {
 	}{
 		"last of a query's":      {`{"type":"integer"}`, Query, true, []string{"1", "2"}, int64(2), ""},
 		"first of the headers":   {`{"type":"integer"}`, Header, true, []string{"1", "2"}, int64(1), ""},
+		"last of the cookies":    {`{"type":"integer"}`, Cookie, true, []string{"1", "2"}, int64(2), ""},
+		"missing cookie":         {`{"type":"integer"}`, Cookie, true, nil, nil, `{"type":"missing","loc":["cookie","p"],"msg":"Field required"}`},
 		"path":                   {`{"type":"integer"}`, Path, false, []string{"7"}, int64(7), ""},
 		"absent":                 {`{"type":"integer"}`, Query, false, nil, nil, ""},
 		"empty is not absent":    {`{"type":"string"}`, Query, true, []string{""}, "", ""},
@@ -162,6 +164,7 @@ func TestParametersThatTextCannotSatisfy(t *testing.T) {
 		"list of lists":    {`{"type":"array","items":{"type":"array"}}`, "/items", "accepts an array", Query},
 		"list of objects":  {`{"type":"array","items":{"$ref":"#/$defs/o"},"$defs":{"o":{"type":"object"}}}`, "/items", "accepts an object", Query},
 		"list in a path":   {`{"type":"array"}`, "", "which a path cannot hold", Path},
+		"list in a cookie": {`{"type":"array"}`, "", "which a cookie cannot hold", Cookie},
 		"list or string":   {`{"type":["array","string"]}`, "", "text cannot distinguish", Query},
 		"bad default":      {`{"type":"integer","default":"1"}`, "/default", "does not satisfy its own schema", Query},
 		"no schema":        {`3`, "", "not valid in a schema", Query},

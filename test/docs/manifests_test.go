@@ -87,6 +87,10 @@ func within(t *testing.T, whole, part string) string {
 			m.Spec[name] = append(list, value.([]any)...)
 			continue
 		}
+		if name == "runtime" {
+			m.Spec[name] = value
+			continue
+		}
 		route[name] = value
 	}
 	text, err := yaml.Marshal(m)

@@ -22,9 +22,7 @@ func (k *HashKey) Of(ctx context.Context, request any, b *expr.CostBudget) (stri
 }
 
 // anyRequest is what the templates of an upstream see of a request, whichever route or endpoint it is for.
-var anyRequest = expr.Object(map[string]expr.Type{
-	"method": expr.String, "path": expr.String, "headers": expr.Map(expr.String), "params": expr.Map(expr.Dyn), "body": expr.Dyn,
-})
+var anyRequest = requestType(expr.Map(expr.Dyn), expr.Dyn)
 
 // The bounds of ConsistentHash.LoadPercent.
 const (

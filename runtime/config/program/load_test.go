@@ -129,6 +129,12 @@ func TestValidate(t *testing.T) {
 		"runtime.requestBodyLimit": {
 			func(c *config.Config) { c.Runtime.RequestBodyLimit = config.MaxRequestBodyLimit + 1 }, "is 16777217 bytes, want 1024 to 16777216",
 		},
+		"runtime.trustedProxies[1]": {
+			func(c *config.Config) { c.Runtime.TrustedProxies = []string{"fd00::/8", "10.0.0.1/8"} }, `is "10.0.0.1/8": an address within a network; want 10.0.0.0/8`,
+		},
+		"runtime.trustedProxies[0]": {
+			func(c *config.Config) { c.Runtime.TrustedProxies = []string{"10.0.0.1"} }, "want a network in CIDR notation, such as 10.0.0.0/8 or fd00::/8",
+		},
 		"runtime.requestLog": {func(c *config.Config) { c.Runtime.RequestLog = "None" }, `is "None", want one of Failed, All`},
 		"upstreams[0].name":  {func(c *config.Config) { c.Upstreams[0].Name = "" }, "required"},
 		"upstreams[1].name":  {func(c *config.Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]) }, "another upstream"},

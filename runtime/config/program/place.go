@@ -64,11 +64,11 @@ var (
 	})
 )
 
-// requestType is what a route's templates see of the request.
-func requestType(params map[string]expr.Type, body expr.Type) expr.Type {
+// requestType is what templates see of a request.
+func requestType(params, body expr.Type) expr.Type {
 	return expr.Object(map[string]expr.Type{
-		"method": expr.String, "path": expr.String, "headers": expr.Map(expr.String),
-		"params": expr.Object(params), "body": body,
+		"method": expr.String, "path": expr.String, "url": expr.String, "headers": expr.Map(expr.String),
+		"client": expr.Object(map[string]expr.Type{"address": expr.String}), "params": params, "body": body,
 	})
 }
 

@@ -5,6 +5,7 @@ package program
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
@@ -22,6 +23,8 @@ type Program struct {
 	Models []*Model
 	// HashKeys are those of the upstreams that spread calls by keys, by their names.
 	HashKeys map[string]*HashKey
+	// TrustedProxies are those of the config.
+	TrustedProxies []netip.Prefix
 }
 
 // Model is a model that a route answers.

@@ -3,11 +3,13 @@ package program
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/config/bounds"
 )
 
@@ -29,16 +31,28 @@ type validator struct {
 
 func (v *validator) config(c *config.Config) *Program {
 	v.errs = c.Check()
+	proxies := v.networks("runtime.trustedProxies", c.Runtime.TrustedProxies)
 	for i := range c.Upstreams {
 		v.upstream(config.Item("upstreams", i), &c.Upstreams[i])
 	}
 	v.models(c.Models)
-	compiled := &Program{Config: c, Functions: v.allFunctions(c.Functions), Routes: v.routes(c.Routes)}
+	compiled := &Program{Config: c, Functions: v.allFunctions(c.Functions), Routes: v.routes(c.Routes), TrustedProxies: proxies}
 	compiled.Models, compiled.HashKeys = v.modelRoutes(c.Models, compiled.Routes), v.hashKeys
 	if v.literals(c); len(v.errs) == 0 {
 		v.errs = bounds.Unmeetable(c)
 	}
 	return compiled
+}
+
+// networks reads a list of networks in CIDR notation.
+func (v *validator) networks(path string, texts []string) []netip.Prefix {
+	var all addresses.List
+	for i, text := range texts {
+		if err := all.Set(text); err != nil {
+			v.addf(config.Item(path, i), "is %q: %v", text, err)
+		}
+	}
+	return all
 }
 
 func (v *validator) addf(path, format string, args ...any) {

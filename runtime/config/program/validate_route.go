@@ -109,13 +109,14 @@ func (v *validator) request(path string, r *Route) expr.Type {
 	v.segments(path+".parameters", r.Path, request.Parameters)
 	var body expr.Type
 	r.Body, body = v.schema(path+".schema", request.Schema, options...)
-	return requestType(params, body)
+	return requestType(expr.Object(params), body)
 }
 
-var places = []string{config.InPath, config.InQuery, config.InHeader}
+var places = []string{config.InPath, config.InQuery, config.InHeader, config.InCookie}
 
 var parameterPlaces = map[string]schema.ParameterPlace{
 	config.InPath: schema.Path, config.InQuery: schema.Query, config.InHeader: schema.Header,
+	config.InCookie: schema.Cookie,
 }
 
 func (v *validator) parameter(path string, p *config.Parameter, options []schema.Option) (*schema.Parameter, expr.Type) {
@@ -126,6 +127,8 @@ func (v *validator) parameter(path string, p *config.Parameter, options []schema
 		v.addf(path+".name", "%q is not a valid name, want a letter, then letters, digits and underscores", p.Name)
 	case p.In == config.InHeader && !fieldName.MatchString(p.Name):
 		v.addf(path+".name", "%q is not the name of a header", p.Name)
+	case p.In == config.InCookie && !fieldName.MatchString(p.Name): // RFC 6265, section 4.1.1
+		v.addf(path+".name", "%q is not the name of a cookie, want letters, digits and -_., such as session", p.Name)
 	case p.Name == "":
 		v.addf(path+".name", "is required")
 	}

@@ -146,7 +146,7 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"routes[1].budget.maxCalls", route(func(r *config.Route) { r.Budget.MaxCalls = 0 }), "at least 1"},
 		{"routes[1].budget.maxBytes", route(func(r *config.Route) { r.Budget.MaxBytes = 0 }), "at least 1"},
 		{"routes[1].budget.maxTokens", route(func(r *config.Route) { r.Budget.MaxTokens = -1 }), "at least 1"},
-		{"routes[1].request.parameters[1].in", route(func(r *config.Route) { r.Request.Parameters[1].In = "Cookie" }), "Path, Query, Header"},
+		{"routes[1].request.parameters[1].in", route(func(r *config.Route) { r.Request.Parameters[1].In = "Body" }), "Path, Query, Header, Cookie"},
 		{"routes[1].request.parameters[3].name", route(func(r *config.Route) {
 			r.Request.Parameters = append(r.Request.Parameters, config.Parameter{Name: "x-tenant", In: config.InHeader})
 		}), "another parameter"},
@@ -156,6 +156,9 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"routes[1].request.parameters[3].name", route(func(r *config.Route) {
 			r.Request.Parameters = append(r.Request.Parameters, config.Parameter{Name: "a b", In: config.InHeader})
 		}), "name of a header"},
+		{"routes[1].request.parameters[3].name", route(func(r *config.Route) {
+			r.Request.Parameters = append(r.Request.Parameters, config.Parameter{Name: "a;b", In: config.InCookie})
+		}), "is not the name of a cookie, want letters, digits and -_., such as session"},
 		{"routes[1].request.parameters[1].schema", route(func(r *config.Route) { r.Request.Parameters[1].Schema = []byte(`{"type":"object"}`) }), "object"},
 		{"routes[1].request.parameters", route(func(r *config.Route) { r.Path = "/ask/{id}/{more}" }), "want {name: more, in: Path}"},
 		{"routes[1].steps[6].name", step(6, func(s *config.Step) { s.Name = "vectors" }), "another step"},

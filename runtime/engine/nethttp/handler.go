@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -20,10 +21,16 @@ type handler struct {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head := relay.Head{
 		Method: r.Method, Path: r.URL.Path, EscapedPath: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery,
-		Header: r.Header, ContentLength: r.ContentLength,
+		Header: r.Header, Host: r.Host, Peer: peer(r), ContentLength: r.ContentLength,
 	}
 	x := newTransaction(w, r, h.engine)
 	x.finish(relay.Serve(h.policy, &head, x)) //nolint:contextcheck // x has the request's
+}
+
+// peer is where a request's connection comes from.
+func peer(r *http.Request) netip.Addr {
+	from, _ := netip.ParseAddrPort(r.RemoteAddr) // connections that are not TCP's have no address
+	return from.Addr().Unmap().WithZone("")
 }
 
 // transaction implements relay.Conn: a request and its answer, of the server's.

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ func bodyChecks() []check {
 		{"bodies: one that does not arrive", missingBodies},
 		{"bodies: no memory for one", noMemory},
 		{"bodies: two requests on one connection", twoRequests},
+		{"heads: what the policy learns of a request", heads},
 	}
 }
 
@@ -108,5 +110,24 @@ func twoRequests(t *testing.T, s *stand) {
 		if body == "abc" {
 			send(conn, post("defg"))
 		}
+	}
+}
+
+func heads(t *testing.T, s *stand) {
+	t.Helper()
+	learned := make(chan relay.Head, 1)
+	p := &script{decide: func(_ context.Context, r *relay.Request) relay.Verdict {
+		learned <- r.Head
+		return relay.Verdict{Reply: answer(http.StatusOK)}
+	}}
+	s.serve(p)
+	read(t, s.dial("PUT /a%2Fb/c?d=%20 HTTP/1.1\r\nHost: shop.example:8080\r\nContent-Length: 0\r\nX-A: b\r\n\r\n"))
+	p.wants(t, relay.Replied, relay.NoFailure)
+	got, want := <-learned, relay.Head{
+		Method: http.MethodPut, Path: "/a/b/c", EscapedPath: "/a%2Fb/c", RawQuery: "d=%20", Host: "shop.example:8080",
+		Peer: peer.Addr().Unmap(), Header: http.Header{"Content-Length": {"0"}, "X-A": {"b"}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

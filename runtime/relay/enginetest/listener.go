@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"net"
+	"net/netip"
 	"sync"
 )
 
@@ -20,7 +21,7 @@ func Listen() *Listener { return &Listener{conns: make(chan net.Conn), closed: m
 func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
-	case l.conns <- server:
+	case l.conns <- from{server}:
 		return client, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
@@ -28,6 +29,15 @@ func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
 		return nil, ctx.Err() //nolint:wrapcheck // it is the caller's
 	}
 }
+
+// peer is the address that all connections come from.
+var peer = netip.MustParseAddrPort("[::ffff:192.0.2.7]:4711")
+
+// from is a connection that comes from peer.
+type from struct{ net.Conn }
+
+// RemoteAddr implements net.Conn.
+func (from) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(peer) }
 
 // Accept implements net.Listener.
 func (l *Listener) Accept() (net.Conn, error) {

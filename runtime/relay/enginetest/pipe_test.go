@@ -142,7 +142,7 @@ func (c *line) serve() {
 		t := &turn{line: c, request: r, arrived: r.ContentLength == 0, expects: r.Header.Get("Expect") != ""}
 		head := &relay.Head{
 			Method: r.Method, Path: r.URL.Path, EscapedPath: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery,
-			Header: r.Header, ContentLength: r.ContentLength,
+			Header: r.Header, Host: r.Host, Peer: c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap(), ContentLength: r.ContentLength,
 		}
 		again = t.finish(relay.Serve(c.engine.policy, head, t)) && !r.Close
 	}

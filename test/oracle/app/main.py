@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import httpx
-from fastapi import APIRouter, Body, FastAPI, Header, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Body, Cookie, FastAPI, Header, HTTPException, Path, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field
 
@@ -70,6 +70,20 @@ async def required(
     names: Annotated[list[str], Query(min_length=1)],
 ) -> dict[str, Any]:
     return {"token": token, "count": count, "names": names}
+
+
+@app.get("/session", summary="Want cookies")
+async def session(
+    session: Annotated[str, Cookie(min_length=4, pattern="^[a-z]+$")],
+    visits: Annotated[int, Cookie(ge=0)] = 0,
+    theme: Annotated[Literal["dark", "light"] | None, Cookie()] = None,
+) -> dict[str, Any]:
+    return {"session": session, "visits": visits, "theme": theme}
+
+
+@app.get("/whoami/{name}", summary="Say who asks, and for what")
+async def whoami(request: Request, name: str) -> dict[str, Any]:
+    return {"client": request.client.host, "method": request.method, "url": str(request.url), "path": request.url.path}
 
 
 @app.get("/files/{name}", summary="Take a name from the path")

@@ -175,7 +175,7 @@ type values struct {
 	made       int
 }
 
-var places = map[string]schema.ParameterPlace{config.InPath: schema.Path, config.InQuery: schema.Query, config.InHeader: schema.Header}
+var places = map[string]schema.ParameterPlace{config.InPath: schema.Path, config.InQuery: schema.Query, config.InHeader: schema.Header, config.InCookie: schema.Cookie}
 
 func newValues(t *testing.T, r *config.Route, seed uint64) *values {
 	t.Helper()
