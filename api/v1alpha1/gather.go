@@ -5,17 +5,23 @@ package v1alpha1
 // +kubebuilder:validation:Enum=All;AllSettled;First;Fallback;Vote
 type GatherStrategy string
 
-// The strategies of a gather.
+// The strategies of a gather. docs/steps.md has these texts.
 const (
-	// GatherAll needs every required branch; the first that fails cancels the rest.
+	// GatherAll returns when all branches have ended. If a required branch fails, the others are cancelled, and the step fails
+	// with its error. The value has a member for each branch: `BRANCH`.
 	GatherAll GatherStrategy = "All"
-	// GatherAllSettled waits for every branch, and returns its value or its error.
+	// GatherAllSettled returns when all branches have ended, and cancels none. If required branches have failed, the step fails.
+	// The value has a member `BRANCH` for each branch, and `errors.BRANCH`, with `code` and `message`, for those that failed.
 	GatherAllSettled GatherStrategy = "AllSettled"
-	// GatherFirst takes the first branch that succeeds, and cancels the rest.
+	// GatherFirst returns with the first success, and cancels the other branches. If all have failed, the step fails. The value is
+	// `branch`, `value` and `text`.
 	GatherFirst GatherStrategy = "First"
-	// GatherFallback tries the branches in order until one succeeds.
+	// GatherFallback tries the branches in order, and returns with the first success. A branch that is too slow is cancelled when
+	// the next one starts. If all have failed, the step fails. The value is `branch`, `value` and `text`.
 	GatherFallback GatherStrategy = "Fallback"
-	// GatherVote takes the value on which most branches agree.
+	// GatherVote returns the value on which most branches agree, as soon as no missing vote could change it, and cancels the
+	// branches that have not voted. Without a winner, the step fails with `vote_undecided` or a branch's error. The value is `key`,
+	// `branch`, `value` and `votes`.
 	GatherVote GatherStrategy = "Vote"
 )
 

@@ -22,7 +22,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
-var update = commandline.Bool("update", false, "write docs/front.md")
+var update = commandline.Bool("update", false, "write docs/front.md, and the tables of docs/steps.md")
 
 const frontPage = "docs/front.md"
 
