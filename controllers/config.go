@@ -61,8 +61,8 @@ type translation struct {
 
 // translate does the part of the work that takes little time for any spec.
 func translate(service *v1alpha1.LLMService, gateway render.GatewaySettings) (translation, *problem) {
-	if err := gateway.CheckImage(service); err != nil {
-		return translation{}, &problem{v1alpha1.ReasonInvalid, "spec." + err.Error()}
+	if errs := gateway.CheckPods(service); len(errs) > 0 {
+		return translation{}, invalidSpec(errs)
 	}
 	contract, err := render.Contract(service)
 	if err != nil {

@@ -170,6 +170,17 @@ func TestForeignImagesAreRefused(t *testing.T) {
 	}
 }
 
+// A template is checked before anything is compiled, and the condition names the field.
+func TestABadPodTemplateIsReported(t *testing.T) {
+	seen := &view{service: serviceWith("http://a.svc/v1")}
+	seen.service.Spec.Runtime.PodTemplate = &v1alpha1.JSON{Raw: []byte(`{"spec":{"hostNetwork":true,"nodeselector":{}}}`)}
+	got := chosen(seen, render.GatewaySettings{Image: "gateway:test"})
+	want := `spec.runtime.podTemplate: unknown field "spec.nodeselector"; spec.runtime.podTemplate.spec.hostNetwork: must not be set: `
+	if got.problem == nil || got.problem.reason != v1alpha1.ReasonInvalid || !strings.HasPrefix(got.problem.message, want) {
+		t.Errorf("problem = %+v, want %s", got.problem, want)
+	}
+}
+
 func TestManyErrorsAreSummedUp(t *testing.T) {
 	errs := make(config.Errors, maxFieldErrors+3)
 	for i := range errs {

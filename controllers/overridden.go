@@ -38,7 +38,7 @@ var itemKeys = map[string]string{
 
 // overrides collects the fields in which a live object differs from the rendered one.
 type overrides struct {
-	// hidden says that values are not to be repeated: a config has prompts.
+	// hidden says that values are not to be repeated: a config has prompts, and an environment may have a key.
 	hidden bool
 	found  []string
 }
@@ -91,9 +91,12 @@ func (o *overrides) items(path, name string, live, rendered []any) {
 	key, named := itemKeys[name]
 	switch {
 	case named:
+		hidden := o.hidden
+		o.hidden = hidden || name == "env"
 		for _, item := range rendered {
 			o.item(path, key, live, item)
 		}
+		o.hidden = hidden
 	case coversValue(live, rendered):
 	case len(live) == len(rendered) && areObjects(rendered):
 		for i := range rendered {
@@ -168,6 +171,11 @@ func joined(path, name string) string {
 }
 
 func valueText(value any) string {
+	if object, ok := value.(map[string]any); ok {
+		shown := maps.Clone(object)
+		delete(shown, "env")
+		value = shown
+	}
 	encoded, err := json.Marshal(value)
 	if err != nil {
 		return "another value"

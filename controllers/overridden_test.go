@@ -72,6 +72,12 @@ func TestOverridden(t *testing.T) {
 		{"another argument", "Deployment", func(live map[string]any) {
 			at(live, "spec", "template", "spec", "containers", 0)["args"] = []any{"--workers=1"}
 		}, `spec.template.spec.containers[gateway].args is ["--workers=1"], wanted ["--workers=2","--max-stream-duration=5m0s"]`},
+		{"another variable", "Deployment", func(live map[string]any) {
+			at(live, "spec", "template", "spec", "containers", 0, "env", 0)["value"] = "Other"
+		}, "spec.template.spec.containers[gateway].env[LLMSERVICE_WORKERS].value differs from the applied value"},
+		{"a container less", "Deployment", func(live map[string]any) {
+			at(live, "spec", "template", "spec")["containers"] = []any{}
+		}, `spec.template.spec.containers[gateway] is missing, wanted {"args":["--workers=2",`},
 		{"fewer replicas", "Deployment", func(live map[string]any) { at(live, "spec")["replicas"] = int64(1) }, "spec.replicas is 1, wanted 3"},
 		{"a label less", "Deployment", func(live map[string]any) {
 			delete(at(live, "spec", "template", "metadata", "labels"), render.LabelName)

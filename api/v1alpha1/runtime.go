@@ -8,8 +8,8 @@ import (
 // WorkersAuto derives the workers from the CPU limit, or without one from the CPU request.
 const WorkersAuto = "Auto"
 
-// Runtime configures the replicas. A change of workers, maxStreamDuration, resources or image replaces the pods; a
-// change of maxInFlight, requestBodyLimit, requestLog or trustedProxies does not.
+// Runtime configures the replicas. A change of workers, maxStreamDuration, resources, image or podTemplate replaces
+// the pods; a change of maxInFlight, requestBodyLimit, requestLog or trustedProxies does not.
 type Runtime struct {
 	// workers is the number of requests that compute at the same instant: an integer from 1 to 64, or Auto, which is the
 	// CPU limit rounded up, or without one the CPU request rounded up, and at least 2. Default: Auto.
@@ -69,6 +69,14 @@ type Runtime struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(([0-9A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?([.][0-9A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?)*|[[][0-9A-Fa-f:]+[]])(:[0-9]{1,5})?/)?[0-9a-z]+(([.]|__?|-+)[0-9a-z]+)*(/[0-9a-z]+(([.]|__?|-+)[0-9a-z]+)*)*(:[0-9A-Z_a-z][-.0-9A-Z_a-z]{0,127})?(@(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}))?$')",message="image must be a name with a tag, a digest or both, such as registry.example.com/team/gateway:v1 or registry.example.com/team/gateway@sha256:DIGEST"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^.{1,255}(:[^/:@]*)?(@.*)?$') && !self.matches('^[0-9a-f]{64}$')",message="image must have a name of at most 255 characters, and must not be just 64 hexadecimal digits, which are an image's ID"
 	Image string `json:"image,omitempty"`
+
+	// podTemplate is a PodTemplateSpec that is merged into the pods' template, as kubectl patch does it, of at most 32 KiB as JSON:
+	// labels, annotations, scheduling, volumes, sidecars, and of the container gateway its env, envFrom, volumeMounts, volumeDevices,
+	// securityContext, imagePullPolicy and resizePolicy. What the service decides cannot be set; ConfigValid then names the field.
+	// +optional
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	PodTemplate *JSON `json:"podTemplate,omitempty"`
 }
 
 // RequestLog names the requests that are logged.

@@ -71,6 +71,18 @@ func TestStreamsCut(t *testing.T) {
 			after: []*corev1.Pod{gatewayPod("a", terminated(corev1.ContainerStateTerminated{ContainerID: "1", Message: `{"version":"v1","streams":{"opened":7,"done":6,"cancelled":1}}`})), nil},
 		},
 		{
+			name: "a gateway that ended every stream before its sidecar, which is killed later", polled: open,
+			after: []*corev1.Pod{
+				withSidecar(gatewayPod("a", terminated(corev1.ContainerStateTerminated{ContainerID: "1", Message: `{"version":"v1","streams":{"opened":7,"done":7}}`})), running("9")),
+				withSidecar(gatewayPod("a", terminated(corev1.ContainerStateTerminated{ContainerID: "1", Message: `{"version":"v1","streams":{"opened":7,"done":7}}`})),
+					terminated(corev1.ContainerStateTerminated{ContainerID: "9", ExitCode: 137})), nil,
+			},
+		},
+		{
+			name: "a sidecar that ends while the gateway serves", polled: open,
+			after: []*corev1.Pod{withSidecar(gatewayPod("a", running("1")), terminated(corev1.ContainerStateTerminated{ContainerID: "9", ExitCode: 137}))},
+		},
+		{
 			name: "a gateway that left streams open says so itself", polled: open,
 			after: []*corev1.Pod{gatewayPod("a", terminated(corev1.ContainerStateTerminated{ContainerID: "1", Message: lastWords})), nil},
 			want:  &Cut{Pod: "a", Count: 2, Reason: ReasonUnfinished},
@@ -146,6 +158,13 @@ func TestStreamsCut(t *testing.T) {
 			})
 		})
 	}
+}
+
+// withSidecar adds the status of a second container, before the gateway's.
+func withSidecar(pod *corev1.Pod, status corev1.ContainerStatus) *corev1.Pod {
+	status.Name = "proxy"
+	pod.Status.ContainerStatuses = append([]corev1.ContainerStatus{status}, pod.Status.ContainerStatuses...)
+	return pod
 }
 
 func counted() float64 {

@@ -83,7 +83,7 @@ func podTemplate(in Input) (*accorev1.PodTemplateSpecApplyConfiguration, error) 
 	for i := range volumes {
 		pod.WithVolumes(volumes[i].volume)
 	}
-	return accorev1.PodTemplateSpec().WithLabels(Labels(in.Service)).WithSpec(pod), nil
+	return overlaid(accorev1.PodTemplateSpec().WithLabels(Labels(in.Service)).WithSpec(pod), in.Service)
 }
 
 func spreadOverNodes(in Input) *accorev1.TopologySpreadConstraintApplyConfiguration {

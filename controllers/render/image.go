@@ -6,20 +6,29 @@ import (
 	"strings"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/runtime/config"
 )
 
-// CheckImage refuses an image that gateways may not run: its pods hold the keys that the service names, so the choice is
-// the cluster's and not that of anyone who may create a service. Allowed are the repository of the operator's own
+// CheckPods says in which fields of a spec its pods are not as this operator allows.
+func (g GatewaySettings) CheckPods(s *v1alpha1.LLMService) config.Errors {
+	var errs config.Errors
+	if err := g.allowsImage(runtimeOf(s).Image); err != nil {
+		errs = append(errs, config.FieldError{Path: "runtime.image", Message: err.Error()})
+	}
+	return append(errs, g.checkPodTemplate(s)...)
+}
+
+// allowsImage refuses an image that no container of a gateway's pod may run: the pods hold the keys that the service names, so the
+// choice is the cluster's and not that of anyone who may create a service. Allowed are the repository of the operator's own
 // gateway image and those of AllowedImages.
-func (g GatewaySettings) CheckImage(s *v1alpha1.LLMService) error {
-	image := runtimeOf(s).Image
+func (g GatewaySettings) allowsImage(image string) error {
 	own := Repository(g.Image)
 	if image == "" || Repository(image) == own || slices.ContainsFunc(g.AllowedImages, func(allowed string) bool {
 		return allows(allowed, image)
 	}) {
 		return nil
 	}
-	return fmt.Errorf("runtime.image: %q is not from a repository that this operator allows: %s",
+	return fmt.Errorf("%q is not from a repository that this operator allows: %s",
 		image, strings.Join(append([]string{own}, g.AllowedImages...), ", "))
 }
 

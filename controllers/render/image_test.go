@@ -8,7 +8,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/render"
 )
 
-func TestCheckImage(t *testing.T) {
+func TestAllowedImages(t *testing.T) {
 	gateway := render.GatewaySettings{
 		Image:         "registry.example.com:5000/llmservice/gateway:v1",
 		AllowedImages: []string{"mirror.example.com/gateway", "registry.example.com/team-a/*"},
@@ -32,12 +32,12 @@ func TestCheckImage(t *testing.T) {
 		"gateway": false,
 	} {
 		s := &v1alpha1.LLMService{Spec: v1alpha1.LLMServiceSpec{Runtime: &v1alpha1.Runtime{Image: image}}}
-		err := gateway.CheckImage(s)
-		if (err == nil) != allowed {
-			t.Errorf("%q: %v, want it allowed: %v", image, err, allowed)
+		errs := gateway.CheckPods(s)
+		if (len(errs) == 0) != allowed {
+			t.Errorf("%q: %v, want it allowed: %v", image, errs, allowed)
 		}
-		if err != nil && !strings.Contains(err.Error(), "mirror.example.com/gateway, registry.example.com/team-a/*") {
-			t.Errorf("%q: %v does not say what is allowed", image, err)
+		if len(errs) > 0 && !strings.Contains(errs.Error(), "mirror.example.com/gateway, registry.example.com/team-a/*") {
+			t.Errorf("%q: %v does not say what is allowed", image, errs)
 		}
 	}
 }

@@ -190,6 +190,10 @@ func (m *matrix) render(of any) (children map[string]string, problem string) {
 		m.t.Fatalf("%v: a typed client cannot read it: %v", of, err)
 	}
 	service.Generation = 1 // which counts the edits, and is among what is kept of an accepted spec
+	gateway := render.GatewaySettings{Image: "registry.example.com/gateway:v1"}
+	if errs := gateway.CheckPods(service); len(errs) > 0 {
+		return nil, errs[0].Path + ": " + errs[0].Message
+	}
 	contract, err := render.Contract(service)
 	if err != nil {
 		m.t.Errorf("%v: the API accepts what cannot be translated: %v", of, err)
@@ -204,7 +208,7 @@ func (m *matrix) render(of any) (children map[string]string, problem string) {
 	}
 	all, err := render.Kinds().Children(render.Input{
 		Service: service, Current: render.NewDocument(encoded, contract), Replicas: *service.Spec.Replicas,
-		Gateway: render.GatewaySettings{Image: "registry.example.com/gateway:v1"},
+		Gateway: gateway,
 	})
 	if err != nil {
 		m.t.Errorf("%v: the API accepts what cannot be rendered: %v", of, err)

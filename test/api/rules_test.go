@@ -504,6 +504,8 @@ func TestRules(t *testing.T) {
 		{"spec.runtime.resources.limits.memory", "100Mi", "requests.memory must not exceed limits.memory"},
 		{"spec.runtime.image", "bad image", "image must be a name with a tag, a digest or both"},
 		{"spec.runtime.image", "", "at least 1 chars"},
+		{"spec.runtime.podTemplate", map[string]any{"spec": map[string]any{"anything": []any{nil}}}, ""}, // the operator checks it
+		{"spec.runtime.podTemplate", "spec", "must be of type object"},
 		{"spec.runtime.image", letters(513), "Too long"},
 
 		{"spec.scaling", missing, ""},

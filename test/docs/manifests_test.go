@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -62,7 +63,7 @@ func manifests(t *testing.T) map[string][]string {
 }
 
 // within puts a part into a manifest: a list is the first route's steps, and members are those of the first route or,
-// if such are its own, of spec.
+// if such are its own or no route's, of spec.
 func within(t *testing.T, whole, part string) string {
 	t.Helper()
 	var m struct {
@@ -75,10 +76,6 @@ func within(t *testing.T, whole, part string) string {
 		t.Fatal(err)
 	}
 	members := membersOf(t, part)
-	route, ok := m.Spec["routes"].([]any)[0].(map[string]any)
-	if !ok {
-		t.Fatalf("no route in\n%s", whole)
-	}
 	if members["steps"] != nil && members["response"] == nil {
 		members["response"] = map[string]any{"body": map[string]any{}}
 	}
@@ -87,11 +84,15 @@ func within(t *testing.T, whole, part string) string {
 			m.Spec[name] = append(list, value.([]any)...)
 			continue
 		}
-		if name == "runtime" {
-			m.Spec[name] = value
-			continue
+		around := m.Spec
+		if !slices.Contains([]string{"runtime", "scaling", "exposure"}, name) {
+			routes, _ := m.Spec["routes"].([]any)
+			if len(routes) == 0 {
+				t.Fatalf("no route in\n%s", whole)
+			}
+			around = routes[0].(map[string]any)
 		}
-		route[name] = value
+		around[name] = value
 	}
 	text, err := yaml.Marshal(m)
 	if err != nil {
@@ -133,7 +134,8 @@ func contract(t *testing.T, page, text string) *config.Config {
 	if err != nil {
 		t.Fatalf("%s: %v", page, err)
 	}
-	if errs := program.Validate(c); len(errs) > 0 {
+	operator := render.GatewaySettings{AllowedImages: []string{"registry.example.com/*"}}
+	if errs := append(program.Validate(c), operator.CheckPods(service)...); len(errs) > 0 {
 		t.Errorf("%s: %v", page, errs)
 	}
 	return c
