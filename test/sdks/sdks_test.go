@@ -3,7 +3,6 @@ package sdks
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llmservice/llmservice/test/leaks"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
 
@@ -305,28 +305,11 @@ func text(value any) string {
 // keepsQuiet looks for what must stay secret wherever the gateway says something of itself.
 func (s *stage) keepsQuiet(t *testing.T) {
 	t.Helper()
-	places := map[string]string{"the log": s.logs.String()}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-	for _, url := range []string{s.admin + "/metrics", s.admin + "/status", s.url + "/openapi.json", s.url + "/docs", s.url + "/v1/models"} {
-		resp, err := client.Get(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK || len(body) == 0 {
-			t.Errorf("%s: %d, %d bytes", url, resp.StatusCode, len(body))
-		}
-		places[url] = string(body)
+	found, err := leaks.Of(t.Context(), s.logs.String(), s.url, s.admin, key, canary, said)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for place, text := range places {
-		for _, secret := range []string{key, canary, said} {
-			if strings.Contains(text, secret) {
-				t.Errorf("%s has %q", place, secret)
-			}
-		}
+	for _, leak := range found {
+		t.Error(leak)
 	}
 }
