@@ -13,13 +13,21 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/gateway"
+	"github.com/llmservice/llmservice/test/leaks"
+	"github.com/llmservice/llmservice/test/transcript"
 )
 
 const (
 	// patience bounds every wait; nothing depends on how long a wait is.
 	patience = 30 * time.Second
 	// haste is what upstreams that hang are given.
-	haste = 300 * time.Millisecond
+	haste = time.Second
+)
+
+// The canaries, which reach upstreams and nobody else.
+const (
+	canaryKey    = "canary-key-9d27f0ab"
+	canaryPrompt = "canary prompt 51c3ee"
 )
 
 // The upstreams' names. The hasty are the same servers, with less patience.
@@ -30,14 +38,15 @@ const (
 
 // stage is a gateway with its upstreams.
 type stage struct {
-	gateway *gateway.Gateway
-	ledger  *ledger
-	address string
+	gateway        *gateway.Gateway
+	ledger         *ledger
+	logs           *transcript.Buffer
+	address, admin string
 }
 
 func start(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{ledger: newLedger()}
+	s := &stage{ledger: newLedger(), logs: &transcript.Buffer{}}
 	servers := map[string]*upstream{}
 	for _, name := range []string{first, second, tool} {
 		servers[name] = startUpstream(t, name, s.ledger)
@@ -47,17 +56,38 @@ func start(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, delivery.CurrentKey), encoded, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, filepath.Join(dir, delivery.CurrentKey), encoded)
+	write(t, filepath.Join(dir, "keys", "key"), []byte(canaryKey))
 	if s.gateway, err = gateway.New(gateway.Options{
-		ConfigDir: dir, SecretsDir: dir, Workers: 2, MaxStreamDuration: patience, Memory: 512 << 20,
-		Logger: slog.New(slog.DiscardHandler),
+		ConfigDir: dir, SecretsDir: dir, Workers: 2, MaxStreamDuration: patience, Memory: 2 << 30,
+		Logger: slog.New(slog.NewJSONHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}); err != nil {
 		t.Fatal(err)
 	}
 	s.run(t)
 	return s
+}
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keepsQuiet looks for the key and the prompt wherever the gateway says something of itself: the upstreams have repeated both.
+func (s *stage) keepsQuiet(t *testing.T) {
+	t.Helper()
+	found, err := leaks.Of(t.Context(), s.logs.String(), "http://"+s.address, "http://"+s.admin, canaryKey, canaryPrompt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, leak := range found {
+		t.Error(leak)
+	}
 }
 
 func (s *stage) run(t *testing.T) {
@@ -69,7 +99,7 @@ func (s *stage) run(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.address = listeners[0].Addr().String()
+	s.address, s.admin = listeners[0].Addr().String(), listeners[1].Addr().String()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- s.gateway.Run(ctx, listeners[0], listeners[1]) }()
@@ -101,12 +131,21 @@ func service(servers map[string]*upstream) *config.Config {
 			u.OpenAI = &config.OpenAI{Model: name}
 			c.Upstreams = append(c.Upstreams, u)
 		}
+		for name, apis := range map[string][]string{"full": config.APIs, "answers": {config.APIResponses}} {
+			u := at(servers[first], prefix+name, prefix != "")
+			u.OpenAI = &config.OpenAI{Model: name, APIs: apis}
+			c.Upstreams = append(c.Upstreams, u)
+			c.Models = append(c.Models, config.Model{Name: prefix + name, Upstreams: []string{prefix + name}})
+		}
 		u := at(servers[tool], prefix+tool, prefix != "")
 		u.HTTP = &config.HTTP{}
 		c.Upstreams = append(c.Upstreams, u)
 		c.Models = append(c.Models,
 			config.Model{Name: prefix + "one", Upstreams: []string{prefix + first}},
-			config.Model{Name: prefix + "two", Upstreams: []string{prefix + first, second}})
+			config.Model{Name: prefix + "two", Upstreams: []string{prefix + first, second}},
+			config.Model{Name: prefix + "routed", Route: &config.ModelRoute{
+				Path: "/" + prefix + "stream", Body: []byte(`{"ask":"${conversation.lastMessage}"}`),
+			}})
 		c.Routes = append(c.Routes, routes(prefix)...)
 	}
 	return c
@@ -123,6 +162,7 @@ func at(server *upstream, name string, hasty bool) config.Upstream {
 	}
 	return config.Upstream{
 		Name: name, Endpoints: []config.Endpoint{{URL: "http://" + server.address + path}},
+		Auth:     &config.Auth{Bearer: &config.SecretFile{Secret: "keys", Key: "key"}},
 		Timeouts: config.Timeouts{Connect: config.Duration(patience), FirstToken: wait, Idle: wait, Total: wait},
 	}
 }
@@ -136,7 +176,7 @@ func routes(prefix string) []config.Route {
 			{Name: "a", Action: chat(prefix + first)}, {Name: "b", Action: chat(to)},
 		}}}
 	}
-	one := func(action config.Action) config.Step { return config.Step{Action: action} }
+	step := func(action config.Action) config.Step { return config.Step{Action: action} }
 	get := config.Action{HTTP: &config.HTTPCall{Upstream: prefix + tool, Method: "GET", Path: "/${request.body.ask}"}}
 	whole := func(text string) *config.Response {
 		return &config.Response{Body: []byte(fmt.Sprintf(`{"text":"${%s}"}`, text))}
@@ -148,13 +188,14 @@ func routes(prefix string) []config.Route {
 		step     config.Step
 		response *config.Response
 	}{
-		{"stream", one(chat(prefix + first)), stream("OpenAI")},
-		{"json", one(chat(prefix + first)), stream("JSON")},
+		{"stream", step(chat(prefix + first)), stream("OpenAI")},
+		{"answers", step(chat(prefix + "answers")), stream("OpenAI")},
+		{"json", step(chat(prefix + first)), stream("JSON")},
 		{"fallback", gather("Fallback", second), stream("JSON")},
-		{"events", one(chat(prefix + first)), &config.Response{Events: &config.Events{Steps: []string{"s"}}, Body: []byte(`{}`)}},
-		{"whole", one(chat(prefix + first)), whole("steps.s.text")},
+		{"events", step(chat(prefix + first)), &config.Response{Events: &config.Events{Steps: []string{"s"}}, Body: []byte(`{}`)}},
+		{"whole", step(chat(prefix + first)), whole("steps.s.text")},
 		{"all", gather("All", prefix+second), whole("steps.s.a.text + steps.s.b.text")},
-		{"tool", one(get), whole("steps.s.body.text")},
+		{"tool", step(get), whole("steps.s.body.text")},
 	} {
 		r.step.Name = "s"
 		routes = append(routes, config.Route{

@@ -4,17 +4,22 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 )
 
-// TestClientsThatLeave: when a client leaves, in whatever phase and on whatever path, each upstream call for it is closed.
+// soon is within what the calls for a client that has left are closed. A machine that is busy makes single calls late, so the
+// test wants it of most.
+const soon = 250 * time.Millisecond
+
+// TestClientsThatLeave: when a client leaves, in whatever phase and on whatever path, each upstream call for it is closed at once.
 func TestClientsThatLeave(t *testing.T) {
 	s := start(t)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	defer client.CloseIdleConnections()
 	before := descriptors(t)
-	var slowest time.Duration
+	var times []time.Duration
 	for i := range paths {
 		p := &paths[i]
 		good := p.good()
@@ -26,11 +31,18 @@ func TestClientsThatLeave(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s, %s: %v", p.name, good.phase(at), err)
 			}
-			slowest = max(slowest, took)
+			times = append(times, took)
 		}
 	}
-	t.Logf("the slowest call was closed %v after its client had left", slowest.Round(time.Millisecond/10))
+	slices.Sort(times)
+	for _, part := range []int{50, 99, 100} {
+		t.Logf("%d %% were closed %v after their client had left", part, times[(len(times)-1)*part/100].Round(time.Millisecond/10))
+	}
+	if median := times[len(times)/2]; median > soon {
+		t.Errorf("most calls are open for %v after their client has left", median)
+	}
 	s.atRest(t, before)
+	s.keepsQuiet(t)
 }
 
 // leave is a client that leaves once all its calls are waited for.
@@ -50,7 +62,7 @@ func (s *stage) leave(ctx context.Context, client *http.Client, c *trial) (slowe
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		_, _ = ask(asking, client, s.address, c.path, c.prefix, c.name)
+		_, _ = ask(asking, client, s.address, c.path, c.prefix, c.name, false)
 	}()
 	defer func() {
 		leave()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -17,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// atOnce is how many cases are under way at the same time.
-const atOnce = 32
+// atOnce is how many cases are under way at the same time, most of which wait for time to pass.
+const atOnce = 64
 
 // trial is one cell of the matrix.
 type trial struct {
@@ -26,58 +27,161 @@ type trial struct {
 	path   *path
 	prefix string
 	script script // of the first upstream
+	slowly bool   // the client reads so
 }
 
-// said is the whole text of an answer without a fault.
-var said = strings.Join(pieces, "")
+// slow is the fault of a client.
+const slow = "slow reader"
+
+// fault names the trial's.
+func (c *trial) fault() string {
+	if c.slowly {
+		return slow
+	}
+	return c.script.fault
+}
 
 // trials are the cells, of which each has a name that its request carries.
-func trials() []trial {
-	var all []trial
-	add := func(p *path, s script) {
-		prefix := ""
-		if s.fault == hang || s.fault == halfClose || s.fault == early {
-			prefix = "hasty-"
-		}
-		all = append(all, trial{name: fmt.Sprintf("case-%d", len(all)), path: p, prefix: prefix, script: s})
-	}
+var trials = sync.OnceValue(func() []trial {
+	var list []trial
 	for i := range paths {
-		p := &paths[i]
-		good := p.good()
-		for _, fault := range []string{reset, closed, halfClose, hang, garbage} {
-			for _, at := range good.offsets() {
-				add(p, script{answer: good, fault: fault, at: at})
+		for _, c := range paths[i].trials() {
+			c.name, c.path = fmt.Sprintf("case-%d", len(list)), &paths[i]
+			if f := c.script.fault; f == hang || f == halfClose || f == early {
+				c.prefix = "hasty-"
 			}
-		}
-		for _, at := range []int{good.head, good.done - 2} {
-			add(p, script{answer: good, fault: oversize, at: at})
-		}
-		add(p, script{answer: good, fault: trickle, at: len(good.bytes)})
-		add(p, script{answer: good, fault: early, at: len(good.bytes)})
-		add(p, script{answer: good, fault: nothing, at: len(good.bytes)})
-		for _, hintsBefore := range []int{1, fewHints, 5000} {
-			add(p, script{answer: good, fault: hints, at: hintsBefore})
-		}
-		if !p.stream {
-			for _, off := range []int{-7, 7} {
-				_, body, _ := strings.Cut(good.bytes, "\r\n\r\n")
-				wrong := sized(body, len(body)+off)
-				add(p, script{answer: wrong, fault: misstated, at: len(wrong.bytes)})
-			}
+			list = append(list, c)
 		}
 	}
-	return all
+	return list
+})
+
+// positional are the faults that happen at a byte, whichever it is.
+var positional = []string{reset, closed, halfClose, hang, garbage}
+
+func (p *path) trials() []trial {
+	var list []trial
+	add := func(a answer, fault string, at int) {
+		list = append(list, trial{script: script{answer: a, fault: fault, at: at}})
+	}
+	good := p.good()
+	for _, fault := range positional {
+		for _, at := range good.offsets() {
+			add(good, fault, at)
+		}
+	}
+	for _, fault := range []string{trickle, early, nothing} {
+		add(good, fault, len(good.bytes))
+	}
+	for _, before := range []int{1, fewHints, 5000} {
+		add(good, hints, before)
+	}
+	if p.stream {
+		return append(list, p.ofStreams()...)
+	}
+	return append(list, p.ofWholes()...)
+}
+
+// padding makes an answer that does not fit into the buffers between a gateway and a client who does not read.
+var padding = strings.Repeat("x", 1<<20)
+
+// ofStreams are the faults of a stream's framing and events.
+func (p *path) ofStreams() (list []trial) {
+	add := func(a answer, fault string, at int, slowly bool) {
+		list = append(list, trial{script: script{answer: a, fault: fault, at: at}, slowly: slowly})
+	}
+	frames := p.api.frames("")
+	large := endless(frames)
+	for _, at := range []int{0, large.head, large.contents[0], large.contents[len(large.contents)-1], large.done} { // one of each phase
+		add(large, oversize, at, false)
+	}
+	for n := range frames {
+		ends := chunked(frames[:n], -1, 0)
+		add(ends, unended, len(ends.bytes), false)
+	}
+	for _, off := range []int{-7, 7} {
+		wrong := measured(frames, off)
+		add(wrong, misstated, len(wrong.bytes), false)
+	}
+	for n := range frames {
+		for _, by := range []int{-1, 1} {
+			wrong := chunked(frames, n, by)
+			add(wrong, misframed, len(wrong.bytes), false)
+		}
+	}
+	padded := chunked(p.api.frames(padding), -1, 0)
+	add(padded, nothing, len(padded.bytes), true)
+	for _, fault := range []string{reset, closed, garbage} {
+		add(padded, fault, padded.contents[2], true)
+	}
+	return list
+}
+
+// ofWholes are those of a whole answer.
+func (p *path) ofWholes() (list []trial) {
+	add := func(a answer, fault string, at int, slowly bool) {
+		list = append(list, trial{script: script{answer: a, fault: fault, at: at}, slowly: slowly})
+	}
+	body := p.api.body("")
+	for _, large := range []answer{p.good(), unsized(body)} {
+		for _, at := range []int{0, large.head, len(large.bytes) - 2, len(large.bytes)} {
+			add(large, oversize, at, false)
+		}
+	}
+	for _, size := range []int{0, 1, len(body) / 2, len(body) - 1} {
+		ends := cut(body, size)
+		add(ends, unended, len(ends.bytes), false)
+	}
+	for _, off := range []int{-7, 7} {
+		wrong := sized(body, len(body)+off)
+		add(wrong, misstated, len(wrong.bytes), false)
+	}
+	body = p.api.body(padding)
+	padded := sized(body, len(body))
+	add(padded, nothing, len(padded.bytes), true)
+	add(padded, closed, len(padded.bytes)-2, true)
+	return list
 }
 
 // good is what the path's first upstream answers without a fault.
 func (p *path) good() answer {
-	switch {
-	case p.stream:
-		return streamed()
-	case p.tool:
-		return document()
-	default:
-		return whole()
+	if p.stream {
+		return p.api.streamed()
+	}
+	return p.api.whole()
+}
+
+// TestEachCellHasATrial: each fault happens on each path, and those that happen at a byte, in each phase of each path's answer.
+func TestEachCellHasATrial(t *testing.T) {
+	type cell struct{ path, fault, phase string }
+	have := map[cell]bool{}
+	for _, c := range trials() {
+		have[cell{c.path.name, c.fault(), ""}] = true
+		have[cell{c.path.name, c.fault(), c.script.answer.phase(c.script.at)}] = true
+	}
+	for i := range paths {
+		p := &paths[i]
+		for _, fault := range []string{unended, oversize, slow, trickle, hints, early, misstated, misframed} {
+			if fault == misframed && !p.stream {
+				continue // the others are not in chunks
+			}
+			if !have[cell{p.name, fault, ""}] {
+				t.Errorf("%s: no %s", p.name, fault)
+			}
+		}
+		for _, phase := range phases {
+			if !p.stream && (phase == phases[1] || phase == phases[2]) {
+				continue // they have no events
+			}
+			for _, fault := range positional {
+				if !have[cell{p.name, fault, phase}] {
+					t.Errorf("%s: no %s %s", p.name, fault, phase)
+				}
+			}
+			if p.stream && !have[cell{p.name, oversize, phase}] {
+				t.Errorf("%s: no %s %s", p.name, oversize, phase)
+			}
+		}
 	}
 }
 
@@ -85,35 +189,65 @@ func (p *path) good() answer {
 // nothing is asked again once content was sent; and nothing is left of it all.
 func TestMatrix(t *testing.T) {
 	s := start(t)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	defer client.CloseIdleConnections()
-	warm := trials()[:1]
+	clients := newClients()
+	defer clients.close()
+	warm := slices.Clone(trials()[:1])
 	warm[0].name = "case-first"
-	s.play(t, client, warm) // what is opened once is open now
+	s.play(t, clients, warm) // what is opened once is open now
 	before := descriptors(t)
-	all := trials()
-	s.play(t, client, all)
+	list := trials()
+	s.play(t, clients, list)
 	tally := map[string]int{}
-	for _, c := range all {
-		tally[c.script.fault+", "+c.script.answer.phase(c.script.at)]++
+	for _, c := range list {
+		tally[c.fault()+", "+c.script.answer.phase(c.script.at)]++
 	}
 	for _, cell := range sortedKeys(tally) {
 		t.Logf("%4d × %s", tally[cell], cell)
 	}
 	s.atRest(t, before)
+	s.keepsQuiet(t)
 }
 
-func (s *stage) play(t *testing.T, client *http.Client, all []trial) {
+// clients are those of a test: the one that reads slowly has a small buffer.
+type clients struct{ swift, slow *http.Client }
+
+func newClients() *clients {
+	narrow := func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetReadBuffer(64 << 10)
+		}
+		return conn, err
+	}
+	return &clients{
+		swift: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		slow:  &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: narrow}},
+	}
+}
+
+func (c *clients) of(trial *trial) *http.Client {
+	if trial.slowly {
+		return c.slow
+	}
+	return c.swift
+}
+
+func (c *clients) close() {
+	c.swift.CloseIdleConnections()
+	c.slow.CloseIdleConnections()
+}
+
+func (s *stage) play(t *testing.T, clients *clients, list []trial) {
 	t.Helper()
 	slots := make(chan struct{}, atOnce)
 	var under sync.WaitGroup
-	for i := range all {
+	for i := range list {
 		slots <- struct{}{}
 		under.Go(func() {
 			defer func() { <-slots }()
-			if err := s.try(t.Context(), client, &all[i]); err != nil {
-				c := &all[i]
-				t.Errorf("%s, %s at byte %d of %d (%s): %v", c.path.name, c.script.fault, c.script.at, len(c.script.answer.bytes),
+			c := &list[i]
+			if err := s.try(t.Context(), clients.of(c), c); err != nil {
+				t.Errorf("%s, %s at byte %d of %d (%s): %v", c.path.name, c.fault(), c.script.at, len(c.script.answer.bytes),
 					c.script.answer.phase(c.script.at), err)
 			}
 		})
@@ -131,7 +265,7 @@ func (s *stage) try(ctx context.Context, client *http.Client, c *trial) error {
 	}
 	s.ledger.plan(c.name, scripts)
 	for left := victims; ; left-- {
-		got, err := ask(ctx, client, s.address, c.path, c.prefix, c.name)
+		got, err := ask(ctx, client, s.address, c.path, c.prefix, c.name, c.slowly)
 		if err != nil {
 			return err
 		}
@@ -146,7 +280,7 @@ func (s *stage) try(ctx context.Context, client *http.Client, c *trial) error {
 
 // victims is how often a trial is made again of which no upstream has heard. What an upstream sends after the end of its answer may
 // come when the connection has been taken for another request, whose answer it then seems to be.
-const victims = 3
+const victims = 8
 
 // judge holds what the client got against the ledger.
 func (s *stage) judge(c *trial, got *outcome) error {
@@ -162,7 +296,7 @@ func (s *stage) judge(c *trial, got *outcome) error {
 		return fmt.Errorf("%d calls, want one, or two where the first got no byte of an answer", calls)
 	}
 	want := c.wanted()
-	if c.path.fallback && (want == refused || want == either && handedOver) {
+	if c.path.fallback && (want == refused || handedOver && (want == either || want == ended)) {
 		want = complete // by the other
 	} else if handedOver {
 		return errors.New("another upstream was asked, though this one had said something")
@@ -177,6 +311,7 @@ const (
 	complete want = "all of it"
 	broken   want = "what was said, and an error event"
 	refused  want = "a status"
+	ended    want = "a status, or some of what was said and an error event"
 	either   want = "any of them" // what arrived cannot be known
 )
 
@@ -186,8 +321,19 @@ func (c *trial) wanted() want {
 	switch c.script.fault {
 	case nothing, trickle:
 		return complete
+	case misframed:
+		if a.done < never {
+			return either // all has been said before it
+		}
+		return ended
+	case oversize:
+		if c.path.fallback && a.head <= at && a.said(at) == "" {
+			return either // a route asks the next one, and a model does not: what is too large once is so again
+		}
 	case misstated:
-		return refused
+		if !c.path.stream {
+			return refused
+		}
 	case early, reset: // what was sent before a reset may be lost with it
 		return either
 	case hints:
@@ -218,16 +364,18 @@ const fewHints = 50
 
 // compare holds an outcome against what is wanted, of what the faulty upstream has said.
 func (p *path) compare(w want, heard string, got *outcome) error {
-	all := said
+	text := all
 	if len(p.upstreams) > 1 && !p.fallback {
-		all += said
+		text += all
 	}
-	ended := slices.Equal(got.ends, []string{done})
+	whole, some := slices.Equal(got.ends, []string{done}) && got.text == text, strings.HasPrefix(text, got.text)
+	fails := slices.Equal(got.ends, []string{failed})
 	fits := map[want]bool{
-		complete: ended && got.text == all,
-		broken:   slices.Equal(got.ends, []string{failed}) && got.text == heard,
+		complete: whole,
+		broken:   fails && got.text == heard,
 		refused:  got.status != http.StatusOK,
-		either:   ended && got.text == all || !ended && strings.HasPrefix(all, got.text),
+		ended:    got.status != http.StatusOK || fails && some,
+		either:   whole || len(got.ends) == 0 || fails && some,
 	}
 	if !fits[w] {
 		return fmt.Errorf("status %d, ends %q, text %q; want %s (heard: %q)", got.status, got.ends, got.text, w, heard)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -31,6 +32,8 @@ const (
 	early     = "early"   // it answers before it has read the request's body
 	hints     = "hints"   // answers of 1xx come first
 	misstated = "wrong length"
+	misframed = "wrong length of a chunk"
+	unended   = "missing terminator" // the answer ends as HTTP has it, without the mark of its end
 	nothing   = "nothing"
 )
 
@@ -143,31 +146,28 @@ func (u *upstream) serve(conn *net.TCPConn) {
 		if err != nil {
 			return
 		}
-		name, rest := read(request)
+		name, heard, rest := read(request)
 		s, c, found := u.ledger.begin(name, u.name)
 		if !found {
 			_, _ = io.WriteString(conn, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 			return
 		}
-		if !u.follow(conn, reader, rest, s, c) {
+		if !u.follow(conn, reader, heard, rest, s, c) {
 			return
 		}
 	}
 }
 
-// read finds the name of the case in the first bytes of the body, and returns the rest of it.
-func read(request *http.Request) (name string, rest io.Reader) {
+// read finds the name of the case in what is heard first, and returns the rest of the body.
+func read(request *http.Request) (name, heard string, rest io.Reader) {
 	begin := make([]byte, 512)
 	n, _ := io.ReadFull(request.Body, begin)
-	name = string(caseName.Find(begin[:n]))
-	if name == "" {
-		name = caseName.FindString(request.URL.String())
-	}
-	return name, request.Body
+	heard = fmt.Sprintf("%s %s %s", request.URL, begin[:n], request.Header["Authorization"])
+	return caseName.FindString(heard), heard, request.Body
 }
 
 // follow reports whether the connection can be used again.
-func (u *upstream) follow(conn *net.TCPConn, reader *bufio.Reader, rest io.Reader, s script, c *call) (keep bool) {
+func (u *upstream) follow(conn *net.TCPConn, reader *bufio.Reader, heard string, rest io.Reader, s script, c *call) (keep bool) {
 	defer func() {
 		c.left = time.Now()
 		close(c.ended)
@@ -187,7 +187,7 @@ func (u *upstream) follow(conn *net.TCPConn, reader *bufio.Reader, rest io.Reade
 		_ = conn.SetLinger(0)
 		return false
 	case garbage:
-		_, _ = io.WriteString(conn, "\x00\xff\x16\x03\x01 this is not it }}}\r\n\r\n")
+		_, _ = io.WriteString(conn, "\x00\xff\x16\x03\x01 "+heard+" }}}\r\n\r\n")
 		return false
 	case oversize:
 		filler := strings.Repeat("x", 1<<20)
@@ -211,7 +211,7 @@ func (u *upstream) follow(conn *net.TCPConn, reader *bufio.Reader, rest io.Reade
 	case early:
 		_, err := io.Copy(io.Discard, rest)
 		return err == nil
-	case closed, misstated:
+	case closed, misstated, misframed:
 		return false
 	}
 	return true
