@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"github.com/llmservice/llmservice/controllers/manifest"
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/bounds"
 )
@@ -80,10 +80,11 @@ func (e *explain) run(ctx context.Context, route string) error {
 	if err != nil {
 		return fmt.Errorf("spec.runtime.maxStreamDuration: %w", err)
 	}
+	of := func(i int) *explained { return explainRoute(read, i, config.Duration(maxStream)) }
 	if route == "" {
 		all := make([]*explained, len(contract.Routes))
 		for i := range contract.Routes {
-			all[i] = explainRoute(contract, i, maxStream)
+			all[i] = of(i)
 		}
 		return e.print(all, func() error { return printRoutes(e.out, all) })
 	}
@@ -91,7 +92,7 @@ func (e *explain) run(ctx context.Context, route string) error {
 	if err != nil {
 		return err
 	}
-	one := explainRoute(contract, i, maxStream)
+	one := of(i)
 	return e.print(one, func() error { return printRoute(e.out, one) })
 }
 
@@ -107,18 +108,18 @@ func (e *explain) print(value any, text func() error) error {
 	return err
 }
 
-func explainRoute(c *config.Config, i int, maxStream time.Duration) *explained {
-	r := &c.Routes[i]
-	x := &explained{Method: r.Method, Path: r.Path, Summary: r.Summary, Bounds: bounds.Of(c, r)}
+func explainRoute(of *loaded, i int, most config.Duration) *explained {
+	r := &of.config.Routes[i]
+	x := &explained{Method: r.Method, Path: r.Path, Summary: r.Summary, Bounds: bounds.Of(of.config, r, most)}
 	if x.Streamed {
-		x.limitStream(fmt.Sprintf("routes[%d]", i), r, config.Duration(maxStream))
+		x.limitStream(of.manifest, config.Item("routes", i), r, most)
 	}
 	return x
 }
 
-// limitStream adds what a stream's duration bounds. A route that does not set its own has the replicas', which no config has: it
-// rolls the pods.
-func (x *explained) limitStream(path string, r *config.Route, most config.Duration) {
+// limitStream says what bounds the stream as a whole, and warns of what it always ends before. A route that does not set its own
+// duration has the replicas', which no config has: it rolls the pods.
+func (x *explained) limitStream(m *manifest.Manifest, path string, r *config.Route, most config.Duration) {
 	least := most // of the durations that have no effect
 	x.StreamBy = "runtime.maxStreamDuration"
 	if own := r.MaxStreamDuration; own > 0 {
@@ -126,16 +127,14 @@ func (x *explained) limitStream(path string, r *config.Route, most config.Durati
 		x.StreamBy, most, least = "maxStreamDuration", own, own+1
 	}
 	x.MaxStreamDuration = most
-	if x.Latency.Max > most {
-		x.Latency = bounds.Latency{Max: most, By: x.StreamBy}
-	}
 	for _, field := range []struct {
 		path     string
 		d, least config.Duration
 	}{{".timeout", r.Timeout, least}, {".response.keepAlive", r.Response.KeepAlive, most}} {
-		if field.d >= field.least {
-			x.Warnings = append(x.Warnings, config.FieldError{Path: path + field.path, Message: fmt.Sprintf(
-				"is %s but has no effect: %s ends the stream after %s", brief(field.d), x.StreamBy, brief(most))})
+		// A default is nothing that anybody has said.
+		if at := path + field.path; field.d >= field.least && m.Has("spec."+at) {
+			x.Warnings = append(x.Warnings, config.FieldErrorf(at,
+				"is %s but has no effect: %s ends the stream after %s", brief(field.d), x.StreamBy, brief(most)))
 		}
 	}
 }

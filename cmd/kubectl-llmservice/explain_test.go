@@ -85,6 +85,23 @@ func TestExplainWarns(t *testing.T) {
 	}
 }
 
+// A timeout that nobody has set is not worth a warning.
+func TestExplainLeavesDefaultsAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "service.yaml")
+	raw, err := os.ReadFile(everyKind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const warning = ".timeout: is 30s but has no effect: maxStreamDuration ends the stream after 9s"
+	bounded := strings.Replace(string(raw), "    timeout: 10m\n    maxStreamDuration: 3m\n", "    timeout: 30s\n    maxStreamDuration: 9s\n", 1)
+	for text, warned := range map[string]bool{bounded: true, strings.Replace(bounded, "    timeout: 30s\n    maxStream", "    maxStream", 1): false} {
+		save(t, file, text)
+		if out, err := explainOutput(t, "-f", file, "/events"); err != nil || strings.Contains(out, warning) != warned {
+			t.Errorf("%v; warned: %v, want %v:\n%s", err, !warned, warned, out)
+		}
+	}
+}
+
 func TestExplainForPrograms(t *testing.T) {
 	out, err := explainOutput(t, "-f", everyKind, "/whole", "-o", "json")
 	if err != nil {

@@ -78,6 +78,9 @@ func Read(ctx context.Context, documents []byte) (*Manifest, error) {
 // Locate gives what is wrong with a field its place.
 func (m *Manifest) Locate(path, message string) Mistake { return m.document.locate(path, message) }
 
+// Has reports whether a field, by its path as errors have it, stands in the file; otherwise its value is a default.
+func (m *Manifest) Has(path string) bool { return m.document.find(path).found }
+
 func (d *document) manifest(ctx context.Context, object map[string]any) (*Manifest, error) {
 	if got, want := object["apiVersion"], v1alpha1.GroupVersion.String(); got != want {
 		return nil, Mistakes{d.locate("apiVersion", fmt.Sprintf("is %v, want %s", got, want))}

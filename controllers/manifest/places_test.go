@@ -93,6 +93,11 @@ func TestLocate(t *testing.T) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
+	for path, want := range map[string]bool{"spec.routes[0].path": true, "spec.routes[0].timeout": false, "spec.routes[1].path": false} {
+		if got := m.Has(path); got != want {
+			t.Errorf("%s is in the file: %v, want %v", path, got, want)
+		}
+	}
 	if got := InFile("service.yaml", Mistakes{m.Locate("spec.routes[0].path", "x"), {Message: "y"}}).Error(); got != "service.yaml:17:11: spec.routes[0].path: x\nservice.yaml: y" {
 		t.Error(got)
 	}

@@ -180,9 +180,11 @@ func (w walk) agent(p *Part, a *config.Agent, m mode) {
 		m = toTheEnd // content may come with the last turn only
 	}
 	turn := w.completion(path, a.Upstream, a.Parameters, m)
-	p.Parts = append(p.Parts, Part{
-		Path: path, Name: fmt.Sprintf("each of %d turns", a.MaxTurns), Kind: "chat", Of: a.Upstream, Cost: turn,
-	})
+	each := Part{Path: path, Name: fmt.Sprintf("each of %d turns", a.MaxTurns), Kind: "chat", Of: a.Upstream, Cost: turn}
+	if m == toTheEnd {
+		each.Latency = each.Latency.within(w.stream.after, w.stream.field)
+	}
+	p.Parts = append(p.Parts, each)
 	var tool Cost // the worst in each respect
 	for i, name := range a.Tools {
 		c := w.function(name)

@@ -75,9 +75,12 @@ type Part struct {
 	Parts []Part `json:"parts,omitempty"`
 }
 
-// Of returns the worst case of a route of a config that Validate accepts.
-func Of(c *config.Config, r *config.Route) Bounds {
-	return newSurvey(c, &r.Budget).route(routePath(c, r), r).bounds
+// Of returns the worst case of a route of a config that Validate accepts. No config has the replicas' own bound of all streams,
+// runtime.maxStreamDuration: most is that; 0 if it is not known.
+func Of(c *config.Config, r *config.Route, most config.Duration) Bounds {
+	s := newSurvey(c, &r.Budget)
+	s.most = most
+	return s.route(routePath(c, r), r).bounds
 }
 
 func routePath(c *config.Config, r *config.Route) string {
@@ -93,6 +96,7 @@ func routePath(c *config.Config, r *config.Route) string {
 type survey struct {
 	config *config.Config
 	budget *config.Budget
+	most   config.Duration // of all streams of a replica; 0 if it is not known
 	bounds Bounds
 	// unmeetable are settings that can never be met.
 	unmeetable config.Errors
@@ -114,14 +118,26 @@ func (s *survey) route(path string, r *config.Route) *survey {
 	b := &s.bounds
 	b.Streamed = r.Streams()
 	b.Bytes = r.Budget.MaxBytes
-	w := walk{survey: s, response: r.Response, sources: r.Sources(), stream: limit{r.MaxStreamDuration, path + ".maxStreamDuration"}}
+	w := walk{survey: s, response: r.Response, sources: r.Sources(), stream: s.stream(path, r)}
 	w.limit = w.stream.or(r.Timeout, path+".timeout")
 	b.Steps, b.Cost = w.steps(path+".steps", r.Steps)
 	b.Latency.By = "its steps"
-	b.Latency = b.Latency.within(r.MaxStreamDuration, "maxStreamDuration").within(r.Timeout, "timeout")
+	b.Latency = b.Latency.within(w.stream.after, w.stream.field).within(r.Timeout, "timeout")
 	s.spendCalls(path+".budget.maxCalls", r.Budget.MaxCalls)
 	s.spendTokens(r.Budget.MaxTokens)
 	return s
+}
+
+// stream is what ends a route's stream as a whole.
+func (s *survey) stream(path string, r *config.Route) limit {
+	if !r.Streams() {
+		return limit{}
+	}
+	const field = "maxStreamDuration"
+	if r.MaxStreamDuration > 0 {
+		return limit{after: r.MaxStreamDuration, path: path + "." + field, field: field}
+	}
+	return limit{after: s.most, path: "runtime." + field, field: "runtime." + field}
 }
 
 // spendCalls holds what the route may call against its budget.

@@ -163,7 +163,7 @@ func TestBounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := bounded(t, tt.functions, tt.steps, tt.rest)
-			b := Of(c, &c.Routes[0])
+			b := Of(c, &c.Routes[0], 0)
 			got := fmt.Sprintf("%s %d-%d %d", b.Latency.Max.Std(), b.Calls.Min, b.Calls.Max, b.Tokens.Max)
 			if b.Tokens.Unlimited {
 				got = fmt.Sprintf("%s %d-%d unlimited", b.Latency.Max.Std(), b.Calls.Min, b.Calls.Max)
@@ -201,8 +201,32 @@ func TestBoundsSayWhy(t *testing.T) {
 		"7 items, 3 at once":                                 {step(`"forEach":{"items":"${[]}","maxItems":7,"maxParallel":3,"do":{` + chatOne + `}}`), ""},
 	} {
 		c := bounded(t, lookup+","+idle, tt.steps, tt.rest)
-		if got := Of(c, &c.Routes[0]).Steps[0].Latency.By; got != want {
+		if got := Of(c, &c.Routes[0], 0).Steps[0].Latency.By; got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// The replicas' bound of all streams holds for a route that sets none of its own, and for no whole answer.
+func TestBoundsOfAllStreams(t *testing.T) {
+	const events = `"response":{"events":{"steps":["s"]}},`
+	for name, tt := range map[string]struct{ steps, rest, whole, part, by string }{
+		"events":           {step(chatOne), events, "50s", "50s", "runtime.maxStreamDuration"},
+		"the route's own":  {step(chatOne), `"maxStreamDuration":"40s",` + events, "40s", "40s", "maxStreamDuration"},
+		"the step's own":   {step(chatOne + `,"timeout":"9s"`), events, "9s", "9s", "timeout"},
+		"until content":    {step(chatOne), `"response":{"stream":"s"},`, "3s", "3s", "timeouts.firstToken of one, 3s"},
+		"held back":        {step(chatOne), `"timeout":"20s","response":{"stream":"s","schema":{},"commit":"AfterValidation"},`, "20s", "50s", "runtime.maxStreamDuration"},
+		"an agent's turns": {agent("one", 2, 1, "f"), events, "50s", "50s", "runtime.maxStreamDuration"},
+		"a whole answer":   {step(`"forEach":{"items":"${[]}","maxItems":9,"maxParallel":1,"do":{` + chatOne + `}}`), "", "1m30s", "1m30s", "9 items, 1 at once"},
+	} {
+		c := bounded(t, `{"name":"f","steps":[{"name":"a","set":{"value":1}}],"output":1}`, tt.steps, tt.rest)
+		b := Of(c, &c.Routes[0], config.Duration(50*time.Second))
+		part := b.Steps[0]
+		if b.Latency.String() != tt.whole || part.Latency.String() != tt.part || part.Latency.By != tt.by {
+			t.Errorf("%s: %s, of which the step %+v; want %s, %s by %s", name, b.Latency, part.Latency, tt.whole, tt.part, tt.by)
+		}
+		if len(part.Parts) > 0 && part.Kind == "agent" && part.Parts[0].Latency.String() != "50s" {
+			t.Errorf("%s: a turn takes %s, want 50s", name, part.Parts[0].Latency)
 		}
 	}
 }
@@ -214,7 +238,7 @@ func TestBoundsOfParts(t *testing.T) {
 		Latency: Latency{Max: config.Duration(20 * time.Second), By: "timeouts.total of two, 10s, at 2 endpoints in turn"},
 		Calls:   Calls{Min: 1, Max: 2}, Tokens: TokenBound{Max: 10},
 	}}
-	if diff := cmp.Diff([]Part{want}, Of(c, &c.Routes[0]).Steps, cmp.AllowUnexported(Cost{})); diff != "" {
+	if diff := cmp.Diff([]Part{want}, Of(c, &c.Routes[0], 0).Steps, cmp.AllowUnexported(Cost{})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -239,7 +263,7 @@ func TestBoundsOfRetries(t *testing.T) {
 		for i := range c.Upstreams {
 			c.Upstreams[i].Retries = tt.retries
 		}
-		got := Of(c, &c.Routes[0]).Steps[0]
+		got := Of(c, &c.Routes[0], 0).Steps[0]
 		text := fmt.Sprintf("%s %d-%d %d", got.Latency.Max.Std(), got.Calls.Min, got.Calls.Max, got.Tokens.Max)
 		if text != tt.want || tt.by != "" && got.Latency.By != tt.by {
 			t.Errorf("%s: %s, by %q; want %s, by %q", name, text, got.Latency.By, tt.want, tt.by)
@@ -256,7 +280,7 @@ func TestBoundsOfAddresses(t *testing.T) {
 			u.Retries = &config.Retries{Attempts: retries}
 			u.Endpoints[0].URL, u.Endpoints[0].Resolution = "http://pods.models.svc", config.ResolutionEachAddress
 		}
-		got := Of(c, &c.Routes[0]).Steps[0]
+		got := Of(c, &c.Routes[0], 0).Steps[0]
 		if text := fmt.Sprintf("%s %d-%d %d", got.Latency.Max.Std(), got.Calls.Min, got.Calls.Max, got.Tokens.Max); text != want {
 			t.Errorf("%d attempts: %s, want %s", retries, text, want)
 		}
@@ -395,7 +419,7 @@ func TestUnmeetable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := bounded(t, tt.functions, tt.steps, tt.rest)
 			check(t, "refused", Unmeetable(c), tt.refused)
-			check(t, "warned of", Of(c, &c.Routes[0]).Warnings, tt.warned)
+			check(t, "warned of", Of(c, &c.Routes[0], 0).Warnings, tt.warned)
 		})
 	}
 }
@@ -416,7 +440,7 @@ func TestBoundsOfManyCalls(t *testing.T) {
 		functions = append(functions, fmt.Sprintf(`{"name":"f%d","steps":[%s],"output":1}`, i, strings.Repeat(call+",", 15)+call))
 	}
 	c := bounded(t, strings.Join(functions, ","), step(`"call":{"function":"f31"}`), "")
-	b := Of(c, &c.Routes[0])
+	b := Of(c, &c.Routes[0], 0)
 	if b.Calls.Max != 100 || b.Calls.Min != many || b.Tokens.Max != many || b.Latency.Max.Std().String() != "10m0s" || len(b.Functions) != 32 {
 		t.Errorf("got %+v with %d functions", b.Cost, len(b.Functions))
 	}
@@ -435,7 +459,7 @@ func TestBoundsOfWhatIsWrong(t *testing.T) {
 		step(`"forEach":{"items":"","maxItems":0,"maxParallel":0,"do":{}}`),
 	} {
 		c := bounded(t, `{"name":"f","steps":[{"name":"a","call":{"function":"f"}}],"output":1}`, steps, `"response":null,`)
-		b := Of(c, &c.Routes[0])
+		b := Of(c, &c.Routes[0], 0)
 		if diff := cmp.Diff(Latency{By: "its steps"}, b.Latency); diff != "" {
 			t.Errorf("%s: %s", steps, diff)
 		}

@@ -20,15 +20,15 @@ type walk struct {
 	sources []string
 }
 
-// limit is a timeout and the field that sets it. The zero limit never comes.
+// limit is a timeout and the field that sets it, by its path and as a latency names it. The zero limit never comes.
 type limit struct {
-	after config.Duration
-	path  string
+	after       config.Duration
+	path, field string
 }
 
 func (l limit) or(after config.Duration, path string) limit {
 	if after > 0 && (l.after <= 0 || after < l.after) {
-		return limit{after, path}
+		return limit{after: after, path: path}
 	}
 	return l
 }
@@ -109,7 +109,7 @@ func (w walk) guard(p *Part, when string, timeout config.Duration, o *config.OnE
 	}
 	p.Latency = p.Latency.within(timeout, "timeout")
 	if m == toTheEnd {
-		p.Latency = p.Latency.within(w.stream.after, "maxStreamDuration")
+		p.Latency = p.Latency.within(w.stream.after, w.stream.field)
 	}
 	if when != "" || o != nil && o.Respond == nil {
 		p.Calls.Min = 0
@@ -137,7 +137,7 @@ func (s *survey) function(name string) Cost {
 	}
 	s.entered[name] = true
 	f, p := &s.config.Functions[i], Part{Path: config.Item("functions", i), Name: name, Kind: "function"}
-	w := walk{survey: s, limit: limit{f.Timeout, p.Path + ".timeout"}}
+	w := walk{survey: s, limit: limit{after: f.Timeout, path: p.Path + ".timeout"}}
 	p.Parts, p.Cost = w.steps(p.Path+".steps", f.Steps)
 	p.Latency.By = "its steps"
 	walk{survey: s}.guard(&p, "", f.Timeout, nil, whole)

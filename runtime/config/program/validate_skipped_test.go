@@ -45,7 +45,7 @@ func TestAGatherThatMayBeSkipped(t *testing.T) {
 			if _, errs := Compile(c); len(errs) > 0 {
 				t.Fatal(errs)
 			}
-			if least := bounds.Of(c, &c.Routes[1]).Calls.Min; (least == 0) != (tt.skipped || tt.gather.Strategy == config.GatherAll) {
+			if least := bounds.Of(c, &c.Routes[1], 0).Calls.Min; (least == 0) != (tt.skipped || tt.gather.Strategy == config.GatherAll) {
 				t.Errorf("at least %d calls", least)
 			}
 			c.Routes[1].Response = &config.Response{Body: []byte(`"${steps.g}"`)}
