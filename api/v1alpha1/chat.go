@@ -14,11 +14,19 @@ const (
 
 // Chat asks an upstream's model for a completion.
 type Chat struct {
-	// upstream is the name of an upstream of type OpenAI.
+	// upstream is the name of an upstream of type OpenAI, or an expression for one.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MaxLength=1024
 	Upstream string `json:"upstream,omitempty"`
+
+	// upstreams are the names that an expression may return. At most 16.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=63
+	Upstreams []string `json:"upstreams,omitempty"`
 
 	// messages are the turns of the chat, from 1 to 64.
 	// +required

@@ -7,11 +7,19 @@ type HTTPTemplate string
 
 // HTTPCall makes one HTTP request.
 type HTTPCall struct {
-	// upstream is the name of an upstream of type HTTP.
+	// upstream is the name of an upstream of type HTTP, or an expression for one.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MaxLength=1024
 	Upstream string `json:"upstream,omitempty"`
+
+	// upstreams are the names that an expression may return. At most 16.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=63
+	Upstreams []string `json:"upstreams,omitempty"`
 
 	// method is the HTTP method: GET, POST, PUT, PATCH or DELETE. Default: GET.
 	// +optional

@@ -44,6 +44,25 @@ type Action struct {
 	Agent      *Agent      `json:"agent,omitzero"`
 }
 
+// Candidates are the upstreams that may be asked.
+func (c *Chat) Candidates() []string { return candidates(c.Upstream, c.Upstreams) }
+
+// Candidates are the upstreams that may be asked.
+func (e *Embeddings) Candidates() []string { return candidates(e.Upstream, e.Upstreams) }
+
+// Candidates are the upstreams that may be called.
+func (h *HTTPCall) Candidates() []string { return candidates(h.Upstream, h.Upstreams) }
+
+// Candidates are the upstreams that may be asked.
+func (a *Agent) Candidates() []string { return candidates(a.Upstream, a.Upstreams) }
+
+func candidates(only string, several []string) []string {
+	if len(several) > 0 {
+		return several
+	}
+	return []string{only}
+}
+
 // Completes says whether the action asks a model for a text, so that it has tokens.
 func (a *Action) Completes() bool { return a.Chat != nil || a.Agent != nil }
 
@@ -62,8 +81,10 @@ type Continue struct{}
 
 // Chat asks an upstream's model for a completion.
 type Chat struct {
-	Upstream string    `json:"upstream"`
-	Messages []Message `json:"messages"`
+	Upstream string `json:"upstream"`
+	// Upstreams are the names of which Upstream, an expression, returns one; none if it is a name itself.
+	Upstreams []string  `json:"upstreams,omitempty"`
+	Messages  []Message `json:"messages"`
 	// Parameters are further members of the upstream's request, such as temperature; strings are templates.
 	Parameters jsontext.Value `json:"parameters,omitzero"`
 	Output     *Output        `json:"output,omitzero"`
@@ -98,6 +119,8 @@ type Output struct {
 // Embeddings asks an upstream's model for vectors.
 type Embeddings struct {
 	Upstream string `json:"upstream"`
+	// Upstreams are the names of which Upstream, an expression, returns one; none if it is a name itself.
+	Upstreams []string `json:"upstreams,omitempty"`
 	// Input is a template: a text, or an expression for a list of texts.
 	Input      string         `json:"input"`
 	Parameters jsontext.Value `json:"parameters,omitzero"`
@@ -105,12 +128,14 @@ type Embeddings struct {
 
 // HTTPCall makes one HTTP request. Templates stand in Path, Query, Headers and Body.
 type HTTPCall struct {
-	Upstream string            `json:"upstream"`
-	Method   string            `json:"method"`
-	Path     string            `json:"path"`
-	Query    map[string]string `json:"query,omitempty"`
-	Headers  map[string]string `json:"headers,omitempty"`
-	Body     jsontext.Value    `json:"body,omitzero"`
+	Upstream string `json:"upstream"`
+	// Upstreams are the names of which Upstream, an expression, returns one; none if it is a name itself.
+	Upstreams []string          `json:"upstreams,omitempty"`
+	Method    string            `json:"method"`
+	Path      string            `json:"path"`
+	Query     map[string]string `json:"query,omitempty"`
+	Headers   map[string]string `json:"headers,omitempty"`
+	Body      jsontext.Value    `json:"body,omitzero"`
 	// AllowStatus are statuses other than 2xx that do not count as failures.
 	AllowStatus []int `json:"allowStatus,omitempty"`
 }
@@ -127,8 +152,10 @@ type Call struct {
 
 // Agent lets a model call functions until it has an answer.
 type Agent struct {
-	Upstream string    `json:"upstream"`
-	Messages []Message `json:"messages"`
+	Upstream string `json:"upstream"`
+	// Upstreams are the names of which Upstream, an expression, returns one; none if it is a name itself.
+	Upstreams []string  `json:"upstreams,omitempty"`
+	Messages  []Message `json:"messages"`
 	// Tools names functions.
 	Tools []string `json:"tools"`
 	// MaxTurns bounds how often the model is asked.

@@ -18,18 +18,18 @@ import (
 type agent struct {
 	*program.Agent
 
-	upstream *upstream.Upstream
-	prompt   prompt
-	tools    []llm.Tool
-	calls    map[string]*function
-	output   *output
+	target target
+	prompt prompt
+	tools  []llm.Tool
+	calls  map[string]*function
+	output *output
 }
 
 // Agent implements program.Kinds.
 func (c *compiler) Agent(a *program.Agent) made {
-	target, err := c.upstream(a.Upstream)
+	target, err := c.target(a.Candidates(), a.Choice)
 	compiled := &agent{
-		Agent: a, upstream: target, prompt: prompt{a.Messages, a.Parameters}, output: newOutput(a.Output),
+		Agent: a, target: target, prompt: prompt{a.Messages, a.Parameters}, output: newOutput(a.Output),
 		calls: map[string]*function{},
 	}
 	for _, f := range a.Tools {
@@ -43,34 +43,38 @@ func (c *compiler) Agent(a *program.Agent) made {
 type dialogue struct {
 	*agent
 
-	frame   *frame
-	bill    bill
-	turns   int
-	history []any // the tool calls
+	upstream *upstream.Upstream
+	frame    *frame
+	bill     bill
+	turns    int
+	history  []any // the tool calls
 }
 
 func (a *agent) perform(ctx context.Context, f *frame) (any, error) {
+	target, err := a.target.of(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("agent.%w", err)
+	}
 	request, err := a.prompt.request(ctx, f)
 	if err != nil {
 		return nil, err
 	}
 	request.Tools = a.tools
-	d := &dialogue{agent: a, frame: f, history: []any{}}
-	var result any
+	d := &dialogue{agent: a, upstream: target, frame: f, history: []any{}}
+	var value map[string]any
 	if a.output != nil {
-		result, err = a.output.askUntilValid(ctx, f, request, d.ask)
+		value, err = a.output.askUntilValid(ctx, f, request, d.ask)
 	} else {
-		result, err = d.text(ctx, request)
+		value, err = d.text(ctx, request)
 	}
 	if err != nil {
 		return nil, err
 	}
-	value := result.(map[string]any) //nolint:forcetypeassert // it is a completion's
-	value["turns"], value["toolCalls"] = int64(d.turns), d.history
+	value["upstream"], value["turns"], value["toolCalls"] = target.Name, int64(d.turns), d.history
 	return value, nil
 }
 
-func (d *dialogue) text(ctx context.Context, request *llm.Chat) (any, error) {
+func (d *dialogue) text(ctx context.Context, request *llm.Chat) (map[string]any, error) {
 	done, err := d.ask(ctx, request, d.frame.tokens.written())
 	if err != nil {
 		return nil, err

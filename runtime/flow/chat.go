@@ -15,24 +15,37 @@ import (
 
 // chat asks a model for a completion.
 type chat struct {
-	upstream *upstream.Upstream
-	prompt   prompt
-	output   *output // nil for text
+	target target
+	prompt prompt
+	output *output // nil for text
 }
 
 // Chat implements program.Kinds.
 func (c *compiler) Chat(s *program.Chat) made {
-	target, err := c.upstream(s.Upstream)
+	target, err := c.target(s.Candidates(), s.Choice)
 	return made{&chat{target, prompt{s.Messages, s.Parameters}, newOutput(s.Output)}, err}
 }
 
 func (c *chat) perform(ctx context.Context, f *frame) (any, error) {
+	target, err := c.target.of(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("chat.%w", err)
+	}
 	request, err := c.prompt.request(ctx, f)
 	if err != nil {
 		return nil, err
 	}
+	value, err := c.ask(ctx, f, target, request)
+	if err != nil {
+		return nil, err
+	}
+	value["upstream"] = target.Name
+	return value, nil
+}
+
+func (c *chat) ask(ctx context.Context, f *frame, u *upstream.Upstream, request *llm.Chat) (map[string]any, error) {
 	if c.output == nil {
-		done, err := f.complete(ctx, c.upstream, request, f.tokens)
+		done, err := f.complete(ctx, u, request, f.tokens)
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +54,7 @@ func (c *chat) perform(ctx context.Context, f *frame) (any, error) {
 	var total bill
 	return c.output.askUntilValid(ctx, f, request,
 		func(ctx context.Context, request *llm.Chat, tokens *outlet) (*llm.Completion, error) {
-			done, err := f.complete(ctx, c.upstream, request, tokens)
+			done, err := f.complete(ctx, u, request, tokens)
 			if err == nil {
 				total.add(done)
 			}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/llmservice/llmservice/runtime/config/program"
-	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // compiler joins a program's steps with the gateway around them.
@@ -17,13 +16,6 @@ type compiler struct {
 type made struct {
 	action action
 	err    error
-}
-
-func (c *compiler) upstream(name string) (*upstream.Upstream, error) {
-	if u, ok := c.env.Upstreams[name]; ok {
-		return u, nil
-	}
-	return nil, fmt.Errorf("there is no upstream %q", name)
 }
 
 func (c *compiler) steps(steps []*program.Step) ([]*step, error) {

@@ -14,16 +14,20 @@ import (
 type embeddings struct {
 	*program.Embeddings
 
-	upstream *upstream.Upstream
+	target target
 }
 
 // Embeddings implements program.Kinds.
 func (c *compiler) Embeddings(e *program.Embeddings) made {
-	target, err := c.upstream(e.Upstream)
+	target, err := c.target(e.Candidates(), e.Choice)
 	return made{&embeddings{e, target}, err}
 }
 
 func (e *embeddings) perform(ctx context.Context, f *frame) (any, error) {
+	target, err := e.target.of(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("embeddings.%w", err)
+	}
 	texts, err := e.texts(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("embeddings.input: %w", err)
@@ -42,7 +46,7 @@ func (e *embeddings) perform(ctx context.Context, f *frame) (any, error) {
 		return nil, err
 	}
 	defer c.settle()
-	vectors, err := e.ask(ctx, c, request)
+	vectors, err := e.ask(ctx, c, target, request)
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +54,12 @@ func (e *embeddings) perform(ctx context.Context, f *frame) (any, error) {
 }
 
 // ask makes the call.
-func (e *embeddings) ask(ctx context.Context, c *charge, request *llm.Embeddings) (*llm.Vectors, error) {
+func (e *embeddings) ask(
+	ctx context.Context, c *charge, target *upstream.Upstream, request *llm.Embeddings,
+) (*llm.Vectors, error) {
 	var vectors *llm.Vectors
 	plan := &upstream.Plan{
-		Upstreams: []*upstream.Upstream{e.upstream}, Key: c.key, Memory: c.memory, Spend: c.spend,
+		Upstreams: []*upstream.Upstream{target}, Key: c.key, Memory: c.memory, Spend: c.spend,
 		Ask: func(u *upstream.Upstream) (*upstream.Question, error) {
 			asked, err := u.Dialect.AskEmbeddings(request, u.Model)
 			if err != nil {

@@ -70,7 +70,7 @@ func winner(branches []*branch, outcome gather.RaceOutcome[any], err error) (any
 	}
 	value := map[string]any{"branch": branches[outcome.Winner].name, "value": outcome.Value}
 	if completion, ok := outcome.Value.(map[string]any); ok {
-		for _, name := range []string{"text", "finishReason", "usage"} {
+		for _, name := range []string{"text", "finishReason", "usage", "upstream"} {
 			if member, has := completion[name]; has {
 				value[name] = member
 			}

@@ -20,16 +20,20 @@ import (
 type httpCall struct {
 	*program.HTTP
 
-	upstream *upstream.Upstream
+	target target
 }
 
 // HTTP implements program.Kinds.
 func (c *compiler) HTTP(h *program.HTTP) made {
-	target, err := c.upstream(h.Upstream)
+	target, err := c.target(h.Candidates(), h.Choice)
 	return made{&httpCall{h, target}, err}
 }
 
 func (h *httpCall) perform(ctx context.Context, f *frame) (any, error) {
+	target, err := h.target.of(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("http.%w", err)
+	}
 	question, err := h.question(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("http.%w", err)
@@ -42,7 +46,7 @@ func (h *httpCall) perform(ctx context.Context, f *frame) (any, error) {
 		})
 	}
 	plan := &upstream.Plan{
-		Upstreams: []*upstream.Upstream{h.upstream}, Key: f.key, Memory: f.memory, Once: h.Once(),
+		Upstreams: []*upstream.Upstream{target}, Key: f.key, Memory: f.memory, Once: h.Once(),
 		Ask: func(*upstream.Upstream) (*upstream.Question, error) { return question, nil },
 	}
 	answer, err := f.fetch(ctx, plan, upstream.Expect{Status: h.expects})

@@ -42,7 +42,7 @@ type asker func(ctx context.Context, request *llm.Chat, tokens *outlet) (*llm.Co
 
 // askUntilValid asks until the answer satisfies the schema, and tells the model each time what was wrong. Nothing is streamed
 // before, because it could not be taken back.
-func (o *output) askUntilValid(ctx context.Context, f *frame, request *llm.Chat, ask asker) (any, error) {
+func (o *output) askUntilValid(ctx context.Context, f *frame, request *llm.Chat, ask asker) (map[string]any, error) {
 	request.Output = o.asked
 	for repaired := 0; ; repaired++ {
 		done, err := ask(ctx, request, nil)
@@ -75,7 +75,7 @@ func (o *output) check(ctx context.Context, f *frame, text string) (any, []probl
 	})
 }
 
-func (o *output) send(ctx context.Context, f *frame, done *llm.Completion, value any) (any, error) {
+func (o *output) send(ctx context.Context, f *frame, done *llm.Completion, value any) (map[string]any, error) {
 	if f.tokens != nil {
 		text, err := o.written(ctx, f, done.Text)
 		if err != nil {

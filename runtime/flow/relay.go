@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config/program"
@@ -34,6 +35,10 @@ func (r *Route) relayedChat() *chat {
 
 // plan is what to ask of the upstream.
 func (a *relayedStream) plan(ctx context.Context, f *frame) (*upstream.Plan, error) {
+	target, err := a.chat.target.of(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("chat.%w", err)
+	}
 	request, err := a.chat.prompt.request(ctx, f)
 	if err != nil {
 		return nil, err
@@ -46,12 +51,12 @@ func (a *relayedStream) plan(ctx context.Context, f *frame) (*upstream.Plan, err
 		return nil, err
 	}
 	request.Stream, request.MaxTokens, request.IncludeUsage, request.CountUsage = true, only.reserved, only.reserved > 0, true
-	return only.chatPlan(a.chat.upstream, request, func(q *upstream.Question, hide bool) { q.Tap = a.tap(hide, q.Used) }), nil
+	return only.chatPlan(target, request, func(q *upstream.Question, hide bool) { q.Tap = a.tap(target.Dialect, hide, q.Used) }), nil
 }
 
 // tap lets chunks pass as they are if the client knows their dialect.
-func (a *relayedStream) tap(hideUsage bool, used *llm.Used) upstream.FrameTap {
-	spoken, options := a.chat.upstream.Dialect, llm.TapOptions{HideUsage: hideUsage, Used: used}
+func (a *relayedStream) tap(spoken llm.Dialect, hideUsage bool, used *llm.Used) upstream.FrameTap {
+	options := llm.TapOptions{HideUsage: hideUsage, Used: used}
 	if spoken != a.front {
 		writer := a.front.NewStream(a.Stream, time.Now())
 		options.Writer, options.Rest = writer, writer.Rest

@@ -3,6 +3,7 @@ package bounds
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
 )
@@ -26,19 +27,19 @@ func (w walk) action(p *Part, a *config.Action, m mode) {
 func (s surveyor) is(kind, of string) { s.part.Kind, s.part.Of = kind, of }
 
 func (s surveyor) Chat(c *config.Chat) surveyed {
-	s.is("chat", c.Upstream)
+	s.is("chat", anyOf(c.Candidates()))
 	s.part.Cost = s.chat(s.part.Path+".chat", c, s.mode)
 	return surveyed{}
 }
 
 func (s surveyor) Embeddings(e *config.Embeddings) surveyed {
-	s.is("embeddings", e.Upstream)
-	s.part.Cost = attempts(s.upstream(e.Upstream), whole)
+	s.is("embeddings", anyOf(e.Candidates()))
+	s.part.Cost = s.worst(e.Candidates(), func(u *config.Upstream) Cost { return attempts(u, whole) })
 	return surveyed{}
 }
 
 func (s surveyor) HTTP(h *config.HTTPCall) surveyed {
-	s.is("http", h.Upstream)
+	s.is("http", anyOf(h.Candidates()))
 	s.part.Cost = s.http(h)
 	return surveyed{}
 }
@@ -51,7 +52,7 @@ func (s surveyor) Call(c *config.Call) surveyed {
 }
 
 func (s surveyor) Agent(a *config.Agent) surveyed {
-	s.is("agent", a.Upstream)
+	s.is("agent", anyOf(a.Candidates()))
 	s.agent(s.part, a, s.mode)
 	return surveyed{}
 }
@@ -85,6 +86,20 @@ func (s *survey) upstream(name string) *config.Upstream {
 		}
 	}
 	return &config.Upstream{} // Validate refuses it
+}
+
+// anyOf names the upstreams of which one is chosen.
+func anyOf(among []string) string { return strings.Join(among, " or ") }
+
+// worst is what the call of one of several upstreams may take, whichever it is.
+func (s *survey) worst(among []string, of func(*config.Upstream) Cost) Cost {
+	all := of(s.upstream(among[0]))
+	for _, name := range among[1:] {
+		c := of(s.upstream(name))
+		all.Latency = slower(all.Latency, c.Latency)
+		all.Calls = Calls{Min: min(all.Calls.Min, c.Calls.Min), Max: max(all.Calls.Max, c.Calls.Max)}
+	}
+	return all
 }
 
 // attempts is one call of an upstream, whose endpoints are each tried once unless its retries say otherwise.
@@ -126,7 +141,10 @@ func tried(u *config.Upstream, timeout string, d config.Duration) string {
 // http calls are sent once where repeating them might do something twice (RFC 9110, section 9.2.2). An endpoint that
 // cannot be reached is sent nothing, and another is tried.
 func (w walk) http(h *config.HTTPCall) Cost {
-	u := w.upstream(h.Upstream)
+	return w.worst(h.Candidates(), func(u *config.Upstream) Cost { return httpAt(u, h) })
+}
+
+func httpAt(u *config.Upstream, h *config.HTTPCall) Cost {
 	c := attempts(u, whole)
 	n, pauses := u.Attempts()
 	if n > 1 && h.Once() && u.RetriesOnce() {
@@ -139,9 +157,8 @@ func (w walk) http(h *config.HTTPCall) Cost {
 }
 
 // completion is one answer of a model. An attempt that fails may have been written, and charged for, to its end.
-func (w walk) completion(path, upstream string, parameters []byte, m mode) Cost {
-	u := w.upstream(upstream)
-	c := attempts(u, m)
+func (w walk) completion(path string, among []string, parameters []byte, m mode) Cost {
+	c := w.worst(among, func(u *config.Upstream) Cost { return attempts(u, m) })
 	limit, limited := completionLimit(parameters)
 	if w.budget.MaxTokens > 0 && (!limited || limit > w.budget.MaxTokens) {
 		limit, limited = w.budget.MaxTokens, true
@@ -157,10 +174,10 @@ func (w walk) completion(path, upstream string, parameters []byte, m mode) Cost 
 
 func (w walk) chat(path string, c *config.Chat, m mode) Cost {
 	if c.Output == nil {
-		return w.completion(path, c.Upstream, c.Parameters, m)
+		return w.completion(path, c.Candidates(), c.Parameters, m)
 	}
 	// Nothing is streamed before it satisfies the schema.
-	once := w.completion(path, c.Upstream, c.Parameters, whole)
+	once := w.completion(path, c.Candidates(), c.Parameters, whole)
 	all := once.repeated(1 + c.Output.RepairAttempts)
 	all.Calls.Min = once.Calls.Min
 	all.Latency.By = once.Latency.By
@@ -179,8 +196,8 @@ func (w walk) agent(p *Part, a *config.Agent, m mode) {
 	} else if m == untilContent && a.MaxTurns > 1 {
 		m = toTheEnd // content may come with the last turn only
 	}
-	turn := w.completion(path, a.Upstream, a.Parameters, m)
-	each := Part{Path: path, Name: fmt.Sprintf("each of %d turns", a.MaxTurns), Kind: "chat", Of: a.Upstream, Cost: turn}
+	turn := w.completion(path, a.Candidates(), a.Parameters, m)
+	each := Part{Path: path, Name: fmt.Sprintf("each of %d turns", a.MaxTurns), Kind: "chat", Of: anyOf(a.Candidates()), Cost: turn}
 	if m == toTheEnd {
 		each.Latency = each.Latency.within(w.stream.after, w.stream.field)
 	}

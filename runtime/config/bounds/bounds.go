@@ -67,7 +67,7 @@ type Part struct {
 	Name string `json:"name"`
 	// Kind is the member that is set, such as chat, or "gather First".
 	Kind string `json:"kind"`
-	// Of is the upstream or function that is called.
+	// Of is the upstream or function that is called, or each upstream that may be.
 	Of string `json:"of,omitempty"`
 
 	Cost

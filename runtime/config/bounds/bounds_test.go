@@ -77,6 +77,18 @@ func TestBounds(t *testing.T) {
 			"", step(`"chat":{"upstream":"two","messages":[],"parameters":{"max_tokens":7},"output":{"schema":{},"repairAttempts":2}}`),
 			"", "1m0s 1-6 42",
 		},
+		// Whichever is chosen.
+		"one of two upstreams": {
+			"", step(`"chat":{"upstream":"${x}","upstreams":["one","two"],"messages":[],"parameters":{"max_tokens":7}}`), "", "20s 1-2 14",
+		},
+		"one of two upstreams, the first slower": {
+			"", step(`"embeddings":{"upstream":"${x}","upstreams":["two","one"],"input":"x"}`), "", "20s 1-2 0",
+		},
+		"one of two upstreams of an agent": {
+			`{"name":"f","steps":[{"name":"a","set":{"value":1}}],"output":1}`,
+			step(`"agent":{"upstream":"${x}","upstreams":["one","two"],"messages":[],"tools":["f"],"maxTurns":2,"maxParallel":1,"parameters":{"max_tokens":7}}`), "", "40s 1-4 28",
+		},
+		"one of two services":      {"", step(`"http":{"upstream":"${x}","upstreams":["one","web"],"method":"POST","path":"/"}`), "", "12s 1-2 0"},
 		"max_completion_tokens":    {"", step(strings.Replace(chatOne, "max_tokens", "max_completion_tokens", 1)), "", "10s 1-1 7"},
 		"neither max_tokens":       {"", step(strings.Replace(chatOne, `"parameters":{"max_tokens":7}`, silence, 1)), "", "10s 1-1 unlimited"},
 		"max_tokens by a template": {"", step(strings.Replace(chatOne, "7", `"${7}"`, 1)), "", "10s 1-1 unlimited"},
@@ -190,18 +202,19 @@ func TestBoundsSayWhy(t *testing.T) {
 		"3 turns, with the 50 rounds of tools that budget.maxCalls leaves": {agent("one", 3, 2, "lookup", "idle"), ""},
 		"3 turns, with the 0 rounds of tools that budget.maxCalls leaves":  {agent("one", 3, 2, "idle"), ""},
 		"function lookup": {step(`"call":{"function":"lookup"}`), ""},
-		"timeouts.total of two, 10s, at 2 endpoints in turn": {step(chatTwo), ""},
-		"timeouts.firstToken of one, 3s":                     {step(chatOne), `"response":{"stream":"s"},`},
-		"streamed: only timeouts.idle of one, 4s":            {step(chatOne), `"response":{"events":{"steps":["s"]}},`},
-		"maxStreamDuration":                                  {step(chatOne), `"maxStreamDuration":"9s","response":{"events":{"steps":["s"]}},`},
-		"timeout":                                            {step(chatOne + `,"timeout":"2s"`), ""},
-		"its branch b":                                       {gathered("All", "", chatOne, chatTwo), ""},
-		"its branch b, started after 4s":                     {gathered("First", `,"first":{"hedgeDelay":"4s"}`, chatOne, chatOne), ""},
-		"its branch b, started after 2s":                     {gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatOne, chatOne), ""},
-		"7 items, 3 at once":                                 {step(`"forEach":{"items":"${[]}","maxItems":7,"maxParallel":3,"do":{` + chatOne + `}}`), ""},
+		"timeouts.total of two, 10s, at 2 endpoints in turn":  {step(chatTwo), ""},
+		"timeouts.total of two, 10s, at 2 endpoints in turn ": {step(`"chat":{"upstream":"${x}","upstreams":["one","two"],"messages":[]}`), ""},
+		"timeouts.firstToken of one, 3s":                      {step(chatOne), `"response":{"stream":"s"},`},
+		"streamed: only timeouts.idle of one, 4s":             {step(chatOne), `"response":{"events":{"steps":["s"]}},`},
+		"maxStreamDuration":                                   {step(chatOne), `"maxStreamDuration":"9s","response":{"events":{"steps":["s"]}},`},
+		"timeout":                                             {step(chatOne + `,"timeout":"2s"`), ""},
+		"its branch b":                                        {gathered("All", "", chatOne, chatTwo), ""},
+		"its branch b, started after 4s":                      {gathered("First", `,"first":{"hedgeDelay":"4s"}`, chatOne, chatOne), ""},
+		"its branch b, started after 2s":                      {gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatOne, chatOne), ""},
+		"7 items, 3 at once":                                  {step(`"forEach":{"items":"${[]}","maxItems":7,"maxParallel":3,"do":{` + chatOne + `}}`), ""},
 	} {
 		c := bounded(t, lookup+","+idle, tt.steps, tt.rest)
-		if got := Of(c, &c.Routes[0], 0).Steps[0].Latency.By; got != want {
+		if got := Of(c, &c.Routes[0], 0).Steps[0].Latency.By; got != strings.TrimSpace(want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

@@ -2,8 +2,10 @@ package program
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/schema"
 )
 
 // place is a point in a route or function: what templates there can refer to, and what may stand there.
@@ -13,6 +15,11 @@ type place struct {
 	steps map[string]expr.Type
 	// inRoute says that a step here may answer the request.
 	inRoute bool
+	// route is what requests are read by, input the schema of a function's, and done are the steps before: the values that they allow
+	// may be known.
+	route *Route
+	input *schema.Schema
+	done  []*Step
 
 	env *expr.Env // made when first asked for
 }
@@ -31,20 +38,24 @@ func (p *place) environment() (*expr.Env, error) {
 }
 
 // after is the place behind a step.
-func (p *place) after(name string, t expr.Type) *place {
+func (p *place) after(s *Step, t expr.Type) *place {
 	steps := maps.Clone(p.steps)
 	if steps == nil {
 		steps = map[string]expr.Type{}
 	}
-	steps[name] = t
-	return &place{vars: p.vars, steps: steps, inRoute: p.inRoute}
+	steps[s.Name] = t
+	next := *p
+	next.steps, next.done, next.env = steps, append(slices.Clip(p.done), s), nil
+	return &next
 }
 
 // with is the place with one more variable.
 func (p *place) with(name string, t expr.Type) *place {
 	vars := maps.Clone(p.vars)
 	vars[name] = t
-	return &place{vars: vars, steps: p.steps, inRoute: p.inRoute}
+	next := *p
+	next.vars, next.env = vars, nil
+	return &next
 }
 
 // failed is the place in which an error is handled.
@@ -55,7 +66,7 @@ var (
 	errorType = expr.Object(map[string]expr.Type{"code": expr.String, "message": expr.String})
 
 	completionFields = map[string]expr.Type{
-		"text": expr.String, "message": expr.Dyn, "finishReason": expr.String, "usage": expr.Dyn,
+		"text": expr.String, "message": expr.Dyn, "finishReason": expr.String, "usage": expr.Dyn, "upstream": expr.String,
 	}
 	toolCallType = expr.Open(map[string]expr.Type{"name": expr.String})
 	vectorsType  = expr.Object(map[string]expr.Type{"vectors": expr.List(expr.List(expr.Double)), "usage": expr.Dyn})

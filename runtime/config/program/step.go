@@ -117,6 +117,7 @@ type Message struct {
 type Chat struct {
 	*config.Chat
 
+	Choice     *expr.Template // of the upstream; nil if there is only one
 	Messages   []Message
 	Parameters *expr.Tree
 	Output     *Output // nil for text
@@ -133,6 +134,7 @@ type Output struct {
 type Embeddings struct {
 	*config.Embeddings
 
+	Choice     *expr.Template // of the upstream; nil if there is only one
 	Input      *expr.Template
 	Parameters *expr.Tree
 }
@@ -141,6 +143,7 @@ type Embeddings struct {
 type HTTP struct {
 	*config.HTTPCall
 
+	Choice         *expr.Template // of the upstream; nil if there is only one
 	Path           *expr.Template
 	Query, Headers *expr.Tree
 	Body           *expr.Tree
@@ -156,6 +159,7 @@ type Call struct {
 type Agent struct {
 	*config.Agent
 
+	Choice     *expr.Template // of the upstream; nil if there is only one
 	Messages   []Message
 	Tools      []*Function
 	Parameters *expr.Tree

@@ -218,6 +218,13 @@ func (v *validator) apiUpstream(path, name string, apis ...string) {
 	}
 }
 
+// completing checks the name of an upstream that is asked for completions, and embedding that of one that is asked for vectors.
+func (v *validator) completing(path, name string) {
+	v.apiUpstream(path, name, config.APIChatCompletions, config.APIResponses)
+}
+
+func (v *validator) embedding(path, name string) { v.apiUpstream(path, name, config.APIEmbeddings) }
+
 // httpUpstream checks the name of an upstream that http steps call.
 func (v *validator) httpUpstream(path, name string) {
 	switch u := v.upstreams[name]; {

@@ -68,7 +68,7 @@ func (v *validator) functionBody(path string, f *Function) (output expr.Type) {
 		v.addf(path+".steps", "is empty, want at least one step")
 	}
 	var end *place
-	f.Steps, end = v.steps(path+".steps", said.Steps, &place{vars: expr.Vars{"input": input}})
+	f.Steps, end = v.steps(path+".steps", said.Steps, &place{vars: expr.Vars{"input": input}, input: f.Input})
 	if said.Output == nil {
 		v.addf(path+".output", "is required")
 	}

@@ -92,7 +92,7 @@ func (g gathering) Fallback() expr.Type {
 func (g gathering) winner() expr.Type {
 	fields := map[string]expr.Type{"branch": expr.String, "value": common(g.results)}
 	if allComplete(g.gather.Gather) {
-		fields["text"], fields["finishReason"] = expr.String, expr.String
+		fields["text"], fields["finishReason"], fields["upstream"] = expr.String, expr.String, expr.String
 	}
 	return expr.Object(fields)
 }

@@ -19,11 +19,11 @@ var ownHeaders = []string{
 }
 
 func (v *validator) http(path string, h *config.HTTPCall, at *place) typedWork {
-	v.httpUpstream(path+".upstream", h.Upstream)
+	choice := v.chosen(path, h.Upstream, h.Upstreams, at, v.httpUpstream)
 	if !slices.Contains(config.Methods, h.Method) {
 		v.addf(path+".method", "%q, want one of %s", h.Method, strings.Join(config.Methods, ", "))
 	}
-	compiled := &HTTP{HTTPCall: h}
+	compiled := &HTTP{HTTPCall: h, Choice: choice}
 	compiled.Path = v.template(path+".path", at, func(env *expr.Env) (*expr.Template, error) { return env.CompilePath(h.Path) })
 	compiled.Query = v.templates(path+".query", h.Query, at)
 	v.headers(path+".headers", h.Headers)

@@ -86,10 +86,13 @@ func (l *literals) addf(path, format string, args ...any) {
 
 // instead is how to write what is probably meant.
 func instead(path string) string {
-	const choose = `write a gather whose branches have a when, such as when: "${steps.big}"`
+	const choose = "list the names that a step's upstream may choose in its upstreams, such as upstreams: [BIG, SMALL]"
 	switch last := path[strings.LastIndexByte(path, '.')+1:]; last {
-	case "upstream", "function":
-		return "write a name, such as " + last + ": NAME; to choose one by an expression, " + choose
+	case "upstream":
+		return "write a name, such as upstream: NAME; to choose one by an expression, " + choose
+	case "function":
+		return `write a name, such as function: NAME; to choose one by an expression, write a gather whose branches have a when, ` +
+			`such as when: "${steps.big}"`
 	case "model":
 		return "write the model's name; to choose one by an expression, declare an upstream for each, and " + choose
 	case "value":

@@ -19,7 +19,7 @@ func TestLiteralsThatLookLikeTemplates(t *testing.T) {
 		}},
 		{"upstreams[0].endpoints[0].url", "write the value itself", func(c *config.Config) { c.Upstreams[0].Endpoints[0].URL = "http://${request.body.host}" }},
 		{"routes[1].summary", "contains {{", func(c *config.Config) { c.Routes[1].Summary = "Ask {{ name }}" }},
-		{"routes[1].steps[0].embeddings.upstream", "gather whose branches have a when", func(c *config.Config) {
+		{"routes[1].steps[0].embeddings.upstream", "in its upstreams, such as upstreams: [BIG, SMALL]", func(c *config.Config) {
 			c.Routes[1].Steps[0].Embeddings.Upstream = "${request.params.q}"
 		}},
 		{"routes[1].steps[1].forEach.do.call.function", "such as function: NAME", func(c *config.Config) {

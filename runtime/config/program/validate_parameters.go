@@ -128,22 +128,24 @@ func streams(r *config.Route, name string) bool {
 }
 
 // asked is what an action asks a model with; output says that nothing of it is streamed.
-func asked(a *config.Action) (kind, upstream string, parameters jsontext.Value, output *config.Output) {
+func asked(a *config.Action) (kind string, among []string, parameters jsontext.Value, output *config.Output) {
 	switch {
 	case a.Chat != nil:
-		return "chat", a.Chat.Upstream, a.Chat.Parameters, a.Chat.Output
+		return "chat", a.Chat.Candidates(), a.Chat.Parameters, a.Chat.Output
 	case a.Agent != nil:
-		return "agent", a.Agent.Upstream, a.Agent.Parameters, a.Agent.Output
+		return "agent", a.Agent.Candidates(), a.Agent.Parameters, a.Agent.Output
 	}
-	return "", "", nil, nil
+	return "", nil, nil, nil
 }
 
 func (v *validator) reports(path string, a *config.Action) {
-	kind, upstream, parameters, output := asked(a)
-	if u := v.upstreams[upstream]; output == nil && u != nil && u.OpenAI != nil && !u.OpenAI.Takes(streamOptions) {
-		v.addf(path+"."+kind+".upstream",
-			"%q omits stream_options, which would leave the stream's tokens uncounted, but budget.maxTokens needs the count", upstream)
-		return
+	kind, among, parameters, output := asked(a)
+	for _, upstream := range among {
+		if u := v.upstreams[upstream]; output == nil && u != nil && u.OpenAI != nil && !u.OpenAI.Takes(streamOptions) {
+			v.addf(path+"."+kind+".upstream",
+				"%q omits stream_options, which would leave the stream's tokens uncounted, but budget.maxTokens needs the count", upstream)
+			return
+		}
 	}
 	options := member(parameters, streamOptions)
 	if options == nil || output != nil {

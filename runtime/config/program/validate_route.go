@@ -60,7 +60,7 @@ func (v *validator) route(path string, r *config.Route) *Route {
 	}
 	v.budget(path+".budget", &r.Budget)
 	compiled := &Route{Route: r}
-	begin := &place{vars: expr.Vars{"request": v.request(path, compiled)}, inRoute: true}
+	begin := &place{vars: expr.Vars{"request": v.request(path, compiled)}, inRoute: true, route: compiled}
 	var end *place
 	compiled.Steps, end = v.steps(path+".steps", r.Steps, begin)
 	compiled.Response = v.response(path, r, end)

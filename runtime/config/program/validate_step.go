@@ -36,7 +36,7 @@ func (v *validator) steps(path string, steps []config.Step, at *place) ([]*Step,
 		v.name(here+".name", s.Name, at.steps, "step")
 		var gives expr.Type
 		compiled[i], gives = v.step(here, s, at)
-		at = at.after(s.Name, gives)
+		at = at.after(compiled[i], gives)
 	}
 	return compiled, at
 }
@@ -160,8 +160,8 @@ func (v *validator) call(path string, c *config.Call, at *place) typedWork {
 }
 
 func (v *validator) chat(path string, c *config.Chat, at *place) typedWork {
-	v.apiUpstream(path+".upstream", c.Upstream, config.APIChatCompletions, config.APIResponses)
 	compiled := &Chat{Chat: c}
+	compiled.Choice = v.chosen(path, c.Upstream, c.Upstreams, at, v.completing)
 	compiled.Messages = v.messages(path+".messages", c.Messages, at)
 	compiled.Parameters = v.parameters(path+".parameters", c.Parameters, at, c.Output)
 	var gives expr.Type
@@ -214,11 +214,11 @@ func (v *validator) messages(path string, messages []config.Message, at *place) 
 }
 
 func (v *validator) embeddings(path string, e *config.Embeddings, at *place) typedWork {
-	v.apiUpstream(path+".upstream", e.Upstream, config.APIEmbeddings)
+	choice := v.chosen(path, e.Upstream, e.Upstreams, at, v.embedding)
 	if e.Input == "" {
 		v.addf(path+".input", "is required")
 	}
-	compiled := &Embeddings{Embeddings: e, Input: v.text(path+".input", e.Input, at)}
+	compiled := &Embeddings{Embeddings: e, Choice: choice, Input: v.text(path+".input", e.Input, at)}
 	if compiled.Input != nil {
 		v.satisfiesOurs(path+".input", compiled.Input.Known(v.known.constants), textsSchema, "An embeddings step")
 	}
@@ -228,8 +228,8 @@ func (v *validator) embeddings(path string, e *config.Embeddings, at *place) typ
 }
 
 func (v *validator) agent(path string, a *config.Agent, at *place) typedWork {
-	v.apiUpstream(path+".upstream", a.Upstream, config.APIChatCompletions, config.APIResponses)
 	compiled := &Agent{Agent: a}
+	compiled.Choice = v.chosen(path, a.Upstream, a.Upstreams, at, v.completing)
 	compiled.Messages = v.messages(path+".messages", a.Messages, at)
 	compiled.Parameters = v.parameters(path+".parameters", a.Parameters, at, a.Output)
 	if len(a.Tools) == 0 {

@@ -135,13 +135,11 @@ class Run:
             {"role": "user", "content": req.ticket},
         ]
         async with self.step("answer"):
-            for name, model, wanted in (("big", "gpt-5", big), ("small", "gpt-5-mini", not big), ("backup", "qwen3-8b", True)):
-                if not wanted:
-                    self.put("progress", {"step": f"answer.{name}", "state": "skipped"})
-                    continue
+            chosen = ("big", "gpt-5") if big else ("small", "gpt-5-mini")
+            for branch, (name, model), silence in (("model", chosen, 3), ("backup", ("backup", "qwen3-8b"), None)):
                 try:
-                    async with self.step(f"answer.{name}"):
-                        await self.ask(model, messages, None if name == "backup" else 3)
+                    async with self.step(f"answer.{branch}"):
+                        await self.ask(model, messages, silence)
                     return name
                 except (TimeoutError, httpx.HTTPError):
                     continue
@@ -152,9 +150,7 @@ class Run:
             async with asyncio.timeout(30):
                 async with self.step("context"):
                     kind, vip, articles = await asyncio.gather(self.classify(req), self.vip(req), self.articles(req))
-                async with self.step("big"):
-                    big = kind.urgency >= 4 and vip
-                name = await self.answer(req, big, articles)
+                name = await self.answer(req, kind.urgency >= 4 and vip, articles)
             self.put("result", {"answeredBy": name, "category": kind.category, "tags": req.tags})
             self.put("done", {"usage": dict(sorted(self.usage.items(), key=lambda item: "pct".index(item[0][0])))})
         finally:
