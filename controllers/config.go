@@ -105,13 +105,11 @@ func deliveredDocuments(seen *view) documents {
 		result.lastGood = document
 	}
 	if document := seen.documentAt(delivery.CurrentKey); document.Revision() == known.Current {
-		document.Secrets = known.Secrets
-		result.current = document
+		result.current = document.Recorded(known)
 		return result
 	}
 	// Somebody changed it, and what it was is lost. The secrets are known: replacing pods would not help.
-	result.current = result.lastGood
-	result.current.Secrets = known.Secrets
+	result.current = result.lastGood.Recorded(known)
 	return result
 }
 

@@ -4,8 +4,14 @@ import (
 	"reflect"
 )
 
-// atomicMaps are maps that the API replaces as a whole: a key that was added by hand changes what they mean.
-var atomicMaps = map[string]bool{"selector": true, "matchLabels": true, "labelSelector": true, "nodeSelector": true}
+// atomicMaps are maps, and lists of maps, that the API replaces as a whole: a key that was added by hand changes what they mean.
+var atomicMaps = map[string]bool{
+	"selector": true, "matchLabels": true, "labelSelector": true, "nodeSelector": true,
+	"ingress": true, "egress": true, // of a NetworkPolicy: a selector more admits others
+}
+
+// selectAll are selectors that select everything when they are empty, and mean something else when they are absent.
+var selectAll = map[string]bool{"podSelector": true, "namespaceSelector": true}
 
 // plainBooleans are fields that the API leaves out when they are false. Of any other boolean, none is not the same as false.
 var plainBooleans = map[string]bool{"paused": true}
@@ -22,7 +28,7 @@ func covers(live, rendered map[string]any) bool {
 				return false
 			}
 		case !ok:
-			if !empty(want) && (!plainBooleans[key] || want != false) {
+			if selectAll[key] || !empty(want) && (!plainBooleans[key] || want != false) {
 				return false
 			}
 		case atomicMaps[key]:

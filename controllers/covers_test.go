@@ -44,6 +44,14 @@ func TestCovers(t *testing.T) {
 		{name: "a key added to a selector selects something else", live: `{spec: {selector: {a: "1", b: "2"}}}`, rendered: `{spec: {selector: {a: "1"}}}`},
 		{name: "a label added to a label selector of another name", live: `{spec: {podSelector: {matchLabels: {a: "1", b: "2"}}}}`, rendered: `{spec: {podSelector: {matchLabels: {a: "1"}}}}`},
 		{name: "a label added to a label selector", live: `{spec: {selector: {matchLabels: {a: "1", b: "2"}}}}`, rendered: `{spec: {selector: {matchLabels: {a: "1"}}}}`},
+		{
+			name: "a selector added to a peer", live: `{spec: {ingress: [{from: [{podSelector: {}, namespaceSelector: {}}]}]}}`,
+			rendered: `{spec: {ingress: [{from: [{podSelector: {}}]}]}}`,
+		},
+		{
+			name: "peers as they are", want: true, live: `{spec: {egress: [{to: [{podSelector: {}}]}, {ports: [{port: 53}]}]}}`,
+			rendered: `{spec: {egress: [{to: [{podSelector: {}}]}, {ports: [{port: 53}]}]}}`,
+		},
 		{name: "string and number", live: `{port: "80"}`, rendered: `{port: 80}`},
 	}
 	for _, tt := range tests {

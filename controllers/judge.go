@@ -76,8 +76,7 @@ func (j judgement) stillHolds(seen *view) (judgement, bool) {
 	if known == nil || known.Current != j.revision {
 		return judgement{}, false
 	}
-	document := seen.documentAt(delivery.CurrentKey)
-	document.Secrets = known.Secrets
+	document := seen.documentAt(delivery.CurrentKey).Recorded(known)
 	return j.with(document), document.Revision() == j.revision
 }
 

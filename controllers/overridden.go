@@ -90,7 +90,7 @@ func (o *overrides) value(path, name string, got, want any) {
 func (o *overrides) items(path, name string, live, rendered []any) {
 	key, named := itemKeys[name]
 	switch {
-	case named:
+	case named && namesAll(rendered, key):
 		hidden := o.hidden
 		o.hidden = hidden || name == "env"
 		for _, item := range rendered {
@@ -105,6 +105,14 @@ func (o *overrides) items(path, name string, live, rendered []any) {
 	default:
 		o.add(path, live, rendered)
 	}
+}
+
+// namesAll says that each item has the member that names it: the ports of a NetworkPolicy have none.
+func namesAll(items []any, key string) bool {
+	return !slices.ContainsFunc(items, func(item any) bool {
+		has, _ := item.(map[string]any)
+		return has[key] == nil
+	})
 }
 
 // item looks for the item of the same name.

@@ -101,6 +101,13 @@ func TestOverridden(t *testing.T) {
 			spec := at(live, "spec")
 			spec["ports"] = append(spec["ports"].([]any), map[string]any{"name": "metrics"})
 		}, none},
+		{"a port that is not named", "NetworkPolicy", func(live map[string]any) {
+			at(live, "spec", "egress", 0, "ports", 1)["port"] = int64(54)
+		}, "spec.egress[0].ports[1].port is 54, wanted 53"},
+		{"a rule more", "NetworkPolicy", func(live map[string]any) {
+			spec := at(live, "spec")
+			spec["ingress"] = append(spec["ingress"].([]any), map[string]any{})
+		}, "spec.ingress is [{"},
 		{"a token", "ServiceAccount", func(live map[string]any) { live["automountServiceAccountToken"] = true }, "automountServiceAccountToken is true, wanted false"},
 		{"a budget", "PodDisruptionBudget", func(live map[string]any) { at(live, "spec")["maxUnavailable"] = "50%" }, `spec.maxUnavailable is "50%", wanted 1`},
 		{"a config", "ConfigMap", func(live map[string]any) { at(live, "data")["current"] = "a prompt" }, "data.current differs from the applied value"},
@@ -145,7 +152,10 @@ func renderedChild(t *testing.T, kind string) (*render.Child, *unstructured.Unst
 	t.Helper()
 	service := serviceWith("http://model.test/v1")
 	service.Spec.Runtime.Resources = &v1alpha1.Resources{Limits: &v1alpha1.ResourceList{Memory: new(resource.MustParse("1Gi"))}}
-	service.Spec.Exposure = &v1alpha1.Exposure{Service: &v1alpha1.ServiceExposure{Port: 80}}
+	service.Spec.Exposure = &v1alpha1.Exposure{
+		Service:       &v1alpha1.ServiceExposure{Port: 80},
+		NetworkPolicy: &v1alpha1.NetworkPolicyExposure{Egress: &v1alpha1.NetworkPolicyEgress{}},
+	}
 	service.Spec.Scaling = &v1alpha1.Scaling{
 		MinReplicas: 1, MaxReplicas: 20, Metrics: []v1alpha1.Metric{{Name: "streams", Type: v1alpha1.MetricInFlight, AverageValue: 10}},
 	}

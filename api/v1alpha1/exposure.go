@@ -6,6 +6,10 @@ type Exposure struct {
 	// +optional
 	// +kubebuilder:default={}
 	Service *ServiceExposure `json:"service,omitempty"`
+
+	// networkPolicy makes a NetworkPolicy for the gateways' pods. Default: none, and any pod may reach them.
+	// +optional
+	NetworkPolicy *NetworkPolicyExposure `json:"networkPolicy,omitempty"`
 }
 
 // ServiceExposure describes the Service in front of the replicas. Its type is ClusterIP.

@@ -17,6 +17,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
@@ -58,6 +59,7 @@ type flags struct {
 
 func parse(args []string) (*flags, error) {
 	f := &flags{namespace: os.Getenv(namespaceVariable)}
+	f.gateway.OperatorNamespace = f.namespace
 	set := flag.NewFlagSet("manager", flag.ContinueOnError)
 	set.StringVar(&f.gateway.Image, "gateway-image", "", "image of the gateways if their service names none (required)")
 	set.Func("allowed-gateway-image", "repository from which a service may name an image, in addition to that of --gateway-image; "+
@@ -67,6 +69,8 @@ func parse(args []string) (*flags, error) {
 	set.StringVar(&f.gateway.LogLevel, "gateway-log-level", "", "lowest level that gateways log; empty for their default")
 	set.Var(&f.gateway.Addresses.Allowed, "gateway-allowed-address", "one of the networks that upstreams may be in; can be repeated")
 	set.Var(&f.gateway.Addresses.Denied, "gateway-denied-address", "network that upstreams must not be in; can be repeated")
+	set.Func("monitoring-namespace", "namespace of Prometheus, which NetworkPolicies admit to the metrics of gateways; "+
+		"can be repeated", f.addMonitoring)
 	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 to turn it off")
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "elect one of several managers to reconcile; needs "+namespaceVariable)
@@ -90,6 +94,14 @@ func (f *flags) allowImage(repository string) error {
 		return errors.New("want a repository without tag and digest, or PREFIX/*")
 	}
 	f.gateway.AllowedImages = append(f.gateway.AllowedImages, repository)
+	return nil
+}
+
+func (f *flags) addMonitoring(namespace string) error {
+	if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+		return errors.New(strings.Join(problems, "; "))
+	}
+	f.gateway.MonitoringNamespaces = append(f.gateway.MonitoringNamespaces, namespace)
 	return nil
 }
 

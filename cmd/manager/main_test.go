@@ -30,6 +30,7 @@ func TestFlags(t *testing.T) {
 		{name: "level of gateways", args: image + " --custom-metrics-port=0 --gateway-log-level=loud", wantErr: `--gateway-log-level is "loud"`},
 		{name: "networks of upstreams", args: image + " --custom-metrics-port=0 --gateway-allowed-address=10.0.0.1", wantErr: "want a network in CIDR notation"},
 		{name: "networks of no upstreams", args: image + " --custom-metrics-port=0 --gateway-denied-address=10.0.0.1/8", wantErr: "want 10.0.0.0/8"},
+		{name: "namespace of Prometheus", args: image + " --custom-metrics-port=0 --monitoring-namespace=a.b", wantErr: "monitoring-namespace"},
 		{name: "argument", args: image + " --custom-metrics-port=0 serve", wantErr: `unexpected argument "serve"`},
 		{name: "level", args: image + " --log-level=loud", wantErr: "log-level"},
 	}
@@ -43,7 +44,7 @@ func TestFlags(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if diff := cmp.Diff(render.GatewaySettings{Image: "gateway:1"}, f.gateway); diff != "" {
+			if diff := cmp.Diff(render.GatewaySettings{Image: "gateway:1", OperatorNamespace: tt.namespace}, f.gateway); diff != "" {
 				t.Errorf("gateway (-want +got):\n%s", diff)
 			}
 		})

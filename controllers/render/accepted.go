@@ -19,7 +19,10 @@ type Accepted struct {
 	Current  string `json:"current"`
 	LastGood string `json:"lastGood,omitempty"`
 	// Secrets are the names that the current document refers to.
-	Secrets  []string           `json:"secrets,omitempty"`
+	Secrets []string `json:"secrets,omitempty"`
+	// Destinations are those of the current document; empty if no child needs them.
+	Destinations Destinations `json:"destinations,omitzero"`
+
 	Runtime  *v1alpha1.Runtime  `json:"runtime,omitempty"`
 	Scaling  *v1alpha1.Scaling  `json:"scaling,omitempty"`
 	Exposure *v1alpha1.Exposure `json:"exposure,omitempty"`
@@ -44,10 +47,14 @@ func (a *Accepted) Over(s *v1alpha1.LLMService) *v1alpha1.LLMService {
 
 func acceptedOf(in Input) Accepted {
 	spec := &in.Service.Spec
-	return Accepted{
+	accepted := Accepted{
 		Current: in.Current.Revision(), LastGood: in.LastGood.Revision(), Secrets: in.Current.Secrets,
 		Runtime: spec.Runtime, Scaling: spec.Scaling, Exposure: spec.Exposure,
 	}
+	if policy := networkPolicyOf(in.Service); policy != nil && policy.Egress != nil {
+		accepted.Destinations = in.Current.Destinations
+	}
+	return accepted
 }
 
 // Document is one revision of a config, as the gateways read it. Its zero value stands for none.
@@ -55,11 +62,19 @@ type Document struct {
 	Encoded []byte
 	// Secrets are the names that it refers to, sorted.
 	Secrets []string
+	// Destinations are what gateways connect to for it.
+	Destinations Destinations
 }
 
 // NewDocument returns the document of a config that was encoded.
 func NewDocument(encoded []byte, c *config.Config) Document {
-	return Document{Encoded: encoded, Secrets: secretNames(c)}
+	return Document{Encoded: encoded, Secrets: secretNames(c), Destinations: destinationsOf(c)}
+}
+
+// Recorded returns the document with what the record next to it says that it refers to.
+func (d Document) Recorded(known *Accepted) Document {
+	d.Secrets, d.Destinations = known.Secrets, known.Destinations
+	return d
 }
 
 // Revision names the document; it is empty for none.

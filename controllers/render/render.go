@@ -32,6 +32,10 @@ type GatewaySettings struct {
 	LogLevel string
 	// Addresses are passed on to the gateway.
 	Addresses addresses.Rules
+	// OperatorNamespace is the operator's own, and MonitoringNamespaces are those that scrape metrics. NetworkPolicies admit them
+	// to the admin port. The first is empty if it is not known.
+	OperatorNamespace    string
+	MonitoringNamespaces []string
 }
 
 // A service that was read from the API server has a runtime; one that was built in Go may not.

@@ -36,6 +36,7 @@ func TestChildren(t *testing.T) {
 		{name: "full", manifest: "full", change: func(in *render.Input) {
 			in.Gateway.PullPolicy, in.Gateway.LogLevel = corev1.PullAlways, "debug"
 			in.Gateway.Addresses = rules(t, "10.0.0.0/8", "fd00::/8")
+			in.Gateway.OperatorNamespace, in.Gateway.MonitoringNamespaces = "llmservice-system", []string{"monitoring"}
 		}},
 		{
 			name: "lastgood", manifest: "minimal",
@@ -228,7 +229,7 @@ func TestAcceptedSpecIsKept(t *testing.T) {
 	refused := service(t, "minimal")
 	refused.ObjectMeta = in.Service.ObjectMeta
 	in.Service = accepted.Over(refused)
-	in.Current = render.Document{Encoded: in.Current.Encoded, Secrets: accepted.Secrets}
+	in.Current = render.Document{Encoded: in.Current.Encoded}.Recorded(accepted)
 	if diff := cmp.Diff(string(manifestOf(t, want)), string(manifestOf(t, children(t, in)))); diff != "" {
 		t.Errorf("a refused spec changed the children (-want +got):\n%s", diff)
 	}

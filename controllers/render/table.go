@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -58,6 +59,10 @@ func Kinds() Table {
 		GroupVersionKind: policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"),
 		Build:            podDisruptionBudget,
 		Purpose:          "one replica is evicted at a time",
+	}, {
+		GroupVersionKind: networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy"),
+		Build:            networkPolicy,
+		Purpose:          "only if `exposure.networkPolicy` is set; who may connect to the gateways, and whom they may connect to",
 	}, {
 		GroupVersionKind: gatewaysKind,
 		Build:            deployment,

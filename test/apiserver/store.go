@@ -16,6 +16,7 @@ import (
 var etcdPaths = map[string]string{
 	"Namespace": "namespaces", "ServiceAccount": "serviceaccounts", "ConfigMap": "configmaps", "Service": "services/specs",
 	"Pod": "pods", "Deployment": "deployments", "PodDisruptionBudget": "poddisruptionbudgets",
+	"NetworkPolicy":           "networkpolicies",
 	"HorizontalPodAutoscaler": "horizontalpodautoscalers", "LLMService": "serving.llmservice.dev/llmservices",
 }
 

@@ -31,7 +31,7 @@ const mirrored = "mirror.test/gateway:test"
 func TestDoesNotFightAdmission(t *testing.T) {
 	s := start(t)
 	s.mirrorImages()
-	service := s.create("assistant", scaling(inFlight))
+	service := s.create("assistant", everything)
 	s.up(service)
 	s.settle()
 	var deployment appsv1.Deployment
@@ -75,6 +75,7 @@ var probes = map[string]string{
 	"configmaps":           `{apiVersion: v1, kind: ConfigMap}`,
 	"serviceaccounts":      `{apiVersion: v1, kind: ServiceAccount}`,
 	"poddisruptionbudgets": `{apiVersion: policy/v1, kind: PodDisruptionBudget, spec: {maxUnavailable: 1}}`,
+	"networkpolicies":      `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, spec: {podSelector: {}}}`,
 	"pods":                 `{apiVersion: v1, kind: Pod, spec: {containers: [{name: probe, image: probe}]}}`,
 }
 
@@ -170,6 +171,10 @@ var overriding = []struct{ resource, patch, want string }{
 		"PodDisruptionBudget assistant: spec.maxUnavailable is 5, wanted 1",
 	},
 	{
+		"networkpolicies", `[JSONPatch{op: "replace", path: "/spec/egress/0/ports/0/port", value: 54}]`,
+		"NetworkPolicy assistant: spec.egress[0].ports[0].port is 54, wanted 53",
+	},
+	{
 		"serviceaccounts", `[JSONPatch{op: "replace", path: "/automountServiceAccountToken", value: true}]`,
 		"ServiceAccount assistant: automountServiceAccountToken is true, wanted false",
 	},
@@ -191,7 +196,7 @@ func TestWhatAdmissionChangesIsTold(t *testing.T) {
 			ends = append(ends, s.mutate(o.resource, o.patch))
 		}
 	}
-	service := s.create("assistant", scaling(inFlight))
+	service := s.create("assistant", everything)
 	revision := s.fleet.awaitDelivery(service, "")
 	s.fleet.pod(service, "assistant-a", revision)
 	s.fleet.pod(service, "assistant-b", revision)
@@ -248,7 +253,7 @@ func TestPodsThatAdmissionChangesAreTold(t *testing.T) {
 		JSONPatch{op: "replace", path: "/spec/terminationGracePeriodSeconds", value: 30},
 		JSONPatch{op: "replace", path: "/spec/containers/0/readinessProbe/periodSeconds", value: 60},
 		JSONPatch{op: "add", path: "/spec/containers/0/lifecycle", value: {"preStop": {"sleep": {"seconds": 5}}}}]`)
-	service := s.create("assistant", scaling(inFlight))
+	service := s.create("assistant", everything)
 	revision := s.fleet.awaitDelivery(service, "")
 	s.fleet.pod(service, "assistant-a", revision)
 	s.fleet.pod(service, "assistant-b", revision)

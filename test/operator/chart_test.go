@@ -34,6 +34,7 @@ func TestEachValueOfTheChart(t *testing.T) {
 		{"imagePullSecrets", `[{"name":"mirror"}]`, "- name: mirror"},
 		{"crds.install", `false`, ""},
 		{"claimNamespace", `"` + apiserver.Namespace + `"`, "--claim-namespace=" + apiserver.Namespace},
+		{"monitoringNamespaces", `["prometheus"]`, "--monitoring-namespace=prometheus"},
 		{"manager.replicas", `3`, "replicas: 3"},
 		{"manager.image.repository", `"mirror/manager"`, "image: mirror/manager:"},
 		{"manager.image.tag", `"v9"`, "manager:v9"},

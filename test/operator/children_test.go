@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -21,11 +22,24 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
-// children lists every child that a service with scaling has, empty but for its name, by its kind.
+// everything has the service want a child of each kind.
+func everything(service *v1alpha1.LLMService) {
+	scaling(inFlight)(service)
+	networkPolicy(&v1alpha1.NetworkPolicyExposure{
+		Ingress: &v1alpha1.NetworkPolicyIngress{From: []v1alpha1.NetworkPolicyPeer{{PodSelector: &v1alpha1.PeerSelector{}}}},
+		Egress:  &v1alpha1.NetworkPolicyEgress{},
+	})(service)
+}
+
+func networkPolicy(wanted *v1alpha1.NetworkPolicyExposure) func(*v1alpha1.LLMService) {
+	return func(service *v1alpha1.LLMService) { service.Spec.Exposure = &v1alpha1.Exposure{NetworkPolicy: wanted} }
+}
+
+// children lists the children that a service with everything has, empty but for their names, by their kinds.
 func children(service *v1alpha1.LLMService) map[string]client.Object {
-	scaled := service.DeepCopy()
-	scaling(inFlight)(scaled)
-	return childrenOf(scaled)
+	full := service.DeepCopy()
+	everything(full)
+	return childrenOf(full)
 }
 
 // childrenOf lists the children of a service as it is, empty but for their names, by their kinds.
@@ -50,7 +64,7 @@ func childrenOf(service *v1alpha1.LLMService) map[string]client.Object {
 
 func TestChildren(t *testing.T) {
 	s := start(t)
-	service := s.create("assistant", scaling(inFlight))
+	service := s.create("assistant", everything)
 	for kind, child := range children(service) {
 		eventually(t, kind, func() error { return api.Get(t.Context(), client.ObjectKeyFromObject(child), child) })
 		want := []metav1.OwnerReference{{
@@ -65,13 +79,16 @@ func TestChildren(t *testing.T) {
 		}
 	}
 
-	s.edit(service, func(l *v1alpha1.LLMService) { l.Spec.Scaling = nil })
-	eventually(t, "removal of the autoscaler", func() error {
-		if exists(t, client.ObjectKeyFromObject(service), &autoscalingv2.HorizontalPodAutoscaler{}) {
-			return errors.New("it is still there")
-		}
-		return nil
-	})
+	s.edit(service, func(l *v1alpha1.LLMService) { l.Spec.Scaling, l.Spec.Exposure = nil, nil })
+	wanted := childrenOf(service)
+	for kind, child := range children(service) {
+		eventually(t, "what becomes of the "+kind, func() error {
+			if there := exists(t, client.ObjectKeyFromObject(child), child); there != (wanted[kind] != nil) {
+				return fmt.Errorf("it is there: %t", there)
+			}
+			return nil
+		})
+	}
 }
 
 func TestBecomesReady(t *testing.T) {
@@ -120,6 +137,16 @@ func TestRestoresWhatWasChangedByHand(t *testing.T) {
 		{"budget", "PodDisruptionBudget", func(o client.Object) {
 			o.(*policyv1.PodDisruptionBudget).Spec.MaxUnavailable = new(intstr.FromInt32(2))
 		}},
+		{"admitted namespace", "NetworkPolicy", func(o client.Object) {
+			o.(*networkingv1.NetworkPolicy).Spec.Ingress[0].From[0].NamespaceSelector = &metav1.LabelSelector{}
+		}},
+		{"rule", "NetworkPolicy", func(o client.Object) {
+			spec := &o.(*networkingv1.NetworkPolicy).Spec
+			spec.Ingress = append(spec.Ingress, networkingv1.NetworkPolicyIngressRule{})
+		}},
+		{"direction", "NetworkPolicy", func(o client.Object) {
+			o.(*networkingv1.NetworkPolicy).Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
+		}},
 		{"image", "Deployment", func(o client.Object) { o.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Image = "other" }},
 		{"replicas", "Deployment", func(o client.Object) { o.(*appsv1.Deployment).Spec.Replicas = new(int32(7)) }},
 		{"name of a container", "Deployment", func(o client.Object) { o.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Name = "other" }},
@@ -138,7 +165,7 @@ func TestRestoresWhatWasChangedByHand(t *testing.T) {
 		}},
 	}
 	s := start(t)
-	service := s.create("assistant", scaling(inFlight))
+	service := s.create("assistant", everything)
 	s.up(service)
 	s.settle()
 	for kind := range children(service) {
@@ -159,7 +186,7 @@ func TestRestoresWhatWasChangedByHand(t *testing.T) {
 
 func TestRestoresWhatWasDeletedByHand(t *testing.T) {
 	s := start(t)
-	service := s.create("assistant", scaling(inFlight))
+	service := s.create("assistant", everything)
 	s.up(service)
 	s.settle()
 	for kind, child := range children(service) {

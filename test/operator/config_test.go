@@ -71,7 +71,7 @@ func TestABrokenSpecKeepsTheLastGoodConfig(t *testing.T) {
 // belongs to scaling.
 func TestNothingOfARefusedSpecGoesOut(t *testing.T) {
 	s := start(t)
-	service := s.create("assistant", scaling(inFlight))
+	service := s.create("assistant", everything)
 	s.up(service)
 	s.settle()
 	before := s.specs(service)

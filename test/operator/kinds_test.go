@@ -129,7 +129,7 @@ func TestAnOptionalKindIsThereFromTheFirst(t *testing.T) {
 	s.allowTickets()
 	s.installTickets()
 	s.run(nil)
-	service := s.create("assistant", scaling(inFlight), labelled(ticketsLabel, "1"))
+	service := s.create("assistant", everything, labelled(ticketsLabel, "1"))
 	s.up(service)
 	s.awaitTickets(service, 1)
 	s.settle()

@@ -109,7 +109,7 @@ func TestAdoptsWhatADeletedServiceLeftBehind(t *testing.T) {
 			if allowed {
 				s.allowDeletion()
 			}
-			uids, before := s.orphan(s.create("assistant", scaling(inFlight)))
+			uids, before := s.orphan(s.create("assistant", everything))
 			second := s.create("assistant")
 			if !allowed {
 				s.adoptByHand(second)

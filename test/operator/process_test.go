@@ -21,6 +21,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
@@ -237,6 +238,16 @@ func TestEachFlagOfTheManager(t *testing.T) {
 		{"gateway-denied-address", without("--gateway-denied-address=127.0.0.0/8"), func(p *process) {
 			if got := p.awaitGateway().Args; !slices.Contains(got, "--denied-address=127.0.0.0/8") {
 				p.t.Errorf("gateways are told %v", got)
+			}
+		}},
+		{"monitoring-namespace", without("--monitoring-namespace=prometheus"), func(p *process) {
+			p.awaitGateway(networkPolicy(&v1alpha1.NetworkPolicyExposure{}))
+			var policy networkingv1.NetworkPolicy
+			eventually(p.t, "policy", func() error {
+				return api.Get(p.t.Context(), client.ObjectKey{Namespace: p.namespace, Name: "assistant"}, &policy)
+			})
+			if got := policy.Spec.Ingress[1].From[0].NamespaceSelector.MatchExpressions[0].Values; !slices.Contains(got, "prometheus") {
+				p.t.Errorf("the admin port admits %v", got)
 			}
 		}},
 		{"leader-elect", without("--leader-elect"), func(p *process) {

@@ -19,7 +19,7 @@ const quietWindow = 3 * time.Second
 
 func TestSettledOperatorWritesNothing(t *testing.T) {
 	s := start(t)
-	service := s.create("assistant", scaling(inFlight))
+	service := s.create("assistant", everything)
 	s.up(service)
 	s.settle()
 
@@ -37,7 +37,7 @@ func TestSettledOperatorWritesNothing(t *testing.T) {
 // An operator that just started has heard from no gateway, and must not take that for news.
 func TestRestartWritesNothing(t *testing.T) {
 	s := start(t)
-	service := s.create("assistant", scaling(inFlight))
+	service := s.create("assistant", everything)
 	a, b := s.up(service)
 	s.settle()
 	s.stop()
