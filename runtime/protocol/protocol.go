@@ -2,6 +2,8 @@
 package protocol
 
 import (
+	"slices"
+
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
@@ -14,11 +16,11 @@ type Protocol struct {
 	Front llm.Front
 	// Prefix is the path of the endpoints for clients that speak it; empty if it has none.
 	Prefix string
-	// Has reports whether an upstream that speaks it has one of its endpoints.
+	// Has reports whether an upstream that speaks it has one of its endpoints; nil if each has all.
 	Has func(u *config.Upstream, e llm.Endpoint) bool
-	// Dialect is the one that such an upstream speaks: the front's, unless it has only another one.
+	// Dialect is the one that such an upstream speaks; nil for the front's.
 	Dialect func(u *config.Upstream) llm.Dialect
-	// Edit makes such an upstream accept a request.
+	// Edit makes such an upstream accept a request; nil if each accepts all.
 	Edit func(u *config.Upstream, path string, body []byte) ([]byte, error)
 }
 
@@ -39,43 +41,41 @@ var All = []Protocol{
 	},
 }
 
+// of returns the protocol of an upstream; false if it speaks to no models.
+func of(u *config.Upstream) (p Protocol, models bool) {
+	name, _ := u.Protocol()
+	i := slices.IndexFunc(All, func(p Protocol) bool { return p.Name == name })
+	if i < 0 {
+		return Protocol{}, false
+	}
+	return All[i], true
+}
+
 // Passes are the endpoints of clients that an upstream has, too; none if it speaks to no models.
 func Passes(u *config.Upstream) []llm.Endpoint {
-	var passes []llm.Endpoint
-	name, _ := u.Protocol()
-	for _, p := range All {
-		if p.Name != name {
-			continue
-		}
-		for _, e := range p.Front.Endpoints() {
-			if p.Has(u, e) {
-				passes = append(passes, e)
-			}
-		}
+	p, models := of(u)
+	if !models {
+		return nil
 	}
-	return passes
+	return slices.DeleteFunc(p.Front.Endpoints(), func(e llm.Endpoint) bool { return p.Has != nil && !p.Has(u, e) })
 }
 
 // DialectOf returns the dialect of an upstream; nil if it speaks to no models.
 func DialectOf(u *config.Upstream) llm.Dialect {
-	name, _ := u.Protocol()
-	for _, p := range All {
-		if p.Name == name {
-			return p.Dialect(u)
-		}
+	p, models := of(u)
+	if models && p.Dialect != nil {
+		return p.Dialect(u)
 	}
-	return nil
+	return p.Front
 }
 
-// EditOf returns the function that makes an upstream accept requests; nil if it speaks to no models.
+// EditOf returns the function that makes an upstream accept requests; nil if it accepts all.
 func EditOf(u *config.Upstream) func(path string, body []byte) ([]byte, error) {
-	name, _ := u.Protocol()
-	for _, p := range All {
-		if p.Name == name {
-			return func(path string, body []byte) ([]byte, error) { return p.Edit(u, path, body) }
-		}
+	p, _ := of(u)
+	if p.Edit == nil {
+		return nil
 	}
-	return nil
+	return func(path string, body []byte) ([]byte, error) { return p.Edit(u, path, body) }
 }
 
 // Formats are the protocols by the names of their stream formats.

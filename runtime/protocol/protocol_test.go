@@ -5,6 +5,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/test/parley"
 )
 
 // Every upstream of models that a config may have has a dialect, and a service without models has none.
@@ -19,6 +20,20 @@ func TestUpstreamsOfAConfigHaveADialect(t *testing.T) {
 	}
 	if Formats()[config.FormatOpenAI] == nil {
 		t.Error("the format of chunks has no dialect")
+	}
+}
+
+// A protocol whose upstreams are all alike is one line: they have its endpoints, speak the front's dialect, and accept all requests.
+func TestAProtocolOfOneLine(t *testing.T) {
+	before := All
+	t.Cleanup(func() { All = before })
+	All = []Protocol{{Name: config.ProtocolOpenAI, Front: parley.Dialect{}}}
+	u := &config.Upstream{OpenAI: &config.OpenAI{Model: "m"}}
+	if d := DialectOf(u); d != llm.Dialect(parley.Dialect{}) || EditOf(u) != nil {
+		t.Errorf("it speaks %T, and edits requests: %v", d, EditOf(u) != nil)
+	}
+	if passes := Passes(u); len(passes) != len(parley.Dialect{}.Endpoints()) {
+		t.Errorf("it has the endpoints %v", passes)
 	}
 }
 
