@@ -116,7 +116,7 @@ func (c *compiles) compileSafely(contract *config.Config, log logr.Logger) (resu
 	if err != nil {
 		return tooSlow()
 	}
-	return invalidSpec(errs)
+	return invalidSpec(contract, errs)
 }
 
 func tooSlow() *problem {
@@ -124,9 +124,9 @@ func tooSlow() *problem {
 }
 
 // invalidSpec says what is wrong with a config; nil for nothing.
-func invalidSpec(errs config.Errors) *problem {
+func invalidSpec(c *config.Config, errs config.Errors) *problem {
 	if len(errs) == 0 {
 		return nil
 	}
-	return &problem{v1alpha1.ReasonInvalid, describe(errs)}
+	return &problem{v1alpha1.ReasonInvalid, describe(c, errs)}
 }

@@ -62,7 +62,7 @@ type translation struct {
 // translate does the part of the work that takes little time for any spec.
 func translate(service *v1alpha1.LLMService, gateway render.GatewaySettings) (translation, *problem) {
 	if errs := gateway.CheckPods(service); len(errs) > 0 {
-		return translation{}, invalidSpec(errs)
+		return translation{}, invalidSpec(nil, errs)
 	}
 	contract, err := render.Contract(service)
 	if err != nil {
@@ -79,10 +79,12 @@ func translate(service *v1alpha1.LLMService, gateway render.GatewaySettings) (tr
 }
 
 // describe names the fields of the LLMService: they have the contract's paths, below spec.
-func describe(errs config.Errors) string {
+func describe(c *config.Config, errs config.Errors) string {
+	document := c.Document()
 	var lines []string
 	for _, err := range errs[:min(len(errs), maxFieldErrors)] {
-		lines = append(lines, fmt.Sprintf("spec.%s: %s", err.Path, err.Message))
+		path := config.NamedPath("spec."+err.Path, config.Within(document, err.Path))
+		lines = append(lines, path+": "+err.Message)
 	}
 	if more := len(errs) - len(lines); more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", more))

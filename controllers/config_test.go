@@ -82,9 +82,9 @@ func TestDocuments(t *testing.T) {
 		{name: "what somebody else wrote does not", spec: "http://c.svc/v1", liveCurrent: b, liveLast: a, reported: a, served: b, wantCurrent: c, wantLast: a},
 		{
 			name: "a broken spec carries on", spec: "ftp://a", liveCurrent: b, liveLast: a, reported: b, served: b,
-			wantCurrent: b, wantLast: a, wantProblem: v1alpha1.ReasonInvalid, wantMessage: "spec.upstreams[0].endpoints[0].url: ",
+			wantCurrent: b, wantLast: a, wantProblem: v1alpha1.ReasonInvalid, wantMessage: "spec.upstreams[0].endpoints[0].url (upstreams[fast]): ",
 		},
-		{name: "broken from the first", spec: "ftp://a", wantProblem: v1alpha1.ReasonInvalid, wantMessage: "spec.upstreams[0].endpoints[0].url: "},
+		{name: "broken from the first", spec: "ftp://a", wantProblem: v1alpha1.ReasonInvalid, wantMessage: "spec.upstreams[0].endpoints[0].url (upstreams[fast]): "},
 		{name: "somebody else's ConfigMap is not read", spec: "ftp://a", liveCurrent: b, foreign: true, wantProblem: v1alpha1.ReasonInvalid},
 		{
 			name: "what a later release would refuse is carried on", spec: "ftp://a", liveCurrent: `{"version":"v0"}`, liveLast: a,
@@ -186,7 +186,7 @@ func TestManyErrorsAreSummedUp(t *testing.T) {
 	for i := range errs {
 		errs[i] = config.FieldError{Path: "models[0].name", Message: "is required"}
 	}
-	if got := describe(errs); !strings.HasSuffix(got, "; and 3 more") || strings.Count(got, "spec.models[0].name: is required") != maxFieldErrors {
+	if got := describe(&config.Config{}, errs); !strings.HasSuffix(got, "; and 3 more") || strings.Count(got, "spec.models[0].name: is required") != maxFieldErrors {
 		t.Errorf("describe() = %s", got)
 	}
 }
@@ -270,7 +270,7 @@ func TestTemplateGeneration(t *testing.T) {
 func documentOf(service *v1alpha1.LLMService, gateway render.GatewaySettings) (render.Document, *problem) {
 	translated, problem := translate(service, gateway)
 	if problem == nil {
-		problem = invalidSpec(program.Validate(translated.config))
+		problem = invalidSpec(translated.config, program.Validate(translated.config))
 	}
 	return translated.document, problem
 }

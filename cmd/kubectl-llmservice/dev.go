@@ -23,10 +23,8 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/manifest"
-	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
-	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/gateway"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -72,14 +70,12 @@ func devCommand() *cobra.Command {
 	flags.StringVar(&d.secretsDir, "secrets-dir", "secrets", "directory with a directory for each Secret")
 	flags.StringToStringVar(&d.endpoints, "endpoint", nil, "NAME=URL calls the upstream NAME at URL instead of its endpoints")
 	flags.StringVar(&level, "log-level", level, "lowest level that is logged: debug, info, warn or error")
-	if err := cmd.MarkFlagRequired("filename"); err != nil {
-		panic(err) // the flag is defined above
-	}
+	requireFile(cmd)
 	return cmd
 }
 
 func (d *dev) run(ctx context.Context) error {
-	read, err := d.load(ctx)
+	read, err := load(ctx, d.file, d.replaceEndpoints)
 	if err != nil {
 		return err
 	}
@@ -126,44 +122,21 @@ func (d *dev) gateway(service *v1alpha1.LLMService) (*gateway.Gateway, error) {
 	})
 }
 
-// loaded is a manifest that can be served.
-type loaded struct {
-	manifest *manifest.Manifest
-	config   *config.Config
-	encoded  []byte
-}
-
-// load reads the manifest and makes the config of it that an operator would deliver.
-func (d *dev) load(ctx context.Context) (*loaded, error) {
-	read, err := load(ctx, d.file, d.replaceEndpoints)
-	if err != nil {
-		return nil, err
-	}
-	read.encoded, err = config.Encode(read.config)
-	return read, err
-}
-
 // load reads a manifest as an API server would, and makes the valid config of it, which is then adjusted.
 func load(ctx context.Context, file string, adjust func(*config.Config) error) (*loaded, error) {
-	raw, err := os.ReadFile(file)
+	raw, err := readFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("read the manifest: %w", err)
+		return nil, err
 	}
 	read, err := manifest.Read(ctx, raw)
 	if err != nil {
 		return nil, manifest.InFile(file, err)
 	}
-	contract, err := render.Contract(read.Service)
+	service, err := compile(ctx, read, adjust)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, manifest.InFile(file, err)
 	}
-	if err := adjust(contract); err != nil {
-		return nil, err
-	}
-	if errs := program.Validate(contract); len(errs) > 0 {
-		return nil, manifest.InFile(file, inSpec(read, errs))
-	}
-	return &loaded{manifest: read, config: contract}, nil
+	return service, nil
 }
 
 func (d *dev) replaceEndpoints(c *config.Config) error {
@@ -184,44 +157,14 @@ func (d *dev) replaceEndpoints(c *config.Config) error {
 	return nil
 }
 
-// inSpec names the manifest's fields, of which the config's are a part, and says where they stand.
-func inSpec(read *manifest.Manifest, errs config.Errors) error {
-	all := make(manifest.Mistakes, len(errs))
-	for i := range errs {
-		all[i] = read.Locate("spec."+errs[i].Path, errs[i].Message)
-	}
-	return all
-}
-
 // warn prints what is served, but perhaps differs from what the author means.
 func (d *dev) warn(read *loaded) {
 	for _, warning := range warnings(d.file, read.manifest) {
-		d.sayf("%s", warning)
+		d.sayf("%v", warning)
 	}
 	for _, err := range missingSecrets(read.config, d.secretsDir) {
 		d.sayf("below %s: %v; calls that need it fail", d.secretsDir, err)
 	}
-}
-
-// maxNulls bounds how many nulls a warning lists: a schema of Pydantic's has one for each optional field.
-const maxNulls = 3
-
-// warnings list what a cluster may read differently from what the author means, or from what is served here.
-func warnings(file string, read *manifest.Manifest) []string {
-	var all []string
-	if len(read.Doubtful) > 0 {
-		all = append(all, fmt.Sprintf("perhaps read differently from what you mean:\n%v", manifest.InFile(file, read.Doubtful)))
-	}
-	if n := len(read.Nulls); n > 0 {
-		warning := fmt.Sprintf(
-			"kubectl apply drops members that are null, which changes the service: apply with --server-side:\n%v",
-			manifest.InFile(file, read.Nulls[:min(n, maxNulls)]))
-		if n > maxNulls {
-			warning += fmt.Sprintf("\nand %d more", n-maxNulls)
-		}
-		all = append(all, warning)
-	}
-	return all
 }
 
 // missingSecrets returns an error for each file that upstreams need and a gateway could not use.
@@ -280,7 +223,7 @@ func (d *dev) watch(ctx context.Context) error {
 }
 
 func (d *dev) reload(ctx context.Context) {
-	read, err := d.load(ctx)
+	read, err := load(ctx, d.file, d.replaceEndpoints)
 	if err == nil {
 		var served []byte
 		served, err = os.ReadFile(filepath.Join(d.configDir, delivery.CurrentKey))

@@ -111,7 +111,7 @@ func TestDevServesAndReloads(t *testing.T) {
 	}
 
 	save(t, file, strings.Replace(strings.Replace(service, "PROMPT", "x", 1), "upstream: fast", "upstream: slow", 1))
-	out.await(t, `not reloaded(?s).*spec\.routes\[0\]\.steps\[0\]\.chat\.upstream: there is no upstream "slow"`)
+	out.await(t, `not reloaded(?s).*spec\.routes\[0\]\.steps\[0\]\.chat\.upstream \(routes\[/answer\]\.steps\[answer\]\): there is no upstream "slow"`)
 	awaitAnswer(t, url+"/answer", 200)
 
 	save(t, file, strings.Replace(service, "PROMPT", "second", 1))
@@ -167,7 +167,7 @@ func TestDevWarns(t *testing.T) {
 			t.Errorf("ended with %v", err)
 		}
 	}()
-	out.await(t, `differently from what you mean:\n\S+/service\.yaml:15:32: spec\.routes\[0\]\.response\.body\.country: no is read as the boolean false`)
+	out.await(t, `\S+/service\.yaml:15:32: warning: spec\.routes\[0\]\.response\.body\.country \(routes\[/answer\]\): no is read as the boolean false`)
 	out.await(t, `below \S+/secrets: read secret keys/openai: no such file or directory; calls that need it fail`)
 
 	if err := os.WriteFile(filepath.Join(secrets, "keys", "openai"), nil, 0o600); err != nil {
@@ -176,11 +176,11 @@ func TestDevWarns(t *testing.T) {
 	save(t, file, strings.Replace(service, "body: {text:", `body: {"no": 1, text:`, 1))
 	out.await(t, `reloaded(?s).*read secret keys/openai: is empty`)
 	save(t, file, strings.Replace(service, "body: {text:", `body: {a: null, b: ~, c: , d: {e: null}, f: [null], text:`, 1))
-	out.await(t, `reloaded(?s).*kubectl apply drops members that are null.*--server-side:\n\S+/service\.yaml:15:23: spec\.routes\[0\]\.response\.body\.a: is null\n.*body\.c: is null\nand 1 more\n`)
+	out.await(t, `reloaded(?s).*/service\.yaml:15:23: warning: spec\.routes\[0\]\.response\.body\.a \(routes\[/answer\]\): is null, which kubectl apply drops.*body\.d\.e \S+ is null`)
 	save(t, file, strings.Replace(service, "body: {text:", "body: {no: 1, text:", 1))
-	out.await(t, `not reloaded(?s).*service\.yaml:15:23: spec\.routes\[0\]\.response\.body\.no: the name no is read as a boolean`)
+	out.await(t, `not reloaded(?s).*service\.yaml:15:23: spec\.routes\[0\]\.response\.body\.no \(routes\[/answer\]\): the name no is read as a boolean`)
 	save(t, file, strings.Replace(service, "upstream: fast", "upstream: slow", 1))
-	out.await(t, `service\.yaml:14:45: spec\.routes\[0\]\.steps\[0\]\.chat\.upstream: there is no upstream "slow"`)
+	out.await(t, `service\.yaml:14:45: spec\.routes\[0\]\.steps\[0\]\.chat\.upstream \(routes\[/answer\]\.steps\[answer\]\): there is no upstream "slow"`)
 }
 
 func TestDevRefuses(t *testing.T) {

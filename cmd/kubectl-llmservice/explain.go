@@ -6,8 +6,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"github.com/llmservice/llmservice/controllers/manifest"
@@ -44,10 +42,8 @@ func explainCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&e.file, "filename", "f", "", "manifest with an LLMService")
-	flags.StringVarP(&e.output, "output", "o", "text", "text or json")
-	if err := cmd.MarkFlagRequired("filename"); err != nil {
-		panic(err) // the flag is defined above
-	}
+	outputFlag(cmd, &e.output, "text", "json")
+	requireFile(cmd)
 	return cmd
 }
 
@@ -63,10 +59,10 @@ type explained struct {
 }
 
 func (e *explain) run(ctx context.Context, route string) error {
-	if e.output != "text" && e.output != "json" {
-		return fmt.Errorf("--output: %q, want text or json", e.output)
+	if err := oneOf("output", e.output, "text", "json"); err != nil {
+		return err
 	}
-	read, err := load(ctx, e.file, func(*config.Config) error { return nil })
+	read, err := load(ctx, e.file, unchanged)
 	if err != nil {
 		return err
 	}
@@ -100,12 +96,7 @@ func (e *explain) print(value any, text func() error) error {
 	if e.output == "text" {
 		return text()
 	}
-	encoded, err := json.Marshal(value, jsontext.WithIndent("  "))
-	if err != nil {
-		return fmt.Errorf("write as JSON: %w", err)
-	}
-	_, err = fmt.Fprintf(e.out, "%s\n", encoded)
-	return err
+	return printJSON(e.out, value)
 }
 
 func explainRoute(of *loaded, i int, most config.Duration) *explained {

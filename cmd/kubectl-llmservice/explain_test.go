@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,18 +17,8 @@ const everyKind = "testdata/every-kind.yaml"
 
 func explainOutput(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	return explainInto(t, io.Discard, args...)
-}
-
-func explainInto(t *testing.T, stderr io.Writer, args ...string) (string, error) {
-	t.Helper()
-	var out bytes.Buffer
-	cmd := command()
-	cmd.SetOut(&out)
-	cmd.SetErr(stderr)
-	cmd.SetArgs(append([]string{"explain"}, args...))
-	err := cmd.ExecuteContext(t.Context())
-	return out.String(), err
+	out, _, err := execute(t, "", append([]string{"explain"}, args...)...)
+	return out, err
 }
 
 func TestExplain(t *testing.T) {
@@ -73,14 +61,13 @@ func TestExplain(t *testing.T) {
 func TestExplainWarns(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "service.yaml")
 	save(t, file, strings.Replace(service, "body: {text:", "body: {a: null, b: no, text:", 1))
-	var stderr bytes.Buffer
-	out, err := explainInto(t, &stderr, "-f", file, "-o", "json")
+	out, stderr, err := execute(t, "", "explain", "-f", file, "-o", "json")
 	if err != nil || !json.Valid([]byte(out)) {
 		t.Errorf("got %s, %v", out, err)
 	}
-	for _, want := range []string{"--server-side:\n" + file + ":15:23: spec.routes[0].response.body.a: is null", "body.b: no is read as the boolean false"} {
-		if !strings.Contains(stderr.String(), want) {
-			t.Errorf("%q does not say %q", stderr.String(), want)
+	for _, want := range []string{file + ":15:23: warning: spec.routes[0].response.body.a (routes[/answer]): is null, which kubectl apply drops", "body.b (routes[/answer]): no is read as the boolean false"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("%q does not say %q", stderr, want)
 		}
 	}
 }
@@ -166,16 +153,16 @@ func TestExplainRefuses(t *testing.T) {
 	}{
 		"no file":               {nil, `"filename" not set`},
 		"a file that is not":    {[]string{"-f", filepath.Join(dir, "none.yaml")}, "no such file"},
-		"another output":        {[]string{"-f", everyKind, "-o", "yaml"}, `--output: "yaml", want text or json`},
+		"another output":        {[]string{"-f", everyKind, "-o", "yaml"}, `--output: "yaml", want one of text, json`},
 		"an unknown route":      {[]string{"-f", everyKind, "/none"}, `there is no route "/none", but POST /whole, POST /stream, GET /stream, POST /events`},
 		"another method":        {[]string{"-f", everyKind, "PUT /whole"}, `there is no route "PUT /whole"`},
 		"several routes":        {[]string{"-f", everyKind, "/stream"}, `"/stream" matches several routes, want one of POST /stream, GET /stream`},
 		"none at all":           {[]string{"-f", "../../config/samples/minimal.yaml", "/x"}, "none at all"},
 		"more than a route":     {[]string{"-f", everyKind, "POST", "/whole", "x"}, "accepts at most 2"},
 		"a wrong manifest":      {[]string{"-f", edited("upstream", "upstream: big, messages: [{role: user, content: Hello}], p", "upstream: none, messages: [{role: user, content: Hello}], p")}, `there is no upstream "none"`},
-		"a budget too small":    {[]string{"-f", edited("budget", "maxCalls: 40", "maxCalls: 7")}, "spec.routes[0].budget.maxCalls: is 7, but each successful answer needs at least 8 calls"},
-		"a hedge that is no":    {[]string{"-f", edited("hedge", "hedgeDelay: 2s", "hedgeDelay: 2m")}, "spec.routes[0].steps[8].gather.first.hedgeDelay: is 2m, but routes[0].timeout ends it after 2m"},
-		"a fallback that is no": {[]string{"-f", edited("fallback", "firstToken: 6s", "firstToken: 1m")}, "spec.routes[1].steps[0].gather.fallback.firstToken: is 1m, but routes[1].timeout ends it after 30s"},
+		"a budget too small":    {[]string{"-f", edited("budget", "maxCalls: 40", "maxCalls: 7")}, "spec.routes[0].budget.maxCalls (routes[/whole]): is 7, but each successful answer needs at least 8 calls"},
+		"a hedge that is no":    {[]string{"-f", edited("hedge", "hedgeDelay: 2s", "hedgeDelay: 2m")}, "spec.routes[0].steps[8].gather.first.hedgeDelay (routes[/whole].steps[quick]): is 2m, but routes[0].timeout ends it after 2m"},
+		"a fallback that is no": {[]string{"-f", edited("fallback", "firstToken: 6s", "firstToken: 1m")}, "spec.routes[1].steps[0].gather.fallback.firstToken (routes[/stream].steps[answer]): is 1m, but routes[1].timeout ends it after 30s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if out, err := explainOutput(t, tt.args...); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -82,7 +82,7 @@ func TestFollowingOneRequest(t *testing.T) {
 			ofRequest = append(ofRequest, line)
 		}
 	}
-	kubeconfig := cluster(t, map[string]string{
+	kubeconfig := apiServer(t, map[string]string{
 		"assistant-a": second + "1Z {\"msg\":\"of another replica\"}\n", "assistant-b": strings.Join(stamped, "\n") + "\n",
 	}, nil)
 	arguments := strings.Fields(p.block("sh", 1))[3:] // after kubectl llmservice logs
@@ -114,7 +114,7 @@ func (p *page) serve(manifest string, endpoints map[string]string) (string, *tra
 	file, logged := filepath.Join(p.t.TempDir(), "service.yaml"), &transcript.Buffer{}
 	save(p.t, file, manifest)
 	d := &dev{file: file, endpoints: endpoints, configDir: p.t.TempDir(), secretsDir: p.t.TempDir()}
-	read, err := d.load(p.t.Context())
+	read, err := load(p.t.Context(), d.file, d.replaceEndpoints)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestTheRestOfThePageAboutRequests(t *testing.T) {
 	p := &page{t, string(text)}
 	d := &dev{file: filepath.Join(t.TempDir(), "service.yaml")}
 	save(t, d.file, p.block("yaml", 0)+"  "+regexp.MustCompile("`(runtime: .*?)`").FindStringSubmatch(p.text)[1]+"\n")
-	read, err := d.load(t.Context())
+	read, err := load(t.Context(), d.file, d.replaceEndpoints)
 	if err != nil {
 		t.Fatal(err)
 	}

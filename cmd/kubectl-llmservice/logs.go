@@ -14,7 +14,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
@@ -25,18 +24,17 @@ const (
 	logsAtOnce = 16
 	// podsPerPage bounds an answer of the API server.
 	podsPerPage = 500
-	// queries bounds the requests a second to the API server, of which there is one for each replica.
-	queries = 100
 )
 
 // logs prints the lines of a service's replicas.
 type logs struct {
-	kubeconfig, context, namespace string
-	request                        string
-	since                          time.Duration
-	tail                           int64
-	previous                       bool
-	out, err                       io.Writer
+	cluster
+
+	request  string
+	since    time.Duration
+	tail     int64
+	previous bool
+	out, err io.Writer
 }
 
 const logsLong = `Print the log lines of all replicas of an LLMService, in the order of their times. With --request,
@@ -59,9 +57,7 @@ func logsCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&l.namespace, "namespace", "n", "", "namespace of the LLMService; by default, that of the context")
-	flags.StringVar(&l.context, "context", "", "context of the kubeconfig; by default, the current one")
-	flags.StringVar(&l.kubeconfig, "kubeconfig", "", "path of the kubeconfig; by default, $KUBECONFIG or ~/.kube/config")
+	l.addFlags(flags)
 	flags.StringVar(&l.request, "request", "", "ID of the only request whose lines are printed")
 	flags.DurationVar(&l.since, "since", 0, "age of the oldest line, such as 10m; 0 prints all")
 	flags.Int64Var(&l.tail, "tail", -1, "number of lines from the end of each replica's log; -1 prints all")
@@ -73,9 +69,13 @@ func (l *logs) run(ctx context.Context, name string) error {
 	if l.since < 0 {
 		return fmt.Errorf("--since: %s, want at least 0s", l.since)
 	}
-	client, err := l.connect()
+	settings, err := l.connect()
 	if err != nil {
 		return err
+	}
+	client, err := kubernetes.NewForConfig(settings)
+	if err != nil {
+		return fmt.Errorf("build client: %w", err)
 	}
 	pods, err := l.pods(ctx, client, name)
 	if err != nil {
@@ -94,28 +94,6 @@ func (l *logs) run(ctx context.Context, name string) error {
 		return err
 	}
 	return merge(streams, l.wanted, l.print)
-}
-
-// connect fills in the namespace.
-func (l *logs) connect() (kubernetes.Interface, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = l.kubeconfig
-	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: l.context})
-	settings, err := config.ClientConfig()
-	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig: %w", err)
-	}
-	if l.namespace == "" {
-		if l.namespace, _, err = config.Namespace(); err != nil {
-			return nil, fmt.Errorf("read the kubeconfig: %w", err)
-		}
-	}
-	settings.QPS, settings.Burst = queries, queries
-	client, err := kubernetes.NewForConfig(settings)
-	if err != nil {
-		return nil, fmt.Errorf("build client: %w", err)
-	}
-	return client, nil
 }
 
 // pods names the service's replicas.

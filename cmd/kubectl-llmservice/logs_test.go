@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -16,9 +15,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// cluster is an API server that has pods of the namespace team-a, of one service, each with its log; those with none have not
+// apiServer is an API server that has pods of the namespace team-a, of one service, each with its log; those with none have not
 // started. It returns the path of a kubeconfig, and remembers the queries of the logs.
-func cluster(t *testing.T, pods map[string]string, asked *[]string) string {
+func apiServer(t *testing.T, pods map[string]string, asked *[]string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		const path = "/api/v1/namespaces/team-a/pods"
@@ -49,9 +48,15 @@ func cluster(t *testing.T, pods map[string]string, asked *[]string) string {
 		_, _ = fmt.Fprint(w, pods[name])
 	}))
 	t.Cleanup(server.Close)
+	return kubeconfigOf(t, server.URL)
+}
+
+// kubeconfigOf is the path of a kubeconfig that leads to an API server, and to the namespace team-a.
+func kubeconfigOf(t *testing.T, url string) string {
+	t.Helper()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	content := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"c","clusters":[{"name":"c","cluster":{"server":%q}}],
-		"contexts":[{"name":"c","context":{"cluster":"c","user":"u","namespace":"team-a"}}],"users":[{"name":"u","user":{}}]}`, server.URL)
+		"contexts":[{"name":"c","context":{"cluster":"c","user":"u","namespace":"team-a"}}],"users":[{"name":"u","user":{}}]}`, url)
 	if err := os.WriteFile(kubeconfig, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -60,14 +65,7 @@ func cluster(t *testing.T, pods map[string]string, asked *[]string) string {
 
 func printLogs(t *testing.T, arguments ...string) (out, errs string, err error) {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd := command()
-	cmd.SetOut(&stdout)
-	cmd.SetErr(&stderr)
-	cmd.SilenceErrors = true
-	cmd.SetArgs(append([]string{"logs"}, arguments...))
-	err = cmd.ExecuteContext(t.Context())
-	return stdout.String(), stderr.String(), err
+	return execute(t, "", append([]string{"logs"}, arguments...)...)
 }
 
 const (
@@ -77,7 +75,7 @@ const (
 )
 
 func TestLogsAreMergedByTime(t *testing.T) {
-	kubeconfig := cluster(t, map[string]string{
+	kubeconfig := apiServer(t, map[string]string{
 		"assistant-a": second + "1Z one\n" + second + "4.5Z four\n" + second + "4.6Z " + failed + "\n",
 		"assistant-b": second + "2.25Z two\nwhich goes on\n" + second + "5Z five",
 		"assistant-c": second + "3+00:00 three\n" + second + "6Z " + another + "\n" + second + "7Z " + failed + "\n",
@@ -105,7 +103,7 @@ func TestLogsAreMergedByTime(t *testing.T) {
 
 func TestLogsAreAskedForAsFlagsSay(t *testing.T) {
 	var asked []string
-	kubeconfig := cluster(t, map[string]string{"assistant-a": second + "1Z one\n"}, &asked)
+	kubeconfig := apiServer(t, map[string]string{"assistant-a": second + "1Z one\n"}, &asked)
 	for _, tt := range []struct {
 		flags []string
 		want  string
@@ -125,7 +123,7 @@ func TestLogsAreAskedForAsFlagsSay(t *testing.T) {
 }
 
 func TestLogsThatCannotBeRead(t *testing.T) {
-	kubeconfig := cluster(t, map[string]string{"assistant-a": ""}, nil)
+	kubeconfig := apiServer(t, map[string]string{"assistant-a": ""}, nil)
 	for name, tt := range map[string]struct {
 		arguments []string
 		want      string
@@ -146,7 +144,7 @@ func TestLogsThatCannotBeRead(t *testing.T) {
 
 // A line that never ends takes no memory.
 func TestLongLinesAreCut(t *testing.T) {
-	kubeconfig := cluster(t, map[string]string{"assistant-a": second + "1Z " + strings.Repeat("x", 3*maxLine) + "\n" + second + "2Z next\n"}, nil)
+	kubeconfig := apiServer(t, map[string]string{"assistant-a": second + "1Z " + strings.Repeat("x", 3*maxLine) + "\n" + second + "2Z next\n"}, nil)
 	out, _, err := printLogs(t, "assistant", "--kubeconfig", kubeconfig)
 	if lines := strings.Split(out, "\n"); err != nil || len(lines) != 3 || len(lines[0]) > maxLine+100 || lines[1] != "[pod/assistant-a] next" {
 		t.Errorf("%d lines, the first of %d bytes, %v", len(lines), len(lines[0]), err)

@@ -6,9 +6,13 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/util/json"
 	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/llmservice/llmservice/runtime/config"
 )
 
 // document is one of the YAML documents in a file.
@@ -16,6 +20,8 @@ type document struct {
 	text  []byte
 	above int // lines of the file before its first
 	root  *yaml.Node
+	// object is what its JSON holds; nil until that was read.
+	object map[string]any
 }
 
 // split splits a file at each line of three dashes, with or without a comment after them, as kubectl does.
@@ -40,9 +46,25 @@ func isBlank(rest []byte) bool {
 	return len(rest) == 0 || rest[0] == '#'
 }
 
-// read gives the document as JSON, read as YAML 1.1 as kubectl reads it; nil for an empty one. Its tree of nodes, which says
-// where things stand, is kept.
-func (d *document) read() ([]byte, error) {
+// read reads the document as YAML 1.1 as kubectl reads it, and keeps its object, which is nil if it is empty, and its tree of
+// nodes, which says where things stand.
+func (d *document) read() error {
+	encoded, wrong := d.encode()
+	if len(wrong) > 0 {
+		return wrong.by(RuleSyntax)
+	}
+	if len(encoded) == 0 {
+		return nil
+	}
+	// Kubernetes' own decoder: rules distinguish integers from other numbers.
+	if err := json.Unmarshal(encoded, &d.object); err != nil {
+		return Mistakes{d.mistake(d.root, "", "is not an object, want one with apiVersion, kind and metadata")}.by(RuleSyntax)
+	}
+	return nil
+}
+
+// encode gives the document as JSON; nil for an empty one.
+func (d *document) encode() ([]byte, Mistakes) {
 	if len(bytes.TrimSpace(d.text)) == 0 {
 		return nil, nil
 	}
@@ -103,7 +125,9 @@ func (d *document) name(key *yaml.Node, path string, seen map[string]int) Mistak
 }
 
 func (d *document) mistake(at *yaml.Node, path, message string) Mistake {
-	return Mistake{Line: at.Line + d.above, Column: at.Column, Path: path, Message: message}
+	return Mistake{
+		Line: at.Line + d.above, Column: at.Column, Path: path, Within: config.Within(d.object, path), Message: message,
+	}
 }
 
 // The libraries name the line of what they cannot read, and no column; of an alias without an anchor not even that.
@@ -113,11 +137,12 @@ var (
 )
 
 // syntax says where text is not YAML, or not such as JSON can be made of.
-func (d *document) syntax(err error) error {
+func (d *document) syntax(err error) Mistakes {
 	var found Mistakes
 	for _, match := range atLine.FindAllStringSubmatch(err.Error(), -1) {
 		line, _ := strconv.Atoi(match[1]) // they are digits
-		found = append(found, Mistake{Line: line + d.above, Column: d.indentation(line) + 1, Message: "not YAML: " + match[2]})
+		line, column, hint := d.place(line)
+		found = append(found, Mistake{Line: line + d.above, Column: column, Message: "not YAML: " + match[2] + hint})
 	}
 	if alias := noAnchor.FindStringSubmatch(err.Error()); alias != nil {
 		if at := bytes.Index(d.text, []byte("*"+alias[1])); at >= 0 {
@@ -131,14 +156,28 @@ func (d *document) syntax(err error) error {
 	return found
 }
 
-// indentation counts the blanks before the text of a line of the document.
-func (d *document) indentation(line int) int {
+const needsQuotes = `; a template within braces or brackets needs quotes, as in {text: "${steps.answer.text}"}`
+
+// template is the beginning of one that is neither in quotes nor within other text.
+var template = regexp.MustCompile(`[:,\[{] *(\$\{)`)
+
+// place gives the line and column of what is not YAML, with a hint if it is a template without quotes: a brace within braces or
+// brackets begins a mapping. Of a mapping within braces the library names the line before, so the next is looked at, too.
+func (d *document) place(line int) (found, column int, hint string) {
 	lines := bytes.Split(d.text, []byte("\n"))
+	for _, here := range []int{line, line + 1} {
+		if here < 1 || here > len(lines) {
+			continue
+		}
+		if at := template.FindSubmatchIndex(lines[here-1]); at != nil {
+			return here, utf8.RuneCount(lines[here-1][:at[2]]) + 1, needsQuotes
+		}
+	}
 	if line < 1 || line > len(lines) {
-		return 0
+		return line, 1, ""
 	}
 	text := lines[line-1]
-	return len(text) - len(bytes.TrimLeft(text, " \t"))
+	return line, len(text) - len(bytes.TrimLeft(text, " \t")) + 1, ""
 }
 
 func join(path, name string) string {

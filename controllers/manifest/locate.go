@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/llmservice/llmservice/runtime/config"
 )
 
 // maxMerges bounds the merge keys, <<, that are followed one after the other.
@@ -113,7 +115,7 @@ func (d *document) locate(path, message string) Mistake {
 		node = at.value
 	}
 	if node == nil {
-		return Mistake{Path: path, Message: message}
+		return Mistake{Path: path, Within: config.Within(d.object, path), Message: message}
 	}
 	return d.mistake(node, path, message)
 }

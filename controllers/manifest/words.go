@@ -90,7 +90,8 @@ func (w *words) null(key, value *yaml.Node, s *structuralschema.Structural, path
 	if s != nil || resolved(value).ShortTag() != "!!null" || !strings.HasPrefix(path, "spec.") {
 		return
 	}
-	w.nulls = append(w.nulls, w.document.mistake(key, path, "is null"))
+	w.nulls = append(w.nulls, w.document.mistake(key, path,
+		`is null, which kubectl apply drops without --server-side: write "${null}", which means the same`))
 }
 
 func (w *words) name(n *yaml.Node, path string) {

@@ -35,11 +35,11 @@ func TestNamesThatAreReadAsBooleans(t *testing.T) {
 // TestValuesThatAreReadOtherwise may be meant so, unless the field is one of text.
 func TestValuesThatAreReadOtherwise(t *testing.T) {
 	for name, tt := range map[string]struct{ old, by, want string }{
-		"a country":               {`"a.b": 1`, `country: no`, "28:18: spec.routes[0].response.body.country: no is read as the boolean false (YAML 1.1): if a text is meant, quote it, as \"no\""},
-		"an enum":                 {"{type: object}", "{type: object, properties: {a: {enum: [yes, maybe]}}}", "19:54: spec.routes[0].request.schema.properties.a.enum[0]: yes is read as the boolean true"},
-		"a default":               {"{type: object}", "{type: object, default: off}", "19:39: spec.routes[0].request.schema.default: off"},
-		"a number with a zero":    {`"a.b": 1`, `zip: 01234`, "28:14: spec.routes[0].response.body.zip: 01234 is read as the number 668"},
-		"one that is not octal":   {`"a.b": 1`, `zip: 0089`, "28:14: spec.routes[0].response.body.zip: 0089 is read as the number 89"},
+		"a country":               {`"a.b": 1`, `country: no`, "28:18: spec.routes[0].response.body.country (routes[/answer]): no is read as the boolean false (YAML 1.1): if a text is meant, quote it, as \"no\""},
+		"an enum":                 {"{type: object}", "{type: object, properties: {a: {enum: [yes, maybe]}}}", "19:54: spec.routes[0].request.schema.properties.a.enum[0] (routes[/answer]): yes is read as the boolean true"},
+		"a default":               {"{type: object}", "{type: object, default: off}", "19:39: spec.routes[0].request.schema.default (routes[/answer]): off"},
+		"a number with a zero":    {`"a.b": 1`, `zip: 01234`, "28:14: spec.routes[0].response.body.zip (routes[/answer]): 01234 is read as the number 668"},
+		"one that is not octal":   {`"a.b": 1`, `zip: 0089`, "28:14: spec.routes[0].response.body.zip (routes[/answer]): 0089 is read as the number 89"},
 		"a boolean that is meant": {`"a.b": 1`, `is: true`, ""},
 		"a boolean field":         {"    request:\n", "    request:\n      echoInput: yes\n", ""},
 		"a quoted one":            {`"a.b": 1`, `is: "no"`, ""},
@@ -58,7 +58,7 @@ func TestValuesThatAreReadOtherwise(t *testing.T) {
 		})
 	}
 	_, err := Read(t.Context(), []byte(strings.Replace(placed, "content: hi", "content: no", 1)))
-	want := `25:33: spec.routes[0].steps[0].chat.messages[0].content: Invalid value: "boolean": `
+	want := `25:33: spec.routes[0].steps[0].chat.messages[0].content (routes[/answer].steps[answer]): "no" is of type boolean, want string; `
 	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), `quote it, as "no"`) {
 		t.Errorf("error %v, want %s", err, want)
 	}

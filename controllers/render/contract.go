@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -67,7 +68,7 @@ var conversions = conversionsOf(
 		parsed, err := d.Parse()
 		return config.Duration(parsed), err
 	}),
-	conversion(func(j v1alpha1.JSON) (jsontext.Value, error) { return jsontext.Value(j.Raw), nil }),
+	conversion(func(j v1alpha1.JSON) (jsontext.Value, error) { return nulls.ReplaceAll(j.Raw, []byte("null$1")), nil }),
 	conversion(func(q resource.Quantity) (int64, error) { return q.Value(), nil }),
 	conversion(func(b v1alpha1.BearerAuth) (config.SecretFile, error) { return secretFile(b.SecretKeyRef) }),
 	conversion(secretFile),
@@ -84,6 +85,10 @@ var conversions = conversionsOf(
 		return string(l), nil
 	}),
 )
+
+// nulls are members and items that are written "${null}", which survives a client-side apply. A whole value that is written so is
+// a template: null would be no value.
+var nulls = regexp.MustCompile(`"\$\{\s*null\s*\}"(\s*[,}\]])`)
 
 func secretFile(r v1alpha1.SecretKeyReference) (config.SecretFile, error) {
 	return config.SecretFile{Secret: r.Name, Key: r.Key}, nil
