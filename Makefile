@@ -210,7 +210,7 @@ hostile: $(TOOLS)/gotestsum ## Attack a gateway in a control group of 256 MiB wh
 
 # The suite starts the cluster, loads the images and moves into the cluster's network by itself.
 .PHONY: e2e
-e2e: e2e-cluster e2e-service ## Test the whole system on a local Kubernetes (root, Linux).
+e2e: e2e-cluster e2e-service e2e-nodes ## Test the whole system on a local Kubernetes (root, Linux).
 
 .PHONY: e2e-cluster
 e2e-cluster: $(TOOLS)/gotestsum cluster-deps k8s
@@ -221,7 +221,16 @@ e2e-cluster: $(TOOLS)/gotestsum cluster-deps k8s
 .PHONY: e2e-service
 e2e-service: $(TOOLS)/gotestsum cluster-deps k8s images
 	@mkdir -p $(REPORTS)
-	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/e2e.json -- -tags e2e -count=1 -timeout 23m ./test/e2e/...
+	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/e2e.json -- -tags e2e -count=1 -timeout 23m -skip '^TestNode' ./test/e2e/...
+
+# A cluster of its own, since it loses a node.
+NODES := LLMSERVICE_CLUSTER_NODES=2 LLMSERVICE_CLUSTER_STATE=/tmp/llmservice-k8s-nodes LLMSERVICE_CLUSTER_NETNS=llmservice-nodes
+.PHONY: e2e-nodes
+e2e-nodes: $(TOOLS)/gotestsum cluster-deps k8s images
+	@mkdir -p $(REPORTS)
+	$(NODES) $(CLUSTER) down
+	$(NODES) $(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/e2e-nodes.json -- -tags e2e -count=1 -timeout 15m -run '^TestNode' ./test/e2e/...
+	$(NODES) $(CLUSTER) down
 
 # Every script under every fault, which takes about half an hour on two idle cores; test-go plays some, chosen at random. LLMSERVICE_FAULTS, a regular
 # expression over SCRIPT/FAULT, chooses there; SOAK here.
@@ -277,6 +286,7 @@ cluster-up: cluster-deps k8s ## Start the local Kubernetes, unless it runs.
 .PHONY: cluster-down
 cluster-down: $(CLUSTER) ## Stop the local Kubernetes and leave nothing behind.
 	$(CLUSTER) down
+	$(NODES) $(CLUSTER) down
 
 .PHONY: clean
 clean: ## Remove the files built in the checkout; ~/.cache/llmservice is kept.

@@ -31,6 +31,45 @@ func TestCluster(t *testing.T) {
 	c.leavesNothing(t, before, zombiesBefore, 1)
 }
 
+// TestSeveralNodes runs pods on two nodes that find each other, and stops one of the nodes.
+func TestSeveralNodes(t *testing.T) {
+	c := newCluster(t)
+	c.must(t, "down")
+	before, zombiesBefore := c.machine(t), zombies(c.processes(t))
+
+	c.must(t, "up", "--nodes", "2")
+	wantContains(t, c.must(t, "up", "--nodes", "2"), "the cluster is up already")
+	if code, out := c.try(t, "up"); code != 1 || !strings.Contains(out, "up with 2 nodes, want 1") {
+		t.Errorf("up with another number of nodes: exit code %d", code)
+	}
+	t.Run("pods run and find each other", podsRun(c))
+	t.Run("on both nodes", func(t *testing.T) {
+		out := c.must(t, "exec", "--", "kubectl", "get", "pods", "-l", "app=probe", "-o",
+			`jsonpath={range .items[?(@.spec.containers[0].image=="local/probe:2")]}{.metadata.name} {.spec.nodeName} {.status.podIP}{"\n"}{end}`)
+		wantContains(t, out, " node1 ")
+		wantContains(t, out, " node2 ")
+		for from := range strings.Lines(out) {
+			for to := range strings.Lines(out) {
+				pod, address := strings.Fields(from)[0], strings.Fields(to)[2]
+				wantContains(t, c.must(t, "exec", "--", "kubectl", "exec", pod, "--", "/probe", "get", "http://"+address+":8080/"),
+					"served by user")
+			}
+		}
+	})
+	t.Run("a node can be stopped", func(t *testing.T) {
+		wantContains(t, c.must(t, "stop-node", "node2"), "node2 is stopped")
+		eventually(t, "the cluster misses it", func() bool {
+			code, out := c.try(t, "exec", "--", "kubectl", "get", "node", "node2", "--no-headers")
+			return code == 0 && strings.Contains(out, "NotReady") && strings.Contains(out, "node2 died at ")
+		})
+		if code, out := c.try(t, "stop-node", "node1"); code != 1 || !strings.Contains(out, "one of: node2") {
+			t.Errorf("stop-node of the first node: exit code %d", code)
+		}
+	})
+	c.must(t, "down")
+	c.leavesNothing(t, before, zombiesBefore, 1)
+}
+
 // TestDownAfterACrash takes down what a SIGKILL, of the supervisor or of an up
 // in progress, has left.
 func TestDownAfterACrash(t *testing.T) {

@@ -25,13 +25,7 @@ func TestKilledGatewayIsCounted(t *testing.T) {
 		return ask(streams.Script{Tokens: 300, Pace: 200 * time.Millisecond}) // longer than the test
 	})
 	ok(t, crowd.AwaitOpen(ctx, clients))
-	must(scenario.Await(ctx, scenario.ReadyWithin, "the operator knows of the streams", func(ctx context.Context) error {
-		n, err := f.InFlightNow(ctx)
-		if err == nil && n != clients {
-			err = fmt.Errorf("it reads %d requests in flight", n)
-		}
-		return err
-	}))(t)
+	f.awaitKnown(ctx, t, clients)
 
 	crowd.Shrink(0)
 	pods := must(f.Live(ctx))(t)
@@ -58,5 +52,17 @@ func TestKilledGatewayIsCounted(t *testing.T) {
 			return fmt.Errorf("status.streams is %+v, want %d of pod %s", told, clients, pods[0].Name)
 		}
 		return nil
+	}))(t)
+}
+
+// awaitKnown waits until the operator knows of so many requests.
+func (f *fixture) awaitKnown(ctx context.Context, t *testing.T, requests int64) {
+	t.Helper()
+	must(scenario.Await(ctx, scenario.ReadyWithin, "the operator knows of the requests", func(ctx context.Context) error {
+		n, err := f.InFlightNow(ctx)
+		if err == nil && n != requests {
+			err = fmt.Errorf("it reads %d requests in flight", n)
+		}
+		return err
 	}))(t)
 }

@@ -39,6 +39,8 @@ type UpstreamOptions struct {
 	Services []string
 	// KeySecret and Key name the API key that the upstream asks for; empty asks for none.
 	KeySecret, Key string
+	// Node is where its pods run; empty leaves that to the scheduler.
+	Node string
 }
 
 // StartUpstream runs an upstream in a namespace and waits until it answers.
@@ -97,6 +99,9 @@ func (c *Cluster) mockDeployment(namespace string, labels map[string]string, o U
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
+	}
+	if o.Node != "" {
+		pod.NodeSelector = map[string]string{corev1.LabelHostname: o.Node}
 	}
 	if o.KeySecret != "" {
 		container.Args = append(container.Args, "--api-key-file="+keysDir+"/"+o.Key)

@@ -48,7 +48,7 @@ func createCgroup(name string) error {
 		return fmt.Errorf("create control group %s: no cgroup file system on %s", name, cgroupMount)
 	}
 	for _, root := range roots {
-		if err := passControllersOn(root); err != nil {
+		if err := passControllersOn(root, filepath.Dir(name)); err != nil {
 			return fmt.Errorf("create control group %s: %w", name, err)
 		}
 		if err := os.Mkdir(filepath.Join(root, name), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -58,18 +58,18 @@ func createCgroup(name string) error {
 	return nil
 }
 
-// passControllersOn lets groups below root have its controllers, which cgroup
-// v2 leaves to whoever makes them; with v1 there is nothing to do.
-func passControllersOn(root string) error {
+// passControllersOn lets groups below a parent have its controllers, which cgroup
+// v2 leaves to those who make them; with v1 there is nothing to do.
+func passControllersOn(root, parent string) error {
 	if root != cgroupMount {
 		return nil
 	}
-	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
+	controllers, err := os.ReadFile(filepath.Join(root, parent, "cgroup.controllers"))
 	if err != nil {
 		return fmt.Errorf("list controllers: %w", err)
 	}
 	for c := range strings.FieldsSeq(string(controllers)) {
-		err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+c), 0)
+		err := os.WriteFile(filepath.Join(root, parent, "cgroup.subtree_control"), []byte("+"+c), 0)
 		if err != nil {
 			return fmt.Errorf("pass controller %s on: %w", c, err)
 		}

@@ -55,7 +55,7 @@ func clean(ctx context.Context, l node.Layout) (found bool, err error) {
 		return false, err
 	}
 	for _, pid := range pids {
-		if err := stop(ctx, pid); err != nil {
+		if err := stop(ctx, pid, politely); err != nil {
 			return true, err
 		}
 	}

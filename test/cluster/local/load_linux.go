@@ -27,8 +27,15 @@ func Load(ctx context.Context, l node.Layout, archive string, out *log.Logger) e
 	if err != nil {
 		return fmt.Errorf("load %s: %w", archive, err)
 	}
-	if err := node.Import(ctx, l, archive, names); err != nil {
+	made, err := readMarker(l.State)
+	if err != nil {
 		return err
+	}
+	l.Nodes = made.Nodes
+	for _, n := range append(l.Workers(), l) {
+		if err := node.Import(ctx, n, archive, names); err != nil {
+			return err
+		}
 	}
 	for _, name := range names {
 		out.Println("loaded", name)

@@ -10,9 +10,6 @@ import (
 	"github.com/llmservice/llmservice/test/cluster/node"
 )
 
-// SuperviseCommand is the subcommand that the supervisor runs as.
-const SuperviseCommand = "supervise"
-
 // Up says that a cluster needs Linux.
 func Up(context.Context, node.Layout, *log.Logger) error { return deps.Check() }
 
@@ -21,6 +18,9 @@ func Down(context.Context, node.Layout, *log.Logger) error { return deps.Check()
 
 // Exec says that a cluster needs Linux.
 func Exec(context.Context, node.Layout, []string, *log.Logger) (int, error) { return 0, deps.Check() }
+
+// StopNode says that a cluster needs Linux.
+func StopNode(context.Context, node.Layout, string, *log.Logger) error { return deps.Check() }
 
 // Load says that a cluster needs Linux.
 func Load(context.Context, node.Layout, string, *log.Logger) error { return deps.Check() }

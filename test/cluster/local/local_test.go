@@ -21,7 +21,7 @@ import (
 
 // TestMain also stands in for a supervisor, one that waits for its input to end.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == SuperviseCommand {
+	if len(os.Args) > 1 && os.Args[1] == node.SuperviseCommand {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		return
 	}
@@ -122,7 +122,7 @@ func TestSupervisorIsFoundAndStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self, superviseArgs(l)...)
+	cmd := exec.CommandContext(t.Context(), self, l.SuperviseArgs()...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestSupervisorIsFoundAndStopped(t *testing.T) {
 	if pids, err := supervisors("--state=" + l.State + "/other"); err != nil || len(pids) != 0 {
 		t.Errorf("another state: %v, %v", pids, err)
 	}
-	if err := stop(t.Context(), cmd.Process.Pid); err != nil {
+	if err := stop(t.Context(), cmd.Process.Pid, politely); err != nil {
 		t.Error(err)
 	}
 	if err := cmd.Wait(); err == nil {
@@ -148,7 +148,7 @@ func TestSupervisorIsFoundAndStopped(t *testing.T) {
 	if pids, err := supervisors("--state=" + l.State); err != nil || len(pids) != 0 {
 		t.Errorf("after its end: %v, %v", pids, err)
 	}
-	if err := stop(t.Context(), cmd.Process.Pid); err != nil {
+	if err := stop(t.Context(), cmd.Process.Pid, politely); err != nil {
 		t.Errorf("stop of what has ended: %v", err)
 	}
 }

@@ -21,16 +21,6 @@ const (
 	killTimeout = 30 * time.Second // for the kernel to end a whole PID namespace
 )
 
-// SuperviseCommand is the subcommand that the supervisor runs as.
-const SuperviseCommand = "supervise"
-
-// superviseArgs is the supervisor's command line after the program's name. The
-// process list is where a cluster is found again: it cannot go stale, as a file
-// with a process id can.
-func superviseArgs(l node.Layout) []string {
-	return []string{SuperviseCommand, "--state=" + l.State, "--netns=" + l.Netns, "--bin=" + l.Bin}
-}
-
 // supervisors returns the ids of the processes that supervise a cluster and
 // match the given argument, --state=… or --netns=….
 func supervisors(arg string) ([]int, error) {
@@ -48,7 +38,7 @@ func supervisors(arg string) ([]int, error) {
 		isArg := func(want string) bool {
 			return slices.ContainsFunc(args, func(a []byte) bool { return string(a) == want })
 		}
-		if len(args) < 2 || string(args[1]) != SuperviseCommand || !isArg(arg) {
+		if len(args) < 2 || string(args[1]) != node.SuperviseCommand || !isArg(arg) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
@@ -58,9 +48,21 @@ func supervisors(arg string) ([]int, error) {
 	return found, nil
 }
 
+// attempt is a signal, and the time to end that it leaves.
+type attempt struct {
+	signal unix.Signal
+	limit  time.Duration
+}
+
+// politely and atOnce are ways to stop a supervisor.
+var (
+	atOnce   = []attempt{{unix.SIGKILL, killTimeout}}
+	politely = append([]attempt{{unix.SIGTERM, politeness}}, atOnce...)
+)
+
 // stop ends a supervisor, and with it, since it is the first process of its
 // PID namespace, every process of the cluster: the kernel sees to that.
-func stop(ctx context.Context, pid int) error {
+func stop(ctx context.Context, pid int, attempts []attempt) error {
 	process, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil
@@ -69,10 +71,7 @@ func stop(ctx context.Context, pid int) error {
 		return fmt.Errorf("stop supervisor %d: %w", pid, err)
 	}
 	defer func() { _ = unix.Close(process) }()
-	for _, attempt := range []struct {
-		signal unix.Signal
-		limit  time.Duration
-	}{{unix.SIGTERM, politeness}, {unix.SIGKILL, killTimeout}} {
+	for _, attempt := range attempts {
 		if err := unix.PidfdSendSignal(process, attempt.signal, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("stop supervisor %d: %w", pid, err)
 		}

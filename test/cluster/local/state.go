@@ -20,6 +20,7 @@ const markerName = "cluster.json"
 // marker tells down what the cluster has outside its directory.
 type marker struct {
 	Netns string `json:"netns"`
+	Nodes int    `json:"nodes"`
 }
 
 var errForeign = errors.New("holds files of something else; name a directory of its own with --state")
@@ -54,7 +55,7 @@ func checkEmpty(dir string) error {
 // writeMarker makes l.State, which is empty, the state of l. The rename makes
 // it whole or absent.
 func writeMarker(l node.Layout) error {
-	data, err := json.Marshal(marker{Netns: l.Netns})
+	data, err := json.Marshal(marker{Netns: l.Netns, Nodes: l.Nodes})
 	if err != nil {
 		return fmt.Errorf("write cluster state: %w", err)
 	}

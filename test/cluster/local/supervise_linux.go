@@ -24,6 +24,9 @@ func Supervise(l node.Layout) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
+	if l.Node > 1 {
+		return superviseWorker(ctx, l)
+	}
 	// The daemons must not inherit it: up reads until the last copy is closed.
 	unix.CloseOnExec(progressFD)
 	progress := os.NewFile(progressFD, "progress")
@@ -31,12 +34,7 @@ func Supervise(l node.Layout) error {
 	if err != nil {
 		return err
 	}
-	reaper := supervise.NewReaper()
-	reaping := make(chan struct{})
-	go func() {
-		defer close(reaping)
-		reaper.Run(ctx)
-	}()
+	reaper, reaping := reap(ctx)
 	startErr := startNode(ctx, l, reaper, status, progress)
 	err = status.Update(func(s *supervise.Status) {
 		s.Phase = supervise.Ready
@@ -55,13 +53,42 @@ func Supervise(l node.Layout) error {
 	return nil
 }
 
-// startNode starts the node and gives up as soon as a daemon dies.
-func startNode(
-	ctx context.Context, l node.Layout, reaper *supervise.Reaper, status *supervise.StatusFile, progress io.Writer,
-) error {
-	starting, died := context.WithCancelCause(ctx)
-	defer died(nil)
-	sup := &supervise.Supervisor{
+// reap waits for all children until ctx ends, which closes the channel.
+func reap(ctx context.Context) (*supervise.Reaper, <-chan struct{}) {
+	reaper := supervise.NewReaper()
+	reaping := make(chan struct{})
+	go func() {
+		defer close(reaping)
+		reaper.Run(ctx)
+	}()
+	return reaper, reaping
+}
+
+// superviseWorker is the whole life of a worker, which ends with the first of its daemons: to the first node it is one of its own.
+func superviseWorker(ctx context.Context, l node.Layout) error {
+	if err := os.MkdirAll(l.Logs(), 0o755); err != nil {
+		return fmt.Errorf("create logs: %w", err)
+	}
+	status, err := supervise.NewStatusFile(l.Status())
+	if err != nil {
+		return err
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	reaper, reaping := reap(ctx)
+	if err := node.StartWorker(ctx, l, supervisor(l, reaper, status, end), deps.CNIDir()); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	<-reaping
+	return context.Cause(ctx)
+}
+
+// supervisor ends by died what waits for a daemon that has ended.
+func supervisor(
+	l node.Layout, reaper *supervise.Reaper, status *supervise.StatusFile, died context.CancelCauseFunc,
+) *supervise.Supervisor {
+	return &supervise.Supervisor{
 		Reaper: reaper,
 		Status: status,
 		LogDir: l.Logs(),
@@ -69,7 +96,15 @@ func startNode(
 		Env:    l.Environment(),
 		Died:   func(d supervise.DaemonStatus) { died(&node.DiedError{Daemon: d}) },
 	}
-	return node.Start(starting, l, sup, deps.CNIDir(), func(step string) {
+}
+
+// startNode starts the node and gives up as soon as a daemon dies.
+func startNode(
+	ctx context.Context, l node.Layout, reaper *supervise.Reaper, status *supervise.StatusFile, progress io.Writer,
+) error {
+	starting, died := context.WithCancelCause(ctx)
+	defer died(nil)
+	return node.Start(starting, l, supervisor(l, reaper, status, died), deps.CNIDir(), func(step string) {
 		// Nobody listens when up was interrupted; the start goes on regardless.
 		_, _ = fmt.Fprintln(progress, step)
 	})

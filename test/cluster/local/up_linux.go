@@ -41,6 +41,9 @@ func Up(ctx context.Context, l node.Layout, out *log.Logger) error {
 		return err
 	}
 	if up {
+		if err := sameNodes(l); err != nil {
+			return err
+		}
 		out.Println("the cluster is up already")
 		return nil
 	}
@@ -86,6 +89,15 @@ func running(l node.Layout) (bool, error) {
 	return true, nil
 }
 
+// sameNodes checks that the cluster which is up has as many nodes as are wanted.
+func sameNodes(l node.Layout) error {
+	made, err := readMarker(l.State)
+	if err != nil || made == nil || made.Nodes == l.Nodes {
+		return err
+	}
+	return fmt.Errorf("the cluster is up with %d nodes, want %d; `cluster down` and `cluster up` make a new one", made.Nodes, l.Nodes)
+}
+
 func deaths(dead []supervise.DaemonStatus) error {
 	errs := make([]error, 0, len(dead))
 	for _, d := range dead {
@@ -114,8 +126,10 @@ func claim(l node.Layout) error {
 	if err := os.MkdirAll(l.Logs(), 0o755); err != nil {
 		return fmt.Errorf("create logs: %w", err)
 	}
-	if err := createCgroup(l.Cgroup()); err != nil {
-		return err
+	for _, n := range append([]node.Layout{l}, l.Workers()...) {
+		if err := createCgroup(n.Cgroup()); err != nil {
+			return err
+		}
 	}
 	return netns.Create(l.Netns)
 }
@@ -170,7 +184,7 @@ func startSupervisor(l node.Layout) (progress *os.File, err error) {
 		return nil, fmt.Errorf("start supervisor: %w", err)
 	}
 	defer writer.Close()
-	cmd := exec.Command(self, superviseArgs(l)...) //nolint:noctx // it outlives whoever starts it
+	cmd := exec.Command(self, l.SuperviseArgs()...) //nolint:noctx // it outlives whoever starts it
 	cmd.Dir = l.State
 	cmd.Env = l.Environment()
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = output, output, []*os.File{writer}

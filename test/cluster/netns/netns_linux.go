@@ -50,6 +50,25 @@ func Delete(name string) error {
 	return nil
 }
 
+// OfProcess opens the namespace that a process is in.
+func OfProcess(pid int) (*os.File, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
+	if err != nil {
+		return nil, fmt.Errorf("open network namespace: %w", err)
+	}
+	return f, nil
+}
+
+// Inside calls f inside an open namespace.
+func Inside(ns *os.File, f func() error) error {
+	return onOwnThread(func() error {
+		if err := netns.Set(netns.NsHandle(ns.Fd())); err != nil {
+			return fmt.Errorf("enter network namespace: %w", err)
+		}
+		return f()
+	})
+}
+
 // Start starts cmd inside the namespace.
 func Start(name string, cmd *exec.Cmd) error {
 	return onOwnThread(func() error {

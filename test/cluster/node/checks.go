@@ -89,20 +89,28 @@ func controllersRun(c *client) check {
 	}}
 }
 
-func nodeReady(c *client) check {
-	return check{"the node is Ready", "kubelet", func(ctx context.Context) error {
+func (l Layout) ready(c *client) check {
+	return check{l.Name() + " is Ready", l.kubeletLog(), func(ctx context.Context) error {
 		var node conditioned
-		if err := c.get(ctx, apiserverURL+"/api/v1/nodes/"+nodeName, &node); err != nil {
+		if err := c.get(ctx, apiserverURL+"/api/v1/nodes/"+l.Name(), &node); err != nil {
 			return err
 		}
 		return node.holds("Ready")
 	}}
 }
 
-// nodeSchedulable waits for the taint to go that keeps pods off a node which
+// kubeletLog names the log that explains a node that is not Ready; a worker is one daemon to the first node.
+func (l Layout) kubeletLog() string {
+	if l.isWorker() {
+		return l.Name()
+	}
+	return "kubelet"
+}
+
+// schedulable waits for the taint to go that keeps pods off a node which
 // has just joined.
-func nodeSchedulable(c *client) check {
-	return check{"the node takes pods", "kube-controller-manager", func(ctx context.Context) error {
+func (l Layout) schedulable(c *client) check {
+	return check{l.Name() + " takes pods", "kube-controller-manager", func(ctx context.Context) error {
 		var node struct {
 			Spec struct {
 				Taints []struct {
@@ -111,7 +119,7 @@ func nodeSchedulable(c *client) check {
 				} `json:"taints"`
 			} `json:"spec"`
 		}
-		if err := c.get(ctx, apiserverURL+"/api/v1/nodes/"+nodeName, &node); err != nil {
+		if err := c.get(ctx, apiserverURL+"/api/v1/nodes/"+l.Name(), &node); err != nil {
 			return err
 		}
 		if len(node.Spec.Taints) > 0 {
@@ -132,7 +140,7 @@ func servicesRouted(c *client) check {
 func dnsAnswers() check {
 	const service = "kubernetes.default.svc." + dnsDomain + "."
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(nodeIP, "53"))
+		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(controlPlaneIP, "53"))
 	}}
 	return check{"Services have names", "coredns", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, requestTimeout)

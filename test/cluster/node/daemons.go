@@ -1,6 +1,10 @@
 package node
 
-import "github.com/llmservice/llmservice/test/cluster/supervise"
+import (
+	"path/filepath"
+
+	"github.com/llmservice/llmservice/test/cluster/supervise"
+)
 
 // Figures that differ from Kubernetes' defaults, and why.
 const (
@@ -10,10 +14,14 @@ const (
 	// supported, and metricTimeout has to be below it.
 	metricResolution = "15s"
 	metricTimeout    = "10s"
+	// lostAfter and evictedAfter make the loss of one of several nodes visible in a minute; the defaults are 50s and 300s. A kubelet
+	// gives a sign of life every 10s.
+	lostAfter    = "20s"
+	evictedAfter = "10"
 )
 
 func (l Layout) program(name string, args ...string) supervise.Daemon {
-	return supervise.Daemon{Name: name, Path: l.path("bin", name), Args: args}
+	return supervise.Daemon{Name: name, Path: filepath.Join(l.visibleBin(), name), Args: args}
 }
 
 func (l Layout) etcd() supervise.Daemon {
@@ -35,31 +43,44 @@ func (l Layout) containerd() supervise.Daemon {
 
 func (l Layout) apiserver() supervise.Daemon {
 	key := func(name string) string { return l.path("pki", name) }
-	return l.program("kube-apiserver",
-		"--etcd-servers="+etcdURL,
+	args := []string{
+		"--etcd-servers=" + etcdURL,
 		"--bind-address=0.0.0.0",
-		"--advertise-address="+nodeIP,
-		"--tls-cert-file="+key("apiserver.crt"),
-		"--tls-private-key-file="+key("apiserver.key"),
-		"--client-ca-file="+key("ca.crt"),
+		"--advertise-address=" + controlPlaneIP,
+		"--tls-cert-file=" + key("apiserver.crt"),
+		"--tls-private-key-file=" + key("apiserver.key"),
+		"--client-ca-file=" + key("ca.crt"),
 		"--authorization-mode=Node,RBAC",
 		"--allow-privileged",
-		"--service-cluster-ip-range="+serviceCIDR,
-		"--service-account-issuer=https://kubernetes.default.svc."+dnsDomain,
-		"--service-account-key-file="+key("sa.pub"),
-		"--service-account-signing-key-file="+key("sa.key"),
+		"--service-cluster-ip-range=" + serviceCIDR,
+		"--service-account-issuer=https://kubernetes.default.svc." + dnsDomain,
+		"--service-account-key-file=" + key("sa.pub"),
+		"--service-account-signing-key-file=" + key("sa.key"),
 		"--kubelet-preferred-address-types=InternalIP",
-		"--kubelet-client-certificate="+key("admin.crt"),
-		"--kubelet-client-key="+key("admin.key"),
+		"--kubelet-client-certificate=" + key("admin.crt"),
+		"--kubelet-client-key=" + key("admin.key"),
 		// The aggregation layer, which serves metrics and custom metrics.
-		"--requestheader-client-ca-file="+key("front-ca.crt"),
+		"--requestheader-client-ca-file=" + key("front-ca.crt"),
 		"--requestheader-allowed-names=front-proxy",
 		"--requestheader-username-headers=X-Remote-User",
 		"--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
-		"--proxy-client-cert-file="+key("front.crt"),
-		"--proxy-client-key-file="+key("front.key"),
-	)
+		"--proxy-client-cert-file=" + key("front.crt"),
+		"--proxy-client-key-file=" + key("front.key"),
+	}
+	return l.program("kube-apiserver", append(args, l.ifSeveral(
+		"--default-not-ready-toleration-seconds="+evictedAfter,
+		"--default-unreachable-toleration-seconds="+evictedAfter,
+	)...)...)
+}
+
+// ifSeveral returns flags for the loss of a node. One that is alone has nobody to hand its pods to, and may be late on a busy
+// machine.
+func (l Layout) ifSeveral(flags ...string) []string {
+	if l.Nodes > 1 {
+		return flags
+	}
+	return nil
 }
 
 // client are the flags by which a component of Kubernetes reaches the API and
@@ -73,14 +94,15 @@ func (l Layout) client() []string {
 }
 
 func (l Layout) controllerManager() supervise.Daemon {
-	return l.program("kube-controller-manager", append(l.client(),
+	args := append(l.client(),
 		"--bind-address=127.0.0.1",
 		"--leader-elect=false",
 		"--use-service-account-credentials",
 		"--service-account-private-key-file="+l.path("pki", "sa.key"),
 		"--root-ca-file="+l.path("pki", "ca.crt"),
 		"--horizontal-pod-autoscaler-sync-period="+hpaSync,
-	)...)
+	)
+	return l.program("kube-controller-manager", append(args, l.ifSeveral("--node-monitor-grace-period="+lostAfter)...)...)
 }
 
 func (l Layout) scheduler() supervise.Daemon {
@@ -91,9 +113,9 @@ func (l Layout) kubelet() supervise.Daemon {
 	return l.program("kubelet",
 		"--config="+l.path("kubelet.yaml"),
 		"--kubeconfig="+l.Kubeconfig(),
-		"--hostname-override="+nodeName,
+		"--hostname-override="+l.Name(),
 		// Not a loopback address: the apiserver refuses to reach a kubelet there.
-		"--node-ip="+nodeIP,
+		"--node-ip="+l.nodeIP(),
 		"--root-dir="+l.path("kubelet"),
 		"--cert-dir="+l.path("kubelet", "pki"),
 	)
@@ -104,7 +126,7 @@ func (l Layout) proxy() supervise.Daemon {
 		"--kubeconfig="+l.Kubeconfig(),
 		"--proxy-mode=nftables",
 		"--cluster-cidr="+podCIDR,
-		"--hostname-override="+nodeName,
+		"--hostname-override="+l.Name(),
 	)
 }
 
@@ -114,7 +136,7 @@ func (l Layout) dns() supervise.Daemon {
 
 func (l Layout) metricsServer() supervise.Daemon {
 	return l.program("metrics-server", append(l.client(),
-		"--bind-address="+nodeIP,
+		"--bind-address="+controlPlaneIP,
 		"--secure-port="+metricsPort,
 		"--cert-dir="+l.path("metrics-server"),
 		"--kubelet-insecure-tls",

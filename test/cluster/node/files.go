@@ -23,8 +23,9 @@ type settings struct {
 	CNIDir string
 }
 
-func (settings) NodeIP() string     { return nodeIP }
-func (settings) PodCIDR() string    { return podCIDR }
+func (settings) DNSIP() string      { return controlPlaneIP }
+func (s settings) PodCIDR() string  { return s.ownPods() }
+func (s settings) ClientCA() string { return s.clientCA() }
 func (settings) DNSDomain() string  { return dnsDomain }
 func (settings) PauseImage() string { return pauseImage }
 

@@ -15,7 +15,7 @@ var apiserver = pki.Subject{
 	DNSNames: []string{
 		"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc." + dnsDomain,
 	},
-	IPs: []net.IP{net.ParseIP("127.0.0.1"), net.ParseIP(apiserverVIP), net.ParseIP(nodeIP)},
+	IPs: []net.IP{net.ParseIP("127.0.0.1"), net.ParseIP(apiserverVIP), net.ParseIP(controlPlaneIP)},
 }
 
 // writeKeys makes the cluster's PKI and returns what its own client needs. The
@@ -75,7 +75,7 @@ func (l Layout) writeSigningKey() error {
 }
 
 // writeAdmin writes the administrator's certificate twice: as files for the
-// apiserver's calls to the kubelet, and inside the kubeconfig.
+// apiserver's calls to the kubelet, and inside the kubeconfig of each node.
 func (l Layout) writeAdmin(ca *pki.Authority) (*client, error) {
 	pair, err := ca.Issue(admin)
 	if err != nil {
@@ -84,15 +84,21 @@ func (l Layout) writeAdmin(ca *pki.Authority) (*client, error) {
 	if err := l.writePair("admin", pair); err != nil {
 		return nil, err
 	}
+	for _, n := range append(l.Workers(), l) {
+		if err := n.writeKubeconfig(ca, pair); err != nil {
+			return nil, err
+		}
+	}
+	return newClient(ca.Cert, pair)
+}
+
+func (l Layout) writeKubeconfig(ca *pki.Authority, pair pki.Pair) error {
 	kubeconfig, err := render("kubeconfig.yaml", struct {
 		Netns, Server string
 		CA, Cert, Key []byte
-	}{l.Netns, apiserverURL, ca.Cert, pair.Cert, pair.Key})
+	}{l.Netns, l.apiserverFor(), ca.Cert, pair.Cert, pair.Key})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := writeFile(l.Kubeconfig(), kubeconfig); err != nil {
-		return nil, err
-	}
-	return newClient(ca.Cert, pair)
+	return writeFile(l.Kubeconfig(), kubeconfig)
 }

@@ -1,5 +1,6 @@
-// Package node is the one machine of the cluster: where its files are, what
-// its daemons are told, and when it counts as up.
+// Package node is a machine of the cluster: where its files are, what its
+// daemons are told, and when it counts as up. The first one has the control
+// plane; the others are workers, in namespaces of their own below it.
 package node
 
 import (
@@ -9,11 +10,33 @@ import (
 	"strings"
 )
 
-// Layout says where one cluster lives. Two clusters differ in State and Netns.
+// Layout says where one cluster, or one of its workers, lives. Two clusters
+// differ in State and Netns.
 type Layout struct {
 	State string // directory of all files that the cluster writes
 	Netns string // name of its network namespace
 	Bin   string // directory of the binaries that package build made
+	Nodes int    // how many nodes the cluster has; 0 is 1
+	Node  int    // which of them this is the layout of, from 1; 0 is 1
+}
+
+// Workers are the layouts of the nodes but the first.
+func (l Layout) Workers() []Layout {
+	var workers []Layout
+	for n := 2; n <= l.Nodes; n++ {
+		workers = append(workers, Layout{State: l.path(nodeName(n)), Netns: l.Netns, Bin: l.Bin, Node: n})
+	}
+	return workers
+}
+
+func (l Layout) isWorker() bool { return l.Node > 1 }
+
+// cluster is the directory of what the nodes share.
+func (l Layout) cluster() string {
+	if l.isWorker() {
+		return filepath.Dir(l.State)
+	}
+	return l.State
 }
 
 // maxStatePath leaves room for the longest socket path below it: a Unix socket's
@@ -41,6 +64,9 @@ func (l Layout) Validate() error {
 			return fmt.Errorf("--state %q: not below %s, which the daemons see differently", l.State, dir)
 		}
 	}
+	if l.Nodes < 0 || l.Nodes > MaxNodes {
+		return fmt.Errorf("--nodes %d: want from 1 to %d", l.Nodes, MaxNodes)
+	}
 	if !netnsName.MatchString(l.Netns) {
 		return fmt.Errorf("--netns %q: want at most 32 of a-z, 0-9 and -, not - at either end", l.Netns)
 	}
@@ -63,8 +89,15 @@ func (l Layout) Status() string { return l.path("status.json") }
 // Logs is the directory of the daemons' logs.
 func (l Layout) Logs() string { return l.path("logs") }
 
-// Cgroup is the control group, in every hierarchy, that holds the pods.
-func (l Layout) Cgroup() string { return "llmservice-k8s-" + l.Netns }
+// Cgroup is the control group, in every hierarchy, that holds the pods. A
+// worker's is below the first node's, and goes with it.
+func (l Layout) Cgroup() string {
+	group := "llmservice-k8s-" + l.Netns
+	if l.isWorker() {
+		group += "/" + l.Name()
+	}
+	return group
+}
 
 // Environment is the daemons' whole environment: nothing of the caller's, such
 // as a proxy or a KUBECONFIG, may steer them.
@@ -77,4 +110,7 @@ func (l Layout) Environment() []string {
 }
 
 // visibleBin is where the daemons find Bin: it may lie in a hidden directory.
-func (l Layout) visibleBin() string { return l.path("bin") }
+func (l Layout) visibleBin() string { return filepath.Join(l.cluster(), "bin") }
+
+// clientCA is the certificate by which daemons know the API's clients.
+func (l Layout) clientCA() string { return filepath.Join(l.cluster(), "pki", "ca.crt") }

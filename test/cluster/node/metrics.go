@@ -32,7 +32,7 @@ func registerMetrics(ctx context.Context, c *client) error {
 			"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
 			"metadata":    object{"name": "metrics-server", "labels": object{"kubernetes.io/service-name": "metrics-server"}},
 			"addressType": "IPv4",
-			"endpoints":   []object{{"addresses": []string{nodeIP}, "conditions": object{"ready": true}}},
+			"endpoints":   []object{{"addresses": []string{controlPlaneIP}, "conditions": object{"ready": true}}},
 			"ports":       []object{{"name": "https", "port": port, "protocol": "TCP"}},
 		}},
 		{"/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io", object{

@@ -41,6 +41,9 @@ func (l Layout) isolateMounts() error {
 		{"proc", "/proc", "proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
 		{l.Bin, l.visibleBin(), "", unix.MS_BIND},
 	}
+	if l.isWorker() {
+		steps = steps[:len(steps)-1] // it comes with the first node's mounts
+	}
 	for _, s := range steps {
 		if err := unix.Mount(s.source, s.target, s.fstype, s.flags, ""); err != nil {
 			return fmt.Errorf("mount %s on %s: %w", s.source, s.target, err)

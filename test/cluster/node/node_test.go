@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,6 +30,7 @@ func TestValidate(t *testing.T) {
 		"path":      {Layout{State: "/tmp/x", Netns: "../x"}, "--netns"},
 		"too long":  {Layout{State: "/tmp/x", Netns: strings.Repeat("x", 33)}, "--netns"},
 		"one char":  {Layout{State: "/tmp/x", Netns: "a"}, ""},
+		"nodes":     {Layout{State: "/tmp/x", Netns: "a", Nodes: MaxNodes + 1}, "--nodes"},
 		"dash ends": {Layout{State: "/tmp/x", Netns: "a-"}, "--netns"},
 	}
 	for name, tt := range tests {
@@ -44,37 +46,58 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestConfigsFollowTheLayout checks that two clusters share no path: whatever
-// a template writes down lies below the state directory.
+// TestConfigsFollowTheLayout checks that two nodes share no path, be they of one cluster or of two: whatever a template writes down
+// lies below the node's own directory, but for what the nodes of a cluster share.
 func TestConfigsFollowTheLayout(t *testing.T) {
-	l := Layout{State: t.TempDir(), Netns: "second", Bin: "/bin"}
-	if err := l.writeConfigs("/opt/cni/bin"); err != nil {
-		t.Fatal(err)
-	}
-	for path, wants := range map[string][]string{
-		"containerd.toml":      {`root = "` + l.State, `address = "` + l.Containerd(), `bin_dir = "/opt/cni/bin"`, pauseImage},
-		"kubelet.yaml":         {"unix://" + l.Containerd(), "cgroupRoot: /llmservice-k8s-second", nodeIP},
-		"cni/10-pods.conflist": {`"dataDir": "` + l.State, podCIDR},
-		"Corefile":             {l.Kubeconfig(), "bind " + nodeIP},
-		"resolv.conf":          {},
-	} {
-		data, err := os.ReadFile(filepath.Join(l.State, path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, want := range wants {
-			if !strings.Contains(string(data), want) {
-				t.Errorf("%s lacks %q:\n%s", path, want, data)
+	first := Layout{State: filepath.Join(t.TempDir(), "first"), Netns: "second", Bin: "/bin", Nodes: 2}
+	for name, l := range map[string]Layout{"the first node": first, "a worker": first.Workers()[0]} {
+		t.Run(name, func(t *testing.T) {
+			if err := l.writeConfigs("/opt/cni/bin"); err != nil {
+				t.Fatal(err)
 			}
+			for path, wants := range map[string][]string{
+				"containerd.toml":      {`root = "` + l.State, `address = "` + l.Containerd(), `bin_dir = "/opt/cni/bin"`, pauseImage},
+				"kubelet.yaml":         {"unix://" + l.Containerd(), "cgroupRoot: /" + l.Cgroup() + "\n", controlPlaneIP, first.State + "/pki/ca.crt"},
+				"cni/10-pods.conflist": {`"dataDir": "` + l.State, l.ownPods()},
+				"Corefile":             {l.Kubeconfig(), "bind " + controlPlaneIP},
+				"resolv.conf":          {},
+			} {
+				data, err := os.ReadFile(filepath.Join(l.State, path))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, want := range wants {
+					if !strings.Contains(string(data), want) {
+						t.Errorf("%s lacks %q:\n%s", path, want, data)
+					}
+				}
+				if strings.Contains(string(data), "llmservice-k8s/") || strings.Contains(string(data), "<no value>") {
+					t.Errorf("%s:\n%s", path, data)
+				}
+			}
+		})
+	}
+}
+
+// TestWorkersHaveTheirOwn: what two nodes of a cluster must not share differs between any two of them.
+func TestWorkersHaveTheirOwn(t *testing.T) {
+	first := Layout{State: "/tmp/x", Netns: "a", Nodes: MaxNodes}
+	seen := map[string]string{}
+	for _, l := range append(first.Workers(), first) {
+		for _, own := range []string{l.Name(), l.nodeIP(), l.ownPods(), l.Containerd(), l.Cgroup(), l.Kubeconfig(), l.Status()} {
+			if other, shared := seen[own]; shared {
+				t.Errorf("%s and %s share %s", l.Name(), other, own)
+			}
+			seen[own] = l.Name()
 		}
-		if strings.Contains(string(data), "llmservice-k8s/") || strings.Contains(string(data), "<no value>") {
-			t.Errorf("%s:\n%s", path, data)
+		if _, pods, err := net.ParseCIDR(podCIDR); err != nil || !pods.Contains(net.ParseIP(strings.TrimSuffix(l.ownPods(), "/24"))) {
+			t.Errorf("the pods of %s, %s, are not within %s (%v)", l.Name(), l.ownPods(), podCIDR, err)
 		}
 	}
 }
 
 func TestKeysAreForRootAlone(t *testing.T) {
-	l := Layout{State: t.TempDir(), Netns: "n"}
+	l := Layout{State: t.TempDir(), Netns: "n", Nodes: 2}
 	if _, err := l.writeKeys(); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +105,7 @@ func TestKeysAreForRootAlone(t *testing.T) {
 	if err != nil || len(keys) < 10 {
 		t.Fatalf("files %v, %v", keys, err)
 	}
-	for _, key := range append(keys, l.Kubeconfig()) {
+	for _, key := range append(keys, l.Kubeconfig(), l.Workers()[0].Kubeconfig()) {
 		info, err := os.Stat(key)
 		if err != nil {
 			t.Fatal(err)

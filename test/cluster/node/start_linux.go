@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 
 	"github.com/llmservice/llmservice/test/cluster/image"
+	"github.com/llmservice/llmservice/test/cluster/netns"
 	"github.com/llmservice/llmservice/test/cluster/supervise"
 )
 
@@ -43,7 +45,10 @@ func Start(ctx context.Context, l Layout, sup *supervise.Supervisor, cniDir stri
 	if err := s.startControlPlane(ctx, api); err != nil {
 		return err
 	}
-	return s.startNode(ctx, api)
+	if err := s.startNode(ctx, api); err != nil {
+		return err
+	}
+	return s.startWorkers(ctx, api)
 }
 
 func (s starter) startControlPlane(ctx context.Context, api *client) error {
@@ -62,8 +67,52 @@ func (s starter) startNode(ctx context.Context, api *client) error {
 		return err
 	}
 	return s.await(ctx,
-		controllersRun(api), nodeReady(api), nodeSchedulable(api),
+		controllersRun(api), s.ready(api), s.schedulable(api),
 		servicesRouted(api), dnsAnswers(), metricsAvailable(api))
+}
+
+// startWorkers starts the nodes but the first, all at once.
+func (s starter) startWorkers(ctx context.Context, api *client) error {
+	for _, w := range s.Workers() {
+		if err := s.start(w.supervisor()); err != nil {
+			return err
+		}
+	}
+	for _, w := range s.Workers() {
+		if err := s.await(ctx, w.ready(api), w.schedulable(api)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StartWorker turns the namespaces that this process is the first in into a
+// worker of the cluster that it was started by. It is [Start] for a node without
+// a control plane; the first node waits until the worker is Ready.
+func StartWorker(ctx context.Context, l Layout, sup *supervise.Supervisor, cniDir string) error {
+	// In /proc, which is still the first node's, process 1 is that node's supervisor.
+	upstream, err := netns.OfProcess(1)
+	if err != nil {
+		return err
+	}
+	defer upstream.Close()
+	if err := l.joinNetwork(upstream); err != nil {
+		return err
+	}
+	if err := l.isolateMounts(); err != nil {
+		return err
+	}
+	if err := l.writeConfigs(cniDir); err != nil {
+		return err
+	}
+	s := starter{Layout: l, sup: sup, step: func(string) {}}
+	if err := s.start(s.containerd()); err != nil {
+		return err
+	}
+	if err := s.await(ctx, check{"containers can run", "containerd", s.loadPause}); err != nil {
+		return err
+	}
+	return s.start(s.kubelet(), s.proxy())
 }
 
 func (s starter) start(daemons ...supervise.Daemon) error {
@@ -129,7 +178,7 @@ func (s starter) writePause(archive string) error {
 	if err != nil {
 		return err
 	}
-	img, err := image.FromBinary(s.path("bin", "pause"))
+	img, err := image.FromBinary(filepath.Join(s.visibleBin(), "pause"))
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ func (s *Supervisor) Start(d Daemon) error {
 	defer output.Close()
 	cmd := exec.Command(d.Path, d.Args...) //nolint:noctx // it ends with the PID namespace
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Dir, s.Env, output, output
+	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: d.Namespaces}
 	// Registered first: an exit may be reported before Start returns.
 	err = s.Status.Update(func(st *Status) {
 		st.Daemons = append(st.Daemons, DaemonStatus{Name: d.Name, Log: output.Name()})

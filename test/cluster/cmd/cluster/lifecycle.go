@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/llmservice/llmservice/test/cluster/local"
+	"github.com/llmservice/llmservice/test/cluster/node"
 )
 
 func newUp(s *settings) *cobra.Command {
@@ -21,6 +22,20 @@ func newUp(s *settings) *cobra.Command {
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
 			return local.Up(ctx, s.layout, s.out)
+		},
+	}
+}
+
+func newStopNode(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "stop-node NAME",
+		Short: "End every process of a node but the first at once, as a power cut does",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if s.existing != "" {
+				return fmt.Errorf("%s names a cluster whose nodes are not ours to stop", existingEnv)
+			}
+			return local.StopNode(cmd.Context(), s.layout, args[0], s.out)
 		},
 	}
 }
@@ -42,12 +57,14 @@ func newDown(s *settings) *cobra.Command {
 }
 
 func newSupervise(s *settings) *cobra.Command {
-	return &cobra.Command{
-		Use:    local.SuperviseCommand,
+	cmd := &cobra.Command{
+		Use:    node.SuperviseCommand,
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE:   func(*cobra.Command, []string) error { return local.Supervise(s.layout) },
 	}
+	cmd.Flags().IntVar(&s.layout.Node, "node", 1, "which of them to run")
+	return cmd
 }
 
 func newKubeconfig(s *settings) *cobra.Command {

@@ -1,4 +1,4 @@
-// Command cluster runs a real single-node Kubernetes on this machine, for the
+// Command cluster runs a real Kubernetes on this machine, for the
 // demo, for tests and for looking around.
 package main
 

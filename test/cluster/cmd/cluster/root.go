@@ -2,8 +2,10 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"log"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +21,7 @@ const (
 	stateEnv    = "LLMSERVICE_CLUSTER_STATE"
 	netnsEnv    = "LLMSERVICE_CLUSTER_NETNS"
 	binEnv      = "LLMSERVICE_CLUSTER_BIN"
+	nodesEnv    = "LLMSERVICE_CLUSTER_NODES"
 )
 
 // settings are what all subcommands share.
@@ -29,25 +32,29 @@ type settings struct {
 	out      *log.Logger
 }
 
-const rootHelp = `A real single-node Kubernetes on this machine, in a network namespace of its own.
+const rootHelp = `A real Kubernetes on this machine, in a network namespace of its own.
 
 Environment:
   ` + existingEnv + `     kubeconfig of an existing cluster to use instead
   ` + assetsEnv + `        directory with etcd, kube-apiserver and kubectl for API tests
-  ` + stateEnv + `, ` + netnsEnv + `, ` + binEnv + `
-                            defaults of --state, --netns and --bin`
+  ` + stateEnv + `, ` + netnsEnv + `, ` + binEnv + `, ` + nodesEnv + `
+                            defaults of --state, --netns, --bin and --nodes`
 
 func newRoot() *cobra.Command {
 	s := &settings{existing: os.Getenv(existingEnv)}
 	root := &cobra.Command{
 		Use:           "cluster",
-		Short:         "Run a real single-node Kubernetes on this machine",
+		Short:         "Run a real Kubernetes on this machine",
 		Long:          rootHelp,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	bin, err := build.DefaultDir()
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	nodes, unreadable := strconv.Atoi(cmp.Or(os.Getenv(nodesEnv), "1"))
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if unreadable != nil && !cmd.Flags().Changed("nodes") {
+			return fmt.Errorf("%s: %w", nodesEnv, unreadable)
+		}
 		if s.layout.Bin == "" {
 			return err
 		}
@@ -60,10 +67,11 @@ func newRoot() *cobra.Command {
 		"name of the cluster's network namespace")
 	flags.StringVar(&s.layout.Bin, "bin", cmp.Or(os.Getenv(binEnv), bin),
 		"directory of the cluster's binaries")
+	flags.IntVar(&s.layout.Nodes, "nodes", nodes, fmt.Sprintf("how many nodes a new cluster has, at most %d", node.MaxNodes))
 	// Each subcommand's log, results aside, goes to stderr.
 	s.out = log.New(os.Stderr, "", 0)
 	root.AddCommand(
-		newDeps(s), newBuild(s), newUp(s), newDown(s), newExec(s),
+		newDeps(s), newBuild(s), newUp(s), newDown(s), newStopNode(s), newExec(s),
 		newImage(), newLoad(s), newKubeconfig(s), newAssets(s), newSupervise(s),
 	)
 	return root
