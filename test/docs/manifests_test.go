@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
+	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/manifest"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
@@ -47,7 +48,7 @@ func manifests(t *testing.T) map[string][]string {
 	found := map[string][]string{}
 	for page, text := range pages(t) {
 		for _, f := range fences(text) {
-			if f.language != "yaml" {
+			if f.language != "yaml" || !isOurs(f.text) {
 				continue
 			}
 			if !strings.Contains(f.text, "apiVersion: ") {
@@ -60,6 +61,11 @@ func manifests(t *testing.T) map[string][]string {
 		}
 	}
 	return found
+}
+
+// isOurs reports whether a block is an LLMService, or a part of one.
+func isOurs(text string) bool {
+	return !strings.Contains(text, "apiVersion: ") || strings.Contains(text, "\nkind: "+v1alpha1.Kind+"\n")
 }
 
 // within puts a part into a manifest: a list is the first route's steps, and members are those of the first route or,
