@@ -94,8 +94,7 @@ type Response struct {
 	Commit StreamCommit `json:"commit,omitempty"`
 
 	// keepAlive is the silence after which a stream gets a comment, such as 15s. It makes the answer begin before the steps are
-	// done, so it cannot be used with a respond step or with AfterValidation. At least 1s. If it is not set, no comments are
-	// sent.
+	// done, so it cannot be used with AfterValidation. At least 1s. If it is not set, no comments are sent.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="must be at least 1s"
 	KeepAlive Duration `json:"keepAlive,omitempty"`

@@ -19,7 +19,8 @@ type eventStream struct {
 func (n *eventStream) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
 	return relay.Verdict{Stream: q.bounded(&relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
-			return finished(ctx, out, n.sendEvents(ctx, &frame{request: q, vars: vars}, out))
+			f := &frame{request: q, vars: vars}
+			return finished(ctx, out, n.sendEvents(ctx, f, out), func(a *answeredError) error { return n.end(f, a.reply.Body, out) })
 		},
 		Refuse: q.refuse, KeepAlive: n.KeepAlive.Std(),
 		Abort: func(err error) []byte { return format.Events{}.Error(nil, q.problem(err)) },
@@ -31,11 +32,19 @@ func (n *eventStream) sendEvents(ctx context.Context, f *frame, out relay.Sink) 
 	if err := runSteps(ctx, f.steps, f); err != nil {
 		return err
 	}
+	var result []byte
 	if n.Body != nil {
-		result, err := body(ctx, f, n.Body, &n.promise)
-		if err != nil {
+		var err error
+		if result, err = body(ctx, f, n.Body, &n.promise); err != nil {
 			return err
 		}
+	}
+	return n.end(f, result, out)
+}
+
+// end sends the result, if there is one, and the end.
+func (n *eventStream) end(f *frame, result []byte, out relay.Sender) error {
+	if len(result) > 0 {
 		if err := out.Send(format.Events{}.Result(nil, result), relay.Content); err != nil {
 			return err //nolint:wrapcheck // it is a Failure already
 		}

@@ -26,25 +26,6 @@ func (f *frame) errorValue(err error) map[string]any {
 	return map[string]any{"code": string(e.Code), "message": e.Message}
 }
 
-// answeredError ends a route with an answer that a step made.
-type answeredError struct {
-	reply *relay.Reply
-	// instead is the failure that the answer replaces; nil for none.
-	instead error
-}
-
-func (*answeredError) Error() string { return "the route has been answered" }
-
-// reason is why the answer was given.
-func (e *answeredError) reason() error {
-	if e.instead != nil {
-		return loggable(e.instead)
-	}
-	return e
-}
-
-func answered(err error) (*answeredError, bool) { return errors.AsType[*answeredError](err) }
-
 // tellPanics reports the calls that panicked, even those on which nothing depended.
 func tellPanics[T any](f *frame, results []gather.CallResult[T]) {
 	for i := range results {

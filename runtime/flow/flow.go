@@ -119,6 +119,10 @@ func (q *request) refuse(err error) *relay.Reply {
 
 // problem is the error that clients get when a request fails with err.
 func (q *request) problem(err error) *problem.Error {
+	if refused, ok := errors.AsType[*refusedError](err); ok { // it may repeat the client's words, so it is not reported
+		q.record.Failed(err)
+		return refused.problem
+	}
 	q.record.Failed(loggable(err))
 	return q.reported(err)
 }

@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/rawjson"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/requestlog"
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
@@ -204,7 +204,7 @@ func (a *modelAnswer) streamed(vars map[string]any) *relay.Stream {
 			return a.ended(ctx, out, err)
 		},
 		Refuse: a.refuse, KeepAlive: a.KeepAlive,
-		Abort: func(err error) []byte { return a.As.AppendError(nil, a.told(err)) },
+		Abort: func(err error) []byte { return a.As.AppendError(nil, a.problem(err)) },
 	})
 }
 
@@ -241,13 +241,16 @@ func (a *modelAnswer) tokens(ctx context.Context, f *frame, out *speech) (*llm.C
 
 // ended handles the end of a stream that failed, or that a step has answered.
 func (a *modelAnswer) ended(ctx context.Context, out relay.Sink, err error) error {
-	if step, ok := answered(err); ok && step.instead != nil {
-		return finished(ctx, out, step.instead) // content has been sent before
+	if step, ok := answered(err); ok { // content has been sent before
+		if !step.isSuccess() {
+			return requestlog.InPlaceOf(err, &refusedError{problem: problemOf(step.reply), instead: step.instead})
+		}
+		err = step.instead
 	}
 	refused, ok := errors.AsType[*refusedError](err)
 	switch {
 	case !ok:
-		return finished(ctx, out, err)
+		return finished(ctx, out, err, nil)
 	case out.Reply(relay.Problem(a.Errors, refused.problem)) == nil:
 		return nil
 	}
@@ -256,16 +259,7 @@ func (a *modelAnswer) ended(ctx context.Context, out relay.Sink, err error) erro
 
 // refuse is the answer to any error before anything was sent.
 func (a *modelAnswer) refuse(err error) *relay.Reply {
-	return relay.Problem(a.Errors, a.told(err))
-}
-
-// told is the error that the client gets. A step's answer is not reported: it may repeat the client's words.
-func (a *modelAnswer) told(err error) *problem.Error {
-	if refused, ok := errors.AsType[*refusedError](err); ok {
-		a.record.Failed(refused)
-		return refused.problem
-	}
-	return a.problem(err)
+	return relay.Problem(a.Errors, a.problem(err))
 }
 
 // instead replaces the result of the steps by a step's answer: a completion, or an error.
@@ -274,35 +268,8 @@ func instead(done *llm.Completion, err error) (*llm.Completion, error) {
 	switch {
 	case !ok:
 		return done, err
-	case step.reply.Status/100 == 2: //nolint:mnd // the statuses of success
+	case step.isSuccess():
 		return textual(step.reply.Body), nil
 	}
-	return nil, &refusedError{problemOf(step.reply)}
-}
-
-// refusedError is a step's answer that is an error. Its text goes to logs, without the answer's words.
-type refusedError struct{ problem *problem.Error }
-
-func (*refusedError) Error() string { return "the route has answered with an error" }
-
-func (e *refusedError) Unwrap() error { return e.problem }
-
-// problemOf is a step's answer as an error of the model. Its message is the body's text, which the route's author wrote for
-// clients.
-func problemOf(reply *relay.Reply) *problem.Error {
-	code := problem.UpstreamError
-	switch {
-	case reply.Status == http.StatusTooManyRequests:
-		code = problem.Overloaded
-	case reply.Status/100 == 4: //nolint:mnd // the statuses of a client's mistakes
-		code = problem.InvalidRequest
-	}
-	e := problem.New(code)
-	if reply.Status >= http.StatusBadRequest {
-		e.Status = reply.Status
-	}
-	if text := textual(reply.Body).Text; text != "" {
-		return e.WithMessage(text)
-	}
-	return e
+	return nil, &refusedError{problem: problemOf(step.reply)}
 }

@@ -58,6 +58,13 @@ func (s *stream) began(w llm.Writer) {
 	}
 }
 
+// hasBegun reports whether any tokens were sent.
+func (s *stream) hasBegun() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.begun
+}
+
 // outlet takes the tokens of one step.
 type outlet struct {
 	stream *stream

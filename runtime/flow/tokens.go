@@ -3,7 +3,6 @@ package flow
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -16,8 +15,6 @@ import (
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
-	"github.com/llmservice/llmservice/runtime/requestlog"
-	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // tokenStream answers with the tokens of one step.
@@ -31,32 +28,26 @@ type tokenStream struct {
 func (s *tokenStream) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
 	return relay.Verdict{Stream: q.bounded(&relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
-			return finished(ctx, out, s.sendTokens(ctx, &frame{request: q, vars: vars}, out))
+			f := &frame{request: q, vars: vars}
+			return finished(ctx, out, s.sendTokens(ctx, f, out), func(a *answeredError) error { return s.instead(f, a, out) })
 		},
 		Refuse: q.refuse, KeepAlive: s.KeepAlive.Std(),
 		Abort: func(err error) []byte { return s.fail(q.problem(err)) },
 	})}
 }
 
-// finished returns how a stream ended; a step's own answer takes its place. Of a step's own error it returns only what clients
-// get, because it goes to logs.
-func finished(ctx context.Context, out relay.Sink, err error) error {
-	if err == nil {
-		return nil
+// instead sends a step's answer as the stream's text, if none was sent. After some, a failure that it replaces stands.
+func (s *tokenStream) instead(f *frame, a *answeredError, out relay.Sender) error {
+	if f.stream.hasBegun() {
+		return a.instead
 	}
-	if ended, ok := answered(err); ok {
-		if err = out.Reply(ended.reply); err == nil {
-			return nil
-		}
-		if ended.instead != nil {
-			err = ended.instead // the stream has begun; the sink knows any other reason why there is no reply
-		}
+	writer, events := f.stream.own(), []byte(nil)
+	done := &llm.Completion{FinishReason: llm.FinishStop}
+	if len(a.reply.Body) > 0 {
+		done = textual(a.reply.Body)
+		events = writer.Delta(nil, []byte(done.Text))
 	}
-	err = because(ctx, err)
-	if f, failed := relay.FaultOf(err).(relay.Failure); failed { //nolint:errorlint // not wrapped
-		return requestlog.InPlaceOf(err, f)
-	}
-	return requestlog.InPlaceOf(err, fmt.Errorf("step: %w", upstream.Problem(err)))
+	return out.Send(writer.Done(events, done.FinishReason, f.account.usage()), relay.Done) //nolint:wrapcheck // it is a Failure
 }
 
 func (s *tokenStream) sendTokens(ctx context.Context, f *frame, out relay.Sink) error {

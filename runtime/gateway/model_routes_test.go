@@ -252,6 +252,7 @@ func TestWhatRoutesCannotBeAsked(t *testing.T) {
 func TestFailuresOfARouteAsAModel(t *testing.T) {
 	gone := config.Step{Name: "gone", Respond: &config.Respond{Status: 410, Body: []byte(`"${'Gone: ' + request.body.question}"`)}}
 	broken := config.Step{Name: "broken", Respond: &config.Respond{Status: 500, Body: []byte(`"${'Broken: ' + request.body.question}"`)}}
+	detail := config.Step{Name: "detail", Respond: &config.Respond{Status: 403, Body: []byte(`{"detail":"Not you."}`)}}
 	slow := chatStep()
 	slow.Timeout = config.Duration(time.Millisecond)
 	for name, tt := range map[string]struct {
@@ -265,6 +266,7 @@ func TestFailuresOfARouteAsAModel(t *testing.T) {
 		"a limit":          {[]config.Step{chatStep()}, `{"status":429}`, 429, "upstream_overloaded", ""},
 		"a step's own":     {[]config.Step{gone, chatStep()}, `{}`, 410, "invalid_request", "Gone: [[mock {}]]"},
 		"a step's own 500": {[]config.Step{broken, chatStep()}, `{}`, 500, "upstream_error", "Broken: [[mock {}]]"},
+		"a step's detail":  {[]config.Step{detail, chatStep()}, `{}`, 403, "invalid_request", "Not you."},
 		"a timeout":        {[]config.Step{slow}, `{"fault":"HangBeforeHeaders"}`, 504, "timeout", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

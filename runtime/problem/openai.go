@@ -20,6 +20,7 @@ type openAIError struct {
 	Type    string  `json:"type"`
 	Param   *string `json:"param"` // null where no single parameter is at fault
 	Code    any     `json:"code"`  // a Code, or what an upstream has in its place
+	*Answer
 }
 
 // Reply gives OpenAI's 400 where FastAPI has 422: OpenAI's SDKs recognise a bad request by that status. An upstream's own stays.
@@ -31,7 +32,11 @@ func (f openAI) Reply(e *Error) Reply {
 	return reply(e, status, f.body(e))
 }
 
-func (f openAI) Event(e *Error) []byte { return encode(f.body(e)) }
+func (f openAI) Event(e *Error) []byte {
+	out := f.body(e)
+	out.Error.Answer = e.Answer
+	return encode(out)
+}
 
 func (openAI) body(e *Error) openAIBody {
 	out := openAIError{Message: e.Message, Type: e.openAIType(), Code: e.Code}

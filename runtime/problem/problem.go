@@ -6,6 +6,7 @@
 package problem
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -21,9 +22,18 @@ type Error struct {
 	RetryAfter time.Duration // how long to wait before trying again; 0 says nothing
 	Allow      []string      // for MethodNotAllowed: the methods that the path has
 
+	// Answer is what the route itself has answered, if that came too late for a status: events of streams have it.
+	Answer *Answer
+
 	// said is what an upstream said of it, for writers whose clients are the upstream's own; nil for nothing.
 	said  *Said
 	cause error
+}
+
+// Answer is a route's own answer.
+type Answer struct {
+	Status int             `json:"status"`
+	Body   json.RawMessage `json:"body"`
 }
 
 // Violation is one thing wrong with a request, in the shape of FastAPI's 422 detail (since 0.100, with Pydantic 2).

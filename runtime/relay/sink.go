@@ -20,10 +20,12 @@ var streamHeader = http.Header{
 	"X-Accel-Buffering": {"no"}, // nginx would collect events before it passes them on
 }
 
+// ErrBegun is why Reply fails once anything was sent.
+var ErrBegun = errors.New("the stream has begun")
+
 var (
 	comment    = wire.AppendComment(nil, "keep-alive")
 	errClosed  = errors.New("the stream has ended")
-	errBegun   = errors.New("the stream has begun")
 	errUnended = errors.New("the stream was left without its last event")
 )
 
@@ -108,7 +110,7 @@ func (s *sink) Reply(r *Reply) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.status != 0 {
-		return Failure{Kind: FailedPanic, Err: errBegun}
+		return Failure{Kind: FailedPanic, Err: ErrBegun}
 	}
 	if err := s.inTime(); err != nil {
 		return err

@@ -39,7 +39,7 @@ type Sender interface {
 // Sink takes a stream, or a reply in its place. It is safe for concurrent use: events of several senders do not mix.
 type Sink interface {
 	Sender
-	// Reply answers with a whole reply in the stream's place. It is an error, a Failure, once anything was sent.
+	// Reply answers with a whole reply in the stream's place. Once anything was sent, the error is ErrBegun.
 	Reply(r *Reply) error
 }
 

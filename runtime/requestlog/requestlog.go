@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -204,9 +205,18 @@ func (r *Record) End(method, route string, o relay.Outcome) {
 
 // hasFailed says whether the request counts as failed: if the gateway answered that it cannot serve it, if its stream ended with an
 // error, or if it was refused because of an upstream.
+//
+// An answer of the route's own in an error event counts as it would have as an answer.
 func (r *Record) hasFailed(o relay.Outcome) bool {
-	return o.Result != relay.ClientLeft && (o.Result == relay.StreamFailed || o.Status >= http.StatusInternalServerError ||
-		o.Status >= http.StatusBadRequest && isUpstreams(relay.FailureKindOf(r.failed)))
+	broken, status, kind := o.Result == relay.StreamFailed, o.Status, relay.FailureKindOf(r.failed)
+	if own, ok := errors.AsType[*problem.Error](r.failed); ok && own.Answer != nil {
+		broken, status = false, own.Answer.Status
+		if f, replaced := errors.AsType[relay.Failure](r.failed); replaced {
+			kind = f.Kind
+		}
+	}
+	return o.Result != relay.ClientLeft && (broken || status >= http.StatusInternalServerError ||
+		status >= http.StatusBadRequest && isUpstreams(kind))
 }
 
 func (r *Record) identity() []slog.Attr {

@@ -71,6 +71,13 @@ func TestOneLineOfARequestThatFailed(t *testing.T) {
 	})
 }
 
+// own is what a route has answered itself, in an error event.
+func own(status int) error {
+	e := problem.New(problem.InvalidRequest)
+	e.Answer = &problem.Answer{Status: status}
+	return e
+}
+
 func TestWhichRequestsAreLogged(t *testing.T) {
 	wrong := problem.New(problem.InvalidRequest)
 	for name, tt := range map[string]struct {
@@ -80,17 +87,20 @@ func TestWhichRequestsAreLogged(t *testing.T) {
 		level, want string
 		all         string
 	}{
-		"answered":                    {relay.Outcome{Result: relay.Replied, Status: 200}, nil, nil, "", "", MessageAnswered},
-		"a client's mistake":          {relay.Outcome{Result: relay.Replied, Status: 422}, wrong, nil, "", "", MessageAnswered},
-		"a full replica":              {relay.Outcome{Result: relay.Replied, Status: 429}, problem.Busy(time.Second), nil, "", "", MessageAnswered},
-		"a full upstream":             {relay.Outcome{Result: relay.Replied, Status: 429}, refused, nil, "WARN", MessageFailed, MessageFailed},
-		"an upstream":                 {relay.Outcome{Result: relay.Replied, Status: 502}, refused, nil, "WARN", MessageFailed, MessageFailed},
-		"a fault":                     {relay.Outcome{Result: relay.Replied, Status: 500}, errors.New("x"), errors.New("x"), "ERROR", MessageFailed, MessageFailed},
-		"a stream":                    {relay.Outcome{Result: relay.StreamFailed, Status: 200, Err: refused}, nil, nil, "WARN", MessageFailed, MessageFailed},
-		"a stream that is done":       {relay.Outcome{Result: relay.StreamDone, Status: 200}, nil, nil, "", "", MessageAnswered},
-		"a client that left":          {relay.Outcome{Result: relay.ClientLeft, Status: 200, Err: relay.Failure{Kind: relay.FailedClient}}, nil, nil, "", "", MessageAnswered},
-		"a client that left early":    {relay.Outcome{Result: relay.ClientLeft, Status: 502}, refused, refused, "", "", MessageAnswered},
-		"answered in spite of faults": {relay.Outcome{Result: relay.Replied, Status: 200}, nil, errors.New("x"), "WARN", MessageFault, MessageFault},
+		"answered":                       {relay.Outcome{Result: relay.Replied, Status: 200}, nil, nil, "", "", MessageAnswered},
+		"a client's mistake":             {relay.Outcome{Result: relay.Replied, Status: 422}, wrong, nil, "", "", MessageAnswered},
+		"a full replica":                 {relay.Outcome{Result: relay.Replied, Status: 429}, problem.Busy(time.Second), nil, "", "", MessageAnswered},
+		"a full upstream":                {relay.Outcome{Result: relay.Replied, Status: 429}, refused, nil, "WARN", MessageFailed, MessageFailed},
+		"an upstream":                    {relay.Outcome{Result: relay.Replied, Status: 502}, refused, nil, "WARN", MessageFailed, MessageFailed},
+		"a fault":                        {relay.Outcome{Result: relay.Replied, Status: 500}, errors.New("x"), errors.New("x"), "ERROR", MessageFailed, MessageFailed},
+		"a stream":                       {relay.Outcome{Result: relay.StreamFailed, Status: 200, Err: refused}, nil, nil, "WARN", MessageFailed, MessageFailed},
+		"a stream that a step refuses":   {relay.Outcome{Result: relay.StreamFailed, Status: 200, Err: own(410)}, nil, nil, "", "", MessageAnswered},
+		"a stream that a step breaks":    {relay.Outcome{Result: relay.StreamFailed, Status: 200, Err: own(500)}, nil, nil, "WARN", MessageFailed, MessageFailed},
+		"a stream refused for a failure": {relay.Outcome{Result: relay.StreamFailed, Status: 200, Err: errors.Join(own(410), refused)}, nil, nil, "WARN", MessageFailed, MessageFailed},
+		"a stream that is done":          {relay.Outcome{Result: relay.StreamDone, Status: 200}, nil, nil, "", "", MessageAnswered},
+		"a client that left":             {relay.Outcome{Result: relay.ClientLeft, Status: 200, Err: relay.Failure{Kind: relay.FailedClient}}, nil, nil, "", "", MessageAnswered},
+		"a client that left early":       {relay.Outcome{Result: relay.ClientLeft, Status: 502}, refused, refused, "", "", MessageAnswered},
+		"answered in spite of faults":    {relay.Outcome{Result: relay.Replied, Status: 200}, nil, errors.New("x"), "WARN", MessageFault, MessageFault},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, all := range []bool{false, true} {

@@ -103,18 +103,6 @@ func (v *validator) streamed(path string, r *config.Route) {
 	case s.OnError != nil && s.OnError.Respond == nil:
 		v.addf(here+".onError", "would leave nothing to stream, want respond")
 	}
-	if r.Response.KeepAlive > 0 {
-		v.noAnswers(path, r.Steps, 0, "keepAlive")
-	}
-}
-
-// noAnswers refuses steps that answer with their own status if the stream has begun before them.
-func (v *validator) noAnswers(path string, steps []config.Step, from int, because string) {
-	for i := from; i < len(steps); i++ {
-		if s := &steps[i]; s.Respond != nil || s.OnError != nil && s.OnError.Respond != nil {
-			v.addf(config.Item(path+".steps", i), "may answer with its own status, but %s begins the answer earlier", because)
-		}
-	}
 }
 
 // ownEvents are the names of events that the gateway itself sends.
@@ -125,43 +113,32 @@ func (v *validator) events(path string, r *config.Route) {
 	if len(e.Steps) == 0 && !e.Progress && r.Response.Body == nil {
 		v.addf(here, "is empty, want steps, progress, or a body next to it")
 	}
-	first := len(r.Steps)
 	for i, name := range e.Steps {
 		at := config.Item(here+".steps", i)
-		switch step, ok := source(r.Steps, name); {
+		switch {
 		case slices.Contains(e.Steps[:i], name):
 			v.addf(at, "%q is listed twice", name)
 		case covered(name, e.Steps):
 			v.addf(at, "%q is listed with its gather, which stands for its branches; want one of the two", name)
 		case slices.Contains(ownEvents, name):
 			v.addf(at, "%q is the name of the gateway's own event", name)
-		case !ok:
+		case !source(r.Steps, name):
 			v.addf(at, "%q is not a chat or agent step, a gather of them, nor a branch of one, which is named GATHER.BRANCH", name)
-		default:
-			first = min(first, step)
 		}
-	}
-	switch {
-	case e.Progress:
-		v.noAnswers(path, r.Steps, 0, "progress")
-	case r.Response.KeepAlive > 0:
-		v.noAnswers(path, r.Steps, 0, "keepAlive")
-	default:
-		v.noAnswers(path, r.Steps, first, "a streamed step")
 	}
 }
 
-// source finds the step that has the tokens of a name: a step, a gather, or a gather's branch.
-func source(steps []config.Step, name string) (int, bool) {
+// source reports whether a name is one that has tokens: of a step, a gather, or a gather's branch.
+func source(steps []config.Step, name string) bool {
 	step, branch, within := strings.Cut(name, ".")
 	i := slices.IndexFunc(steps, func(s config.Step) bool { return s.Name == step })
 	switch {
 	case i < 0:
-		return 0, false
+		return false
 	case steps[i].Gather == nil:
-		return i, !within && steps[i].Completes()
+		return !within && steps[i].Completes()
 	}
-	return i, slices.ContainsFunc(steps[i].Gather.Branches, func(b config.Branch) bool {
+	return slices.ContainsFunc(steps[i].Gather.Branches, func(b config.Branch) bool {
 		return (!within || b.Name == branch) && b.Completes()
 	})
 }
