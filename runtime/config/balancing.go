@@ -7,8 +7,12 @@ import (
 
 // The ways to spread calls over endpoints.
 const (
-	LeastInFlight  = "LeastInFlight"
-	RoundRobin     = "RoundRobin"
+	// LeastInFlight compares two endpoints and takes the one with fewer open calls for its weight. An empty LoadBalancing means
+	// this one.
+	LeastInFlight = "LeastInFlight"
+	// RoundRobin takes the endpoints in turn, each in proportion to its weight.
+	RoundRobin = "RoundRobin"
+	// ConsistentHash takes the same endpoint for equal keys, unless that endpoint is too busy. Without a key it is LeastInFlight.
 	ConsistentHash = "ConsistentHash"
 )
 
@@ -80,8 +84,14 @@ type Backoff struct {
 	Max     Duration `json:"max,omitzero"`
 }
 
+// The default pauses of an endpoint that fails.
+const (
+	FirstPause = time.Second
+	MaxPause   = 30 * time.Second
+)
+
 // DefaultEjection is how long an endpoint is ejected.
-var DefaultEjection = Backoff{Initial: Duration(time.Second), Max: Duration(30 * time.Second)}
+var DefaultEjection = Backoff{Initial: Duration(FirstPause), Max: Duration(MaxPause)}
 
 // Or are the times, with those of a default in place of those that are absent.
 func (b *Backoff) Or(d Backoff) (initial, most time.Duration) {

@@ -7,11 +7,16 @@ import (
 
 // The conditions of retries.
 const (
-	RetryConnect         = "Connect"
-	RetryReset           = "Reset"
+	// RetryConnect means that no connection could be made, so nothing was sent.
+	RetryConnect = "Connect"
+	// RetryReset means that the connection broke before or within the answer.
+	RetryReset = "Reset"
+	// RetryTooManyRequests means status 429.
 	RetryTooManyRequests = "TooManyRequests"
-	RetryServerError     = "ServerError"
-	RetryTimeout         = "Timeout"
+	// RetryServerError means a status from 500, an error in a stream, or an answer that violates the protocol.
+	RetryServerError = "ServerError"
+	// RetryTimeout means that no content, or no whole answer, came in time.
+	RetryTimeout = "Timeout"
 )
 
 // RetryConditions are all of them.

@@ -19,7 +19,7 @@ func (g *Gateway) balance(o *upstream.Options, u *config.Upstream) {
 	}
 	o.Pool = g.pools.Pool(u.Name)
 	o.Endpoints = o.Pool.Spread(sites)
-	o.LoadBalancing, o.SlowStart = upstream.LoadBalancing(u.LoadBalancing), u.SlowStart.Std()
+	o.LoadBalancing, o.SlowStart = u.LoadBalancing, u.SlowStart.Std()
 	if u.ConsistentHash != nil {
 		o.HashLoadPercent = u.ConsistentHash.LoadPercent
 	}
@@ -35,11 +35,8 @@ func (g *Gateway) balance(o *upstream.Options, u *config.Upstream) {
 }
 
 func retries(r *config.Retries) upstream.Retries {
-	of := upstream.Retries{Attempts: r.Attempts, BudgetPercent: r.BudgetPercent}
+	of := upstream.Retries{On: r.RetryOn, Attempts: r.Attempts, BudgetPercent: r.BudgetPercent}
 	of.First, of.Max = r.Backoff.Or(config.DefaultRetry)
-	for _, on := range r.RetryOn {
-		of.On = append(of.On, upstream.RetryCondition(on))
-	}
 	return of
 }
 

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/llmservice/llmservice/runtime/config"
 )
 
 // Set is the endpoints that an upstream has at the moment. They may change, but a slice that was returned does not. The pool's
@@ -69,29 +71,13 @@ func newBalancer(o *Options) balancer {
 	return b
 }
 
-// LoadBalancing is a way to choose endpoints.
-type LoadBalancing string
-
-// The ways to choose endpoints.
-const (
-	// LeastInFlight compares two endpoints and takes the one with fewer open calls for its weight. An empty LoadBalancing means
-	// this one.
-	LeastInFlight LoadBalancing = "LeastInFlight"
-	// RoundRobin takes the endpoints in turn, each in proportion to its weight.
-	RoundRobin LoadBalancing = "RoundRobin"
-	// ConsistentHash takes the same endpoint for equal keys, unless that endpoint is too busy. Without a key it is
-	// LeastInFlight.
-	ConsistentHash LoadBalancing = "ConsistentHash"
-)
-
 func (o *Options) strategy() strategy {
 	least := leastInFlight{rand.Float64}
 	switch o.LoadBalancing {
-	case RoundRobin:
+	case config.RoundRobin:
 		return roundRobin{}
-	case ConsistentHash:
+	case config.ConsistentHash:
 		return consistentHash{float64(cmp.Or(o.HashLoadPercent, hashLoad)) / 100, least}
-	case LeastInFlight:
 	}
 	return least
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/test/seed"
+
+	"github.com/llmservice/llmservice/runtime/config"
 )
 
 // pooled is an upstream with endpoints called a, b, c and so on, of the given weights.
@@ -55,7 +57,7 @@ func (b *balancer) picks(calls int, now time.Time) map[string]int {
 
 // Weights are followed exactly while nothing is busy, and a heavy endpoint's turns are spread between those of the others.
 func TestWeightsAreFollowed(t *testing.T) {
-	for _, way := range []LoadBalancing{"", LeastInFlight, RoundRobin} {
+	for _, way := range []string{"", config.LeastInFlight, config.RoundRobin} {
 		b := pooled(Options{LoadBalancing: way}, 5, 2, 0)
 		if diff := cmp.Diff(map[string]int{"a": 50, "b": 20, "c": 10}, b.picks(80, time.Unix(1e9, 0))); diff != "" {
 			t.Errorf("%q: %s", way, diff)
@@ -106,7 +108,7 @@ func TestFewestCallsInFlight(t *testing.T) {
 
 // Endpoints that have as many calls as they may have get no more.
 func TestEndpointsHaveTheirOwnLimits(t *testing.T) {
-	for _, way := range []LoadBalancing{LeastInFlight, RoundRobin, ConsistentHash} {
+	for _, way := range []string{config.LeastInFlight, config.RoundRobin, config.ConsistentHash} {
 		b := pooled(Options{LoadBalancing: way}, 9, 1)
 		b.set.(Members)[0].MaxInFlight = 2
 		for range 10 {
@@ -136,7 +138,7 @@ type changing struct{ Set }
 
 // A choice allocates nothing.
 func TestAChoiceAllocatesNothing(t *testing.T) {
-	for _, way := range []LoadBalancing{LeastInFlight, RoundRobin, ConsistentHash} {
+	for _, way := range []string{config.LeastInFlight, config.RoundRobin, config.ConsistentHash} {
 		b := pooled(Options{LoadBalancing: way}, make([]int, 20)...)
 		if n := testing.AllocsPerRun(100, func() { b.pool.release(b.pickOf(NewKey("a session"), time.Time{})) }); n != 0 {
 			t.Errorf("%s: %v allocations", way, n)
@@ -145,7 +147,7 @@ func TestAChoiceAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkChoose(b *testing.B) {
-	for _, way := range []LoadBalancing{LeastInFlight, RoundRobin, ConsistentHash} {
+	for _, way := range []string{config.LeastInFlight, config.RoundRobin, config.ConsistentHash} {
 		for _, n := range []int{3, 16, 256} {
 			b.Run(fmt.Sprintf("%s/%d", way, n), func(b *testing.B) {
 				all := pooled(Options{LoadBalancing: way}, make([]int, n)...)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -51,7 +52,7 @@ const someKeys = 20000
 // Each endpoint has its weight's share of the keys, and each key has its endpoint, in each replica and in any order of the
 // endpoints in the config.
 func TestKeysAreSpreadByWeight(t *testing.T) {
-	b := pooled(Options{LoadBalancing: ConsistentHash}, 5, 3, 2, 0)
+	b := pooled(Options{LoadBalancing: config.ConsistentHash}, 5, 3, 2, 0)
 	chosen := b.keyed(someKeys, time.Time{})
 	for url, weight := range map[string]int{"a": 5, "b": 3, "c": 2, "d": 1} {
 		want := float64(someKeys*weight) / 11
@@ -59,7 +60,7 @@ func TestKeysAreSpreadByWeight(t *testing.T) {
 			t.Errorf("%s has %v keys, want about %v", url, got, want)
 		}
 	}
-	other := pooled(Options{LoadBalancing: ConsistentHash}, 5, 3, 2, 0)
+	other := pooled(Options{LoadBalancing: config.ConsistentHash}, 5, 3, 2, 0)
 	members := other.set.(Members)
 	members[0], members[3] = members[3], members[0]
 	if diff := cmp.Diff(chosen, other.keyed(someKeys, time.Time{})); diff != "" {
@@ -73,7 +74,7 @@ func TestKeysAreSpreadByWeight(t *testing.T) {
 
 // Each address of one URL has keys of its own.
 func TestKeysAreSpreadOverAddresses(t *testing.T) {
-	b := pooled(Options{LoadBalancing: ConsistentHash}, 1, 1)
+	b := pooled(Options{LoadBalancing: config.ConsistentHash}, 1, 1)
 	for i, m := range b.set.Members() {
 		m.URL, m.Address = "http://a", netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
 	}
@@ -99,7 +100,7 @@ func TestFewKeysMove(t *testing.T) {
 		b.settle(b.member("a"), end{rating: badly}, now, now)
 	}
 	for name, lose := range map[string]func(*balancer){"gone": gone, "ejected": ejected} {
-		b := pooled(Options{LoadBalancing: ConsistentHash}, 2, 2, 1)
+		b := pooled(Options{LoadBalancing: config.ConsistentHash}, 2, 2, 1)
 		all := b.set
 		before := b.keyed(someKeys, now)
 		lose(b)
@@ -128,7 +129,7 @@ func TestFewKeysMove(t *testing.T) {
 // While an endpoint starts slowly, it has some of its own keys, and none of the others'.
 func TestKeysComeBackSlowly(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	b := pooled(Options{LoadBalancing: ConsistentHash, SlowStart: time.Minute}, 1, 1)
+	b := pooled(Options{LoadBalancing: config.ConsistentHash, SlowStart: time.Minute}, 1, 1)
 	before := b.keyed(someKeys, now)
 	b.member("a").health.back = now.Add(-30 * time.Second)
 	back := 0
@@ -149,7 +150,7 @@ func TestKeysComeBackSlowly(t *testing.T) {
 // they belong as long as there is room.
 func TestAHotKeyDrownsNobody(t *testing.T) {
 	for percent, most := range map[int][]int{0: {75, 75, 150}, 100: {51, 51, 101}, 300: {150, 150, 200}} {
-		b := pooled(Options{LoadBalancing: ConsistentHash, HashLoadPercent: percent}, 1, 1, 2)
+		b := pooled(Options{LoadBalancing: config.ConsistentHash, HashLoadPercent: percent}, 1, 1, 2)
 		for n := 1; n <= 200; n++ {
 			e := b.pickOf(NewKey("hot"), time.Time{})
 			weight := map[string]float64{"a": 1, "b": 1, "c": 2}[e.URL]
@@ -172,7 +173,7 @@ func TestAHotKeyDrownsNobody(t *testing.T) {
 
 // An endpoint that has as many calls as it may have is passed over, for the key's next one.
 func TestKeysRespectLimits(t *testing.T) {
-	b := pooled(Options{LoadBalancing: ConsistentHash, HashLoadPercent: 1000}, 1, 1, 1)
+	b := pooled(Options{LoadBalancing: config.ConsistentHash, HashLoadPercent: 1000}, 1, 1, 1)
 	for i := range b.set.(Members) {
 		b.set.(Members)[i].MaxInFlight = 1
 	}
@@ -188,7 +189,7 @@ func TestKeysRespectLimits(t *testing.T) {
 
 // Calls without a key are spread as by default.
 func TestCallsWithoutAKey(t *testing.T) {
-	b := pooled(Options{LoadBalancing: ConsistentHash}, 5, 2, 0)
+	b := pooled(Options{LoadBalancing: config.ConsistentHash}, 5, 2, 0)
 	if diff := cmp.Diff(map[string]int{"a": 50, "b": 20, "c": 10}, b.picks(80, time.Unix(1e9, 0))); diff != "" {
 		t.Error(diff)
 	}
@@ -200,8 +201,8 @@ func TestCallsWithoutAKey(t *testing.T) {
 // A call that waits keeps its key.
 func TestACallThatWaitsKeepsItsKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := pooled(Options{LoadBalancing: ConsistentHash, Limit: Limit{MaxInFlight: 1, Queue: 1, Wait: time.Minute}}, 1, 1, 1, 1)
-		idle := pooled(Options{LoadBalancing: ConsistentHash}, 1, 1, 1, 1)
+		b := pooled(Options{LoadBalancing: config.ConsistentHash, Limit: Limit{MaxInFlight: 1, Queue: 1, Wait: time.Minute}}, 1, 1, 1, 1)
+		idle := pooled(Options{LoadBalancing: config.ConsistentHash}, 1, 1, 1, 1)
 		for i, want := range idle.keyed(50, time.Now()) {
 			held, _ := b.acquire(t.Context(), nil, 0)
 			got := make(chan *Endpoint)
@@ -252,7 +253,7 @@ func (h *hosts) Do(_ context.Context, c *Call) (*Answer, error) {
 func TestSessionsStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		members := Members{{Endpoint: &Endpoint{URL: "http://a"}}, {Endpoint: &Endpoint{URL: "http://b"}}, {Endpoint: &Endpoint{URL: "http://c"}}}
-		u := New(Options{Endpoints: members, LoadBalancing: ConsistentHash, Timeouts: Timeouts{Total: time.Minute}})
+		u := New(Options{Endpoints: members, LoadBalancing: config.ConsistentHash, Timeouts: Timeouts{Total: time.Minute}})
 		h := &hosts{open: map[string]int{}, most: map[string]int{}}
 		call := func(text string) {
 			p := &Plan{
@@ -304,13 +305,13 @@ func TestSessionsStay(t *testing.T) {
 // A request's key is asked for once for each upstream that uses keys, and calls without one are counted.
 func TestAKeyIsAskedForOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		upstreamOf := func(name string, way LoadBalancing) *Upstream {
+		upstreamOf := func(name, way string) *Upstream {
 			return New(Options{
 				Name: name, LoadBalancing: way, Timeouts: Timeouts{Total: time.Minute},
 				Endpoints: Members{{Endpoint: &Endpoint{URL: "http://a"}}, {Endpoint: &Endpoint{URL: "http://b"}}},
 			})
 		}
-		keyed, plain, last := upstreamOf("keyed", ConsistentHash), upstreamOf("plain", ""), upstreamOf("last", ConsistentHash)
+		keyed, plain, last := upstreamOf("keyed", config.ConsistentHash), upstreamOf("plain", ""), upstreamOf("last", config.ConsistentHash)
 		var asked []string
 		p := &Plan{
 			Upstreams: []*Upstream{keyed, plain, last}, Ask: func(*Upstream) (*Question, error) { return &Question{}, nil },

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -29,13 +30,11 @@ type Ejection struct {
 	PanicPercent int
 }
 
-// The defaults of Ejection.
+// The other defaults of Ejection.
 const (
 	brokenAnswers = 2
 	ratioCalls    = 10
 	ratioWindow   = 10 * time.Second
-	firstPause    = time.Second
-	maxPause      = 30 * time.Second
 	// jitter is the random part of a pause, so that endpoints that failed together do not come back together.
 	jitter = 0.2
 )
@@ -45,8 +44,8 @@ func (e *Ejection) orDefaults() Ejection {
 	d.ConsecutiveFailures = cmp.Or(d.ConsecutiveFailures, brokenAnswers)
 	d.MinCalls = cmp.Or(d.MinCalls, ratioCalls)
 	d.Window = cmp.Or(d.Window, ratioWindow)
-	d.First = cmp.Or(d.First, firstPause)
-	d.Max = cmp.Or(d.Max, maxPause)
+	d.First = cmp.Or(d.First, config.FirstPause)
+	d.Max = cmp.Or(d.Max, config.MaxPause)
 	return d
 }
 

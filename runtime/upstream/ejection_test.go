@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -32,7 +33,7 @@ func TestPausesOfAnEndpointThatFails(t *testing.T) {
 		"two heads that took too long":     {[]relay.Failure{{Kind: relay.FailedHeader}, {Kind: relay.FailedHeader}}, time.Second},
 		"an address that is not allowed":   {[]relay.Failure{{Kind: relay.FailedAddress, Unsent: true}}, time.Second},
 		"a second one":                     {[]relay.Failure{refused, refused}, 2 * time.Second},
-		"many":                             {[]relay.Failure{refused, refused, refused, refused, refused, refused, refused}, maxPause},
+		"many":                             {[]relay.Failure{refused, refused, refused, refused, refused, refused, refused}, config.MaxPause},
 		"one status":                       {[]relay.Failure{broken500}, 0},
 		"a second status":                  {[]relay.Failure{broken500, broken500}, time.Second},
 		"a good answer between":            {[]relay.Failure{broken500, good, broken500}, 0},
@@ -46,7 +47,7 @@ func TestPausesOfAnEndpointThatFails(t *testing.T) {
 			[]relay.Failure{broken500, {Kind: relay.FailedStatus, Status: 429, RetryAfter: 7 * time.Second}}, 7 * time.Second,
 		},
 		"a wait that nobody means": {
-			[]relay.Failure{broken500, {Kind: relay.FailedStatus, Status: 429, RetryAfter: time.Hour}}, maxPause,
+			[]relay.Failure{broken500, {Kind: relay.FailedStatus, Status: 429, RetryAfter: time.Hour}}, config.MaxPause,
 		},
 	} {
 		b := pooled(Options{}, 1)
@@ -99,7 +100,7 @@ func TestOneCallFollowsAPause(t *testing.T) {
 	if got := b.picks(20, now); got["a"] != 0 {
 		t.Errorf("%d calls in a pause", got["a"])
 	}
-	now = now.Add(firstPause)
+	now = now.Add(config.FirstPause)
 	if got := b.picks(20, now); got["a"] != 1 {
 		t.Errorf("%d calls at the end of the pause, want 1", got["a"])
 	}
@@ -129,7 +130,7 @@ func TestCallsAfterAPauseThatLast(t *testing.T) {
 		t.Errorf("%d calls to an endpoint that keeps silent for a minute, want 6", tries)
 	}
 	tried := now
-	now = now.Add(maxPause)
+	now = now.Add(config.MaxPause)
 	for range 3 {
 		if n := b.picks(20, now)["a"]; n != 1 {
 			t.Errorf("%d calls, want 1", n)
@@ -147,7 +148,7 @@ func TestAProbeWhoseClientLeaves(t *testing.T) {
 	b := pooled(Options{}, 1, 1)
 	a, now := b.member("a"), time.Unix(1e9, 0)
 	b.ends(a, refused, now)
-	now = now.Add(firstPause)
+	now = now.Add(config.FirstPause)
 	for range 3 {
 		if n := b.picks(20, now)["a"]; n != 1 {
 			t.Fatalf("%d calls, want 1", n)
@@ -156,7 +157,7 @@ func TestAProbeWhoseClientLeaves(t *testing.T) {
 	}
 	b.picks(20, now)
 	b.ends(a, refused, now)
-	if until, _ := a.health.fit(now); until.Sub(now) > 2*firstPause || until.Sub(now) <= firstPause {
+	if until, _ := a.health.fit(now); until.Sub(now) > 2*config.FirstPause || until.Sub(now) <= config.FirstPause {
 		t.Errorf("a pause of %s, want the second one", until.Sub(now))
 	}
 }
@@ -268,7 +269,7 @@ func TestBalancingLeavesOutWhatFails(t *testing.T) {
 
 // An endpoint that comes back has a tenth of its share at first, and then more until it has all of it.
 func TestSlowStart(t *testing.T) {
-	for _, way := range []LoadBalancing{LeastInFlight, RoundRobin} {
+	for _, way := range []string{config.LeastInFlight, config.RoundRobin} {
 		b := pooled(Options{LoadBalancing: way, SlowStart: 20 * time.Second}, 10, 10)
 		now := time.Unix(1e9, 0)
 		if n := b.picks(100, now)["a"]; n != 50 {

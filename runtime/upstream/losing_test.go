@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -105,7 +106,7 @@ func TestAPoolLosesAnEndpoint(t *testing.T) {
 			return answer(200, io.MultiReader(strings.NewReader("half"), cut{}))
 		}, false},
 	} {
-		for _, way := range []LoadBalancing{LeastInFlight, RoundRobin} {
+		for _, way := range []string{config.LeastInFlight, config.RoundRobin} {
 			for _, once := range []bool{false, tt.once} {
 				synctest.Test(t, func(t *testing.T) {
 					f := &fleet{fails: tt.fails}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -156,7 +157,7 @@ func TestTheEndOfAPauseEndsAWait(t *testing.T) {
 		held, _ := b.acquire(t.Context(), nil, 0)
 		began := time.Now()
 		e, f := b.acquire(t.Context(), nil, 0)
-		if e == nil || e.URL != "b" || time.Since(began) != firstPause {
+		if e == nil || e.URL != "b" || time.Since(began) != config.FirstPause {
 			t.Fatalf("%v, %v after %s", e, f, time.Since(began))
 		}
 		b.pool.release(e)

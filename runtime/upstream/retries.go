@@ -9,49 +9,33 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// RetryCondition is why a call of an upstream is made again.
-type RetryCondition string
-
-// The conditions of retries.
-const (
-	// RetryConnect means that no connection could be made, so nothing was sent.
-	RetryConnect RetryCondition = "Connect"
-	// RetryReset means that the connection broke before or within the answer.
-	RetryReset RetryCondition = "Reset"
-	// RetryTooManyRequests means status 429.
-	RetryTooManyRequests RetryCondition = "TooManyRequests"
-	// RetryServerError means a status from 500, an error in a stream, or an answer that violates the protocol.
-	RetryServerError RetryCondition = "ServerError"
-	// RetryTimeout means that no content, or no whole answer, came in time.
-	RetryTimeout RetryCondition = "Timeout"
-)
-
 // conditionOf is the condition that a failure meets; empty if it meets none.
-func conditionOf(f relay.Failure) RetryCondition {
+func conditionOf(f relay.Failure) string {
 	switch f.Kind {
 	case relay.FailedConnect, relay.FailedDial, relay.FailedAddress:
 		if f.Unsent {
-			return RetryConnect
+			return config.RetryConnect
 		}
-		return RetryReset
+		return config.RetryReset
 	case relay.FailedTruncated:
-		return RetryReset
+		return config.RetryReset
 	case relay.FailedMalformed, relay.FailedEvent:
-		return RetryServerError
+		return config.RetryServerError
 	case relay.FailedHeader, relay.FailedFirstToken, relay.FailedIdle, relay.FailedTotal:
 		if f.Unsent {
-			return RetryConnect // the time ran out during dialling
+			return config.RetryConnect // the time ran out during dialling
 		}
-		return RetryTimeout
+		return config.RetryTimeout
 	case relay.FailedStatus:
 		switch {
 		case f.Status == http.StatusTooManyRequests:
-			return RetryTooManyRequests
+			return config.RetryTooManyRequests
 		case f.Status >= http.StatusInternalServerError:
-			return RetryServerError
+			return config.RetryServerError
 		}
 		return ""
 	default:
@@ -61,8 +45,8 @@ func conditionOf(f relay.Failure) RetryCondition {
 
 // Retries decide when a call that failed is made again at the same upstream. A zero value stands for a default.
 type Retries struct {
-	// On are the conditions. If there are none, all apply, or only Connect if a request must not arrive twice.
-	On []RetryCondition
+	// On are conditions of package config. If there are none, all apply, or only Connect if a request must not arrive twice.
+	On []string
 	// Attempts is how often the upstream is asked for one request; 0 means once at each endpoint.
 	Attempts int
 	// Endpoints is how many endpoints a request asks if Attempts is 0; 0 means all of them. A host may have many addresses.
@@ -75,10 +59,8 @@ type Retries struct {
 	BudgetPercent int
 }
 
-// The defaults of Retries.
+// The other defaults of Retries.
 const (
-	firstRetry   = 100 * time.Millisecond
-	maxRetry     = 5 * time.Second
 	budgetShare  = 20
 	drawnOfRetry = 0.5
 	// leastRetries may be open even if the share is less, as it is if there are few calls.
@@ -87,8 +69,8 @@ const (
 
 func (r *Retries) orDefaults() Retries {
 	d := *r
-	d.First = cmp.Or(d.First, firstRetry)
-	d.Max = cmp.Or(d.Max, maxRetry)
+	d.First = cmp.Or(d.First, config.DefaultRetry.Initial.Std())
+	d.Max = cmp.Or(d.Max, config.DefaultRetry.Max.Std())
 	d.BudgetPercent = cmp.Or(d.BudgetPercent, budgetShare)
 	return d
 }
@@ -101,7 +83,7 @@ func (r *Retries) follow(after relay.Failure, once bool) bool {
 	case len(r.On) > 0:
 		return slices.Contains(r.On, c)
 	case once:
-		return c == RetryConnect
+		return c == config.RetryConnect
 	}
 	return c != ""
 }
@@ -110,7 +92,7 @@ func (r *Retries) follow(after relay.Failure, once bool) bool {
 func (r *Retries) most() int { return cmp.Or(r.Attempts, r.Endpoints) }
 
 // repeats reports whether a request that must not arrive twice may be sent again after a connection broke.
-func (r *Retries) repeats() bool { return slices.Contains(r.On, RetryReset) }
+func (r *Retries) repeats() bool { return slices.Contains(r.On, config.RetryReset) }
 
 // pause is how long to wait before the endpoints are asked again, the given time in a row. Random is from 0 up to 1.
 func (r *Retries) pause(round int, random float64) time.Duration {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -57,26 +58,26 @@ func (s *script) asked(ctx context.Context, r Retries, endpoints int, once bool)
 // settings say otherwise.
 func TestConditionsOfRetries(t *testing.T) {
 	reset := relay.Failure{Kind: relay.FailedConnect}
-	for condition, failures := range map[RetryCondition][]relay.Failure{
-		RetryConnect: {
+	for condition, failures := range map[string][]relay.Failure{
+		config.RetryConnect: {
 			refused, {Kind: relay.FailedAddress, Unsent: true}, {Kind: relay.FailedDial, Unsent: true}, {Kind: relay.FailedHeader, Unsent: true},
 		},
-		RetryReset:           {reset, {Kind: relay.FailedTruncated}},
-		RetryTooManyRequests: {{Kind: relay.FailedStatus, Status: 429}},
-		RetryServerError:     {broken500, {Kind: relay.FailedStatus, Status: 503}, {Kind: relay.FailedMalformed}, {Kind: relay.FailedEvent}},
-		RetryTimeout:         {{Kind: relay.FailedHeader}, {Kind: relay.FailedFirstToken}, {Kind: relay.FailedTotal}, {Kind: relay.FailedIdle}},
-		"":                   {{Kind: relay.FailedStatus, Status: 404}, {Kind: relay.FailedClient}, {Kind: relay.FailedTooLarge}},
+		config.RetryReset:           {reset, {Kind: relay.FailedTruncated}},
+		config.RetryTooManyRequests: {{Kind: relay.FailedStatus, Status: 429}},
+		config.RetryServerError:     {broken500, {Kind: relay.FailedStatus, Status: 503}, {Kind: relay.FailedMalformed}, {Kind: relay.FailedEvent}},
+		config.RetryTimeout:         {{Kind: relay.FailedHeader}, {Kind: relay.FailedFirstToken}, {Kind: relay.FailedTotal}, {Kind: relay.FailedIdle}},
+		"":                          {{Kind: relay.FailedStatus, Status: 404}, {Kind: relay.FailedClient}, {Kind: relay.FailedTooLarge}},
 	} {
 		for _, f := range failures {
-			for _, on := range []RetryCondition{"", RetryConnect, RetryReset, RetryTooManyRequests, RetryServerError, RetryTimeout} {
+			for _, on := range []string{"", config.RetryConnect, config.RetryReset, config.RetryTooManyRequests, config.RetryServerError, config.RetryTimeout} {
 				for _, once := range []bool{false, true} {
 					s := &script{ends: []relay.Failure{f, good}}
 					var r Retries
 					want := condition == on
 					if on != "" {
-						r.On = []RetryCondition{on}
+						r.On = []string{on}
 					} else {
-						want = condition == RetryConnect || condition != "" && !once
+						want = condition == config.RetryConnect || condition != "" && !once
 					}
 					want = want && condition != ""
 					if err := s.asked(t.Context(), r, 2, once); (len(s.at) == 2) != want || (err == nil) != want {

@@ -68,8 +68,9 @@ type Options struct {
 	// its pool. A nil one is new.
 	Endpoints Set
 	Pool      *Pool
-	// LoadBalancing chooses an endpoint for each call, among those that Ejection has not left out. Zero values are defaults.
-	LoadBalancing LoadBalancing
+	// LoadBalancing is one of package config, by which each call gets an endpoint that Ejection has not left out. Zero values are
+	// defaults.
+	LoadBalancing string
 	// HashLoadPercent bounds the open calls of an endpoint under ConsistentHash, in percent of its share; from 100.
 	HashLoadPercent int
 	Ejection        Ejection
