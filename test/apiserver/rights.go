@@ -26,7 +26,9 @@ const (
 )
 
 // manifests are below config/.
-var manifests = []string{"rbac/role.yaml", "rbac/role_binding.yaml", "metricsapi/role.yaml", "metricsapi/role_bindings.yaml"}
+var manifests = []string{
+	"rbac/role.yaml", "rbac/role_binding.yaml", "rbac/pod_policy.yaml", "metricsapi/role.yaml", "metricsapi/role_bindings.yaml",
+}
 
 func account() envtest.User {
 	return envtest.User{

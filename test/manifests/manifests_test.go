@@ -78,6 +78,65 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// Both images come from one registry, however their own repositories name one.
+func TestImageRegistry(t *testing.T) {
+	for repository, want := range map[string]string{
+		"ghcr.io/llmservice/manager": "mirror.example.com:5000/all/llmservice/manager:v1",
+		"localhost/manager":          "mirror.example.com:5000/all/manager:v1",
+		"registry:5000/a/manager":    "mirror.example.com:5000/all/a/manager:v1",
+		"library/manager":            "mirror.example.com:5000/all/library/manager:v1",
+	} {
+		manager := chart(t, "imageRegistry=mirror.example.com:5000/all", "manager.image.repository="+repository, "manager.image.tag=v1",
+			"gateway.image.tag=v1")["Deployment/llmservice-system/llmservice-manager"]
+		if got := managerContainer(t, manager)["image"]; got != want {
+			t.Errorf("%s: the manager runs %v, want %s", repository, got, want)
+		}
+		if args := managerArgs(t, manager); !slices.Contains(args, "--gateway-image=mirror.example.com:5000/all/llmservice/gateway:v1") {
+			t.Errorf("the manager is told %v", args)
+		}
+	}
+}
+
+// What a cluster may ask of the manager's pods is in them, and ports are the same wherever they stand.
+func TestValuesOfTheManager(t *testing.T) {
+	found := chart(t, "manager.hostNetwork=true", "manager.ports.metrics=18080", "manager.ports.health=18081", "metricsAPI.port=16443",
+		"manager.extraArgs={--drain-delay=8s}", "manager.extraEnv[0].name=GODEBUG", "manager.extraEnv[0].value=netdns=go",
+		"manager.podSecurityContext.runAsUser=null", "manager.podSecurityContext.runAsGroup=null", "manager.securityContext.privileged=false")
+	deployment := found["Deployment/llmservice-system/llmservice-manager"]
+	text, err := deployment.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"hostNetwork":true`, `"dnsPolicy":"ClusterFirstWithHostNet"`, `"maxSurge":0`, `"maxUnavailable":1`,
+		`"--metrics-bind-address=:18080"`, `"--health-probe-bind-address=:18081"`, `"--custom-metrics-port=16443"`,
+		`"containerPort":18080`, `"containerPort":18081`, `"containerPort":16443`,
+		`"--drain-delay=8s"`, `{"name":"GODEBUG","value":"netdns=go"}`, `"runAsNonRoot":true`, `"privileged":false`,
+	} {
+		if !bytes.Contains(text, []byte(want)) {
+			t.Errorf("the Deployment lacks %s", want)
+		}
+	}
+	for _, stays := range []string{"runAsUser", "runAsGroup"} {
+		if bytes.Contains(text, []byte(stays)) {
+			t.Errorf("the Deployment has %s", stays)
+		}
+	}
+}
+
+// The policy names the manager of its own release, and can stay out.
+func TestPodPolicyIsOfItsRelease(t *testing.T) {
+	text, err := chart(t, "fullnameOverride=mine")["ValidatingAdmissionPolicy/mine-manager-pods"].MarshalJSON()
+	if err != nil || !bytes.Contains(text, []byte("system:serviceaccount:llmservice-system:mine-manager'")) {
+		t.Errorf("the policy is %s (%v)", text, err)
+	}
+	for id := range chart(t, "rbac.limitPodPatches=false") {
+		if strings.HasPrefix(id, "ValidatingAdmissionPolicy") {
+			t.Errorf("rbac.limitPodPatches=false renders %s", id)
+		}
+	}
+}
+
 func TestUnknownValueIsRefused(t *testing.T) {
 	command := exec.CommandContext(t.Context(), program(t, "helm"), "template", filepath.Join(root, "charts/llmservice"),
 		"--set", "manager.replica=3")
@@ -133,7 +192,10 @@ func TestWhatTheChartNeedsOfACluster(t *testing.T) {
 			outside[strings.TrimSpace(object.GetNamespace()+" "+strings.TrimSuffix(object.GetKind(), "Binding"))] = true
 		}
 	}
-	want := map[string]bool{"CustomResourceDefinition": true, "ClusterRole": true, "APIService": true, "kube-system Role": true}
+	want := map[string]bool{
+		"CustomResourceDefinition": true, "ClusterRole": true, "APIService": true, "kube-system Role": true,
+		"ValidatingAdmissionPolicy": true,
+	}
 	if diff := cmp.Diff(want, outside); diff != "" {
 		t.Errorf("outside of its namespace (-want +got):\n%s", diff)
 	}

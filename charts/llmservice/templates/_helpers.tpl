@@ -26,9 +26,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: manager
 {{- end -}}
 
+{{/* An image of the chart. A registry is a first part with a dot or a port, or localhost; imageRegistry takes its place. */}}
 {{- define "llmservice.image" -}}
 {{- $tag := .image.tag | default .chart.AppVersion -}}
-{{ .image.repository }}{{ if contains ":" $tag }}@{{ else }}:{{ end }}{{ $tag }}
+{{- $repository := .image.repository -}}
+{{- with .registry -}}
+{{- $repository = printf "%s/%s" . (regexReplaceAll "^(localhost|[^/]*[.:][^/]*)/" $repository "") -}}
+{{- end -}}
+{{ $repository }}{{ if contains ":" $tag }}@{{ else }}:{{ end }}{{ $tag }}
 {{- end -}}
 
 {{/* The manager's ServiceAccount as the only subject of a binding. */}}
