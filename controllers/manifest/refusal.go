@@ -13,6 +13,10 @@ import (
 // forms say in words what the definition's patterns match, with an example: few people read patterns in an error.
 var forms = formsOf(
 	form{
+		`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`,
+		"letters, digits, dashes, dots and underscores, such as team-a",
+	},
+	form{
 		`^([0-9]{1,5}(h|m|s|ms)){1,4}$`,
 		"integers with a unit of h, m, s or ms, such as 300ms, 10s or 1m30s",
 	},

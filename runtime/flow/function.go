@@ -122,5 +122,8 @@ func steps(loc []any) []any {
 // invalid describes violations for logs: the place and the rule, never the values.
 func invalid(violations []problem.Violation) error {
 	first := violations[0]
+	if len(violations) == 1 {
+		return fmt.Errorf("a violation of %s at %v", first.Type, first.Loc)
+	}
 	return fmt.Errorf("%d violations, the first of %s at %v", len(violations), first.Type, first.Loc)
 }

@@ -79,12 +79,16 @@ func (g *guarded) attempt(ctx context.Context, f *frame) (any, error) {
 	return value, because(ctx, err)
 }
 
-// within bounds a context by a timeout of the manifest; 0 sets none.
+// within bounds a context by the timeout of the step, branch or function that it is of; 0 sets none.
 func within(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	if timeout <= 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, timeout, relay.Failure{Kind: relay.FailedTimeout})
+	cause := relay.Failure{Kind: relay.FailedTimeout}
+	if at := requestlog.PlaceIn(ctx); at != "" {
+		cause.Limit = fmt.Sprintf("%s took longer than its timeout, which is %s.", at, timeout)
+	}
+	return context.WithTimeoutCause(ctx, timeout, cause)
 }
 
 // step is guarded work with a value to which others can refer.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/llmservice/llmservice/runtime/metrics"
 	"github.com/llmservice/llmservice/runtime/requestlog"
@@ -28,7 +29,7 @@ func (g *Gateway) report(record *requestlog.Record, _ string, err error) {
 // unwrapped adds the cause that an error for clients keeps to itself.
 func unwrapped(err error) string {
 	if cause, ok := err.(interface{ Unwrap() error }); ok && cause.Unwrap() != nil {
-		return err.Error() + ": " + cause.Unwrap().Error()
+		return strings.TrimSuffix(err.Error(), ".") + ": " + cause.Unwrap().Error()
 	}
 	return err.Error()
 }

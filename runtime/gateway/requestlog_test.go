@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"regexp"
@@ -16,6 +17,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/requestlog"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
@@ -163,6 +165,42 @@ func TestWhereInARouteARequestFailed(t *testing.T) {
 	const want = "steps[answer].branches[small].functions[look].steps[answer]"
 	if resp.StatusCode != http.StatusBadGateway || last["at"] != want || last["upstream"] != "b" || last["endpoint"] != "127.0.0.1:1" {
 		t.Errorf("%d, %v, want it at %s", resp.StatusCode, last, want)
+	}
+}
+
+// TestTimeoutsSayWhose: a client gets the step, the branch or the function whose timeout has passed, and how long that is.
+func TestTimeoutsSayWhose(t *testing.T) {
+	silent := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
+	for want, limit := range map[string]func(*config.Step, *config.Function, config.Duration){
+		"steps[answer]": func(s *config.Step, _ *config.Function, d config.Duration) { s.Timeout = d },
+		"steps[answer].branches[small]": func(s *config.Step, _ *config.Function, d config.Duration) {
+			s.Gather.Branches[1].Timeout = d
+		},
+		"steps[answer].branches[small].functions[look]": func(_ *config.Step, f *config.Function, d config.Duration) { f.Timeout = d },
+	} {
+		c := assistant(silent, silent)
+		step := nested(c, "All")
+		limit(&step, &c.Functions[0], config.Duration(20*time.Millisecond))
+		r := start(t, only(c, &config.Response{Body: []byte(`"${steps.answer.small}"`)}, step))
+		resp := r.post("/only", question(`{"text":"x"}`))
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want += " took longer than its timeout, which is 20ms."; resp.StatusCode != http.StatusGatewayTimeout || !strings.Contains(string(body), want) {
+			t.Errorf("%d %s, want %q", resp.StatusCode, body, want)
+		}
+	}
+}
+
+// TestCausesAreSentences: the message for the client has no full stop before the cause that it keeps to itself.
+func TestCausesAreSentences(t *testing.T) {
+	got := unwrapped(problem.New(problem.ResponseInvalid).WithCause(errors.New("a violation of missing at [response a]")))
+	if want := "response_invalid: The answer does not satisfy the response schema of this route: a violation of missing at [response a]"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

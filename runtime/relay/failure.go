@@ -75,6 +75,8 @@ type Failure struct {
 	RetryAfter time.Duration
 	// Unsent says that nothing of the request was sent, so that anyone may be asked instead.
 	Unsent bool
+	// Limit says, for the client, which timeout has passed; it is empty for the route's own. Its words are those of the config.
+	Limit string
 	// Said is what the upstream said is wrong with the request, filtered, for the client that sent it and no other;
 	// nil if it may not be passed on. Error leaves it out.
 	Said *problem.Said

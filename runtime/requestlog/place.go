@@ -55,6 +55,9 @@ func At(ctx context.Context, list, name string) context.Context {
 	return context.WithValue(ctx, placeKey{}, &place{record: above.record, above: above, list: list, name: name})
 }
 
+// PlaceIn is the way to the work that a context is for, as a manifest has it; it is empty for the route as a whole.
+func PlaceIn(ctx context.Context) string { return placeOf(ctx).String() }
+
 // String is the way to the place, as a manifest has it: steps[answer].branches[big].
 func (p *place) String() string {
 	var way []string

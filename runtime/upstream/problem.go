@@ -38,6 +38,9 @@ func describe(f relay.Failure) *problem.Error {
 	case relay.FailedCredential:
 		return problem.NoEndpoint(retrySoon)
 	case relay.FailedTimeout:
+		if f.Limit != "" {
+			return problem.New(problem.Timeout).WithMessage(f.Limit)
+		}
 		return problem.New(problem.Timeout)
 	case relay.FailedDuration:
 		return problem.New(problem.DurationExceeded)
