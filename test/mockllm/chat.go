@@ -20,6 +20,8 @@ type chatRequest struct {
 	Tools               []json.RawMessage `json:"tools"`
 	ToolChoice          json.RawMessage   `json:"tool_choice"`
 	ParallelToolCalls   *bool             `json:"parallel_tool_calls"`
+	// Previous is the ID of the response that one of the Responses API continues.
+	Previous string `json:"-"`
 }
 
 type message struct {

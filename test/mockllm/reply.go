@@ -24,10 +24,13 @@ type reply struct {
 	model   string // as JSON
 }
 
+// replyID is what the ID of each reply begins with. A number follows.
+const replyID = "chatcmpl-mock-"
+
 func newReply(req chatRequest, script Script, serial int64) *reply {
 	rep := &reply{
 		request: req, script: script, words: script.Tokens,
-		id: "chatcmpl-mock-" + strconv.FormatInt(serial, 10), created: time.Now().Unix(), model: string(quote(req.Model)),
+		id: replyID + strconv.FormatInt(serial, 10), created: time.Now().Unix(), model: string(quote(req.Model)),
 	}
 	if req.wantsTools() && len(script.ToolCalls) > 0 {
 		rep.words = 0

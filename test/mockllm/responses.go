@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ type responsesRequest struct {
 	Tools             []json.RawMessage `json:"tools"`
 	ToolChoice        json.RawMessage   `json:"tool_choice"`
 	ParallelToolCalls *bool             `json:"parallel_tool_calls"`
+	Previous          string            `json:"previous_response_id"`
 }
 
 // input is a text, or a list of items.
@@ -56,7 +58,7 @@ func (in *input) UnmarshalJSON(data []byte) error {
 func (r *responsesRequest) chat() chatRequest {
 	c := chatRequest{
 		Model: r.Model, Messages: r.Input, Stream: r.Stream, MaxTokens: r.MaxOutputTokens,
-		Tools: r.Tools, ToolChoice: r.ToolChoice, ParallelToolCalls: r.ParallelToolCalls,
+		Tools: r.Tools, ToolChoice: r.ToolChoice, ParallelToolCalls: r.ParallelToolCalls, Previous: r.Previous,
 	}
 	if r.Instructions != "" {
 		c.Messages = append([]message{{Role: "system", Content: content(r.Instructions)}}, c.Messages...)
@@ -70,7 +72,19 @@ func (s *Server) planResponses(r *http.Request, body []byte) (*exchange, *refusa
 	if err := json.Unmarshal(body, &req); err != nil {
 		return nil, &refusal{http.StatusBadRequest, "invalid_json", "The body is not a request of the Responses API: " + err.Error()}
 	}
+	if req.Previous != "" && !s.gave(req.Previous) {
+		return nil, &refusal{
+			http.StatusBadRequest, "previous_response_not_found", "Previous response with id '" + req.Previous + "' not found.",
+		}
+	}
 	return s.planReply(r, req.chat(), responsesForm)
+}
+
+// gave reports whether an earlier reply has this ID. None is forgotten.
+func (s *Server) gave(id string) bool {
+	number, ours := strings.CutPrefix(id, replyID)
+	n, err := strconv.ParseInt(number, 10, 64)
+	return ours && err == nil && n >= 1 && n <= s.serial.Load()
 }
 
 // responsesForm answers as the Responses API does.
@@ -216,6 +230,10 @@ func (e *events) response(status string) object {
 		"id": e.rep.id, "object": "response", "created_at": e.rep.created, "status": status, "error": nil, "incomplete_details": nil,
 		"instructions": nil, "metadata": object{}, "model": e.rep.request.Model, "output": append([]object{}, e.output...),
 		"parallel_tool_calls": true, "temperature": 1, "top_p": 1, "tool_choice": "auto", "tools": []any{}, "usage": nil,
+		"previous_response_id": nil,
+	}
+	if e.rep.request.Previous != "" {
+		r["previous_response_id"] = e.rep.request.Previous
 	}
 	if status == "in_progress" {
 		return r

@@ -187,3 +187,30 @@ func TestStatsOfAPathOverHTTP(t *testing.T) {
 		}
 	}
 }
+
+// A response continues one that the mock has given, and no other.
+func TestResponsesContinue(t *testing.T) {
+	_, url, client := start(t, Options{})
+	ask := func(members string) (int, map[string]any) {
+		resp, err := client.Post(url+"/v1/responses", "application/json", strings.NewReader(`{"model":"m","input":"hi"`+members+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var got map[string]any
+		if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, got
+	}
+	_, first := ask("")
+	id, _ := first["id"].(string)
+	if status, second := ask(`,"previous_response_id":"` + id + `"`); status != http.StatusOK || second["previous_response_id"] != id || second["id"] == id {
+		t.Errorf("%d %v", status, second)
+	}
+	for _, id := range []string{id + "9", "resp_1", replyID, replyID + "0", replyID + "x"} {
+		if status, got := ask(`,"previous_response_id":"` + id + `"`); status != http.StatusBadRequest {
+			t.Errorf("%s: %d %v", id, status, got)
+		}
+	}
+}

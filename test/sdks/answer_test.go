@@ -26,7 +26,10 @@ type answer struct {
 	Names   []string        `json:"names"`
 	Events  []string        `json:"events"` // their types, each once, in the order of the first
 	Left    bool            `json:"left"`
-	Error   *failure        `json:"error"`
+	// ID is that of a response, and Continues that of the response before it.
+	ID        string   `json:"id"`
+	Continues string   `json:"continues"`
+	Error     *failure `json:"error"`
 }
 
 type call struct {
@@ -54,6 +57,7 @@ type failure struct {
 // comparable is the answer without what depends on timing or rounding: how many pieces there were, and the last bits of floats.
 func (a *answer) comparable() answer {
 	c := *a
+	c.ID, c.Continues = "", ""
 	c.Pieces = min(c.Pieces, 2)
 	c.Calls = slices.Concat(c.Calls)
 	c.Vectors = nil

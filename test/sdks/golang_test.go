@@ -213,7 +213,7 @@ func embeddings(ctx context.Context, c openai.Client, params json.RawMessage) (a
 }
 
 func responded(r *responses.Response) answer {
-	a := answer{Text: r.OutputText(), Finish: string(r.Status), Model: r.Model}
+	a := answer{Text: r.OutputText(), Finish: string(r.Status), Model: r.Model, ID: r.ID, Continues: r.PreviousResponseID}
 	for i := range r.Output {
 		if o := &r.Output[i]; o.Type == "function_call" {
 			c := o.AsFunctionCall()

@@ -23,6 +23,7 @@ type scenario struct {
 	param           string // of the error
 	message         string // in the error's
 	retryAfter      string // of the error
+	continues       bool   // the request continues a response, for which it asks before
 	busy            bool   // the upstream has as many calls as it may have
 	class           string // of an error without a status: that a stream raises
 }
@@ -132,6 +133,11 @@ func talks(model, upstream string) []scenario {
 		list = append(list,
 			scenario{name: "chat with images, audio and unknown members", op: "chat", members: message, script: says, passes: true, want: whole(model, "stop")},
 			scenario{name: "response with images and unknown members", op: "responses", members: items, script: says, passes: true, want: whole(model, "completed")})
+	}
+	if model != chats {
+		list = append(list,
+			scenario{name: "response that continues another", op: "responses", script: says, continues: true, want: whole(model, "completed")},
+			scenario{name: "response that continues another, streamed", op: "responses_stream", script: says, continues: true, want: happens})
 	}
 	for i := range list {
 		list[i].model = model

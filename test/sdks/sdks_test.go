@@ -49,7 +49,7 @@ func (c *client) runs(s *scenario) bool {
 		return true
 	}
 	own := s.members == "" || s.members == chatTools || s.members == tools || s.op == "embeddings" && !s.passes
-	return slices.Contains(c.ops, s.op) && own && s.first == nil && s.status == 0 && s.class == "" && !s.leaves && !s.passes &&
+	return slices.Contains(c.ops, s.op) && own && !s.continues && s.first == nil && s.status == 0 && s.class == "" && !s.leaves && !s.passes &&
 		!strings.Contains(s.members, "encoding_format")
 }
 
@@ -74,7 +74,11 @@ func TestClients(t *testing.T) {
 
 func (s *stage) play(t *testing.T, c *client, d driver, sc *scenario) {
 	t.Helper()
-	params, err := json.Marshal(sc.params())
+	members := sc.params()
+	if sc.continues {
+		members["previous_response_id"] = s.begin(t, d, sc)
+	}
+	params, err := json.Marshal(members)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +106,26 @@ func (s *stage) play(t *testing.T, c *client, d driver, sc *scenario) {
 		s.await(t, func(now mockllm.Stats) bool { return now.Open == 0 && now.Cancelled == before.Cancelled+1 })
 	}
 	sc.judge(t, c, &got)
+	if sc.continues && (got.Continues != members["previous_response_id"] || got.ID == got.Continues || got.ID == "") {
+		t.Errorf("response %q continues %q, want %q", got.ID, got.Continues, members["previous_response_id"])
+	}
 	s.wasAsked(t, sc, before)
+}
+
+// begin asks for a response, and returns its ID.
+func (s *stage) begin(t *testing.T, d driver, sc *scenario) string {
+	t.Helper()
+	params, err := json.Marshal(sc.params())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mock.FailNext(1, *says)
+	d.begin(request{Op: sc.op, Params: params})
+	got, err := d.outcome()
+	if err != nil || got.ID == "" || got.Text != said {
+		t.Fatalf("the response that is to be continued is %+v, %v", got, err)
+	}
+	return got.ID
 }
 
 // occupy makes the one call that the narrow model's upstream may have, until it is told to end it.

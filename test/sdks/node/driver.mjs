@@ -30,7 +30,7 @@ const completion = (c) => {
 
 const response = (r) => {
   const calls = r.output.filter((o) => o.type === "function_call").map((o) => ({ id: o.call_id, name: o.name, arguments: o.arguments }));
-  return { text: r.output_text, calls, finish: r.status, model: r.model, usage: usage(r.usage) };
+  return { text: r.output_text, calls, finish: r.status, model: r.model, usage: usage(r.usage), id: r.id, continues: r.previous_response_id ?? "" };
 };
 
 const numbers = (v) => {

@@ -131,7 +131,8 @@ class Official:
     @staticmethod
     def response(r):
         calls = [{"id": o.call_id, "name": o.name, "arguments": o.arguments} for o in r.output if o.type == "function_call"]
-        return {"text": r.output_text, "calls": calls, "finish": r.status, "model": r.model, "usage": usage(r.usage)}
+        out = {"text": r.output_text, "calls": calls, "finish": r.status, "model": r.model, "usage": usage(r.usage)}
+        return out | {"id": r.id, "continues": r.previous_response_id or ""}
 
     async def responses(self, client, params):
         create = client.responses.create
