@@ -181,6 +181,15 @@ func (f *field) round(t *testing.T, a *attack) *result {
 	if rest != nil && f.gateway.alive() {
 		t.Errorf("after the attack: %v", rest)
 	}
+	if f.gateway.alive() {
+		found, err := f.gateway.leaks(f.ctx)
+		if err != nil {
+			t.Errorf("look for what has leaked: %v", err)
+		}
+		for _, leak := range found {
+			t.Error(leak)
+		}
+	}
 	return r
 }
 

@@ -29,6 +29,13 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/config/report"
+	"github.com/llmservice/llmservice/test/leaks"
+)
+
+// The canaries: the key of all upstreams, and what each attack's requests have. They may be in nothing that the gateway says of itself.
+const (
+	canaryKey    = "canary-key-c4417b9e"
+	canaryPrompt = "canary-prompt-e08d52"
 )
 
 // gateway is the program under attack, in its control group.
@@ -78,6 +85,10 @@ func (i *installation) fill(ctx context.Context, paced, hostile string) error {
 	}
 	if err := i.writeConfig(service, paced, hostile); err != nil {
 		return err
+	}
+	keys := filepath.Join(i.dir, "keys")
+	if err := errors.Join(os.Mkdir(keys, 0o700), os.WriteFile(filepath.Join(keys, "key"), []byte(canaryKey), 0o600)); err != nil {
+		return fmt.Errorf("write the key: %w", err)
 	}
 	return i.readContainer(service)
 }
@@ -235,6 +246,11 @@ func (g *gateway) atRest(ctx context.Context) error {
 	return nil
 }
 
+// leaks lists where the gateway has a canary: in what it has logged, or on a page.
+func (g *gateway) leaks(ctx context.Context) ([]string, error) {
+	return leaks.Of(ctx, g.log.leaked(), "http://"+g.api, "http://"+g.admin, canaryKey, canaryPrompt)
+}
+
 func (g *gateway) close() error {
 	g.kill()
 	return g.group.remove()
@@ -243,21 +259,39 @@ func (g *gateway) close() error {
 // lastWords is the end of what a gateway logs. It goes through a pipe, as in a pod: a file's pages would count as memory of
 // the gateway's.
 type lastWords struct {
-	mu   sync.Mutex
-	text []byte
+	mu     sync.Mutex
+	text   []byte
+	leaky  string // the first piece that has a canary
+	before []byte // the end of the last piece, in which one may begin
 }
 
 func (l *lastWords) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text = append(l.text, p...)
+	piece := string(l.before) + string(p)
+	if l.leaky == "" && len(leaks.In(piece, canaryKey, canaryPrompt)) > 0 {
+		l.leaky = piece
+	}
+	l.before = append(l.before[:0], p[max(0, len(p)-overlap):]...)
 	if len(l.text) > 2*wordsKept {
 		l.text = append(l.text[:0], l.text[len(l.text)-wordsKept:]...)
 	}
 	return len(p), nil
 }
 
-const wordsKept = 1024
+const (
+	wordsKept = 1024
+	// overlap is longer than a canary, however it is spelt.
+	overlap = 128
+)
+
+// leaked is a piece of the log that has a canary; nothing, if none has.
+func (l *lastWords) leaked() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.leaky
+}
 
 func (l *lastWords) String() string {
 	l.mu.Lock()

@@ -25,7 +25,7 @@ func upstream() *http.Server {
 			act(w, r, asked)
 			return
 		}
-		http.Error(w, "no such model", http.StatusNotFound)
+		http.Error(w, "no such model: "+r.Header.Get("Authorization")+" "+canaryPrompt, http.StatusNotFound)
 	})
 	mux.HandleFunc("/v1/embeddings", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -35,7 +35,11 @@ func upstream() *http.Server {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { whole(w, body()) })
 	}
 	mux.HandleFunc("/dripping", func(w http.ResponseWriter, r *http.Request) { drip(w, r, "application/json", "[", " ") })
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: enough}
+	repeats := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // what nobody else may hear of
+		w.Header().Set("X-Heard", r.Header.Get("Authorization")+" "+canaryPrompt)
+		mux.ServeHTTP(w, r)
+	})
+	return &http.Server{Handler: repeats, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: enough}
 }
 
 // enough bounds an answer that has no end.

@@ -17,6 +17,9 @@ import (
 	"time"
 )
 
+// canaryField is in the head of each request.
+const canaryField = "X-Canary: " + canaryPrompt + "\r\n"
+
 // post is a request with a JSON body.
 func post(path, body string) []byte {
 	return request("POST", path, "Content-Type: application/json\r\n", body)
@@ -24,16 +27,16 @@ func post(path, body string) []byte {
 
 // chat is a request of /v1.
 func chat(model, more string) []byte {
-	return post("/v1/chat/completions", `{"model": "`+model+`", "messages": [{"role": "user", "content": "go"}]`+more+`}`)
+	return post("/v1/chat/completions", `{"model": "`+model+`", "messages": [{"role": "user", "content": "go `+canaryPrompt+`"}]`+more+`}`)
 }
 
 // get is a request without a body.
 func get(path, headers string) []byte {
-	return []byte("GET " + path + " HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n" + headers + "\r\n")
+	return []byte("GET " + path + " HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n" + canaryField + headers + "\r\n")
 }
 
 func request(method, path, headers, body string) []byte {
-	return []byte(method + " " + path + " HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n" + headers +
+	return []byte(method + " " + path + " HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n" + canaryField + headers +
 		"Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
 }
 
