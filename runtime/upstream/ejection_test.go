@@ -256,6 +256,38 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+// A request that only one endpoint can serve waits as long as that is ejected, unless so many are that all are asked. While one
+// call shows whether the endpoint is well again, the others come back soon.
+func TestOneEndpointThatIsEjected(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for _, tt := range []struct {
+		percent, out int
+		waits        bool
+	}{{50, 1, true}, {50, 2, true}, {50, 3, false}, {0, 3, true}, {0, 4, false}} {
+		b := pooled(Options{Ejection: Ejection{PanicPercent: tt.percent}}, 1, 1, 1, 1)
+		members := b.set.Members()
+		for _, m := range members[:tt.out] {
+			b.ends(m.Endpoint, refused, now)
+		}
+		only := members[0].Endpoint
+		wait := b.leftOut(only, members, now)
+		if wait > 0 != tt.waits {
+			t.Errorf("%d percent, %d of 4 out: it is left out for %s", tt.percent, tt.out, wait)
+		}
+		if !tt.waits {
+			continue
+		}
+		after := now.Add(wait)
+		if wait := b.leftOut(only, members, after); wait != 0 {
+			t.Errorf("it is left out for %s after its ejection", wait)
+		}
+		only.health.chosen(after, &b.ejection)
+		if wait := b.leftOut(only, members, after); wait != retrySoon {
+			t.Errorf("it is left out for %s while a call tries it", wait)
+		}
+	}
+}
+
 // Calls go to healthy endpoints, no matter how busy those are.
 func TestBalancingLeavesOutWhatFails(t *testing.T) {
 	b := pooled(Options{}, 1, 1, 1)
