@@ -264,7 +264,7 @@ func TestOneEndpointThatIsEjected(t *testing.T) {
 		percent, out int
 		waits        bool
 	}{{50, 1, true}, {50, 2, true}, {50, 3, false}, {0, 3, true}, {0, 4, false}} {
-		b := pooled(Options{Ejection: Ejection{PanicPercent: tt.percent}}, 1, 1, 1, 1)
+		b := pooled(Options{Ejection: Ejection{PanicPercent: tt.percent, First: 10 * time.Second, Max: time.Minute}}, 1, 1, 1, 1)
 		members := b.set.Members()
 		for _, m := range members[:tt.out] {
 			b.ends(m.Endpoint, refused, now)

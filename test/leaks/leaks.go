@@ -23,7 +23,8 @@ const patience = 30 * time.Second
 // spellings are forms in which a secret of at least four bytes may stand.
 func spellings(secret string) map[string]string {
 	return map[string]string{
-		"as it is": secret, "in JSON": strings.Trim(string(rawjson.Quote(secret)), `"`), "in a URL": strings.ReplaceAll(secret, " ", "%20"),
+		"as it is": secret, "in JSON": strings.Trim(string(rawjson.Quote(secret)), `"`),
+		"in a URL":       strings.ReplaceAll(secret, " ", "%20"),
 		"in base64":      base64.StdEncoding.EncodeToString([]byte(secret[:len(secret)/3*3])), // whatever follows
 		"in hexadecimal": fmt.Sprintf("%x", secret), "as bytes": fmt.Sprintf("%d %d %d %d", secret[0], secret[1], secret[2], secret[3]),
 	}
