@@ -48,6 +48,10 @@ type facts struct {
 	metricsAPI string
 	// futile names the metric that can never make the autoscaler add a replica; nil if all can.
 	futile *problem
+	// route is the HTTPRoute that is wanted; nil if none is.
+	route *route
+	// lacking says of which optional kinds the service wants objects that the operator cannot make, and why.
+	lacking []string
 }
 
 // conditionsOf returns every condition that applies, without times. Reconciling and Stalled are there only while they
@@ -55,8 +59,12 @@ type facts struct {
 func conditionsOf(f facts) []metav1.Condition {
 	valid, applied, available := f.configValid(), f.configApplied(), f.available()
 	conditions := []metav1.Condition{valid, applied, available, f.scalable()}
+	routed := f.route.accepted()
+	if routed.Type != "" {
+		conditions = append(conditions, routed)
+	}
 	stalled, isStalled := stalledFor(f.obstacles())
-	ready := f.ready(stalled, available, applied)
+	ready := f.ready(stalled, available, applied, routed)
 	conditions = append([]metav1.Condition{ready}, conditions...)
 	if isStalled {
 		return append(conditions, stalled)
@@ -298,8 +306,8 @@ func inOneLine(err error) string {
 }
 
 // ready is the first of its parts that is not as it should be.
-func (f facts) ready(stalled, available, applied metav1.Condition) metav1.Condition {
-	for _, part := range []metav1.Condition{stalled, f.unapplied(), available, applied} {
+func (f facts) ready(stalled, available, applied, routed metav1.Condition) metav1.Condition {
+	for _, part := range []metav1.Condition{stalled, f.unapplied(), available, applied, routed} {
 		failed := part.Type != "" && (part.Status == metav1.ConditionTrue) == (part.Type == v1alpha1.ConditionStalled)
 		if failed {
 			return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, part.Reason, part.Message)
@@ -308,7 +316,11 @@ func (f facts) ready(stalled, available, applied metav1.Condition) metav1.Condit
 	if message, rolling := f.rolling(); rolling {
 		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonProgressing, message)
 	}
-	return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "The service serves the spec")
+	message := "The service serves the spec"
+	if len(f.lacking) > 0 {
+		message += ", except for what the cluster lacks. " + strings.Join(f.lacking, ". ")
+	}
+	return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, message)
 }
 
 // unapplied says that a child could not be written, in the form of a condition that is False; it is zero otherwise. The

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
@@ -80,14 +81,46 @@ func (w *kindWatcher) look(ctx context.Context, queue requestQueue) {
 		switch {
 		case err != nil:
 		case installed && !w.has(kind):
-			err = w.beginWatch(ctx, kind, queue)
+			err = w.tryWatch(ctx, kind, queue)
 		case !installed && w.has(kind):
-			err = w.endWatch(ctx, kind, queue)
+			err = errors.Join(w.endWatch(ctx, kind, queue), w.isMissing(ctx, kind, queue, absent(kind)))
+		case !installed:
+			err = w.isMissing(ctx, kind, queue, absent(kind))
 		}
 		if err != nil {
 			w.manager.GetLogger().Error(err, "An optional kind is looked for again later", "kind", kind.String())
 		}
 	}
+}
+
+func absent(kind schema.GroupVersionKind) string {
+	return fmt.Sprintf("The cluster has no %s: install its CustomResourceDefinition", describeKind(kind))
+}
+
+// isMissing has services say why they lack their objects of a kind.
+func (w *kindWatcher) isMissing(ctx context.Context, kind schema.GroupVersionKind, queue requestQueue, why string) error {
+	if !w.miss(kind, why) {
+		return nil
+	}
+	return w.enqueueAll(ctx, queue)
+}
+
+// tryWatch begins to watch a kind if the operator has the right to read it: otherwise each try would wait in vain, and log nothing
+// of the reason.
+func (w *kindWatcher) tryWatch(ctx context.Context, kind schema.GroupVersionKind, queue requestQueue) error {
+	bounded, cancel := context.WithTimeout(ctx, discoveryTimeout)
+	defer cancel()
+	one := &metav1.PartialObjectMetadataList{}
+	one.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+	err := w.manager.GetAPIReader().List(bounded, one, client.Limit(1))
+	if apierrors.IsForbidden(err) {
+		why := fmt.Sprintf("The operator has no right to read %s: its role is of another release, or was changed", describeKind(kind))
+		return errors.Join(err, w.isMissing(ctx, kind, queue, why))
+	}
+	if err != nil {
+		return fmt.Errorf("read a kind: %w", err)
+	}
+	return w.beginWatch(ctx, kind, queue)
 }
 
 // installed asks the API server whether it serves the kind.

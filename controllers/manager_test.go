@@ -51,7 +51,13 @@ func TestStandbyFillsTheCaches(t *testing.T) {
 	if err := waiting.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := len(caches.InformersByGVK), len(render.Kinds())+2; got != want {
+	want := 2 // services and pods
+	for _, kind := range render.Kinds() {
+		if !kind.Optional {
+			want++
+		}
+	}
+	if got := len(caches.InformersByGVK); got != want {
 		t.Errorf("%d kinds are read, want %d", got, want)
 	}
 	if _, ok := caches.InformersByGVK[v1alpha1.GroupVersion.WithKind(v1alpha1.Kind)]; !ok {

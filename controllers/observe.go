@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -70,6 +71,11 @@ func (v *view) owns(object client.Object) bool {
 }
 
 func (v *view) ownsChild(key render.ChildKey) bool { return v.owns(v.children[key]) }
+
+// hasKind reports whether the cluster has one of the kinds of the table.
+func (v *view) hasKind(kind schema.GroupVersionKind) bool {
+	return slices.ContainsFunc(v.kinds, func(k render.Kind) bool { return k.GroupVersionKind == kind })
+}
 
 // wantedReplicas is what the spec asks for; the API sets a default.
 func (v *view) wantedReplicas() int32 {

@@ -104,17 +104,39 @@ func (r *Reconciler) render(seen *view, documents documents) ([]render.Child, er
 	if documents.current.Revision() == "" || documents.accepted == nil {
 		return nil, nil
 	}
-	children, err := seen.kinds.Children(render.Input{
+	children, err := seen.kinds.Children(r.input(seen, documents))
+	if err != nil {
+		return nil, fmt.Errorf("render the children of %s: %w", client.ObjectKeyFromObject(seen.service), err)
+	}
+	return children, nil
+}
+
+// lacking says why objects of optional kinds that the service wants cannot be made. Of a route, its own condition says so.
+func (r *Reconciler) lacking(seen *view, documents documents) []string {
+	if documents.accepted == nil {
+		return nil
+	}
+	var all []string
+	for _, kind := range r.Children {
+		if !kind.Optional || seen.hasKind(kind.GroupVersionKind) || kind.GroupVersionKind == render.RouteKind {
+			continue
+		}
+		if built, err := kind.Build(r.input(seen, documents)); err == nil && len(built) > 0 {
+			all = append(all, r.optional.whyMissing(kind.GroupVersionKind))
+		}
+	}
+	return all
+}
+
+// input needs documents that were accepted.
+func (r *Reconciler) input(seen *view, documents documents) render.Input {
+	return render.Input{
 		Service:  documents.accepted,
 		Current:  documents.current,
 		LastGood: documents.lastGood,
 		Replicas: seen.wantedReplicas(),
 		Gateway:  r.Gateway,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("render the children of %s: %w", client.ObjectKeyFromObject(seen.service), err)
 	}
-	return children, nil
 }
 
 // soonest is the shortest of the waits; zero stands for none.

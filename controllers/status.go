@@ -51,7 +51,7 @@ func statusOf(seen *view, documents documents, facts facts) (*v1alpha1.LLMServic
 	status := service.Status.DeepCopy()
 	status.ObservedGeneration = service.Generation
 	status.Selector = render.Selector(service).String()
-	status.URL = render.URL(documents.served(service))
+	status.URL = render.URL(documents.served(service), seen.hasKind(render.RouteKind))
 	status.Config = nil
 	if a.revision != "" {
 		status.Config = &v1alpha1.ConfigStatus{Revision: a.revision, Acknowledged: a.acknowledged, Served: seen.wasServed(a.revision)}
@@ -80,6 +80,8 @@ func (r *Reconciler) factsOf(seen *view, documents documents, applied outcome, a
 		metricsAPI:   r.metricsProblem(),
 		futile:       seen.futile(documents.served(seen.service)),
 	}
+	facts.route = r.routeOf(seen, documents.served(seen.service))
+	facts.lacking = r.lacking(seen, documents)
 	if facts.deployment = applied.deployment; facts.deployment == nil && seen.ownsChild(render.GatewaysKey(seen.service.Name)) {
 		facts.deployment = seen.deployment()
 	}

@@ -13,6 +13,8 @@ const (
 	ConditionAvailable = "Available"
 	// ConditionScaling is True if a HorizontalPodAutoscaler can do its work.
 	ConditionScaling = "Scaling"
+	// ConditionRouteAccepted is present if an HTTPRoute is wanted, and True if all its parents accept it.
+	ConditionRouteAccepted = "RouteAccepted"
 	// ConditionReconciling is present and True while the operator is still working (kstatus).
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is present and True if the operator cannot continue without help (kstatus).
@@ -55,6 +57,16 @@ const (
 	ReasonSecretMissing = "SecretMissing"
 	// ReasonKeyRefused: an upstream refuses the key that a replica sends, and has not accepted it since.
 	ReasonKeyRefused = "KeyRefused"
+)
+
+// The reasons of ConditionRouteAccepted, in addition to ReasonPending: a parent has not reported yet.
+const (
+	// ReasonAccepted: every parent accepts the HTTPRoute.
+	ReasonAccepted = "Accepted"
+	// ReasonNotAccepted: at least one parent refuses the HTTPRoute; the message has its own words.
+	ReasonNotAccepted = "NotAccepted"
+	// ReasonKindUnavailable: the cluster has no HTTPRoutes, or the operator may not read them.
+	ReasonKindUnavailable = "KindUnavailable"
 )
 
 // The reasons of ConditionAvailable.

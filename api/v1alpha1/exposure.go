@@ -7,6 +7,10 @@ type Exposure struct {
 	// +kubebuilder:default={}
 	Service *ServiceExposure `json:"service,omitempty"`
 
+	// httpRoute makes an HTTPRoute of the Gateway API, if the cluster has it. Default: none.
+	// +optional
+	HTTPRoute *HTTPRouteExposure `json:"httpRoute,omitempty"`
+
 	// networkPolicy makes a NetworkPolicy for the gateways' pods. Default: none, and any pod may reach them.
 	// +optional
 	NetworkPolicy *NetworkPolicyExposure `json:"networkPolicy,omitempty"`

@@ -4,8 +4,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // LLMServiceStatus is the state that the operator observed.
 type LLMServiceStatus struct {
-	// conditions describe the state of the service: Ready, ConfigValid, ConfigApplied, Available and Scaling, and
-	// Reconciling or Stalled while they are true. At most 16.
+	// conditions describe the state of the service: Ready, ConfigValid, ConfigApplied, Available and Scaling,
+	// RouteAccepted if a route is wanted, and Reconciling or Stalled while they are true. At most 16.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -44,7 +44,7 @@ type LLMServiceStatus struct {
 	// +optional
 	Streams *StreamsStatus `json:"streams,omitempty"`
 
-	// url is the address of the service within the cluster.
+	// url is the address of the service: that of its HTTPRoute if it has one with a hostname, otherwise that within the cluster.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

@@ -100,7 +100,7 @@ func keepChild(object client.Object) (any, error) {
 	return identity(object), nil
 }
 
-// keepState drops the status, which is read of Deployments and autoscalers only, and what controllers of Kubernetes add to
+// keepState drops the status, which is read of Deployments, autoscalers and routes only, and what controllers of Kubernetes add to
 // accounts.
 func keepState(object client.Object) {
 	switch child := object.(type) {
@@ -110,7 +110,9 @@ func keepState(object client.Object) {
 	case *corev1.ServiceAccount:
 		child.Secrets, child.ImagePullSecrets = nil, nil
 	case *unstructured.Unstructured:
-		delete(child.Object, "status")
+		if child.GroupVersionKind() != render.RouteKind {
+			delete(child.Object, "status")
+		}
 	default:
 		if status := reflect.ValueOf(object).Elem().FieldByName("Status"); status.IsValid() {
 			status.SetZero()

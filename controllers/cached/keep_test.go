@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
@@ -126,6 +127,19 @@ func TestKeepsAKindWithoutAType(t *testing.T) {
 	short := keep(t, foreign).(*unstructured.Unstructured)
 	if !Abridged(short) || short.Object["spec"] != nil || short.GetUID() != "u" || short.GetKind() != "Ticket" {
 		t.Errorf("kept of a foreign one: %.300v", short.Object)
+	}
+}
+
+// What Gateways report of a route is read; the status of any other object without a Go type is not.
+func TestTheStatusOfARouteIsKept(t *testing.T) {
+	for kind, want := range map[schema.GroupVersionKind]bool{render.RouteKind: true, {Group: "tickets.test", Version: "v1", Kind: "Ticket"}: false} {
+		object := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"parents": []any{}}}}
+		object.SetGroupVersionKind(kind)
+		object.SetName("assistant")
+		object.SetOwnerReferences(owned("assistant").OwnerReferences)
+		if got := keep(t, object).(*unstructured.Unstructured).Object["status"] != nil; got != want {
+			t.Errorf("the status of a %s is kept: %t", kind.Kind, got)
+		}
 	}
 }
 

@@ -57,6 +57,18 @@ var forms = formsOf(
 		"letters, digits, dashes, dots and underscores, such as api-key",
 	},
 	form{
+		`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`,
+		"the value of a label, such as infra",
+	},
+	form{
+		`^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`,
+		"the name of a host, such as assistant.example.com or *.example.com",
+	},
+	form{
+		`^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$`,
+		"a kind, such as Gateway",
+	},
+	form{
 		`^/`,
 		"a path that begins with a slash, such as /search",
 	},

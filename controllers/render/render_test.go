@@ -254,12 +254,26 @@ func TestHashTellsRenderingsApart(t *testing.T) {
 }
 
 func TestURL(t *testing.T) {
-	for name, want := range map[string]string{
-		"minimal": "http://minimal.team-a.svc",
-		"full":    "http://full.team-a.svc:8000",
+	change := func(change func(*v1alpha1.HTTPRouteExposure)) *v1alpha1.LLMService {
+		s := service(t, "full")
+		change(s.Spec.Exposure.HTTPRoute)
+		return s
+	}
+	for _, tt := range []struct {
+		name   string
+		of     *v1alpha1.LLMService
+		routes bool
+		want   string
+	}{
+		{"of the standard port", service(t, "minimal"), true, "http://minimal.team-a.svc"},
+		{"of another port", service(t, "full"), false, "http://full.team-a.svc:8000"},
+		{"of the first whole hostname", service(t, "full"), true, "https://assistant.example.com"},
+		{"of its scheme", change(func(r *v1alpha1.HTTPRouteExposure) { r.Scheme = "http" }), true, "http://assistant.example.com"},
+		{"of no whole hostname", change(func(r *v1alpha1.HTTPRouteExposure) { r.Hostnames = []string{"*.example.com"} }), true, "http://full.team-a.svc:8000"},
+		{"of no hostname", change(func(r *v1alpha1.HTTPRouteExposure) { r.Hostnames = nil }), true, "http://full.team-a.svc:8000"},
 	} {
-		if got := render.URL(service(t, name)); got != want {
-			t.Errorf("URL of %s is %s, want %s", name, got, want)
+		if got := render.URL(tt.of, tt.routes); got != tt.want {
+			t.Errorf("URL %s is %s, want %s", tt.name, got, tt.want)
 		}
 	}
 }

@@ -29,8 +29,11 @@ func service(in Input) ([]Child, error) {
 	return []Child{NewChild(object, object.ObjectMetaApplyConfiguration)}, nil
 }
 
-// URL is where the service can be reached within the cluster.
-func URL(s *v1alpha1.LLMService) string {
+// URL is where the service can be reached: by the hostname of its route if the cluster has routes, otherwise within the cluster.
+func URL(s *v1alpha1.LLMService, routes bool) string {
+	if outside := routeURL(s); routes && outside != "" {
+		return outside
+	}
 	host := fmt.Sprintf("%s.%s.svc", s.Name, s.Namespace)
 	if port := servicePort(s); port != httpPort {
 		host = fmt.Sprintf("%s:%d", host, port)

@@ -41,7 +41,7 @@ var (
 // Table has one row for each kind, in the order in which the objects are applied.
 type Table []Kind
 
-// Kinds returns the kinds of objects that services have. What pods need comes before the pods, and the autoscaler last.
+// Kinds returns the kinds of objects that services have. What pods need comes before the pods, and the autoscaler after them.
 func Kinds() Table {
 	return Table{{
 		GroupVersionKind: accountKind,
@@ -71,6 +71,11 @@ func Kinds() Table {
 		GroupVersionKind: autoscalerKind,
 		Build:            horizontalPodAutoscaler,
 		Purpose:          "only if `spec.scaling` is set; it scales the LLMService, not the Deployment",
+	}, {
+		GroupVersionKind: RouteKind,
+		Build:            httpRoute,
+		Purpose:          "only if `exposure.httpRoute` is set; from Gateways to the Service, without timeouts",
+		Optional:         true,
 	}}
 }
 

@@ -14,6 +14,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,6 +31,7 @@ func everything(service *v1alpha1.LLMService) {
 		Ingress: &v1alpha1.NetworkPolicyIngress{From: []v1alpha1.NetworkPolicyPeer{{PodSelector: &v1alpha1.PeerSelector{}}}},
 		Egress:  &v1alpha1.NetworkPolicyEgress{},
 	})(service)
+	service.Spec.Exposure.HTTPRoute = &v1alpha1.HTTPRouteExposure{ParentRefs: []v1alpha1.RouteParent{{Name: "public", Namespace: "infra"}}}
 }
 
 func networkPolicy(wanted *v1alpha1.NetworkPolicyExposure) func(*v1alpha1.LLMService) {
@@ -50,16 +53,26 @@ func childrenOf(service *v1alpha1.LLMService) map[string]client.Object {
 	}
 	objects := map[string]client.Object{}
 	for _, child := range rendered {
-		typed, err := api.Scheme().New(child.GroupVersionKind)
-		if err != nil {
-			panic(err)
-		}
-		object := typed.(client.Object)
+		object := objectOf(child.GroupVersionKind)
 		object.SetNamespace(child.Namespace)
 		object.SetName(child.Name)
 		objects[child.Kind] = object
 	}
 	return objects
+}
+
+// objectOf is an empty object of a kind: of its Go type if there is one.
+func objectOf(kind schema.GroupVersionKind) client.Object {
+	if !api.Scheme().Recognizes(kind) {
+		object := &unstructured.Unstructured{}
+		object.SetGroupVersionKind(kind)
+		return object
+	}
+	typed, err := api.Scheme().New(kind)
+	if err != nil {
+		panic(err)
+	}
+	return typed.(client.Object)
 }
 
 func TestChildren(t *testing.T) {
@@ -146,6 +159,10 @@ func TestRestoresWhatWasChangedByHand(t *testing.T) {
 		}},
 		{"direction", "NetworkPolicy", func(o client.Object) {
 			o.(*networkingv1.NetworkPolicy).Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
+		}},
+		{"timeout", "HTTPRoute", func(o client.Object) {
+			spec := o.(*unstructured.Unstructured).Object["spec"].(map[string]any)
+			spec["rules"].([]any)[0].(map[string]any)["timeouts"] = map[string]any{"request": "15s"}
 		}},
 		{"image", "Deployment", func(o client.Object) { o.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Image = "other" }},
 		{"replicas", "Deployment", func(o client.Object) { o.(*appsv1.Deployment).Spec.Replicas = new(int32(7)) }},

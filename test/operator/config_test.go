@@ -112,7 +112,7 @@ func TestNothingOfARefusedSpecGoesOut(t *testing.T) {
 func (s *system) specs(service *v1alpha1.LLMService) map[string]any {
 	s.t.Helper()
 	specs := map[string]any{}
-	for _, child := range children(service) {
+	for kind, child := range children(service) {
 		if err := api.Get(s.t.Context(), client.ObjectKeyFromObject(child), child); err != nil {
 			s.t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func (s *system) specs(service *v1alpha1.LLMService) map[string]any {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		specs[fmt.Sprintf("%T", child)] = []any{content["spec"], content["data"]}
+		specs[kind] = []any{content["spec"], content["data"]}
 	}
 	return specs
 }

@@ -202,6 +202,7 @@ func (s *system) up(service *v1alpha1.LLMService) (a, b *gateway) {
 	revision := s.fleet.awaitDelivery(service, "")
 	a, b = s.fleet.pod(service, service.Name+"-a", revision), s.fleet.pod(service, service.Name+"-b", revision)
 	s.fleet.rollOut(service)
+	s.accept(service, "Accepted", "True", "Accepted")
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 	return a, b
 }

@@ -51,5 +51,8 @@ func withAPIServer(run func() int) (code int, err error) {
 	defer func() { err = errors.Join(err, server.Stop()) }()
 	restConfig, managerConfig, kubeconfig, api = server.Admin, server.Operator, server.Kubeconfig, server.Client
 	defer func() { err = errors.Join(err, os.RemoveAll(cmp.Or(buildDir, certificates))) }()
+	if err := installOptionalKinds(); err != nil {
+		return 0, err
+	}
 	return run(), nil
 }
