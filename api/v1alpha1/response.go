@@ -44,7 +44,7 @@ const (
 // The members of a Response are counted, because CEL cannot see body, which has no type. The config's own validation checks
 // that stream and body are not combined.
 
-// Response describes the answer of a route: stream, or body, or events with or without body.
+// Response describes the answer of a route: stream, or body, or events with or without body, or location.
 //
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(self.stream) || !has(self.events)",message="stream and events exclude each other"
@@ -75,6 +75,15 @@ type Response struct {
 	// events turns the answer into a stream of named events.
 	// +optional
 	Events *Events `json:"events,omitempty"`
+
+	// status is the status of a whole answer: from 200 to 299, or with location 301, 302, 303, 307 or 308. 204 has no body.
+	// Default: 200, or 307 with location.
+	// +optional
+	// +kubebuilder:validation:Minimum=200
+	// +kubebuilder:validation:Maximum=308
+	Status int32 `json:"status,omitempty"`
+
+	AnswerHead `json:",inline"`
 
 	// schema is the JSON Schema (draft 2020-12) of body, or of stream's text, which is read as JSON unless the schema's type
 	// is string. An answer that does not match is a 502, or ends its stream with an error event.

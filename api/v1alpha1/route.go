@@ -95,5 +95,5 @@ type Route struct {
 
 	// response describes the answer of the route.
 	// +required
-	Response Response `json:"response,omitzero"`
+	Response Response `json:"response,omitzero"` //nolint:kubeapilinter // it takes the embedded AnswerHead for a member
 }

@@ -109,4 +109,6 @@ type Respond struct {
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Body *JSON `json:"body,omitempty"`
+
+	AnswerHead `json:",inline"`
 }

@@ -124,7 +124,7 @@ const (
 	UnknownMembersKeep = "Keep"
 )
 
-// Response is the answer of a route: Stream, or Events with or without Body, or Body.
+// Response is the answer of a route: Stream, or Events with or without Body, or Body, or a Location or a status without one.
 type Response struct {
 	// Stream names the step whose tokens are the answer.
 	Stream string `json:"stream,omitempty"`
@@ -134,6 +134,9 @@ type Response struct {
 	Body jsontext.Value `json:"body,omitzero"`
 	// Events makes the answer a stream of named events, of which Body is the last.
 	Events *Events `json:"events,omitzero"`
+	// Status is that of a whole answer; see StatusCode.
+	Status int `json:"status,omitzero"`
+	Head
 	// Schema is what Body, or Stream's text, has to satisfy.
 	Schema jsontext.Value `json:"schema,omitzero"`
 	// UnknownMembers says what is done with members of Body that Schema does not name; "" drops them.

@@ -194,4 +194,5 @@ type Respond struct {
 	Status int `json:"status"`
 	// Body is a JSON document whose strings are templates.
 	Body jsontext.Value `json:"body,omitzero"`
+	Head
 }

@@ -98,14 +98,15 @@ func TestHelpersAreCharged(t *testing.T) {
 	}
 	vars := map[string]any{"request": map[string]any{"body": map[string]any{"text": text, "list": list, "json": `"` + text + `"`}}}
 	for name, in := range map[string]string{
-		"truncate":  "${request.body.text.truncate(10)}",
-		"json":      "${request.body.list.json().size() > 0}",
-		"written":   "${[request.body.text].json() == ''}",
-		"parseJson": "${request.body.json.parseJson() == ''}",
-		"urlEncode": "${request.body.text.urlEncode() == ''}",
-		"base64":    "${request.body.text.base64() == ''}",
-		"join":      "${request.body.list.join() == ''}",
-		"join with": "${request.body.list.join(',') == ''}",
+		"truncate":   "${request.body.text.truncate(10)}",
+		"json":       "${request.body.list.json().size() > 0}",
+		"written":    "${[request.body.text].json() == ''}",
+		"parseJson":  "${request.body.json.parseJson() == ''}",
+		"htmlEscape": "${request.body.text.htmlEscape() == ''}",
+		"urlEncode":  "${request.body.text.urlEncode() == ''}",
+		"base64":     "${request.body.text.base64() == ''}",
+		"join":       "${request.body.list.join() == ''}",
+		"join with":  "${request.body.list.join(',') == ''}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			template := compile(t, in)

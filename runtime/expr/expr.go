@@ -11,6 +11,7 @@
 //	text.truncate(100)     at most its first 100 characters; nothing is added
 //	value.json()           compact JSON, names sorted
 //	text.parseJson()       the JSON that the text is, within the limits of a request body; its type is dynamic
+//	text.htmlEscape()      for use as text in HTML: < > & " and ' are character references
 //	text.urlEncode()       for use within a URL's query: all but letters, digits and -._~ is percent-encoded
 //	text.base64()          RFC 4648's standard alphabet, padded
 package expr

@@ -3,6 +3,7 @@ package expr
 import (
 	"context"
 	"encoding/base64"
+	"html"
 	"math"
 	"net/url"
 	"strings"
@@ -21,13 +22,14 @@ import (
 
 // The names by which CEL distinguishes implementations.
 const (
-	truncateID  = "string_truncate_int"
-	jsonID      = "dyn_json"
-	parseJSONID = "string_parse_json"
-	urlEncodeID = "string_url_encode"
-	base64ID    = "string_base64"
-	joinID      = "list_dyn_join"
-	joinWithID  = "list_dyn_join_string"
+	truncateID   = "string_truncate_int"
+	jsonID       = "dyn_json"
+	parseJSONID  = "string_parse_json"
+	urlEncodeID  = "string_url_encode"
+	htmlEscapeID = "string_html_escape"
+	base64ID     = "string_base64"
+	joinID       = "list_dyn_join"
+	joinWithID   = "list_dyn_join_string"
 )
 
 // These cannot be written in an expression: the checker's mender calls them.
@@ -45,6 +47,7 @@ func helpers() []cel.EnvOption {
 	}
 	return []cel.EnvOption{
 		text("urlEncode", urlEncodeID, urlEncode),
+		text("htmlEscape", htmlEscapeID, func(s string) ref.Val { return bounded(html.EscapeString(s)) }),
 		text("base64", base64ID, encodeBase64),
 		cel.Function("truncate", cel.MemberOverload(truncateID, []*cel.Type{cel.StringType, cel.IntType}, cel.StringType,
 			cel.BinaryBinding(truncate))),
@@ -119,7 +122,7 @@ func ownOverloads() []*functions.Overload {
 // costs charges our functions for what they read and write, as CEL does for its own.
 func costs() []cost.TrackerOption {
 	var options []cost.TrackerOption
-	for _, id := range []string{truncateID, jsonID, parseJSONID, urlEncodeID, base64ID, joinID, joinWithID} {
+	for _, id := range []string{truncateID, jsonID, parseJSONID, urlEncodeID, htmlEscapeID, base64ID, joinID, joinWithID} {
 		options = append(options, cost.OverloadTracker(id, func(args []ref.Val, result ref.Val) *uint64 {
 			total := 1 + weight(result)/bytesPerCost
 			for _, arg := range args {

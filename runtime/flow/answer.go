@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/expr"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/rawjson"
@@ -20,7 +21,7 @@ func (r *Route) answering() answer {
 	case said.Events != nil:
 		return &eventStream{said, kept}
 	case said.Stream == "":
-		return &wholeAnswer{body: said.Body, promise: kept}
+		return &wholeAnswer{said, kept}
 	}
 	front := r.env.Fronts[cmp.Or(said.Format, config.FormatOpenAI)]
 	if only := r.relayedChat(); only != nil && front != nil {
@@ -29,9 +30,10 @@ func (r *Route) answering() answer {
 	return &tokenStream{said, front, kept}
 }
 
-// wholeAnswer answers with one JSON value.
+// wholeAnswer answers once all steps are done.
 type wholeAnswer struct {
-	body    *expr.Tree
+	*program.Response
+
 	promise promise
 }
 
@@ -39,19 +41,31 @@ func (w *wholeAnswer) verdict(_ context.Context, q *request, vars map[string]any
 	return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply {
 		ctx, cancel := q.within(ctx)
 		defer cancel()
-		body, err := w.produce(ctx, &frame{request: q, vars: vars})
+		reply, err := w.produce(ctx, &frame{request: q, vars: vars})
 		if err != nil {
 			return q.refuse(because(ctx, err))
 		}
-		return relay.JSON(body)
+		return reply
 	}}
 }
 
-func (w *wholeAnswer) produce(ctx context.Context, f *frame) ([]byte, error) {
+func (w *wholeAnswer) produce(ctx context.Context, f *frame) (*relay.Reply, error) {
 	if err := runSteps(ctx, f.steps, f); err != nil {
 		return nil, err
 	}
-	return body(ctx, f, w.body, &w.promise)
+	var encoded []byte
+	if w.Body != nil {
+		var err error
+		if encoded, err = body(ctx, f, w.Body, &w.promise); err != nil {
+			return nil, err
+		}
+	}
+	reply, err := f.reply(ctx, w.Head, w.Body, encoded)
+	if err != nil {
+		return nil, fmt.Errorf("response.%w", err)
+	}
+	reply.Status = w.StatusCode()
+	return reply, nil
 }
 
 // body evaluates a response's body, and checks that it keeps its promise.

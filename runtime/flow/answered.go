@@ -10,7 +10,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/problem"
-	"github.com/llmservice/llmservice/runtime/rawjson"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/requestlog"
 	"github.com/llmservice/llmservice/runtime/upstream"
@@ -19,6 +18,8 @@ import (
 // answeredError ends a route with an answer that a step made.
 type answeredError struct {
 	reply *relay.Reply
+	// body is the reply's as JSON, which the reply may have as text or bytes; empty if it has none.
+	body []byte
 	// instead is the failure that the answer replaces; nil for none.
 	instead error
 }
@@ -40,20 +41,12 @@ func (e *answeredError) isSuccess() bool { return e.reply.Status/100 == 2 } //no
 
 // late is a step's answer in the place of a stream that has begun: its end is an error event with the answer's status and body.
 func (e *answeredError) late() error {
-	refused := &refusedError{problem: problemOf(e.reply), instead: e.instead}
-	refused.problem.Answer = &problem.Answer{Status: e.reply.Status, Body: answerBody(e.reply)}
-	return refused
-}
-
-// answerBody is the body of a reply as JSON; null if it has none.
-func answerBody(reply *relay.Reply) json.RawMessage {
-	switch body := jsontext.Value(reply.Body); {
-	case len(body) == 0:
-		return json.RawMessage("null")
-	case body.IsValid():
-		return json.RawMessage(body)
+	refused := &refusedError{problem: problemOf(e), instead: e.instead}
+	refused.problem.Answer = &problem.Answer{Status: e.reply.Status, Body: json.RawMessage("null")}
+	if len(e.body) > 0 {
+		refused.problem.Answer.Body = e.body
 	}
-	return rawjson.Quote(string(reply.Body))
+	return refused
 }
 
 // finished returns how a stream ended; a step's own answer takes its place, or, once the stream has begun, becomes its end: success
@@ -101,19 +94,19 @@ func (e *refusedError) Unwrap() []error { return []error{e.problem, e.instead} }
 
 // problemOf is a step's answer as an error that a protocol of models can write. Its message is the body's, which the route's author
 // wrote for clients.
-func problemOf(reply *relay.Reply) *problem.Error {
-	code := problem.UpstreamError
+func problemOf(a *answeredError) *problem.Error {
+	status, code := a.reply.Status, problem.UpstreamError
 	switch {
-	case reply.Status == http.StatusTooManyRequests:
+	case status == http.StatusTooManyRequests:
 		code = problem.Overloaded
-	case reply.Status/100 == 4: //nolint:mnd // the statuses of a client's mistakes
+	case status/100 == 4: //nolint:mnd // the statuses of a client's mistakes
 		code = problem.InvalidRequest
 	}
 	e := problem.New(code)
-	if reply.Status >= http.StatusBadRequest {
-		e.Status = reply.Status
+	if status >= http.StatusBadRequest {
+		e.Status = status
 	}
-	if text := sentenceOf(reply.Body); text != "" {
+	if text := sentenceOf(a.body); text != "" {
 		return e.WithMessage(text)
 	}
 	return e.WithMessage(e.Message)

@@ -20,7 +20,7 @@ func (n *eventStream) verdict(_ context.Context, q *request, vars map[string]any
 	return relay.Verdict{Stream: q.bounded(&relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
 			f := &frame{request: q, vars: vars}
-			return finished(ctx, out, n.sendEvents(ctx, f, out), func(a *answeredError) error { return n.end(f, a.reply.Body, out) })
+			return finished(ctx, out, n.sendEvents(ctx, f, out), func(a *answeredError) error { return n.end(f, a.body, out) })
 		},
 		Refuse: q.refuse, KeepAlive: n.KeepAlive.Std(),
 		Abort: func(err error) []byte { return format.Events{}.Error(nil, q.problem(err)) },

@@ -102,6 +102,11 @@ func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
 		return relay.Verdict{Reply: q.refuse(because(ctx, err))}
 	}
 	q.seen = vars["request"]
+	if r.Streams() {
+		if q.head, err = (&frame{request: q, vars: vars}).head(ctx, r.Response.Head); err != nil {
+			return relay.Verdict{Reply: q.refuse(because(ctx, fmt.Errorf("response.%w", err)))}
+		}
+	}
 	return r.answer.verdict(ctx, q, vars)
 }
 

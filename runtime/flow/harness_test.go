@@ -170,7 +170,7 @@ func (w *world) serve(p *program.Program, ups map[string]*upstream.Upstream) {
 		}
 	}
 	listener := enginetest.Listen()
-	w.http = &http.Client{Transport: &http.Transport{
+	w.http = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return listener.Dial(ctx) },
 	}}

@@ -65,11 +65,11 @@ func (h *httpCall) question(ctx context.Context, f *frame) (*upstream.Question, 
 	if err != nil {
 		return nil, fmt.Errorf("path: %w", err)
 	}
-	query, err := h.values(ctx, f)
+	query, err := f.query(ctx, h.Query)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
-	header, err := h.header(ctx, f)
+	header, err := f.header(ctx, h.Headers)
 	if err != nil {
 		return nil, fmt.Errorf("headers: %w", err)
 	}
@@ -85,9 +85,9 @@ func (h *httpCall) question(ctx context.Context, f *frame) (*upstream.Question, 
 	return &upstream.Question{Method: h.Method, Path: path, Header: header, Body: body}, nil
 }
 
-// values are those of the query: a list repeats its name, and null leaves it out.
-func (h *httpCall) values(ctx context.Context, f *frame) (url.Values, error) {
-	members, err := f.members(ctx, h.Query)
+// query has the parameters that a tree gives: a list repeats its name, and null leaves it out.
+func (f *frame) query(ctx context.Context, t *expr.Tree) (url.Values, error) {
+	members, err := f.members(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -111,15 +111,16 @@ func (h *httpCall) values(ctx context.Context, f *frame) (url.Values, error) {
 	return values, nil
 }
 
-func (h *httpCall) header(ctx context.Context, f *frame) (http.Header, error) {
-	members, err := f.members(ctx, h.Headers)
+// header has the fields that a tree gives. One that is null is there without a value, even if the gateway would set it.
+func (f *frame) header(ctx context.Context, t *expr.Tree) (http.Header, error) {
+	members, err := f.members(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	header := http.Header{}
 	for name, value := range members {
 		if value == nil {
-			header[http.CanonicalHeaderKey(name)] = nil // even if the gateway would set it
+			header[http.CanonicalHeaderKey(name)] = nil
 			continue
 		}
 		text, err := plain(value)
@@ -128,7 +129,7 @@ func (h *httpCall) header(ctx context.Context, f *frame) (http.Header, error) {
 		}
 		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 			cause := fmt.Errorf("%s: has control characters", name)
-			return nil, f.misfit(h.Headers.Reads(name), "gives control characters for a header", cause)
+			return nil, f.misfit(t.Reads(name), "gives control characters for a header", cause)
 		}
 		header.Set(name, text)
 	}

@@ -243,7 +243,7 @@ func (a *modelAnswer) tokens(ctx context.Context, f *frame, out *speech) (*llm.C
 func (a *modelAnswer) ended(ctx context.Context, out relay.Sink, err error) error {
 	if step, ok := answered(err); ok { // content has been sent before
 		if !step.isSuccess() {
-			return requestlog.InPlaceOf(err, &refusedError{problem: problemOf(step.reply), instead: step.instead})
+			return requestlog.InPlaceOf(err, &refusedError{problem: problemOf(step), instead: step.instead})
 		}
 		err = step.instead
 	}
@@ -269,7 +269,7 @@ func instead(done *llm.Completion, err error) (*llm.Completion, error) {
 	case !ok:
 		return done, err
 	case step.isSuccess():
-		return textual(step.reply.Body), nil
+		return textual(step.body), nil
 	}
-	return nil, &refusedError{problem: problemOf(step.reply)}
+	return nil, &refusedError{problem: problemOf(step)}
 }

@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"maps"
+	"net/http"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/expr"
@@ -28,8 +29,9 @@ type request struct {
 	// deadline is the route's: for a whole answer, or for a stream's first content. late is the failure that it causes.
 	deadline time.Time
 	late     relay.Failure
-	stream   *stream // nil for a whole answer
-	model    string  // the name under which the route was requested; empty for none
+	stream   *stream     // nil for a whole answer
+	head     http.Header // that the route gives a stream
+	model    string      // the name under which the route was requested; empty for none
 	account  account
 }
 
@@ -55,6 +57,7 @@ func (q *request) within(ctx context.Context) (context.Context, context.CancelFu
 // bounded gives a stream the time that the route leaves it: the time before it counts.
 func (q *request) bounded(s *relay.Stream) *relay.Stream {
 	now := time.Now()
+	s.Header = q.head
 	s.Timeout, s.MaxDuration = q.deadline.Sub(now), q.env.MaxStreamDuration
 	if most := q.MaxStreamDuration.Std(); most > 0 {
 		s.MaxDuration = min(s.MaxDuration, q.began.Add(most).Sub(now))

@@ -3,10 +3,8 @@ package flow
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/llmservice/llmservice/runtime/config/program"
-	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 // set names a value.
@@ -28,14 +26,17 @@ type respond struct{ *program.Respond }
 func (c *compiler) Respond(r *program.Respond) made { return made{action: &respond{r}} }
 
 func (r *respond) perform(ctx context.Context, f *frame) (any, error) {
-	reply := &relay.Reply{Status: r.Status, Header: http.Header{}}
+	var body []byte
 	if r.Body != nil {
-		body, err := f.json(ctx, r.Body)
-		if err != nil {
+		var err error
+		if body, err = f.json(ctx, r.Body); err != nil {
 			return nil, fmt.Errorf("respond.body: %w", err)
 		}
-		reply = relay.JSON(body)
-		reply.Status = r.Status
 	}
-	return nil, &answeredError{reply: reply}
+	reply, err := f.reply(ctx, r.Head, r.Body, body)
+	if err != nil {
+		return nil, fmt.Errorf("respond.%w", err)
+	}
+	reply.Status = r.Status
+	return nil, &answeredError{reply: reply, body: body}
 }

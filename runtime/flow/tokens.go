@@ -43,8 +43,8 @@ func (s *tokenStream) instead(f *frame, a *answeredError, out relay.Sender) erro
 	}
 	writer, events := f.stream.own(), []byte(nil)
 	done := &llm.Completion{FinishReason: llm.FinishStop}
-	if len(a.reply.Body) > 0 {
-		done = textual(a.reply.Body)
+	if len(a.body) > 0 {
+		done = textual(a.body)
 		events = writer.Delta(nil, []byte(done.Text))
 	}
 	return out.Send(writer.Done(events, done.FinishReason, f.account.usage()), relay.Done) //nolint:wrapcheck // it is a Failure

@@ -21,10 +21,12 @@ func (d *document) answers(r *program.Route, o *operation) error {
 	if err != nil {
 		return err
 	}
-	if body, ok := own["200"]; ok {
+	success.Headers = headersOf(&r.Route.Response.Head)
+	status := strconv.Itoa(r.Response.StatusCode())
+	if body, ok := own[status]; ok {
 		success.join(body)
 	}
-	o.Responses.add("200", *success)
+	o.Responses.add(status, *success)
 	for _, f := range failuresOf(r.Route, o) {
 		if body, ok := own[f.status]; ok {
 			both := f.response(formOf(f))
@@ -65,13 +67,15 @@ func ownAnswers(steps []config.Step) map[string]members[mediaType] {
 			given = append(given, steps[i].OnError.Respond)
 		}
 		for _, g := range given {
-			switch {
-			case g == nil:
-			case g.Body != nil:
-				all[strconv.Itoa(g.Status)] = content(jsonType, anyJSON)
-			case all[strconv.Itoa(g.Status)] == nil:
-				all[strconv.Itoa(g.Status)] = nil
+			if g == nil {
+				continue
 			}
+			status := strconv.Itoa(g.Status)
+			bodies := all[status]
+			if _, ok := bodies.find(mediaOf(&g.Head)); g.Body != nil && !ok {
+				bodies.add(mediaOf(&g.Head), mediaType{Schema: bodyOf(&g.Head, anyJSON)})
+			}
+			all[status] = bodies
 		}
 	}
 	return all
@@ -111,10 +115,59 @@ func (d *document) success(a *program.Response, id string) (*response, error) {
 		return d.events(a, id+"_events", promised)
 	case a.Stream != "":
 		return d.stream(a, promised)
-	case promised != "":
-		return &response{Description: "The answer.", Content: content(jsonType, schemaRef(promised))}, nil
 	}
-	return &response{Description: "The answer.", Content: content(jsonType, anyJSON)}, nil
+	return wholeAnswer(a, promised), nil
+}
+
+// wholeAnswer describes an answer that is not a stream.
+func wholeAnswer(a *program.Response, promised string) *response {
+	answer := &response{Description: "The answer."}
+	switch {
+	case a.Response.Body == nil && a.Location != nil:
+		answer.Description = "The client is sent elsewhere."
+	case a.Response.Body == nil:
+		answer.Description = "The answer, which has no body."
+	case promised != "":
+		answer.Content = content(mediaOf(&a.Response.Head), bodyOf(&a.Response.Head, schemaRef(promised)))
+	default:
+		answer.Content = content(mediaOf(&a.Response.Head), bodyOf(&a.Response.Head, anyJSON))
+	}
+	return answer
+}
+
+// mediaOf is the media type of a body, without what a text has by itself.
+func mediaOf(h *config.Head) string { return cmp.Or(h.ContentType, jsonType) }
+
+// bodyOf is the schema of a body: a text has the type string, and bytes have none (OpenAPI 3.1.0, section 4.8.14.1).
+func bodyOf(h *config.Head, ofJSON any) any {
+	switch {
+	case !h.IsText():
+		return ofJSON
+	case h.BodyEncoding != "":
+		return anyJSON
+	}
+	return ofText
+}
+
+var ofText = struct {
+	Type string `json:"type"`
+}{"string"}
+
+// headersOf describes the headers that a manifest names.
+func headersOf(h *config.Head) members[any] {
+	names := slices.Collect(maps.Keys(h.Headers))
+	if len(h.Cookies) > 0 {
+		names = append(names, "Set-Cookie")
+	}
+	if h.Location != nil {
+		names = append(names, "Location")
+	}
+	slices.Sort(names)
+	var all members[any]
+	for _, name := range names {
+		all.add(name, header{ofText})
+	}
+	return all
 }
 
 // promise defines the schema of the answer and returns its name; an empty one if there is none.

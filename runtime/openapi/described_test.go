@@ -1,10 +1,12 @@
 package openapi
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config"
@@ -54,5 +56,63 @@ func TestOwnOperationsAreKnown(t *testing.T) {
 	}
 	if found := strings.Count(string(modelsPart), `"operationId"`); found != len(config.Operations) {
 		t.Errorf("there are %d operations, and %d are known", found, len(config.Operations))
+	}
+}
+
+// TestHeadsOfAnswers: clients learn the status, the headers and the media type of an answer; a text has no schema but that of its promise.
+func TestHeadsOfAnswers(t *testing.T) {
+	c := service()
+	cookies := []config.SetCookie{{Name: "sid", Path: "/", SameSite: config.SameSiteLax}}
+	refuse := config.Step{Name: "refuse", When: "${request.path == ''}", Respond: &config.Respond{
+		Status: 201, Body: []byte(`"no"`), Head: config.Head{ContentType: "text/plain"},
+	}}
+	answers := map[string]struct {
+		response config.Response
+		want     string
+	}{
+		"/made": {
+			config.Response{Status: 201, Body: []byte(`1`), Head: config.Head{Headers: map[string]string{"X-Total": "1"}, Cookies: cookies, Location: &config.Location{Path: "/a"}}},
+			`{"201":{"description":"The answer. Or: an answer that the route defines.","headers":{"Location":{"schema":{"type":"string"}},"Set-Cookie":{"schema":{"type":"string"}},"X-Total":{"schema":{"type":"string"}}},` +
+				`"content":{"application/json":{"schema":{}},"text/plain":{"schema":{"type":"string"}}}}}`,
+		},
+		"/none":     {config.Response{Status: 204}, `{"204":{"description":"The answer, which has no body."}}`},
+		"/redirect": {config.Response{Head: config.Head{Location: &config.Location{Path: "/a"}}}, `{"307":{"description":"The client is sent elsewhere.","headers":{"Location":{"schema":{"type":"string"}}}}}`},
+		"/page":     {config.Response{Body: []byte(`"<p>"`), Head: config.Head{ContentType: "text/html"}}, `{"200":{"description":"The answer.","content":{"text/html":{"schema":{"type":"string"}}}}}`},
+		"/image":    {config.Response{Body: []byte(`""`), Head: config.Head{ContentType: "image/png", BodyEncoding: config.BodyBase64}}, `{"200":{"description":"The answer.","content":{"image/png":{"schema":{}}}}}`},
+		"/problem":  {config.Response{Body: []byte(`1`), Head: config.Head{ContentType: "application/problem+json"}}, `{"200":{"description":"The answer.","content":{"application/problem+json":{"schema":{}}}}}`},
+		"/stream":   {config.Response{Events: &config.Events{}, Body: []byte(`1`), Head: config.Head{Cookies: cookies}}, ""},
+	}
+	c.Routes = nil
+	for path, a := range answers {
+		r := config.Route{Method: "GET", Path: path, Response: &a.response}
+		if path == "/made" {
+			r.Steps = []config.Step{refuse}
+		}
+		c.Routes = append(c.Routes, r)
+	}
+	var got struct {
+		Paths map[string]map[string]struct {
+			Responses map[string]jsontext.Value `json:"responses"`
+		} `json:"paths"`
+	}
+	if err := json.Unmarshal(build(t, c), &got); err != nil {
+		t.Fatal(err)
+	}
+	for path, a := range answers {
+		said := got.Paths[path]["get"].Responses
+		if path == "/stream" {
+			if !strings.Contains(string(said["200"]), `"headers":{"Set-Cookie":`) {
+				t.Errorf("%s: %s", path, said["200"])
+			}
+			continue
+		}
+		maps.DeleteFunc(said, func(status string, _ jsontext.Value) bool { return !strings.Contains(a.want, `"`+status+`":`) })
+		encoded, err := json.Marshal(said, json.Deterministic(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(a.want, string(encoded)); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", path, diff)
+		}
 	}
 }

@@ -21,8 +21,13 @@ type requestBody struct {
 
 type response struct {
 	Description string             `json:"description"`
-	Headers     members[reference] `json:"headers,omitempty"`
+	Headers     members[any]       `json:"headers,omitempty"`
 	Content     members[mediaType] `json:"content,omitempty"`
+}
+
+// header is a Header Object (OpenAPI 3.1.0, section 4.8.21).
+type header struct {
+	Schema any `json:"schema"`
 }
 
 type mediaType struct {

@@ -161,7 +161,7 @@ func (s *sink) write(events []byte) error {
 func (s *sink) send(events []byte) error {
 	if s.status == 0 {
 		s.status = http.StatusOK
-		if err := s.conn.Begin(s.echoed(streamHeader), s.started.Add(s.stream.MaxDuration+LastWords)); err != nil {
+		if err := s.conn.Begin(s.echoed(s.stream.head()), s.started.Add(s.stream.MaxDuration+LastWords)); err != nil {
 			return err //nolint:wrapcheck // it becomes a Failure
 		}
 	}

@@ -2,6 +2,8 @@ package relay
 
 import (
 	"context"
+	"maps"
+	"net/http"
 	"time"
 )
 
@@ -11,6 +13,8 @@ type Stream struct {
 	// error says that the stream, or the reply in its place, is complete. Everything that Run started has ended
 	// when it returns. The error's text goes to logs.
 	Run func(ctx context.Context, out Sink) error
+	// Header has further fields of the answer's head; nil for none.
+	Header http.Header
 	// Refuse is the answer to an error, Run's or a Failure, while nothing has been sent.
 	Refuse func(error) *Reply
 	// Abort is the error event that ends a stream that has begun.
@@ -23,6 +27,16 @@ type Stream struct {
 	// (WHATWG HTML, section 9.2.7); 0 for none. A comment sends the head of the answer like any other event: a
 	// failure after it is an error event. It says nothing about content, so another upstream may still take over.
 	KeepAlive time.Duration
+}
+
+// head is the header of the answer.
+func (s *Stream) head() http.Header {
+	if len(s.Header) == 0 {
+		return streamHeader
+	}
+	all := maps.Clone(s.Header)
+	maps.Copy(all, streamHeader)
+	return all
 }
 
 // Sender takes the events of a stream.

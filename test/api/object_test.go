@@ -156,3 +156,5 @@ func times(n int, of func(i int) any) []any {
 }
 
 func letters(n int) string { return strings.Repeat("a", n) }
+
+func setCookie(i int) any { return map[string]any{"name": "c" + strconv.Itoa(i)} }

@@ -30,7 +30,7 @@ func TestChoicesOfSteps(t *testing.T) {
 	same(t, steps, namesOf(t, "api/v1alpha1", "OnError"), firstCodes(t, steps, "`onError.type`", "the route"))
 	same(t, steps, membersIn(reflect.TypeFor[config.Budget]()), firstCodes(t, steps, "`budget`", "unless set"))
 	same(t, "docs/routes.md", valuesOf(t, "api/v1alpha1", "ParameterPlace"), firstCodes(t, "docs/routes.md", "`in`", "value"))
-	same(t, "docs/routes.md", []string{"body", "stream", "events"}, membersAnswered(t))
+	same(t, "docs/routes.md", []string{"body", "stream", "events", "location"}, membersAnswered(t))
 }
 
 // TestStrategies compares the table of a gather's strategies with the comments of the API's constants, of which -update writes it.

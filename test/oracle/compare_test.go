@@ -26,6 +26,7 @@ const absent = "(absent)"
 // compared are the headers that mean something to a client; Date, Server and framing are each server's own.
 var compared = []string{
 	"Allow", "Cache-Control", "Content-Encoding", "Content-Type", "Location", "Retry-After", "Vary", "Www-Authenticate", "X-Accel-Buffering",
+	"X-Total",
 }
 
 // compare gives what differs. Of answers with different statuses, that alone: the rest follows from it.
@@ -39,6 +40,8 @@ func compare(r *request, fastapi, gateway *answer) []delta {
 		f, g := fastapi.header.Values(name), gateway.header.Values(name)
 		c.text("header "+strings.ToLower(name), joined(f), joined(g), slices.Equal(f, g))
 	}
+	setF, setG := cookies(fastapi), cookies(gateway)
+	c.text("cookies", setF, setG, setF == setG)
 	c.text("end", ending(fastapi.cut), ending(gateway.cut), fastapi.cut == gateway.cut)
 	if fastapi.streams() && gateway.streams() {
 		c.frames(string(stable(fastapi.body)), string(stable(gateway.body)))
@@ -67,6 +70,27 @@ func joined(values []string) string {
 		return absent
 	}
 	return strings.Join(values, ", ")
+}
+
+// cookies are those that an answer sets, with their attributes, of which neither the order nor the case means anything. One that is
+// deleted needs no value, nor the date that says so once more.
+func cookies(a *answer) string {
+	var all []string
+	for _, line := range a.header.Values("Set-Cookie") {
+		pair, rest, _ := strings.Cut(line, ";")
+		var attributes []string
+		for attribute := range strings.SplitSeq(rest, ";") {
+			if name, value, _ := strings.Cut(strings.TrimSpace(attribute), "="); !strings.EqualFold(name, "expires") {
+				attributes = append(attributes, strings.ToLower(name)+"="+strings.ToLower(value))
+			}
+		}
+		slices.Sort(attributes)
+		if slices.Contains(attributes, "max-age=0") {
+			pair = strings.TrimSuffix(pair, `""`)
+		}
+		all = append(all, pair+" "+strings.Join(attributes, " "))
+	}
+	return strings.Join(all, " | ")
 }
 
 func ending(cut bool) string {

@@ -64,6 +64,7 @@ type Response struct {
 	*config.Response
 
 	Body *expr.Tree // nil for none
+	Head *Head
 	// Sources are the names of the events that have tokens.
 	Sources []string
 	// Satisfies is what the answer has promised; nil for nothing.

@@ -192,7 +192,26 @@ type Set struct{ Value *expr.Tree }
 // Respond ends a route with an answer.
 type Respond struct {
 	Status int
-	Body   *expr.Tree
+	Body   *expr.Tree // nil for none
+	Head   *Head
+}
+
+// Head is what an answer has besides its status and its body.
+type Head struct {
+	*config.Head
+
+	Headers *expr.Tree // nil for none
+	// Cookies are the values of the config's, in their order.
+	Cookies  []*expr.Template
+	Location *Location // nil for none
+}
+
+// Location is where a redirect leads, or what an answer is about.
+type Location struct {
+	*config.Location
+
+	Path  *expr.Template
+	Query *expr.Tree // nil for none
 }
 
 // Asks implements Work.

@@ -95,6 +95,9 @@ func instead(path string) string {
 			`such as when: "${steps.big}"`
 	case "model":
 		return "write the model's name; to choose one by an expression, declare an upstream for each, and " + choose
+	case "origin":
+		return "write a scheme and a host, such as https://login.example.com; an expression may not say where clients are sent, but " +
+			"path and query may have templates"
 	case "value":
 		return "write the value, or secretKeyRef: {name: NAME, key: KEY} for one that a Secret has; " +
 			"an http step's headers and query may have templates"

@@ -107,7 +107,7 @@ func (v *validator) answersModels(path string, r *Route) {
 			v.addf(path, "the route requires the parameter %q, and a model gives a body only", p.Name)
 		}
 	}
-	if a := r.Response; a != nil && a.Events != nil && a.Response.Body == nil {
-		v.addf(path, "the route answers with events and no body, want stream or body")
+	if a := r.Response; a != nil && a.Stream == "" && a.Response.Body == nil {
+		v.addf(path, "the route answers without stream and body, want one of them")
 	}
 }

@@ -146,7 +146,7 @@ func TestModelsOfRoutes(t *testing.T) {
 		}, "models[1].route.path", "requires the parameter \"id\""},
 		{func(c *config.Config) {
 			c.Routes[0].Response = &config.Response{Events: &config.Events{Progress: true}}
-		}, "models[1].route.path", "events and no body"},
+		}, "models[1].route.path", "the route answers without stream and body"},
 		{body(``), "models[1].route.body", "is required"},
 		{body(`{"q":"${request.body}"}`), "models[1].route.body.q", "request"},
 		{body(`{"q":"${conversation.first}"}`), "models[1].route.body.q", "first"},

@@ -8,20 +8,26 @@ import (
 	"github.com/llmservice/llmservice/runtime/format"
 )
 
-func (v *validator) response(path string, r *config.Route, end *place) *Response {
+func (v *validator) response(path string, r *config.Route, begin, end *place) *Response {
 	here, a := path+".response", r.Response
 	switch {
-	case a == nil || (a.Stream == "" && a.Body == nil && a.Events == nil):
-		v.addf(here, "want one of stream, body and events")
+	case a == nil || !r.Streams() && a.Body == nil && a.Location == nil && !config.HasNoContent(a.Status):
+		v.addf(here, "want one of stream, body, events and location, or the status 204")
 		return nil
 	case a.Stream != "" && (a.Body != nil || a.Events != nil):
 		v.addf(here, "has stream and more, want one of stream, body and events")
 	}
-	if len(r.Steps) == 0 && a.Body == nil {
+	if len(r.Steps) == 0 && r.Streams() && a.Body == nil {
 		v.addf(path+".steps", "is empty, want at least one step")
 	}
 	compiled := &Response{Response: a, Sources: r.Sources()}
-	compiled.Body, _ = v.tree(here+".body", a.Body, end)
+	headed := end
+	if r.Streams() {
+		headed = begin // its head may be sent before the first step is done
+	}
+	compiled.Head = v.head(here, &a.Head, headed)
+	compiled.Body = v.content(here, a.Body, compiled.Head, end)
+	v.headFits(here, r)
 	compiled.Satisfies, _ = v.schema(here+".schema", a.Schema)
 	if compiled.Body != nil {
 		v.satisfies(here+".body", compiled.Body.Known(v.known.constants), compiled.Satisfies, here+".schema")
@@ -72,7 +78,7 @@ func (v *validator) streamSettings(path string, a *config.Response) {
 	case a.Commit == config.CommitAfterValidation && a.KeepAlive != 0:
 		v.addf(path+".keepAlive", "would begin the answer before it has been validated")
 	}
-	if a.Schema != nil && a.Events != nil && a.Body == nil {
+	if a.Schema != nil && a.Stream == "" && a.Body == nil {
 		v.addf(path+".schema", "has nothing to check, want a body")
 	}
 	v.keepAlive(path+".keepAlive", a.KeepAlive)

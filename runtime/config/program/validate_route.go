@@ -63,7 +63,7 @@ func (v *validator) route(path string, r *config.Route) *Route {
 	begin := &place{vars: expr.Vars{"request": v.request(path, compiled)}, inRoute: true, route: compiled}
 	var end *place
 	compiled.Steps, end = v.steps(path+".steps", r.Steps, begin)
-	compiled.Response = v.response(path, r, end)
+	compiled.Response = v.response(path, r, begin, end)
 	v.countable(path, r)
 	return compiled
 }

@@ -264,16 +264,6 @@ func (v *validator) set(path string, s *config.Set, at *place) typedWork {
 	return typedWork{&Set{Value: value}, gives}
 }
 
-// answer reads an answer that ends the route.
-func (v *validator) answer(path string, r *config.Respond, at *place) *Respond {
-	if !at.inRoute {
-		v.addf(path, "is allowed only in a route's steps")
-	}
-	v.between(path+".status", r.Status, 200, 599)
-	body, _ := v.tree(path+".body", r.Body, at)
-	return &Respond{Status: r.Status, Body: body}
-}
-
 func (v *validator) forEach(path string, f *config.ForEach, at *place) typedWork {
 	compiled := &ForEach{ForEach: f}
 	var items expr.Type

@@ -4,17 +4,20 @@ It is written as FastAPI's own tutorial writes programs: types declare what is a
 rest. What differs from service.yaml on purpose is listed, with reasons, in differences.yaml.
 """
 
+import html
 import os
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, datetime, time
 from enum import Enum
 from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import httpx
-from fastapi import APIRouter, Body, Cookie, FastAPI, Header, HTTPException, Path, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Body, Cookie, FastAPI, Header, HTTPException, Path, Query, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field
 
 from llm import LLM
@@ -84,6 +87,61 @@ async def session(
 @app.get("/whoami/{name}", summary="Say who asks, and for what")
 async def whoami(request: Request, name: str) -> dict[str, Any]:
     return {"client": request.client.host, "method": request.method, "url": str(request.url), "path": request.url.path}
+
+
+# Answers that are not JSON, or not only
+
+
+@app.post("/jobs", status_code=201, summary="Make something")
+async def jobs(job: Annotated[dict[str, Any], Body()], response: Response) -> dict[str, Any]:
+    response.headers["X-Total"] = str(len(job))
+    response.headers["Location"] = "/jobs/" + quote(job["name"], safe="")
+    response.set_cookie("last", job["name"], max_age=3600, httponly=True, secure=True)
+    response.set_cookie("first", "1", path="/jobs", samesite="strict")
+    return job
+
+
+@app.delete("/session", status_code=204, summary="Forget a cookie")
+async def forget(response: Response) -> None:
+    response.delete_cookie("session", httponly=True, secure=True)
+
+
+@app.get("/page/{name}", response_class=HTMLResponse, summary="Answer with HTML")
+async def page(name: str) -> str:
+    return f"<p>{html.escape(name)}</p>"
+
+
+@app.get("/plain/{name}", response_class=PlainTextResponse, summary="Answer with text")
+async def plain(name: str) -> str:
+    return f"hi {name}"
+
+
+@app.get("/pixel", summary="Answer with bytes")
+async def pixel() -> Response:
+    return Response(b64decode("R0lGODlhAQABAAAAACw="), media_type="image/gif")
+
+
+@app.get("/old/{name}", response_class=RedirectResponse, status_code=307, summary="Lead elsewhere")
+async def old(name: str) -> str:
+    return "/plain/" + quote(name, safe="")
+
+
+class Login(BaseModel):
+    user: str
+
+
+@app.post("/login", response_class=RedirectResponse, status_code=303, summary="Lead to a page of another place")
+async def login(as_: Login) -> RedirectResponse:
+    to = RedirectResponse("https://login.example/in?" + urlencode({"user": as_.user}), status_code=303)
+    to.set_cookie("user", as_.user, httponly=True, secure=True)
+    return to
+
+
+@app.get("/secret", summary="Refuse with a header")
+async def secret(token: Annotated[str, Header()] = "") -> dict[str, Any]:
+    if token != "open":
+        raise HTTPException(401, "Not authenticated", headers={"WWW-Authenticate": "Bearer"})
+    return {"secret": "none"}
 
 
 @app.get("/files/{name}", summary="Take a name from the path")
