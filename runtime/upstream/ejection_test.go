@@ -317,3 +317,15 @@ func TestSlowStart(t *testing.T) {
 		}
 	}
 }
+
+// What two upstreams keep at one URL is not the same: each has its own key and model.
+func TestPlacesOfUpstreamsAtOneURL(t *testing.T) {
+	e := &Endpoint{URL: "http://models.test/v1"}
+	one, other := New(Options{Name: "one", Endpoints: Members{{Endpoint: e}}}), New(Options{Name: "other", Endpoints: Members{{Endpoint: e}}})
+	if one.place(e) == other.place(e) {
+		t.Error("a response of one upstream would be continued at another")
+	}
+	if only, _ := other.At(one.place(e)); only != nil {
+		t.Error("another upstream has what one keeps")
+	}
+}

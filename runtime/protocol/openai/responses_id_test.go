@@ -42,6 +42,7 @@ func TestIDsOfResponses(t *testing.T) {
 	for _, others := range []string{
 		"", "resp_", "resp_1", "resp_" + strings.Repeat("0a", 24), "resp_68f5c2d2-90a7-4d6e-8d35-0a4e52f6a1b7", strings.TrimPrefix(known, "resp_"),
 		known[:17], "resp_B" + known[6:], known + "=", known + " ", "resp_AQECAwQFBgf6_w",
+		strings.TrimSuffix(idOf("resp_11"), "Q") + "R", // the last bits are of no byte
 	} {
 		if at, own := readKeptID(others); at != (llm.Place{}) || own != "" {
 			t.Errorf("%q is read as %q at %v", others, own, at)
