@@ -11,6 +11,10 @@ type Exposure struct {
 	// +optional
 	HTTPRoute *HTTPRouteExposure `json:"httpRoute,omitempty"`
 
+	// ingress makes an Ingress. Default: none.
+	// +optional
+	Ingress *IngressExposure `json:"ingress,omitempty"`
+
 	// networkPolicy makes a NetworkPolicy for the gateways' pods. Default: none, and any pod may reach them.
 	// +optional
 	NetworkPolicy *NetworkPolicyExposure `json:"networkPolicy,omitempty"`

@@ -44,7 +44,8 @@ type LLMServiceStatus struct {
 	// +optional
 	Streams *StreamsStatus `json:"streams,omitempty"`
 
-	// url is the address of the service: that of its HTTPRoute if it has one with a hostname, otherwise that within the cluster.
+	// url is the address of the service: that of its HTTPRoute's hostname or of its Ingress if it has one, otherwise that
+	// within the cluster.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

@@ -3,11 +3,13 @@ package cached
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -87,7 +89,7 @@ func keepPod(pod *corev1.Pod) any {
 // keepChild keeps an object of one of the kinds that services have, if it is one that a service has and is not large.
 func keepChild(object client.Object) (any, error) {
 	ours, byUs := controlled(object), Made(object)
-	keepMetadata(object)
+	keepChildMetadata(object)
 	markMade(object, byUs)
 	keepState(object)
 	size, err := encodedSize(object)
@@ -97,7 +99,21 @@ func keepChild(object client.Object) (any, error) {
 	if ours && size <= maxObject {
 		return object, nil
 	}
+	keepMetadata(object)
 	return identity(object), nil
+}
+
+// maxAnnotation is the length of the longest annotation that a spec can set.
+const maxAnnotation = 4096
+
+// keepChildMetadata keeps the annotations of Ingresses, which the spec may set.
+func keepChildMetadata(object client.Object) {
+	annotations := object.GetAnnotations()
+	keepMetadata(object)
+	if _, ok := object.(*networkingv1.Ingress); ok {
+		maps.DeleteFunc(annotations, func(_, value string) bool { return len(value) > maxAnnotation })
+		object.SetAnnotations(annotations)
+	}
 }
 
 // keepState drops the status, which is read of Deployments, autoscalers and routes only, and what controllers of Kubernetes add to

@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -140,6 +141,16 @@ func TestTheStatusOfARouteIsKept(t *testing.T) {
 		if got := keep(t, object).(*unstructured.Unstructured).Object["status"] != nil; got != want {
 			t.Errorf("the status of a %s is kept: %t", kind.Kind, got)
 		}
+	}
+}
+
+// An Ingress has annotations that the spec sets; long ones are somebody else's.
+func TestTheAnnotationsOfAnIngressAreKept(t *testing.T) {
+	ingress := &networkingv1.Ingress{ObjectMeta: owned("assistant")}
+	ingress.Annotations["ingress.test/buffering"] = "false"
+	got := keep(t, ingress).(*networkingv1.Ingress).Annotations
+	if diff := cmp.Diff(map[string]string{render.AppliedHashAnnotation: "hash", "ingress.test/buffering": "false"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -256,9 +256,12 @@ func TestHashTellsRenderingsApart(t *testing.T) {
 func TestURL(t *testing.T) {
 	change := func(change func(*v1alpha1.HTTPRouteExposure)) *v1alpha1.LLMService {
 		s := service(t, "full")
+		s.Spec.Exposure.Ingress = nil
 		change(s.Spec.Exposure.HTTPRoute)
 		return s
 	}
+	plain := service(t, "full")
+	plain.Spec.Exposure.Ingress.TLS = nil
 	for _, tt := range []struct {
 		name   string
 		of     *v1alpha1.LLMService
@@ -266,7 +269,9 @@ func TestURL(t *testing.T) {
 		want   string
 	}{
 		{"of the standard port", service(t, "minimal"), true, "http://minimal.team-a.svc"},
-		{"of another port", service(t, "full"), false, "http://full.team-a.svc:8000"},
+		{"of another port", change(func(*v1alpha1.HTTPRouteExposure) {}), false, "http://full.team-a.svc:8000"},
+		{"of its Ingress", service(t, "full"), false, "https://chat.example.com"},
+		{"of its Ingress without TLS", plain, false, "http://chat.example.com"},
 		{"of the first whole hostname", service(t, "full"), true, "https://assistant.example.com"},
 		{"of its scheme", change(func(r *v1alpha1.HTTPRouteExposure) { r.Scheme = "http" }), true, "http://assistant.example.com"},
 		{"of no whole hostname", change(func(r *v1alpha1.HTTPRouteExposure) { r.Hostnames = []string{"*.example.com"} }), true, "http://full.team-a.svc:8000"},

@@ -29,9 +29,13 @@ func service(in Input) ([]Child, error) {
 	return []Child{NewChild(object, object.ObjectMetaApplyConfiguration)}, nil
 }
 
-// URL is where the service can be reached: by the hostname of its route if the cluster has routes, otherwise within the cluster.
+// URL is where the service can be reached: by the hostname of its route if the cluster has routes, by that of its Ingress, or
+// within the cluster.
 func URL(s *v1alpha1.LLMService, routes bool) string {
 	if outside := routeURL(s); routes && outside != "" {
+		return outside
+	}
+	if outside := ingressURL(s); outside != "" {
 		return outside
 	}
 	host := fmt.Sprintf("%s.%s.svc", s.Name, s.Namespace)

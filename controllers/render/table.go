@@ -72,6 +72,10 @@ func Kinds() Table {
 		Build:            horizontalPodAutoscaler,
 		Purpose:          "only if `spec.scaling` is set; it scales the LLMService, not the Deployment",
 	}, {
+		GroupVersionKind: networkingv1.SchemeGroupVersion.WithKind("Ingress"),
+		Build:            ingress,
+		Purpose:          "only if `exposure.ingress` is set; from an Ingress controller to the Service",
+	}, {
 		GroupVersionKind: RouteKind,
 		Build:            httpRoute,
 		Purpose:          "only if `exposure.httpRoute` is set; from Gateways to the Service, without timeouts",

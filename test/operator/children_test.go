@@ -31,6 +31,9 @@ func everything(service *v1alpha1.LLMService) {
 		Ingress: &v1alpha1.NetworkPolicyIngress{From: []v1alpha1.NetworkPolicyPeer{{PodSelector: &v1alpha1.PeerSelector{}}}},
 		Egress:  &v1alpha1.NetworkPolicyEgress{},
 	})(service)
+	service.Spec.Exposure.Ingress = &v1alpha1.IngressExposure{
+		Host: "assistant.example.com", Annotations: map[string]v1alpha1.AnnotationValue{"ingress.test/buffering": "false"},
+	}
 	service.Spec.Exposure.HTTPRoute = &v1alpha1.HTTPRouteExposure{ParentRefs: []v1alpha1.RouteParent{{Name: "public", Namespace: "infra"}}}
 }
 
@@ -160,6 +163,8 @@ func TestRestoresWhatWasChangedByHand(t *testing.T) {
 		{"direction", "NetworkPolicy", func(o client.Object) {
 			o.(*networkingv1.NetworkPolicy).Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
 		}},
+		{"host", "Ingress", func(o client.Object) { o.(*networkingv1.Ingress).Spec.Rules[0].Host = "other.example.com" }},
+		{"annotation", "Ingress", func(o client.Object) { o.GetAnnotations()["ingress.test/buffering"] = "true" }},
 		{"timeout", "HTTPRoute", func(o client.Object) {
 			spec := o.(*unstructured.Unstructured).Object["spec"].(map[string]any)
 			spec["rules"].([]any)[0].(map[string]any)["timeouts"] = map[string]any{"request": "15s"}

@@ -129,6 +129,7 @@ var recorded = []schema.GroupVersionKind{
 	{Version: "v1", Kind: "Service"},
 	{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"},
 	{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
+	{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"},
 	{Group: "apps", Version: "v1", Kind: "Deployment"},
 	{Group: "autoscaling", Version: "v2", Kind: "HorizontalPodAutoscaler"},
 	{Version: "v1", Kind: "Pod"},
