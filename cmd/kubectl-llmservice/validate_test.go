@@ -54,7 +54,7 @@ func TestValidate(t *testing.T) {
 	}
 	a := filepath.Join(dir, "a.yaml")
 	want := strings.Join([]string{
-		a + `:18:45: spec.routes[0].steps[0].chat.upstream (routes[/answer].steps[answer]): there is no upstream "slow"`,
+		a + `:18:45: spec.routes[0].steps[0].chat.upstream (routes[/answer].steps[answer]): there is no upstream "slow", want one of fast`,
 		a + `:32:5: spec.routes[0].pathe: is an unknown field, did you mean path?`,
 		a + ":32:5: spec.routes[0].path: is required",
 		a + `:51:29: not YAML: did not find expected ',' or '}'; a template within braces or brackets needs quotes, as in {text: "${steps.answer.text}"}`,
@@ -88,7 +88,7 @@ func TestValidateForPrograms(t *testing.T) {
 	}
 	want := finding{
 		File: "(stdin)", Line: 18, Column: 45, Level: levelError, Rule: ruleGateway, Path: "spec.routes[0].steps[0].chat.upstream",
-		Within: "routes[/answer].steps[answer]", Message: `there is no upstream "slow"`,
+		Within: "routes[/answer].steps[answer]", Message: `there is no upstream "slow", want one of fast`,
 	}
 	if diff := cmp.Diff(want, got.Findings[0]); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

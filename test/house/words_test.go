@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // stilted are the worst of the forms that CONTRIBUTING.md lists, each with the words to use instead. A group named before
@@ -124,4 +125,60 @@ func TestMessagesAreInPlainEnglish(t *testing.T) {
 			}
 		}
 	}
+}
+
+// allowed are the words with which an error says what would be right. One that passesOn ends in words that are made elsewhere.
+var allowed, passesOn = regexp.MustCompile(`\b(?:wants?|is required|needs at least|at most|(?:is|are) not allowed|allowed only|may not call|never allows|write)\b`),
+	regexp.MustCompile(`(?:, |; |^column %d: )%s$|%v$`)
+
+// TestErrorsSayWhatIsAllowed reads the message of each error of a config: the path says where it is, and the message what is wrong
+// and what would be right.
+func TestErrorsSayWhatIsAllowed(t *testing.T) {
+	seen := 0
+	for _, f := range sources(t) {
+		if strings.HasSuffix(f.path, "_test.go") || !strings.HasPrefix(f.path, "runtime/config/") {
+			continue
+		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			message := messageOf(n)
+			if message == "" {
+				return true
+			}
+			seen++
+			if !allowed.MatchString(message) && !passesOn.MatchString(message) {
+				t.Errorf("%s: %q does not say what is allowed: add “, want …”", f.position(n), message)
+			}
+			if first := []rune(message)[0]; unicode.IsUpper(first) || strings.HasSuffix(message, ".") {
+				t.Errorf("%s: %q stands after the path of a field: no capital and no full stop", f.position(n), message)
+			}
+			return true
+		})
+	}
+	if seen < 100 {
+		t.Errorf("%d messages were found: the test looks in the wrong place", seen)
+	}
+}
+
+// messageOf is the format of an error of a field, if that is what is made there.
+func messageOf(n ast.Node) string {
+	call, ok := n.(*ast.CallExpr)
+	if !ok || len(call.Args) < 2 {
+		return ""
+	}
+	name := ""
+	switch f := call.Fun.(type) {
+	case *ast.SelectorExpr:
+		name = f.Sel.Name
+	case *ast.Ident:
+		name = f.Name
+	}
+	literal, ok := call.Args[1].(*ast.BasicLit)
+	if !ok || !slices.Contains([]string{"addf", "FieldErrorf"}, name) {
+		return ""
+	}
+	text, err := strconv.Unquote(literal.Value)
+	if err != nil {
+		return ""
+	}
+	return text
 }

@@ -187,7 +187,7 @@ func (w walk) checkDelay(path string, d config.Duration, due bool, so string) {
 	switch {
 	case w.limit.endsBy(d):
 		w.unmeetable = append(w.unmeetable,
-			config.FieldErrorf(path, "is %s, but %s ends it after %s: %s", short(d), w.limit.path, short(w.limit.after), so))
+			config.FieldErrorf(path, "is %s, but %s ends it after %s, want less: %s", short(d), w.limit.path, short(w.limit.after), so))
 	case !due:
 		w.warnf(path, "is %s but has no effect: each branch ends before it", short(d))
 	}

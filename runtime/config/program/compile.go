@@ -137,7 +137,7 @@ func (v *validator) affords(path string) bool {
 		return false
 	}
 	if v.automata > config.MaxAutomata {
-		v.addf(path, "the patterns before it take more than %d instructions together", config.MaxAutomata)
+		v.addf(path, "the patterns before it take more than %d instructions together, want fewer or shorter ones", config.MaxAutomata)
 	}
 	return v.automata <= config.MaxAutomata
 }

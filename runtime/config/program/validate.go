@@ -3,6 +3,7 @@ package program
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -59,12 +60,27 @@ func (v *validator) addf(path, format string, args ...any) {
 	v.errs = append(v.errs, config.FieldErrorf(path, format, args...))
 }
 
+// maxListed is how many names an error lists of those that would be right.
+const maxListed = 8
+
+// wantOneOf says which names would have been right.
+func wantOneOf(names []string) string {
+	more := len(names) - maxListed
+	switch {
+	case len(names) == 0:
+		return "want none, since none is declared"
+	case more > 0:
+		return fmt.Sprintf("want one of %s and %d more", strings.Join(names[:maxListed], ", "), more)
+	}
+	return "want one of " + strings.Join(names, ", ")
+}
+
 func (v *validator) upstream(path string, u *config.Upstream) {
 	switch {
 	case u.Name == "":
 		v.addf(path+".name", "is required")
 	case v.upstreams[u.Name] != nil:
-		v.addf(path+".name", "%q is the name of another upstream", u.Name)
+		v.addf(path+".name", "%q is the name of another upstream, want a name of its own", u.Name)
 	}
 	v.upstreams[u.Name] = u
 	v.protocol(path, u)
@@ -112,9 +128,9 @@ func (v *validator) edits(path string, o *config.OpenAI) {
 		case member == "":
 			v.addf(here, "is empty, want the name of a member")
 		case slices.Contains(config.Needed, member):
-			v.addf(here, "%q is always sent", member)
+			v.addf(here, "%q is always sent, want a member that upstreams can do without", member)
 		case slices.Contains(o.Omit[:i], member):
-			v.addf(here, "%q is there twice", member)
+			v.addf(here, "%q is there twice, want it once", member)
 		}
 	}
 	if o.TokenLimit != "" && !slices.Contains(config.TokenLimits, o.TokenLimit) {
@@ -128,7 +144,7 @@ func (v *validator) apis(path string, apis []string) {
 		case !slices.Contains(config.APIs, api):
 			v.addf(config.Item(path, i), "%q is not an API, want one of %s", api, strings.Join(config.APIs, ", "))
 		case slices.Contains(apis[:i], api):
-			v.addf(config.Item(path, i), "%q is there twice", api)
+			v.addf(config.Item(path, i), "%q is there twice, want it once", api)
 		}
 	}
 }
@@ -141,9 +157,9 @@ func (v *validator) endpoint(path, raw string) {
 	case u.Scheme != "http" && u.Scheme != "https":
 		v.addf(path, "has the scheme %q, want http or https", u.Scheme)
 	case u.Hostname() == "":
-		v.addf(path, "%q has no host", raw)
+		v.addf(path, "%q has no host, want for example http://model.team.svc:8000/v1", raw)
 	case u.User != nil:
-		v.addf(path, "contains user information; put credentials into auth")
+		v.addf(path, "contains user information, want a URL without it: put credentials into auth")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		v.addf(path, "has a query or fragment; want a base URL, to which paths are appended")
 	}
@@ -204,7 +220,7 @@ func (v *validator) keepAlive(path string, d config.Duration) {
 func (v *validator) modelUpstream(path, name string) {
 	switch u := v.upstreams[name]; {
 	case u == nil:
-		v.addf(path, "there is no upstream %q", name)
+		v.addf(path, "there is no upstream %q, %s", name, wantOneOf(slices.Sorted(maps.Keys(v.upstreams))))
 	case u.OpenAI == nil:
 		v.addf(path, "the upstream %q is a plain HTTP service, want one with a model", name)
 	}
@@ -214,7 +230,7 @@ func (v *validator) modelUpstream(path, name string) {
 func (v *validator) apiUpstream(path, name string, apis ...string) {
 	v.modelUpstream(path, name)
 	if u := v.upstreams[name]; u != nil && u.OpenAI != nil && !slices.ContainsFunc(apis, u.OpenAI.Has) {
-		v.addf(path, "the upstream %q does not have %s among its openAI.apis", name, strings.Join(apis, " or "))
+		v.addf(path, "the upstream %q does not have %s among its openAI.apis, want one that has", name, strings.Join(apis, " or "))
 	}
 }
 
@@ -229,7 +245,7 @@ func (v *validator) embedding(path, name string) { v.apiUpstream(path, name, con
 func (v *validator) httpUpstream(path, name string) {
 	switch u := v.upstreams[name]; {
 	case u == nil:
-		v.addf(path, "there is no upstream %q", name)
+		v.addf(path, "there is no upstream %q, %s", name, wantOneOf(slices.Sorted(maps.Keys(v.upstreams))))
 	case u.HTTP == nil:
 		v.addf(path, "the upstream %q has a model, want a plain HTTP service", name)
 	}

@@ -64,7 +64,7 @@ func (v *validator) secretFile(path string, f config.SecretFile) {
 
 func (v *validator) secretName(path, what, name string) {
 	if !secretPart.MatchString(name) || strings.HasPrefix(name, "..") {
-		v.addf(path, "%q is not the name of a %s", name, what)
+		v.addf(path, "%q is not the name of a %s, want letters, digits and dashes", name, what)
 	}
 }
 
@@ -76,9 +76,9 @@ func (v *validator) ownHeader(path, name string, also []string) {
 	lower := strings.ToLower(name)
 	switch {
 	case !fieldName.MatchString(name):
-		v.addf(path, "%q is not the name of a header", name)
+		v.addf(path, "%q is not the name of a header, want one such as X-Api-Key", name)
 	case slices.Contains(ownHeaders, lower), slices.Contains(also, lower):
-		v.addf(path, "%q may not be set here: the gateway sets it, or it belongs to a single connection", name)
+		v.addf(path, "%q may not be set here: the gateway sets it, or it belongs to a single connection, want it left out", name)
 	}
 }
 
@@ -100,12 +100,12 @@ func (v *validator) upstreamHeaders(path string, u *config.Upstream) {
 	v.namedValues(path+".headers", u.Headers, func(at string, h *config.NamedValue) {
 		lower := strings.ToLower(h.Name)
 		if lower == "authorization" {
-			v.addf(at, "%q may not be set here; put credentials into the upstream's auth", h.Name)
+			v.addf(at, "%q may not be set here, want it left out: put credentials into the upstream's auth", h.Name)
 			return
 		}
 		v.ownHeader(at, h.Name, also)
 		if seen[lower] {
-			v.addf(at, "%q is the name of another header, or that of auth", h.Name)
+			v.addf(at, "%q is the name of another header, or that of auth, want a name of its own", h.Name)
 		}
 		seen[lower] = true
 	})
@@ -119,7 +119,7 @@ func (v *validator) upstreamQuery(path string, u *config.Upstream) {
 	v.namedValues(path+".query", u.Query, func(at string, p *config.NamedValue) {
 		v.parameterName(at, p.Name)
 		if seen[p.Name] {
-			v.addf(at, "%q is the name of another parameter, or that of auth", p.Name)
+			v.addf(at, "%q is the name of another parameter, or that of auth, want a name of its own", p.Name)
 		}
 		seen[p.Name] = true
 	})

@@ -32,7 +32,7 @@ func (v *validator) balancing(path string, u *config.Upstream) {
 		v.between(path+".queue.depth", q.Depth, 0, config.MaxQueueDepth)
 		v.notNegative(path+".queue.timeout", q.Timeout)
 		if _, _, limited := u.Limited(); !limited {
-			v.addf(path+".queue", "has no effect without maxInFlight of the upstream or of an endpoint")
+			v.addf(path+".queue", "has no effect without maxInFlight of the upstream or of an endpoint, want one of them")
 		}
 	}
 	v.notNegative(path+".slowStart", u.SlowStart)
@@ -64,7 +64,7 @@ func (v *validator) resolution(path string, e *config.Endpoint) {
 		v.addf(path, "is %q, want one of %s", e.Resolution, strings.Join(all, ", "))
 	}
 	if _, err := netip.ParseAddr(e.SpreadHost()); err == nil {
-		v.addf(path, "has no effect: the URL's host is an address, and not a name")
+		v.addf(path, "has no effect: the URL's host is an address, and not a name, want it left out")
 	}
 }
 

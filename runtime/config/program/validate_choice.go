@@ -19,7 +19,7 @@ func (v *validator) chosen(path, upstream string, among []string, at *place, che
 	for i, name := range among {
 		here := config.Item(path+".upstreams", i)
 		if slices.Contains(among[:i], name) {
-			v.addf(here, "%q is listed twice", name)
+			v.addf(here, "%q is listed twice, want it once", name)
 			continue
 		}
 		check(here, name)
@@ -40,7 +40,7 @@ func (v *validator) chooses(path string, choice *expr.Template, among []string, 
 		}
 	}
 	if len(strange) > 0 {
-		v.addf(path, "may return %q, which is not one of upstreams: %s", strange[0], strings.Join(among, ", "))
+		v.addf(path, "may return %q, which is not one of upstreams, want %s", strange[0], strings.Join(among, ", "))
 	}
 }
 

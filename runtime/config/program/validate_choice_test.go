@@ -59,7 +59,7 @@ func TestChoicesAreRefused(t *testing.T) {
 		{"routes[1].steps[7].chat.upstream", "returns int, want string", chat("${request.params.id}", "big", "small")},
 		{"routes[1].steps[7].chat.upstream", "may be missing", chat("${request.params.q}", "big", "small")},
 		{"routes[1].steps[7].chat.upstream", "undefined field", chat("${steps.last.text}", "big", "small")},
-		{"routes[1].steps[7].chat.upstream", `may return "huge", which is not one of upstreams: big, small`, chat("${'huge'}", "big", "small")},
+		{"routes[1].steps[7].chat.upstream", `may return "huge", which is not one of upstreams, want big, small`, chat("${'huge'}", "big", "small")},
 		{"routes[1].steps[7].chat.upstream", `may return "tiny"`, chat("${request.params.id > 3 ? 'big' : 'tiny'}", "big", "small")},
 		{"routes[1].steps[7].chat.upstream", `may return "tiny"`, chat("${request.params.q.orValue('tiny')}", "big", "small")},
 		{"routes[1].steps[7].chat.upstream", `may return "small"`, chat("${request.body.model}", "big")},

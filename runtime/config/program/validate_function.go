@@ -1,6 +1,7 @@
 package program
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,7 +31,7 @@ func (v *validator) allFunctions(functions []config.Function) []*Function {
 		case !identifier.MatchString(name):
 			v.addf(f.path+".name", "%q is not a valid name, want a letter, then letters, digits and underscores", name)
 		case v.functions[name] != nil:
-			v.addf(f.path+".name", "%q is the name of another function", name)
+			v.addf(f.path+".name", "%q is the name of another function, want a name of its own", name)
 			f.read = true
 		default:
 			v.functions[name] = f
@@ -81,7 +82,7 @@ func (v *validator) functionBody(path string, f *Function) (output expr.Type) {
 func (v *validator) called(path, name string) expr.Type {
 	f := v.functions[name]
 	if f == nil {
-		v.addf(path, "there is no function %q", name)
+		v.addf(path, "there is no function %q, %s", name, wantOneOf(slices.Sorted(maps.Keys(v.functions))))
 		return expr.Dyn
 	}
 	if i := slices.Index(v.calling, name); i >= 0 {

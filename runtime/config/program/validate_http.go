@@ -42,11 +42,11 @@ func (v *validator) headers(path string, headers map[string]string) {
 		lower := strings.ToLower(name)
 		switch {
 		case !fieldName.MatchString(name):
-			v.addf(path+"."+name, "is not the name of a header")
+			v.addf(path+"."+name, "is not the name of a header, want one such as X-Api-Key")
 		case lower == "authorization":
-			v.addf(path+"."+name, "may not be set here; put credentials into the upstream's auth")
+			v.addf(path+"."+name, "may not be set here, want it left out: put credentials into the upstream's auth")
 		case slices.Contains(ownHeaders, lower):
-			v.addf(path+"."+name, "may not be set here, the gateway sets it")
+			v.addf(path+"."+name, "may not be set here: the gateway sets it, want it left out")
 		}
 	}
 }

@@ -17,7 +17,7 @@ func (v *validator) models(models []config.Model) {
 		case m.Name == "":
 			v.addf(path+".name", "is required")
 		case names[m.Name]:
-			v.addf(path+".name", "%q is the name of another model", m.Name)
+			v.addf(path+".name", "%q is the name of another model, want a name of its own", m.Name)
 		}
 		names[m.Name] = true
 		v.keepAlive(path+".keepAlive", m.KeepAlive)
@@ -40,9 +40,9 @@ func (v *validator) weights(path string, m *config.Model) {
 		here := config.Item(path, i)
 		switch {
 		case !slices.Contains(m.Upstreams, w.Upstream):
-			v.addf(here+".upstream", "%q is not one of the model's upstreams, which are %s", w.Upstream, strings.Join(m.Upstreams, ", "))
+			v.addf(here+".upstream", "%q is not one of the model's upstreams, want one of %s", w.Upstream, strings.Join(m.Upstreams, ", "))
 		case slices.ContainsFunc(m.Weights[:i], func(o config.Share) bool { return o.Upstream == w.Upstream }):
-			v.addf(here+".upstream", "%q has another weight already", w.Upstream)
+			v.addf(here+".upstream", "%q has another weight already, want one for each upstream", w.Upstream)
 		}
 		v.between(here+".weight", w.Weight, 0, config.MaxWeight)
 		sum += w.Weight
@@ -83,7 +83,7 @@ func (v *validator) modelRoute(path string, m *config.Model, routes []*Route) *M
 	}
 	at := slices.IndexFunc(routes, func(r *Route) bool { return r.Method == http.MethodPost && r.Path == m.Route.Path })
 	if at < 0 {
-		v.addf(path+".path", "there is no route %q with the method POST", m.Route.Path)
+		v.addf(path+".path", "there is no route %q with the method POST, want the path of one that has it", m.Route.Path)
 		return compiled
 	}
 	compiled.AnsweredBy = routes[at]
@@ -104,7 +104,7 @@ func readsOf(body *expr.Tree, member string) bool {
 func (v *validator) answersModels(path string, r *Route) {
 	for _, p := range r.Parameters {
 		if p.Text != nil && p.Text.IsRequired() && !p.Text.HasDefault() {
-			v.addf(path, "the route requires the parameter %q, and a model gives a body only", p.Name)
+			v.addf(path, "the route requires the parameter %q, and a model gives a body only: want a default, or another route", p.Name)
 		}
 	}
 	if a := r.Response; a != nil && a.Stream == "" && a.Response.Body == nil {

@@ -143,7 +143,7 @@ func (v *validator) reports(path string, a *config.Action) {
 	for _, upstream := range among {
 		if u := v.upstreams[upstream]; output == nil && u != nil && u.OpenAI != nil && !u.OpenAI.Takes(streamOptions) {
 			v.addf(path+"."+kind+".upstream",
-				"%q omits stream_options, which would leave the stream's tokens uncounted, but budget.maxTokens needs the count", upstream)
+				"%q omits stream_options, which would leave the stream's tokens uncounted: budget.maxTokens wants one that takes it", upstream)
 			return
 		}
 	}

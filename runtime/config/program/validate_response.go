@@ -74,9 +74,9 @@ func (v *validator) streamSettings(path string, a *config.Response) {
 	case a.Stream == "" || !slices.Contains(commits, a.Commit):
 		v.addf(path+".commit", "%q, want one of %s, and only with stream", a.Commit, strings.Join(commits, ", "))
 	case a.Commit == config.CommitAfterValidation && a.Schema == nil:
-		v.addf(path+".commit", "%s needs a schema", a.Commit)
+		v.addf(path+".commit", "%s needs a schema, want response.schema", a.Commit)
 	case a.Commit == config.CommitAfterValidation && a.KeepAlive != 0:
-		v.addf(path+".keepAlive", "would begin the answer before it has been validated")
+		v.addf(path+".keepAlive", "would begin the answer before it has been validated, want it left out, or another commit")
 	}
 	if a.Schema != nil && a.Stream == "" && a.Body == nil {
 		v.addf(path+".schema", "has nothing to check, want a body")
@@ -87,23 +87,31 @@ func (v *validator) streamSettings(path string, a *config.Response) {
 	}
 }
 
+func stepNames(steps []config.Step) []string {
+	names := make([]string, len(steps))
+	for i := range steps {
+		names[i] = steps[i].Name
+	}
+	return names
+}
+
 // streamed checks the step whose tokens are the answer: the last one, with nothing to replace what was sent.
 func (v *validator) streamed(path string, r *config.Route) {
 	i := slices.IndexFunc(r.Steps, func(s config.Step) bool { return s.Name == r.Response.Stream })
 	if i < 0 {
-		v.addf(path+".response.stream", "there is no step %q", r.Response.Stream)
+		v.addf(path+".response.stream", "there is no step %q, %s", r.Response.Stream, wantOneOf(stepNames(r.Steps)))
 		return
 	}
 	s, here := &r.Steps[i], config.Item(path+".steps", i)
 	raced := s.Gather != nil && s.Gather.How().Races() && allComplete(s.Gather)
 	switch {
 	case i != len(r.Steps)-1:
-		v.addf(path+".response.stream", "%q is not the last step; later steps could not change the answer", s.Name)
+		v.addf(path+".response.stream", "%q is not the last step, and later steps could not change the answer: want the last one", s.Name)
 	case !s.Completes() && !raced:
 		v.addf(path+".response.stream",
 			"%q has no tokens, want a chat, an agent, or a gather of these with the strategy First or Fallback", s.Name)
 	case s.When != "":
-		v.addf(here+".when", "would leave nothing to stream")
+		v.addf(here+".when", "would leave nothing to stream, want no condition on this step")
 	case raced && s.Gather.MayBeSkipped():
 		v.addf(here+".gather.branches", "may all be skipped, which would leave nothing to stream; want one without when")
 	case s.OnError != nil && s.OnError.Respond == nil:
@@ -123,13 +131,13 @@ func (v *validator) events(path string, r *config.Route) {
 		at := config.Item(here+".steps", i)
 		switch {
 		case slices.Contains(e.Steps[:i], name):
-			v.addf(at, "%q is listed twice", name)
+			v.addf(at, "%q is listed twice, want it once", name)
 		case covered(name, e.Steps):
 			v.addf(at, "%q is listed with its gather, which stands for its branches; want one of the two", name)
 		case slices.Contains(ownEvents, name):
-			v.addf(at, "%q is the name of the gateway's own event", name)
+			v.addf(at, "%q is the name of the gateway's own event, want a step of another name", name)
 		case !source(r.Steps, name):
-			v.addf(at, "%q is not a chat or agent step, a gather of them, nor a branch of one, which is named GATHER.BRANCH", name)
+			v.addf(at, "%q is not known here, want a chat or agent step, a gather of them, or a branch of one, as GATHER.BRANCH", name)
 		}
 	}
 }

@@ -37,9 +37,9 @@ func (v *validator) operation(path, id string, taken map[string]bool) {
 	case !operationName.MatchString(id):
 		v.addf(path, "%q is not a valid name, want a letter, then letters, digits and -_", id)
 	case slices.Contains(config.Operations, id):
-		v.addf(path, "%q is the name of one of the gateway's own operations", id)
+		v.addf(path, "%q is the name of one of the gateway's own operations, want another", id)
 	case taken[id]:
-		v.addf(path, "%q is the name of another route's operation", id)
+		v.addf(path, "%q is the name of another route's operation, want another", id)
 	}
 	taken[id] = true
 }
@@ -47,7 +47,7 @@ func (v *validator) operation(path, id string, taken map[string]bool) {
 func (v *validator) route(path string, r *config.Route) *Route {
 	for _, reserved := range config.Reserved {
 		if r.Path == reserved || strings.HasPrefix(r.Path, reserved+"/") {
-			v.addf(path+".path", "%s belongs to the gateway", reserved)
+			v.addf(path+".path", "%s belongs to the gateway, want another path", reserved)
 		}
 	}
 	if !slices.Contains(config.Methods, r.Method) {
@@ -99,7 +99,7 @@ func (v *validator) request(path string, r *Route) expr.Type {
 	for i := range request.Parameters {
 		p, here := &request.Parameters[i], config.Item(path+".parameters", i)
 		if lower := strings.ToLower(p.Name); names[lower] {
-			v.addf(here+".name", "%q is the name of another parameter", p.Name)
+			v.addf(here+".name", "%q is the name of another parameter, want a name of its own", p.Name)
 		} else {
 			names[lower] = true
 		}
@@ -126,7 +126,7 @@ func (v *validator) parameter(path string, p *config.Parameter, options []schema
 	case p.In == config.InPath && !identifier.MatchString(p.Name):
 		v.addf(path+".name", "%q is not a valid name, want a letter, then letters, digits and underscores", p.Name)
 	case p.In == config.InHeader && !fieldName.MatchString(p.Name):
-		v.addf(path+".name", "%q is not the name of a header", p.Name)
+		v.addf(path+".name", "%q is not the name of a header, want one such as X-Api-Key", p.Name)
 	case p.In == config.InCookie && !fieldName.MatchString(p.Name): // RFC 6265, section 4.1.1
 		v.addf(path+".name", "%q is not the name of a cookie, want letters, digits and -_., such as session", p.Name)
 	case p.Name == "":
@@ -166,7 +166,7 @@ func (v *validator) segments(path, template string, parameters []config.Paramete
 		if p := &parameters[i]; p.In == config.InPath {
 			at := slices.Index(named, p.Name)
 			if at < 0 {
-				v.addf(config.Item(path, i)+".name", "the path has no segment {%s}", p.Name)
+				v.addf(config.Item(path, i)+".name", "the path has no segment {%s}, want one, or in: Query", p.Name)
 				continue
 			}
 			named = slices.Delete(named, at, at+1)

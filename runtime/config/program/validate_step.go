@@ -238,7 +238,7 @@ func (v *validator) agent(path string, a *config.Agent, at *place) typedWork {
 	for i, name := range a.Tools {
 		here := config.Item(path+".tools", i)
 		if slices.Contains(a.Tools[:i], name) {
-			v.addf(here, "%q is listed twice", name)
+			v.addf(here, "%q is listed twice, want it once", name)
 		}
 		before := len(v.errs)
 		v.called(here, name)
@@ -289,6 +289,6 @@ func (v *validator) name(path, name string, taken map[string]expr.Type, of strin
 	if !identifier.MatchString(name) {
 		v.addf(path, "%q is not a valid name, want a letter, then letters, digits and underscores", name)
 	} else if _, twice := taken[name]; twice {
-		v.addf(path, "%q is the name of another %s", name, of)
+		v.addf(path, "%q is the name of another %s, want a name of its own", name, of)
 	}
 }

@@ -28,7 +28,7 @@ func (v *validator) tls(path string, u *config.Upstream) {
 		v.secretName(path+".clientCertificate.secretRef.name", "Secret", t.ClientCertificate.SecretRef.Name)
 	}
 	if t.ServerName != "" && (len(t.ServerName) > 253 || !serverName.MatchString(t.ServerName)) {
-		v.addf(path+".serverName", "%q is not a DNS name", t.ServerName)
+		v.addf(path+".serverName", "%q is not a DNS name, want one such as model.example.com", t.ServerName)
 	}
 	switch t.MinVersion {
 	case "", config.VersionTLS12, config.VersionTLS13:
