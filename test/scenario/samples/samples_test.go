@@ -104,6 +104,16 @@ func TestSamplesDoWithout(t *testing.T) {
 // serve runs a gateway on loopback with the sample's config, and a mock that plays its upstreams.
 func serve(t *testing.T, s Sample) *Place {
 	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(root, s.File()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveManifest(t, s, raw)
+}
+
+// serveManifest is serve for a manifest that is in no file.
+func serveManifest(t *testing.T, s Sample, raw []byte) *Place {
+	t.Helper()
 	mock := mockllm.New(mockllm.Options{})
 	upstream := httptest.NewServer(mock)
 	t.Cleanup(func() {
@@ -111,7 +121,7 @@ func serve(t *testing.T, s Sample) *Place {
 		upstream.Close()
 	})
 	configs, secrets := t.TempDir(), t.TempDir()
-	write(t, filepath.Join(configs, delivery.CurrentKey), contract(t, s, upstream.URL))
+	write(t, filepath.Join(configs, delivery.CurrentKey), contract(t, s, raw, upstream.URL))
 	if err := os.Mkdir(filepath.Join(secrets, SecretName), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -137,12 +147,8 @@ func write(t *testing.T, file string, content []byte) {
 }
 
 // contract is the config that an operator would deliver, with the mock for upstreams.
-func contract(t *testing.T, s Sample, mock string) []byte {
+func contract(t *testing.T, s Sample, raw []byte, mock string) []byte {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(root, s.File()))
-	if err != nil {
-		t.Fatal(err)
-	}
 	service, err := manifest.Load(t.Context(), raw)
 	if err != nil {
 		t.Fatalf("%s: %v", s.File(), err)
