@@ -66,7 +66,8 @@ func (g gathering) AllSettled() expr.Type {
 	failures := map[string]expr.Type{}
 	for i, b := range g.gather.Branches {
 		if b.Name == "errors" {
-			g.addf(config.Item(g.path+".branches", i)+".name", "errors is the name of the member that holds the branches' errors, want another")
+			g.addf(config.Item(g.path+".branches", i)+".name",
+				"errors is the name of the member that holds the errors of branches, want another")
 		}
 		failures[b.Name] = expr.Optional(errorType)
 	}
