@@ -42,7 +42,10 @@ func withAPIServer(run func() int) (code int, err error) {
 	}
 	server := &envtest.Environment{
 		BinaryAssetsDirectory: assets,
-		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
+		// Those of other projects are for children of kinds that a cluster may lack.
+		CRDDirectoryPaths: []string{
+			filepath.Join("..", "..", "config", "crd", "bases"), filepath.Join("..", "operator", "testdata", "crds"),
+		},
 		ErrorIfCRDPathMissing: true,
 	}
 	if restConfig, err = server.Start(); err != nil {
