@@ -90,15 +90,13 @@ type Output struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Schema *JSON `json:"schema,omitempty"`
 
-	// responseFormat says how the upstream is asked for JSON: Schema (a response_format with the schema), JSONObject (a
-	// response_format for any JSON object) or Nothing (no response_format; only the messages ask). The answer is checked
-	// against the schema in any case. Default: Schema.
+	// responseFormat says how the upstream is asked for JSON: by a response_format, Schema or JSONObject, or by Nothing but the
+	// messages. The answer is checked against the schema in any case. Default: Schema.
 	// +optional
 	// +kubebuilder:default=Schema
 	ResponseFormat ResponseFormat `json:"responseFormat,omitempty"`
 
-	// repairAttempts is the number of times that an invalid answer is sent back to the model with its mistakes, from 0 to
-	// 5. Default: 1.
+	// repairAttempts is how often an invalid answer is sent back to the model with its mistakes, from 0 to 5. Default: 1.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0

@@ -36,8 +36,14 @@ type Function struct {
 	Steps []FunctionStep `json:"steps,omitempty"`
 
 	// output is the result of the function: a JSON value whose strings are templates, such as ${steps.hits.body.items}.
-	// +required
+	// +optional
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields
-	Output JSON `json:"output,omitzero"`
+	Output *JSON `json:"output,omitempty"`
+
+	// stream is the name of the last step, whose tokens and value are the function's, in place of output. At most 63 characters.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Stream string `json:"stream,omitempty"`
 }

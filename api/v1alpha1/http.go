@@ -26,8 +26,7 @@ type HTTPCall struct {
 	// +kubebuilder:default=GET
 	Method HTTPMethod `json:"method,omitempty"`
 
-	// path is a template of at most 4096 characters, appended to the endpoint's URL. It begins with a slash; values are
-	// escaped.
+	// path is a template, appended to the endpoint's URL: a slash and more, at most 4096 characters. Values are escaped.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096

@@ -47,7 +47,7 @@ func (r *Route) Streams() bool {
 
 // Sources names the steps whose tokens are events, and the branches as GATHER.BRANCH. A gather of which one branch wins stands for
 // the winner; any other for each of its branches that has tokens.
-func (r *Route) Sources() []string {
+func (c *Config) Sources(r *Route) []string {
 	if r.Response == nil || r.Response.Events == nil {
 		return nil
 	}
@@ -59,7 +59,7 @@ func (r *Route) Sources() []string {
 			continue
 		}
 		for _, b := range r.Steps[i].Gather.Branches {
-			if b.Completes() {
+			if c.Completes(&b.Action) {
 				names = append(names, name+"."+b.Name)
 			}
 		}

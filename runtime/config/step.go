@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -17,7 +18,9 @@ type Function struct {
 	Timeout Duration `json:"timeout,omitzero"`
 	Steps   []Step   `json:"steps"`
 	// Output is a JSON document whose strings are templates.
-	Output jsontext.Value `json:"output"`
+	Output jsontext.Value `json:"output,omitzero"`
+	// Stream, in place of Output, names the last step, whose tokens and value are the function's.
+	Stream string `json:"stream,omitempty"`
 }
 
 // Step is one piece of a route's or function's work. Exactly one kind is set.
@@ -63,8 +66,20 @@ func candidates(only string, several []string) []string {
 	return []string{only}
 }
 
-// Completes says whether the action asks a model for a text, so that it has tokens.
-func (a *Action) Completes() bool { return a.Chat != nil || a.Agent != nil }
+// Completes reports whether the action's value is a model's text, so that it has tokens: it asks a model, or calls a function that
+// streams.
+func (c *Config) Completes(a *Action) bool {
+	return a.Chat != nil || a.Agent != nil || a.Call != nil && c.Streaming(a.Call.Function) != nil
+}
+
+// Streaming is the function of a name, if that streams.
+func (c *Config) Streaming(name string) *Function {
+	i := slices.IndexFunc(c.Functions, func(f Function) bool { return f.Name == name })
+	if i < 0 || c.Functions[i].Stream == "" {
+		return nil
+	}
+	return &c.Functions[i]
+}
 
 // OnError says what happens if a step fails. Exactly one member is set.
 type OnError struct {

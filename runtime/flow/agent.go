@@ -188,7 +188,7 @@ func (d *dialogue) evaluate(ctx context.Context, call llm.ToolCall, entry map[st
 	if len(violations) > 0 {
 		return nil, invalidArguments(repairArguments(violations)), nil
 	}
-	value, err := function.invoke(ctx, d.frame, checked, func([]any) origin { return origin{upstream: true} })
+	value, err := function.invoke(ctx, d.frame, checked, func([]any) origin { return origin{upstream: true} }, nil)
 	return value, nil, err
 }
 

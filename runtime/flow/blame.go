@@ -109,6 +109,9 @@ func (s *set) origin(f *frame, below []any) origin { return f.originOf(s.Value.R
 func (c *call) origin(f *frame, below []any) origin {
 	inner := &frame{request: f.request, running: c.function.steps}
 	inner.knowing("input", c.inputOrigin(f))
+	if c.function.Stream != "" {
+		return inner.stepsOrigin(append([]any{c.function.Stream}, below...))
+	}
 	return inner.originOf(c.Function.Output.Reads(below...))
 }
 

@@ -43,11 +43,17 @@ func (fn *function) check(ctx context.Context, f *frame, input any) (any, []prob
 	})
 }
 
-// invoke calls the function with a checked input, whose origin from returns.
-func (fn *function) invoke(ctx context.Context, f *frame, input any, from func(below []any) origin) (any, error) {
+// invoke calls the function with a checked input, whose origin from returns. The tokens of a function that streams go to the
+// outlet; nil if nothing needs them.
+func (fn *function) invoke(
+	ctx context.Context, f *frame, input any, from func(below []any) origin, tokens *outlet,
+) (any, error) {
 	ctx, cancel := within(requestlog.At(ctx, "functions", fn.Name), fn.Timeout.Std())
 	defer cancel()
-	inner := &frame{request: f.request, vars: map[string]any{"input": input}, inFunction: true, siblings: f.siblings}
+	inner := &frame{
+		request: f.request, vars: map[string]any{"input": input}, inFunction: true, siblings: f.siblings,
+		streamed: fn.Stream, through: tokens,
+	}
 	output, err := fn.result(ctx, inner.knowing("input", from))
 	if err != nil {
 		return nil, fmt.Errorf("function %s: %w", fn.Name, requestlog.Placed(ctx, because(ctx, err)))
@@ -58,6 +64,10 @@ func (fn *function) invoke(ctx context.Context, f *frame, input any, from func(b
 func (fn *function) result(ctx context.Context, f *frame) (any, error) {
 	if err := runSteps(ctx, fn.steps, f); err != nil {
 		return nil, err
+	}
+	if fn.Stream != "" {
+		values, _ := f.vars["steps"].(map[string]any)
+		return values[fn.Stream], nil
 	}
 	output, err := f.tree(ctx, fn.Output)
 	if err != nil {
@@ -91,7 +101,7 @@ func (c *call) perform(ctx context.Context, f *frame) (any, error) {
 	if len(violations) > 0 {
 		return nil, fmt.Errorf("call.input: %w", c.refused(f, violations))
 	}
-	return c.function.invoke(ctx, f, input, c.inputOrigin(f))
+	return c.function.invoke(ctx, f, input, c.inputOrigin(f), f.tokens)
 }
 
 // refused decides who gets the error of an input that the function does not accept.

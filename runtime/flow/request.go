@@ -80,8 +80,11 @@ type frame struct {
 	vars map[string]any
 	// name is the name of the step in events, or of the branch as GATHER.BRANCH; empty within functions.
 	name string
-	// inFunction means that nothing here can be streamed.
+	// inFunction means that steps here have no names in events. The tokens of the step streamed, if there is one, go where those of
+	// the function's call do: through.
 	inFunction bool
+	streamed   string
+	through    *outlet
 	// tokens takes the step's tokens as they come; nil if nothing needs them.
 	tokens *outlet
 	// running are the steps of the running list, and known the variables in addition to them, for blame.

@@ -169,8 +169,11 @@ func (c *contestedSender) Send(events []byte, kind relay.EventKind) error {
 // ofStep is the frame of one of the frame's steps.
 func (f *frame) ofStep(step string) *frame {
 	inner := *f
-	if !f.inFunction {
+	switch {
+	case !f.inFunction:
 		inner.name, inner.tokens = step, f.outletOf(step)
+	case step == f.streamed:
+		inner.tokens = f.through
 	}
 	return &inner
 }

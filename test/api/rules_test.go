@@ -232,8 +232,9 @@ func TestRules(t *testing.T) {
 		{"spec.functions[0].steps[0].http", missing, "exactly one of the fields in [chat embeddings http call agent gather forEach set] must be set"},
 		{"spec.functions[0].steps[0].respond", map[string]any{"status": int64(200)}, "unknown field"},
 		{"spec.functions[0].steps[0].onError", map[string]any{"type": "Respond"}, "Unsupported value"},
-		{"spec.functions[0].output", missing, "Required value"},
-		{"spec.functions[0].output", nil, "Required value"},
+		{"spec.functions[0].output", missing, ""}, // it may have stream, which the config's own validation sees
+		{"spec.functions[0].stream", "", "at least 1 chars"},
+		{"spec.functions[0].stream", letters(64), "Too long"},
 		{"spec.functions[0].output", false, ""},
 
 		{"spec.routes", times(64, route), ""},

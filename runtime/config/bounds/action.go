@@ -46,7 +46,11 @@ func (s surveyor) HTTP(h *config.HTTPCall) surveyed {
 
 func (s surveyor) Call(c *config.Call) surveyed {
 	s.is("call", c.Function)
-	s.part.Cost = s.function(c.Function)
+	if f := s.config.Streaming(c.Function); f != nil && s.mode != whole {
+		s.part.Cost = s.streamed(f, s.mode)
+	} else {
+		s.part.Cost = s.function(c.Function)
+	}
 	s.part.Latency.By = "function " + c.Function
 	return surveyed{}
 }

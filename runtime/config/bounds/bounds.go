@@ -102,11 +102,18 @@ type survey struct {
 	unmeetable config.Errors
 	functions  map[string]int // the place of each in bounds.Functions
 	entered    map[string]bool
-	boundless  []string // paths of model calls without a limit of tokens
+	through    map[streamedCall]Cost // of calls of functions whose tokens are sent
+	boundless  []string              // paths of model calls without a limit of tokens
+}
+
+// streamedCall is a function, and how its tokens are taken.
+type streamedCall struct {
+	function string
+	as       mode
 }
 
 func newSurvey(c *config.Config, b *config.Budget) *survey {
-	return &survey{config: c, budget: b, functions: map[string]int{}, entered: map[string]bool{}}
+	return &survey{config: c, budget: b, functions: map[string]int{}, entered: map[string]bool{}, through: map[streamedCall]Cost{}}
 }
 
 func (s *survey) warnf(path, format string, args ...any) {
@@ -118,7 +125,7 @@ func (s *survey) route(path string, r *config.Route) *survey {
 	b := &s.bounds
 	b.Streamed = r.Streams()
 	b.Bytes = r.Budget.MaxBytes
-	w := walk{survey: s, response: r.Response, sources: r.Sources(), stream: s.stream(path, r)}
+	w := walk{survey: s, response: r.Response, sources: s.config.Sources(r), stream: s.stream(path, r)}
 	w.limit = w.stream.or(r.Timeout, path+".timeout")
 	b.Steps, b.Cost = w.steps(path+".steps", r.Steps)
 	b.Latency.By = "its steps"

@@ -50,6 +50,7 @@ func step(members string) string { return `{"name":"s",` + members + `}` }
 func TestBounds(t *testing.T) {
 	const (
 		lookup = `{"name":"lookup","steps":[{"name":"a",` + getWeb + `}],"output":1}`
+		told   = `{"name":"told","stream":"b","steps":[{"name":"a",` + getWeb + `},{"name":"b",` + chatTwo + `}]}`
 		brisk  = `{"name":"brisk","timeout":"5s","steps":[{"name":"a",` + getWeb + `},{"name":"b",` + chatOne + `}],"output":1}`
 	)
 	for name, tt := range map[string]struct{ functions, steps, rest, want string }{
@@ -134,7 +135,20 @@ func TestBounds(t *testing.T) {
 			`"budget":{"maxCalls":9,"maxTokens":5,"maxBytes":1},`, "30s 0-7 5",
 		},
 
-		"a stream":              {"", step(chatTwo), `"response":{"stream":"s"},`, "6s 1-2 14"},
+		"a stream":            {"", step(chatTwo), `"response":{"stream":"s"},`, "6s 1-2 14"},
+		"a function's stream": {told, step(`"call":{"function":"told"}`), `"response":{"stream":"s"},`, "26s 2-4 14"},
+		"a function's events": {told, step(`"call":{"function":"told"}`), `"maxStreamDuration":"40s","response":{"events":{"steps":["s"]}},`, "40s 2-4 14"},
+		"a function, whole":   {told, step(`"call":{"function":"told"}`), "", "40s 2-4 14"},
+		"a function within its time": {
+			strings.Replace(told, `"stream"`, `"timeout":"9s","stream"`, 1), step(`"call":{"function":"told"}`), `"response":{"stream":"s"},`, "9s 2-4 14",
+		},
+		"a fallback to a function's stream": {
+			told, gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, `"call":{"function":"told"}`, chatOne), `"response":{"stream":"g"},`, "5s 1-5 21",
+		},
+		"a function whose race is streamed": {
+			`{"name":"f","stream":"g","steps":[` + gathered("Fallback", `,"fallback":{"firstToken":"2s"}`, chatTwo, chatOne) + `]}`,
+			step(`"call":{"function":"f"}`), `"response":{"stream":"s"},`, "5s 1-3 21",
+		},
 		"a stream held back":    {"", step(chatTwo), `"response":{"stream":"s","schema":{},"commit":"AfterValidation"},`, "10m0s 1-2 14"},
 		"a stream after a step": {"", `{"name":"a",` + chatTwo + `},` + step(chatTwo), `"response":{"stream":"s"},`, "26s 2-4 28"},
 		"a stream of checked output": {
@@ -476,5 +490,19 @@ func TestBoundsOfWhatIsWrong(t *testing.T) {
 		if diff := cmp.Diff(Latency{By: "its steps"}, b.Latency); diff != "" {
 			t.Errorf("%s: %s", steps, diff)
 		}
+	}
+}
+
+// Functions that stream and race each other multiply beyond what could be walked each time.
+func TestBoundsOfManyStreams(t *testing.T) {
+	functions := []string{`{"name":"f0","stream":"g","steps":[` + gathered("First", "", chatOne, chatOne) + `]}`}
+	for i := 1; i < 32; i++ {
+		call := fmt.Sprintf(`"call":{"function":"f%d"}`, i-1)
+		functions = append(functions, fmt.Sprintf(`{"name":"f%d","stream":"g","steps":[%s]}`, i, gathered("First", "", call, call, call, call)))
+	}
+	c := bounded(t, strings.Join(functions, ","), step(`"call":{"function":"f31"}`), `"response":{"stream":"s"},`)
+	b := Of(c, &c.Routes[0], 0)
+	if b.Calls.Max != 100 || b.Latency.Max.Std() != 3*time.Second || len(b.Functions) != 32 {
+		t.Errorf("got %+v with %d functions", b.Cost, len(b.Functions))
 	}
 }

@@ -18,7 +18,7 @@ func (w walk) gather(p *Part, g *config.Gather, m mode) {
 		part := Part{Path: config.Item(p.Path+".gather.branches", i), Name: b.Name}
 		if modes[i] = m; !w.named(p.Name) {
 			modes[i] = w.mode(p.Name + "." + b.Name)
-		} else if !b.Completes() {
+		} else if !w.config.Completes(&b.Action) {
 			modes[i] = whole
 		}
 		w.action(&part, &b.Action, modes[i])
@@ -67,7 +67,7 @@ func (w walk) silence(b *config.Branch) Latency {
 
 // named says whether a gather is streamed as a whole: its winner is.
 func (w walk) named(gather string) bool {
-	return w.response != nil && (w.response.Stream == gather || slices.Contains(w.sources, gather))
+	return w.last == gather || w.response != nil && (w.response.Stream == gather || slices.Contains(w.sources, gather))
 }
 
 // fewestOf is how many calls the gather needs for its value.

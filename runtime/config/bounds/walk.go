@@ -14,10 +14,13 @@ type walk struct {
 
 	// limit is what ends the work around, and stream what is left of a route's once its stream has content.
 	limit, stream limit
-	// response is the route's; nil in functions, which stream nothing.
+	// response is the route's; nil in functions.
 	response *config.Response
 	// sources are the names of its events that have tokens.
 	sources []string
+	// last is the step of a function whose tokens are sent, and as is how they are taken.
+	last string
+	as   mode
 }
 
 // limit is a timeout and the field that sets it, by its path and as a latency names it. The zero limit never comes.
@@ -51,6 +54,8 @@ const (
 // mode is how the tokens of a step, or of a gather's branch as GATHER.BRANCH, are taken.
 func (w walk) mode(name string) mode {
 	switch r := w.response; {
+	case r == nil && name != "" && name == w.last:
+		return w.as
 	case r == nil:
 		return whole
 	case r.Stream == name && r.Commit == config.CommitAfterValidation:
@@ -144,4 +149,26 @@ func (s *survey) function(name string) Cost {
 	s.functions[name] = len(s.bounds.Functions)
 	s.bounds.Functions = append(s.bounds.Functions, p)
 	return p.Cost
+}
+
+// streamed is one call of a function whose tokens are sent: its last step counts as that of a route does.
+func (w walk) streamed(f *config.Function, m mode) Cost {
+	w.function(f.Name) // with all that there is to say of it
+	key := streamedCall{f.Name, m}
+	if cost, done := w.through[key]; done {
+		return cost
+	}
+	w.through[key] = Cost{} // Validate refuses a function that calls itself
+	before := *w.survey
+	defer func() {
+		w.bounds.Warnings, w.boundless, w.unmeetable = before.bounds.Warnings, before.boundless, before.unmeetable
+	}()
+	path := config.Item("functions", slices.IndexFunc(w.config.Functions, func(o config.Function) bool { return o.Name == f.Name }))
+	inner := walk{
+		survey: w.survey, limit: limit{after: f.Timeout, path: path + ".timeout"}, stream: w.stream, last: f.Stream, as: m,
+	}
+	_, cost := inner.steps(path+".steps", f.Steps)
+	cost.Latency = cost.Latency.within(f.Timeout, "timeout")
+	w.through[key] = cost
+	return cost
 }

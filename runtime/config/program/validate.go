@@ -18,6 +18,7 @@ import (
 type validator struct {
 	ctx       context.Context //nolint:containedctx // it lives for one call
 	errs      config.Errors
+	source    *config.Config
 	upstreams map[string]*config.Upstream
 	functions map[string]*function
 	hashKeys  map[string]*HashKey
@@ -31,7 +32,7 @@ type validator struct {
 }
 
 func (v *validator) config(c *config.Config) *Program {
-	v.errs = c.Check()
+	v.source, v.errs = c, c.Check()
 	proxies := v.networks("runtime.trustedProxies", c.Runtime.TrustedProxies)
 	for i := range c.Upstreams {
 		v.upstream(config.Item("upstreams", i), &c.Upstreams[i])

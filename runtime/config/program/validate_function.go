@@ -15,7 +15,9 @@ type function struct {
 	config *config.Function
 	read   bool
 	errs   config.Errors
-	output expr.Type
+	// counted says that its stream was looked at: see reportsThrough.
+	counted bool
+	output  expr.Type
 	// compiled is there once the function has been read.
 	compiled *Function
 }
@@ -70,10 +72,16 @@ func (v *validator) functionBody(path string, f *Function) (output expr.Type) {
 	}
 	var end *place
 	f.Steps, end = v.steps(path+".steps", said.Steps, &place{vars: expr.Vars{"input": input}, input: f.Input})
-	if said.Output == nil {
-		v.addf(path+".output", "is required")
-	}
 	f.asks = slices.ContainsFunc(f.Steps, func(s *Step) bool { return asks(s.Work) })
+	switch {
+	case said.Output == nil && said.Stream == "":
+		v.addf(path+".output", "is required, unless the function has stream, want one of them")
+	case said.Output != nil && said.Stream != "":
+		v.addf(path, "has output and stream, want one of them")
+	case said.Stream != "":
+		v.lastStep(path, path+".stream", said.Stream, said.Steps)
+		return end.steps[said.Stream].Unwrapped()
+	}
 	f.Output, output = v.tree(path+".output", said.Output, end)
 	return output
 }

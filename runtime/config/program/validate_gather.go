@@ -92,7 +92,7 @@ func (g gathering) Fallback() expr.Type {
 // winner is the type of what the one branch that counts gives; of completions the text can be read without naming the value.
 func (g gathering) winner() expr.Type {
 	fields := map[string]expr.Type{"branch": expr.String, "value": common(g.results)}
-	if allComplete(g.gather.Gather) {
+	if g.allComplete(g.gather.Gather) {
 		fields["text"], fields["finishReason"], fields["upstream"] = expr.String, expr.String, expr.String
 	}
 	return expr.Object(fields)
@@ -151,10 +151,10 @@ func (v *validator) branch(path string, how config.Strategy, b *config.Branch, a
 	return compiled, gives
 }
 
-// allComplete reports whether each branch asks a model.
-func allComplete(g *config.Gather) bool {
+// allComplete reports whether each branch has tokens.
+func (v *validator) allComplete(g *config.Gather) bool {
 	for i := range g.Branches {
-		if !g.Branches[i].Completes() {
+		if !v.source.Completes(&g.Branches[i].Action) {
 			return false
 		}
 	}

@@ -107,24 +107,29 @@ func (v *validator) countable(path string, r *config.Route) {
 	v.limitable(path+".steps", r.Steps, path)
 	for i := range r.Steps {
 		s, here := &r.Steps[i], config.Item(path+".steps", i)
-		if streams(r, s.Name) {
-			v.reports(here, &s.Action)
-		}
-		if s.Gather == nil {
-			continue
-		}
-		for j := range s.Gather.Branches {
-			b := &s.Gather.Branches[j]
-			if streams(r, s.Name) || streams(r, s.Name+"."+b.Name) {
-				v.reports(config.Item(here+".gather.branches", j), &b.Action)
-			}
+		v.reportsOf(here, s, func(branch string) bool { return v.streams(r, s.Name) || v.streams(r, s.Name+branch) })
+	}
+}
+
+// reportsOf checks a step, and the branches of a gather, as far as their tokens are streamed: each is asked about by the end of its
+// name.
+func (v *validator) reportsOf(path string, s *config.Step, streamed func(branch string) bool) {
+	if streamed("") {
+		v.reports(path, &s.Action)
+	}
+	if s.Gather == nil {
+		return
+	}
+	for j := range s.Gather.Branches {
+		if b := &s.Gather.Branches[j]; streamed("." + b.Name) {
+			v.reports(config.Item(path+".gather.branches", j), &b.Action)
 		}
 	}
 }
 
 // streams reports whether the tokens of a step, or of a branch, are sent as they come.
-func streams(r *config.Route, name string) bool {
-	return r.Response != nil && r.Response.Stream == name || slices.Contains(r.Sources(), name)
+func (v *validator) streams(r *config.Route, name string) bool {
+	return r.Response != nil && r.Response.Stream == name || slices.Contains(v.source.Sources(r), name)
 }
 
 // asked is what an action asks a model with; output says that nothing of it is streamed.
@@ -139,6 +144,10 @@ func asked(a *config.Action) (kind string, among []string, parameters jsontext.V
 }
 
 func (v *validator) reports(path string, a *config.Action) {
+	if a.Call != nil {
+		v.reportsThrough(v.functions[a.Call.Function])
+		return
+	}
 	kind, among, parameters, output := asked(a)
 	for _, upstream := range among {
 		if u := v.upstreams[upstream]; output == nil && u != nil && u.OpenAI != nil && !u.OpenAI.Takes(streamOptions) {
@@ -161,6 +170,16 @@ func (v *validator) reports(path string, a *config.Action) {
 	}
 	v.addf(path,
 		"would leave the stream's tokens uncounted, but budget.maxTokens needs the count; want include_usage: true, or no such member")
+}
+
+// reportsThrough checks the step of a function that streams, once.
+func (v *validator) reportsThrough(f *function) {
+	if f == nil || f.config.Stream == "" || f.counted {
+		return
+	}
+	f.counted = true
+	i := len(f.config.Steps) - 1
+	v.reportsOf(config.Item(f.path+".steps", i), &f.config.Steps[i], func(string) bool { return true })
 }
 
 // limitable checks the steps, and the functions that they call.

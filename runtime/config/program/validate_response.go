@@ -20,7 +20,7 @@ func (v *validator) response(path string, r *config.Route, begin, end *place) *R
 	if len(r.Steps) == 0 && r.Streams() && a.Body == nil {
 		v.addf(path+".steps", "is empty, want at least one step")
 	}
-	compiled := &Response{Response: a, Sources: r.Sources()}
+	compiled := &Response{Response: a, Sources: v.source.Sources(r)}
 	headed := end
 	if r.Streams() {
 		headed = begin // its head may be sent before the first step is done
@@ -36,7 +36,7 @@ func (v *validator) response(path string, r *config.Route, begin, end *place) *R
 	v.streamSettings(here, a)
 	switch {
 	case a.Stream != "":
-		v.streamed(path, r)
+		v.lastStep(path, here+".stream", a.Stream, r.Steps)
 	case a.Events != nil:
 		v.events(path, r)
 	}
@@ -95,21 +95,22 @@ func stepNames(steps []config.Step) []string {
 	return names
 }
 
-// streamed checks the step whose tokens are the answer: the last one, with nothing to replace what was sent.
-func (v *validator) streamed(path string, r *config.Route) {
-	i := slices.IndexFunc(r.Steps, func(s config.Step) bool { return s.Name == r.Response.Stream })
+// lastStep checks the step whose tokens are an answer, or a function's: the last one, with nothing to replace what was sent. The
+// field names it.
+func (v *validator) lastStep(path, field, name string, steps []config.Step) {
+	i := slices.IndexFunc(steps, func(s config.Step) bool { return s.Name == name })
 	if i < 0 {
-		v.addf(path+".response.stream", "there is no step %q, %s", r.Response.Stream, wantOneOf(stepNames(r.Steps)))
+		v.addf(field, "there is no step %q, %s", name, wantOneOf(stepNames(steps)))
 		return
 	}
-	s, here := &r.Steps[i], config.Item(path+".steps", i)
-	raced := s.Gather != nil && s.Gather.How().Races() && allComplete(s.Gather)
+	s, here := &steps[i], config.Item(path+".steps", i)
+	raced := s.Gather != nil && s.Gather.How().Races() && v.allComplete(s.Gather)
 	switch {
-	case i != len(r.Steps)-1:
-		v.addf(path+".response.stream", "%q is not the last step, and later steps could not change the answer: want the last one", s.Name)
-	case !s.Completes() && !raced:
-		v.addf(path+".response.stream",
-			"%q has no tokens, want a chat, an agent, or a gather of these with the strategy First or Fallback", s.Name)
+	case i != len(steps)-1:
+		v.addf(field, "%q is not the last step, and later steps could not change the answer: want the last one", s.Name)
+	case !v.source.Completes(&s.Action) && !raced:
+		v.addf(field, "%q has no tokens, want a chat, an agent, a call of a function that streams, or a gather of these with the "+
+			"strategy First or Fallback", s.Name)
 	case s.When != "":
 		v.addf(here+".when", "would leave nothing to stream, want no condition on this step")
 	case raced && s.Gather.MayBeSkipped():
@@ -136,24 +137,25 @@ func (v *validator) events(path string, r *config.Route) {
 			v.addf(at, "%q is listed with its gather, which stands for its branches; want one of the two", name)
 		case slices.Contains(ownEvents, name):
 			v.addf(at, "%q is the name of the gateway's own event, want a step of another name", name)
-		case !source(r.Steps, name):
-			v.addf(at, "%q is not known here, want a chat or agent step, a gather of them, or a branch of one, as GATHER.BRANCH", name)
+		case !v.hasTokens(r.Steps, name):
+			v.addf(at, "%q is not known here, want a chat or agent step, a call of a function that streams, a gather of them, "+
+				"or a branch of one, as GATHER.BRANCH", name)
 		}
 	}
 }
 
-// source reports whether a name is one that has tokens: of a step, a gather, or a gather's branch.
-func source(steps []config.Step, name string) bool {
+// hasTokens reports whether a name is one that has tokens: of a step, a gather, or a gather's branch.
+func (v *validator) hasTokens(steps []config.Step, name string) bool {
 	step, branch, within := strings.Cut(name, ".")
 	i := slices.IndexFunc(steps, func(s config.Step) bool { return s.Name == step })
 	switch {
 	case i < 0:
 		return false
 	case steps[i].Gather == nil:
-		return !within && steps[i].Completes()
+		return !within && v.source.Completes(&steps[i].Action)
 	}
 	return slices.ContainsFunc(steps[i].Gather.Branches, func(b config.Branch) bool {
-		return (!within || b.Name == branch) && b.Completes()
+		return (!within || b.Name == branch) && v.source.Completes(&b.Action)
 	})
 }
 

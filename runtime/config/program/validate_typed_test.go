@@ -121,6 +121,56 @@ func TestAnswersInStreamsAreAccepted(t *testing.T) {
 	}
 }
 
+// streamed makes the first function one that streams. What read its output reads its text.
+func streamed(c *config.Config, step string) {
+	c.Functions[0].Output, c.Functions[0].Stream = nil, step
+	c.Functions[1].Output = []byte(`{"hits":"${steps.hits.status}","text":"${steps.short.text}"}`)
+	if step != "short" {
+		c.Functions[1].Steps = c.Functions[1].Steps[:1]
+		c.Functions[1].Output = []byte(`{"text":"x"}`)
+	}
+}
+
+// A function that streams is as good as a chat: for an answer, for events, as a branch, and its value is its step's.
+func TestFunctionsThatStreamAreAccepted(t *testing.T) {
+	for _, response := range []config.Response{
+		{Stream: "told"},
+		{Events: &config.Events{Steps: []string{"told", "both.more"}}},
+		{Events: &config.Events{Steps: []string{"both"}}},
+		{Body: []byte(`"${steps.told.text}"`)},
+	} {
+		c := typed()
+		streamed(c, "short")
+		r := &c.Routes[1]
+		again := config.Action{Call: &config.Call{Function: "summary", Input: []byte(`{"text":"x"}`)}}
+		r.Steps[2].Gather.Branches = append(r.Steps[2].Gather.Branches, config.Branch{Name: "more", Action: again})
+		r.Steps = append(r.Steps, config.Step{Name: "told", Action: again})
+		r.Response = &response
+		if errs := Validate(c); len(errs) > 0 {
+			t.Error(errs)
+		}
+	}
+}
+
+// A budget of tokens needs streams that report theirs, also those of functions: each is named once.
+func TestABudgetOfTokensOfFunctionsThatStream(t *testing.T) {
+	c := typed()
+	streamed(c, "short")
+	c.Functions[0].Steps[0].Chat.Parameters = []byte(`{"stream_options":null}`)
+	r := &c.Routes[1]
+	again := config.Action{Call: &config.Call{Function: "summary", Input: []byte(`{"text":"x"}`)}}
+	r.Steps = append(r.Steps, config.Step{Name: "told", Action: again}, config.Step{Name: "more", Action: again})
+	r.Response = &config.Response{Events: &config.Events{Steps: []string{"told", "more"}}}
+	if errs := Validate(c); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	r.Budget.MaxTokens = 100
+	errs := Validate(c)
+	if len(errs) != 1 || errs[0].Path != "functions[0].steps[0].chat.parameters.stream_options" {
+		t.Errorf("got %q", errs)
+	}
+}
+
 // refused are changes of a typed config, by the path of the one error that each is answered with.
 func TestTypedRoutesAreRefused(t *testing.T) {
 	route := func(change func(r *config.Route)) func(*config.Config) {
@@ -255,6 +305,26 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 			r.Steps[2].Gather.Branches = r.Steps[2].Gather.Branches[:1]
 			r.Steps[2].Gather.Branches = append(r.Steps[2].Gather.Branches, config.Branch{Name: "more", Action: r.Steps[2].Gather.Branches[0].Action})
 		}), "a gather of them"},
+		{"functions[0].output", func(c *config.Config) { c.Functions[0].Output = nil }, "unless the function has stream"},
+		{"functions[0]", func(c *config.Config) { c.Functions[0].Stream = "short" }, "output and stream"},
+		{"functions[0].stream", func(c *config.Config) { streamed(c, "nope") }, "no step"},
+		{"functions[0].stream", func(c *config.Config) {
+			streamed(c, "short")
+			c.Functions[0].Steps = append(c.Functions[0].Steps, config.Step{Name: "more", Set: &config.Set{Value: []byte(`1`)}})
+		}, "not the last step"},
+		{"functions[0].stream", func(c *config.Config) {
+			streamed(c, "none")
+			c.Functions[0].Stream = "short"
+			c.Functions[0].Steps[0] = config.Step{Name: "short", Set: &config.Set{Value: []byte(`1`)}}
+		}, "has no tokens"},
+		{"functions[0].steps[0].when", func(c *config.Config) { streamed(c, "short"); c.Functions[0].Steps[0].When = "${true}" }, "nothing to stream"},
+		{"functions[0].steps[0].onError", func(c *config.Config) {
+			streamed(c, "short")
+			c.Functions[0].Steps[0].OnError = &config.OnError{Continue: &config.Continue{}}
+		}, "nothing to stream"},
+		{"routes[1].response.events.steps[0]", func(c *config.Config) {
+			c.Routes[1].Response = &config.Response{Events: &config.Events{Steps: []string{"both.found"}}}
+		}, "a call of a function that streams"},
 		{"functions[1].name", func(c *config.Config) { c.Functions[1].Name = "summary"; c.Routes = c.Routes[:1] }, "another function"},
 		{"functions[0].output", func(c *config.Config) { c.Functions[0].Output = nil }, "required"},
 		{"functions[0].steps", func(c *config.Config) { c.Functions[0].Steps = nil; c.Functions[0].Output = []byte(`"x"`) }, "at least one"},
