@@ -42,7 +42,7 @@ func (v *validator) content(path string, raw []byte, h *Head, at *place) *expr.T
 	body, is := v.tree(path+".body", raw, at)
 	switch {
 	case raw == nil && h.ContentType != "":
-		v.addf(path+".contentType", "has no effect without body")
+		v.addf(path+".contentType", "has no effect without body, want both or neither")
 	case body == nil || !h.IsText():
 	case !is.Equal(expr.String) && !is.Equal(expr.Dyn):
 		v.addf(path+".body", "is of the type %s, want text, because contentType is %s; for example ${steps.answer.output.json()}",
@@ -50,7 +50,7 @@ func (v *validator) content(path string, raw []byte, h *Head, at *place) *expr.T
 	case h.BodyEncoding == config.BodyBase64:
 		if text, known := body.Known(v.known.constants).(string); known {
 			if _, err := base64.StdEncoding.DecodeString(text); err != nil {
-				v.addf(path+".body", "is not base64, which bodyEncoding says it is")
+				v.addf(path+".body", "is not base64, want base64 or no bodyEncoding")
 			}
 		}
 	}
@@ -101,9 +101,9 @@ func (v *validator) answerHeaders(path string, headers map[string]string) {
 		case own:
 			v.addf(path+"."+name, "may not be set here, want %s", instead)
 		case slices.Contains(ownHeaders, lower):
-			v.addf(path+"."+name, "may not be set here: it belongs to a single connection, or the gateway sets it")
+			v.addf(path+"."+name, "may not be set here: it belongs to a single connection, or the gateway sets it; want another header")
 		case seen[lower]:
-			v.addf(path+"."+name, "is there twice, in upper and in lower case")
+			v.addf(path+"."+name, "is there twice, in upper and in lower case, want it once")
 		}
 		seen[lower] = true
 	}
@@ -118,7 +118,7 @@ func (v *validator) cookies(path string, cookies []config.SetCookie, at *place) 
 		c, here := &cookies[i], config.Item(path, i)
 		v.cookie(here, c)
 		if slices.ContainsFunc(cookies[:i], func(o config.SetCookie) bool { return o.Name == c.Name }) {
-			v.addf(here+".name", "%q is the name of another cookie", c.Name)
+			v.addf(here+".name", "%q is the name of another cookie, want each name once", c.Name)
 		}
 		values[i] = v.text(here+".value", c.Value, at)
 	}
@@ -133,11 +133,11 @@ func (v *validator) cookie(path string, c *config.SetCookie) {
 	case !fieldName.MatchString(c.Name):
 		v.addf(path+".name", "%q is not the name of a cookie, want letters, digits and -_., such as session", c.Name)
 	case (host || secure) && !c.Secure:
-		v.addf(path+".secure", "must be true, because of how the name %q begins", c.Name)
+		v.addf(path+".secure", "must be true, because of how the name %q begins; want true or another name", c.Name)
 	case host && c.Path != "/":
-		v.addf(path+".path", "must be /, because of how the name %q begins", c.Name)
+		v.addf(path+".path", "must be /, because of how the name %q begins; want / or another name", c.Name)
 	case c.SameSite == config.SameSiteNone && !c.Secure:
-		v.addf(path+".secure", "must be true, because sameSite is %s", c.SameSite)
+		v.addf(path+".secure", "must be true, because sameSite is %s; want true or another sameSite", c.SameSite)
 	}
 	ends := func(r rune) bool { return r <= ' ' || r == ';' || r == 0x7f }
 	if !strings.HasPrefix(c.Path, "/") || strings.ContainsFunc(c.Path, ends) {
@@ -183,7 +183,7 @@ func (v *validator) headFits(path string, r *config.Route) {
 		return
 	}
 	if a.Status != 0 && a.Status != 200 {
-		v.addf(path+".status", "is %d, but a stream has the status 200; a step respond before it answers with other statuses", a.Status)
+		v.addf(path+".status", "is %d, but a stream has the status 200, want 200, or a step respond before it for other statuses", a.Status)
 	}
 	for name, set := range map[string]bool{
 		"contentType": a.ContentType != "", "bodyEncoding": a.BodyEncoding != "", "location": a.Location != nil,
@@ -194,7 +194,7 @@ func (v *validator) headFits(path string, r *config.Route) {
 	}
 	for name := range a.Headers {
 		if slices.Contains(streamHeaders, strings.ToLower(name)) {
-			v.addf(path+".headers."+name, "may not be set here, the gateway sets it for streams")
+			v.addf(path+".headers."+name, "may not be set here, the gateway sets it for streams: want another header")
 		}
 	}
 }
