@@ -61,7 +61,7 @@ type translation struct {
 
 // translate does the part of the work that takes little time for any spec.
 func translate(service *v1alpha1.LLMService, gateway render.GatewaySettings) (translation, *problem) {
-	if errs := gateway.CheckPods(service); len(errs) > 0 {
+	if errs := gateway.CheckChildren(service); len(errs) > 0 {
 		return translation{}, invalidSpec(nil, errs)
 	}
 	contract, err := render.Contract(service)

@@ -109,7 +109,7 @@ func TestOverridden(t *testing.T) {
 			spec["ingress"] = append(spec["ingress"].([]any), map[string]any{})
 		}, "spec.ingress is [{"},
 		{"a token", "ServiceAccount", func(live map[string]any) { live["automountServiceAccountToken"] = true }, "automountServiceAccountToken is true, wanted false"},
-		{"a budget", "PodDisruptionBudget", func(live map[string]any) { at(live, "spec")["maxUnavailable"] = "50%" }, `spec.maxUnavailable is "50%", wanted 1`},
+		{"a budget", "PodDisruptionBudget", func(live map[string]any) { at(live, "spec")["maxUnavailable"] = "50%" }, `spec.maxUnavailable is "50%", wanted "25%"`},
 		{"a config", "ConfigMap", func(live map[string]any) { at(live, "data")["current"] = "a prompt" }, "data.current differs from the applied value"},
 		{"an annotation less", "ConfigMap", func(live map[string]any) {
 			delete(at(live, "metadata", "annotations"), render.AcceptedAnnotation)

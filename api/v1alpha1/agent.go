@@ -2,7 +2,7 @@ package v1alpha1
 
 // Agent lets a model call functions until it has an answer.
 type Agent struct {
-	// upstream is the name of an upstream of type OpenAI, or an expression for one.
+	// upstream is the name of an OpenAI upstream, or an expression for one.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
@@ -46,7 +46,7 @@ type Agent struct {
 	// +kubebuilder:validation:Maximum=32
 	MaxParallel int32 `json:"maxParallel,omitempty"`
 
-	// parameters are further members of the upstream's request, such as temperature; strings are templates.
+	// parameters are further members of the request, such as temperature; strings are templates.
 	// +optional
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields

@@ -18,7 +18,7 @@ const (
 // What the calls of one endpoint have in common.
 type KeyedBalancing struct {
 	// key is text with expressions over request, such as ${request.headers['x-session']}. Calls with the same text go to the same
-	// endpoint; those whose text is empty, or whose expression fails, are spread as by LeastInFlight. At most 4096 characters.
+	// endpoint; those without text, or whose expression fails, are spread as by LeastInFlight. At most 4096 characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096

@@ -29,15 +29,15 @@ type ScalingPolicyType string
 
 // ScalingRules limit how fast the number of replicas changes in one direction.
 type ScalingRules struct {
-	// stabilizationWindowSeconds is the number of seconds for which proposals are remembered, from 0 to 3600: the number of
-	// replicas rises to the lowest of them, and falls to the highest. Default: 0 for scaleUp, 300 for scaleDown.
+	// stabilizationWindowSeconds is how long proposals are remembered, from 0 to 3600 seconds: replicas rise to the lowest of them,
+	// and fall to the highest. Default: 0 for scaleUp, 300 for scaleDown.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
 	StabilizationWindowSeconds *int32 `json:"stabilizationWindowSeconds,omitempty"`
 
-	// selectPolicy says which policy applies: Max, the one that allows the greatest change; Min, the one that allows the
-	// smallest; or Disabled, which allows no change in this direction. Default: Max.
+	// selectPolicy is Max, which applies the policy with the greatest change; Min, the one with the smallest; or Disabled, which
+	// allows no change in this direction. Default: Max.
 	// +optional
 	SelectPolicy ScalingPolicySelect `json:"selectPolicy,omitempty"`
 
@@ -48,9 +48,8 @@ type ScalingRules struct {
 	// +kubebuilder:validation:MaxItems=16
 	Policies []ScalingPolicy `json:"policies,omitempty"`
 
-	// tolerance is the part of its target by which a metric may be off before the number of replicas changes: a quantity
-	// from 0 to below 1, such as 0.05 or 50m for 5 %. Default: the cluster's tolerance, which is 10 % unless its
-	// administrator changed it.
+	// tolerance is the part of its target by which a metric may be off before replicas change: a quantity from 0 to below 1, such as
+	// 0.05 for 5 %. Default: the cluster's, which is 10 % unless it was changed.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="string(self).size() <= 32 && isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0')) && quantity(string(self)).isLessThan(quantity('1'))",message="tolerance must be a quantity from 0 to below 1, such as 0.05 for 5 %"
 	Tolerance *resource.Quantity `json:"tolerance,omitempty"`

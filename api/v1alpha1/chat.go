@@ -91,12 +91,12 @@ type Output struct {
 	Schema *JSON `json:"schema,omitempty"`
 
 	// responseFormat says how the upstream is asked for JSON: by a response_format, Schema or JSONObject, or by Nothing but the
-	// messages. The answer is checked against the schema in any case. Default: Schema.
+	// messages. The answer is always checked. Default: Schema.
 	// +optional
 	// +kubebuilder:default=Schema
 	ResponseFormat ResponseFormat `json:"responseFormat,omitempty"`
 
-	// repairAttempts is how often an invalid answer is sent back to the model with its mistakes, from 0 to 5. Default: 1.
+	// repairAttempts is how often an invalid answer is sent back with its mistakes, from 0 to 5. Default: 1.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0

@@ -2,7 +2,7 @@ package v1alpha1
 
 // Embeddings asks an upstream's model for vectors.
 type Embeddings struct {
-	// upstream is the name of an upstream of type OpenAI, or an expression for one.
+	// upstream is the name of an OpenAI upstream, or an expression for one.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
@@ -22,7 +22,7 @@ type Embeddings struct {
 	// +kubebuilder:validation:MaxLength=65536
 	Input string `json:"input,omitempty"`
 
-	// parameters are further members of the upstream's request, such as dimensions; strings are templates.
+	// parameters are further members of the request, such as dimensions; strings are templates.
 	// +optional
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields

@@ -45,9 +45,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.strategy == 'Vote' ? has(self.vote) : !has(self.vote)",message="vote is required when strategy is Vote, and forbidden otherwise"
 // +kubebuilder:validation:XValidation:rule="!(self.strategy in ['First', 'Fallback']) || self.branches.size() <= 8",message="branches must have at most 8 items when strategy is First or Fallback"
 type Gather struct {
-	// strategy is All, which fails with the first required branch that fails; AllSettled, which waits for all; First, which
-	// takes the first success and cancels the rest; Fallback, which tries one branch after the other; or Vote, which takes
-	// the value on which most branches agree.
+	// strategy is All, which fails when a required branch does; AllSettled, which waits for all; First, which takes the first
+	// success; Fallback, which tries them in order; or Vote, which takes the most frequent value.
 	// +unionDiscriminator
 	// +required
 	Strategy GatherStrategy `json:"strategy,omitempty"`
@@ -117,8 +116,8 @@ type First struct {
 
 // Fallback configures the strategy of that name.
 type Fallback struct {
-	// firstToken limits the wait for a branch's first content event, or whole answer, such as 2s. When it passes, the next
-	// branch is tried; the last that may run is not limited. Default: only the branch's own timeouts apply.
+	// firstToken limits the wait for a branch's first content event, or whole answer, such as 2s; then the next is tried. The last
+	// that may run is not limited. Default: only the branch's own timeouts.
 	// +optional
 	FirstToken Duration `json:"firstToken,omitempty"`
 }

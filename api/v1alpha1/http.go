@@ -1,13 +1,13 @@
 package v1alpha1
 
-// A template for one value of a query or header. At most 8192 characters.
+// A template for one value. At most 8192 characters.
 //
 // +kubebuilder:validation:MaxLength=8192
 type HTTPTemplate string
 
 // HTTPCall makes one HTTP request.
 type HTTPCall struct {
-	// upstream is the name of an upstream of type HTTP, or an expression for one.
+	// upstream is the name of an HTTP upstream, or an expression for one.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
@@ -49,7 +49,7 @@ type HTTPCall struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Body *JSON `json:"body,omitempty"`
 
-	// allowStatus lists the statuses that are not failures, in addition to 2xx, from 300 to 599. At most 16.
+	// allowStatus lists statuses from 300 to 599 that are not failures either. At most 16.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

@@ -4,8 +4,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // LLMService describes an LLM service: the servers that it calls, the routes that it answers, and how it runs. The operator
 // turns it into an autoscaled Deployment of gateways. Its name is a DNS label of at most 50 characters that begins with a
-// letter, because its children and its host name derive from it. It must not be default or kubernetes, because Kubernetes
-// has objects of these names.
+// letter, because its children and its host name derive from it. It must not be default or kubernetes, which Kubernetes uses.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=llmservices,scope=Namespaced,shortName=llms,categories=all

@@ -24,9 +24,8 @@ type Model struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Upstreams []string `json:"upstreams,omitempty"`
 
-	// weights split the requests between upstreams: which one is asked first is drawn by weight, and so is the one after a
-	// failure. Upstreams without a weight, or with 0, are asked after the others, in order. From 1 to 8. Default: all are asked
-	// in order.
+	// weights split the requests between upstreams: the first to be asked is drawn by weight, and so is the one after a failure.
+	// Upstreams without a weight, or with 0, come after the others, in order. From 1 to 8. Default: all are asked in order.
 	// +optional
 	// +listType=map
 	// +listMapKey=upstream
@@ -38,9 +37,9 @@ type Model struct {
 	// +optional
 	Route *ModelRoute `json:"route,omitempty"`
 
-	// keepAlive is the silence after which a stream gets a comment, such as 15s, also before its first event: some proxies cut
-	// connections that are idle. It makes the answer begin before the upstream has answered: a failure is then an error event,
-	// and not a status. At least 1s. If it is not set, no comments are sent.
+	// keepAlive is the silence after which a stream gets a comment, such as 15s, also before its first event: some proxies cut idle
+	// connections. The answer then begins before the upstream has answered, and a failure is an error event and not a status. At
+	// least 1s. Default: no comments.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="must be at least 1s"
 	KeepAlive Duration `json:"keepAlive,omitempty"`

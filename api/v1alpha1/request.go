@@ -24,8 +24,8 @@ type Request struct {
 	// +optional
 	EchoInput *bool `json:"echoInput,omitempty"`
 
-	// allowAnyContentType reads a body as JSON regardless of its Content-Type, and without one. Default: false, which
-	// answers 415, because a web page may post such bodies to every address that its reader's browser can reach.
+	// allowAnyContentType reads a body as JSON regardless of its Content-Type, and without one. Default: false, which answers 415,
+	// because a web page may post such bodies to any address that its reader's browser reaches.
 	// +optional
 	AllowAnyContentType *bool `json:"allowAnyContentType,omitempty"`
 }

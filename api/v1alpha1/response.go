@@ -102,8 +102,8 @@ type Response struct {
 	// +optional
 	Commit StreamCommit `json:"commit,omitempty"`
 
-	// keepAlive is the silence after which a stream gets a comment, such as 15s. It makes the answer begin before the steps are
-	// done, so it cannot be used with AfterValidation. At least 1s. If it is not set, no comments are sent.
+	// keepAlive is the silence after which a stream gets a comment, such as 15s. The answer then begins before the steps are done, so
+	// it cannot be used with AfterValidation. At least 1s. Default: no comments.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="must be at least 1s"
 	KeepAlive Duration `json:"keepAlive,omitempty"`

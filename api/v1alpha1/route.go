@@ -54,8 +54,8 @@ type Route struct {
 	// +kubebuilder:validation:items:MaxLength=64
 	Tags []string `json:"tags,omitempty"`
 
-	// operationID is the route's operationId in the OpenAPI document, of which generated clients make a function's name: a letter,
-	// then letters, digits and -_, at most 128 characters. Default: the method and the path, such as get_items_id.
+	// operationID is the operationId in the OpenAPI document, from which clients get a function's name: a letter, then letters,
+	// digits and -_, at most 128 characters. Default: the method and the path, such as get_items_id.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128

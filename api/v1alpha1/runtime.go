@@ -18,10 +18,9 @@ type Runtime struct {
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 64 : self == 'Auto'",message="workers must be an integer from 1 to 64, or Auto"
 	Workers *intstr.IntOrString `json:"workers,omitempty"`
 
-	// maxInFlight is the number of requests that a replica serves at the same time, from 1 to 100000; further requests get
-	// a 429 with Retry-After. Each request counts as at least 96 KiB, and all of them together must fit into three quarters
-	// of the replica's memory for requests: a higher number is lowered to that. Default: the number that fits into half of
-	// that memory, at most 10000; a replica's status shows it.
+	// maxInFlight is the number of requests that a replica serves at the same time, from 1 to 100000; further ones get a 429 with
+	// Retry-After. A number that does not fit into three quarters of the replica's memory for requests, at 96 KiB for each, is
+	// lowered. Default: what fits into half of it, at most 10000; a replica's status shows it.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
@@ -38,8 +37,8 @@ type Runtime struct {
 	// +optional
 	RequestLog RequestLog `json:"requestLog,omitempty"`
 
-	// trustedProxies are the networks of the proxies in front of the service, in CIDR notation, such as 10.0.0.0/8. If a request
-	// comes from one of them, its X-Forwarded-For and X-Forwarded-Proto say who sent it and how. At most 64. Default: none.
+	// trustedProxies are the networks, such as 10.0.0.0/8, of the proxies in front of the service, whose X-Forwarded-For and
+	// X-Forwarded-Proto say who sent a request and how. At most 64. Default: none.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -60,9 +59,9 @@ type Runtime struct {
 	// +optional
 	Resources *Resources `json:"resources,omitempty"`
 
-	// image is the gateway's image, of at most 512 characters: a name with a tag, a digest or both, such as
-	// registry.example.com/team/gateway:v1, from a repository that the operator allows: by default, only that of its own
-	// gateway image. Default: the operator's gateway image.
+	// image is the gateway's image, of at most 512 characters, with a tag, a digest or both, such as
+	// registry.example.com/team/gateway:v1, from a repository that the operator allows: by default, that of its own. Default: the
+	// operator's gateway image.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -72,11 +71,23 @@ type Runtime struct {
 
 	// podTemplate is a PodTemplateSpec that is merged into the pods' template, as kubectl patch does it, of at most 32 KiB as JSON:
 	// labels, annotations, scheduling, volumes, sidecars, and of the container gateway its env, envFrom, volumeMounts, volumeDevices,
-	// securityContext, imagePullPolicy and resizePolicy. What the service decides cannot be set; ConfigValid then names the field.
+	// securityContext, imagePullPolicy and resizePolicy. ConfigValid names a field that cannot be set.
 	// +optional
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields
 	PodTemplate *JSON `json:"podTemplate,omitempty"`
+
+	// podDisruptionBudget limits how many replicas are evicted at the same time, as when nodes are drained.
+	// +optional
+	PodDisruptionBudget *PodDisruptionBudget `json:"podDisruptionBudget,omitempty"`
+}
+
+// PodDisruptionBudget limits how many replicas are evicted at the same time. Replicas that are not ready may always be evicted.
+type PodDisruptionBudget struct {
+	// maxUnavailable is a number of replicas, from 1 to 1000, or a share from 1% to 100%, rounded up. Default: 25%.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 1000 : self.matches('^([1-9][0-9]?|100)%$')",message="maxUnavailable must be a number from 1 to 1000, or a share from 1% to 100%: with 0, no node could be drained"
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
 }
 
 // RequestLog names the requests that are logged.

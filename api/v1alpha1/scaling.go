@@ -61,8 +61,8 @@ type Metric struct {
 	// +required
 	Type MetricType `json:"type,omitempty"`
 
-	// averageValue is the target number of requests in flight per replica, from 1 to 100000. It must be below the number
-	// that a replica serves at the same time: otherwise no replica is ever added. Only for InFlight.
+	// averageValue is the target number of requests in flight per replica, from 1 to 100000. It must be below the number that a
+	// replica serves at the same time: otherwise none is added. Only for InFlight.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000

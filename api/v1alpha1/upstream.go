@@ -75,14 +75,13 @@ type Upstream struct {
 	// +optional
 	TLS *UpstreamTLS `json:"tls,omitempty"`
 
-	// maxConnectionAge is how long a connection is used for further requests, more than 0s. It is then closed once its requests
-	// have ended, and a stream is not cut. Each connection gets up to a tenth less, so that not all close at once. Default: 5m.
+	// maxConnectionAge is how long a connection is used for further requests, more than 0s. Requests that run are not cut. Each
+	// connection gets up to a tenth less, so that not all close at once. Default: 5m.
 	// +optional
 	MaxConnectionAge Duration `json:"maxConnectionAge,omitempty"`
 
-	// loadBalancing selects the endpoint of each call: LeastInFlight compares two and takes the one with fewer calls of this
-	// replica for its weight; RoundRobin takes them in turn; ConsistentHash takes the same one for the same key. Default:
-	// LeastInFlight.
+	// loadBalancing selects the endpoint of each call: LeastInFlight takes the one of two with fewer calls for its weight; RoundRobin
+	// takes them in turn; ConsistentHash takes the same one for the same key. Default: LeastInFlight.
 	// +optional
 	LoadBalancing LoadBalancing `json:"loadBalancing,omitempty"`
 
@@ -97,8 +96,8 @@ type Upstream struct {
 	// +kubebuilder:validation:Maximum=100000
 	MaxInFlight int32 `json:"maxInFlight,omitempty"`
 
-	// queue limits the calls that wait because maxInFlight, or that of each endpoint, is reached. A call that cannot wait, or
-	// waits in vain, goes to the model's next upstream, or fails with a 429.
+	// queue limits the calls that wait because maxInFlight, or that of each endpoint, is reached. A call that does not get a place
+	// goes to the model's next upstream, or fails with a 429.
 	// +optional
 	Queue *UpstreamQueue `json:"queue,omitempty"`
 
@@ -133,24 +132,24 @@ type OpenAIUpstream struct {
 	// +kubebuilder:validation:MaxLength=256
 	Model string `json:"model,omitempty"`
 
-	// apis are the APIs that the upstream has, from 1 to 4: ChatCompletions, Completions, Embeddings and Responses. The gateway uses
-	// no others, and translates between chats and responses if the upstream has only one of the two. Default: all but Responses.
+	// apis are the APIs that the upstream has, from 1 to 4: ChatCompletions, Completions, Embeddings and Responses. The gateway
+	// translates between chats and responses if it has only one of the two. Default: all but Responses.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=4
 	APIs []OpenAIAPI `json:"apis,omitempty"`
 
-	// omit names members that the upstream does not accept, from 1 to 16. The gateway leaves them out of the top level of all
-	// requests to it. Name stream_options if the upstream refuses to report the usage of streams.
+	// omit names members that the upstream does not accept, from 1 to 16: requests to it do not have them at the top level. Name
+	// stream_options if it refuses to report the usage of streams.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Omit []OmittedMember `json:"omit,omitempty"`
 
-	// tokenLimit is the upstream's name for the limit of a chat's tokens: MaxTokens or MaxCompletionTokens. The gateway sends the
-	// limit under this name. Default: the name in the request; max_tokens for a limit that the gateway adds.
+	// tokenLimit is the upstream's name for the limit of a chat's tokens: MaxTokens or MaxCompletionTokens. Default: the name in the
+	// request; max_tokens for a limit that the gateway adds.
 	// +optional
 	TokenLimit TokenLimit `json:"tokenLimit,omitempty"`
 }
@@ -197,9 +196,9 @@ type HTTPUpstream struct{}
 
 // Endpoint is one address of an upstream.
 type Endpoint struct {
-	// url is the base URL, to which the paths of the protocol or of the steps are appended: with
-	// http://vllm.models.svc:8000/v1, chats go to http://vllm.models.svc:8000/v1/chat/completions. At most 2048 characters,
-	// http or https, without user information, query and fragment.
+	// url is the base URL, to which paths are appended: with http://vllm.models.svc:8000/v1, chats go to
+	// http://vllm.models.svc:8000/v1/chat/completions. At most 2048 characters, http or https, without user information, query and
+	// fragment.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
@@ -219,8 +218,8 @@ type Endpoint struct {
 	// +kubebuilder:validation:Maximum=100000
 	MaxInFlight int32 `json:"maxInFlight,omitempty"`
 
-	// resolution says what the host of the URL stands for: Host makes it one endpoint; EachAddress makes each of its addresses
-	// one, with this weight and maxInFlight, and resolves it again at its TTL, as headless Services need. Default: Host.
+	// resolution is Host, which makes the URL's host one endpoint, or EachAddress, which makes each of its addresses one, with this
+	// weight and maxInFlight, and resolves it again at its TTL, as headless Services need. Default: Host.
 	// +optional
 	Resolution Resolution `json:"resolution,omitempty"`
 }

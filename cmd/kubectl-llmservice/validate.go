@@ -154,7 +154,7 @@ var anyOperator = render.GatewaySettings{AllowedImages: []string{"*"}}
 
 // compile makes the config of a manifest, which is then adjusted, and checks all of it.
 func compile(ctx context.Context, read *manifest.Manifest, adjust func(*config.Config) error) (*loaded, error) {
-	if errs := anyOperator.CheckPods(read.Service); len(errs) > 0 {
+	if errs := anyOperator.CheckChildren(read.Service); len(errs) > 0 {
 		return nil, refusal(read, errs)
 	}
 	contract, err := render.Contract(read.Service)

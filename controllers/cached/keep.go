@@ -106,12 +106,16 @@ func keepChild(object client.Object) (any, error) {
 // maxAnnotation is the length of the longest annotation that a spec can set.
 const maxAnnotation = 4096
 
-// keepChildMetadata keeps the annotations of Ingresses, which the spec may set.
+// keepChildMetadata keeps the labels and annotations of Services, and the annotations of Ingresses, which the spec may set.
 func keepChildMetadata(object client.Object) {
-	annotations := object.GetAnnotations()
+	labels, annotations := object.GetLabels(), object.GetAnnotations()
 	keepMetadata(object)
-	if _, ok := object.(*networkingv1.Ingress); ok {
-		maps.DeleteFunc(annotations, func(_, value string) bool { return len(value) > maxAnnotation })
+	maps.DeleteFunc(annotations, func(_, value string) bool { return len(value) > maxAnnotation })
+	switch object.(type) {
+	case *corev1.Service:
+		object.SetLabels(labels)
+		object.SetAnnotations(annotations)
+	case *networkingv1.Ingress:
 		object.SetAnnotations(annotations)
 	}
 }

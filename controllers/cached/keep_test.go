@@ -50,6 +50,11 @@ func keptMetadata(name string) metav1.ObjectMeta {
 	}
 }
 
+func withLabel(m metav1.ObjectMeta, key, value string) metav1.ObjectMeta {
+	m.Labels[key] = value
+	return m
+}
+
 func TestKeepsWhatIsReadOfAChild(t *testing.T) {
 	data := map[string]string{"current": "{}"}
 	tests := []struct {
@@ -66,8 +71,9 @@ func TestKeepsWhatIsReadOfAChild(t *testing.T) {
 			&appsv1.Deployment{ObjectMeta: keptMetadata("assistant"), Status: appsv1.DeploymentStatus{Replicas: 2}},
 		},
 		{
+			// The spec may set labels and annotations of a Service, though none as long as kubectl's.
 			"Service", &corev1.Service{ObjectMeta: owned("assistant"), Spec: corev1.ServiceSpec{ClusterIP: "10.0.0.1"}},
-			&corev1.Service{ObjectMeta: keptMetadata("assistant"), Spec: corev1.ServiceSpec{ClusterIP: "10.0.0.1"}},
+			&corev1.Service{ObjectMeta: withLabel(keptMetadata("assistant"), "theirs", "x"), Spec: corev1.ServiceSpec{ClusterIP: "10.0.0.1"}},
 		},
 		{
 			"ServiceAccount", &corev1.ServiceAccount{ObjectMeta: owned("assistant"), Secrets: []corev1.ObjectReference{{Name: large}}},

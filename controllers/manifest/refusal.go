@@ -17,6 +17,10 @@ var forms = formsOf(
 		"letters, digits, dashes, dots and underscores, such as team-a",
 	},
 	form{
+		`^[a-z]([a-z0-9]|-[a-z0-9])*$`,
+		"a lowercase letter, then lowercase letters and digits, with single dashes between them, such as grpc-web",
+	},
+	form{
 		`^([0-9]{1,5}(h|m|s|ms)){1,4}$`,
 		"integers with a unit of h, m, s or ms, such as 300ms, 10s or 1m30s",
 	},

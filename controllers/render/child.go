@@ -54,7 +54,7 @@ func (c Child) Unstructured() (*unstructured.Unstructured, error) {
 
 // own adds to a named child what every child has: labels, the owner, the hash.
 func own(c *Child, s *v1alpha1.LLMService) error {
-	c.meta.Labels = Labels(s)
+	c.meta.WithLabels(Labels(s))
 	c.meta.OwnerReferences = []acmetav1.OwnerReferenceApplyConfiguration{*acmetav1.OwnerReference().
 		WithAPIVersion(v1alpha1.GroupVersion.String()).
 		WithKind(v1alpha1.Kind).

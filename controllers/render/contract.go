@@ -38,7 +38,7 @@ var differences = map[reflect.Type]difference{
 	},
 	reflect.TypeFor[v1alpha1.Runtime](): {
 		// A pod has to be replaced for these.
-		inSpec: []string{"workers", "maxStreamDuration", "resources", "image", "podTemplate"},
+		inSpec: []string{"workers", "maxStreamDuration", "resources", "image", "podTemplate", "podDisruptionBudget"},
 	},
 	// Which member is set says the same.
 	reflect.TypeFor[v1alpha1.Upstream]():     {inSpec: []string{"type"}},

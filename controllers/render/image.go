@@ -9,13 +9,14 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
-// CheckPods says in which fields of a spec its pods are not as this operator allows.
-func (g GatewaySettings) CheckPods(s *v1alpha1.LLMService) config.Errors {
+// CheckChildren says in which fields of a spec its children are not as this operator, or Kubernetes, allows, as far as the schema
+// of the API does not say it.
+func (g GatewaySettings) CheckChildren(s *v1alpha1.LLMService) config.Errors {
 	var errs config.Errors
 	if err := g.allowsImage(runtimeOf(s).Image); err != nil {
 		errs = append(errs, config.FieldError{Path: "runtime.image", Message: err.Error()})
 	}
-	return append(errs, g.checkPodTemplate(s)...)
+	return slices.Concat(errs, g.checkPodTemplate(s), checkService(s))
 }
 
 // allowsImage refuses an image that no container of a gateway's pod may run: the pods hold the keys that the service names, so the

@@ -1,6 +1,10 @@
 package render
 
 import (
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
@@ -29,6 +33,19 @@ func Labels(s *v1alpha1.LLMService) map[string]string {
 		LabelComponent: GatewayComponent,
 		LabelManagedBy: ManagedBy,
 	}
+}
+
+// whyOwnKey is the reason why a spec cannot set a key that isOwnKey.
+const whyOwnKey = "the operator, or Kubernetes, writes it"
+
+// isOwnKey reports whether a key of labels or annotations is one that the operator writes, or by which it or Kubernetes counts
+// or prices pods.
+func isOwnKey(key string) bool {
+	switch key {
+	case LabelName, LabelInstance, LabelComponent, LabelManagedBy, appsv1.DefaultDeploymentUniqueLabelKey, corev1.PodDeletionCost:
+		return true
+	}
+	return strings.HasPrefix(key, v1alpha1.Group+"/")
 }
 
 // SelectorLabels select the pods of a service. A Deployment's selector cannot change, so these never may.

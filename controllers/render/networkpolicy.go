@@ -56,6 +56,9 @@ func networkPolicyOf(s *v1alpha1.LLMService) *v1alpha1.NetworkPolicyExposure {
 func ingressRules(in Input, wanted *v1alpha1.NetworkPolicyExposure) []*acnetworkingv1.NetworkPolicyIngressRuleApplyConfiguration {
 	public := acnetworkingv1.NetworkPolicyIngressRule().WithPorts(policyPort(corev1.ProtocolTCP, delivery.Port)).
 		WithFrom(policyPeers(valueOf(wanted.Ingress).From)...)
+	for _, target := range furtherTargets(in.Service) {
+		public.WithPorts(acnetworkingv1.NetworkPolicyPort().WithProtocol(corev1.ProtocolTCP).WithPort(target))
+	}
 	rules := []*acnetworkingv1.NetworkPolicyIngressRuleApplyConfiguration{public}
 	if namespaces := in.Gateway.adminNamespaces(); len(namespaces) > 0 {
 		rules = append(rules, acnetworkingv1.NetworkPolicyIngressRule().

@@ -9,12 +9,18 @@ import (
 
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
 
-// One replica drains at a time. Replicas that are not healthy may always be evicted: they serve no clients, and
-// would otherwise keep a node from being drained.
+// defaultMaxUnavailable is one replica of up to four. Of many, several drain at a time, because each may take maxStreamDuration.
+const defaultMaxUnavailable = "25%"
+
+// Replicas that are not healthy may always be evicted: they serve no clients, and would otherwise keep a node from being drained.
 func podDisruptionBudget(in Input) ([]Child, error) {
-	s := in.Service
+	s, most := in.Service, intstr.FromString(defaultMaxUnavailable)
+	r := runtimeOf(s)
+	if wanted := valueOf(r.PodDisruptionBudget).MaxUnavailable; wanted != nil {
+		most = *wanted
+	}
 	budget := acpolicyv1.PodDisruptionBudget(s.Name, s.Namespace).WithSpec(acpolicyv1.PodDisruptionBudgetSpec().
-		WithMaxUnavailable(intstr.FromInt32(1)).
+		WithMaxUnavailable(most).
 		WithUnhealthyPodEvictionPolicy(policyv1.AlwaysAllow).
 		WithSelector(acmetav1.LabelSelector().WithMatchLabels(SelectorLabels(s))))
 	return []Child{NewChild(budget, budget.ObjectMetaApplyConfiguration)}, nil

@@ -25,7 +25,7 @@ const (
 func overlaid(
 	template *accorev1.PodTemplateSpecApplyConfiguration, s *v1alpha1.LLMService,
 ) (*accorev1.PodTemplateSpecApplyConfiguration, error) {
-	overlay, _, err := decodePodTemplate(s) // CheckPods has refused what is unknown
+	overlay, _, err := decodePodTemplate(s) // CheckChildren has refused what is unknown
 	if err != nil {
 		return nil, fmt.Errorf("spec.%s: %w", podTemplatePath, err)
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
@@ -102,14 +101,10 @@ func (c *templateCheck) metadata(template *corev1.PodTemplateSpec) {
 	c.keys(".metadata.annotations", template.Annotations)
 }
 
-// keys refuses those that the operator writes, and those that it counts or prices pods by.
 func (c *templateCheck) keys(at string, all map[string]string) {
-	own := []string{
-		LabelName, LabelInstance, LabelComponent, LabelManagedBy, appsv1.DefaultDeploymentUniqueLabelKey, corev1.PodDeletionCost,
-	}
 	for _, key := range slices.Sorted(maps.Keys(all)) {
-		if slices.Contains(own, key) || strings.HasPrefix(key, v1alpha1.Group+"/") {
-			c.refusef(fmt.Sprintf("%s[%s]", at, key), "must not be set: the operator, or Kubernetes, writes it")
+		if isOwnKey(key) {
+			c.refusef(fmt.Sprintf("%s[%s]", at, key), "must not be set: %s", whyOwnKey)
 		}
 	}
 }

@@ -80,7 +80,7 @@ func TestPodTemplateIsMerged(t *testing.T) {
 }
 
 // Each refusal names the field, and says what to do. An empty want says that the template is accepted.
-func TestCheckPods(t *testing.T) {
+func TestCheckPodTemplate(t *testing.T) {
 	const gateway = "{spec: {containers: [{name: proxy, image: 'g:proxy'}, {name: gateway, %s}]}}"
 	of := func(members string) string { return strings.Replace(gateway, "%s", members, 1) }
 	for _, tt := range []struct{ template, want string }{
@@ -143,7 +143,7 @@ func TestCheckPods(t *testing.T) {
 		{"{spec: {containers: [{name: a, image: g, ports: [{containerPort: 7}, {containerPort: 8080}]}]}}", "runtime.podTemplate.spec.containers[0].ports[1]: the gateway has the ports 8080 and 9090"},
 		{"{spec: {initContainers: [{name: a, image: g, ports: [{name: http, containerPort: 7}]}]}}", "runtime.podTemplate.spec.initContainers[0].ports[0]: the gateway has "},
 	} {
-		errs := render.GatewaySettings{Image: "g:v1"}.CheckPods(overlay(t, tt.template))
+		errs := render.GatewaySettings{Image: "g:v1"}.CheckChildren(overlay(t, tt.template))
 		switch {
 		case tt.want == "" && len(errs) == 0:
 		case tt.want == "" || len(errs) == 0 || !strings.HasPrefix(errs[0].Error(), tt.want):
@@ -153,8 +153,8 @@ func TestCheckPods(t *testing.T) {
 }
 
 // A template has several mistakes at once, and all are named.
-func TestCheckPodsNamesAll(t *testing.T) {
-	errs := render.GatewaySettings{Image: "g:v1"}.CheckPods(overlay(t, "{metadata: {name: a}, spec: {hostIPC: true, volumes: [{name: config}], a: b}}"))
+func TestCheckPodTemplateNamesAll(t *testing.T) {
+	errs := render.GatewaySettings{Image: "g:v1"}.CheckChildren(overlay(t, "{metadata: {name: a}, spec: {hostIPC: true, volumes: [{name: config}], a: b}}"))
 	if len(errs) != 4 {
 		t.Errorf("got %v, want 4 errors", errs)
 	}

@@ -54,11 +54,11 @@ func Kinds() Table {
 	}, {
 		GroupVersionKind: corev1.SchemeGroupVersion.WithKind("Service"),
 		Build:            service,
-		Purpose:          "ClusterIP, port `exposure.service.port` (80) to the gateway's 8080",
+		Purpose:          "port `exposure.service.port` (80) to the gateway's 8080; another, if `exposure.service.headless` is set",
 	}, {
 		GroupVersionKind: policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"),
 		Build:            podDisruptionBudget,
-		Purpose:          "one replica is evicted at a time",
+		Purpose:          "`runtime.podDisruptionBudget.maxUnavailable` (25%) of the replicas are evicted at a time",
 	}, {
 		GroupVersionKind: networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy"),
 		Build:            networkPolicy,

@@ -597,6 +597,50 @@ func TestRules(t *testing.T) {
 		{"spec.exposure.networkPolicy.egress.to[0].ipBlock.except", []any{"11.0.0.0/16"}, "each of except must be a part of cidr"},
 		{"spec.exposure.networkPolicy.egress.to[0].ipBlock.except", []any{"10.1.0.0"}, "each of except must be a part of cidr"},
 		{"spec.exposure.networkPolicy.egress.to[0].ipBlock.except", []any{"10.1.0.0/16", "10.2.0.0/16"}, ""},
+		{"spec.exposure.service.port", 15008, "each port must have a number of its own, other than that of port"},
+		{"spec.exposure.service.type", "ExternalName", "Unsupported value"},
+		{"spec.exposure.service.type", "NodePort", "loadBalancerClass is allowed only if type is LoadBalancer"},
+		{"spec.exposure.service.type", "ClusterIP", "externalTrafficPolicy is allowed only if type is NodePort or LoadBalancer"},
+		{"spec.exposure.service.type", missing, "externalTrafficPolicy is allowed only if type is NodePort or LoadBalancer"},
+		{"spec.exposure.service.loadBalancerClass", missing, ""},
+		{"spec.exposure.service.loadBalancerClass", letters(254), "Too long"},
+		{"spec.exposure.service.labels", map[string]any{"a": "b c"}, "should match"},
+		{"spec.exposure.service.labels", map[string]any{"a": letters(64)}, "Too long"},
+		{"spec.exposure.service.labels", map[string]any{"a": ""}, ""},
+		{"spec.exposure.service.annotations", map[string]any{"a": letters(4096)}, ""},
+		{"spec.exposure.service.annotations", map[string]any{"a": letters(4097)}, "Too long"},
+		{"spec.exposure.service.externalTrafficPolicy", "Some", "Unsupported value"},
+		{"spec.exposure.service.trafficDistribution", "PreferSameNode", ""},
+		{"spec.exposure.service.trafficDistribution", "PreferClose", "Unsupported value"},
+		{"spec.exposure.service.sessionAffinity", "None", ""},
+		{"spec.exposure.service.sessionAffinity", "Cookie", "Unsupported value"},
+		{"spec.exposure.service.ipFamilyPolicy", "RequireDualStack", ""},
+		{"spec.exposure.service.ipFamilyPolicy", "DualStack", "Unsupported value"},
+		{"spec.exposure.service.ipFamilies", []any{"IPv6"}, ""},
+		{"spec.exposure.service.ipFamilies", []any{"IPv5"}, "Unsupported value"},
+		{"spec.exposure.service.ipFamilies", []any{}, "at least 1 items"},
+		{"spec.exposure.service.ipFamilies", []any{"IPv4", "IPv4"}, "ipFamilies must differ"},
+		{"spec.exposure.service.ipFamilies", []any{"IPv4", "IPv6"}, "two ipFamilies need an ipFamilyPolicy of PreferDualStack or RequireDualStack"},
+		{"spec.exposure.service.ports", []any{}, "at least 1 items"},
+		{"spec.exposure.service.ports", times(8, servicePort), ""},
+		{"spec.exposure.service.ports", times(9, servicePort), "Too many"},
+		{"spec.exposure.service.ports", []any{servicePort(1), map[string]any{"name": "b", "port": int64(9001)}}, "each port must have a number of its own"},
+		{"spec.exposure.service.ports[0].name", "http", "http is the name of the Service's own port"},
+		{"spec.exposure.service.ports[0].name", "a--b", "should match"},
+		{"spec.exposure.service.ports[0].name", letters(16), "Too long"},
+		{"spec.exposure.service.ports[0].port", 0, "greater than or equal to 1"},
+		{"spec.exposure.service.ports[0].port", 65536, "less than or equal to 65535"},
+		{"spec.exposure.service.ports[0].targetPort", missing, ""},
+		{"spec.exposure.service.ports[0].targetPort", "proxy", ""},
+		{"spec.exposure.service.ports[0].targetPort", "admin", "other than admin and 9090"},
+		{"spec.exposure.service.ports[0].targetPort", 9090, "other than admin and 9090"},
+		{"spec.exposure.service.ports[0].targetPort", 0, "targetPort must be the name or the number of a container's port"},
+		{"spec.runtime.podDisruptionBudget.maxUnavailable", 1, ""},
+		{"spec.runtime.podDisruptionBudget.maxUnavailable", 0, "with 0, no node could be drained"},
+		{"spec.runtime.podDisruptionBudget.maxUnavailable", "100%", ""},
+		{"spec.runtime.podDisruptionBudget.maxUnavailable", "0%", "with 0, no node could be drained"},
+		{"spec.runtime.podDisruptionBudget.maxUnavailable", "101%", "maxUnavailable must be a number from 1 to 1000, or a share from 1% to 100%"},
+		{"spec.runtime.podDisruptionBudget.maxUnavailable", 1001, "maxUnavailable must be a number from 1 to 1000"},
 
 		// What only the config's own validation can judge is accepted: the operator says what is wrong, where.
 		{"spec.upstreams[0].endpoints[0].url", "http://", ""},
@@ -708,6 +752,10 @@ func route(i int) any {
 	return map[string]any{
 		"path": "/r" + strconv.Itoa(i), "steps": times(1, chatStep), "response": map[string]any{"stream": "s0"},
 	}
+}
+
+func servicePort(i int) any {
+	return map[string]any{"name": "p" + strconv.Itoa(i), "port": int64(9000 + i)}
 }
 
 func metric(i int) any {

@@ -155,6 +155,7 @@ func (s *system) orphan(service *v1alpha1.LLMService) (uids map[string]types.UID
 func (s *system) adoptByHand(service *v1alpha1.LLMService) {
 	s.t.Helper()
 	all := childrenOf(service) // what the service does not want is deleted
+	delete(all, "Service")     // a headless one is deleted when it is not wanted any more, so the operator has the right
 	for left := len(all); left > 0; {
 		message := s.awaitCondition(service, v1alpha1.ConditionStalled, "True/ChildConflict")
 		for kind, child := range all {

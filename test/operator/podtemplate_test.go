@@ -63,7 +63,7 @@ spec:
 // and undoes an edit of it. Another template replaces the pods with surge; without one, nothing of it is left.
 func TestPodTemplate(t *testing.T) {
 	s := start(t)
-	service := s.create("assistant", scaling(inFlight))
+	service := s.create("assistant", everything)
 	s.up(service)
 	plain := s.deployment(service)
 
