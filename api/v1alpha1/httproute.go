@@ -8,6 +8,7 @@ type HTTPRouteExposure struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(p, self.exists_one(q, p.name == q.name && p.kind == q.kind && p.group == q.group && has(p.__namespace__) == has(q.__namespace__) && (!has(p.__namespace__) || p.__namespace__ == q.__namespace__) && (!has(p.sectionName) || has(q.sectionName) && p.sectionName == q.sectionName)))",message="references to the same parent must each have a sectionName of its own"
 	ParentRefs []RouteParent `json:"parentRefs,omitempty"`
 
 	// hostnames are the route's, each of at most 253 characters, such as assistant.example.com; *. in front stands for any label.
@@ -36,6 +37,7 @@ type URLScheme string
 type RouteParent struct {
 	// group is the parent's API group, at most 253 characters. Default: that of the Gateway API.
 	// +optional
+	// +kubebuilder:default="gateway.networking.k8s.io"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
@@ -43,6 +45,7 @@ type RouteParent struct {
 
 	// kind is the parent's kind, at most 63 characters. Default: Gateway.
 	// +optional
+	// +kubebuilder:default=Gateway
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$`

@@ -183,7 +183,7 @@ func (v *validator) headFits(path string, r *config.Route) {
 		return
 	}
 	if a.Status != 0 && a.Status != 200 {
-		v.addf(path+".status", "is %d, but a stream has the status 200, want 200, or a step respond before it for other statuses", a.Status)
+		v.addf(path+".status", "is %d, but a stream has the status 200, want 200, or another one in a step respond before it", a.Status)
 	}
 	for name, set := range map[string]bool{
 		"contentType": a.ContentType != "", "bodyEncoding": a.BodyEncoding != "", "location": a.Location != nil,
