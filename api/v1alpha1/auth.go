@@ -17,7 +17,7 @@ const (
 	AuthBasic AuthType = "Basic"
 )
 
-// UpstreamAuth says how the gateway authenticates to an upstream.
+// UpstreamAuth is how the gateway authenticates to an upstream.
 //
 // +kubebuilder:validation:XValidation:rule="self.type == 'Bearer' ? has(self.bearer) : !has(self.bearer)",message="bearer is required when type is Bearer, and forbidden otherwise"
 // +kubebuilder:validation:XValidation:rule="self.type == 'Header' ? has(self.header) : !has(self.header)",message="header is required when type is Header, and forbidden otherwise"

@@ -17,7 +17,7 @@ type ScalingBehavior struct {
 	ScaleDown *ScalingRules `json:"scaleDown,omitempty"`
 }
 
-// ScalingPolicySelect says which of several policies applies.
+// ScalingPolicySelect selects which of several policies applies.
 //
 // +kubebuilder:validation:Enum=Max;Min;Disabled
 type ScalingPolicySelect string

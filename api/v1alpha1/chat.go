@@ -1,6 +1,6 @@
 package v1alpha1
 
-// MessageRole says who speaks in a message.
+// MessageRole is who speaks in a message.
 //
 // +kubebuilder:validation:Enum=system;user;assistant
 type MessageRole string
@@ -50,7 +50,7 @@ type Chat struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.history) ? !has(self.role) && !has(self.content) : has(self.role) && has(self.content)",message="set role and content, or only history"
 type Message struct {
-	// role says who speaks: system, user or assistant.
+	// role is who speaks: system, user or assistant.
 	// +optional
 	Role MessageRole `json:"role,omitempty"`
 
@@ -67,7 +67,7 @@ type Message struct {
 	History string `json:"history,omitempty"`
 }
 
-// ResponseFormat says how an upstream is asked for JSON.
+// ResponseFormat is how an upstream is asked for JSON.
 //
 // +kubebuilder:validation:Enum=Schema;JSONObject;Nothing
 type ResponseFormat string
@@ -90,7 +90,7 @@ type Output struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Schema *JSON `json:"schema,omitempty"`
 
-	// responseFormat says how the upstream is asked for JSON: by a response_format, Schema or JSONObject, or by Nothing but the
+	// responseFormat is how the upstream is asked for JSON: by a response_format, Schema or JSONObject, or by Nothing but the
 	// messages. The answer is always checked. Default: Schema.
 	// +optional
 	// +kubebuilder:default=Schema

@@ -2,7 +2,7 @@ package v1alpha1
 
 import "k8s.io/apimachinery/pkg/util/intstr"
 
-// Exposure says how clients reach the service.
+// Exposure is how clients reach the service.
 type Exposure struct {
 	// service is the Service in front of the replicas.
 	// +optional

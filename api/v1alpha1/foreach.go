@@ -35,7 +35,7 @@ type ForEachCall struct {
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 
-	// onError says what happens if the call fails. Default: the step fails, and the other calls are cancelled.
+	// onError is what happens if the call fails. Default: the step fails, and the other calls are cancelled.
 	// +optional
 	OnError *OnError `json:"onError,omitempty"`
 

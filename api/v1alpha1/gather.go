@@ -99,7 +99,7 @@ type Branch struct {
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 
-	// onError says what happens if the branch fails.
+	// onError is what happens if the branch fails.
 	// +optional
 	OnError *OnError `json:"onError,omitempty"`
 

@@ -97,7 +97,7 @@ type LLMServiceSpec struct {
 	// +kubebuilder:validation:Maximum=1000
 	Replicas *int32 `json:"replicas,omitempty"`
 
-	// exposure says how clients reach the service.
+	// exposure is how clients reach the service.
 	// +optional
 	// +kubebuilder:default={}
 	Exposure *Exposure `json:"exposure,omitempty"`

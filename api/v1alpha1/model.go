@@ -45,7 +45,7 @@ type Model struct {
 	KeepAlive Duration `json:"keepAlive,omitempty"`
 }
 
-// ModelRoute says how a conversation becomes a request of a route.
+// ModelRoute is how a conversation becomes a request of a route.
 type ModelRoute struct {
 	// path is the path of the route, whose method is POST. At most 256 characters.
 	// +required

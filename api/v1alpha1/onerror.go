@@ -22,7 +22,7 @@ const (
 
 // CEL cannot see value, which has no type, so the config's own validation checks that it goes with its type.
 
-// StepOnError says what happens if a step of a route fails. Its templates read the failure as error.code and error.message.
+// StepOnError is what happens if a step of a route fails. Its templates read the failure as error.code and error.message.
 //
 // +kubebuilder:validation:XValidation:rule="self.type == 'Respond' ? has(self.respond) : !has(self.respond)",message="respond is required when type is Respond, and forbidden otherwise"
 type StepOnError struct {
@@ -44,7 +44,7 @@ type StepOnError struct {
 	Respond *Respond `json:"respond,omitempty"`
 }
 
-// OnError says what happens if a step of a function, a branch, or the call of a forEach fails. Its templates read the
+// OnError is what happens if a step of a function, a branch, or the call of a forEach fails. Its templates read the
 // failure as error.code and error.message.
 type OnError struct {
 	// type is Continue, which leaves the value missing, or Value.

@@ -31,7 +31,7 @@ type LLMServiceStatus struct {
 	// +kubebuilder:validation:MaxLength=512
 	Selector string `json:"selector,omitempty"`
 
-	// config says which configuration is to be served, and how many replicas serve it.
+	// config is the configuration to be served, and how many replicas serve it.
 	// +optional
 	Config *ConfigStatus `json:"config,omitempty"`
 
@@ -110,7 +110,7 @@ type StreamCut struct {
 	// +kubebuilder:validation:Minimum=1
 	Count int32 `json:"count,omitempty"`
 
-	// reason says how the replica ended, in CamelCase, such as OOMKilled or Lost.
+	// reason is how the replica ended, in CamelCase, such as OOMKilled or Lost.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

@@ -8,7 +8,7 @@ package v1alpha1
 type Step struct {
 	StepBase `json:",inline"`
 
-	// onError says what happens if the step fails. Default: the route fails.
+	// onError is what happens if the step fails. Default: the route fails.
 	// +optional
 	OnError *StepOnError `json:"onError,omitempty"`
 
@@ -23,7 +23,7 @@ type Step struct {
 type FunctionStep struct {
 	StepBase `json:",inline"`
 
-	// onError says what happens if the step fails. Default: the function fails.
+	// onError is what happens if the step fails. Default: the function fails.
 	// +optional
 	OnError *OnError `json:"onError,omitempty"`
 }

@@ -11,7 +11,7 @@ const (
 	VersionTLS13 TLSVersion = "VersionTLS13"
 )
 
-// UpstreamTLS says how a gateway and an upstream know each other over https.
+// UpstreamTLS is how a gateway and an upstream authenticate each other over https.
 //
 // +kubebuilder:validation:MinProperties=1
 type UpstreamTLS struct {

@@ -50,7 +50,7 @@ type Upstream struct {
 	// +kubebuilder:validation:MaxItems=16
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
 
-	// auth says how the gateway authenticates to the upstream. Default: it sends no credentials.
+	// auth is how the gateway authenticates to the upstream. Default: it sends no credentials.
 	// +optional
 	Auth *UpstreamAuth `json:"auth,omitempty"`
 
@@ -70,7 +70,7 @@ type Upstream struct {
 	// +kubebuilder:validation:MaxItems=16
 	Query []UpstreamParameter `json:"query,omitempty"`
 
-	// tls says how the gateway and the upstream know each other over https. Default: the upstream's certificate must be from a
+	// tls is how the gateway and the upstream know each other over https. Default: the upstream's certificate must be from a
 	// public authority, and the gateway has none.
 	// +optional
 	TLS *UpstreamTLS `json:"tls,omitempty"`
@@ -224,7 +224,7 @@ type Endpoint struct {
 	Resolution Resolution `json:"resolution,omitempty"`
 }
 
-// Resolution says what the host of an endpoint stands for.
+// Resolution is what the host of an endpoint stands for.
 //
 // +kubebuilder:validation:Enum=Host;EachAddress
 type Resolution string

@@ -154,7 +154,7 @@ func (l *logs) open(ctx context.Context, client kubernetes.Interface, pods []str
 	return opened, nil
 }
 
-// wanted says whether a line is to be printed.
+// wanted reports whether a line is to be printed.
 func (l *logs) wanted(line string) bool {
 	if l.request == "" {
 		return true

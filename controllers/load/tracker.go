@@ -155,7 +155,7 @@ func (t *Tracker) untrack(known *tracked) {
 	}
 }
 
-// follow moves from the container that was running to the one that runs now, and says whether streams were cut.
+// follow moves from the container that was running to the one that runs now, and reports whether streams were cut.
 func (t *Tracker) follow(known *tracked) bool {
 	status, ok := gatewayStatus(known.pod, t.selection.Container)
 	if !ok {
@@ -173,7 +173,7 @@ func (t *Tracker) follow(known *tracked) bool {
 	return cut
 }
 
-// end closes the life of the container that was running, and says whether it left streams without an end.
+// end closes the life of the container that was running, and reports whether it left streams without an end.
 func (t *Tracker) end(known *tracked, how *corev1.ContainerStateTerminated) bool {
 	count, reason := streamsCut(how, known.status)
 	known.container, known.status, known.seen = "", report.Status{}, time.Time{}

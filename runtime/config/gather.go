@@ -109,7 +109,7 @@ type Strategy struct {
 	Order Order
 	// Wait is what Order waits for, by the field below gather that sets it. Nil means that it does not wait.
 	Wait func(*Gather) (field string, wait Duration)
-	// Own is the member of Gather that is for this strategy alone, and says whether it is set. Nil for none.
+	// Own is the member of Gather that is for this strategy alone, and reports whether it is set. Nil for none.
 	Own func(*Gather) (member string, set bool)
 	// Needed is how many branches have to succeed; nil if each says itself whether it has to.
 	Needed func(*Gather) int

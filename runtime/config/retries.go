@@ -52,7 +52,7 @@ func (u *Upstream) Attempts() (n int, pauses time.Duration) {
 	return n, most * time.Duration(max(n-len(u.Endpoints), 0))
 }
 
-// RetriesOnce says whether a request that must not arrive twice is repeated only where it was not sent.
+// RetriesOnce reports whether a request that must not arrive twice is repeated only where it was not sent.
 func (u *Upstream) RetriesOnce() bool {
 	return u.Retries == nil || len(u.Retries.RetryOn) == 0 || slices.Equal(u.Retries.RetryOn, []string{RetryConnect})
 }

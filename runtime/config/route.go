@@ -40,7 +40,7 @@ type Route struct {
 	Response          *Response `json:"response"`
 }
 
-// Streams says whether the answer is a stream.
+// Streams reports whether the answer is a stream.
 func (r *Route) Streams() bool {
 	return r.Response != nil && (r.Response.Stream != "" || r.Response.Events != nil)
 }

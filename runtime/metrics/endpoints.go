@@ -10,7 +10,7 @@ type Endpoint struct {
 	Upstream, Host string
 	// Address is that of the endpoint, where each address of the host is one.
 	Address string
-	// InFlight are the calls that are open, and Available says whether it has its share of them.
+	// InFlight are the calls that are open, and Available reports whether it has its share of them.
 	InFlight  int
 	Available bool
 }

@@ -199,7 +199,7 @@ func TestContentSecurityPolicy(t *testing.T) {
 	for _, tc := range []struct {
 		path            string
 		scripts, styles int      // inline
-		generated       []string // hashes of the styles that scripts write; test/browser says whether they suffice
+		generated       []string // hashes of the styles that scripts write; test/browser reports whether they suffice
 		workers         string
 	}{
 		{SwaggerPath, 2, 1, nil, "'none'"},

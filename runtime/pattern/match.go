@@ -115,7 +115,7 @@ func decode(text string, at int) (rune, int) {
 	return utf8.DecodeRuneInString(text[at:])
 }
 
-// advance takes the ways that lead over a character, and says whether one has come to the end.
+// advance takes the ways that lead over a character, and reports whether one has come to the end.
 func (m *machine) advance(p *Pattern, r rune, flags syntax.EmptyOp) bool {
 	for _, pc := range m.now {
 		i := &p.insts[pc]
@@ -144,7 +144,7 @@ func in(class []rune, r rune) bool {
 	return false
 }
 
-// follow goes on from an instruction to all that wait for a character, and says whether the end was among them.
+// follow goes on from an instruction to all that wait for a character, and reports whether the end was among them.
 func (m *machine) follow(p *Pattern, pc uint32, flags syntax.EmptyOp) bool {
 	m.stack = append(m.stack[:0], pc)
 	for len(m.stack) > 0 {

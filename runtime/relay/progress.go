@@ -52,7 +52,7 @@ func (p *Progress) write(bytes []byte) (int, error) {
 	}
 }
 
-// next sets the deadline of the next write, and says whether it is the answer's own.
+// next sets the deadline of the next write, and reports whether it is the answer's own.
 func (p *Progress) next() (last bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 )
 
 // Serve answers a request whose head has been read, on the connection that it came on. It returns when the request, and
-// all that was begun for it, has ended. It says whether its answer was sent to the end; an engine breaks the connection
+// all that was begun for it, has ended. It reports whether its answer was sent to the end; an engine breaks the connection
 // if it was not, so that what was sent is not taken for a whole answer.
 func Serve(p Policy, h *Head, c Conn) (whole bool) {
 	s := answering{policy: p, conn: c, head: h}
@@ -53,7 +53,7 @@ func (s *answering) admit() bool {
 	return !gone && s.admitted(refused)
 }
 
-// wait has the exchange admit the request within its patience. It says whether the client has left meanwhile.
+// wait has the exchange admit the request within its patience. It reports whether the client has left meanwhile.
 func (s *answering) wait(patience time.Duration) (refused *Reply, gone bool) {
 	ctx, stop := s.conn.Await()
 	defer stop()

@@ -87,7 +87,7 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// isID says whether a client's ID may stand in logs and in headers as it is.
+// isID reports whether a client's ID may stand in logs and in headers as it is.
 func isID(id string) bool {
 	return id != "" && len(id) <= maxID && !strings.ContainsFunc(id, func(r rune) bool {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
@@ -95,8 +95,8 @@ func isID(id string) bool {
 	})
 }
 
-// isParent says whether a text is a traceparent (W3C Trace Context, section 3.2): version, trace, parent and flags. One of a later
-// version may go on after a dash.
+// isParent reports whether a text is a traceparent (W3C Trace Context, section 3.2): version, trace, parent and flags. One of a
+// later version may go on after a dash.
 func isParent(p string) bool {
 	if len(p) < parentLength || len(p) > maxParent || p[2] != '-' || p[35] != '-' || p[52] != '-' {
 		return false

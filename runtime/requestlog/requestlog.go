@@ -136,7 +136,7 @@ func (u Usage) attributes() []slog.Attr {
 	return attributes
 }
 
-// isUpstreams says whether a call failed for a reason of the upstream's: the route, the replica or the client ends calls, too.
+// isUpstreams reports whether a call failed for a reason of the upstream's: the route, the replica or the client ends calls, too.
 func isUpstreams(kind relay.FailureKind) bool {
 	switch kind {
 	case relay.NoFailure, relay.FailedClient, relay.FailedSuperseded, relay.FailedBudget, relay.FailedMemory, relay.FailedSchema:
@@ -203,8 +203,8 @@ func (r *Record) End(method, route string, o relay.Outcome) {
 	}
 }
 
-// hasFailed says whether the request counts as failed: if the gateway answered that it cannot serve it, if its stream ended with an
-// error, or if it was refused because of an upstream.
+// hasFailed reports whether the request counts as failed: if the gateway answered that it cannot serve it, if its stream ended with
+// an error, or if it was refused because of an upstream.
 //
 // An answer of the route's own in an error event counts as it would have as an answer.
 func (r *Record) hasFailed(o relay.Outcome) bool {

@@ -66,7 +66,7 @@ func bounded(all []netip.Addr, of func(netip.Addr) bool) []netip.Addr {
 	return family
 }
 
-// Has says whether an address is one of them.
+// Has reports whether an address is one of them.
 func (a *Addresses) Has(address netip.Addr) bool {
 	return slices.Contains(a.First, address) || slices.Contains(a.Others, address)
 }

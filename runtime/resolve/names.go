@@ -152,7 +152,7 @@ type Name struct {
 // Addresses are those of the name now; the zero value where none is known, or a connection should be made to the name.
 func (n *Name) Addresses() *Addresses { return n.current.Load() }
 
-// Known says whether the name was ever resolved.
+// Known reports whether the name was ever resolved.
 func (n *Name) Known() bool { return n.known.Load() }
 
 // Doubt has the name resolved soon: an address of it could not be connected to. A doubt more costs nothing.

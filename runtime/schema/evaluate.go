@@ -109,7 +109,7 @@ func (a *application) run(v any) {
 	a.unevaluated(v)
 }
 
-// fails notes that something is wrong, and says whether the error is to be made.
+// fails notes that something is wrong, and reports whether the error is to be made.
 func (a *application) fails() bool {
 	a.failed = true
 	return a.tally != nil && a.room > 0 && a.work.errors > 0

@@ -134,7 +134,7 @@ func onlyAround(object *unstructured.Unstructured, path string) (*unstructured.U
 	return small, strings.Join(steps, ".")
 }
 
-// store stores the object with a value at the path, and says whether the API took it. Status has its own endpoint.
+// store stores the object with a value at the path, and reports whether the API took it. Status has its own endpoint.
 func store(t *testing.T, object *unstructured.Unstructured, path string, value any) bool {
 	t.Helper()
 	if strings.HasPrefix(path, "spec") {

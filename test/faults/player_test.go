@@ -97,7 +97,7 @@ func (p *player) idle() bool {
 	return p.resting
 }
 
-// pass does one step of each part, and says whether anything changed.
+// pass does one step of each part, and reports whether anything changed.
 func (p *player) pass(ctx context.Context) (bool, error) {
 	p.run.mu.Lock()
 	defer p.run.mu.Unlock()

@@ -230,7 +230,7 @@ func (g *gateway) get(ctx context.Context, path string, into io.Writer) (status 
 	return answer.StatusCode, err
 }
 
-// atRest says whether nothing but the paced streams is being served.
+// atRest reports whether nothing but the paced streams is being served.
 func (g *gateway) atRest(ctx context.Context) error {
 	var text bytes.Buffer
 	if status, err := g.get(ctx, report.StatusPath, &text); err != nil || status != http.StatusOK {

@@ -151,7 +151,7 @@ func ends(body io.Reader) (last []byte, size int64, err error) {
 	}
 }
 
-// ended says whether a stream has come to one of its ends.
+// ended reports whether a stream has come to one of its ends.
 func ended(stream []byte) bool {
 	tail := stream[max(0, len(stream)-4096):]
 	for _, end := range []string{"data: [DONE]", "event: done", "event: error", `data: {"error"`} {
@@ -162,7 +162,7 @@ func ended(stream []byte) bool {
 	return false
 }
 
-// explains says whether a body is an error in the form of the endpoint that was asked: OpenAI's on /v1, else FastAPI's.
+// explains reports whether a body is an error in the form of the endpoint that was asked: OpenAI's on /v1, else FastAPI's.
 func explains(asked, body []byte) bool {
 	var said struct {
 		Detail json.RawMessage `json:"detail"`

@@ -199,7 +199,7 @@ func TestARouteWithoutItsKind(t *testing.T) {
 	s.settle()
 }
 
-// installed creates a definition unless it is there, and says whether it will stay.
+// installed creates a definition unless it is there, and reports whether it will stay.
 func installed(definition *unstructured.Unstructured) (bool, error) {
 	ctx := context.Background()
 	if err := api.Create(ctx, definition.DeepCopy()); err != nil && !apierrors.IsAlreadyExists(err) {

@@ -42,7 +42,7 @@ var clients = []client{
 	},
 }
 
-// runs says whether the library is asked to do what the scenario wants. Frameworks have no way to send members of their caller's
+// runs reports whether the library is asked to do what the scenario wants. Frameworks have no way to send members of their caller's
 // choice, or a conversation as the API has it: what they send is their own.
 func (c *client) runs(s *scenario) bool {
 	if !c.framework {

@@ -65,7 +65,7 @@ func (w walk) silence(b *config.Branch) Latency {
 	return part.Latency.within(b.Timeout, "timeout")
 }
 
-// named says whether a gather is streamed as a whole: its winner is.
+// named reports whether a gather is streamed as a whole: its winner is.
 func (w walk) named(gather string) bool {
 	return w.last == gather || w.response != nil && (w.response.Stream == gather || slices.Contains(w.sources, gather))
 }

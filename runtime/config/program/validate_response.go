@@ -159,7 +159,7 @@ func (v *validator) hasTokens(steps []config.Step, name string) bool {
 	})
 }
 
-// covered says whether a name is that of a branch whose gather is named, too.
+// covered reports whether a name is that of a branch whose gather is named, too.
 func covered(name string, names []string) bool {
 	gather, _, branch := strings.Cut(name, ".")
 	return branch && slices.Contains(names, gather)

@@ -246,7 +246,7 @@ func (t *turn) Send(events []byte) error {
 	return err
 }
 
-// finish ends the answer, and says whether the connection may have another request.
+// finish ends the answer, and reports whether the connection may have another request.
 func (t *turn) finish(whole bool) bool {
 	if t.watching != nil {
 		t.watching()
