@@ -555,17 +555,23 @@ func TestRules(t *testing.T) {
 		{"spec.exposure.httpRoute", map[string]any{}, "parentRefs: Required value"},
 		{"spec.exposure.httpRoute.parentRefs", []any{}, "at least 1 items"},
 		{"spec.exposure.httpRoute.parentRefs", times(17, func(int) any { return map[string]any{"name": "public"} }), "Too many"},
-		{"spec.exposure.httpRoute.parentRefs", []any{
-			map[string]any{"name": "public", "sectionName": "a"}, map[string]any{"name": "public", "sectionName": "b"},
-			map[string]any{"name": "public", "namespace": "infra"}, map[string]any{"name": "public", "kind": "Service", "group": "core"},
-		}, ""},
+		{
+			"spec.exposure.httpRoute.parentRefs", []any{
+				map[string]any{"name": "public", "sectionName": "a"}, map[string]any{"name": "public", "sectionName": "b"},
+				map[string]any{"name": "public", "namespace": "infra"}, map[string]any{"name": "public", "kind": "Service", "group": "core"},
+			}, "",
+		},
 		{"spec.exposure.httpRoute.parentRefs", times(2, func(int) any { return map[string]any{"name": "public"} }), "a sectionName of its own"},
-		{"spec.exposure.httpRoute.parentRefs", []any{
-			map[string]any{"name": "public"}, map[string]any{"name": "public", "kind": "Gateway", "port": 80},
-		}, "a sectionName of its own"},
-		{"spec.exposure.httpRoute.parentRefs", []any{
-			map[string]any{"name": "public", "sectionName": "a"}, map[string]any{"name": "public", "sectionName": "a", "port": 80},
-		}, "a sectionName of its own"},
+		{
+			"spec.exposure.httpRoute.parentRefs", []any{
+				map[string]any{"name": "public"}, map[string]any{"name": "public", "kind": "Gateway", "port": 80},
+			}, "a sectionName of its own",
+		},
+		{
+			"spec.exposure.httpRoute.parentRefs", []any{
+				map[string]any{"name": "public", "sectionName": "a"}, map[string]any{"name": "public", "sectionName": "a", "port": 80},
+			}, "a sectionName of its own",
+		},
 		{"spec.exposure.httpRoute.parentRefs[0].name", missing, "Required value"},
 		{"spec.exposure.httpRoute.parentRefs[0].name", letters(254), "Too long"},
 		{"spec.exposure.httpRoute.parentRefs[1].namespace", "Infra", "should match"},
