@@ -557,8 +557,10 @@ func TestRules(t *testing.T) {
 		{"spec.exposure.httpRoute.parentRefs", times(17, func(int) any { return map[string]any{"name": "public"} }), "Too many"},
 		{
 			"spec.exposure.httpRoute.parentRefs", []any{
-				map[string]any{"name": "public", "sectionName": "a"}, map[string]any{"name": "public", "sectionName": "b"},
-				map[string]any{"name": "public", "namespace": "infra"}, map[string]any{"name": "public", "kind": "Service", "group": "core"},
+				map[string]any{"name": "public", "sectionName": "a"},
+				map[string]any{"name": "public", "sectionName": "b"},
+				map[string]any{"name": "public", "namespace": "infra"},
+				map[string]any{"name": "public", "kind": "Service", "group": "core"},
 			}, "",
 		},
 		{"spec.exposure.httpRoute.parentRefs", times(2, func(int) any { return map[string]any{"name": "public"} }), "a sectionName of its own"},
