@@ -62,7 +62,7 @@ func (g *gateway) set(change func(*report.Status)) {
 // lists makes an empty list of each kind of child.
 var lists = func() map[string]func() client.ObjectList {
 	all := map[string]func() client.ObjectList{}
-	for _, kind := range render.Kinds() {
+	for _, kind := range childrenHere() {
 		all[kind.Kind] = func() client.ObjectList {
 			return made(kind.GroupVersion().WithKind(kind.Kind + "List")).(client.ObjectList)
 		}

@@ -20,10 +20,15 @@ type target struct {
 	subresource string
 }
 
+// childrenHere are the kinds of children that the API server of these tests has: none of those that a cluster may lack.
+func childrenHere() render.Table {
+	return slices.DeleteFunc(render.Kinds(), func(k render.Kind) bool { return k.Optional })
+}
+
 // kinds are those that the operator watches, by their plurals.
 var kinds = func() map[string]string {
 	all := map[string]string{"llmservices": v1alpha1.Kind, "pods": "Pod"}
-	for _, kind := range render.Kinds() {
+	for _, kind := range childrenHere() {
 		plural, _ := meta.UnsafeGuessKindToResource(kind.GroupVersionKind)
 		all[plural.Resource] = kind.Kind
 	}
@@ -32,7 +37,7 @@ var kinds = func() map[string]string {
 
 // childKinds are those that a service has, in the order in which they are written.
 var childKinds = func() (kinds []string) {
-	for _, kind := range render.Kinds() {
+	for _, kind := range childrenHere() {
 		kinds = append(kinds, kind.Kind)
 	}
 	return kinds
