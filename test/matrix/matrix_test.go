@@ -263,8 +263,9 @@ func (s *stage) try(ctx context.Context, client *http.Client, c *trial) error {
 	for _, other := range c.path.upstreams[1:] {
 		scripts[other] = script{answer: good, at: len(good.bytes)}
 	}
-	s.ledger.plan(c.name, scripts)
+	name := c.name
 	for left := victims; ; left-- {
+		s.ledger.plan(c.name, scripts)
 		got, err := ask(ctx, client, s.address, c.path, c.prefix, c.name, c.slowly)
 		if err != nil {
 			return err
@@ -272,13 +273,14 @@ func (s *stage) try(ctx context.Context, client *http.Client, c *trial) error {
 		if err := s.ledger.ended(ctx, c.name); err != nil {
 			return err
 		}
-		if left == 0 || len(s.ledger.all(c.name)) > 0 {
+		if left == 0 || len(s.ledger.of(c.name, c.path.upstreams[0])) > 0 {
 			return s.judge(c, &got)
 		}
+		c.name = fmt.Sprintf("%sagain%d", name, left) // the others may have heard of it
 	}
 }
 
-// victims is how often a trial is made again of which no upstream has heard. What an upstream sends after the end of its answer may
+// victims is how often a trial is made again of which its upstream has not heard. What an upstream sends after the end of its answer may
 // come when the connection has been taken for another request, whose answer it then seems to be.
 const victims = 8
 
