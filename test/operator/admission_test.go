@@ -168,7 +168,7 @@ var overriding = []struct{ resource, patch, want string }{
 	},
 	{
 		"poddisruptionbudgets", `[JSONPatch{op: "replace", path: "/spec/maxUnavailable", value: 5}]`,
-		"PodDisruptionBudget assistant: spec.maxUnavailable is 5, wanted 1",
+		`PodDisruptionBudget assistant: spec.maxUnavailable is 5, wanted "25%"`,
 	},
 	{
 		"networkpolicies", `[JSONPatch{op: "replace", path: "/spec/egress/0/ports/0/port", value: 54}]`,
@@ -243,6 +243,7 @@ func TestWhatAdmissionChangesIsTold(t *testing.T) {
 	s.fleet.remove("assistant-b")
 	s.fleet.pod(service, "assistant-c", revision)
 	s.fleet.pod(service, "assistant-d", revision)
+	s.accept(service, "Accepted", "True", "Accepted")
 	s.awaitReadyWithReplicas(service, "True/Ready")
 }
 
@@ -275,6 +276,7 @@ func TestPodsThatAdmissionChangesAreTold(t *testing.T) {
 	s.fleet.remove("assistant-b")
 	s.fleet.pod(service, "assistant-c", revision)
 	s.fleet.pod(service, "assistant-d", revision)
+	s.accept(service, "Accepted", "True", "Accepted")
 	s.awaitReadyWithReplicas(service, "True/Ready")
 }
 

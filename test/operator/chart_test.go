@@ -31,6 +31,7 @@ func TestEachValueOfTheChart(t *testing.T) {
 	}{
 		{"nameOverride", `"other"`, "app.kubernetes.io/name: other"},
 		{"fullnameOverride", `"other"`, "name: other-manager"},
+		{"imageRegistry", `"mirror.example.com"`, "--gateway-image=mirror.example.com/llmservice/gateway:"},
 		{"imagePullSecrets", `[{"name":"mirror"}]`, "- name: mirror"},
 		{"crds.install", `false`, ""},
 		{"claimNamespace", `"` + apiserver.Namespace + `"`, "--claim-namespace=" + apiserver.Namespace},
@@ -44,6 +45,13 @@ func TestEachValueOfTheChart(t *testing.T) {
 		{"manager.logLevel", `"warn"`, "- --log-level=warn"},
 		{"manager.logLevel", `"error"`, "- --log-level=error"},
 		{"manager.resources", `{"limits":{"memory":"1Gi"}}`, "memory: 1Gi"},
+		{"manager.extraArgs", `["--drain-delay=8s"]`, "- --drain-delay=8s"},
+		{"manager.extraEnv", `[{"name":"TZ","value":"UTC"}]`, "name: TZ"},
+		{"manager.hostNetwork", `true`, "hostNetwork: true"},
+		{"manager.ports.metrics", `18080`, "--metrics-bind-address=:18080"},
+		{"manager.ports.health", `18081`, "--health-probe-bind-address=:18081"},
+		{"manager.podSecurityContext", `{"fsGroup":7}`, "fsGroup: 7"},
+		{"manager.securityContext", `{"privileged":false}`, "privileged: false"},
 		{"manager.podAnnotations", `{"a":"b"}`, "a: b"},
 		{"manager.podLabels", `{"c":"d"}`, "c: d"},
 		{"manager.priorityClassName", `"high"`, "priorityClassName: high"},
@@ -62,8 +70,10 @@ func TestEachValueOfTheChart(t *testing.T) {
 		{"gateway.logLevel", `"warn"`, "--gateway-log-level=warn"},
 		{"gateway.logLevel", `"error"`, "--gateway-log-level=error"},
 		{"metricsAPI.enabled", `false`, "--custom-metrics-port=0"},
+		{"metricsAPI.port", `16443`, "--custom-metrics-port=16443"},
 		{"serviceAccount.annotations", `{"h":"i"}`, "h: i"},
 		{"rbac.aggregateToDefaultRoles", `false`, ""},
+		{"rbac.limitPodPatches", `false`, ""},
 	}
 	plain := helmTemplate(t)
 	started := map[string]bool{}

@@ -124,7 +124,11 @@ func served(file, name string) string {
 func (a *admission) storm(t *testing.T, r *config.Route, seed uint64, deadline time.Time) {
 	t.Helper()
 	values := newValues(t, r, seed)
-	client := &http.Client{Timeout: within, Transport: &http.Transport{}}
+	client := &http.Client{
+		Timeout: within, Transport: &http.Transport{},
+		// Where a redirect leads is not the gateway.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	defer client.CloseIdleConnections()
 	for sent := 0; sent < requestsToEach && (sent == 0 || time.Now().Before(deadline)); sent++ {
 		req, body := values.request(t, a.url, r)
