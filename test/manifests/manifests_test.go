@@ -100,7 +100,7 @@ func TestImageRegistry(t *testing.T) {
 // What a cluster may ask of the manager's pods is in them, and ports are the same wherever they stand.
 func TestValuesOfTheManager(t *testing.T) {
 	found := chart(t, "manager.hostNetwork=true", "manager.ports.metrics=18080", "manager.ports.health=18081", "metricsAPI.port=16443",
-		"manager.extraArgs={--drain-delay=8s}", "manager.extraEnv[0].name=GODEBUG", "manager.extraEnv[0].value=netdns=go",
+		"manager.extraArgs={--allowed-gateway-image=mirror/more}", "manager.extraEnv[0].name=GODEBUG", "manager.extraEnv[0].value=netdns=go",
 		"manager.podSecurityContext.runAsUser=null", "manager.podSecurityContext.runAsGroup=null", "manager.securityContext.privileged=false")
 	deployment := found["Deployment/llmservice-system/llmservice-manager"]
 	text, err := deployment.MarshalJSON()
@@ -111,7 +111,7 @@ func TestValuesOfTheManager(t *testing.T) {
 		`"hostNetwork":true`, `"dnsPolicy":"ClusterFirstWithHostNet"`, `"maxSurge":0`, `"maxUnavailable":1`,
 		`"--metrics-bind-address=:18080"`, `"--health-probe-bind-address=:18081"`, `"--custom-metrics-port=16443"`,
 		`"containerPort":18080`, `"containerPort":18081`, `"containerPort":16443`,
-		`"--drain-delay=8s"`, `{"name":"GODEBUG","value":"netdns=go"}`, `"runAsNonRoot":true`, `"privileged":false`,
+		`"--allowed-gateway-image=mirror/more"`, `{"name":"GODEBUG","value":"netdns=go"}`, `"runAsNonRoot":true`, `"privileged":false`,
 	} {
 		if !bytes.Contains(text, []byte(want)) {
 			t.Errorf("the Deployment lacks %s", want)

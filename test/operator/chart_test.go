@@ -45,7 +45,7 @@ func TestEachValueOfTheChart(t *testing.T) {
 		{"manager.logLevel", `"warn"`, "- --log-level=warn"},
 		{"manager.logLevel", `"error"`, "- --log-level=error"},
 		{"manager.resources", `{"limits":{"memory":"1Gi"}}`, "memory: 1Gi"},
-		{"manager.extraArgs", `["--drain-delay=8s"]`, "- --drain-delay=8s"},
+		{"manager.extraArgs", `["--allowed-gateway-image=mirror/more"]`, "- --allowed-gateway-image=mirror/more"},
 		{"manager.extraEnv", `[{"name":"TZ","value":"UTC"}]`, "name: TZ"},
 		{"manager.hostNetwork", `true`, "hostNetwork: true"},
 		{"manager.ports.metrics", `18080`, "--metrics-bind-address=:18080"},
