@@ -34,10 +34,7 @@ func ingress(in Input) ([]Child, error) {
 		}
 		spec.WithTLS(tls)
 	}
-	object := acnetworkingv1.Ingress(s.Name, s.Namespace).WithSpec(spec)
-	for key, value := range wanted.Annotations {
-		object.WithAnnotations(map[string]string{key: string(value)})
-	}
+	object := acnetworkingv1.Ingress(s.Name, s.Namespace).WithSpec(spec).WithAnnotations(texts(wanted.Annotations))
 	return []Child{NewChild(object, object.ObjectMetaApplyConfiguration)}, nil
 }
 

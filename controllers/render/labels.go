@@ -57,3 +57,12 @@ func SelectorLabels(s *v1alpha1.LLMService) map[string]string {
 func Selector(s *v1alpha1.LLMService) labels.Selector {
 	return labels.SelectorFromSet(SelectorLabels(s))
 }
+
+// texts are the labels or annotations of a spec, whose values have a type of their own there.
+func texts[Value ~string](of map[string]Value) map[string]string {
+	plain := make(map[string]string, len(of))
+	for key, value := range of {
+		plain[key] = string(value)
+	}
+	return plain
+}

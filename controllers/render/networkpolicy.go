@@ -160,9 +160,5 @@ func policyPeers(of []v1alpha1.NetworkPolicyPeer) []*policyPeer {
 }
 
 func labelSelector(of *v1alpha1.PeerSelector) *acmetav1.LabelSelectorApplyConfiguration {
-	selector := acmetav1.LabelSelector()
-	for key, value := range of.MatchLabels {
-		selector.WithMatchLabels(map[string]string{key: string(value)})
-	}
-	return selector
+	return acmetav1.LabelSelector().WithMatchLabels(texts(of.MatchLabels))
 }

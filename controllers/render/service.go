@@ -71,12 +71,7 @@ func furtherTargets(s *v1alpha1.LLMService) []intstr.IntOrString {
 
 // addServiceSettings sets what the spec sets, and nothing else: other fields belong to the cluster.
 func addServiceSettings(object *accorev1.ServiceApplyConfiguration, e *v1alpha1.ServiceExposure) {
-	for key, value := range e.Labels {
-		object.WithLabels(map[string]string{key: string(value)})
-	}
-	for key, value := range e.Annotations {
-		object.WithAnnotations(map[string]string{key: string(value)})
-	}
+	object.WithLabels(texts(e.Labels)).WithAnnotations(texts(e.Annotations))
 	if e.Type != "" {
 		object.Spec.WithType(corev1.ServiceType(e.Type))
 	}
