@@ -169,11 +169,11 @@ func (d *diff) read(ctx context.Context, names []string) ([]*loaded, error) {
 	var all []*loaded
 	wrong := 0
 	for _, file := range files {
-		services, f := readServices(ctx, file)
-		for _, one := range f.all {
+		services, found := readServices(ctx, file)
+		for _, one := range found.Findings {
 			fmt.Fprintln(d.err, one)
 		}
-		wrong += f.errors()
+		wrong += found.Errors
 		all = append(all, services...)
 	}
 	if wrong > 0 {

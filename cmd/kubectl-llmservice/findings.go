@@ -77,7 +77,7 @@ func (f finding) text() string {
 	return config.NamedPath(f.Path, f.Within) + ": " + f.Message
 }
 
-// checked is what validate reports.
+// checked is what was found in manifests: what validate reports.
 type checked struct {
 	// Services is how many LLMServices were read.
 	Services int       `json:"services"`

@@ -65,8 +65,8 @@ func writeTemplate(ctx context.Context, out io.Writer, template, name string) er
 		at := nameLine.FindStringSubmatchIndex(text)
 		text = text[:at[3]] + name + text[at[1]:]
 	}
-	if _, f := readServices(ctx, manifestFile{"NAME", []byte(text)}); f.errors() > 0 {
-		return fmt.Errorf("%s", f.all[0].text())
+	if _, found := readServices(ctx, manifestFile{"NAME", []byte(text)}); found.Errors > 0 {
+		return fmt.Errorf("%s", found.Findings[0].text())
 	}
 	_, err := io.WriteString(out, text)
 	return err

@@ -22,7 +22,7 @@ type manifestFile struct {
 	text []byte
 }
 
-// errNoManifests says that there are no files to read.
+// errNoManifests is the error for a directory in which kubectl would read no file.
 var errNoManifests = errors.New("has no file that ends in .yaml, .yml or .json")
 
 // readManifests reads files, the files of directories that kubectl would read, and the standard input for "-".

@@ -68,9 +68,9 @@ func (v *validate) run(ctx context.Context) error {
 	}
 	result := &checked{Findings: []finding{}}
 	for _, file := range files {
-		_, findings := readServices(ctx, file)
-		result.Services += findings.services
-		result.add(findings.all...)
+		_, found := readServices(ctx, file)
+		result.Services += found.Services
+		result.add(found.Findings...)
 	}
 	if result.Services == 0 && result.Errors == 0 {
 		return errNoService(v.files)
@@ -88,43 +88,26 @@ func errNoService(files []string) error {
 	return fmt.Errorf("%s: %w", strings.Join(files, ", "), manifest.ErrNone)
 }
 
-// found is what a file has, and how many services it is about.
-type found struct {
-	services int
-	all      []finding
-}
-
-func (f *found) errors() int {
-	n := 0
-	for i := range f.all {
-		if f.all[i].Level == levelError {
-			n++
-		}
-	}
-	return n
-}
-
 // readServices reads the services of a file, and checks each. Those that have errors are left out.
-func readServices(ctx context.Context, file manifestFile) ([]*loaded, found) {
-	var valid []*loaded
-	var f found
+func readServices(ctx context.Context, file manifestFile) (valid []*loaded, found *checked) {
+	found = &checked{}
 	for m, err := range manifest.All(ctx, file.text) {
 		var service *loaded
 		if err == nil {
-			f.all = append(f.all, warnings(file.name, m)...)
+			found.add(warnings(file.name, m)...)
 			service, err = compile(ctx, m, unchanged)
 		}
 		wrong := mistakesOf(err)
 		if len(wrong) == 0 || wrong[0].Rule != manifest.RuleSyntax { // else nobody knows what it would be
-			f.services++
+			found.Services++
 		}
-		f.all = append(f.all, findingsOf(file.name, levelError, wrong)...)
+		found.add(findingsOf(file.name, levelError, wrong)...)
 		if err == nil {
 			valid = append(valid, service)
 		}
 	}
-	slices.SortStableFunc(f.all, func(a, b finding) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
-	return valid, f
+	slices.SortStableFunc(found.Findings, func(a, b finding) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+	return valid, found
 }
 
 // warnings are values that a cluster may read differently from what the author means, or from what is read here.

@@ -128,7 +128,7 @@ func (v *version) ask(ctx context.Context, all *versions) []error {
 	return errs
 }
 
-// images counts the Deployments by the image of their first container, which is the program itself.
+// images counts the Deployments by the image of the container that is the program itself.
 func images(ctx context.Context, client kubernetes.Interface, namespace, selector string) (map[string]int, error) {
 	counts := map[string]int{}
 	options := metav1.ListOptions{LabelSelector: selector, Limit: podsPerPage}
