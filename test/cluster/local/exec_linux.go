@@ -18,7 +18,7 @@ import (
 // binaries first in PATH and KUBECONFIG set, and returns its exit code.
 // Daemons that have died before or during the command are reported to out.
 func Exec(ctx context.Context, l node.Layout, command []string, out *log.Logger) (int, error) {
-	if err := present(l); err != nil {
+	if _, err := present(l); err != nil {
 		return 0, err
 	}
 	reported := reportDeaths(l, nil, out)
@@ -29,22 +29,26 @@ func Exec(ctx context.Context, l node.Layout, command []string, out *log.Logger)
 	return code, err
 }
 
-// present checks that there is a cluster to talk to.
-func present(l node.Layout) error {
+// present returns the layout of the cluster that is up, with as many nodes as it was made with.
+func present(l node.Layout) (node.Layout, error) {
 	if err := l.Validate(); err != nil {
-		return err
+		return l, err
 	}
 	if os.Geteuid() != 0 {
-		return deps.Check()
+		return l, deps.Check()
 	}
 	pids, err := supervisors("--state=" + l.State)
 	if err != nil {
-		return err
+		return l, err
 	}
 	if len(pids) == 0 {
-		return errors.New("no cluster is up: run `cluster up`")
+		return l, errors.New("no cluster is up: run `cluster up`")
 	}
-	return nil
+	made, err := readMarker(l.State)
+	if made != nil {
+		l.Nodes = made.Nodes
+	}
+	return l, err
 }
 
 // reportDeaths names the daemons that have died since known was returned.

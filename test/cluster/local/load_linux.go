@@ -12,7 +12,8 @@ import (
 
 // Load brings the images of an archive into the cluster.
 func Load(ctx context.Context, l node.Layout, archive string, out *log.Logger) error {
-	if err := present(l); err != nil {
+	l, err := present(l)
+	if err != nil {
 		return err
 	}
 	tags, err := image.Tags(archive)
@@ -27,11 +28,6 @@ func Load(ctx context.Context, l node.Layout, archive string, out *log.Logger) e
 	if err != nil {
 		return fmt.Errorf("load %s: %w", archive, err)
 	}
-	made, err := readMarker(l.State)
-	if err != nil {
-		return err
-	}
-	l.Nodes = made.Nodes
 	for _, n := range append(l.Workers(), l) {
 		if err := node.Import(ctx, n, archive, names); err != nil {
 			return err

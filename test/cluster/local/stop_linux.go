@@ -12,14 +12,10 @@ import (
 
 // StopNode ends every process of a worker at once, as a power cut does: nothing says goodbye. The node does not come back.
 func StopNode(ctx context.Context, l node.Layout, name string, out *log.Logger) error {
-	if err := present(l); err != nil {
-		return err
-	}
-	made, err := readMarker(l.State)
+	l, err := present(l)
 	if err != nil {
 		return err
 	}
-	l.Nodes = made.Nodes
 	workers := l.Workers()
 	var names []string
 	for _, w := range workers {
