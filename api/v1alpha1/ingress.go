@@ -9,7 +9,7 @@ type IngressExposure struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	ClassName string `json:"className,omitempty"`
 
-	// host is the hostname, at most 253 characters, such as assistant.example.com. status.url has it if there is no route with one.
+	// host is the hostname, at most 253 characters, such as assistant.example.com. status.url has it unless httpRoute has one.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

@@ -117,8 +117,11 @@ func (f *frame) location(ctx context.Context, l *program.Location) (string, erro
 	return l.Origin + path, nil
 }
 
+// cookieQuotes writes what stands within the quotes of a cookie.
+var cookieQuotes = strings.NewReplacer(`"`, `\"`, `\`, `\\`, ",", `\054`, ";", `\073`)
+
 // quotedCookie is a text as the value of a cookie. One that has more than the characters of RFC 6265 is quoted as Python's
-// http.cookies quotes it, which unquotedCookie undoes. What cannot be quoted is not all right.
+// http.cookies quotes it, which unquotedCookie undoes. It reports whether that is possible.
 func quotedCookie(text string) (quoted string, ok bool) {
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f }) {
 		return "", false
@@ -126,5 +129,5 @@ func quotedCookie(text string) (quoted string, ok bool) {
 	if !strings.ContainsAny(text, ` ",;\`) {
 		return text, true
 	}
-	return `"` + strings.NewReplacer(`"`, `\"`, `\`, `\\`, ",", `\054`, ";", `\073`).Replace(text) + `"`, true
+	return `"` + cookieQuotes.Replace(text) + `"`, true
 }
