@@ -49,6 +49,8 @@ func parse(args []string) (*flags, error) {
 	set.DurationVar(&o.MaxStreamDuration, "max-stream-duration", 5*time.Minute, "maximum duration of a stream, and of the drain")
 	set.Var(&o.Addresses.Allowed, "allowed-address", "one of the networks that upstreams may be in; can be repeated")
 	set.Var(&o.Addresses.Denied, "denied-address", "network that upstreams must not be in; can be repeated")
+	set.TextVar(&o.UpstreamClient, "upstream-client", gateway.DefaultUpstreamClient,
+		"client that calls upstreams over HTTP/1.1: own or nethttp; HTTP/2 is always net/http's")
 	set.DurationVar(&o.DrainDelay, "drain-delay", delivery.DrainDelay, "how long to accept connections while draining")
 	set.BoolVar(&o.Profiling, "profiling", false, "serve profiles below /debug/pprof/ on the admin address")
 	if err := set.Parse(args); err != nil {

@@ -41,6 +41,9 @@ const (
 	spareConnections = 128
 )
 
+// DefaultUpstreamClient is used if Options name none.
+const DefaultUpstreamClient = upstream.DefaultKind
+
 // Options are set once, at the start of a gateway. Everything that may change while it runs is in the config.
 type Options struct {
 	// ConfigDir holds the files delivery.CurrentKey and delivery.LastGoodKey, SecretsDir one directory per Secret.
@@ -55,6 +58,8 @@ type Options struct {
 	Addresses addresses.Rules
 	// DialDNS connects to DNS servers; nil is the network's own way.
 	DialDNS resolve.Dial
+	// UpstreamClient makes the calls to upstreams over HTTP/1.1; empty is DefaultUpstreamClient.
+	UpstreamClient upstream.Kind
 	// MaxStreamDuration bounds every stream and, with it, the drain.
 	MaxStreamDuration time.Duration
 	// DrainDelay is how long a gateway still accepts connections after its drain began.
@@ -103,7 +108,7 @@ func New(o Options) (*Gateway, error) {
 	g := &Gateway{
 		options:      o,
 		logger:       o.Logger,
-		client:       upstream.NewClient(o.Addresses),
+		client:       upstream.NewClient(o.Addresses, o.UpstreamClient),
 		credentials:  upstream.NewCredentials(o.SecretsDir),
 		admission:    admission.New(o.Workers, cmp.Or(o.Memory, admission.Limit())),
 		pages:        openapi.NewPages(),

@@ -22,6 +22,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/report"
+	"github.com/llmservice/llmservice/runtime/upstream"
 	"github.com/llmservice/llmservice/test/mockllm"
 	"github.com/llmservice/llmservice/test/transcript"
 )
@@ -114,7 +115,8 @@ func start(t testing.TB, c *config.Config, options ...option) *replica {
 		r.write(delivery.CurrentKey, encode(t, c))
 	}
 	o := Options{
-		ConfigDir: r.dir, SecretsDir: filepath.Join(r.dir, "secrets"), Workers: 2, MaxStreamDuration: patience,
+		UpstreamClient: upstream.Kind(os.Getenv("LLMSERVICE_TEST_UPSTREAM_CLIENT")),
+		ConfigDir:      r.dir, SecretsDir: filepath.Join(r.dir, "secrets"), Workers: 2, MaxStreamDuration: patience,
 		Logger: slog.New(slog.NewJSONHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, change := range options {

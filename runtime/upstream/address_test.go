@@ -69,7 +69,7 @@ func refusedAddress(t *testing.T, err error, address string) {
 func TestANameThatIsRebound(t *testing.T) {
 	n := nameserver.Start(t)
 	port, connections := startCounting(t)
-	c := dialerOf(n, addresses.Rules{}).client()
+	c := dialerOf(n, addresses.Rules{}).client(tested)
 	at := "http://rebound.example:" + port + "/"
 	for _, to := range []string{"169.254.169.254", "100.100.100.200", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "0.0.0.0", "::"} {
 		n.Set("rebound.example", nameserver.Answer{Addresses: []string{"127.0.0.1"}})
@@ -90,7 +90,7 @@ func TestANameThatIsRebound(t *testing.T) {
 func TestANameWithAddressesOfBothKinds(t *testing.T) {
 	n := nameserver.Start(t)
 	port, _ := startCounting(t)
-	c := dialerOf(n, addresses.Rules{}).client()
+	c := dialerOf(n, addresses.Rules{}).client(tested)
 	for _, all := range [][]string{
 		{"169.254.169.254", "127.0.0.1"}, {"127.0.0.1", "169.254.169.254"}, {"fe80::1", "127.0.0.1"}, {"fd00:ec2::254", "127.0.0.1"},
 	} {
@@ -105,7 +105,7 @@ func TestANameWithAddressesOfBothKinds(t *testing.T) {
 func TestBothFamiliesAreTried(t *testing.T) {
 	n := nameserver.Start(t)
 	port, _ := startCounting(t)
-	c := dialerOf(n, addresses.Rules{}).client()
+	c := dialerOf(n, addresses.Rules{}).client(tested)
 	n.Set("both.example", nameserver.Answer{Addresses: []string{"::1", "127.0.0.1"}}) // nothing listens on ::1
 	if host, err := ask(t, c, "http://both.example:"+port); err != nil || host != "both.example:"+port {
 		t.Errorf("%q, %v", host, err)
@@ -124,7 +124,7 @@ func TestTheOperatorsLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, rules := range []addresses.Rules{allowed, denied} {
-		c := dialerOf(n, rules).client()
+		c := dialerOf(n, rules).client(tested)
 		for _, host := range []string{"local.example", "127.0.0.1", "[::ffff:127.0.0.1]"} {
 			for _, scheme := range []string{"http://", "https://"} {
 				_, err := ask(t, c, scheme+host+":"+port)
@@ -135,7 +135,7 @@ func TestTheOperatorsLists(t *testing.T) {
 	if got := connections.Load(); got != 0 {
 		t.Errorf("%d connections, want none", got)
 	}
-	if _, err := ask(t, NewClient(addresses.Rules{}), "http://127.0.0.1:"+port); err != nil {
+	if _, err := ask(t, NewClient(addresses.Rules{}, tested), "http://127.0.0.1:"+port); err != nil {
 		t.Errorf("loopback without lists: %v", err)
 	}
 }
@@ -145,7 +145,7 @@ func TestTheNextEndpointOfARefusedAddress(t *testing.T) {
 	port, connections := startCounting(t)
 	good, bad := "http://127.0.0.1:"+port, "http://169.254.169.254:"+port
 	u := New(Options{Name: "one", Timeouts: Timeouts{Connect: patience, Total: patience}, Endpoints: Members{{Endpoint: &Endpoint{URL: bad}}, {Endpoint: &Endpoint{URL: good}}}})
-	c := NewClient(addresses.Rules{})
+	c := NewClient(addresses.Rules{}, tested)
 	defer c.Close()
 	for range 4 {
 		next := (&Plan{Upstreams: []*Upstream{u}, Once: true, Ask: func(*Upstream) (*Question, error) { return &Question{}, nil }}).Attempts()

@@ -4,7 +4,9 @@ package upstream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,25 +35,57 @@ const (
 	tlsSessions = 256
 )
 
+// Kind names what makes a client's calls over HTTP/1.1.
+type Kind string
+
+// The kinds of clients.
+const (
+	// Own is runtime/upstream/http1: the goroutine that makes a call writes and reads itself.
+	Own Kind = "own"
+	// NetHTTP is net/http's transport.
+	NetHTTP Kind = "nethttp"
+)
+
+// DefaultKind is the kind of clients if none is named.
+const DefaultKind = NetHTTP
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *Kind) UnmarshalText(text []byte) error {
+	switch named := Kind(text); named {
+	case Own, NetHTTP:
+		*k = named
+		return nil
+	}
+	return fmt.Errorf("client of upstreams %q, want %s or %s", text, Own, NetHTTP)
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k), nil }
+
 // Client is the pooled HTTP client of a process. Over https it speaks HTTP/2 if the server offers it, and otherwise HTTP/1.1.
 // It follows no redirects, uses no proxy, and asks for no compression, so that bytes pass as they are. Its pools outlive
 // configs: a reload keeps connections. It connects to no address that its rules refuse.
 type Client struct {
 	pooled *http.Transport
 	fresh  *http.Transport // uses each connection once
+	direct *direct         // nil if net/http makes all calls
 }
 
-// NewClient returns a client without connections.
-func NewClient(rules addresses.Rules) *Client {
-	return dialer{tls: baseTLS(), rules: rules}.client()
+// NewClient returns a client without connections. An empty kind is DefaultKind.
+func NewClient(rules addresses.Rules, kind Kind) *Client {
+	return dialer{tls: baseTLS(), rules: rules}.client(kind)
 }
 
-func (d dialer) client() *Client {
+func (d dialer) client(kind Kind) *Client {
 	pooled := d
 	pooled.dials, pooled.protocols = &dials{}, []string{"h2", "http/1.1"}
 	fresh := pooled
 	fresh.protocols = pooled.protocols[1:]
-	return &Client{pooled: pooled.transport(maxIdlePerHost), fresh: fresh.transport(-1)}
+	c := &Client{pooled: pooled.transport(maxIdlePerHost), fresh: fresh.transport(-1)}
+	if cmp.Or(kind, DefaultKind) == Own {
+		c.direct = newDirect(pooled)
+	}
+	return c
 }
 
 // Do makes the call. An error means that no response began; if nothing was sent, it is a relay.Failure with Unsent set. If a
@@ -59,16 +93,29 @@ func (d dialer) client() *Client {
 // most likely closed the connection while the request was on its way. No error, including those of reading the body, repeats an
 // upstream's words.
 func (c *Client) Do(ctx context.Context, call *Call) (*Answer, error) {
-	answer, trace, err := send(ctx, c.pooled, call)
+	var made *tls.Conn
+	if c.direct != nil {
+		answer, conn, err := c.direct.do(ctx, call)
+		if !errors.Is(err, errNotOurs) {
+			return answer, err
+		}
+		made = conn
+	}
+	answer, trace, err := send(ctx, c.pooled, call, made)
 	if err != nil && ctx.Err() == nil && trace.again(call) {
-		answer, trace, err = send(ctx, c.fresh, call)
+		answer, trace, err = send(ctx, c.fresh, call, nil)
 	}
 	if err != nil && !trace.connected.Load() {
-		failure := relay.FailureOf(ctx, err, unconnected(err))
-		failure.Unsent = true
-		return nil, failure
+		return nil, unsent(ctx, err)
 	}
 	return answer, err
+}
+
+// unsent is the failure of a call for which there was no connection.
+func unsent(ctx context.Context, err error) relay.Failure {
+	failure := relay.FailureOf(ctx, err, unconnected(err))
+	failure.Unsent = true
+	return failure
 }
 
 // unconnected returns why there is no connection.
@@ -83,9 +130,12 @@ func unconnected(err error) relay.FailureKind {
 	return relay.FailedConnect
 }
 
-func send(ctx context.Context, t *http.Transport, call *Call) (*Answer, *trace, error) {
+// send makes the call with a transport, which takes the connection that has been made, if it needs one.
+func send(ctx context.Context, t *http.Transport, call *Call, made *tls.Conn) (*Answer, *trace, error) {
 	progress := &trace{}
 	to := &target{bound: call.Connect, secure: call.Secure, pinned: call.Address}
+	to.made.Store(made)
+	defer to.drop()
 	req, err := http.NewRequestWithContext(progress.in(to.within(ctx), call), call.Method, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
 		return nil, progress, fmt.Errorf("build upstream request: %w", plainly(err))
@@ -95,11 +145,14 @@ func send(ctx context.Context, t *http.Transport, call *Call) (*Answer, *trace, 
 	to.take(req.URL)
 	resp, err := t.RoundTrip(req) //nolint:bodyclose // the answer owns it
 	if err != nil {
-		return nil, progress, fmt.Errorf("call upstream: %w", plainly(err))
+		return nil, progress, calling(err)
 	}
 	answer := &Answer{Status: resp.StatusCode, Header: resp.Header, Body: plainBody{resp.Body}, Length: resp.ContentLength}
 	return answer, progress, nil
 }
+
+// calling is the error of a call that was begun.
+func calling(err error) error { return fmt.Errorf("call upstream: %w", plainly(err)) }
 
 // leaveToUs keeps an HTTP/1 transport from repeating a request by itself. It would repeat it on one connection of the pool
 // after another, and a client should not repeat a request that it has repeated already (RFC 9110, section 9.2.2). HTTP/2
@@ -147,4 +200,9 @@ func (t *trace) again(call *Call) bool {
 }
 
 // Close closes the idle connections.
-func (c *Client) Close() { c.pooled.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.pooled.CloseIdleConnections()
+	if c.direct != nil {
+		c.direct.pool.Close()
+	}
+}

@@ -12,10 +12,12 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/upstream/http1"
 )
 
 // A transport has one bound for dialling. One transport for each bound and TLS that configs have had would keep its connections
@@ -32,6 +34,8 @@ type target struct {
 	pinned netip.Addr
 	// bound bounds TCP, and then TLS; 0 means no bound.
 	bound time.Duration
+	// made is a connection that this call has made already, for the transport to take; nil if there is none.
+	made atomic.Pointer[tls.Conn]
 }
 
 func (t *target) within(ctx context.Context) context.Context {
@@ -65,6 +69,13 @@ func (t *target) take(u *url.URL) {
 		stand += " " + t.address
 	}
 	u.Host = name + "-" + hex.EncodeToString([]byte(stand))
+}
+
+// drop closes the connection that nobody has taken.
+func (t *target) drop() {
+	if conn := t.made.Swap(nil); conn != nil {
+		_ = conn.Close()
+	}
 }
 
 // bounded is a context for one of TCP and TLS, which has to be cancelled.
@@ -129,7 +140,7 @@ func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, er
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the transport's callers put it into words
 	}
-	return &dialled{Conn: conn, at: time.Now(), spread: rand.Float64()}, nil //nolint:gosec // not a secret
+	return &dialled{Socket: http1.NewSocket(conn), at: time.Now(), spread: rand.Float64()}, nil //nolint:gosec // not a secret
 }
 
 // check is called with each address before a connection to it is made. It is the one that the name was resolved to for this
@@ -144,6 +155,9 @@ func (d dialer) check(_ context.Context, _, address string, _ syscall.RawConn) e
 
 func (d dialer) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
 	to := targetOf(ctx)
+	if conn := to.made.Swap(nil); conn != nil {
+		return conn, nil
+	}
 	host := to.host
 	if host == "" {
 		var err error
@@ -181,7 +195,7 @@ func (d dialer) configOf(to *target, host string) *tls.Config {
 
 // dialled is a connection that knows its age.
 type dialled struct {
-	net.Conn
+	*http1.Socket
 
 	at time.Time
 	// spread is from 0 up to 1, so that connections that were made together do not all grow old together.
@@ -194,10 +208,11 @@ func old(c net.Conn, maxAge time.Duration) bool {
 		c = secure.NetConn()
 	}
 	conn, ok := c.(*dialled)
-	if !ok || maxAge <= 0 {
-		return false
-	}
-	return time.Since(conn.at) >= maxAge-time.Duration(conn.spread*float64(maxAge)/10)
+	return ok && conn.old(maxAge)
+}
+
+func (conn *dialled) old(maxAge time.Duration) bool {
+	return maxAge > 0 && time.Since(conn.at) >= maxAge-time.Duration(conn.spread*float64(maxAge)/10)
 }
 
 var errHandshake = errors.New("TLS handshake timeout") // net/http's words

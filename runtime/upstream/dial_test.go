@@ -34,7 +34,7 @@ func TestCallsOfAnyBoundShareTheirConnections(t *testing.T) {
 		} else {
 			server.Start()
 		}
-		c := dialer{tls: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}}.client()
+		c := dialer{tls: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}}.client(tested)
 		for i := range 50 {
 			answer, err := c.Do(t.Context(), &Call{Method: "GET", URL: server.URL, Header: http.Header{}, Connect: patience + time.Duration(i)})
 			if err != nil {
@@ -71,7 +71,7 @@ func TestHandshakesAreBounded(t *testing.T) {
 			defer conn.Close()
 		}
 	})
-	c := NewClient(addresses.Rules{})
+	c := NewClient(addresses.Rules{}, tested)
 	defer c.Close()
 	_, err = c.Do(t.Context(), &Call{Method: "GET", URL: "https://" + l.Addr().String(), Header: http.Header{}, Connect: 20 * time.Millisecond})
 	if f := relay.FailureOf(t.Context(), err, ""); f.Kind != relay.FailedDial || !f.Unsent || !strings.Contains(f.Error(), "the handshake did not finish in time") {

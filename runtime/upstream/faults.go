@@ -15,6 +15,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream/http1"
 )
 
 // transportError is what went wrong with a connection, in words of our own. The errors of net/http quote what came: status
@@ -50,12 +51,17 @@ func (b plainBody) Read(p []byte) (int, error) {
 }
 
 func fault(err error) string {
-	for _, of := range []func(error) string{ofTime, ofNames, ofSystem, ofTLS, ofHTTP} {
+	for _, of := range []func(error) string{ofOurs, ofTime, ofNames, ofSystem, ofTLS, ofHTTP} {
 		if text := of(err); text != "" {
 			return text
 		}
 	}
 	return "the connection failed"
+}
+
+func ofOurs(err error) string {
+	f, _ := errors.AsType[http1.FaultError](err)
+	return f.Error()
 }
 
 func ofTime(err error) string {

@@ -345,7 +345,7 @@ func TestCallsOfAnAddress(t *testing.T) {
 	}
 	for _, secure := range []bool{false, true} {
 		port, base := startOn(t, secure, here, "127.0.0.1", "127.0.0.2")
-		c := dialer{tls: base}.client()
+		c := dialer{tls: base}.client(tested)
 		scheme := map[bool]string{false: "http://", true: "https://"}[secure]
 		for range 2 {
 			for _, address := range []string{"127.0.0.1", "127.0.0.2"} {
@@ -369,7 +369,7 @@ func TestCallsOfAnAddress(t *testing.T) {
 	if err := denied.Denied.Set("127.0.0.2/32"); err != nil {
 		t.Fatal(err)
 	}
-	c := NewClient(denied)
+	c := NewClient(denied, tested)
 	_, err := askAt(t, c, "http://example.com:1", "127.0.0.2")
 	refusedAddress(t, err, "127.0.0.2")
 }

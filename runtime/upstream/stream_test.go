@@ -351,7 +351,7 @@ func TestConnectionsAreUsedAgainAfterDone(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	client := NewClient(addresses.Rules{})
+	client := NewClient(addresses.Rules{}, tested)
 	defer client.Close()
 	for i, tt := range []struct {
 		path string

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -23,7 +24,26 @@ import (
 	"github.com/llmservice/llmservice/test/parley"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(eachKind{m}) }
+
+// tested is the kind of client that tests use.
+var tested Kind
+
+// eachKind runs all tests with each kind of client. A fuzz target has both.
+type eachKind struct{ *testing.M }
+
+func (m eachKind) Run() int {
+	if flag.Parse(); flag.Lookup("test.fuzz").Value.String() != "" {
+		return m.M.Run()
+	}
+	for _, tested = range []Kind{NetHTTP, Own} {
+		fmt.Fprintln(os.Stderr, "client of upstreams:", tested)
+		if code := m.M.Run(); code != 0 {
+			return code
+		}
+	}
+	return 0
+}
 
 func two(t *testing.T, credentials *Credentials, secret string) *Plan {
 	t.Helper()
@@ -177,7 +197,7 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
 	}))
 	defer server.Close()
-	c := NewClient(addresses.Rules{})
+	c := NewClient(addresses.Rules{}, tested)
 	defer c.Close()
 	for range 2 {
 		answer, err := c.Do(t.Context(), &Call{Method: "POST", URL: server.URL, Header: http.Header{}, Connect: time.Second})
@@ -192,7 +212,7 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 }
 
 func TestConnectIsBounded(t *testing.T) {
-	c := NewClient(addresses.Rules{})
+	c := NewClient(addresses.Rules{}, tested)
 	defer c.Close()
 	_, err := c.Do(t.Context(), &Call{Method: "POST", URL: "http://127.0.0.1:1", Header: http.Header{}, Connect: time.Second})
 	if f, ok := errors.AsType[relay.Failure](err); !ok || f.Kind != relay.FailedConnect || !f.Unsent {

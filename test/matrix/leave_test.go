@@ -15,7 +15,13 @@ const soon = 250 * time.Millisecond
 
 // TestClientsThatLeave: when a client leaves, in whatever phase and on whatever path, each upstream call for it is closed at once.
 func TestClientsThatLeave(t *testing.T) {
-	s := start(t)
+	for _, kind := range kinds {
+		t.Run(string(kind), func(t *testing.T) { leaveEach(t, start(t, kind)) })
+	}
+}
+
+func leaveEach(t *testing.T, s *stage) {
+	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	defer client.CloseIdleConnections()
 	before := descriptors(t)

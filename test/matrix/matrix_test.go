@@ -188,14 +188,20 @@ func TestEachCellHasATrial(t *testing.T) {
 // TestMatrix: whatever fails, and wherever, the client gets one explicit end, of what the upstream said and nothing else;
 // nothing is asked again once content was sent; and nothing is left of it all.
 func TestMatrix(t *testing.T) {
-	s := start(t)
+	for _, kind := range kinds {
+		t.Run(string(kind), func(t *testing.T) { playAll(t, start(t, kind)) })
+	}
+}
+
+func playAll(t *testing.T, s *stage) {
+	t.Helper()
 	clients := newClients()
 	defer clients.close()
 	warm := slices.Clone(trials()[:1])
 	warm[0].name = "case-first"
 	s.play(t, clients, warm) // what is opened once is open now
 	before := descriptors(t)
-	list := trials()
+	list := slices.Clone(trials())
 	s.play(t, clients, list)
 	tally := map[string]int{}
 	for _, c := range list {

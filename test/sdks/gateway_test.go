@@ -15,6 +15,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/gateway"
+	upstreams "github.com/llmservice/llmservice/runtime/upstream"
 	"github.com/llmservice/llmservice/test/mockllm"
 	"github.com/llmservice/llmservice/test/transcript"
 )
@@ -66,7 +67,8 @@ func start(t *testing.T, longest time.Duration) *stage {
 		write(t, filepath.Join(dir, "secrets", "keys", name), []byte(value))
 	}
 	g, err := gateway.New(gateway.Options{
-		ConfigDir: dir, SecretsDir: filepath.Join(dir, "secrets"), Workers: 2, MaxStreamDuration: longest, Memory: 512 << 20,
+		UpstreamClient: upstreams.Kind(os.Getenv("LLMSERVICE_TEST_UPSTREAM_CLIENT")),
+		ConfigDir:      dir, SecretsDir: filepath.Join(dir, "secrets"), Workers: 2, MaxStreamDuration: longest, Memory: 512 << 20,
 		Logger: slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
