@@ -24,16 +24,22 @@ import (
 	"github.com/llmservice/llmservice/test/parley"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(eachKind{m}) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asServer) != "" {
+		serveForever()
+	}
+	goleak.VerifyTestMain(eachKind{m})
+}
 
 // tested is the kind of client that tests use.
 var tested Kind
 
-// eachKind runs all tests with each kind of client. A fuzz target has both.
+// eachKind runs all tests with each kind of client. Fuzz targets and benchmarks have both themselves.
 type eachKind struct{ *testing.M }
 
 func (m eachKind) Run() int {
-	if flag.Parse(); flag.Lookup("test.fuzz").Value.String() != "" {
+	flag.Parse()
+	if flag.Lookup("test.fuzz").Value.String() != "" || flag.Lookup("test.bench").Value.String() != "" {
 		return m.M.Run()
 	}
 	for _, tested = range []Kind{NetHTTP, Own} {
