@@ -39,7 +39,7 @@ func (a *Answer) begin(h *head, last bool) {
 	a.framing, a.left, a.last = h.framing, h.length, h.last || last
 	if h.framing == unread || h.framing == measured && h.length == 0 {
 		a.err = io.EOF
-		a.end(len(a.buffer.rest()) == 0)
+		a.end(true)
 	}
 }
 
