@@ -111,8 +111,9 @@ type Response struct {
 
 // Events describes the events of a stream, in addition to body at its end.
 type Events struct {
-	// steps are the names of the chats and agents whose tokens are sent as they arrive; a branch of a gather is named
-	// GATHER.BRANCH. A gather of First or Fallback stands for its winner, another for each of its branches. From 1 to 16.
+	// steps are the names of the chats and agents whose tokens are sent as they arrive, and of the steps set and call whose values are
+	// sent; a branch of a gather is named GATHER.BRANCH. A gather of First or Fallback stands for its winner, another for each of
+	// its branches that has tokens. From 1 to 16.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -124,4 +125,14 @@ type Events struct {
 	// progress adds an event for the start and the end of each step, and of each call of an agent's tool. Default: false.
 	// +optional
 	Progress *bool `json:"progress,omitempty"`
+
+	// ids gives each event an id, which counts from 1 in each stream. Default: false.
+	// +optional
+	IDs *bool `json:"ids,omitempty"`
+
+	// retry is how long browsers wait before they connect again, such as 5s, from 100ms to 1h; the first event has it, in
+	// milliseconds. Default: the client's own.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="must be from 100ms to 1h"
+	Retry Duration `json:"retry,omitempty"`
 }

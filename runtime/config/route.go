@@ -1,10 +1,6 @@
 package config
 
-import (
-	"slices"
-
-	"github.com/go-json-experiment/json/jsontext"
-)
+import "github.com/go-json-experiment/json/jsontext"
 
 // Methods are those that a route, and an http step, may have.
 var Methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
@@ -43,28 +39,6 @@ type Route struct {
 // Streams reports whether the answer is a stream.
 func (r *Route) Streams() bool {
 	return r.Response != nil && (r.Response.Stream != "" || r.Response.Events != nil)
-}
-
-// Sources names the steps whose tokens are events, and the branches as GATHER.BRANCH. A gather of which one branch wins stands for
-// the winner; any other for each of its branches that has tokens.
-func (c *Config) Sources(r *Route) []string {
-	if r.Response == nil || r.Response.Events == nil {
-		return nil
-	}
-	var names []string
-	for _, name := range r.Response.Events.Steps {
-		i := slices.IndexFunc(r.Steps, func(s Step) bool { return s.Name == name })
-		if i < 0 || r.Steps[i].Gather == nil || r.Steps[i].Gather.How().Races() {
-			names = append(names, name)
-			continue
-		}
-		for _, b := range r.Steps[i].Gather.Branches {
-			if c.Completes(&b.Action) {
-				names = append(names, name+"."+b.Name)
-			}
-		}
-	}
-	return names
 }
 
 // Budget bounds everything that one request does, in all its steps, branches, tools and repairs together.
@@ -145,13 +119,4 @@ type Response struct {
 	Commit string `json:"commit,omitempty"`
 	// KeepAlive is the silence after which a stream gets a comment; 0 sends none.
 	KeepAlive Duration `json:"keepAlive,omitzero"`
-}
-
-// Events describes a stream of named events.
-type Events struct {
-	// Steps names the steps, or the branches of a gather as GATHER.BRANCH, whose tokens are sent as they come; see Route.Sources for
-	// a gather as a whole.
-	Steps []string `json:"steps,omitempty"`
-	// Progress adds an event for the begin and the end of each step and of each tool's call.
-	Progress bool `json:"progress,omitzero"`
 }

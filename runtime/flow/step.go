@@ -44,6 +44,9 @@ func (g *guarded) runGuarded(ctx context.Context, f *frame) (settled, error) {
 		return settled{}, nil
 	}
 	if err == nil {
+		if err = f.sendValue(ctx, value); err != nil {
+			return settled{}, err
+		}
 		f.tellStep(stateSucceeded)
 		return settled{value: value, ran: true}, nil
 	}
@@ -54,7 +57,11 @@ func (g *guarded) runGuarded(ctx context.Context, f *frame) (settled, error) {
 	if g.OnError == nil || ctx.Err() != nil {
 		return settled{}, err
 	}
-	return settle(ctx, f, g.OnError, err)
+	result, err := settle(ctx, f, g.OnError, err)
+	if err == nil && result.ran {
+		err = f.sendValue(ctx, result.value)
+	}
+	return result, err
 }
 
 func (g *guarded) wanted(ctx context.Context, f *frame) (bool, error) {

@@ -21,6 +21,8 @@ type stream struct {
 	// in which none pass.
 	front  llm.Front
 	chunks func() llm.StreamWriter
+	// values are the names of the steps whose values are sent.
+	values []string
 	// progress writes the state of a step or tool; nil if progress is not sent.
 	progress func(data []byte) []byte
 	// steps means that progress includes steps, and not only tools.

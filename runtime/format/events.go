@@ -16,6 +16,11 @@ func (Events) Progress(dst []byte, data jsontext.Value) []byte {
 	return wire.AppendEvent(dst, "progress", data)
 }
 
+// Value is that of the step, as JSON.
+func (Events) Value(dst []byte, step string, value jsontext.Value) []byte {
+	return wire.AppendEvent(dst, step, value)
+}
+
 // Result is the route's body, as JSON.
 func (Events) Result(dst []byte, body jsontext.Value) []byte {
 	return wire.AppendEvent(dst, "result", body)

@@ -99,6 +99,16 @@ func assistant(upstream string) *config.Config {
 				Response: &config.Response{Events: &config.Events{Steps: []string{"answer"}, Progress: true}, Body: jsontext.Value(`"all"`)},
 			},
 			{
+				Method: "GET", Path: "/count", Timeout: wait, Budget: budget,
+				Steps: []config.Step{
+					{Name: "again", When: "${'last-event-id' in request.headers}", Respond: &config.Respond{Status: 204}},
+					{Name: "count", Set: &config.Set{Value: jsontext.Value(`{"n": 1}`)}},
+				},
+				Response: &config.Response{Events: &config.Events{
+					Steps: []string{"count"}, IDs: true, Retry: config.Duration(config.MinRetry),
+				}},
+			},
+			{
 				Method: "GET", Path: "/items/{id}", Summary: "Find an item", Timeout: wait, Budget: budget,
 				Request: &config.Request{Parameters: []config.Parameter{
 					{Name: "id", In: config.InPath, Schema: jsontext.Value(`{"type": "integer", "minimum": 1}`)},

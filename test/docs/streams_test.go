@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	gocmp "github.com/google/go-cmp/cmp"
@@ -175,6 +176,21 @@ func TestNamedEvents(t *testing.T) {
 	}
 	if diff := gocmp.Diff(string(want), fenceAfter(t, read(t, "docs/streams.md"), "\nanswers\n")); diff != "" {
 		t.Errorf("docs/streams.md (-gateway +page):\n%s", diff)
+	}
+}
+
+// TestValuesAndMarks writes the events anew that the page shows of steps that are no models, and those with an id and the time to wait.
+func TestValuesAndMarks(t *testing.T) {
+	const page = "docs/streams.md"
+	var events format.Events
+	outline := events.Done(events.Value(nil, "outline", jsontext.Value(`{"parts":3,"title":"About tea"}`)), nil)
+	if diff := gocmp.Diff(string(outline), fenceAfter(t, read(t, page), "response: {events: {steps: [outline]}}\n```\n\nanswers\n")); diff != "" {
+		t.Errorf("%s (-gateway +page):\n%s", page, diff)
+	}
+	marks := format.Fields{IDs: true, Retry: 5 * time.Second}
+	count, _ := marks.Add(nil, events.Done(events.Value(nil, "count", jsontext.Value(`1`)), nil))
+	if diff := gocmp.Diff(string(count), fenceAfter(t, read(t, page), "as in FastAPI:\n")); diff != "" {
+		t.Errorf("%s (-gateway +page):\n%s", page, diff)
 	}
 }
 

@@ -125,7 +125,7 @@ func (s *survey) route(path string, r *config.Route) *survey {
 	b := &s.bounds
 	b.Streamed = r.Streams()
 	b.Bytes = r.Budget.MaxBytes
-	w := walk{survey: s, response: r.Response, sources: s.config.Sources(r), stream: s.stream(path, r)}
+	w := walk{survey: s, response: r.Response, sources: s.config.Sources(r), values: s.config.Values(r), stream: s.stream(path, r)}
 	w.limit = w.stream.or(r.Timeout, path+".timeout")
 	b.Steps, b.Cost = w.steps(path+".steps", r.Steps)
 	b.Latency.By = "its steps"

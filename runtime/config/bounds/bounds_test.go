@@ -416,6 +416,19 @@ func TestUnmeetable(t *testing.T) {
 			"", step(chatOne) + "," + gathered("First", `,"first":{"hedgeDelay":"5s"}`, chatOne, chatOne),
 			`"timeout":"4s","response":{"events":{"steps":["s"]}},`, "", "",
 		},
+		"a hedge after a value": {
+			"", `{"name":"v","set":{"value":1}},` + gathered("First", `,"first":{"hedgeDelay":"5s"}`, chatOne, chatOne),
+			`"timeout":"4s","response":{"events":{"steps":["v"]}},`, "", "",
+		},
+		"a branch beside a value": {
+			`{"name":"f","steps":[{"name":"a","set":{"value":1}}],"output":1}`,
+			gathered("All", "", `"call":{"function":"f"}`, chatTwo+`,"timeout":"15s"`), `"timeout":"4s","response":{"events":{"steps":["g.a"]}},`, "", "",
+		},
+		"a branch beside a value that is not sent": {
+			`{"name":"f","steps":[{"name":"a","set":{"value":1}}],"output":1}`,
+			gathered("All", "", `"call":{"function":"f"}`, chatTwo+`,"timeout":"15s"`), `"timeout":"4s","response":{"events":{"progress":true}},`,
+			"", "branches[1].timeout: is 15s but has no effect: routes[0].timeout ends it after 4s",
+		},
 		"a hedge after the stream's end": {
 			"", step(chatOne) + "," + gathered("First", `,"first":{"hedgeDelay":"5s"}`, chatOne, chatOne),
 			`"maxStreamDuration":"5s","timeout":"4s","response":{"events":{"steps":["s"]}},`,

@@ -18,6 +18,8 @@ type walk struct {
 	response *config.Response
 	// sources are the names of its events that have tokens.
 	sources []string
+	// values are the names of its events that have the value of a step.
+	values []string
 	// last is the step of a function whose tokens are sent, and as is how they are taken.
 	last string
 	as   mode
@@ -62,10 +64,18 @@ func (w walk) mode(name string) mode {
 		return toTheEnd
 	case r.Stream == name:
 		return untilContent
-	case slices.ContainsFunc(w.sources, func(s string) bool { return s == name || strings.HasPrefix(s, name+".") }):
+	case names(w.sources, name):
 		return toTheEnd
 	}
 	return whole
+}
+
+// sends reports whether a step, or a branch of it, sends content of its own while the steps go on.
+func (w walk) sends(name string) bool { return names(w.sources, name) || names(w.values, name) }
+
+// names reports whether a list has the name of a step, or of one of its branches.
+func names(list []string, step string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return s == step || strings.HasPrefix(s, step+".") })
 }
 
 // steps are done in order.
@@ -81,7 +91,7 @@ func (w walk) steps(path string, steps []config.Step) ([]Part, Cost) {
 		}
 		total = total.then(part.Cost)
 		parts = append(parts, part)
-		if w.response != nil && w.response.Events != nil && w.mode(s.Name) == toTheEnd {
+		if w.sends(s.Name) {
 			w.limit = w.stream // a route's timeout lasts until the first content
 		}
 		if s.Respond != nil && s.When == "" && i+1 < len(steps) {
@@ -98,7 +108,7 @@ func succeeds(r *config.Respond) bool { return r != nil && r.Status < http.Statu
 func (w walk) step(path string, s *config.Step) Part {
 	p, m := Part{Path: path, Name: s.Name}, w.mode(s.Name)
 	inner := w
-	if m == toTheEnd && s.Gather != nil && !s.Gather.How().Races() {
+	if w.sends(s.Name) && s.Gather != nil && !s.Gather.How().Races() {
 		inner.limit = w.stream // lifted by the content of one branch for the others
 	}
 	inner.limit = inner.limit.or(s.Timeout, path+".timeout")

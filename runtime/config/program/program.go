@@ -67,6 +67,8 @@ type Response struct {
 	Head *Head
 	// Sources are the names of the events that have tokens.
 	Sources []string
+	// Values are the names of the events that have the value of a step.
+	Values []string
 	// Satisfies is what the answer has promised; nil for nothing.
 	Satisfies *schema.Schema
 }

@@ -20,7 +20,7 @@ func (v *validator) response(path string, r *config.Route, begin, end *place) *R
 	if len(r.Steps) == 0 && r.Streams() && a.Body == nil {
 		v.addf(path+".steps", "is empty, want at least one step")
 	}
-	compiled := &Response{Response: a, Sources: v.source.Sources(r)}
+	compiled := &Response{Response: a, Sources: v.source.Sources(r), Values: v.source.Values(r)}
 	headed := end
 	if r.Streams() {
 		headed = begin // its head may be sent before the first step is done
@@ -118,49 +118,4 @@ func (v *validator) lastStep(path, field, name string, steps []config.Step) {
 	case s.OnError != nil && s.OnError.Respond == nil:
 		v.addf(here+".onError", "would leave nothing to stream, want respond")
 	}
-}
-
-// ownEvents are the names of events that the gateway itself sends.
-var ownEvents = []string{"progress", "result", "done", "error"}
-
-func (v *validator) events(path string, r *config.Route) {
-	here, e := path+".response.events", r.Response.Events
-	if len(e.Steps) == 0 && !e.Progress && r.Response.Body == nil {
-		v.addf(here, "is empty, want steps, progress, or a body next to it")
-	}
-	for i, name := range e.Steps {
-		at := config.Item(here+".steps", i)
-		switch {
-		case slices.Contains(e.Steps[:i], name):
-			v.addf(at, "%q is listed twice, want it once", name)
-		case covered(name, e.Steps):
-			v.addf(at, "%q is listed with its gather, which stands for its branches; want one of the two", name)
-		case slices.Contains(ownEvents, name):
-			v.addf(at, "%q is the name of the gateway's own event, want a step of another name", name)
-		case !v.hasTokens(r.Steps, name):
-			v.addf(at, "%q is not known here, want a chat or agent step, a call of a function that streams, a gather of them, "+
-				"or a branch of one, as GATHER.BRANCH", name)
-		}
-	}
-}
-
-// hasTokens reports whether a name is one that has tokens: of a step, a gather, or a gather's branch.
-func (v *validator) hasTokens(steps []config.Step, name string) bool {
-	step, branch, within := strings.Cut(name, ".")
-	i := slices.IndexFunc(steps, func(s config.Step) bool { return s.Name == step })
-	switch {
-	case i < 0:
-		return false
-	case steps[i].Gather == nil:
-		return !within && v.source.Completes(&steps[i].Action)
-	}
-	return slices.ContainsFunc(steps[i].Gather.Branches, func(b config.Branch) bool {
-		return (!within || b.Name == branch) && v.source.Completes(&b.Action)
-	})
-}
-
-// covered reports whether a name is that of a branch whose gather is named, too.
-func covered(name string, names []string) bool {
-	gather, _, branch := strings.Cut(name, ".")
-	return branch && slices.Contains(names, gather)
 }

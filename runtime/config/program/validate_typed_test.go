@@ -152,6 +152,52 @@ func TestFunctionsThatStreamAreAccepted(t *testing.T) {
 	}
 }
 
+// The value of a step may be an event: of a set, or of a call, also as a branch, unless one branch is chosen.
+func TestWhichValuesAreEvents(t *testing.T) {
+	call := config.Action{Call: &config.Call{Function: "summary", Input: []byte(`{"text":"x"}`)}}
+	gather := func(strategy string) config.Step {
+		g := &config.Gather{Strategy: strategy, Branches: []config.Branch{{Name: "x", Action: call}, {Name: "y", Action: call}}}
+		if strategy == config.GatherVote {
+			g.Vote = &config.Vote{Key: "${result}", Ties: config.TiesFail}
+		}
+		return config.Step{Name: "parts", Gather: g}
+	}
+	set := config.Step{Name: "told", Set: &config.Set{Value: []byte(`1`)}}
+	for name, tt := range map[string]struct {
+		step     config.Step
+		event    string
+		accepted bool
+	}{
+		"a set":                       {set, "told", true},
+		"a call":                      {config.Step{Name: "told", Action: call}, "told", true},
+		"a branch of All":             {gather(config.GatherAll), "parts.x", true},
+		"a branch of AllSettled":      {gather(config.GatherAllSettled), "parts.x", true},
+		"no such branch":              {gather(config.GatherAll), "parts.z", false},
+		"a branch of First":           {gather(config.GatherFirst), "parts.x", false},
+		"a branch of Fallback":        {gather(config.GatherFallback), "parts.x", false},
+		"a branch of Vote":            {gather(config.GatherVote), "parts.x", false},
+		"a gather":                    {gather(config.GatherAll), "parts", false},
+		"a set as if it had branches": {set, "told.x", false},
+		"an answer": {
+			config.Step{Name: "told", Action: config.Action{HTTP: &config.HTTPCall{Upstream: "web", Method: "GET", Path: "/"}}}, "told", false,
+		},
+		"a list": {config.Step{Name: "told", ForEach: &config.ForEach{
+			Items: "${[1]}", MaxItems: 1, MaxParallel: 1, Do: config.Do{Action: call},
+		}}, "told", false},
+	} {
+		c := typed()
+		c.Routes[1].Steps = append(c.Routes[1].Steps, tt.step)
+		c.Routes[1].Response = &config.Response{Events: &config.Events{
+			Steps: []string{tt.event}, IDs: true, Retry: config.Duration(config.MinRetry),
+		}}
+		errs := Validate(c)
+		refused := slices.ContainsFunc(errs, func(e config.FieldError) bool { return e.Path == "routes[1].response.events.steps[0]" })
+		if refused == tt.accepted || tt.accepted && len(errs) > 0 {
+			t.Errorf("%s: got %q", name, errs)
+		}
+	}
+}
+
 // A budget of tokens needs streams that report theirs, also those of functions: each is named once.
 func TestABudgetOfTokensOfFunctionsThatStream(t *testing.T) {
 	c := typed()
@@ -291,7 +337,7 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		}), "needs a schema"},
 		{"routes[1].response.unknownMembers", route(func(r *config.Route) { r.Response.UnknownMembers = config.UnknownMembersKeep }), "only with schema"},
 		{"routes[1].response.events", route(func(r *config.Route) { r.Response = &config.Response{Events: &config.Events{}} }), "is empty"},
-		{"routes[1].response.events.steps[0]", route(func(r *config.Route) { r.Response = &config.Response{Events: &config.Events{Steps: []string{"note"}}} }), "GATHER.BRANCH"},
+		{"routes[1].response.events.steps[0]", route(func(r *config.Route) { r.Response = &config.Response{Events: &config.Events{Steps: []string{"nope"}}} }), "GATHER.BRANCH"},
 		{"routes[1].response.events.steps[1]", route(func(r *config.Route) {
 			r.Response = &config.Response{Events: &config.Events{Steps: []string{"last", "last"}}}
 		}), "is listed twice"},
@@ -304,7 +350,16 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 			r.Steps = r.Steps[:6]
 			r.Steps[2].Gather.Branches = r.Steps[2].Gather.Branches[:1]
 			r.Steps[2].Gather.Branches = append(r.Steps[2].Gather.Branches, config.Branch{Name: "more", Action: r.Steps[2].Gather.Branches[0].Action})
-		}), "a gather of them"},
+		}), "a gather of chats"},
+		{"routes[1].response.events.retry", func(c *config.Config) {
+			c.Routes[1].Response = &config.Response{Events: &config.Events{Progress: true, Retry: config.Duration(config.MinRetry - 1)}}
+		}, "want from 100ms to 1h0m0s"},
+		{"routes[1].response.events.retry", func(c *config.Config) {
+			c.Routes[1].Response = &config.Response{Events: &config.Events{Progress: true, Retry: config.Duration(config.MaxRetry + 1)}}
+		}, "want from 100ms to 1h0m0s"},
+		{"routes[1].response.events.retry", func(c *config.Config) {
+			c.Routes[1].Response = &config.Response{Events: &config.Events{Progress: true, Retry: -1}}
+		}, "want from 100ms to 1h0m0s"},
 		{"functions[0].output", func(c *config.Config) { c.Functions[0].Output = nil }, "unless the function has stream"},
 		{"functions[0]", func(c *config.Config) { c.Functions[0].Stream = "short" }, "output and stream"},
 		{"functions[0].stream", func(c *config.Config) { streamed(c, "nope") }, "no step"},
@@ -323,8 +378,8 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 			c.Functions[0].Steps[0].OnError = &config.OnError{Continue: &config.Continue{}}
 		}, "nothing to stream"},
 		{"routes[1].response.events.steps[0]", func(c *config.Config) {
-			c.Routes[1].Response = &config.Response{Events: &config.Events{Steps: []string{"both.found"}}}
-		}, "a call of a function that streams"},
+			c.Routes[1].Response = &config.Response{Events: &config.Events{Steps: []string{"both.nope"}}}
+		}, "a chat, agent, call or set step"},
 		{"functions[1].name", func(c *config.Config) { c.Functions[1].Name = "summary"; c.Routes = c.Routes[:1] }, "another function"},
 		{"functions[0].output", func(c *config.Config) { c.Functions[0].Output = nil }, "required"},
 		{"functions[0].steps", func(c *config.Config) { c.Functions[0].Steps = nil; c.Functions[0].Output = []byte(`"x"`) }, "at least one"},
