@@ -34,6 +34,8 @@ type Format struct {
 	Progress func(dst []byte, data jsontext.Value) []byte
 	// Schema is the stream's name in OpenAPI, Description its description there, and Example a short stream.
 	Schema, Description, Example string
+	// Events are the kinds of its events.
+	Events []Event
 }
 
 // All are the formats. Protocols have theirs besides: the chunks of a model (llm.StreamFormat).

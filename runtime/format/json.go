@@ -11,6 +11,7 @@ var jsonFormat = Format{
 	Schema:      "JSONStream",
 	Description: "Server-sent events. Each `delta` has a piece of the text as it comes, as {\"text\"}. " + ending,
 	Example:     "event: delta\ndata: {\"text\":\"Hello\"}\n\n" + exampleEnd,
+	Events:      append([]Event{{Name: "delta", Data: DataText}, EventProgress}, namedEnd...),
 }
 
 // JSON writes an event delta for each piece of text, with an object as data.

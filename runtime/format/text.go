@@ -12,6 +12,7 @@ var textFormat = Format{
 	Schema:      "TextStream",
 	Description: "Server-sent events. Those without a name have the text as it comes, in a data line for each of its lines. " + ending,
 	Example:     "data: Hello,\n\ndata:  world\n\n" + exampleEnd,
+	Events:      append([]Event{{}}, namedEnd...),
 }
 
 // Text writes plain text as data lines: an event for each piece, a data line for each of its lines. A reader gets CR,

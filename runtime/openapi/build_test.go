@@ -163,7 +163,7 @@ func programOf(t *testing.T, c *config.Config) *program.Program {
 	p := &program.Program{Config: c}
 	for i := range c.Routes {
 		from := &c.Routes[i]
-		r := &program.Route{Route: from, Response: &program.Response{Response: from.Response, Sources: c.Sources(from)}}
+		r := &program.Route{Route: from, Response: &program.Response{Response: from.Response, Sources: c.Sources(from), Values: c.Values(from)}}
 		r.Response.Satisfies = compiled(t, from.Response.Schema)
 		if from.Request != nil {
 			r.Body = compiled(t, from.Request.Schema)

@@ -12,7 +12,9 @@ func (d *document) addModels(models []config.Model) error {
 	if err := d.include(modelsPart); err != nil {
 		return err
 	}
-	d.useChunks()
+	if err := d.useStream(chunks); err != nil {
+		return err
+	}
 	for _, f := range failures {
 		if err := d.addFailure("OpenAI", f, schemaRef("OpenAIError")); err != nil {
 			return err

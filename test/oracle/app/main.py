@@ -16,8 +16,9 @@ from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import httpx
-from fastapi import APIRouter, Body, Cookie, FastAPI, Header, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Cookie, Depends, FastAPI, Header, HTTPException, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field
 
 from llm import LLM
@@ -485,6 +486,23 @@ async def chat(req: ChatReq, request: Request):
 async def completions(req: ChatReq, request: Request):
     llm: LLM = request.app.state.llm
     return StreamingResponse(llm.events(req.prompt), media_type="text/event-stream")
+
+
+class Bound(BaseModel):
+    to: int
+
+
+async def first_time(last_event_id: Annotated[int, Header(ge=0)] = 0) -> None:
+    if last_event_id > 0:
+        raise HTTPException(204)  # a browser that has had some events does not come back then
+
+
+@app.get("/count/{to}", summary="Send events with ids", response_class=EventSourceResponse, dependencies=[Depends(first_time)])
+async def count(to: Annotated[int, Path(ge=1, le=9)]) -> AsyncIterator[ServerSentEvent]:
+    yield ServerSentEvent(event="bound", data=Bound(to=to), id="1", retry=5000)
+    yield ServerSentEvent(event="twice", data=to * 2, id="2")
+    yield ServerSentEvent(event="title", data=f"Up to {to}", id="3")
+    yield ServerSentEvent(event="done", raw_data='{"usage":null}', id="4")
 
 
 @app.post("/answer", summary="Answer whole")
