@@ -52,6 +52,8 @@ func parse(args []string) (*flags, error) {
 	set.TextVar(&o.UpstreamClient, "upstream-client", gateway.DefaultUpstreamClient,
 		"client that calls upstreams over HTTP/1.1: own or nethttp; HTTP/2 is always net/http's")
 	set.DurationVar(&o.DrainDelay, "drain-delay", delivery.DrainDelay, "how long to accept connections while draining")
+	set.StringVar(&o.Engine, "engine", "nethttp",
+		"what reads the connections of clients: nethttp, Go's HTTP server, or http1, which takes less CPU and memory")
 	set.BoolVar(&o.Profiling, "profiling", false, "serve profiles below /debug/pprof/ on the admin address")
 	if err := set.Parse(args); err != nil {
 		return nil, err

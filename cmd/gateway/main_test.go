@@ -112,11 +112,11 @@ func TestFlags(t *testing.T) {
 			t.Errorf("%s=%s: auto %v (%v), want %v", delivery.WorkersVariable, set, f.options.AutoWorkers, err, want)
 		}
 	}
-	f, err := parse([]string{"--workers=3", "--max-stream-duration=90s", "--log-level=debug", "--profiling", "--allowed-address=10.0.0.0/8", "--denied-address=10.9.0.0/16", "--denied-address=::1/128"})
+	f, err := parse([]string{"--workers=3", "--max-stream-duration=90s", "--log-level=debug", "--profiling", "--engine=http1", "--allowed-address=10.0.0.0/8", "--denied-address=10.9.0.0/16", "--denied-address=::1/128"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.options.Workers != 3 || f.options.MaxStreamDuration.Seconds() != 90 || !f.options.Profiling || f.options.ConfigDir != delivery.Dir {
+	if f.options.Workers != 3 || f.options.MaxStreamDuration.Seconds() != 90 || !f.options.Profiling || f.options.Engine != "http1" || f.options.ConfigDir != delivery.Dir {
 		t.Errorf("%+v", f.options)
 	}
 	if a := &f.options.Addresses; a.Allowed.String() != "10.0.0.0/8" || a.Denied.String() != "10.9.0.0/16,::1/128" {
@@ -126,6 +126,12 @@ func TestFlags(t *testing.T) {
 		if _, err := parse(bad); err == nil {
 			t.Errorf("%v: accepted", bad)
 		}
+	}
+	if err := run([]string{"--engine=fast"}); err == nil || !strings.Contains(err.Error(), "want one of http1, nethttp") {
+		t.Errorf("an unknown engine: %v", err)
+	}
+	if f, err := parse(nil); err != nil || f.options.Engine != "nethttp" {
+		t.Errorf("the engine of the default: %+v, %v", f, err)
 	}
 	if err := run([]string{"--workers=0"}); err == nil || !strings.Contains(err.Error(), "workers") {
 		t.Errorf("no workers: %v", err)

@@ -25,11 +25,9 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/drain"
-	"github.com/llmservice/llmservice/runtime/engine/nethttp"
 	"github.com/llmservice/llmservice/runtime/exchange"
 	"github.com/llmservice/llmservice/runtime/metrics"
 	"github.com/llmservice/llmservice/runtime/openapi"
-	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/resolve"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -64,6 +62,8 @@ type Options struct {
 	MaxStreamDuration time.Duration
 	// DrainDelay is how long a gateway still accepts connections after its drain began.
 	DrainDelay time.Duration
+	// Engine is the name of what accepts and reads the API's connections, nethttp or http1; empty is nethttp.
+	Engine string
 	// Profiling serves package pprof's profiles on the admin listener.
 	Profiling bool
 	// Memory is how much the process may use, in bytes; 0 is what it finds (admission.Limit).
@@ -101,6 +101,9 @@ func New(o Options) (*Gateway, error) {
 		return nil, fmt.Errorf("max stream duration: %s, want more than 0s", o.MaxStreamDuration)
 	case o.DrainDelay < 0:
 		return nil, fmt.Errorf("drain delay: %s, want at least 0s", o.DrainDelay)
+	}
+	if err := checkEngine(o.Engine); err != nil {
+		return nil, err
 	}
 	o.Workers = o.workers()
 	goruntime.GOMAXPROCS(o.Workers)
@@ -176,12 +179,7 @@ func (g *Gateway) serve(ctx context.Context, l net.Listener) error {
 		g.logger.Info("draining", "inFlight", g.admission.InFlight(), "streams", g.metrics.Streams().Open)
 	})
 	defer stop()
-	var engine relay.Engine = nethttp.New(nethttp.Options{
-		Logger: g.logger, AcceptLoops: g.options.Workers,
-		Connections: g.connections, BodyTimeout: bodyTimeout, WriteTimeout: writeTimeout,
-		ReplyTimeout: g.options.MaxStreamDuration, DrainDelay: g.options.DrainDelay, DrainTimeout: g.options.MaxStreamDuration,
-	})
-	err := engine.Serve(ctx, l, g.policy)
+	err := g.engine().Serve(ctx, l, g.policy)
 	g.logger.Info("stopped serving", "streams", g.metrics.Streams())
 	return err
 }

@@ -115,6 +115,7 @@ func start(t testing.TB, c *config.Config, options ...option) *replica {
 		r.write(delivery.CurrentKey, encode(t, c))
 	}
 	o := Options{
+		Engine:         os.Getenv(engineVariable),
 		UpstreamClient: upstream.Kind(os.Getenv("LLMSERVICE_TEST_UPSTREAM_CLIENT")),
 		ConfigDir:      r.dir, SecretsDir: filepath.Join(r.dir, "secrets"), Workers: 2, MaxStreamDuration: patience,
 		Logger: slog.New(slog.NewJSONHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -36,8 +36,8 @@ type conn struct {
 	leave  func() // gives back the connection's place
 	once   sync.Once
 
-	ahead [1]byte // was read by watch
-	early int     // how much of it is there
+	ahead  []byte // was read before anybody asked for it
+	failed error  // of the read after it; nil for none
 
 	mu     sync.Mutex
 	phase  phase
@@ -65,10 +65,13 @@ func (c *conn) SetWriteDeadline(t time.Time) error { return c.writes.Until(t) }
 
 // Read implements net.Conn.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.early > 0 && len(p) > 0 {
-		c.early = 0
-		p[0] = c.ahead[0]
-		return 1, nil
+	switch {
+	case len(c.ahead) > 0:
+		n := copy(p, c.ahead)
+		c.ahead = c.ahead[n:]
+		return n, nil
+	case c.failed != nil:
+		return 0, c.failed
 	}
 	return c.Conn.Read(p)
 }
@@ -79,8 +82,10 @@ func (c *conn) watch(left func()) (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		var err error
-		if c.early, err = c.Conn.Read(c.ahead[:]); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		var one [1]byte
+		n, err := c.Conn.Read(one[:])
+		c.ahead = append(c.ahead, one[:n]...)
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			left()
 		}
 	}()
@@ -107,7 +112,7 @@ func (c *conn) readUntil(t time.Time) error {
 	case c.phase == reading && !c.readBy.IsZero() && (t.IsZero() || c.readBy.Before(t)):
 		t = c.readBy
 	case t.IsZero() && c.phase == idle:
-		t = time.Now().Add(readHeaderTimeout)
+		t = time.Now().Add(ReadHeaderTimeout)
 	case t.IsZero() && c.phase == ending:
 		t = time.Now()
 	}
@@ -125,8 +130,11 @@ func (c *conn) enter(p phase) {
 	}
 }
 
-// hurry bounds the arrival of the body that the connection may be reading.
-func (c *conn) hurry(by time.Time) {
+// Expect implements arrival.Conn.
+func (c *conn) Expect() { c.enter(reading) }
+
+// Hurry implements places.Client.
+func (c *conn) Hurry(by time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.readBy = by
@@ -135,8 +143,8 @@ func (c *conn) hurry(by time.Time) {
 	}
 }
 
-// waits returns the time since which the connection has had no request, if it has none.
-func (c *conn) waits() (since time.Time, ok bool) {
+// Waits implements places.Client.
+func (c *conn) Waits() (since time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.since, c.phase == idle

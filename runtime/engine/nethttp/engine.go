@@ -13,24 +13,32 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/llmservice/llmservice/runtime/engine/arrival"
+	"github.com/llmservice/llmservice/runtime/engine/places"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
+// The bounds of a connection without a request.
 const (
-	readHeaderTimeout = 10 * time.Second
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
+	// ReadHeaderTimeout bounds the arrival of a request's head.
+	ReadHeaderTimeout = 10 * time.Second
+	// IdleTimeout bounds the time in which nothing of a connection's next request arrives.
+	IdleTimeout = 2 * time.Minute
+	// MaxHeaderBytes bounds a request's head, in bytes.
+	MaxHeaderBytes = 64 << 10
 	// drainPoll is how often a drain looks whether anything is in flight.
 	drainPoll = 50 * time.Millisecond
 )
 
-// Options are an engine's bounds. Every one is required.
+// Options are an engine's bounds. Every one is required, except for Places.
 type Options struct {
 	Logger *slog.Logger
 	// AcceptLoops is how many goroutines accept connections.
 	AcceptLoops int
 	// Connections bounds the connections that are open at once; it may change.
 	Connections func() int
+	// Places are shared with other engines, and bound the connections of all; nil for places of the engine's own.
+	Places *places.Places
 	// BodyTimeout bounds the time in which nothing more of a request's body arrives.
 	BodyTimeout time.Duration
 	// WriteTimeout bounds the time in which a client reads nothing of what is sent to it.
@@ -50,21 +58,20 @@ type Engine struct {
 	draining atomic.Bool
 	// exchanges is how many requests wait to be admitted, or are past the arrival of their bodies and not answered yet.
 	exchanges atomic.Int64
-	// rests admits the reading of long bodies that were refused.
-	rests chan struct{}
+	rests     arrival.Rests
 }
 
 var _ relay.Engine = (*Engine)(nil)
 
 // New returns an engine.
-func New(o Options) *Engine { return &Engine{options: o, rests: make(chan struct{}, longRests)} }
+func New(o Options) *Engine { return &Engine{options: o, rests: arrival.NewRests()} }
 
 // Serve implements relay.Engine.
 func (e *Engine) Serve(ctx context.Context, l net.Listener, p relay.Policy) error {
 	requests, endRequests := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer endRequests(nil)
 	server := e.server(requests, p)
-	limited := newPlaces(l, &e.options)
+	limited := e.limit(l)
 
 	var loops errgroup.Group
 	failed := make(chan error, e.options.AcceptLoops)
@@ -89,6 +96,14 @@ func (e *Engine) Serve(ctx context.Context, l net.Listener, p relay.Policy) erro
 	return err
 }
 
+func (e *Engine) limit(l net.Listener) *listener {
+	shared := e.options.Places
+	if shared == nil {
+		shared = places.New(e.options.Connections)
+	}
+	return &listener{Listener: l, places: shared, stall: e.options.WriteTimeout}
+}
+
 func (e *Engine) server(requests context.Context, p relay.Policy) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -97,9 +112,9 @@ func (e *Engine) server(requests context.Context, p relay.Policy) *http.Server {
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		ConnState:         noteState,
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+		ReadHeaderTimeout: ReadHeaderTimeout,
+		IdleTimeout:       IdleTimeout,
+		MaxHeaderBytes:    MaxHeaderBytes,
 		Protocols:         &protocols,
 		ErrorLog:          slog.NewLogLogger(e.options.Logger.Handler(), slog.LevelDebug),
 		// OPTIONS * is a request like any other.
@@ -116,10 +131,10 @@ func noteState(c net.Conn, s http.ConnState) {
 
 // drain follows the one contract: go on accepting for the delay while every answer asks for the connection's
 // close, then only finish what is open, and at the deadline end what is left.
-func (e *Engine) drain(ctx context.Context, server *http.Server, l *places, endRequests context.CancelCauseFunc) {
+func (e *Engine) drain(ctx context.Context, server *http.Server, l *listener, endRequests context.CancelCauseFunc) {
 	e.draining.Store(true)
 	<-time.After(e.options.DrainDelay)
-	l.hurry(time.Now().Add(relay.LastWords))
+	l.places.Hurry(time.Now().Add(relay.LastWords))
 	within, cancel := context.WithTimeout(ctx, e.options.DrainTimeout)
 	defer cancel()
 	if e.shutdown(within, server) == nil {

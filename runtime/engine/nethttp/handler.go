@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/engine/arrival"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -40,7 +42,7 @@ type transaction struct {
 	context  context.Context //nolint:containedctx // it is the request's, which ends with it
 	conn     *conn
 	engine   *Engine
-	incoming incoming
+	incoming arrival.Body
 	inFlight bool // the engine counts it
 }
 
@@ -49,7 +51,14 @@ var _ relay.Conn = (*transaction)(nil)
 func newTransaction(w http.ResponseWriter, r *http.Request, e *Engine) *transaction {
 	c := connOf(r.Context())
 	return &transaction{
-		w: w, control: *http.NewResponseController(w), context: r.Context(), conn: c, engine: e, incoming: newIncoming(r, c, e),
+		w: w, control: *http.NewResponseController(w), context: r.Context(), conn: c, engine: e, incoming: arrives(r, c, e),
+	}
+}
+
+func arrives(r *http.Request, c *conn, e *Engine) arrival.Body {
+	return arrival.Body{
+		From: r.Body, Length: r.ContentLength, Conn: c, Timeout: e.options.BodyTimeout, Rests: e.rests,
+		Expects: strings.EqualFold(r.Header.Get("Expect"), "100-continue"),
 	}
 }
 
@@ -60,7 +69,7 @@ func (x *transaction) Context() context.Context { return x.context }
 func (x *transaction) Await() (ctx context.Context, stop func()) {
 	x.engine.exchanges.Add(1)
 	x.conn.enter(handling)
-	if x.incoming.arrived {
+	if x.incoming.Arrived() {
 		return x.context, func() { x.engine.exchanges.Add(-1) }
 	}
 	ctx, leave := context.WithCancel(x.context)
@@ -74,7 +83,7 @@ func (x *transaction) Await() (ctx context.Context, stop func()) {
 
 // Body implements relay.Conn.
 func (x *transaction) Body(m relay.Memory, limit int64) ([]byte, error) {
-	body, err := x.incoming.read(x.context, m, limit)
+	body, err := x.incoming.Read(x.context, m, limit)
 	if err == nil {
 		x.inFlight = true
 		x.engine.exchanges.Add(1)
@@ -90,7 +99,7 @@ func (x *transaction) Reply(r *relay.Reply) error {
 	if r.Status != http.StatusNotModified { // which has no body, and would deny the page's
 		header.Set("Content-Length", strconv.Itoa(len(r.Body)))
 	}
-	if !x.incoming.arrived {
+	if !x.incoming.Arrived() {
 		x.beforeBody()
 	}
 	_ = x.conn.SetWriteDeadline(time.Now().Add(x.engine.options.ReplyTimeout))
@@ -105,7 +114,7 @@ func (x *transaction) Reply(r *relay.Reply) error {
 // is short.
 func (x *transaction) beforeBody() {
 	_ = x.control.EnableFullDuplex() // else net/http awaits the body first
-	if !x.incoming.short() {
+	if !x.incoming.Short() {
 		x.closeAfterReply()
 	}
 }
@@ -142,12 +151,12 @@ func (x *transaction) finish(whole bool) {
 	if x.inFlight {
 		x.engine.exchanges.Add(-1)
 	}
-	if whole && !x.incoming.arrived {
+	if whole && !x.incoming.Arrived() {
 		whole = x.control.Flush() == nil
-		x.incoming.discard()
+		x.incoming.Discard()
 	}
 	x.conn.enter(ending)
-	if !whole || !x.incoming.arrived {
+	if !whole || !x.incoming.Arrived() {
 		_ = x.conn.SetReadDeadline(time.Now()) // net/http, too, would read on
 		panic(http.ErrAbortHandler)
 	}

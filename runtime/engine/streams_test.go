@@ -1,4 +1,4 @@
-package nethttp
+package engine_test
 
 import (
 	"bufio"
@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/engine/nethttp"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -27,7 +28,10 @@ func produced(run func(ctx context.Context, out relay.Sink) error) *relay.Stream
 	}
 }
 
-func TestProducedStreams(t *testing.T) {
+func TestProducedStreams(t *testing.T) { onEach(t, testProducedStreams) }
+
+func testProducedStreams(t *testing.T, e made) {
+	t.Helper()
 	broke := relay.Failure{Kind: relay.FailedEvent}
 	for _, tt := range []struct {
 		name    string
@@ -109,7 +113,7 @@ func TestProducedStreams(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Stream: produced(tt.run)} })
-			resp, err := client(t).Post(serve(t, p, nil), "", strings.NewReader("x"))
+			resp, err := client(t).Post(serve(t, e, p, nil), "", strings.NewReader("x"))
 			if got := body(t, resp, err); got != tt.want || resp.StatusCode != tt.status {
 				t.Errorf("%d %q, want %d %q", resp.StatusCode, got, tt.status, tt.want)
 			}
@@ -122,7 +126,10 @@ func TestProducedStreams(t *testing.T) {
 }
 
 // Steps that run together send together, and no event stands within another.
-func TestConcurrentSendersDoNotMix(t *testing.T) {
+func TestConcurrentSendersDoNotMix(t *testing.T) { onEach(t, testConcurrentSendersDoNotMix) }
+
+func testConcurrentSendersDoNotMix(t *testing.T, e made) {
+	t.Helper()
 	const senders, each = 8, 50
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
 		return relay.Verdict{Stream: produced(func(_ context.Context, out relay.Sink) error {
@@ -138,7 +145,7 @@ func TestConcurrentSendersDoNotMix(t *testing.T) {
 			return out.Send([]byte("data: d\n\n"), relay.Done)
 		})}
 	})
-	resp, err := client(t).Post(serve(t, p, nil), "", nil)
+	resp, err := client(t).Post(serve(t, e, p, nil), "", nil)
 	events := strings.Split(strings.TrimSuffix(body(t, resp, err), "\n\n"), "\n\n")
 	if len(events) != senders*each+1 {
 		t.Fatalf("%d events, want %d", len(events), senders*each+1)
@@ -150,7 +157,10 @@ func TestConcurrentSendersDoNotMix(t *testing.T) {
 	}
 }
 
-func TestPanicsOfProducedStreams(t *testing.T) {
+func TestPanicsOfProducedStreams(t *testing.T) { onEach(t, testPanicsOfProducedStreams) }
+
+func testPanicsOfProducedStreams(t *testing.T, e made) {
+	t.Helper()
 	sends := map[string]relay.EventKind{"/progress": relay.Preamble, "/content": relay.Content, "/done": relay.Done}
 	p := newPolicy(func(_ context.Context, r *relay.Request) relay.Verdict {
 		return relay.Verdict{Stream: produced(func(_ context.Context, out relay.Sink) error {
@@ -160,7 +170,7 @@ func TestPanicsOfProducedStreams(t *testing.T) {
 			panic("run")
 		})}
 	})
-	url := serve(t, p, nil)
+	url := serve(t, e, p, nil)
 	for path, want := range map[string]string{
 		"/nothing": "reply\n", "/progress": "data: x\n\ndata: abort panic\n\n",
 		"/content": "data: x\n\ndata: abort panic\n\n", "/done": "data: x\n\n",
@@ -188,7 +198,10 @@ func waiting(kind relay.EventKind) *relay.Stream {
 }
 
 // Progress does not end the wait for content, content does; nothing extends the longest duration.
-func TestTimeoutsOfProducedStreams(t *testing.T) {
+func TestTimeoutsOfProducedStreams(t *testing.T) { onEach(t, testTimeoutsOfProducedStreams) }
+
+func testTimeoutsOfProducedStreams(t *testing.T, e made) {
+	t.Helper()
 	const short = 50 * time.Millisecond
 	for name, tt := range map[string]struct {
 		kind           relay.EventKind
@@ -204,7 +217,7 @@ func TestTimeoutsOfProducedStreams(t *testing.T) {
 			stream.Timeout, stream.MaxDuration = tt.timeout, tt.whole
 			return relay.Verdict{Stream: stream}
 		})
-		resp, err := client(t).Post(serve(t, p, nil), "", nil)
+		resp, err := client(t).Post(serve(t, e, p, nil), "", nil)
 		if got, want := body(t, resp, err), "data: x\n\ndata: abort "+string(tt.want)+"\n\n"; got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
@@ -215,7 +228,10 @@ func TestTimeoutsOfProducedStreams(t *testing.T) {
 }
 
 // Content that comes when the time is up is not sent, even where its sender has not heard of it.
-func TestLateContentIsNotSent(t *testing.T) {
+func TestLateContentIsNotSent(t *testing.T) { onEach(t, testLateContentIsNotSent) }
+
+func testLateContentIsNotSent(t *testing.T, e made) {
+	t.Helper()
 	for name, send := range map[string]func(out relay.Sink) error{
 		"an event": func(out relay.Sink) error { return out.Send([]byte("data: c\n\n"), relay.Content) },
 		"a reply":  func(out relay.Sink) error { return out.Reply(status(200)) },
@@ -231,7 +247,7 @@ func TestLateContentIsNotSent(t *testing.T) {
 			stream.Timeout = time.Millisecond
 			return relay.Verdict{Stream: stream}
 		})
-		resp, err := client(t).Post(serve(t, p, nil), "", nil)
+		resp, err := client(t).Post(serve(t, e, p, nil), "", nil)
 		if got := body(t, resp, err); got != "reply\n" || resp.StatusCode != 502 {
 			t.Errorf("%s: %d %q", name, resp.StatusCode, got)
 		}
@@ -242,10 +258,13 @@ func TestLateContentIsNotSent(t *testing.T) {
 }
 
 // A client that goes ends the stream's context, whatever was sent; one that reads nothing is left.
-func TestClientsOfProducedStreamsLeave(t *testing.T) {
+func TestClientsOfProducedStreamsLeave(t *testing.T) { onEach(t, testClientsOfProducedStreamsLeave) }
+
+func testClientsOfProducedStreamsLeave(t *testing.T, e made) {
+	t.Helper()
 	for name, kind := range map[string]relay.EventKind{"after progress": relay.Preamble, "after content": relay.Content} {
 		p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Stream: waiting(kind)} })
-		resp, err := client(t).Post(serve(t, p, nil), "", nil)
+		resp, err := client(t).Post(serve(t, e, p, nil), "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,6 +279,11 @@ func TestClientsOfProducedStreamsLeave(t *testing.T) {
 }
 
 func TestStalledReadersOfProducedStreamsAreLeft(t *testing.T) {
+	onEach(t, testStalledReadersOfProducedStreamsAreLeft)
+}
+
+func testStalledReadersOfProducedStreamsAreLeft(t *testing.T, e made) {
+	t.Helper()
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
 		return relay.Verdict{Stream: produced(func(_ context.Context, out relay.Sink) error {
 			event := []byte("data: " + strings.Repeat("x", 64<<10) + "\n\n")
@@ -268,7 +292,7 @@ func TestStalledReadersOfProducedStreamsAreLeft(t *testing.T) {
 			return nil // whatever the sender makes of it
 		})}
 	})
-	url := serve(t, p, func(o *Options) { o.WriteTimeout = 100 * time.Millisecond })
+	url := serve(t, e, p, func(o *nethttp.Options) { o.WriteTimeout = 100 * time.Millisecond })
 	postUnread(t, url)
 	if o := p.outcome(t); o.Result != relay.ClientLeft || relay.FailureKindOf(o.Err) != relay.FailedClient {
 		t.Errorf("outcome %+v", o)
@@ -276,13 +300,16 @@ func TestStalledReadersOfProducedStreamsAreLeft(t *testing.T) {
 }
 
 // What a route's parameters are made of reaches the policy as it was sent.
-func TestHeadsOfRequests(t *testing.T) {
+func TestHeadsOfRequests(t *testing.T) { onEach(t, testHeadsOfRequests) }
+
+func testHeadsOfRequests(t *testing.T, e made) {
+	t.Helper()
 	heads := make(chan relay.Head, 1)
 	p := newPolicy(func(_ context.Context, r *relay.Request) relay.Verdict {
 		heads <- r.Head
 		return relay.Verdict{Reply: status(200)}
 	})
-	url := serve(t, p, nil)
+	url := serve(t, e, p, nil)
 	for sent, want := range map[string][3]string{
 		"/items/a%2Fb%20c?q=1&q=%zz;x": {"/items/a/b c", "/items/a%2Fb%20c", "q=1&q=%zz;x"},
 		"/plain":                       {"/plain", "/plain", ""},

@@ -1,4 +1,4 @@
-package nethttp
+package engine_test
 
 import (
 	"context"
@@ -28,7 +28,10 @@ func (b *eventByEvent) Read(p []byte) (int, error) {
 func (b *eventByEvent) Close() error { return nil }
 
 // BenchmarkRelay is a stream of 1000 events, over loopback, client included.
-func BenchmarkRelay(b *testing.B) {
+func BenchmarkRelay(b *testing.B) { benchEach(b, benchRelay) }
+
+func benchRelay(b *testing.B, e made) {
+	b.Helper()
 	model := doFunc(func() *upstream.Answer {
 		return &upstream.Answer{
 			Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: &eventByEvent{left: 1000},
@@ -37,7 +40,7 @@ func BenchmarkRelay(b *testing.B) {
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
 		return relay.Verdict{Stream: relayOf(letterTap{}, model)}
 	})
-	ask(b, p, 9000)
+	ask(b, e, p, 9000)
 }
 
 type doFunc func() *upstream.Answer
@@ -45,17 +48,20 @@ type doFunc func() *upstream.Answer
 func (f doFunc) Do(context.Context, *upstream.Call) (*upstream.Answer, error) { return f(), nil }
 
 // BenchmarkReply is a request with a small body and its whole answer, over loopback, client included.
-func BenchmarkReply(b *testing.B) {
+func BenchmarkReply(b *testing.B) { benchEach(b, benchReply) }
+
+func benchReply(b *testing.B, e made) {
+	b.Helper()
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
 		return relay.Verdict{Reply: status(http.StatusOK)}
 	})
-	ask(b, p, int64(len("reply\n")))
+	ask(b, e, p, int64(len("reply\n")))
 }
 
 // ask makes one request after another, each of which is answered with so many bytes.
-func ask(b *testing.B, p *fakePolicy, bytes int64) {
+func ask(b *testing.B, e made, p *fakePolicy, bytes int64) {
 	b.Helper()
-	url := serve(b, p, nil)
+	url := serve(b, e, p, nil)
 	c := client(b)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -68,5 +74,12 @@ func ask(b *testing.B, p *fakePolicy, bytes int64) {
 		}
 		_ = resp.Body.Close()
 		<-p.outcomes
+	}
+}
+
+func benchEach(b *testing.B, bench func(b *testing.B, e made)) {
+	b.Helper()
+	for name, e := range engines {
+		b.Run(name, func(b *testing.B) { bench(b, e) })
 	}
 }

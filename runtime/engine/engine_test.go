@@ -1,4 +1,4 @@
-package nethttp
+package engine_test
 
 import (
 	"bufio"
@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/llmservice/llmservice/runtime/engine/nethttp"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
 	"github.com/llmservice/llmservice/runtime/wire"
@@ -154,9 +155,9 @@ func relayAll(c upstream.Doer, next upstream.Next) *relay.Stream {
 
 func many() int { return 100 }
 
-func serve(t testing.TB, p relay.Policy, change func(*Options)) string {
+func serve(t testing.TB, e made, p relay.Policy, change func(*nethttp.Options)) string {
 	t.Helper()
-	o := Options{
+	o := nethttp.Options{
 		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 2, Connections: many,
 		BodyTimeout: patience, WriteTimeout: patience, ReplyTimeout: patience, DrainTimeout: time.Second,
 	}
@@ -169,7 +170,7 @@ func serve(t testing.TB, p relay.Policy, change func(*Options)) string {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	go func() { ended <- New(o).Serve(ctx, l, p) }()
+	go func() { ended <- e(o).Serve(ctx, l, p) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -199,7 +200,10 @@ func body(t *testing.T, resp *http.Response, err error) string {
 	return string(b)
 }
 
-func TestStreamOutcomes(t *testing.T) {
+func TestStreamOutcomes(t *testing.T) { onEach(t, testStreamOutcomes) }
+
+func testStreamOutcomes(t *testing.T, e made) {
+	t.Helper()
 	for _, tt := range []struct {
 		name, upstream, want string
 		status               int
@@ -223,7 +227,7 @@ func TestStreamOutcomes(t *testing.T) {
 			p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
 				return relay.Verdict{Stream: relayOf(letterTap{}, c)}
 			})
-			url := serve(t, p, nil)
+			url := serve(t, e, p, nil)
 			resp, err := client(t).Post(url, "", strings.NewReader("x"))
 			if got := body(t, resp, err); got != tt.want || resp.StatusCode != tt.status {
 				t.Errorf("%d %q, want %d %q", resp.StatusCode, got, tt.status, tt.want)
@@ -236,7 +240,10 @@ func TestStreamOutcomes(t *testing.T) {
 }
 
 // A panic ends one request and nothing else: before the answer by a 500, within a stream by its error event.
-func TestPanics(t *testing.T) {
+func TestPanics(t *testing.T) { onEach(t, testPanics) }
+
+func testPanics(t *testing.T, e made) {
+	t.Helper()
 	explode := true
 	model := upstreamFunc(func(_ context.Context, w io.Writer) error {
 		_, err := io.WriteString(w, "data: c\n\n")
@@ -253,7 +260,7 @@ func TestPanics(t *testing.T) {
 		}
 		return relay.Verdict{Reply: status(200)}
 	})
-	url := serve(t, p, nil)
+	url := serve(t, e, p, nil)
 	c := client(t)
 	for _, path := range []string{"/decide", "/produce", "/stream"} {
 		resp, err := c.Post(url+path, "", nil)
@@ -269,6 +276,11 @@ func TestPanics(t *testing.T) {
 }
 
 func TestAPanicWithinAStreamIsAnErrorEvent(t *testing.T) {
+	onEach(t, testAPanicWithinAStreamIsAnErrorEvent)
+}
+
+func testAPanicWithinAStreamIsAnErrorEvent(t *testing.T, e made) {
+	t.Helper()
 	tap := &laterTap{}
 	sent := make(chan struct{})
 	model := upstreamFunc(func(_ context.Context, w io.Writer) error {
@@ -278,7 +290,7 @@ func TestAPanicWithinAStreamIsAnErrorEvent(t *testing.T) {
 		return err
 	})
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Stream: relayOf(tap, model)} })
-	url := serve(t, p, nil)
+	url := serve(t, e, p, nil)
 	resp, err := client(t).Post(url, "", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -309,11 +321,14 @@ func (t *laterTap) Frame(dst []byte, f *wire.Frame) ([]byte, relay.EventKind) {
 	return append(dst, f.Raw...), relay.Content
 }
 
-func TestBodies(t *testing.T) {
+func TestBodies(t *testing.T) { onEach(t, testBodies) }
+
+func testBodies(t *testing.T, e made) {
+	t.Helper()
 	p := newPolicy(func(_ context.Context, r *relay.Request) relay.Verdict {
 		return relay.Verdict{Reply: &relay.Reply{Status: 200, Body: fmt.Appendf(nil, "%d", len(r.Body))}}
 	})
-	url := serve(t, p, nil)
+	url := serve(t, e, p, nil)
 	c := client(t)
 	for name, tt := range map[string]struct {
 		body   io.Reader
@@ -337,9 +352,12 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-func TestABodyThatDoesNotArrive(t *testing.T) {
+func TestABodyThatDoesNotArrive(t *testing.T) { onEach(t, testABodyThatDoesNotArrive) }
+
+func testABodyThatDoesNotArrive(t *testing.T, e made) {
+	t.Helper()
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return relay.Verdict{Reply: status(200)} })
-	url := serve(t, p, func(o *Options) { o.BodyTimeout = 50 * time.Millisecond })
+	url := serve(t, e, p, func(o *nethttp.Options) { o.BodyTimeout = 50 * time.Millisecond })
 	resp := raw(t, url, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
 	if body(t, resp, nil); resp.StatusCode != 408 || !resp.Close {
 		t.Errorf("status %d, close %v", resp.StatusCode, resp.Close)
@@ -347,7 +365,10 @@ func TestABodyThatDoesNotArrive(t *testing.T) {
 }
 
 // A client that reads nothing is left once a write has taken too long, and its upstream is cancelled.
-func TestStalledReadersAreLeft(t *testing.T) {
+func TestStalledReadersAreLeft(t *testing.T) { onEach(t, testStalledReadersAreLeft) }
+
+func testStalledReadersAreLeft(t *testing.T, e made) {
+	t.Helper()
 	cancelled := make(chan struct{})
 	model := upstreamFunc(func(_ context.Context, w io.Writer) error {
 		defer close(cancelled)
@@ -361,7 +382,7 @@ func TestStalledReadersAreLeft(t *testing.T) {
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
 		return relay.Verdict{Stream: relayOf(letterTap{}, model)}
 	})
-	url := serve(t, p, func(o *Options) { o.WriteTimeout = 100 * time.Millisecond })
+	url := serve(t, e, p, func(o *nethttp.Options) { o.WriteTimeout = 100 * time.Millisecond })
 	postUnread(t, url)
 	if o := p.outcome(t); o.Result != relay.ClientLeft || relay.FailureKindOf(o.Err) != relay.FailedClient {
 		t.Errorf("outcome %+v", o)
@@ -369,19 +390,25 @@ func TestStalledReadersAreLeft(t *testing.T) {
 	<-cancelled
 }
 
-func TestServeFailsWithItsListener(t *testing.T) {
+func TestServeFailsWithItsListener(t *testing.T) { onEach(t, testServeFailsWithItsListener) }
+
+func testServeFailsWithItsListener(t *testing.T, e made) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	err = New(Options{AcceptLoops: 1, Connections: many, Logger: slog.New(slog.DiscardHandler)}).Serve(t.Context(), l, newPolicy(nil))
+	err = e(nethttp.Options{AcceptLoops: 1, Connections: many, Logger: slog.New(slog.DiscardHandler)}).Serve(t.Context(), l, newPolicy(nil))
 	if !errors.Is(err, net.ErrClosed) {
 		t.Errorf("error %v, want net.ErrClosed", err)
 	}
 }
 
-func TestDrainDeadline(t *testing.T) {
+func TestDrainDeadline(t *testing.T) { onEach(t, testDrainDeadline) }
+
+func testDrainDeadline(t *testing.T, e made) {
+	t.Helper()
 	model := upstreamFunc(func(ctx context.Context, w io.Writer) error {
 		_, _ = io.WriteString(w, "data: c\n\n")
 		<-ctx.Done()
@@ -395,11 +422,11 @@ func TestDrainDeadline(t *testing.T) {
 		"produced":                {relay.Verdict{Stream: waiting(relay.Content)}, "data: x\n\ndata: abort draining\n\n"},
 		"produced, with progress": {relay.Verdict{Stream: waiting(relay.Preamble)}, "data: x\n\ndata: abort draining\n\n"},
 	} {
-		t.Run(name, func(t *testing.T) { drainDeadline(t, tt.verdict, tt.want) })
+		t.Run(name, func(t *testing.T) { drainDeadline(t, e, tt.verdict, tt.want) })
 	}
 }
 
-func drainDeadline(t *testing.T, verdict relay.Verdict, want string) {
+func drainDeadline(t *testing.T, e made, verdict relay.Verdict, want string) {
 	t.Helper()
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return verdict })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -408,7 +435,7 @@ func drainDeadline(t *testing.T, verdict relay.Verdict, want string) {
 	}
 	ctx, drain := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	engine := New(Options{
+	engine := e(nethttp.Options{
 		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1, Connections: many, BodyTimeout: patience, WriteTimeout: patience,
 		ReplyTimeout: patience,
 		DrainTimeout: 50 * time.Millisecond,

@@ -1,4 +1,4 @@
-package nethttp
+package engine_test
 
 import (
 	"bufio"
@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/engine/nethttp"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/relay/enginetest"
 )
@@ -27,10 +28,10 @@ type virtual struct {
 }
 
 // inBubble runs do before an engine in virtual time, with the deadlines of a gateway.
-func inBubble(t *testing.T, p relay.Policy, change func(*Options), do func(t *testing.T, v *virtual)) {
+func inBubble(t *testing.T, e made, p relay.Policy, change func(*nethttp.Options), do func(t *testing.T, v *virtual)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		o := Options{
+		o := nethttp.Options{
 			Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1, Connections: many, BodyTimeout: 10 * time.Second,
 			WriteTimeout: 30 * time.Second, ReplyTimeout: 5 * time.Minute, DrainDelay: 5 * time.Second, DrainTimeout: 5 * time.Minute,
 		}
@@ -42,7 +43,7 @@ func inBubble(t *testing.T, p relay.Policy, change func(*Options), do func(t *te
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			if err := New(o).Serve(ctx, v.l, p); err != nil {
+			if err := e(o).Serve(ctx, v.l, p); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -84,14 +85,17 @@ func lengths() *fakePolicy {
 }
 
 // Whatever a request leaves out, its connection ends in bounded time, and what can be told is told before.
-func TestRequestsThatNeverCome(t *testing.T) {
+func TestRequestsThatNeverCome(t *testing.T) { onEach(t, testRequestsThatNeverCome) }
+
+func testRequestsThatNeverCome(t *testing.T, e made) {
+	t.Helper()
 	const missing = " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
 	for name, tt := range map[string]struct {
 		sent, status string
 		within       time.Duration
 	}{
-		"nothing":                     {"", "", readHeaderTimeout},
-		"half a head":                 {"POST / HTT", "400", readHeaderTimeout},
+		"nothing":                     {"", "", headTimeout},
+		"half a head":                 {"POST / HTT", "400", headTimeout},
 		"no body":                     {"POST /" + missing, "408", 15 * time.Second},
 		"half a body":                 {"POST /" + missing + "abc", "408", 15 * time.Second},
 		"half a chunk":                {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "408", 15 * time.Second},
@@ -101,13 +105,13 @@ func TestRequestsThatNeverCome(t *testing.T) {
 		"refused, to be asked":        {"POST /full HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n", "429", unasked},
 		"too large, to be asked":      {"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9999\r\n\r\n", "413", unasked},
 		"too large":                   {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\nabc", "413", restTimeout},
-		"an expectation of its own":   {"POST / HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nContent-Length: 9\r\n\r\n", "417", readHeaderTimeout},
+		"an expectation of its own":   {"POST / HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nContent-Length: 9\r\n\r\n", "417", headTimeout},
 		"a panic before the body":     {"POST /panic" + missing, "500", restStall},
 		"no second request":           {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "200", idleTimeout},
-		"half a head of a second one": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nPOST /", "200", readHeaderTimeout},
+		"half a head of a second one": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nPOST /", "200", headTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, lengths(), nil, func(t *testing.T, v *virtual) {
+			inBubble(t, e, lengths(), nil, func(t *testing.T, v *virtual) {
 				t.Helper()
 				var all sync.WaitGroup
 				defer all.Wait()
@@ -132,7 +136,10 @@ func TestRequestsThatNeverCome(t *testing.T) {
 }
 
 // A body may come slowly, but not for ever.
-func TestBodiesThatDrip(t *testing.T) {
+func TestBodiesThatDrip(t *testing.T) { onEach(t, testBodiesThatDrip) }
+
+func testBodiesThatDrip(t *testing.T, e made) {
+	t.Helper()
 	for name, tt := range map[string]struct {
 		pause  time.Duration
 		bytes  int
@@ -143,7 +150,7 @@ func TestBodiesThatDrip(t *testing.T) {
 		"with a pause that is longer": {11 * time.Second, 1, "408"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, lengths(), nil, func(t *testing.T, v *virtual) {
+			inBubble(t, e, lengths(), nil, func(t *testing.T, v *virtual) {
 				t.Helper()
 				conn := v.dial(fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", tt.bytes))
 				var sender sync.WaitGroup
@@ -166,7 +173,12 @@ func TestBodiesThatDrip(t *testing.T) {
 
 // A client that sends everything before it reads sees why it is refused, also a little above the limit.
 func TestRefusalsAreSeenByClientsThatSendFirst(t *testing.T) {
-	url := serve(t, lengths(), nil)
+	onEach(t, testRefusalsAreSeenByClientsThatSendFirst)
+}
+
+func testRefusalsAreSeenByClientsThatSendFirst(t *testing.T, e made) {
+	t.Helper()
+	url := serve(t, e, lengths(), nil)
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
@@ -205,8 +217,11 @@ func sendFirst(t *testing.T, url, request string) string {
 }
 
 // A refusal costs no connection where the rest of the body is short.
-func TestRefusalsKeepTheConnection(t *testing.T) {
-	url := serve(t, lengths(), nil)
+func TestRefusalsKeepTheConnection(t *testing.T) { onEach(t, testRefusalsKeepTheConnection) }
+
+func testRefusalsKeepTheConnection(t *testing.T, e made) {
+	t.Helper()
+	url := serve(t, e, lengths(), nil)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package nethttp
+package engine_test
 
 import (
 	"bufio"
@@ -17,17 +17,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llmservice/llmservice/runtime/engine/nethttp"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/relay/enginetest"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
 // inVirtualTime answers one request by the verdict, and hands the connection of a client that has sent it to do.
-func inVirtualTime(t *testing.T, verdict relay.Verdict, do func(t *testing.T, conn net.Conn)) relay.Outcome {
+func inVirtualTime(t *testing.T, e made, verdict relay.Verdict, do func(t *testing.T, conn net.Conn)) relay.Outcome {
 	t.Helper()
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict { return verdict })
 	l := enginetest.Listen()
-	engine := New(Options{
+	engine := e(nethttp.Options{
 		Logger: slog.New(slog.DiscardHandler), AcceptLoops: 1, Connections: many, BodyTimeout: patience, WriteTimeout: 30 * time.Second,
 		ReplyTimeout: patience,
 		DrainTimeout: time.Second,
@@ -98,7 +99,10 @@ func script(words string) upstreamFunc {
 	}
 }
 
-func TestKeepAlive(t *testing.T) {
+func TestKeepAlive(t *testing.T) { onEach(t, testKeepAlive) }
+
+func testKeepAlive(t *testing.T, e made) {
+	t.Helper()
 	for name, tt := range map[string]struct {
 		upstreams []string // scripts, each of one attempt
 		timeout   time.Duration
@@ -156,7 +160,7 @@ func TestKeepAlive(t *testing.T) {
 				if !tt.none {
 					stream.KeepAlive = 10 * time.Second
 				}
-				o := inVirtualTime(t, relay.Verdict{Stream: stream}, func(t *testing.T, conn net.Conn) {
+				o := inVirtualTime(t, e, relay.Verdict{Stream: stream}, func(t *testing.T, conn net.Conn) {
 					t.Helper()
 					status, events := timed(t, conn)
 					if want := max(tt.status, 200); status != want {
@@ -175,11 +179,14 @@ func TestKeepAlive(t *testing.T) {
 }
 
 // The upstream ends its answer late, and the comments are frequent: the done event is the last all the same.
-func TestNothingFollowsDone(t *testing.T) {
+func TestNothingFollowsDone(t *testing.T) { onEach(t, testNothingFollowsDone) }
+
+func testNothingFollowsDone(t *testing.T, e made) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		stream := relayOf(letterTap{}, script("c d 1h"))
 		stream.KeepAlive = time.Millisecond
-		inVirtualTime(t, relay.Verdict{Stream: stream}, func(t *testing.T, conn net.Conn) {
+		inVirtualTime(t, e, relay.Verdict{Stream: stream}, func(t *testing.T, conn net.Conn) {
 			t.Helper()
 			if _, events := timed(t, conn); !cmp.Equal(events, []string{"0s data: c", "0s data: d"}) {
 				t.Errorf("events %q", events)
@@ -189,14 +196,17 @@ func TestNothingFollowsDone(t *testing.T) {
 }
 
 // No comment stands in a reply that takes the stream's place, nor after it.
-func TestNoCommentInAReply(t *testing.T) {
+func TestNoCommentInAReply(t *testing.T) { onEach(t, testNoCommentInAReply) }
+
+func testNoCommentInAReply(t *testing.T, e made) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		stream := produced(func(_ context.Context, out relay.Sink) error {
 			defer func() { <-time.After(time.Second) }()
 			return out.Reply(status(418))
 		})
 		stream.KeepAlive = 10 * time.Millisecond
-		o := inVirtualTime(t, relay.Verdict{Stream: stream}, func(t *testing.T, conn net.Conn) {
+		o := inVirtualTime(t, e, relay.Verdict{Stream: stream}, func(t *testing.T, conn net.Conn) {
 			t.Helper()
 			if status, got := timed(t, conn); status != 418 || !cmp.Equal(got, []string{"1s reply"}) {
 				t.Errorf("%d %q", status, got)
@@ -209,7 +219,10 @@ func TestNoCommentInAReply(t *testing.T) {
 }
 
 // A comment finds out that a client has stopped reading, and so ends the work that is done for it.
-func TestCommentsFindStalledReaders(t *testing.T) {
+func TestCommentsFindStalledReaders(t *testing.T) { onEach(t, testCommentsFindStalledReaders) }
+
+func testCommentsFindStalledReaders(t *testing.T, e made) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		stream := produced(func(ctx context.Context, _ relay.Sink) error {
 			<-ctx.Done()
@@ -219,7 +232,7 @@ func TestCommentsFindStalledReaders(t *testing.T) {
 			return nil
 		})
 		stream.KeepAlive, stream.Timeout, stream.MaxDuration = 10*time.Second, time.Hour, time.Hour
-		o := inVirtualTime(t, relay.Verdict{Stream: stream}, func(t *testing.T, _ net.Conn) {
+		o := inVirtualTime(t, e, relay.Verdict{Stream: stream}, func(t *testing.T, _ net.Conn) {
 			t.Helper() // and reads nothing
 		})
 		// Ten seconds of silence, and the thirty that a write may take.
