@@ -15,6 +15,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/report"
+	"github.com/llmservice/llmservice/runtime/gateway"
 )
 
 // The kubelet cuts a termination message at this many bytes.
@@ -51,6 +52,20 @@ func TestLastWordsFitTheKubelet(t *testing.T) {
 func TestLastWordsOutsideOfAContainer(t *testing.T) {
 	if err := lastWords(filepath.Join(t.TempDir(), "none"), report.Status{}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheClientOfUpstreams(t *testing.T) {
+	for _, tt := range []struct{ arg, want string }{
+		{"--drain-delay=1s", string(gateway.DefaultUpstreamClient)},
+		{"--upstream-client=own", "own"},
+		{"--upstream-client=nethttp", "nethttp"},
+		{"--upstream-client=another", ""},
+	} {
+		f, err := parse([]string{tt.arg})
+		if (err == nil) != (tt.want != "") || err == nil && string(f.options.UpstreamClient) != tt.want {
+			t.Errorf("%s: %+v, %v", tt.arg, f, err)
+		}
 	}
 }
 

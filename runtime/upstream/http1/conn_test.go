@@ -182,6 +182,8 @@ func TestWhatComesBetweenCalls(t *testing.T) {
 				<-come
 				tt.between(c)
 				come <- struct{}{}
+				next(requests)
+				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain")
 				<-come
 			}
 			l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -214,6 +216,11 @@ func TestWhatComesBetweenCalls(t *testing.T) {
 			again := p.Get("")
 			if (again != nil) != tt.alive {
 				t.Errorf("%s, TLS %v: used again: %v", name, secure, again != nil)
+			}
+			if tt.alive {
+				if _, body, err := exchange(t, c, get()); err != nil || body != "again" {
+					t.Errorf("%s, TLS %v: %q, %v", name, secure, body, err)
+				}
 			}
 			come <- struct{}{}
 			c.Close()

@@ -246,6 +246,9 @@ var seeds = []string{
 	"HTTP/1.1 200\nA: b\nContent-Length: 1\n\na",
 	"HTTP/2.0  200 OK\r\nA: b\r\n c\r\nD : e\r\n: f\r\n\r\n",
 	"HTTP/1.1 +12 \x01\r\n\r\n",
+	ok + "C ontent-Type: a\r\nContent-Length: 5\r\n\r\nhello",
+	"HTTP/1.1 200 O\x80\x00\nContent-Length: 5\r\n\r\nhello",
+	ok + "Transfer-Encoding: chunked\r\n\r\n5;x=y\x00\x00hello\r\n0\r\nA: b\r\n\r\n",
 	"220 smtp.example ESMTP\r\n",
 	"",
 }
