@@ -100,7 +100,7 @@ func (s *server) accept(ctx context.Context, l net.Listener) error {
 		case ctx.Err() == nil:
 			return fmt.Errorf("accept connections: %w", err)
 		default:
-			return nil //nolint:nilerr // a drain has closed the listener
+			return nil // a drain has closed the listener
 		}
 	}
 }
