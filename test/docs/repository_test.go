@@ -44,8 +44,19 @@ var testName = regexp.MustCompile(`^([a-z0-9/-]+)\.((?:Test|Fuzz|Benchmark)\w+)$
 // TestRequirements looks for every test that docs/requirements.md names: a requirement whose test was renamed or
 // removed is held by nothing.
 func TestRequirements(t *testing.T) {
+	testsExist(t, table(t, "docs/requirements.md", "requirement", "fails without it"))
+}
+
+// TestThreats looks for the tests of the threat model.
+func TestThreats(t *testing.T) {
+	testsExist(t, table(t, "THREAT_MODEL.md", "threat", "protection", "held by"))
+}
+
+// testsExist looks for the tests that the last column of a table names.
+func testsExist(t *testing.T, rows [][]string) {
+	t.Helper()
 	declared := map[string]map[string]bool{}
-	for _, row := range table(t, "docs/requirements.md", "requirement", "fails without it") {
+	for _, row := range rows {
 		names := codes(row[len(row)-1])
 		if len(names) == 0 {
 			t.Errorf("nothing holds %q", row[0])
