@@ -112,7 +112,7 @@ generate: $(addprefix $(TOOLS)/,controller-gen crd-ref-docs helm-docs) ## Write 
 	$(TOOLS)/controller-gen --load-build-tags= rbac:roleName=llmservice-manager paths=./controllers/... output:rbac:artifacts:config=config/rbac
 	go run ./test/house/inline $(CRD) | .ci/narrow >$(CHART)/files/crd.yaml
 	cp $(CHART)/files/crd.yaml $(CRD)
-	cp config/rbac/role.yaml $(CHART)/files/role.yaml
+	cp config/rbac/role.yaml config/prometheus/alerts.yaml config/prometheus/operator-alerts.yaml $(CHART)/files/
 	$(TOOLS)/helm-docs --log-level=warning --chart-search-root=$(CHART)
 	$(TOOLS)/crd-ref-docs --log-level=ERROR --config=.ci/crd-ref-docs.yaml --source-path=api/v1alpha1 \
 		--renderer=markdown --output-path=docs/reference/api.md

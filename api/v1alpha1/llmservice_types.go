@@ -101,6 +101,10 @@ type LLMServiceSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Exposure *Exposure `json:"exposure,omitempty"`
+
+	// monitoring makes objects of the Prometheus Operator for this service, if the cluster has it. Default: none.
+	// +optional
+	Monitoring *Monitoring `json:"monitoring,omitempty"`
 }
 
 // LLMServiceList is a list of LLMServices.

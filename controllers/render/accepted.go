@@ -23,9 +23,10 @@ type Accepted struct {
 	// Destinations are those of the current document; empty if no child needs them.
 	Destinations Destinations `json:"destinations,omitzero"`
 
-	Runtime  *v1alpha1.Runtime  `json:"runtime,omitempty"`
-	Scaling  *v1alpha1.Scaling  `json:"scaling,omitempty"`
-	Exposure *v1alpha1.Exposure `json:"exposure,omitempty"`
+	Runtime    *v1alpha1.Runtime    `json:"runtime,omitempty"`
+	Scaling    *v1alpha1.Scaling    `json:"scaling,omitempty"`
+	Exposure   *v1alpha1.Exposure   `json:"exposure,omitempty"`
+	Monitoring *v1alpha1.Monitoring `json:"monitoring,omitempty"`
 }
 
 // ReadAccepted reads the annotation; nil if it is not there or cannot be read.
@@ -41,7 +42,7 @@ func ReadAccepted(annotations map[string]string) *Accepted {
 // which belong to no spec.
 func (a *Accepted) Over(s *v1alpha1.LLMService) *v1alpha1.LLMService {
 	accepted := s.DeepCopy()
-	accepted.Spec.Runtime, accepted.Spec.Scaling, accepted.Spec.Exposure = a.Runtime, a.Scaling, a.Exposure
+	accepted.Spec.Runtime, accepted.Spec.Scaling, accepted.Spec.Exposure, accepted.Spec.Monitoring = a.Runtime, a.Scaling, a.Exposure, a.Monitoring
 	return accepted
 }
 
@@ -49,7 +50,7 @@ func acceptedOf(in Input) Accepted {
 	spec := &in.Service.Spec
 	accepted := Accepted{
 		Current: in.Current.Revision(), LastGood: in.LastGood.Revision(), Secrets: in.Current.Secrets,
-		Runtime: spec.Runtime, Scaling: spec.Scaling, Exposure: spec.Exposure,
+		Runtime: spec.Runtime, Scaling: spec.Scaling, Exposure: spec.Exposure, Monitoring: spec.Monitoring,
 	}
 	if policy := networkPolicyOf(in.Service); policy != nil && policy.Egress != nil {
 		accepted.Destinations = in.Current.Destinations

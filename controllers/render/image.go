@@ -16,7 +16,7 @@ func (g GatewaySettings) CheckChildren(s *v1alpha1.LLMService) config.Errors {
 	if err := g.allowsImage(runtimeOf(s).Image); err != nil {
 		errs = append(errs, config.FieldError{Path: "runtime.image", Message: err.Error()})
 	}
-	return slices.Concat(errs, g.checkPodTemplate(s), checkService(s))
+	return slices.Concat(errs, g.checkPodTemplate(s), checkService(s), checkMonitoring(s))
 }
 
 // allowsImage refuses an image that no container of a gateway's pod may run: the pods hold the keys that the service names, so the

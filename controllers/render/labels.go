@@ -1,13 +1,17 @@
 package render
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/runtime/config"
 )
 
 // The labels of every child (https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/).
@@ -46,6 +50,21 @@ func isOwnKey(key string) bool {
 		return true
 	}
 	return strings.HasPrefix(key, v1alpha1.Group+"/")
+}
+
+// checkKeys refuses keys of labels or annotations, of the field at a path, that Kubernetes would refuse, and those that the operator
+// writes.
+func checkKeys[Value ~string](at string, of map[string]Value) config.Errors {
+	var errs config.Errors
+	for _, key := range slices.Sorted(maps.Keys(of)) {
+		switch wrong := validation.IsQualifiedName(strings.ToLower(key)); {
+		case len(wrong) > 0:
+			errs = append(errs, config.FieldErrorf(at, "%q is not a valid key: %s", key, wrong[0]))
+		case isOwnKey(key):
+			errs = append(errs, config.FieldErrorf(at, "%s must not be set: %s", key, whyOwnKey))
+		}
+	}
+	return errs
 }
 
 // SelectorLabels select the pods of a service. A Deployment's selector cannot change, so these never may.

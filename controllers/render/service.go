@@ -2,10 +2,8 @@ package render
 
 import (
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -102,21 +100,7 @@ func addFamilies(object *accorev1.ServiceApplyConfiguration, e *v1alpha1.Service
 // checkService refuses names of labels, annotations and ports that Kubernetes would refuse, and those that the operator writes.
 func checkService(s *v1alpha1.LLMService) config.Errors {
 	exposed, at := serviceOf(s), "exposure.service."
-	var errs config.Errors
-	check := func(of, key string) {
-		switch wrong := validation.IsQualifiedName(strings.ToLower(key)); {
-		case len(wrong) > 0:
-			errs = append(errs, config.FieldErrorf(at+of, "%q is not a valid key: %s", key, wrong[0]))
-		case isOwnKey(key):
-			errs = append(errs, config.FieldErrorf(at+of, "%s must not be set: %s", key, whyOwnKey))
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(exposed.Labels)) {
-		check("labels", key)
-	}
-	for _, key := range slices.Sorted(maps.Keys(exposed.Annotations)) {
-		check("annotations", key)
-	}
+	errs := slices.Concat(checkKeys(at+"labels", exposed.Labels), checkKeys(at+"annotations", exposed.Annotations))
 	for i := range exposed.Ports {
 		target := exposed.Ports[i].TargetPort
 		if target == nil || target.Type == intstr.Int {

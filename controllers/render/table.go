@@ -80,6 +80,21 @@ func Kinds() Table {
 		Build:            httpRoute,
 		Purpose:          "only if `exposure.httpRoute` is set; from Gateways to the Service, without timeouts",
 		Optional:         true,
+	}, {
+		GroupVersionKind: monitoringKind("PodMonitor"),
+		Build:            podMonitor,
+		Purpose:          "only if `monitoring.podMonitor` is set; a Prometheus scrapes the admin port of each replica",
+		Optional:         true,
+	}, {
+		GroupVersionKind: monitoringKind("ServiceMonitor"),
+		Build:            serviceMonitor,
+		Purpose:          "only if `monitoring.serviceMonitor` is set; the same, found through the Service",
+		Optional:         true,
+	}, {
+		GroupVersionKind: monitoringKind("PrometheusRule"),
+		Build:            prometheusRule,
+		Purpose:          "only if `monitoring.prometheusRule` is set; alerts about this service",
+		Optional:         true,
 	}}
 }
 

@@ -75,6 +75,8 @@ func New(load Load) *Metrics {
 			Namespace: "llmservice", Name: "config_revision", Help: "1 for the revision being served.",
 		}, []string{"revision"}),
 	}
+	// The first refusal is an increase, too.
+	m.reloads.WithLabelValues("rejected")
 	m.Registry.MustRegister(m.requests, m.duration, m.firstContent, m.streams, m.attempts, m.reloads, m.panics, m.invalid, m.revision,
 		m.spending.tokens, m.spending.cost,
 		gauge("in_flight", "Requests being served now.", load.InFlight),

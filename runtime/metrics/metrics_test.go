@@ -30,6 +30,17 @@ func TestStreamsAddUp(t *testing.T) {
 	}
 }
 
+// TestRefusedConfigsBeginAtZero: a counter that appears with its first event shows Prometheus no increase.
+func TestRefusedConfigsBeginAtZero(t *testing.T) {
+	reloads := New(Load{}).reloads
+	if series := testutil.CollectAndCount(reloads); series != 1 {
+		t.Fatalf("%d series", series)
+	}
+	if refused := testutil.ToFloat64(reloads); refused != 0 {
+		t.Errorf("%v refused configs", refused)
+	}
+}
+
 func TestOutcomesAreScraped(t *testing.T) {
 	three := func() int64 { return 3 }
 	m := New(Load{

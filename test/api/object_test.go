@@ -158,3 +158,12 @@ func times(n int, of func(i int) any) []any {
 func letters(n int) string { return strings.Repeat("a", n) }
 
 func setCookie(i int) any { return map[string]any{"name": "c" + strconv.Itoa(i)} }
+
+// numbered is a map of n labels.
+func numbered(n int) map[string]any {
+	labels := make(map[string]any, n)
+	for i := range n {
+		labels["l"+strconv.Itoa(i)] = "v"
+	}
+	return labels
+}

@@ -17,7 +17,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/metrics"
 )
 
-const alerts = "config/prometheus/alerts.yaml"
+// alerts are the files with PrometheusRules.
+var alerts = []string{"config/prometheus/alerts.yaml", "config/prometheus/operator-alerts.yaml"}
 
 // rule is an alert of a PrometheusRule.
 type rule struct {
@@ -30,6 +31,18 @@ type rule struct {
 
 func rules(t *testing.T) []rule {
 	t.Helper()
+	var all []rule
+	for _, file := range alerts {
+		all = append(all, rulesOf(t, read(t, file))...)
+	}
+	if len(all) < 10 {
+		t.Fatalf("there are %d rules", len(all))
+	}
+	return all
+}
+
+func rulesOf(t *testing.T, manifest string) []rule {
+	t.Helper()
 	var object struct {
 		APIVersion string         `json:"apiVersion"`
 		Kind       string         `json:"kind"`
@@ -41,15 +54,12 @@ func rules(t *testing.T) []rule {
 			} `json:"groups"`
 		} `json:"spec"`
 	}
-	if err := yaml.UnmarshalStrict([]byte(read(t, alerts)), &object); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(manifest), &object); err != nil {
 		t.Fatal(err)
 	}
 	var all []rule
 	for _, group := range object.Spec.Groups {
 		all = append(all, group.Rules...)
-	}
-	if len(all) < 10 {
-		t.Fatalf("%s has %d rules", alerts, len(all))
 	}
 	return all
 }

@@ -35,6 +35,11 @@ func everything(service *v1alpha1.LLMService) {
 		Host: "assistant.example.com", Annotations: map[string]v1alpha1.AnnotationValue{"ingress.test/buffering": "false"},
 	}
 	service.Spec.Exposure.HTTPRoute = &v1alpha1.HTTPRouteExposure{ParentRefs: []v1alpha1.RouteParent{{Name: "public", Namespace: "infra"}}}
+	service.Spec.Monitoring = &v1alpha1.Monitoring{
+		PodMonitor:     &v1alpha1.Monitor{Labels: map[string]v1alpha1.LabelValue{"release": "prometheus"}, Interval: "30s"},
+		ServiceMonitor: &v1alpha1.Monitor{Interval: "1m"},
+		PrometheusRule: &v1alpha1.MonitoringRule{Labels: map[string]v1alpha1.LabelValue{"release": "prometheus"}},
+	}
 }
 
 func networkPolicy(wanted *v1alpha1.NetworkPolicyExposure) func(*v1alpha1.LLMService) {
@@ -169,6 +174,14 @@ func TestRestoresWhatWasChangedByHand(t *testing.T) {
 			spec := o.(*unstructured.Unstructured).Object["spec"].(map[string]any)
 			spec["rules"].([]any)[0].(map[string]any)["timeouts"] = map[string]any{"request": "15s"}
 		}},
+		{"label", "PodMonitor", func(o client.Object) {
+			o.SetLabels(map[string]string{render.LabelName: render.GatewayName, render.LabelInstance: o.GetName(), render.LabelManagedBy: render.ManagedBy})
+		}},
+		{"interval", "ServiceMonitor", func(o client.Object) {
+			spec := o.(*unstructured.Unstructured).Object["spec"].(map[string]any)
+			spec["endpoints"].([]any)[0].(map[string]any)["interval"] = "1s"
+		}},
+		{"groups", "PrometheusRule", func(o client.Object) { o.(*unstructured.Unstructured).Object["spec"] = map[string]any{"groups": []any{}} }},
 		{"image", "Deployment", func(o client.Object) { o.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Image = "other" }},
 		{"replicas", "Deployment", func(o client.Object) { o.(*appsv1.Deployment).Spec.Replicas = new(int32(7)) }},
 		{"name of a container", "Deployment", func(o client.Object) { o.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Name = "other" }},
