@@ -17,6 +17,7 @@ import (
 	_ "github.com/llmservice/llmservice/controllers" // its metrics
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/report"
+	"github.com/llmservice/llmservice/runtime/gateway"
 	"github.com/llmservice/llmservice/runtime/metrics"
 )
 
@@ -148,6 +149,7 @@ var defaults = map[string]string{
 	"delivery.Dir":                           delivery.Dir,
 	"delivery.SecretsDir":                    delivery.SecretsDir,
 	"delivery.DrainDelay":                    delivery.DrainDelay.String(),
+	"gateway.DefaultUpstreamClient":          string(gateway.DefaultUpstreamClient),
 	"5*time.Minute":                          "5m",
 	"slog.LevelInfo":                         "info",
 }
