@@ -42,7 +42,8 @@ func ReadAccepted(annotations map[string]string) *Accepted {
 // which belong to no spec.
 func (a *Accepted) Over(s *v1alpha1.LLMService) *v1alpha1.LLMService {
 	accepted := s.DeepCopy()
-	accepted.Spec.Runtime, accepted.Spec.Scaling, accepted.Spec.Exposure, accepted.Spec.Monitoring = a.Runtime, a.Scaling, a.Exposure, a.Monitoring
+	accepted.Spec.Runtime, accepted.Spec.Scaling = a.Runtime, a.Scaling
+	accepted.Spec.Exposure, accepted.Spec.Monitoring = a.Exposure, a.Monitoring
 	return accepted
 }
 

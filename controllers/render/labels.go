@@ -52,8 +52,8 @@ func isOwnKey(key string) bool {
 	return strings.HasPrefix(key, v1alpha1.Group+"/")
 }
 
-// checkKeys refuses keys of labels or annotations, of the field at a path, that Kubernetes would refuse, and those that the operator
-// writes.
+// checkKeys refuses keys of labels or annotations, of the field at a path, that Kubernetes would refuse, and those that the
+// operator writes.
 func checkKeys[Value ~string](at string, of map[string]Value) config.Errors {
 	var errs config.Errors
 	for _, key := range slices.Sorted(maps.Keys(of)) {

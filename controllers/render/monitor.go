@@ -21,7 +21,8 @@ type monitorSelector struct {
 	MatchLabels map[string]string `json:"matchLabels"`
 }
 
-// scrape is how each replica is scraped. A PodMonitor names the port port, a ServiceMonitor targetPort: the Service does not have it.
+// scrape is how each replica is scraped. A PodMonitor names the port in port, and a ServiceMonitor in targetPort, because the
+// Service does not have it.
 type scrape struct {
 	Port        string      `json:"port,omitempty"`
 	TargetPort  string      `json:"targetPort,omitempty"`

@@ -35,8 +35,9 @@ func prometheusRule(in Input) ([]Child, error) {
 
 // Alerts returns a PrometheusRule with the alerts about all services.
 func Alerts() string {
-	const head = `# Alerts about services, for the Prometheus operator, written by ` + "`go test ./controllers/render -update`" + `. Without it, spec is a rules file of
-# Prometheus itself. docs/production.md says what each means and what to do. The label service comes from the PodMonitor next to this file.
+	const head = `# Alerts about services, for the Prometheus Operator. Without it, spec is a rules file of Prometheus itself.
+# docs/production.md says what each means and what to do. The label service comes from the PodMonitor next to this file.
+# Written by: go test ./controllers/render -update
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:

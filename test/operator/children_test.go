@@ -181,7 +181,9 @@ func TestRestoresWhatWasChangedByHand(t *testing.T) {
 			spec := o.(*unstructured.Unstructured).Object["spec"].(map[string]any)
 			spec["endpoints"].([]any)[0].(map[string]any)["interval"] = "1s"
 		}},
-		{"groups", "PrometheusRule", func(o client.Object) { o.(*unstructured.Unstructured).Object["spec"] = map[string]any{"groups": []any{}} }},
+		{"groups", "PrometheusRule", func(o client.Object) {
+			o.(*unstructured.Unstructured).Object["spec"] = map[string]any{"groups": []any{}}
+		}},
 		{"image", "Deployment", func(o client.Object) { o.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Image = "other" }},
 		{"replicas", "Deployment", func(o client.Object) { o.(*appsv1.Deployment).Spec.Replicas = new(int32(7)) }},
 		{"name of a container", "Deployment", func(o client.Object) { o.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Name = "other" }},

@@ -1,5 +1,5 @@
-// Command inline prints a YAML file with its small mappings and lists on one line each, in the order of the file. A CRD is mostly fields
-// of a few members, and each line of a deep one begins with its indentation.
+// Command inline prints a YAML file, which it reads from standard input, with its small mappings and lists on one line each, in the
+// order of the file. A CRD is mostly fields of a few members, and each line of a deep one begins with its indentation.
 package main
 
 import (
@@ -15,24 +15,14 @@ import (
 const widest = 300
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	text, err := io.ReadAll(os.Stdin)
+	if err == nil {
+		err = rewrite(os.Stdout, text)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "inline:", err)
 		os.Exit(1)
 	}
-}
-
-func run(args []string) error {
-	if len(args) != 1 {
-		return errors.New("want one argument, the file")
-	}
-	text, err := os.ReadFile(args[0])
-	if err != nil {
-		return err
-	}
-	if err := rewrite(os.Stdout, text); err != nil {
-		return fmt.Errorf("%s: %w", args[0], err)
-	}
-	return nil
 }
 
 func rewrite(w io.Writer, text []byte) error {
