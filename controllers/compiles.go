@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -34,6 +35,8 @@ const (
 type compiles struct {
 	// validate is program.ValidateWithin if it is nil, as it is but in tests.
 	validate func(context.Context, *config.Config) (config.Errors, error)
+	// most is how many specs are compiled at once; maxCompiles if it is zero.
+	most int
 
 	mu         sync.Mutex
 	running    int
@@ -48,12 +51,12 @@ type turn struct {
 }
 
 // run compiles in the background, in the room that enter gave: the channel gives the problem, nil for none, and the room is
-// free again when it does, whether or not anybody waits for it.
-func (c *compiles) run(namespace string, contract *config.Config, log logr.Logger) <-chan *problem {
+// free again when it does, whether or not anybody waits for it. The compiler ends with the context, or with its deadline.
+func (c *compiles) run(ctx context.Context, namespace string, contract *config.Config, log logr.Logger) <-chan *problem {
 	result := make(chan *problem, 1)
 	go func() {
 		began := time.Now()
-		problem := c.compileSafely(contract, log)
+		problem := c.compileSafely(ctx, contract, log)
 		c.leave(namespace, time.Since(began))
 		result <- problem
 	}()
@@ -75,7 +78,7 @@ func (c *compiles) enter(namespace string) time.Duration {
 	}
 	known := c.namespaces[namespace]
 	switch {
-	case known != nil && known.running, c.running >= maxCompiles:
+	case known != nil && known.running, c.running >= cmp.Or(c.most, maxCompiles):
 		return busyRecheck
 	case known != nil:
 		return known.next.Sub(now)
@@ -97,7 +100,7 @@ func (c *compiles) leave(namespace string, took time.Duration) {
 }
 
 // compileSafely survives a panic of the compiler: it must cost one service its change, and not all services their operator.
-func (c *compiles) compileSafely(contract *config.Config, log logr.Logger) (result *problem) {
+func (c *compiles) compileSafely(ctx context.Context, contract *config.Config, log logr.Logger) (result *problem) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			// What it says may be of the spec, which has prompts.
@@ -105,8 +108,7 @@ func (c *compiles) compileSafely(contract *config.Config, log logr.Logger) (resu
 			result = &problem{v1alpha1.ReasonInvalid, "spec: the compiler failed; the operator's log says where"}
 		}
 	}()
-	// A compiler ends with its time, and not with the reconcile that began it: the room is free soon after.
-	ctx, cancel := context.WithTimeout(context.Background(), compileDeadline)
+	ctx, cancel := context.WithTimeout(ctx, compileDeadline)
 	defer cancel()
 	validate := c.validate
 	if validate == nil {

@@ -25,7 +25,7 @@ func TestACompilerEndsWithItsTime(t *testing.T) {
 			}
 			return nil, ctx.Err()
 		}}
-		problem := c.compileSafely(nil, logr.Discard())
+		problem := c.compileSafely(t.Context(), nil, logr.Discard())
 		if problem == nil || problem.reason != v1alpha1.ReasonTooSlow || time.Since(began) != compileDeadline {
 			t.Errorf("%+v after %v, want %s after %v", problem, time.Since(began), v1alpha1.ReasonTooSlow, compileDeadline)
 		}
@@ -39,17 +39,17 @@ func TestACompilerIsTheGateways(t *testing.T) {
 		t.Fatal(err)
 	}
 	var c compiles
-	if problem := c.compileSafely(contract, logr.Discard()); problem != nil {
+	if problem := c.compileSafely(t.Context(), contract, logr.Discard()); problem != nil {
 		t.Errorf("a valid one: %+v", problem)
 	}
 	contract.Upstreams = nil
-	if problem := c.compileSafely(contract, logr.Discard()); problem == nil || problem.reason != v1alpha1.ReasonInvalid {
+	if problem := c.compileSafely(t.Context(), contract, logr.Discard()); problem == nil || problem.reason != v1alpha1.ReasonInvalid {
 		t.Errorf("one without its upstream: %+v", problem)
 	}
 	c.validate = func(context.Context, *config.Config) (config.Errors, error) {
 		return config.Errors{{Path: "x", Message: "is wrong"}}, errors.New("ended")
 	}
-	if problem := c.compileSafely(contract, logr.Discard()); problem == nil || problem.reason != v1alpha1.ReasonTooSlow {
+	if problem := c.compileSafely(t.Context(), contract, logr.Discard()); problem == nil || problem.reason != v1alpha1.ReasonTooSlow {
 		t.Errorf("one that ended early says nothing of the config: %+v", problem)
 	}
 }

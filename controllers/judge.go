@@ -114,8 +114,8 @@ func (r *Reconciler) compile(ctx context.Context, seen *view, translated transla
 			return nil, 0, err
 		}
 	}
-	//nolint:contextcheck // a compiler ends with its time, and not with the reconcile that began it
-	done := r.compiles.run(namespace, translated.config, log.FromContext(ctx))
+	// A compiler ends with its time, and not with the reconcile that began it: the room is free soon after.
+	done := r.compiles.run(context.WithoutCancel(ctx), namespace, translated.config, log.FromContext(ctx))
 	problem, err := r.await(ctx, seen, done, func() error {
 		if marked {
 			return nil

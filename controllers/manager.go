@@ -65,6 +65,8 @@ type Options struct {
 	ClaimExpiry time.Duration
 	// CustomMetrics serves the metrics API; nil for not at all.
 	CustomMetrics *CustomMetrics
+	// Webhook has LLMServices checked before they are stored; nil for not at all.
+	Webhook *Webhook
 	// PodAddress is where a pod's admin listener is; load.PodAddress, except in tests.
 	PodAddress func(*corev1.Pod) string
 	Logger     logr.Logger
@@ -84,8 +86,8 @@ type CustomMetrics struct {
 	Kubeconfig string
 }
 
-// NewManager composes the operator: the reconciler, which runs where this manager leads, and the poller and the metrics
-// API, which run in every replica.
+// NewManager composes the operator: the reconciler, which runs where this manager leads, and the poller, the metrics API and
+// the webhook, which run in every replica.
 func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	manager, err := newManager(config, options)
 	if err != nil {
@@ -117,6 +119,11 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 			return nil, err
 		}
 		reconciler.MetricsAPI = publisher.Registered
+	}
+	if options.Webhook != nil {
+		if err := addWebhook(manager, newSpecCheck(options.Gateway, options.Children).check, options.Webhook); err != nil {
+			return nil, err
+		}
 	}
 	return manager, reconciler.SetupWithManager(manager, tracker, poller)
 }
@@ -171,7 +178,7 @@ func settings(options Options, scheme *runtime.Scheme, lock resourcelock.Interfa
 
 func addMetricsAPI(manager ctrl.Manager, tracker *load.Tracker, options *CustomMetrics) (*servingcert.Publisher, error) {
 	client := servingcert.APIClient{Reader: manager.GetAPIReader(), Writer: manager.GetClient()}
-	publisher, err := servingcert.NewPublisher(client, options.Replica, options.Service, metricsapi.APIServices())
+	publisher, err := servingcert.NewPublisher(client, options.Replica, options.Service, servingcert.APIServices(metricsapi.APIServices()))
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,8 @@ type flags struct {
 	leaderElect                  bool
 	customMetricsPort            int
 	customMetricsService         string
+	webhookPort                  int
+	webhookService               string
 	installation, claimNamespace string
 	kubeconfig, namespace        string
 	level                        slog.Level
@@ -80,6 +82,9 @@ func parse(args []string) (*flags, error) {
 		"namespace of the Lease for which installations compete with --leader-elect")
 	set.IntVar(&f.customMetricsPort, "custom-metrics-port", 6443, "port of custom.metrics.k8s.io; 0 to turn it off")
 	set.StringVar(&f.customMetricsService, "custom-metrics-service", "", "Service in "+namespaceVariable+" in front of that port")
+	set.IntVar(&f.webhookPort, "webhook-port", 0, "port of the webhook that checks LLMServices before they are stored; 0 to turn it off")
+	set.StringVar(&f.webhookService, "webhook-service", "",
+		"Service in "+namespaceVariable+" in front of that port, and the ValidatingWebhookConfiguration of the same name")
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig of the API server; empty inside a cluster")
 	set.TextVar(&f.level, "log-level", slog.LevelInfo, "lowest level that is logged: debug, info, warn or error")
 	if err := set.Parse(args); err != nil {
@@ -106,6 +111,8 @@ func (f *flags) addMonitoring(namespace string) error {
 }
 
 func (f *flags) check(rest []string) error {
+	served := errors.Join(
+		checkServed("custom-metrics", f.customMetricsPort, f.customMetricsService), checkServed("webhook", f.webhookPort, f.webhookService))
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])
@@ -113,16 +120,25 @@ func (f *flags) check(rest []string) error {
 		return errors.New("--gateway-image is required")
 	case !image.MatchString(f.gateway.Image):
 		return fmt.Errorf("--gateway-image is %q, want a name with a tag, a digest or both", f.gateway.Image)
-	case f.customMetricsPort < 0 || f.customMetricsPort > 65535:
-		return fmt.Errorf("--custom-metrics-port is %d, want 0 to 65535", f.customMetricsPort)
-	case f.customMetricsPort > 0 && f.customMetricsService == "":
-		return errors.New("--custom-metrics-service is required with --custom-metrics-port other than 0")
+	case served != nil:
+		return served
 	case f.leaderElect && (f.installation == "" || f.claimNamespace == ""):
 		return errors.New("--installation and --claim-namespace are required with --leader-elect")
-	case f.namespace == "" && (f.leaderElect || f.customMetricsPort > 0):
-		return fmt.Errorf("%s is required with --leader-elect and with --custom-metrics-port other than 0", namespaceVariable)
+	case f.namespace == "" && (f.leaderElect || f.customMetricsPort > 0 || f.webhookPort > 0):
+		return fmt.Errorf("%s is required with --leader-elect, and with --custom-metrics-port or --webhook-port other than 0", namespaceVariable)
 	}
 	return f.checkGateway()
+}
+
+// checkServed checks the flags of what is served at a port behind a Service.
+func checkServed(what string, port int, service string) error {
+	switch {
+	case port < 0 || port > 65535:
+		return fmt.Errorf("--%s-port is %d, want 0 to 65535", what, port)
+	case port > 0 && service == "":
+		return fmt.Errorf("--%[1]s-service is required with --%[1]s-port other than 0", what)
+	}
+	return nil
 }
 
 // image is what nodes can pull. Every gateway would fail with another one.
@@ -203,6 +219,11 @@ func (f *flags) options(ctx context.Context, logger logr.Logger) (controllers.Op
 		ClaimNamespace: f.claimNamespace,
 		PodAddress:     load.PodAddress,
 		Logger:         logger,
+	}
+	if f.webhookPort > 0 {
+		options.Webhook = &controllers.Webhook{
+			Port: f.webhookPort, Service: types.NamespacedName{Namespace: f.namespace, Name: f.webhookService}, Replica: os.Getenv(podVariable),
+		}
 	}
 	if f.customMetricsPort == 0 {
 		return options, nil

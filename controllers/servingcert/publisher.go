@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
-	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
@@ -35,13 +34,13 @@ type APIClient struct {
 	Writer client.Writer
 }
 
-// Publisher keeps this replica's certificate in the CA bundle of the APIServices that name our Service, and renews it.
-// An APIService that names another Service belongs to another adapter and is left alone.
+// Publisher keeps this replica's certificate in the CA bundle of the holders that name our Service, and renews it.
+// A holder that names another Service belongs to another server and is left alone.
 type Publisher struct {
 	client      APIClient
 	replica     string
 	service     types.NamespacedName
-	apiServices []string
+	holders     []Holder
 	certificate *ServedPair
 	// next is published but not served with yet.
 	next *pair
@@ -50,11 +49,11 @@ type Publisher struct {
 	state Registration
 }
 
-// Registration reports whether the APIServices lead to this manager.
+// Registration reports whether the holders lead to this manager.
 type Registration struct {
 	// Known is false until the API server has been asked for the first time.
 	Known bool
-	// Ours is true where at least one APIService names our Service, trusts our certificate, and none names another.
+	// Ours is true where at least one holder names our Service, trusts our certificate, and none names another.
 	Ours bool
 	// Message says in words what is not ours; empty if all is well.
 	Message string
@@ -62,8 +61,8 @@ type Registration struct {
 
 // NewPublisher makes the first certificate, for the cluster name of the Service. Replica is the name of this manager's pod,
 // by which a restarted one finds what it left behind; empty if it is not known.
-func NewPublisher(c APIClient, replica string, service types.NamespacedName, apiServices []string) (*Publisher, error) {
-	p := &Publisher{client: c, replica: replica, service: service, apiServices: apiServices, certificate: &ServedPair{}}
+func NewPublisher(c APIClient, replica string, service types.NamespacedName, holders []Holder) (*Publisher, error) {
+	p := &Publisher{client: c, replica: replica, service: service, holders: holders, certificate: &ServedPair{}}
 	first, err := newPair(p.hostNames(), replica, time.Now())
 	if err != nil {
 		return nil, err
@@ -145,7 +144,7 @@ func (p *Publisher) pairs() (served, next *pair, err error) {
 	return served, p.next, err
 }
 
-// publish returns the state of all APIServices together, and whether any was written.
+// publish returns the state of all holders together, and whether any was written.
 func (p *Publisher) publish(ctx context.Context, served, next *pair) (Registration, bool, error) {
 	certificates := [][]byte{served.certificate}
 	if next != nil {
@@ -153,8 +152,8 @@ func (p *Publisher) publish(ctx context.Context, served, next *pair) (Registrati
 	}
 	state, changed := Registration{Known: true}, false
 	var foreign string
-	for _, name := range p.apiServices {
-		found, wrote, err := p.publishTo(ctx, name, certificates)
+	for _, holder := range p.holders {
+		found, wrote, err := p.publishTo(ctx, holder, certificates)
 		if err != nil {
 			return Registration{}, false, err
 		}
@@ -168,47 +167,52 @@ func (p *Publisher) publish(ctx context.Context, served, next *pair) (Registrati
 	case foreign != "":
 		state.Ours, state.Message = false, foreign
 	case !state.Ours:
-		state.Message = fmt.Sprintf("no APIService %s names the Service %s", p.apiServices[0], p.service)
+		state.Message = fmt.Sprintf("no %s %s names the Service %s", p.holders[0].kind, p.holders[0].name, p.service)
 	}
 	return state, changed, nil
 }
 
-// finding is what was done with one APIService; neither member is set if it does not exist.
+// finding is what was done with one holder; neither member is set if it does not exist.
 type finding struct {
 	ours    bool
 	foreign string
 }
 
-func (p *Publisher) publishTo(ctx context.Context, name string, certificates [][]byte) (found finding, wrote bool, err error) {
+func (p *Publisher) publishTo(ctx context.Context, holder Holder, certificates [][]byte) (found finding, wrote bool, err error) {
 	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		found, wrote, err = p.tryPublishTo(ctx, name, certificates)
+		found, wrote, err = p.tryPublishTo(ctx, holder, certificates)
 		return err
 	})
 	if err != nil {
-		return finding{}, false, fmt.Errorf("publish serving certificate to APIService %s: %w", name, err)
+		return finding{}, false, fmt.Errorf("publish serving certificate to %s %s: %w", holder.kind, holder.name, err)
 	}
 	return found, wrote, nil
 }
 
-func (p *Publisher) tryPublishTo(ctx context.Context, name string, certificates [][]byte) (finding, bool, error) {
-	var apiService apiregistrationv1.APIService
-	err := p.client.Reader.Get(ctx, client.ObjectKey{Name: name}, &apiService)
+func (p *Publisher) tryPublishTo(ctx context.Context, holder Holder, certificates [][]byte) (found finding, changed bool, err error) {
+	object, places := holder.empty()
+	err = p.client.Reader.Get(ctx, client.ObjectKey{Name: holder.name}, object)
 	if apierrors.IsNotFound(err) {
 		return finding{}, false, nil
 	}
 	if err != nil {
 		return finding{}, false, err
 	}
-	if !p.isOurs(apiService.Spec.Service) {
-		return finding{foreign: foreignMessage(&apiService)}, false, nil
-	}
 	known := replicas{own: p.replica, gone: func(name string) bool { return p.gone(ctx, name) }}
-	bundle := merge(apiService.Spec.CABundle, certificates, time.Now(), known)
-	if bytes.Equal(bundle, apiService.Spec.CABundle) && !apiService.Spec.InsecureSkipTLSVerify {
-		return finding{ours: true}, false, nil
+	for _, at := range places() {
+		if at.service == nil || *at.service != p.service {
+			found.foreign = foreignMessage(holder, at.service)
+			continue
+		}
+		found.ours = true
+		bundle := merge(*at.bundle, certificates, time.Now(), known)
+		changed = changed || *at.insecure || !bytes.Equal(bundle, *at.bundle)
+		*at.bundle, *at.insecure = bundle, false
 	}
-	apiService.Spec.CABundle, apiService.Spec.InsecureSkipTLSVerify = bundle, false
-	return finding{ours: true}, true, p.client.Writer.Update(ctx, &apiService)
+	if !changed {
+		return found, false, nil
+	}
+	return found, true, p.client.Writer.Update(ctx, object)
 }
 
 // gone reports whether there is no other pod of this name. One that cannot be read is not gone.
@@ -218,14 +222,9 @@ func (p *Publisher) gone(ctx context.Context, name string) bool {
 	return apierrors.IsNotFound(p.client.Reader.Get(ctx, client.ObjectKey{Namespace: p.service.Namespace, Name: name}, pod))
 }
 
-func (p *Publisher) isOurs(service *apiregistrationv1.ServiceReference) bool {
-	return service != nil && service.Namespace == p.service.Namespace && service.Name == p.service.Name
-}
-
-func foreignMessage(apiService *apiregistrationv1.APIService) string {
-	if apiService.Spec.Service == nil {
-		return fmt.Sprintf("APIService %s is served by the API server itself", apiService.Name)
+func foreignMessage(holder Holder, service *types.NamespacedName) string {
+	if service == nil {
+		return fmt.Sprintf("%s %s %s", holder.kind, holder.name, holder.direct)
 	}
-	owner := types.NamespacedName{Namespace: apiService.Spec.Service.Namespace, Name: apiService.Spec.Service.Name}
-	return fmt.Sprintf("APIService %s belongs to the Service %s", apiService.Name, owner)
+	return fmt.Sprintf("%s %s belongs to the Service %s", holder.kind, holder.name, *service)
 }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,7 +47,7 @@ type cluster struct {
 func newCluster(t *testing.T, objects ...client.Object) *cluster {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := errors.Join(apiregistrationv1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(apiregistrationv1.AddToScheme(scheme), corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
 	c := &cluster{}
@@ -76,7 +77,7 @@ func (c *cluster) bundle(t *testing.T) []byte {
 
 func newTestPublisher(t *testing.T, c *cluster) *Publisher {
 	t.Helper()
-	p, err := NewPublisher(APIClient{Reader: c, Writer: c}, "", service, []string{firstAPIService, secondAPIService})
+	p, err := NewPublisher(APIClient{Reader: c, Writer: c}, "", service, APIServices([]string{firstAPIService, secondAPIService}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,9 +194,77 @@ func TestRepairsTheBundle(t *testing.T) {
 
 // What is served is trusted and valid, at every hour of three lives.
 func TestRenews(t *testing.T) {
+	renews(t, apiService(firstAPIService, "metrics"), APIServices([]string{firstAPIService}), (*cluster).bundle)
+}
+
+func TestRenewsForAWebhook(t *testing.T) {
+	renews(t, webhookOf("metrics"), ValidatingWebhooks(webhookName), (*cluster).webhookBundle)
+}
+
+const webhookName = "webhook"
+
+// webhookOf is a configuration that names the Service for both of its webhooks.
+func webhookOf(serviceName string) *admissionregistrationv1.ValidatingWebhookConfiguration {
+	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: webhookName}}
+	for _, name := range []string{"one", "two"} {
+		configuration.Webhooks = append(configuration.Webhooks, admissionregistrationv1.ValidatingWebhook{
+			Name: name, ClientConfig: admissionregistrationv1.WebhookClientConfig{
+				Service: &admissionregistrationv1.ServiceReference{Namespace: service.Namespace, Name: serviceName},
+			},
+		})
+	}
+	return configuration
+}
+
+// webhookBundle is what both webhooks trust.
+func (c *cluster) webhookBundle(t *testing.T) []byte {
+	t.Helper()
+	var live admissionregistrationv1.ValidatingWebhookConfiguration
+	if err := c.Get(t.Context(), client.ObjectKey{Name: webhookName}, &live); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(live.Webhooks[0].ClientConfig.CABundle, live.Webhooks[1].ClientConfig.CABundle) {
+		t.Error("the webhooks trust different certificates")
+	}
+	return live.Webhooks[0].ClientConfig.CABundle
+}
+
+func TestAWebhookOfAnotherIsLeftAlone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		configuration *admissionregistrationv1.ValidatingWebhookConfiguration
+		want          string
+	}{
+		"another Service": {webhookOf("other"), "ValidatingWebhookConfiguration webhook belongs to the Service llmservice-system/other"},
+		"a URL": {&admissionregistrationv1.ValidatingWebhookConfiguration{
+			ObjectMeta: metav1.ObjectMeta{Name: webhookName},
+			Webhooks:   []admissionregistrationv1.ValidatingWebhook{{Name: "one"}},
+		}, "ValidatingWebhookConfiguration webhook has a URL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, tt.configuration)
+			p, err := NewPublisher(APIClient{Reader: c, Writer: c}, "", service, ValidatingWebhooks(webhookName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.check(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := p.Registered(); got != (Registration{Known: true, Message: tt.want}) || c.writes > 0 {
+				t.Errorf("%+v after %d writes, want %q", got, c.writes, tt.want)
+			}
+		})
+	}
+}
+
+// renews checks a publisher at every hour of three lives.
+func renews(t *testing.T, object client.Object, holders []Holder, bundle func(*cluster, *testing.T) []byte) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, apiService(firstAPIService, "metrics"))
-		p := newTestPublisher(t, c)
+		c := newCluster(t, object)
+		p, err := NewPublisher(APIClient{Reader: c, Writer: c}, "", service, holders)
+		if err != nil {
+			t.Fatal(err)
+		}
 		changes := &listener{}
 		p.Certificate().AddListener(changes)
 		for range int(3 * life / time.Hour) {
@@ -206,7 +275,7 @@ func TestRenews(t *testing.T) {
 			if _, err := tls.X509KeyPair(certificate, key); err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Contains(c.bundle(t), certificate) {
+			if !bytes.Contains(bundle(c, t), certificate) {
 				t.Fatal("serves a certificate that is not published")
 			}
 			if left := time.Until(parse(certificate)[0].NotAfter); left < life-renewAfter-2*time.Hour {
@@ -217,7 +286,7 @@ func TestRenews(t *testing.T) {
 		if changes.told != 4 {
 			t.Errorf("the server was told of %d renewals, want 4", changes.told)
 		}
-		if n := len(parse(c.bundle(t))); n > 2 {
+		if n := len(parse(bundle(c, t))); n > 2 {
 			t.Errorf("%d certificates in the bundle, want those that are valid", n)
 		}
 	})
@@ -278,7 +347,7 @@ func TestACrashLoopLeavesTheHealthyOneItsPlace(t *testing.T) {
 // start publishes as a manager does that has just been started.
 func start(t *testing.T, c *cluster, replica string) *Publisher {
 	t.Helper()
-	p, err := NewPublisher(APIClient{Reader: c, Writer: c}, replica, service, []string{firstAPIService})
+	p, err := NewPublisher(APIClient{Reader: c, Writer: c}, replica, service, APIServices([]string{firstAPIService}))
 	if err != nil {
 		t.Fatal(err)
 	}

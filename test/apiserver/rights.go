@@ -28,6 +28,7 @@ const (
 // manifests are below config/.
 var manifests = []string{
 	"rbac/role.yaml", "rbac/role_binding.yaml", "rbac/pod_policy.yaml", "metricsapi/role.yaml", "metricsapi/role_bindings.yaml",
+	"webhook/role.yaml", "webhook/role_binding.yaml",
 }
 
 func account() envtest.User {

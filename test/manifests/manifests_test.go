@@ -23,7 +23,12 @@ const root = "../.."
 
 // Both faces install the same: whoever moves from one to the other changes nothing but labels.
 func TestChartEqualsKustomize(t *testing.T) {
-	fromChart, fromKustomize := chart(t), kustomize(t)
+	equal(t, chart(t), kustomize(t, "config/default"))
+	equal(t, chart(t, "webhook.enabled=true"), kustomize(t, "config/webhook"))
+}
+
+func equal(t *testing.T, fromChart, fromKustomize objects) {
+	t.Helper()
 	delete(fromKustomize, "Namespace/llmservice-system") // helm install --create-namespace makes it
 	for id, want := range fromKustomize {
 		if got, found := fromChart[id]; !found {
@@ -124,6 +129,31 @@ func TestValuesOfTheManager(t *testing.T) {
 	}
 }
 
+// The operator may write its own webhook's configuration and no other, and nothing of the webhook is there unless it is asked for.
+func TestTheWebhookIsOfItsRelease(t *testing.T) {
+	for id, object := range chart(t) {
+		text, err := object.MarshalJSON()
+		if err != nil || strings.Contains(id, "webhook") || object.GetKind() == "Deployment" && bytes.Contains(text, []byte("webhook")) {
+			t.Errorf("without the webhook there is %s (%v)", id, err)
+		}
+	}
+	found := chart(t, "webhook.enabled=true", "fullnameOverride=mine")
+	for id, want := range map[string]string{
+		"ClusterRole/mine-webhook":                    `"resourceNames":["mine-webhook"],"resources":["validatingwebhookconfigurations"],"verbs":["get","update"]`,
+		"ValidatingWebhookConfiguration/mine-webhook": `"service":{"name":"mine-webhook","namespace":"llmservice-system","path":"/validate","port":443}`,
+		"Deployment/llmservice-system/mine-manager":   `"--webhook-service=mine-webhook"`,
+		"Service/llmservice-system/mine-webhook":      `"targetPort":"webhook"`,
+	} {
+		if found[id] == nil {
+			t.Errorf("there is no %s", id)
+			continue
+		}
+		if text, err := found[id].MarshalJSON(); err != nil || !bytes.Contains(text, []byte(want)) {
+			t.Errorf("%s lacks %s: %s (%v)", id, want, text, err)
+		}
+	}
+}
+
 // The policy names the manager of its own release, and can stay out.
 func TestPodPolicyIsOfItsRelease(t *testing.T) {
 	text, err := chart(t, "fullnameOverride=mine")["ValidatingAdmissionPolicy/mine-manager-pods"].MarshalJSON()
@@ -148,7 +178,7 @@ func TestUnknownValueIsRefused(t *testing.T) {
 // The operator may neither read Secrets nor give itself rights, and no role has a wildcard.
 func TestRolesAreLeast(t *testing.T) {
 	roles := 0
-	for id, object := range kustomize(t) {
+	for id, object := range kustomize(t, "config/webhook") {
 		if !strings.HasSuffix(object.GetKind(), "Role") {
 			continue
 		}
@@ -228,9 +258,9 @@ func chart(t *testing.T, settings ...string) objects {
 	return decode(t, run(t, program(t, "helm"), args...))
 }
 
-func kustomize(t *testing.T) objects {
+func kustomize(t *testing.T, directory string) objects {
 	t.Helper()
-	return decode(t, run(t, program(t, "kubectl"), "kustomize", filepath.Join(root, "config/default")))
+	return decode(t, run(t, program(t, "kubectl"), "kustomize", filepath.Join(root, directory)))
 }
 
 // program finds a program where KUBEBUILDER_ASSETS says, or else where test/cluster builds it, or else in PATH.

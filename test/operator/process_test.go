@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"testing"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -56,14 +57,14 @@ type process struct {
 	command *exec.Cmd
 	// end stops it.
 	end func()
-	// probes, metrics and metricsAPI are the ports on loopback.
-	probes, metrics, metricsAPI int
+	// probes, metrics, metricsAPI and webhook are the ports on loopback.
+	probes, metrics, metricsAPI, webhook int
 
 	log transcript.Buffer
 }
 
 // address is a flag's, or what stands in the chart for it, and says which port of this machine takes its place.
-var address = regexp.MustCompile(`^--(health-probe-bind-address|metrics-bind-address|custom-metrics-port)=:?[1-9]\d*$`)
+var address = regexp.MustCompile(`^--(health-probe-bind-address|metrics-bind-address|custom-metrics-port|webhook-port)=:?[1-9]\d*$`)
 
 // startProcess runs the manager with flags, at ports that are free, until the test ends.
 func startProcess(t *testing.T, args ...string) *process {
@@ -83,7 +84,7 @@ func (s *system) startProgram(file string, args ...string) *process {
 	if err := api.DeleteAllOf(t.Context(), &coordinationv1.Lease{}, client.InNamespace(claims)); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{system: s, probes: freePort(t), metrics: freePort(t), metricsAPI: freePort(t)}
+	p := &process{system: s, probes: freePort(t), metrics: freePort(t), metricsAPI: freePort(t), webhook: freePort(t)}
 	given := []string{"--kubeconfig=" + kubeconfigFile(t)}
 	for _, arg := range args {
 		given = append(given, p.here(arg))
@@ -109,6 +110,7 @@ func (p *process) here(arg string) string {
 		"health-probe-bind-address": fmt.Sprintf("127.0.0.1:%d", p.probes),
 		"metrics-bind-address":      fmt.Sprintf("127.0.0.1:%d", p.metrics),
 		"custom-metrics-port":       strconv.Itoa(p.metricsAPI),
+		"webhook-port":              strconv.Itoa(p.webhook),
 	}
 	return "--" + m[1] + "=" + at[m[1]]
 }
@@ -273,6 +275,15 @@ func TestEachFlagOfTheManager(t *testing.T) {
 		{"custom-metrics-service", with(quiet, "--custom-metrics-port=6443", "--custom-metrics-service=metrics"), func(p *process) {
 			service := p.create("scaled", scaling(inFlight))
 			p.awaitCondition(service, v1alpha1.ConditionScaling, "Unknown/Progressing") // not MetricsAPIUnavailable
+		}},
+		{"webhook-port", without("--webhook-port=9443", "--webhook-service=llmservice-webhook"), func(p *process) {
+			if status, body := get(p.webhook, "/"); status != http.StatusBadRequest { // what a server of TLS says to plain HTTP
+				p.t.Errorf("the webhook answers %d %s", status, body)
+			}
+		}},
+		{"webhook-service", without("--webhook-port=9443", "--webhook-service=llmservice-webhook"), func(p *process) {
+			p.configureWebhook(apiserver.Namespace, admissionregistrationv1.Fail, p.webhook)
+			p.awaitRefusal()
 		}},
 		{"metrics-bind-address", with("--metrics-bind-address=:8080", "--custom-metrics-port=0"), func(p *process) {
 			if status, body := get(p.metrics, "/metrics"); status != http.StatusOK || !strings.Contains(body, "controller_runtime") {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,13 +31,20 @@ func TestReinstallUnderAnotherName(t *testing.T) {
 		t.Errorf("Helm changes what kubectl applied, unasked: %v", err)
 	}
 	h.must("uninstall", "hasty")
-	h.must("install", "first", chart, "--take-ownership", "--force-conflicts")
+	h.must("install", "first", chart, "--take-ownership", "--force-conflicts", "--set", "webhook.enabled=true")
+	hook := new(admissionregistrationv1.ValidatingWebhookConfiguration)
+	if !exists(t, client.ObjectKey{Name: "first-webhook"}, hook) {
+		t.Error("installing made no webhook")
+	}
 	h.must("uninstall", "first")
 	if !exists(t, client.ObjectKeyFromObject(service), service) {
 		t.Fatal("uninstalling deleted the LLMService")
 	}
 	if role := new(rbacv1.ClusterRole); exists(t, client.ObjectKey{Name: "first-manager"}, role) {
 		t.Error("uninstalling left a ClusterRole")
+	}
+	if exists(t, client.ObjectKeyFromObject(hook), hook) {
+		t.Error("uninstalling left the webhook")
 	}
 	if err := h.run("install", "second", chart); err == nil {
 		t.Error("a release of another name takes the definition over unasked")

@@ -11,6 +11,11 @@
 {{ include "llmservice.fullname" . }}-metrics-api
 {{- end -}}
 
+{{/* The Service of the webhook, and its configuration. */}}
+{{- define "llmservice.webhook" -}}
+{{ include "llmservice.fullname" . }}-webhook
+{{- end -}}
+
 {{- define "llmservice.labels" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
 app.kubernetes.io/instance: {{ .Release.Name }}
