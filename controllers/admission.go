@@ -32,7 +32,9 @@ func addWebhook(manager ctrl.Manager, check webhook.Check, options *Webhook) err
 	if err != nil {
 		return err
 	}
-	server := ctrlwebhook.NewServer(ctrlwebhook.Options{Port: options.Port, TLSOpts: []func(*tls.Config){serveWith(publisher.Certificate())}})
+	server := ctrlwebhook.NewServer(ctrlwebhook.Options{
+		Port: options.Port, TLSOpts: []func(*tls.Config){serveWith(publisher.Certificate())},
+	})
 	server.Register(webhook.Path, webhook.NewHandler(check))
 	if err := manager.Add(publisher); err != nil {
 		return fmt.Errorf("add the publisher of the webhook's certificate: %w", err)

@@ -82,7 +82,8 @@ func parse(args []string) (*flags, error) {
 		"namespace of the Lease for which installations compete with --leader-elect")
 	set.IntVar(&f.customMetricsPort, "custom-metrics-port", 6443, "port of custom.metrics.k8s.io; 0 to turn it off")
 	set.StringVar(&f.customMetricsService, "custom-metrics-service", "", "Service in "+namespaceVariable+" in front of that port")
-	set.IntVar(&f.webhookPort, "webhook-port", 0, "port of the webhook that checks LLMServices before they are stored; 0 to turn it off")
+	set.IntVar(&f.webhookPort, "webhook-port", 0,
+		"port of the webhook that checks LLMServices before they are stored; 0 to turn it off")
 	set.StringVar(&f.webhookService, "webhook-service", "",
 		"Service in "+namespaceVariable+" in front of that port, and the ValidatingWebhookConfiguration of the same name")
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig of the API server; empty inside a cluster")
@@ -112,7 +113,8 @@ func (f *flags) addMonitoring(namespace string) error {
 
 func (f *flags) check(rest []string) error {
 	served := errors.Join(
-		checkServed("custom-metrics", f.customMetricsPort, f.customMetricsService), checkServed("webhook", f.webhookPort, f.webhookService))
+		checkServed("custom-metrics", f.customMetricsPort, f.customMetricsService),
+		checkServed("webhook", f.webhookPort, f.webhookService))
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])
@@ -125,7 +127,8 @@ func (f *flags) check(rest []string) error {
 	case f.leaderElect && (f.installation == "" || f.claimNamespace == ""):
 		return errors.New("--installation and --claim-namespace are required with --leader-elect")
 	case f.namespace == "" && (f.leaderElect || f.customMetricsPort > 0 || f.webhookPort > 0):
-		return fmt.Errorf("%s is required with --leader-elect, and with --custom-metrics-port or --webhook-port other than 0", namespaceVariable)
+		const when = "--leader-elect, and with --custom-metrics-port or --webhook-port other than 0"
+		return fmt.Errorf("%s is required with %s", namespaceVariable, when)
 	}
 	return f.checkGateway()
 }
@@ -222,7 +225,9 @@ func (f *flags) options(ctx context.Context, logger logr.Logger) (controllers.Op
 	}
 	if f.webhookPort > 0 {
 		options.Webhook = &controllers.Webhook{
-			Port: f.webhookPort, Service: types.NamespacedName{Namespace: f.namespace, Name: f.webhookService}, Replica: os.Getenv(podVariable),
+			Port:    f.webhookPort,
+			Service: types.NamespacedName{Namespace: f.namespace, Name: f.webhookService},
+			Replica: os.Getenv(podVariable),
 		}
 	}
 	if f.customMetricsPort == 0 {

@@ -189,7 +189,7 @@ func (p *Publisher) publishTo(ctx context.Context, holder Holder, certificates [
 	return found, wrote, nil
 }
 
-func (p *Publisher) tryPublishTo(ctx context.Context, holder Holder, certificates [][]byte) (found finding, changed bool, err error) {
+func (p *Publisher) tryPublishTo(ctx context.Context, holder Holder, certificates [][]byte) (found finding, wrote bool, err error) {
 	object, places := holder.empty()
 	err = p.client.Reader.Get(ctx, client.ObjectKey{Name: holder.name}, object)
 	if apierrors.IsNotFound(err) {
@@ -199,6 +199,7 @@ func (p *Publisher) tryPublishTo(ctx context.Context, holder Holder, certificate
 		return finding{}, false, err
 	}
 	known := replicas{own: p.replica, gone: func(name string) bool { return p.gone(ctx, name) }}
+	changed := false
 	for _, at := range places() {
 		if at.service == nil || *at.service != p.service {
 			found.foreign = foreignMessage(holder, at.service)
