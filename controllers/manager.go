@@ -178,7 +178,8 @@ func settings(options Options, scheme *runtime.Scheme, lock resourcelock.Interfa
 
 func addMetricsAPI(manager ctrl.Manager, tracker *load.Tracker, options *CustomMetrics) (*servingcert.Publisher, error) {
 	client := servingcert.APIClient{Reader: manager.GetAPIReader(), Writer: manager.GetClient()}
-	publisher, err := servingcert.NewPublisher(client, options.Replica, options.Service, servingcert.APIServices(metricsapi.APIServices()))
+	registrations := servingcert.APIServices(metricsapi.APIServices())
+	publisher, err := servingcert.NewPublisher(client, options.Replica, options.Service, registrations)
 	if err != nil {
 		return nil, err
 	}

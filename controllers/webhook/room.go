@@ -43,7 +43,7 @@ func (r *room) enter(ctx context.Context, namespace string) error {
 	if !r.wait(namespace) {
 		return errBusy
 	}
-	for ctx.Err() == nil { // a place that comes with the deadline is of no use
+	for !late(ctx) {
 		left, entered := r.try(namespace)
 		if entered {
 			return nil
@@ -55,6 +55,12 @@ func (r *room) enter(ctx context.Context, namespace string) error {
 	}
 	r.change(namespace, 0, -1)
 	return errSlow
+}
+
+// late reports whether the time is up. A place that comes with the deadline is of no use, whether its timer was first or not.
+func late(ctx context.Context) bool {
+	deadline, bounded := ctx.Deadline()
+	return ctx.Err() != nil || bounded && time.Until(deadline) <= 0
 }
 
 // wait counts one more who waits, unless too many do.
