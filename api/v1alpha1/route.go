@@ -86,6 +86,15 @@ type Route struct {
 	// +optional
 	Request *Request `json:"request,omitempty"`
 
+	// dependencies are functions that run in order before the steps, and may refuse the request. Templates read their results as
+	// dependencies.NAME. At most 8.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Dependencies []Dependency `json:"dependencies,omitempty"`
+
 	// steps are the steps of the route, in order. At most 16; it may be empty only if the answer is response.body.
 	// +optional
 	// +listType=atomic

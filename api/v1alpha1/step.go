@@ -19,13 +19,17 @@ type Step struct {
 
 // A step of a function is one piece of its work. Exactly one kind is set.
 //
-// +kubebuilder:validation:ExactlyOneOf=chat;embeddings;http;call;agent;gather;forEach;set
+// +kubebuilder:validation:ExactlyOneOf=chat;embeddings;http;call;agent;gather;forEach;set;respond
 type FunctionStep struct {
 	StepBase `json:",inline"`
 
 	// onError is what happens if the step fails. Default: the function fails.
 	// +optional
-	OnError *OnError `json:"onError,omitempty"`
+	OnError *FunctionStepOnError `json:"onError,omitempty"`
+
+	// respond refuses the request, if the function is a dependency.
+	// +optional
+	Respond *Refusal `json:"respond,omitempty"`
 }
 
 // StepBase has the members that steps of routes and functions share.

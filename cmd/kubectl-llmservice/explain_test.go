@@ -32,6 +32,7 @@ func TestExplain(t *testing.T) {
 		"assistant":     {"-f", "../../config/samples/assistant.yaml", "/answer"},
 		"no-routes":     {"-f", "../../config/samples/minimal.yaml"},
 		"summarize":     {"-f", "../../config/samples/summarize.yaml", "POST /summaries"},
+		"dependencies":  {"-f", "../../config/samples/dependencies.yaml", "/tickets/{id}/replies"},
 		"one-route-set": {"-f", "../../config/samples/summarize.yaml", "-o", "json"},
 	} {
 		t.Run(name, func(t *testing.T) {

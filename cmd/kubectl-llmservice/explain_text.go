@@ -43,6 +43,7 @@ func printRoute(out io.Writer, x *explained) error {
 	fmt.Fprintln(out)
 	t := newTable(out)
 	t.row("STEP", "WHAT", "LATENCY", "CALLS", "TOKENS", "LATENCY BOUND BY")
+	t.parts(0, x.Dependencies)
 	t.parts(0, x.Steps)
 	t.parts(0, x.Functions)
 	if err := t.Flush(); err != nil {

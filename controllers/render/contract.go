@@ -43,8 +43,14 @@ var differences = map[reflect.Type]difference{
 	// Which member is set says the same.
 	reflect.TypeFor[v1alpha1.Upstream]():     {inSpec: []string{"type"}},
 	reflect.TypeFor[v1alpha1.UpstreamAuth](): {inSpec: []string{"type"}},
-	// Only a route's steps can answer, and the contract has one type for all.
-	reflect.TypeFor[v1alpha1.FunctionStep](): {inContract: []string{"respond"}},
+	// The contract has one type for all answers of steps, and for all reactions to a failure.
+	reflect.TypeFor[v1alpha1.Refusal](): {inContract: []string{"cookies", "contentType", "bodyEncoding", "location"}},
+	reflect.TypeFor[v1alpha1.FunctionStepOnError](): {
+		inSpec: []string{"type"}, inContract: []string{"continue"},
+		also: also(func(from *v1alpha1.FunctionStepOnError, to *config.OnError) {
+			to.Continue = continues(string(from.Type))
+		}),
+	},
 	reflect.TypeFor[v1alpha1.OnError](): {
 		inSpec: []string{"type"}, inContract: []string{"respond", "continue"},
 		also: also(func(from *v1alpha1.OnError, to *config.OnError) { to.Continue = continues(string(from.Type)) }),

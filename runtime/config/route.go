@@ -29,11 +29,30 @@ type Route struct {
 	Timeout Duration `json:"timeout"`
 	// MaxStreamDuration bounds a stream as a whole, from the request on; 0 leaves that to the gateway, whose own bound holds for
 	// all streams.
-	MaxStreamDuration Duration  `json:"maxStreamDuration,omitzero"`
-	Budget            Budget    `json:"budget"`
-	Request           *Request  `json:"request,omitzero"`
-	Steps             []Step    `json:"steps,omitempty"`
-	Response          *Response `json:"response"`
+	MaxStreamDuration Duration `json:"maxStreamDuration,omitzero"`
+	Budget            Budget   `json:"budget"`
+	Request           *Request `json:"request,omitzero"`
+	// Dependencies run in order, before Steps.
+	Dependencies []Dependency `json:"dependencies,omitempty"`
+	Steps        []Step       `json:"steps,omitempty"`
+	Response     *Response    `json:"response"`
+}
+
+// Dependency is the call of a function before a route's steps. The function may refuse the request.
+type Dependency struct {
+	// Name is what templates call its value.
+	Name string `json:"name"`
+	Call
+}
+
+// Depends are the dependencies as steps that call their functions.
+func (r *Route) Depends() []Step {
+	steps := make([]Step, len(r.Dependencies))
+	for i := range r.Dependencies {
+		d := &r.Dependencies[i]
+		steps[i] = Step{Name: d.Name, Action: Action{Call: &d.Call}}
+	}
+	return steps
 }
 
 // Streams reports whether the answer is a stream.

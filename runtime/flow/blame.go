@@ -64,6 +64,9 @@ func (f *frame) origin(path expr.Path) origin {
 		return origin{places: f.input.places(below)}
 	case "steps":
 		return f.stepsOrigin(below)
+	case "dependencies":
+		before := &frame{request: f.request, running: f.dependencies}
+		return before.stepsOrigin(below)
 	}
 	for k := f.known; k != nil; k = k.next {
 		if k.name == name {

@@ -50,10 +50,11 @@ type Environment struct {
 type Route struct {
 	*program.Route
 
-	env    *Environment
-	input  input
-	steps  []*step
-	answer answer
+	env          *Environment
+	input        input
+	dependencies []*step
+	steps        []*step
+	answer       answer
 }
 
 // Compile prepares the routes of a program, in their order.
@@ -74,11 +75,15 @@ func Compile(p *program.Program, env *Environment) ([]*Route, error) {
 }
 
 func (c *compiler) route(r *program.Route) (*Route, error) {
+	dependencies, err := c.steps(r.Dependencies)
+	if err != nil {
+		return nil, fmt.Errorf("dependencies: %w", err)
+	}
 	steps, err := c.steps(r.Steps)
 	if err != nil {
 		return nil, err
 	}
-	compiled := &Route{Route: r, env: c.env, input: newInput(r), steps: steps}
+	compiled := &Route{Route: r, env: c.env, input: newInput(r), dependencies: dependencies, steps: steps}
 	compiled.answer = compiled.answering()
 	return compiled, nil
 }
@@ -89,7 +94,8 @@ type answer interface {
 	verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict
 }
 
-// Decide decides how the route answers a request.
+// Decide decides how the route answers a request, for which it waits for the functions that the route depends on: only then is it
+// known whether there is a stream.
 func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
 	if req.Memory == nil {
 		req.Memory = relay.Unlimited
@@ -102,6 +108,9 @@ func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
 		return relay.Verdict{Reply: q.refuse(because(ctx, err))}
 	}
 	q.seen = vars["request"]
+	if err := q.depend(ctx, vars); err != nil {
+		return relay.Verdict{Reply: q.refuse(because(ctx, err))}
+	}
 	if r.Streams() {
 		if q.head, err = (&frame{request: q, vars: vars}).head(ctx, r.Response.Head); err != nil {
 			return relay.Verdict{Reply: q.refuse(because(ctx, fmt.Errorf("response.%w", err)))}
@@ -116,7 +125,7 @@ var Format = problem.FastAPI
 // refuse is the answer to any error before anything was sent.
 func (q *request) refuse(err error) *relay.Reply {
 	if ended, ok := answered(err); ok {
-		q.record.Failed(ended.reason())
+		q.record.Failed(requestlog.InPlaceOf(err, ended.reason()))
 		return ended.reply
 	}
 	return relay.Problem(Format, q.problem(err))

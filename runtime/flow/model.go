@@ -45,6 +45,9 @@ func (m *Model) Answer(ctx context.Context, req *relay.Request, d *llm.Dialogue)
 	ctx, cancel := a.within(ctx)
 	defer cancel()
 	vars, err := m.vars(ctx, a.request, req, d.Chat)
+	if err == nil {
+		_, err = instead(nil, a.depend(ctx, vars))
+	}
 	switch {
 	case err != nil:
 		return relay.Verdict{Reply: a.refuse(because(ctx, err))}
@@ -271,5 +274,5 @@ func instead(done *llm.Completion, err error) (*llm.Completion, error) {
 	case step.isSuccess():
 		return textual(step.body), nil
 	}
-	return nil, &refusedError{problem: problemOf(step)}
+	return nil, requestlog.InPlaceOf(err, &refusedError{problem: problemOf(step), instead: step.instead})
 }

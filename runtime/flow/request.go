@@ -58,10 +58,11 @@ func (q *request) within(ctx context.Context) (context.Context, context.CancelFu
 func (q *request) bounded(s *relay.Stream) *relay.Stream {
 	now := time.Now()
 	s.Header = q.head
-	s.Timeout, s.MaxDuration = q.deadline.Sub(now), q.env.MaxStreamDuration
-	if most := q.MaxStreamDuration.Std(); most > 0 {
-		s.MaxDuration = min(s.MaxDuration, q.began.Add(most).Sub(now))
+	most := q.env.MaxStreamDuration
+	if own := q.MaxStreamDuration.Std(); own > 0 {
+		most = min(most, own)
 	}
+	s.Timeout, s.MaxDuration = q.deadline.Sub(now), q.began.Add(most).Sub(now)
 	return s
 }
 

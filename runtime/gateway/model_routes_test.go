@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -367,5 +368,38 @@ func TestCommentsOfARouteAsAModel(t *testing.T) {
 	close(asked)
 	if rest := text(t, resp); !strings.Contains(rest, `data: {"error":{"message":"Gone.","type":"invalid_request_error"`) || strings.Contains(rest, "[DONE]") {
 		t.Errorf("ends with %q", rest)
+	}
+}
+
+// TestDependenciesOfAModel: a route that is asked as a model has its dependencies called, and one that refuses is an error in the
+// protocol's form, before a model is asked.
+func TestDependenciesOfAModel(t *testing.T) {
+	mock, url := startMock(t, mockllm.Options{})
+	c := routed(url, byLastMessage, &config.Response{Stream: "answer"}, chatStep())
+	c.Functions = []config.Function{{
+		Name: "asks", Input: []byte(`{"type":"object","required":["q"],"properties":{"q":{"type":"string"}}}`), Output: []byte(`1`),
+		Steps: []config.Step{
+			{Name: "none", When: "${input.q == 'no'}", Respond: &config.Respond{Status: 403, Body: []byte(`{"detail":"Not that"}`)}},
+			{Name: "fine", Set: &config.Set{Value: []byte(`1`)}},
+		},
+	}}
+	c.Routes[len(c.Routes)-1].Dependencies = []config.Dependency{
+		{Name: "asked", Call: config.Call{Function: "asks", Input: []byte(`{"q":"${request.body.question}"}`)}},
+	}
+	r := start(t, c)
+	for _, streamed := range []string{"true", "false"} {
+		ask := `{"model":"assistant","stream":` + streamed + `,"messages":[{"role":"user","content":"%s"}]}`
+		resp := r.post("/v1/chat/completions", fmt.Sprintf(ask, "no"))
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusForbidden || !strings.Contains(string(body), `"message":"Not that"`) {
+			t.Errorf("%d %s, %v", resp.StatusCode, body, err)
+		}
+		if asked := mock.Stats().Opened; asked != 0 {
+			t.Errorf("a model was asked %d times", asked)
+		}
+	}
+	resp := r.post("/v1/chat/completions", `{"model":"assistant","messages":[{"role":"user","content":"[[mock {\"text\":\"Tea\"}]]"}]}`)
+	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(body), "Tea") {
+		t.Errorf("%d %s, %v", resp.StatusCode, body, err)
 	}
 }

@@ -168,6 +168,30 @@ func TestWhereInARouteARequestFailed(t *testing.T) {
 	}
 }
 
+// TestWhichDependencyFailed: the way leads through the dependency, also if it answers the failure itself.
+func TestWhichDependencyFailed(t *testing.T) {
+	_, good := startMock(t, mockllm.Options{})
+	for name, refuses := range map[string]bool{"it fails": false, "it refuses": true} {
+		c := assistant(good, "http://127.0.0.1:1/v1")
+		look := chatStep()
+		look.Chat.Upstream, look.Chat.Messages = "b", []config.Message{{Role: "user", Content: "x"}}
+		if refuses {
+			look.OnError = &config.OnError{Respond: &config.Respond{Status: 503, Body: []byte(`{"detail":"No"}`)}}
+		}
+		c.Functions = []config.Function{{Name: "look", Steps: []config.Step{look}, Output: []byte(`1`)}}
+		c = only(c, &config.Response{Stream: "answer"}, chatStep())
+		c.Routes[len(c.Routes)-1].Dependencies = []config.Dependency{{Name: "seen", Call: config.Call{Function: "look"}}}
+		r := start(t, c)
+		r.send("deep", "/only", question(`{"text":"x"}`))
+		lines := r.linesOf("deep", "request failed")
+		last := lines[len(lines)-1]
+		const want = "dependencies[seen].functions[look].steps[answer]"
+		if last["at"] != want || last["upstream"] != "b" || last["result"] != "replied" {
+			t.Errorf("%s: %v, want it at %s", name, last, want)
+		}
+	}
+}
+
 // TestTimeoutsSayWhose: a client gets the step, the branch or the function whose timeout has passed, and how long that is.
 func TestTimeoutsSayWhose(t *testing.T) {
 	silent := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

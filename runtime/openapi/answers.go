@@ -16,7 +16,7 @@ const ownAnswer = "An answer that the route defines."
 
 // answers describes everything that the route may answer, in the order of the statuses.
 func (d *document) answers(r *program.Route, o *operation) error {
-	own := ownAnswers(r.Route.Steps)
+	own := ownAnswers(answering(r))
 	success, err := d.success(r.Response, o.OperationID)
 	if err != nil {
 		return err
@@ -57,6 +57,17 @@ func (r *response) join(own members[mediaType]) {
 	}
 }
 
+// answering are the steps that may answer: the route's, and those of the functions that it depends on.
+func answering(r *program.Route) []config.Step {
+	all := slices.Clone(r.Route.Steps)
+	for _, d := range r.Dependencies {
+		if call, ok := d.Work.(*program.Call); ok {
+			all = append(all, call.Function.Function.Steps...)
+		}
+	}
+	return all
+}
+
 // ownAnswers has the content of the answers that steps give by themselves, by status. Their contents are left out: the
 // literals of a manifest are as private as its prompts.
 func ownAnswers(steps []config.Step) map[string]members[mediaType] {
@@ -83,7 +94,7 @@ func ownAnswers(steps []config.Step) map[string]members[mediaType] {
 
 // failuresOf are those that a route can have.
 func failuresOf(r *config.Route, o *operation) []failure {
-	calls := slices.ContainsFunc(r.Steps, callsUpstream)
+	calls := len(r.Dependencies) > 0 || slices.ContainsFunc(r.Steps, callsUpstream)
 	var all []failure
 	switch read := o.RequestBody != nil || len(o.Parameters) > 0; {
 	case read && calls:

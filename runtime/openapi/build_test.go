@@ -171,6 +171,11 @@ func programOf(t *testing.T, c *config.Config) *program.Program {
 				r.Parameters = append(r.Parameters, parameterOf(t, &from.Request.Parameters[j]))
 			}
 		}
+		for _, d := range from.Dependencies {
+			f := slices.IndexFunc(c.Functions, func(f config.Function) bool { return f.Name == d.Function })
+			call := &program.Call{Function: &program.Function{Function: &c.Functions[f]}}
+			r.Dependencies = append(r.Dependencies, &program.Step{Name: d.Name, Work: call})
+		}
 		p.Routes = append(p.Routes, r)
 	}
 	return p

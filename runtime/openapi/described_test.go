@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,6 +114,37 @@ func TestHeadsOfAnswers(t *testing.T) {
 		}
 		if diff := cmp.Diff(a.want, string(encoded)); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", path, diff)
+		}
+	}
+}
+
+// TestAnswersOfDependencies: what a function may refuse a request with is an answer of the routes that depend on it.
+func TestAnswersOfDependencies(t *testing.T) {
+	c := service()
+	c.Functions = []config.Function{{
+		Name: "user", Output: []byte(`1`), Steps: []config.Step{
+			{Name: "who", When: "${true}", Respond: &config.Respond{Status: 401, Body: []byte(`1`)}},
+			{Name: "a", Set: &config.Set{Value: []byte(`1`)}, OnError: &config.OnError{Respond: &config.Respond{Status: 403}}},
+		},
+	}}
+	of := config.Response{Body: []byte(`1`)}
+	c.Routes = []config.Route{
+		{Method: "GET", Path: "/a", Response: &of, Dependencies: []config.Dependency{{Name: "user", Call: config.Call{Function: "user"}}}},
+		{Method: "GET", Path: "/b", Response: &of},
+	}
+	var got struct {
+		Paths map[string]map[string]struct {
+			Responses map[string]any `json:"responses"`
+		} `json:"paths"`
+	}
+	if err := json.Unmarshal(build(t, c), &got); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string][]string{
+		"/a": {"200", "401", "403", "429", "502", "503", "504", "default"}, "/b": {"200", "429", "default"},
+	} {
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got.Paths[path]["get"].Responses))); diff != "" {
+			t.Errorf("%s: %s", path, diff)
 		}
 	}
 }

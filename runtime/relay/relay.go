@@ -45,7 +45,7 @@ type Exchange interface {
 	Admit(ctx context.Context) *Reply
 	// BodyLimit bounds the request's body, in bytes.
 	BodyLimit() int64
-	// Decide is asked once the whole body has been read. ctx ends when the client leaves.
+	// Decide is asked once the whole body has been read. It may wait; ctx ends when the client leaves.
 	Decide(ctx context.Context, r *Request) Verdict
 	// Refuse answers a request whose body the engine could not read.
 	Refuse(r Refusal) *Reply

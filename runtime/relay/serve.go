@@ -28,8 +28,7 @@ func Serve(p Policy, h *Head, c Conn) (whole bool) {
 		s.reply(s.exchange.Refuse(RefusalOf(err)))
 		return s.ended
 	}
-	ctx := c.Context()
-	s.answer(ctx, s.exchange.Decide(ctx, &Request{Head: *h, Body: body, Memory: s.exchange}))
+	s.decide(&Request{Head: *h, Body: body, Memory: s.exchange})
 	return s.ended
 }
 
@@ -70,13 +69,25 @@ func (s *answering) admitted(refused *Reply) bool {
 	return refused == nil
 }
 
+// decide answers a whole request. Only a client that leaves during the decision gets no answer: one that seems to have left before
+// is sent one, as a request that needs no wait is.
+func (s *answering) decide(r *Request) {
+	ctx, started := s.conn.Context(), time.Now()
+	here := !Left(ctx)
+	verdict := s.exchange.Decide(ctx, r)
+	if here && Left(ctx) {
+		verdict = Verdict{Produce: func(context.Context) *Reply { return nil }, Done: verdict.Done}
+	}
+	s.answer(ctx, started, verdict)
+}
+
 // Left reports whether a request's context has ended because the client has left.
 func Left(ctx context.Context) bool {
 	return ctx.Err() != nil && FailureOf(ctx, ctx.Err(), NoFailure).Kind == FailedClient
 }
 
-func (s *answering) answer(ctx context.Context, v Verdict) {
-	started := time.Now()
+// answer answers a request whose decision began at a time, from which its duration counts.
+func (s *answering) answer(ctx context.Context, started time.Time, v Verdict) {
 	outcome := Outcome{Result: Replied}
 	// A panic below becomes this verdict's outcome, and Done is called with it.
 	defer func() {

@@ -34,7 +34,8 @@ type sink struct {
 	*answering
 
 	stream       *Stream
-	started      time.Time
+	started      time.Time // the request's decision
+	ends         time.Time // the latest moment for the last event to be written
 	untilContent *time.Timer
 	late         Failure // what the stream fails with when untilContent fires
 	fail         context.CancelCauseFunc
@@ -71,7 +72,10 @@ func (s *answering) serveStream(ctx context.Context, stream *Stream, started tim
 }
 
 func newSink(answer *answering, stream *Stream, started time.Time, fail context.CancelCauseFunc) *sink {
-	s := &sink{answering: answer, stream: stream, started: started, fail: fail, late: Failure{Kind: FailedTimeout}}
+	s := &sink{
+		answering: answer, stream: stream, started: started, ends: time.Now().Add(stream.MaxDuration + LastWords), fail: fail,
+		late: Failure{Kind: FailedTimeout},
+	}
 	if stream.MaxDuration <= stream.Timeout {
 		s.late.Kind = FailedDuration
 	}
@@ -161,7 +165,7 @@ func (s *sink) write(events []byte) error {
 func (s *sink) send(events []byte) error {
 	if s.status == 0 {
 		s.status = http.StatusOK
-		if err := s.conn.Begin(s.echoed(s.stream.head()), s.started.Add(s.stream.MaxDuration+LastWords)); err != nil {
+		if err := s.conn.Begin(s.echoed(s.stream.head()), s.ends); err != nil {
 			return err //nolint:wrapcheck // it becomes a Failure
 		}
 	}

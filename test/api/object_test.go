@@ -167,3 +167,12 @@ func numbered(n int) map[string]any {
 	}
 	return labels
 }
+
+func dependency(i int) any {
+	return map[string]any{"name": "d" + strconv.Itoa(i), "function": "retrieve", "input": map[string]any{"q": "x"}}
+}
+
+// refusing are the steps of a function that refuses.
+func refusing(respond map[string]any) []any {
+	return []any{chatStep(0), map[string]any{"name": "refused", "when": "${true}", "respond": respond}}
+}

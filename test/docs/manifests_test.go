@@ -94,7 +94,7 @@ func within(t *testing.T, whole, part string) string {
 			continue
 		}
 		around := m.Spec
-		if !slices.Contains([]string{"runtime", "scaling", "exposure"}, name) {
+		if !slices.Contains([]string{"runtime", "scaling", "exposure", "functions"}, name) {
 			routes, _ := m.Spec["routes"].([]any)
 			if len(routes) == 0 {
 				t.Fatalf("no route in\n%s", whole)

@@ -17,6 +17,8 @@ type Bounds struct {
 	Streamed bool `json:"streamed"`
 	// Bytes is budget.maxBytes.
 	Bytes int `json:"bytes"`
+	// Dependencies are the route's, and run before its steps.
+	Dependencies []Part `json:"dependencies,omitempty"`
 	// Steps are the route's.
 	Steps []Part `json:"steps"`
 	// Functions are those that the steps reach, each once: its cost is that of one call.
@@ -127,8 +129,14 @@ func (s *survey) route(path string, r *config.Route) *survey {
 	b.Bytes = r.Budget.MaxBytes
 	w := walk{survey: s, response: r.Response, sources: s.config.Sources(r), values: s.config.Values(r), stream: s.stream(path, r)}
 	w.limit = w.stream.or(r.Timeout, path+".timeout")
-	b.Steps, b.Cost = w.steps(path+".steps", r.Steps)
+	var before, after Cost
+	b.Dependencies, before = w.dependencies(path+".dependencies", r)
+	b.Steps, after = w.steps(path+".steps", r.Steps)
+	b.Cost = before.then(after)
 	b.Latency.By = "its steps"
+	if len(b.Dependencies) > 0 {
+		b.Latency.By = "its dependencies and steps"
+	}
 	b.Latency = b.Latency.within(w.stream.after, w.stream.field).within(r.Timeout, "timeout")
 	s.spendCalls(path+".budget.maxCalls", r.Budget.MaxCalls)
 	s.spendTokens(r.Budget.MaxTokens)

@@ -107,6 +107,17 @@ func TestBounds(t *testing.T) {
 		"a function's timeout": {brisk, step(`"call":{"function":"brisk"}`), "", "5s 2-3 7"},
 		"a function twice":     {brisk, step(`"call":{"function":"brisk"}`) + "," + step(`"call":{"function":"brisk"}`), "", "10s 4-6 14"},
 
+		"a dependency": {
+			brisk + "," + lookup, step(chatOne), `"dependencies":[{"name":"x","function":"brisk"},{"name":"y","function":"lookup"}],`, "35s 4-6 14",
+		},
+		"a dependency that refuses": {
+			`{"name":"f","steps":[{"name":"a",` + getWeb + `},{"name":"b","when":"${true}","respond":{"status":401}}],"output":1}`,
+			step(chatOne), `"dependencies":[{"name":"x","function":"f"}],`, "30s 2-3 7",
+		},
+		"a budget of dependencies": {
+			lookup, step(chatOne), `"timeout":"9s","budget":{"maxCalls":2,"maxBytes":1},"dependencies":[{"name":"x","function":"lookup"}],`, "9s 2-2 7",
+		},
+
 		"all":               {"", gathered("All", "", chatOne, getWeb, chatTwo), "", "20s 3-5 21"},
 		"all but one":       {"", gathered("All", "", chatOne, getWeb+`,"required":false`, chatTwo+`,"when":"${true}"`), "", "20s 1-5 21"},
 		"all within":        {"", gathered("All", "", chatOne+`,"timeout":"1s"`, getWeb+`,"timeout":"2s"`), "", "2s 2-3 7"},

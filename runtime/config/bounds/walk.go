@@ -103,6 +103,19 @@ func (w walk) steps(path string, steps []config.Step) ([]Part, Cost) {
 	return parts, total
 }
 
+// dependencies run before the steps. Their answers are whole, and refuse the request: none is a success.
+func (w walk) dependencies(path string, r *config.Route) ([]Part, Cost) {
+	var total Cost
+	parts := make([]Part, 0, len(r.Dependencies))
+	for i, s := range r.Depends() {
+		part := Part{Path: config.Item(path, i), Name: s.Name, Kind: "dependency", Of: s.Call.Function, Cost: w.function(s.Call.Function)}
+		part.Latency.By = "function " + s.Call.Function
+		total = total.then(part.Cost)
+		parts = append(parts, part)
+	}
+	return parts, total
+}
+
 func succeeds(r *config.Respond) bool { return r != nil && r.Status < http.StatusBadRequest }
 
 func (w walk) step(path string, s *config.Step) Part {

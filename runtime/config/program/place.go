@@ -13,8 +13,10 @@ type place struct {
 	// vars are the variables without steps.
 	vars  expr.Vars
 	steps map[string]expr.Type
-	// inRoute says that a step here may answer the request.
-	inRoute bool
+	// inRoute says that a step here may answer the request. A step of a function may do so if the function is a dependency; both are
+	// unset where no step may.
+	inRoute  bool
+	function *function
 	// route is what requests are read by, input the schema of a function's, and done are the steps before: the values that they allow
 	// may be known.
 	route *Route
@@ -56,6 +58,13 @@ func (p *place) with(name string, t expr.Type) *place {
 	next := *p
 	next.vars, next.env = vars, nil
 	return &next
+}
+
+// within is the place of a part of a step, which cannot answer the request.
+func (p *place) within() *place {
+	inner := *p
+	inner.inRoute, inner.function = false, nil
+	return &inner
 }
 
 // failed is the place in which an error is handled.

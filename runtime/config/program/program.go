@@ -46,9 +46,11 @@ type Route struct {
 	// Parameters are in the order of the config's.
 	Parameters []*Parameter
 	// Body is what a request's body has to satisfy; nil accepts any JSON.
-	Body     *schema.Schema
-	Steps    []*Step
-	Response *Response
+	Body *schema.Schema
+	// Dependencies are steps that call functions.
+	Dependencies []*Step
+	Steps        []*Step
+	Response     *Response
 }
 
 // Parameter is one value that a request has outside of its body.

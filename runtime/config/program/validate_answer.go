@@ -27,9 +27,7 @@ var streamHeaders = []string{"cache-control", "x-accel-buffering"}
 
 // answer reads an answer that ends the route.
 func (v *validator) answer(path string, r *config.Respond, at *place) *Respond {
-	if !at.inRoute {
-		v.addf(path, "is allowed only in a route's steps")
-	}
+	v.mayAnswer(path, r.Status, at)
 	v.between(path+".status", r.Status, 200, 599)
 	compiled := &Respond{Status: r.Status, Head: v.head(path, &r.Head, at)}
 	compiled.Body = v.content(path, r.Body, compiled.Head, at)

@@ -18,6 +18,8 @@ type function struct {
 	// counted says that its stream was looked at: see reportsThrough.
 	counted bool
 	output  expr.Type
+	// refuses is the path of a respond, by which the function refuses the request that it is a dependency of; empty without one.
+	refuses string
 	// compiled is there once the function has been read.
 	compiled *Function
 }
@@ -57,13 +59,13 @@ func (v *validator) function(f *function) {
 	v.errs = nil
 	v.calling = append(v.calling, f.config.Name)
 	f.compiled = &Function{Function: f.config}
-	f.output = v.functionBody(f.path, f.compiled)
+	f.output = v.functionBody(f)
 	v.calling = v.calling[:len(v.calling)-1]
 	f.errs, v.errs = v.errs, outer
 }
 
-func (v *validator) functionBody(path string, f *Function) (output expr.Type) {
-	said := f.Function
+func (v *validator) functionBody(of *function) (output expr.Type) {
+	path, f, said := of.path, of.compiled, of.config
 	var input expr.Type
 	f.Input, input = v.schema(path+".input", said.Input)
 	v.notNegative(path+".timeout", said.Timeout)
@@ -71,7 +73,7 @@ func (v *validator) functionBody(path string, f *Function) (output expr.Type) {
 		v.addf(path+".steps", "is empty, want at least one step")
 	}
 	var end *place
-	f.Steps, end = v.steps(path+".steps", said.Steps, &place{vars: expr.Vars{"input": input}, input: f.Input})
+	f.Steps, end = v.steps(path+".steps", said.Steps, &place{vars: expr.Vars{"input": input}, input: f.Input, function: of})
 	f.asks = slices.ContainsFunc(f.Steps, func(s *Step) bool { return asks(s.Work) })
 	switch {
 	case said.Output == nil && said.Stream == "":

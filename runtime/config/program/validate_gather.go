@@ -129,13 +129,12 @@ func (v *validator) settings(path string, g *config.Gather) {
 }
 
 func (v *validator) branch(path string, how config.Strategy, b *config.Branch, at *place) (*Branch, expr.Type) {
-	inner := *at
-	inner.inRoute = false
-	compiled := &Branch{Name: b.Name, Required: how.MustSucceed(b), Guard: v.guard(path, b.When, b.Timeout, &inner)}
+	inner := at.within()
+	compiled := &Branch{Name: b.Name, Required: how.MustSucceed(b), Guard: v.guard(path, b.When, b.Timeout, inner)}
 	if b.Required != nil && how.Needed != nil {
 		v.addf(path+".required", "is not allowed when the strategy is %s", how.Name)
 	}
-	result := v.action(path, &b.Action, &inner)
+	result := v.action(path, &b.Action, inner)
 	compiled.Work = result.work
 	skipped := b.When != ""
 	if how.Needed == nil {
@@ -144,7 +143,7 @@ func (v *validator) branch(path string, how config.Strategy, b *config.Branch, a
 		v.addf(path+".onError", "is not allowed when the strategy is %s, which selects branches by their success", how.Name)
 	}
 	var gives expr.Type
-	compiled.OnError, gives = v.settled(path+".onError", b.OnError, skipped, result.gives, &inner)
+	compiled.OnError, gives = v.settled(path+".onError", b.OnError, skipped, result.gives, inner)
 	if how.Needed != nil && b.When != "" {
 		return compiled, gives.Unwrapped() // a branch that did not run cannot win
 	}

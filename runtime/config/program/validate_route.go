@@ -61,6 +61,7 @@ func (v *validator) route(path string, r *config.Route) *Route {
 	v.budget(path+".budget", &r.Budget)
 	compiled := &Route{Route: r}
 	begin := &place{vars: expr.Vars{"request": v.request(path, compiled)}, inRoute: true, route: compiled}
+	compiled.Dependencies, begin = v.dependencies(path+".dependencies", r.Dependencies, begin)
 	var end *place
 	compiled.Steps, end = v.steps(path+".steps", r.Steps, begin)
 	compiled.Response = v.response(path, r, begin, end)

@@ -127,8 +127,9 @@ func (v *validator) settled(
 			var instead expr.Type
 			compiled.Value, instead = v.tree(path+".value", o.Value, at.failed())
 			result = common([]expr.Type{result, instead})
-		case !at.inRoute:
-			v.addf(path+".respond", "is allowed only in a route's steps, want continue or value")
+		case !at.inRoute && at.function == nil:
+			v.addf(path+".respond", "is allowed only in the onError of steps of a route, and of a function that is a dependency; "+
+				"want continue or value")
 		default:
 			compiled.Respond = v.answer(path+".respond", o.Respond, at.failed())
 		}
@@ -139,7 +140,15 @@ func (v *validator) settled(
 	return compiled, result
 }
 
+// call reads the call of a function by a step.
 func (v *validator) call(path string, c *config.Call, at *place) typedWork {
+	called := v.calls(path, c, at)
+	v.returns(path+".function", c.Function)
+	return called
+}
+
+// calls reads the call of a function, whatever makes it.
+func (v *validator) calls(path string, c *config.Call, at *place) typedWork {
 	compiled := &Call{}
 	var input any = map[string]any{}
 	if c.Input != nil {
@@ -242,6 +251,7 @@ func (v *validator) agent(path string, a *config.Agent, at *place) typedWork {
 		}
 		before := len(v.errs)
 		v.called(here, name)
+		v.returns(here, name)
 		if f := v.functions[name]; f != nil && len(v.errs) == before {
 			v.satisfies(here, schema.UnknownOf("object"), f.compiled.Input, f.path+".input, which must be an object for a tool,")
 			compiled.Tools = append(compiled.Tools, f.compiled)
@@ -271,8 +281,7 @@ func (v *validator) forEach(path string, f *config.ForEach, at *place) typedWork
 	v.between(path+".maxItems", f.MaxItems, 1, config.MaxItems)
 	v.fits(path+".items", compiled)
 	v.between(path+".maxParallel", f.MaxParallel, 1, config.MaxParallel)
-	inner := at.with("item", items.Element()).with("index", expr.Int)
-	inner.inRoute = false
+	inner := at.within().with("item", items.Element()).with("index", expr.Int)
 	here := path + ".do"
 	compiled.Guard = v.guard(here, "", f.Do.Timeout, inner)
 	do := v.action(here, &f.Do.Action, inner)

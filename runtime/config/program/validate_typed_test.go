@@ -295,7 +295,7 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"routes[1].steps[1].forEach.do", step(1, func(s *config.Step) { s.ForEach.Do.Action = config.Action{} }), "no kind"},
 		{"routes[1].steps[1].forEach.do.onError.respond", step(1, func(s *config.Step) {
 			s.ForEach.Do.OnError = &config.OnError{Respond: &config.Respond{Status: 200}}
-		}), "only in a route's steps"},
+		}), "only in the onError of steps of a route, and of a function that is a dependency"},
 		{"routes[1].steps[2].gather.strategy", step(2, func(s *config.Step) { s.Gather.Strategy = "Any" }), "AllSettled"},
 		{"routes[1].steps[2].gather.first", step(2, func(s *config.Step) { s.Gather.First = &config.First{} }), "is not allowed when"},
 		{"routes[1].steps[2].gather.branches", step(2, func(s *config.Step) { s.Gather.Branches = s.Gather.Branches[:1] }), "from 2 to"},
@@ -384,9 +384,9 @@ func TestTypedRoutesAreRefused(t *testing.T) {
 		{"functions[0].output", func(c *config.Config) { c.Functions[0].Output = nil }, "required"},
 		{"functions[0].steps", func(c *config.Config) { c.Functions[0].Steps = nil; c.Functions[0].Output = []byte(`"x"`) }, "at least one"},
 		{"functions[0].steps[0].chat.messages[0].content", func(c *config.Config) { c.Functions[0].Steps[0].Chat = ask("${request.body}") }, "input"},
-		{"functions[0].steps[0].onError.respond", func(c *config.Config) {
+		{"functions[0].steps[0].onError.respond.status", func(c *config.Config) {
 			c.Functions[0].Steps[0].OnError = &config.OnError{Respond: &config.Respond{Status: 200}}
-		}, "only in a route's steps"},
+		}, "a function can only refuse a request"},
 		{"functions[1].steps[0].http.upstream", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.Upstream = "fast" }, "has a model"},
 		{"functions[1].steps[0].http.method", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.Method = "TRACE" }, "GET, POST"},
 		{"functions[1].steps[0].http.path", func(c *config.Config) { c.Functions[1].Steps[0].HTTP.Path = "/find?q=${input.q}" }, "?"},

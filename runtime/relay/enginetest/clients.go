@@ -20,13 +20,17 @@ func clientChecks() []check {
 		{"clients: a comment finds one that has stopped reading", commentFindsStalled},
 		{"clients: one that reads no reply is left", readsNoReply},
 	}
-	for name, verdict := range map[string]func() relay.Verdict{
-		"of a reply that is worked out": func() relay.Verdict {
+	for name, verdict := range map[string]func(context.Context) relay.Verdict{
+		"of a reply that is worked out": func(context.Context) relay.Verdict {
 			return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { <-ctx.Done(); return answer(http.StatusOK) }}
 		},
-		"of a stream that has not begun": func() relay.Verdict { return relay.Verdict{Stream: play("1h")} },
-		"of a stream with progress":      func() relay.Verdict { return relay.Verdict{Stream: play("p 1h")} },
-		"of a stream with content":       func() relay.Verdict { return relay.Verdict{Stream: play("c 1h")} },
+		"before it is known what it gets": func(ctx context.Context) relay.Verdict {
+			<-ctx.Done()
+			return relay.Verdict{Reply: answer(http.StatusOK)}
+		},
+		"of a stream that has not begun": func(context.Context) relay.Verdict { return relay.Verdict{Stream: play("1h")} },
+		"of a stream with progress":      func(context.Context) relay.Verdict { return relay.Verdict{Stream: play("p 1h")} },
+		"of a stream with content":       func(context.Context) relay.Verdict { return relay.Verdict{Stream: play("c 1h")} },
 	} {
 		checks = append(checks, check{"clients: one that leaves, " + name, func(t *testing.T, s *stand) {
 			t.Helper()
@@ -36,9 +40,9 @@ func clientChecks() []check {
 	return checks
 }
 
-func leaves(t *testing.T, s *stand, verdict func() relay.Verdict) {
+func leaves(t *testing.T, s *stand, verdict func(context.Context) relay.Verdict) {
 	t.Helper()
-	p := &script{decide: func(context.Context, *relay.Request) relay.Verdict { return verdict() }}
+	p := &script{decide: func(ctx context.Context, _ *relay.Request) relay.Verdict { return verdict(ctx) }}
 	s.serve(p)
 	for _, request := range []string{get, post("abc"), chunked("abc")} {
 		conn := s.dial(request)

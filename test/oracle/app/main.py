@@ -138,11 +138,53 @@ async def login(as_: Login) -> RedirectResponse:
     return to
 
 
+class Ban(BaseModel):
+    who: Annotated[str, Field(min_length=1)]
+
+
 @app.get("/secret", summary="Refuse with a header")
 async def secret(token: Annotated[str, Header()] = "") -> dict[str, Any]:
     if token != "open":
         raise HTTPException(401, "Not authenticated", headers={"WWW-Authenticate": "Bearer"})
     return {"secret": "none"}
+
+
+class User(BaseModel):
+    name: str
+    admin: bool
+
+
+def current_user(token: Annotated[str, Header()] = "") -> User:
+    if token not in ("ann", "root"):
+        raise HTTPException(401, f"Nobody is {token}", headers={"WWW-Authenticate": "Bearer"})
+    return User(name=token, admin=token == "root")
+
+
+def require_admin(user: Annotated[User, Depends(current_user)]) -> User:
+    if not user.admin:
+        raise HTTPException(403, {"reason": "Admins only", "user": user.name})
+    return user
+
+
+@app.get("/me", summary="Depend on who asks")
+async def me(user: Annotated[User, Depends(current_user)]) -> User:
+    return user
+
+
+@app.post("/ban", summary="Depend on an admin")
+async def ban(
+    ban: Ban, user: Annotated[User, Depends(current_user)], admin: Annotated[User, Depends(require_admin)]
+) -> dict[str, Any]:
+    return {"banned": ban.who, "by": admin.name, "same": user == admin}
+
+
+@app.post("/tell", summary="Stream to an admin", response_class=StreamingResponse)
+async def tell(ban: Ban, request: Request, admin: Annotated[User, Depends(require_admin)]):
+    async def gen():
+        async for token in request.app.state.llm.astream(ban.who):
+            yield f"data: {token}\n\n"
+
+    return StreamingResponse(gen(), media_type="text/event-stream")
 
 
 @app.get("/files/{name}", summary="Take a name from the path")

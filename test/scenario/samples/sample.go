@@ -69,6 +69,7 @@ func Cases() []Sample {
 		{"assistant", map[string]string{"fast": model}, assistant},
 		{"azure", map[string]string{"azure": model}, provider},
 		{"chat", map[string]string{"llm": model}, chat},
+		{"dependencies", map[string]string{"llm": model, "tickets": web}, dependencies},
 		{"fallback", map[string]string{"large": model, "small": model}, fallback},
 		{"gather", map[string]string{"shop": trio + echo, "recommender": trio + echo}, gather},
 		{"hedge", map[string]string{"near": model, "far": model}, hedge},
