@@ -12,6 +12,8 @@ const (
 	MaxParallel = 32
 	// MaxItems bounds the items of a forEach.
 	MaxItems = 256
+	// MaxFiles bounds the files of a form, and a list of them.
+	MaxFiles = 16
 	// MaxBranches bounds a gather.
 	MaxBranches = 16
 	// MaxRacers bounds a gather of which one branch wins: First and Fallback.

@@ -81,7 +81,44 @@ type Request struct {
 	EchoInput bool `json:"echoInput,omitzero"`
 	// AllowAnyContentType reads a body with any Content-Type, or none, as JSON.
 	AllowAnyContentType bool `json:"allowAnyContentType,omitzero"`
+	// Form makes the body a form, whose fields Schema describes.
+	Form *Form `json:"form,omitzero"`
 }
+
+// IsForm reports whether the body is a form, and not JSON.
+func (r *Request) IsForm() bool { return r != nil && r.Form != nil }
+
+// Form describes what a form has in addition to its texts.
+type Form struct {
+	Files []FormFile `json:"files,omitempty"`
+}
+
+// FormFile is a file, or a list of files, that is uploaded with a form.
+type FormFile struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	Required    bool   `json:"required,omitzero"`
+	// Encoding says how templates see the content.
+	Encoding string `json:"encoding,omitempty"`
+	// MaxBytes bounds each file; 0 leaves that to the bound of the body.
+	MaxBytes int `json:"maxBytes,omitzero"`
+	// MaxItems bounds a list of files; 0 is one file, which is no list.
+	MaxItems int `json:"maxItems,omitzero"`
+}
+
+// Member is the name of the content, as templates see the file.
+func (f *FormFile) Member() string {
+	if f.Encoding == FileBase64 {
+		return "base64"
+	}
+	return "text"
+}
+
+// The encodings of files.
+const (
+	FileText   = "Text"
+	FileBase64 = "Base64"
+)
 
 // The places of a parameter.
 const (

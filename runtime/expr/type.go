@@ -78,6 +78,19 @@ func Object(fields map[string]Type) Type { return newObject(fields, false) }
 // Open is an Object that may have other members, of type Dyn.
 func Open(fields map[string]Type) Type { return newObject(fields, true) }
 
+// With is an object type with members in addition, or in the place of those of the same names. Any other type stays as it is.
+func (t Type) With(members map[string]Type) Type {
+	if t.kind != objectKind || len(members) == 0 {
+		return t
+	}
+	fields := maps.Clone(t.object.fields)
+	if fields == nil {
+		fields = map[string]Type{}
+	}
+	maps.Copy(fields, members)
+	return newObject(fields, t.object.open)
+}
+
 func of(k kind, elem Type) Type { return Type{kind: k, elem: &elem} }
 
 // object is named for its structure, so that equal objects are one type to CEL.

@@ -3,6 +3,8 @@ package flow
 import (
 	"net/http"
 	"strings"
+
+	"github.com/llmservice/llmservice/runtime/form"
 )
 
 // cookieValues are a request's values for a cookie, in their order. They are read as browsers and Starlette read them, because
@@ -13,7 +15,7 @@ func cookieValues(h http.Header, name string) []string {
 		for cookie := range strings.SplitSeq(line, ";") {
 			called, value, ok := strings.Cut(cookie, "=")
 			if ok && strings.TrimSpace(called) == name {
-				values = append(values, valid(unquotedCookie(strings.TrimSpace(value))))
+				values = append(values, form.Valid(unquotedCookie(strings.TrimSpace(value))))
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/form"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/schema"
@@ -19,6 +20,8 @@ type input struct {
 	parameters []*program.Parameter // in the order of places
 	schema     *schema.Schema       // nil accepts any JSON
 	anyType    bool                 // the body is JSON no matter its media type
+	fields     *schema.Form         // nil for JSON
+	files      []config.FormFile
 }
 
 // places are in the order in which FastAPI looks at them, which is the order of the violations.
@@ -26,6 +29,9 @@ var places = []string{config.InPath, config.InQuery, config.InHeader, config.InC
 
 func newInput(r *program.Route) input {
 	compiled := input{schema: r.Body, anyType: r.Request != nil && r.Request.AllowAnyContentType}
+	if compiled.fields = r.Fields; r.Request.IsForm() {
+		compiled.files = r.Request.Form.Files
+	}
 	for _, place := range places {
 		for _, p := range r.Parameters {
 			if p.In == place {
@@ -42,7 +48,11 @@ func (in *input) read(ctx context.Context, env *Environment, req *relay.Request)
 	if err != nil {
 		return nil, err
 	}
-	body, wrong, err := in.body(ctx, env, req)
+	read := in.body
+	if in.fields != nil {
+		read = in.form
+	}
+	body, wrong, err := read(ctx, env, req)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +83,7 @@ func (e *Environment) url(req *relay.Request) string {
 	if req.RawQuery != "" {
 		url += "?" + req.RawQuery
 	}
-	return valid(url)
+	return form.Valid(url)
 }
 
 func (in *input) params(ctx context.Context, req *relay.Request) (map[string]any, []problem.Violation, error) {
@@ -83,7 +93,7 @@ func (in *input) params(ctx context.Context, req *relay.Request) (map[string]any
 	var query url.Values
 	for _, p := range in.parameters {
 		if query == nil && p.In == config.InQuery {
-			query = parseQuery(req.RawQuery)
+			query = form.ParseQuery(req.RawQuery)
 		}
 		value, wrong, err := p.Text.Parse(work, parameterValues(p, req, query))
 		if err != nil {
@@ -101,7 +111,7 @@ func parameterValues(p *program.Parameter, req *relay.Request, query url.Values)
 	switch p.In {
 	case config.InPath:
 		if value, ok := req.Params[p.Name]; ok {
-			return []string{valid(value)}
+			return []string{form.Valid(value)}
 		}
 		return nil
 	case config.InQuery:
@@ -111,7 +121,7 @@ func parameterValues(p *program.Parameter, req *relay.Request, query url.Values)
 	}
 	values := slices.Clone(req.Header.Values(p.Name))
 	for i := range values {
-		values[i] = valid(values[i])
+		values[i] = form.Valid(values[i])
 	}
 	return values
 }
@@ -136,10 +146,16 @@ func (in *input) body(ctx context.Context, env *Environment, req *relay.Request)
 
 // admitDecoded reserves the memory of the decoded body that was not reserved when it was read.
 func admitDecoded(ctx context.Context, req *relay.Request) error {
+	return admitBody(ctx, req, schema.DecodedBytes(req.Body), "The request body holds more values than this replica has memory for.")
+}
+
+// admitBody reserves what is made from a body, in bytes, apart from the copy that was reserved when it was read.
+func admitBody(ctx context.Context, req *relay.Request, size int, beyond string) error {
 	spare := relay.Held(req.Body) - cap(req.Body)
-	err := req.Memory.Reserve(ctx, schema.DecodedBytes(req.Body)-spare)
-	if relay.FailureKindOf(err) == relay.FailedTooLarge {
-		return problem.New(problem.PayloadTooLarge).WithMessage("The request body holds more values than this replica has memory for.")
+	err := req.Memory.Reserve(ctx, size-spare)
+	switch relay.FailureKindOf(err) { //nolint:exhaustive // the others are not about the body
+	case relay.FailedTooLarge, relay.FailedBudget: // nothing but the body is held yet
+		return problem.New(problem.PayloadTooLarge).WithMessage(beyond)
 	}
 	return err //nolint:wrapcheck // it is a Failure already
 }
@@ -154,7 +170,7 @@ func headers(h http.Header) map[string]any {
 	m := make(map[string]any, len(h))
 	for name, values := range h {
 		if len(values) > 0 && !withheld[name] {
-			m[strings.ToLower(name)] = valid(values[0])
+			m[strings.ToLower(name)] = form.Valid(values[0])
 		}
 	}
 	return m

@@ -126,7 +126,12 @@ func canaried(t *testing.T, parrotURL, url string) *config.Config {
 	promised := c.Routes[1]
 	promised.Path = "/promised"
 	promised.Response = &config.Response{Body: []byte(`{"answer":"${steps.answer.text}"}`), Schema: []byte(`{"type":"object","properties":{"answer":{"type":"string","maxLength":1}}}`)}
-	c.Routes = append(c.Routes, fetch, promised)
+	form := c.Routes[1]
+	form.Path, form.Request = "/form", &config.Request{
+		Schema: []byte(`{"type":"object","required":["question"],"properties":{"question":{"type":"string"},"count":{"type":"integer"}}}`),
+		Form:   &config.Form{Files: []config.FormFile{{Name: "file"}, {Name: "photo", Encoding: config.FileBase64, MaxBytes: 4}}},
+	}
+	c.Routes = append(c.Routes, fetch, promised, form)
 	return c
 }
 
@@ -142,6 +147,7 @@ func TestCanaries(t *testing.T) {
 	r := start(t, canaried(t, server.URL, serve(t, keeper)+"/v1"), func(o *Options) {
 		o.SecretsDir = secretsWith(t, map[string]string{"key": canaryKey + "\n"})
 	})
+	r.formCanaries(t)
 	for range echoes {
 		r.askCanaries(t)
 		p.turn.Add(1)
@@ -192,10 +198,42 @@ func (r *replica) askCanaries(t *testing.T) {
 	}
 }
 
-// tells posts a body, and checks that its answer has not the key.
+// formCanaries sends forms, right and wrong, with the prompt as each part of them.
+func (r *replica) formCanaries(t *testing.T) {
+	t.Helper()
+	field := func(head, content string) string {
+		return "--b0\r\nContent-Disposition: form-data; name=" + head + "\r\n\r\n" + content + "\r\n"
+	}
+	question := field("question", canaryPrompt)
+	for _, body := range []string{
+		question + "--b0--", question + field("count", canaryPrompt) + "--b0--", question + field(`"`+canaryPrompt+`"`, "x") + "--b0--",
+		question + field(`file; filename="`+canaryPrompt+`"`, canaryPrompt) + "--b0--", question + field("file; filename=x", canaryPrompt+"\xff") + "--b0--",
+		question + field("photo; filename=x", canaryPrompt) + "--b0--", question + field("file", canaryPrompt) + "--b0--", question,
+		"--b0\r\n" + canaryPrompt + "\r\n\r\n", "--b0\r\nContent-Disposition: " + canaryPrompt + "\r\n\r\n\r\n--b0--", canaryPrompt,
+	} {
+		r.tellsOf(t, "/form", "multipart/form-data; boundary=b0", body)
+		r.tellsOf(t, "/form", canaryPrompt, body)
+	}
+	r.tellsOf(t, "/form", "application/x-www-form-urlencoded", "question="+canaryPrompt+"&count="+canaryPrompt)
+}
+
+// tells posts a body of JSON, and checks that its answer has not the key.
 func (r *replica) tells(t *testing.T, path, body string) {
 	t.Helper()
-	resp := r.post(path, body)
+	r.tellsOf(t, path, "application/json", body)
+}
+
+func (r *replica) tellsOf(t *testing.T, path, media, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", media)
+	resp, err := r.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, _ := io.ReadAll(resp.Body) // it may break off
 	for _, leak := range leaks.In(string(answer), canaryKey) {

@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/config/program"
 )
 
 // What a manifest says of the service and of its routes is what clients read; names that are made make way for those that are given.
@@ -146,5 +148,47 @@ func TestAnswersOfDependencies(t *testing.T) {
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got.Paths[path]["get"].Responses))); diff != "" {
 			t.Errorf("%s: %s", path, diff)
 		}
+	}
+}
+
+// A form is described with the media type that can hold all of it, and its files as FastAPI describes them.
+func TestForms(t *testing.T) {
+	plain := config.Response{Body: []byte(`1`)}
+	fields := []byte(`{"type":"object","required":["title"],"properties":{"title":{"type":"string"}}}`)
+	c := &config.Config{Version: config.Version, Service: config.Service{Name: "forms", Namespace: "default"}}
+	for path, form := range map[string]*config.Form{"/texts": {}, "/files": {Files: []config.FormFile{{Name: "f", Required: true}}}} {
+		c.Routes = append(c.Routes, config.Route{
+			Method: "POST", Path: path, Timeout: config.Duration(time.Second), Budget: config.Budget{MaxCalls: 1, MaxBytes: 1},
+			Response: &plain, Request: &config.Request{Schema: fields, Form: form},
+		})
+	}
+	p, errs := program.Compile(c)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	encoded, err := Build(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Paths      map[string]map[string]struct{ RequestBody jsontext.Value } `json:"paths"`
+		Components struct {
+			Schemas map[string]jsontext.Value `json:"schemas"`
+		} `json:"components"`
+	}
+	if err := json.Unmarshal(encoded, &got, json.MatchCaseInsensitiveNames(true)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/texts": `{"required":true,"content":{"application/x-www-form-urlencoded":{"schema":{"$ref":"#/components/schemas/post_texts_request"}}}}`,
+		"/files": `{"required":true,"content":{"multipart/form-data":{"schema":{"$ref":"#/components/schemas/post_files_request"}}}}`,
+	} {
+		if body := compact(t, got.Paths[path]["post"].RequestBody); body != want {
+			t.Errorf("%s: %s, want %s", path, body, want)
+		}
+	}
+	want := `{"properties":{"f":{"contentMediaType":"application/octet-stream","type":"string"},"title":{"type":"string"}},"required":["title","f"],"type":"object"}`
+	if schema := compact(t, got.Components.Schemas["post_files_request"]); schema != want {
+		t.Errorf("%s, want %s", schema, want)
 	}
 }

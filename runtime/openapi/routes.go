@@ -10,6 +10,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/form"
 )
 
 func (d *document) addRoutes(routes []*program.Route) error {
@@ -100,12 +101,23 @@ func isParameter(segment string) bool {
 func (d *document) requestBody(r *program.Route, id string) (*requestBody, error) {
 	if r.Body != nil {
 		name := id + "_request"
-		return &requestBody{Required: true, Content: content(jsonType, schemaRef(name))}, d.define(name, r.Body, true)
+		return &requestBody{Required: true, Content: content(bodyType(r), schemaRef(name))}, d.define(name, r.Body, true)
 	}
 	if slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch}, r.Method) {
 		return &requestBody{Content: content(jsonType, anyJSON)}, nil
 	}
 	return nil, nil //nolint:nilnil // a route may have no body
+}
+
+// bodyType is the media type of a body. Of a form it is one that can hold all of it, as in FastAPI; any of the two is read.
+func bodyType(r *program.Route) string {
+	switch {
+	case r.Fields == nil:
+		return jsonType
+	case len(r.Request.Form.Files) > 0:
+		return form.Multipart
+	}
+	return form.URLEncoded
 }
 
 // anyJSON is the schema that everything satisfies.

@@ -8,6 +8,7 @@ type Code string
 const (
 	InvalidRequest       Code = "invalid_request"             // the body does not satisfy the route's schema
 	MalformedJSON        Code = "malformed_json"              // the body is not JSON, or not JSON that may be accepted
+	MalformedForm        Code = "malformed_form"              // the body is not a form, or not one that may be accepted
 	NotFound             Code = "not_found"                   // no such route
 	ModelNotFound        Code = "model_not_found"             // the service has no model of that name
 	PreviousNotFound     Code = "previous_response_not_found" // no upstream of the model keeps the response that is to be continued
@@ -52,6 +53,7 @@ type meaning struct {
 var meanings = map[Code]meaning{
 	InvalidRequest:       {422, openAIInvalid, "The request does not satisfy the schema of this route."},
 	MalformedJSON:        {422, openAIInvalid, "The request body is not valid JSON."},
+	MalformedForm:        {400, openAIInvalid, "The request body is not a valid form."},
 	NotFound:             {404, openAIInvalid, "Not Found"},
 	ModelNotFound:        {404, openAIInvalid, "The model does not exist."},
 	PreviousNotFound:     {400, openAIInvalid, "The previous response was not found."},

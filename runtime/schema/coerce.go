@@ -28,7 +28,7 @@ func newScalar(within *Schema, schemas []*jsonschema.Schema) (*scalar, error) {
 	}
 	for _, t := range types {
 		if t == "object" || t == "array" {
-			return nil, &Error{Pointer: pointer, Reason: "accepts an " + t + ", which a parameter cannot have as its value"}
+			return nil, &Error{Pointer: pointer, Reason: "accepts an " + t + ", which text cannot represent"}
 		}
 	}
 	types = slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == "null" })

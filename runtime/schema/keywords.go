@@ -20,8 +20,8 @@ type answer struct {
 //   - contentEncoding, contentMediaType, contentSchema: annotations, which never fail;
 //   - format: one key for each format, where formats are asserted.
 //
-// Keys that begin with "parse:" are for texts that stand for no value of the type wanted: parameters, and texts in JSON
-// where another type is due. In JSON nothing is coerced.
+// Keys that begin with "parse:" are for texts that stand for no value of the type wanted: parameters, fields of forms, and texts in
+// JSON where another type is due. In JSON nothing is coerced.
 //
 // Three places differ from Pydantic on purpose: members of an enum class are literals, which have the same schema; a branch
 // of a union without a discriminator adds nothing to loc, as a JSON Schema's branches have no names; and what is wrong with
@@ -67,6 +67,9 @@ var answers = map[string]answer{
 	"parse:number":  {"float_parsing", "Input should be a valid number, unable to parse string as a number"},
 	"parse:finite":  {"finite_number", "Input should be a finite number"},
 	"parse:boolean": {"bool_parsing", "Input should be a valid boolean, unable to interpret input"},
+
+	"unicode": {"string_unicode", "Input should be a valid string, unable to parse raw data as a unicode string"},
+	"file":    {"value_error", "Value error, Expected UploadFile, received: <class 'str'>"}, // in a form: FastAPI's own
 
 	// Next to OpenAPI's `discriminator`.
 	"tag:missing": {"union_tag_not_found", "Unable to extract tag using discriminator {discriminator}"},

@@ -51,19 +51,31 @@ func CompileParameter(raw []byte, at ParameterPlace, name string, required bool,
 	if p.fallback = defaultOf(s.compiled); p.fallback != nil {
 		p.required = false
 	}
-	types := typesOf(s.compiled)
-	if !slices.Contains(types, "array") {
-		p.scalar, err = newScalar(s, []*jsonschema.Schema{s.compiled})
-		return p, err
-	}
-	if at == Path || at == Cookie {
+	types, alone := typesOf(s.compiled), []*jsonschema.Schema{s.compiled}
+	if slices.Contains(types, "array") && (at == Path || at == Cookie) {
 		return nil, &Error{Reason: "accepts a list, which a " + string(at) + " cannot hold"}
 	}
-	if len(slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == "null" })) > 1 {
-		return nil, &Error{Reason: "accepts a list and a single value, which text cannot distinguish"}
+	isList, err := listOrSingle(types, "")
+	switch {
+	case err != nil:
+		return nil, err
+	case isList:
+		p.list, err = newList(s, alone)
+	default:
+		p.scalar, err = newScalar(s, alone)
 	}
-	p.list, err = newList(s)
 	return p, err
+}
+
+// listOrSingle reports whether the values of these types are lists. Both at once is an error at the pointer.
+func listOrSingle(types []string, pointer string) (isList bool, err error) {
+	if !slices.Contains(types, "array") {
+		return false, nil
+	}
+	if len(slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == "null" })) > 1 {
+		return false, &Error{Pointer: pointer, Reason: "accepts a list and a single value, which text cannot distinguish"}
+	}
+	return true, nil
 }
 
 // Automata is as a Schema's.
@@ -220,8 +232,12 @@ func (l list) at(i int) *scalar {
 	return l.rest
 }
 
-func newList(s *Schema) (list, error) {
-	forms := listForms(s.compiled)
+// newList takes the schemas that the list has to satisfy together.
+func newList(s *Schema, schemas []*jsonschema.Schema) (list, error) {
+	var forms []*jsonschema.Schema
+	for _, of := range schemas {
+		forms = append(forms, formsOf(of, "array")...)
+	}
 	var l list
 	longest := 0
 	for _, form := range forms {
@@ -238,12 +254,12 @@ func newList(s *Schema) (list, error) {
 	return l, nil
 }
 
-// listForms lists the schemas that a list has to satisfy together: those of all branches if a union has several.
-func listForms(s *jsonschema.Schema) []*jsonschema.Schema {
+// formsOf lists the schemas that a value of a type has to satisfy together: those of all branches if a union has several.
+func formsOf(s *jsonschema.Schema, kind string) []*jsonschema.Schema {
 	forms := []*jsonschema.Schema{s}
 	for _, also := range slices.Concat(same(s), s.AnyOf, s.OneOf) {
-		if types := typesOf(also); types == nil || slices.Contains(types, "array") {
-			forms = append(forms, listForms(also)...)
+		if types := typesOf(also); types == nil || slices.Contains(types, kind) {
+			forms = append(forms, formsOf(also, kind)...)
 		}
 	}
 	return forms

@@ -320,6 +320,22 @@ func TestRules(t *testing.T) {
 		{"spec.routes[0].request.parameters[0].schema", []any{}, "must be of type object"},
 		{"spec.routes[0].request.assertFormats", "yes", "must be of type boolean"},
 		{"spec.routes[0].request.allowAnyContentType", "yes", "must be of type boolean"},
+		{"spec.routes[2].request.form", map[string]any{}, ""},
+		{"spec.routes[2].request.form.files", []any{}, "at least 1 items"},
+		{"spec.routes[2].request.form.files", times(16, fileNamed), ""},
+		{"spec.routes[2].request.form.files", times(17, fileNamed), "Too many"},
+		{"spec.routes[2].request.form.files", []any{fileNamed(1), fileNamed(1)}, "Duplicate value"},
+		{"spec.routes[2].request.form.files[0].name", "a b", "should match"},
+		{"spec.routes[2].request.form.files[0].name", letters(64), "Too long"},
+		{"spec.routes[2].request.form.files[0].description", letters(1025), "Too long"},
+		{"spec.routes[2].request.form.files[0].encoding", "Hex", "Unsupported value"},
+		{"spec.routes[2].request.form.files[0].encoding", missing, ""},
+		{"spec.routes[2].request.form.files[0].maxBytes", 1, ""},
+		{"spec.routes[2].request.form.files[0].maxBytes", config.MaxRequestBodyLimit, ""},
+		{"spec.routes[2].request.form.files[0].maxBytes", 0, "greater than or equal to 1"},
+		{"spec.routes[2].request.form.files[0].maxBytes", config.MaxRequestBodyLimit + 1, "less than or equal to 16777216"},
+		{"spec.routes[2].request.form.files[0].maxItems", 16, ""},
+		{"spec.routes[2].request.form.files[0].maxItems", 17, "less than or equal to 16"},
 		{"spec.routes[0].steps", missing, ""},
 		{"spec.routes[0].steps", []any{}, "at least 1 items"},
 		{"spec.routes[0].steps", times(16, chatStep), ""},
@@ -784,6 +800,9 @@ func function(i int) any {
 func parameter(i int) any {
 	return map[string]any{"name": "p" + strconv.Itoa(i), "in": "Query"}
 }
+
+// fileNamed is a file of a form that has only a name.
+func fileNamed(i int) any { return map[string]any{"name": "p" + strconv.Itoa(i)} }
 
 // members are so many of an object.
 func members(n int) map[string]any {

@@ -45,8 +45,10 @@ type Route struct {
 
 	// Parameters are in the order of the config's.
 	Parameters []*Parameter
-	// Body is what a request's body has to satisfy; nil accepts any JSON.
+	// Body is what a request's body has to satisfy; nil accepts any JSON. Files of a form are strings to it.
 	Body *schema.Schema
+	// Fields reads the fields of a body that is a form; nil for JSON.
+	Fields *schema.Form
 	// Dependencies are steps that call functions.
 	Dependencies []*Step
 	Steps        []*Step

@@ -102,6 +102,9 @@ func readsOf(body *expr.Tree, member string) bool {
 
 // answersModels checks that a request without parameters has an answer that is a text.
 func (v *validator) answersModels(path string, r *Route) {
+	if r.Request.IsForm() {
+		v.addf(path, "the route reads a form, and a model gives JSON: want a route without request.form")
+	}
 	for _, p := range r.Parameters {
 		if p.Text != nil && p.Text.IsRequired() && !p.Text.HasDefault() {
 			v.addf(path, "the route requires the parameter %q, and a model gives a body only: want a default, or another route", p.Name)

@@ -108,9 +108,15 @@ func (v *validator) request(path string, r *Route) expr.Type {
 		r.Parameters, params[p.Name] = append(r.Parameters, &Parameter{p, read}), t
 	}
 	v.segments(path+".parameters", r.Path, request.Parameters)
-	var body expr.Type
+	return requestType(expr.Object(params), v.requestBody(path, r, request, options))
+}
+
+func (v *validator) requestBody(path string, r *Route, request *config.Request, options []schema.Option) (body expr.Type) {
+	if request.IsForm() {
+		return v.form(path, r, options)
+	}
 	r.Body, body = v.schema(path+".schema", request.Schema, options...)
-	return requestType(expr.Object(params), body)
+	return body
 }
 
 var places = []string{config.InPath, config.InQuery, config.InHeader, config.InCookie}

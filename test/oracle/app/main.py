@@ -6,7 +6,7 @@ rest. What differs from service.yaml on purpose is listed, with reasons, in diff
 
 import html
 import os
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, datetime, time
@@ -16,7 +16,9 @@ from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import httpx
-from fastapi import APIRouter, Body, Cookie, Depends, FastAPI, Header, HTTPException, Path, Query, Request, Response
+from fastapi import (
+    APIRouter, Body, Cookie, Depends, FastAPI, File, Form, Header, HTTPException, Path, Query, Request, Response, UploadFile,
+)
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field
@@ -88,6 +90,40 @@ async def session(
 @app.get("/whoami/{name}", summary="Say who asks, and for what")
 async def whoami(request: Request, name: str) -> dict[str, Any]:
     return {"client": request.client.host, "method": request.method, "url": str(request.url), "path": request.url.path}
+
+
+# Forms
+
+
+class Feedback(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = Field(max_length=5)
+    count: int = Field(1, ge=1)
+    keep: bool = False
+    ratio: float | None = None
+    tags: list[str] = []
+
+
+@app.post("/feedback", summary="Want a form")
+async def feedback(form: Annotated[Feedback, Form()]) -> dict[str, Any]:
+    return form.model_dump()
+
+
+@app.post("/upload", summary="Want files")
+async def upload(
+    title: Annotated[str, Form()],
+    photo: UploadFile,
+    pages: Annotated[list[UploadFile], File(max_length=2)] = [],
+) -> dict[str, Any]:
+    return {
+        "title": title,
+        "photo": {
+            "filename": photo.filename, "contentType": photo.content_type or "", "size": photo.size,
+            "base64": b64encode(await photo.read()).decode(),
+        },
+        "pages": [{"filename": page.filename, "text": (await page.read()).decode()} for page in pages],
+    }
 
 
 # Answers that are not JSON, or not only

@@ -241,6 +241,11 @@ func (v *values) request(t *testing.T, base string, r *config.Route) (*http.Requ
 			return nil, nil
 		}
 		header.Set("Content-Type", "application/json")
+		if r.Request.IsForm() {
+			var media string
+			body, media = formOf(t, r.Request.Form, body)
+			header.Set("Content-Type", media)
+		}
 	}
 	v.made++
 	req, err := http.NewRequestWithContext(t.Context(), r.Method, base+path+"?"+query.Encode(), bytes.NewReader(body))

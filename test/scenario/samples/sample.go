@@ -82,6 +82,7 @@ func Cases() []Sample {
 			"big": model, "small": model, "backup": model, "crm": pair + web, "kb": pair + web, "tickets": web,
 		}, support},
 		{"timeout", map[string]string{"llm": model}, timeout},
+		{"upload", map[string]string{"llm": model}, upload},
 		{"vote", map[string]string{"qwen": trio + model, "llama": trio + model, "mistral": trio + model}, vote},
 	}
 }

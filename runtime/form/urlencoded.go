@@ -1,4 +1,4 @@
-package flow
+package form
 
 import (
 	"net/url"
@@ -10,10 +10,10 @@ import (
 // pairs is how many members of a query are read before others get a turn: about 20 µs.
 const pairs = 64
 
-// parseQuery reads a query as a form (WHATWG URL, section 5.1). As in frameworks and browsers, everything in it is read, and
-// nothing silently dropped, because a default would then replace a value that the client sent. A percent sign that begins no
-// escape is itself, and so is a semicolon.
-func parseQuery(raw string) url.Values {
+// ParseQuery reads a query, or a body, as an urlencoded form (WHATWG URL, section 5.1). As in frameworks and browsers, everything
+// in it is read, and nothing silently dropped, because a default would then replace a value that the client sent. A percent sign
+// that begins no escape is itself, and so is a semicolon.
+func ParseQuery(raw string) url.Values {
 	values := url.Values{}
 	read := 0
 	for pair := range strings.SplitSeq(raw, "&") {
@@ -40,7 +40,7 @@ func unescaped(s string) string {
 		}
 		decoded = append(decoded, s[i])
 	}
-	return valid(string(decoded))
+	return Valid(string(decoded))
 }
 
 func hexadecimal(c byte) bool {
@@ -55,8 +55,8 @@ func digit(c byte) byte {
 	return c&7 + 9
 }
 
-// valid replaces each byte that is not UTF-8 by U+FFFD, because JSON and expressions have no other texts.
-func valid(s string) string {
+// Valid replaces each byte that is not UTF-8 by U+FFFD, because JSON and expressions have no other texts.
+func Valid(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}

@@ -1,4 +1,4 @@
-package flow
+package form
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func TestParseQuery(t *testing.T) {
 		"tags[]=a&%26=%3D&=none": {"tags[]": {"a"}, "&": {"="}, "": {"none"}},
 	}
 	for raw, want := range tests {
-		if diff := cmp.Diff(want, parseQuery(raw)); diff != "" {
+		if diff := cmp.Diff(want, ParseQuery(raw)); diff != "" {
 			t.Errorf("%s: %s", raw, diff)
 		}
 	}
@@ -49,8 +49,8 @@ func TestEveryEscapeIsAByte(t *testing.T) {
 func FuzzParseQuery(f *testing.F) {
 	f.Add("a=1&b=%20;+%zz")
 	f.Fuzz(func(t *testing.T, raw string) {
-		once := parseQuery(raw)
-		if diff := cmp.Diff(once, parseQuery(once.Encode())); diff != "" {
+		once := ParseQuery(raw)
+		if diff := cmp.Diff(once, ParseQuery(once.Encode())); diff != "" {
 			t.Errorf("%q: %s", raw, diff)
 		}
 	})
