@@ -61,8 +61,8 @@ type translation struct {
 
 // translate does the part of the work that takes little time for any spec.
 func translate(service *v1alpha1.LLMService, gateway render.GatewaySettings) (translation, *problem) {
-	if errs := gateway.CheckChildren(service); len(errs) > 0 {
-		return translation{}, invalidSpec(nil, errs)
+	if problem := checkAgainst(gateway, service); problem != nil {
+		return translation{}, problem
 	}
 	contract, err := render.Contract(service)
 	if err != nil {
@@ -76,6 +76,16 @@ func translate(service *v1alpha1.LLMService, gateway render.GatewaySettings) (tr
 		return translation{}, &problem{v1alpha1.ReasonInvalid, "spec: " + err.Error()}
 	}
 	return translation{contract, render.NewDocument(encoded, contract)}, nil
+}
+
+// checkAgainst says what this operator does not allow of a spec, or cannot make of it; nil for nothing.
+func checkAgainst(gateway render.GatewaySettings, service *v1alpha1.LLMService) *problem {
+	forbidden, impossible := gateway.CheckAllowed(service), render.CheckChildren(service)
+	problem := invalidSpec(nil, slices.Concat(forbidden, impossible))
+	if len(forbidden) > 0 {
+		problem.reason = v1alpha1.ReasonNotAllowed
+	}
+	return problem
 }
 
 // describe names the fields of the LLMService: they have the contract's paths, below spec.

@@ -162,10 +162,25 @@ func TestForeignImagesAreRefused(t *testing.T) {
 	seen := &view{service: serviceWith("http://a.svc/v1")}
 	seen.service.Spec.Runtime.Image = "elsewhere.example.com/gateway:v1"
 	got := chosen(seen, render.GatewaySettings{Image: "gateway:test"})
-	if got.problem == nil || got.problem.reason != v1alpha1.ReasonInvalid || !strings.HasPrefix(got.problem.message, "spec.runtime.image: ") {
-		t.Errorf("problem = %+v, want spec.runtime.image to be invalid", got.problem)
+	if got.problem == nil || got.problem.reason != v1alpha1.ReasonNotAllowed || !strings.HasPrefix(got.problem.message, "spec.runtime.image: ") {
+		t.Errorf("problem = %+v, want spec.runtime.image not to be allowed", got.problem)
 	}
 	if got = chosen(seen, render.GatewaySettings{Image: "gateway:test", AllowedImages: []string{"elsewhere.example.com/*"}}); got.problem != nil {
+		t.Errorf("problem = %+v, want none", got.problem)
+	}
+}
+
+// A condition says at once which fields are not allowed, and which are wrong in any case.
+func TestForeignHostsAreRefused(t *testing.T) {
+	seen := &view{service: serviceWith("http://a.svc/v1")}
+	seen.service.Spec.Runtime.PodTemplate = &v1alpha1.JSON{Raw: []byte(`{"spec":{"hostNetwork":true}}`)}
+	got := chosen(seen, render.GatewaySettings{Image: "gateway:test", AllowedHosts: render.Hosts{"b.svc"}})
+	const want = "spec.upstreams[0].endpoints[0].url: the host a.svc is not one that this operator allows, want one of b.svc; spec.runtime.podTemplate.spec.hostNetwork: "
+	if got.problem == nil || got.problem.reason != v1alpha1.ReasonNotAllowed || !strings.HasPrefix(got.problem.message, want) {
+		t.Errorf("problem = %+v, want %s", got.problem, want)
+	}
+	seen.service.Spec.Runtime.PodTemplate = nil
+	if got = chosen(seen, render.GatewaySettings{Image: "gateway:test", AllowedHosts: render.Hosts{"*.svc"}}); got.problem != nil {
 		t.Errorf("problem = %+v, want none", got.problem)
 	}
 }

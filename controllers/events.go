@@ -47,7 +47,8 @@ func (r *Reconciler) tellScaled(seen *view, from, to int32) {
 func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus, obstacles []problem) {
 	emit := func(kind, reason, action, note string) { r.emit(seen, kind, reason, action, note) }
 	if message, ok := became(before, after, v1alpha1.ConditionConfigValid,
-		v1alpha1.ReasonInvalid, v1alpha1.ReasonTooLarge, v1alpha1.ReasonTooSlow, v1alpha1.ReasonCompileDied); ok {
+		v1alpha1.ReasonInvalid, v1alpha1.ReasonNotAllowed, v1alpha1.ReasonTooLarge, v1alpha1.ReasonTooSlow,
+		v1alpha1.ReasonCompileDied); ok {
 		emit(corev1.EventTypeWarning, EventConfigInvalid, "Validate", message)
 	}
 	for reason, event := range map[string]string{

@@ -35,6 +35,9 @@ const (
 	ReasonValid = "Valid"
 	// ReasonInvalid: the spec has fields that cannot be served; the message names them.
 	ReasonInvalid = "Invalid"
+	// ReasonNotAllowed: the spec names a host of an upstream, or an image, that the operator's flags do not allow; the message names
+	// the fields.
+	ReasonNotAllowed = "NotAllowed"
 	// ReasonTooLarge: the spec is larger than a ConfigMap can carry.
 	ReasonTooLarge = "TooLarge"
 	// ReasonTooSlow: the spec takes longer to compile than the operator allows.

@@ -132,12 +132,10 @@ type loaded struct {
 
 func unchanged(*config.Config) error { return nil }
 
-// anyOperator allows each image: which ones an operator allows is known in its cluster only.
-var anyOperator = render.GatewaySettings{AllowedImages: []string{"*"}}
-
-// compile makes the config of a manifest, which is then adjusted, and checks all of it.
+// compile makes the config of a manifest, which is then adjusted, and checks all of it. Which hosts and images an operator allows
+// is known in its cluster only.
 func compile(ctx context.Context, read *manifest.Manifest, adjust func(*config.Config) error) (*loaded, error) {
-	if errs := anyOperator.CheckChildren(read.Service); len(errs) > 0 {
+	if errs := render.CheckChildren(read.Service); len(errs) > 0 {
 		return nil, refusal(read, errs)
 	}
 	contract, err := render.Contract(read.Service)

@@ -69,6 +69,8 @@ func parse(args []string) (*flags, error) {
 	set.StringVar((*string)(&f.gateway.PullPolicy), "gateway-pull-policy", "",
 		"when nodes pull the gateway image: Always, IfNotPresent or Never; empty for Kubernetes' default")
 	set.StringVar(&f.gateway.LogLevel, "gateway-log-level", "", "lowest level that gateways log; empty for their default")
+	set.Var(&f.gateway.AllowedHosts, "allowed-upstream-host", "one of the hosts that upstreams may have; "+
+		"*.DOMAIN for all names below a domain; can be repeated")
 	set.Var(&f.gateway.Addresses.Allowed, "gateway-allowed-address", "one of the networks that upstreams may be in; can be repeated")
 	set.Var(&f.gateway.Addresses.Denied, "gateway-denied-address", "network that upstreams must not be in; can be repeated")
 	set.Func("monitoring-namespace", "namespace of Prometheus, which NetworkPolicies admit to the metrics of gateways; "+

@@ -34,6 +34,7 @@ func TestFlags(t *testing.T) {
 		{name: "level of gateways", args: image + " --custom-metrics-port=0 --gateway-log-level=loud", wantErr: `--gateway-log-level is "loud"`},
 		{name: "networks of upstreams", args: image + " --custom-metrics-port=0 --gateway-allowed-address=10.0.0.1", wantErr: "want a network in CIDR notation"},
 		{name: "networks of no upstreams", args: image + " --custom-metrics-port=0 --gateway-denied-address=10.0.0.1/8", wantErr: "want 10.0.0.0/8"},
+		{name: "host with a port", args: image + " --custom-metrics-port=0 --allowed-upstream-host=a.example.com:443", wantErr: "want the name of a host or its address"},
 		{name: "namespace of Prometheus", args: image + " --custom-metrics-port=0 --monitoring-namespace=a.b", wantErr: "monitoring-namespace"},
 		{name: "argument", args: image + " --custom-metrics-port=0 serve", wantErr: `unexpected argument "serve"`},
 		{name: "level", args: image + " --log-level=loud", wantErr: "log-level"},

@@ -9,14 +9,10 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
-// CheckChildren says in which fields of a spec its children are not as this operator, or Kubernetes, allows, as far as the schema
-// of the API does not say it.
-func (g GatewaySettings) CheckChildren(s *v1alpha1.LLMService) config.Errors {
-	var errs config.Errors
-	if err := g.allowsImage(runtimeOf(s).Image); err != nil {
-		errs = append(errs, config.FieldError{Path: "runtime.image", Message: err.Error()})
-	}
-	return slices.Concat(errs, g.checkPodTemplate(s), checkService(s), checkMonitoring(s))
+// CheckChildren says in which fields of a spec its children are not as Kubernetes, or this operator, can have them, as far as the
+// schema of the API does not say it.
+func CheckChildren(s *v1alpha1.LLMService) config.Errors {
+	return slices.Concat(checkPodTemplate(s), checkService(s), checkMonitoring(s))
 }
 
 // allowsImage refuses an image that no container of a gateway's pod may run: the pods hold the keys that the service names, so the

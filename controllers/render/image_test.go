@@ -32,7 +32,7 @@ func TestAllowedImages(t *testing.T) {
 		"gateway": false,
 	} {
 		s := &v1alpha1.LLMService{Spec: v1alpha1.LLMServiceSpec{Runtime: &v1alpha1.Runtime{Image: image}}}
-		errs := gateway.CheckChildren(s)
+		errs := gateway.CheckAllowed(s)
 		if (len(errs) == 0) != allowed {
 			t.Errorf("%q: %v, want it allowed: %v", image, errs, allowed)
 		}

@@ -49,18 +49,15 @@ var reserved = regexp.MustCompile(`^(GOMEMLIMIT|GOMAXPROCS|LLMSERVICE_.*)$`)
 var ownVolumes = regexp.MustCompile(`^(` + configVolume + `|secret-[0-9a-f]{16})$`)
 
 // templateCheck collects what is wrong with a template.
-type templateCheck struct {
-	gateway GatewaySettings
-	errs    config.Errors
-}
+type templateCheck struct{ errs config.Errors }
 
 func (c *templateCheck) refusef(at, format string, args ...any) {
 	c.errs = append(c.errs, config.FieldError{Path: podTemplatePath + at, Message: fmt.Sprintf(format, args...)})
 }
 
-// checkPodTemplate refuses what no pod has, what the service decides itself, and images that the operator does not allow.
-func (g GatewaySettings) checkPodTemplate(s *v1alpha1.LLMService) config.Errors {
-	c := &templateCheck{gateway: g}
+// checkPodTemplate refuses what no pod has, and what the service decides itself.
+func checkPodTemplate(s *v1alpha1.LLMService) config.Errors {
+	c := &templateCheck{}
 	template, unknown, err := decodePodTemplate(s)
 	if err != nil {
 		c.refusef("", "%v", err)
@@ -151,9 +148,6 @@ func (c *templateCheck) ownContainer(at string, container *corev1.Container) {
 
 // sidecar checks a container in addition to the gateway's. All containers of a pod share its ports.
 func (c *templateCheck) sidecar(at string, container *corev1.Container) {
-	if err := c.gateway.allowsImage(container.Image); err != nil {
-		c.refusef(at+".image", "%v", err)
-	}
 	for i, port := range container.Ports {
 		taken := port.Name == portNameHTTP || port.Name == portNameAdmin ||
 			port.ContainerPort == delivery.Port || port.ContainerPort == delivery.AdminPort

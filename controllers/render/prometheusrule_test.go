@@ -118,7 +118,6 @@ func TestIntervalsAreWrittenInOrder(t *testing.T) {
 
 // TestLabelsOfMonitors: keys that Kubernetes would refuse, and the operator's own, are refused with the field.
 func TestLabelsOfMonitors(t *testing.T) {
-	gateways := render.GatewaySettings{Image: "gateway:test"}
 	good := map[string]v1alpha1.LabelValue{"release": "prometheus"}
 	own := map[string]v1alpha1.LabelValue{render.LabelInstance: "other"}
 	wrong := map[string]v1alpha1.LabelValue{"re lease": "prometheus"}
@@ -133,7 +132,7 @@ func TestLabelsOfMonitors(t *testing.T) {
 	} {
 		of := service(t, "minimal")
 		of.Spec.Monitoring = monitoring
-		switch err := gateways.CheckChildren(of); {
+		switch err := render.CheckChildren(of); {
 		case want == "" && len(err) > 0:
 			t.Errorf("refused: %v", err)
 		case want != "" && (len(err) != 1 || !strings.HasPrefix(err[0].Error(), want)):

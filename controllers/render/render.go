@@ -28,6 +28,8 @@ type GatewaySettings struct {
 	// AllowedImages are the repositories that a service may name an image of, besides that of Image: each a name, or
 	// a prefix that ends in "/*".
 	AllowedImages []string
+	// AllowedHosts are those that a service's upstreams may have; empty for all.
+	AllowedHosts Hosts
 	// LogLevel is passed on to the gateway; empty leaves the gateway's default.
 	LogLevel string
 	// Addresses are passed on to the gateway.

@@ -29,7 +29,7 @@ func TestKeysOfTheService(t *testing.T) {
 		} {
 			s := service(t, "minimal")
 			s.Spec.Exposure.Service = &e
-			errs := render.GatewaySettings{}.CheckChildren(s)
+			errs := render.CheckChildren(s)
 			if want := "exposure.service." + of + ": " + tt.want; (tt.want == "") != (len(errs) == 0) ||
 				len(errs) > 0 && !strings.HasPrefix(errs[0].Error(), want) {
 				t.Errorf("%s %q: got %v, want %s", of, tt.key, errs, want)
@@ -38,7 +38,7 @@ func TestKeysOfTheService(t *testing.T) {
 	}
 	s := service(t, "minimal")
 	s.Spec.Exposure.Service.Ports = []v1alpha1.ServicePort{{Name: "a", Port: 7}, {Name: "b", Port: 8, TargetPort: new(intstr.FromString("B b"))}}
-	if errs := (render.GatewaySettings{}).CheckChildren(s); len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), "exposure.service.ports[1].targetPort: ") {
+	if errs := render.CheckChildren(s); len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), "exposure.service.ports[1].targetPort: ") {
 		t.Errorf("a port that is not one: %v", errs)
 	}
 }

@@ -191,7 +191,7 @@ func (m *matrix) render(of any) (children map[string]string, problem string) {
 	}
 	service.Generation = 1 // which counts the edits, and is among what is kept of an accepted spec
 	gateway := render.GatewaySettings{Image: "registry.example.com/gateway:v1"}
-	if errs := gateway.CheckChildren(service); len(errs) > 0 {
+	if errs := append(gateway.CheckAllowed(service), render.CheckChildren(service)...); len(errs) > 0 {
 		return nil, errs[0].Path + ": " + errs[0].Message
 	}
 	contract, err := render.Contract(service)

@@ -144,7 +144,7 @@ func contract(t *testing.T, page, text string) *config.Config {
 		t.Fatalf("%s: %v", page, err)
 	}
 	operator := render.GatewaySettings{AllowedImages: []string{"registry.example.com/*"}}
-	if errs := append(program.Validate(c), operator.CheckChildren(service)...); len(errs) > 0 {
+	if errs := slices.Concat(program.Validate(c), operator.CheckAllowed(service), render.CheckChildren(service)); len(errs) > 0 {
 		t.Errorf("%s: %v", page, errs)
 	}
 	return c

@@ -67,6 +67,7 @@ func TestEachValueOfTheChart(t *testing.T) {
 		{"gateway.image.pullPolicy", `"Always"`, "--gateway-pull-policy=Always"},
 		{"gateway.image.pullPolicy", `"Never"`, "--gateway-pull-policy=Never"},
 		{"gateway.allowedImages", `["mirror:5000/gateway","mirror/team-a/*"]`, "--allowed-gateway-image=mirror/team-a/*"},
+		{"gateway.allowedHosts", `["*.svc","api.example.com","::1"]`, "--allowed-upstream-host=*.svc"},
 		{"gateway.allowedAddresses", `["10.0.0.0/8","fd00::/8"]`, "--gateway-allowed-address=fd00::/8"},
 		{"gateway.deniedAddresses", `["127.0.0.0/8"]`, "--gateway-denied-address=127.0.0.0/8"},
 		{"gateway.logLevel", `"debug"`, "--gateway-log-level=debug"},

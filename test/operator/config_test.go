@@ -18,6 +18,7 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers"
+	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/report"
 )
@@ -106,6 +107,32 @@ func TestNothingOfARefusedSpecGoesOut(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// An operator that is started with other flags refuses what it allowed before, and what was accepted keeps serving.
+func TestWhatIsNoLongerAllowed(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant", everything)
+	s.up(service)
+	s.settle()
+	before := s.specs(service)
+
+	s.stop()
+	s.options = func(o *controllers.Options) { o.Gateway.AllowedHosts = render.Hosts{"api.example.com"} }
+	s.run(nil)
+	message := s.awaitCondition(service, v1alpha1.ConditionConfigValid, "False/NotAllowed")
+	if want := "spec.upstreams[0].endpoints[0].url: the host model.test.svc is not one that this operator allows, want one of api.example.com"; message != want {
+		t.Errorf("message %q, want %q", message, want)
+	}
+	s.awaitCondition(service, v1alpha1.ConditionStalled, "True/NotAllowed")
+	s.awaitEvent(service, "ConfigInvalid")
+	s.settle()
+	if diff := cmp.Diff(before, s.specs(service)); diff != "" {
+		t.Errorf("a refused spec changed children (-before +after):\n%s", diff)
+	}
+
+	s.edit(service, func(l *v1alpha1.LLMService) { l.Spec.Upstreams[0].Endpoints[0].URL = "https://api.example.com/v1" })
+	s.awaitCondition(service, v1alpha1.ConditionConfigValid, "True/Valid")
 }
 
 // specs are what the children ask for, and what is delivered.

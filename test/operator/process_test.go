@@ -222,6 +222,11 @@ func TestEachFlagOfTheManager(t *testing.T) {
 				p.t.Errorf("gateways run %s", got)
 			}
 		}},
+		{"allowed-upstream-host", without("--allowed-upstream-host=*.svc"), func(p *process) {
+			p.awaitGateway()
+			service := p.create("elsewhere", func(s *v1alpha1.LLMService) { s.Spec.Upstreams[0].Endpoints[0].URL = "https://api.example.com" })
+			p.awaitCondition(service, v1alpha1.ConditionConfigValid, "False/NotAllowed")
+		}},
 		{"gateway-pull-policy", without("--gateway-pull-policy=Always"), func(p *process) {
 			if got := p.awaitGateway().ImagePullPolicy; got != corev1.PullAlways {
 				p.t.Errorf("images are pulled %s", got)
