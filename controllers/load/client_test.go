@@ -79,6 +79,29 @@ func reply(body string) http.HandlerFunc {
 	}
 }
 
+// A pod without an IPv4 address is read at its IPv6 address.
+func TestFetchOverIPv6(t *testing.T) {
+	pod := gatewayPod("a", running("1"))
+	pod.Status.PodIP = "fd00::1"
+	if got := PodAddress(pod); got != "[fd00::1]:9090" {
+		t.Errorf("its admin listener is at %s", got)
+	}
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "[::1]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(reply(`{"version":"v1"}`))
+	_ = server.Listener.Close() // the one on IPv4
+	server.Listener = l
+	server.Start()
+	defer server.Close()
+	client := newStatusClient(func(*corev1.Pod) string { return l.Addr().String() })
+	defer client.close()
+	if got, err := client.fetch(t.Context(), pod); err != nil || got.Version != "v1" {
+		t.Errorf("read %+v, %v", got, err)
+	}
+}
+
 func TestFetchKeepsItsConnection(t *testing.T) {
 	connections := make(chan struct{}, 10)
 	server := httptest.NewUnstartedServer(reply(`{"version":"v1"}`))

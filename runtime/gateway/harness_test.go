@@ -110,6 +110,12 @@ type option func(*Options)
 // start runs a gateway on loopback over the config, and ends it with the test.
 func start(t testing.TB, c *config.Config, options ...option) *replica {
 	t.Helper()
+	return startAt(t, loopback, c, options...)
+}
+
+// startAt does so at ports of an address, which is one for net.Listen.
+func startAt(t testing.TB, address string, c *config.Config, options ...option) *replica {
+	t.Helper()
 	r := &replica{t: t, dir: t.TempDir(), client: &http.Client{Transport: &http.Transport{}}, logs: &transcript.Buffer{}}
 	if c != nil {
 		r.write(delivery.CurrentKey, encode(t, c))
@@ -128,15 +134,15 @@ func start(t testing.TB, c *config.Config, options ...option) *replica {
 		t.Fatal(err)
 	}
 	r.g = g
-	r.run()
+	r.run(address)
 	if c != nil {
 		r.await("a config is served", func(s report.Status) bool { return s.Revision != "" })
 	}
 	return r
 }
 
-func (r *replica) run() {
-	api, adm := listen(r.t), listen(r.t)
+func (r *replica) run(address string) {
+	api, adm := listenAt(r.t, address), listenAt(r.t, address)
 	r.url, r.adminURL = "http://"+api.Addr().String(), "http://"+adm.Addr().String()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
 	ended := make(chan error, 1)
@@ -159,9 +165,16 @@ func (r *replica) run() {
 	})
 }
 
+const loopback = "127.0.0.1:0"
+
 func listen(t testing.TB) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return listenAt(t, loopback)
+}
+
+func listenAt(t testing.TB, address string) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
