@@ -15,7 +15,7 @@ import (
 func TestAuthoritiesOfTheEnvironment(t *testing.T) {
 	const variable = "LLMSERVICE_TEST_UPSTREAM"
 	if at := os.Getenv(variable); at != "" {
-		if got, err := ask(t, dialer{tls: baseTLS()}.client(), at); err != nil || got != "hello" {
+		if got, err := ask(t, dialer{tls: baseTLS()}.client(tested), at); err != nil || got != "hello" {
 			t.Errorf("got %q, %v", got, err)
 		}
 		return

@@ -24,10 +24,10 @@ func TestAnUpstreamByItsIPv6Address(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 	at := l.Addr().String()
-	if got, err := ask(t, dialer{tls: &tls.Config{RootCAs: roots}}.client(), "https://"+at); err != nil || got != at {
+	if got, err := ask(t, dialer{tls: &tls.Config{RootCAs: roots}}.client(tested), "https://"+at); err != nil || got != at {
 		t.Errorf("got %q, %v; want %q", got, err, at)
 	}
-	if got, err := ask(t, dialer{tls: baseTLS()}.client(), "https://"+at); err == nil {
+	if got, err := ask(t, dialer{tls: baseTLS()}.client(tested), "https://"+at); err == nil {
 		t.Errorf("got %q from a server of an unknown authority", got)
 	}
 }

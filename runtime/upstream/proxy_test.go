@@ -44,7 +44,7 @@ func callByName(t *testing.T) {
 	port, _ := startCounting(t)
 	n := nameserver.Start(t)
 	n.Set("model.example", nameserver.Answer{Addresses: []string{"127.0.0.1"}})
-	c := dialerOf(n, addresses.Rules{}).client()
+	c := dialerOf(n, addresses.Rules{}).client(tested)
 	if host, err := ask(t, c, "http://model.example:"+port); err != nil || host != "model.example:"+port {
 		t.Errorf("got %q, %v", host, err)
 	}
