@@ -141,8 +141,12 @@ func (a *acknowledgement) countSecrets(pod *corev1.Pod, known load.PodLoad) {
 
 // nudge reminds the pods that are behind, and those whose secrets may be, each in its own rhythm, and returns when the next
 // one is due. For a revision it waits until the ConfigMap was seen to hold it: before that there is nothing to find. A pod
-// that cannot be reminded is reported and tried again in the same rhythm: the kubelet will look by itself.
+// that cannot be reminded is reported and tried again in the same rhythm: the kubelet will look by itself, as it does where the
+// service is paused.
 func (r *Reconciler) nudge(ctx context.Context, seen *view, a *acknowledgement) time.Duration {
+	if seen.paused() {
+		return 0
+	}
 	memory := r.memories.of(seen)
 	due := map[types.UID]nudgeRecord{}
 	var wait time.Duration

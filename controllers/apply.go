@@ -43,6 +43,8 @@ type outcome struct {
 	deployment *appsv1.Deployment
 	// kindGone says that a child could not be written because the cluster has just lost its kind.
 	kindGone bool
+	// pause is what was left undone because the service is paused; nil if it is not.
+	pause *pause
 	// unpriced is the reason why pods could not be given their deletion cost, which is only a hint to the ReplicaSet.
 	unpriced error
 }
@@ -229,16 +231,12 @@ func (r *Reconciler) differs(ctx context.Context, w *wanted) (bool, error) {
 	if w.live == nil || !cached.Made(w.live) { // no field of it is ours, and deletion is for what we made
 		return true, nil
 	}
-	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(w.live)
-	if err != nil {
-		return false, fmt.Errorf("encode the live object: %w", err)
+	as, covered, err := w.compared()
+	if covered || err != nil {
+		return false, err
 	}
-	if covers(have, withoutType(w.rendered)) {
-		return false, nil
-	}
-	as, err := w.writtenAs(w.live, have)
-	if err != nil || as != known.as {
-		return true, err
+	if as != known.as {
+		return true, nil
 	}
 	if known.due(w.seen.now) {
 		if known, err = r.tried(ctx, w); err != nil || as != known.as {
@@ -247,6 +245,19 @@ func (r *Reconciler) differs(ctx context.Context, w *wanted) (bool, error) {
 	}
 	memory.rewritings[w.Key()] = known
 	return false, nil
+}
+
+// compared reports whether the live object has all that was rendered. If it does not, as identifies what it has instead.
+func (w *wanted) compared() (as string, covered bool, err error) {
+	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(w.live)
+	if err != nil {
+		return "", false, fmt.Errorf("encode the live object: %w", err)
+	}
+	if covers(have, withoutType(w.rendered)) {
+		return "", true, nil
+	}
+	as, err = w.writtenAs(w.live, have)
+	return as, false, err
 }
 
 // write applies a child and, if applying cannot, replaces the lists that somebody else added to. It returns the object

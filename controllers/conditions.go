@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,8 +33,8 @@ type facts struct {
 	undelivered bool
 	// overridden says in which fields the cluster gave children, or pods, something else than the service needs.
 	overridden []string
-	// unstarted is the reason why a pod cannot run; empty if all can.
-	unstarted string
+	// unstarted is the reason why a pod cannot run; zero if all can.
+	unstarted problem
 	// unpriced is the reason why pods could not be priced before a scale-down.
 	unpriced     error
 	acknowledged acknowledgement
@@ -52,6 +53,8 @@ type facts struct {
 	route *route
 	// lacking says of which optional kinds the service wants objects that the operator cannot make, and why.
 	lacking []string
+	// pause is what the operator leaves undone; nil if the service is not paused.
+	pause *pause
 }
 
 // conditionsOf returns every condition that applies, without times. Reconciling and Stalled are there only while they
@@ -60,8 +63,10 @@ func conditionsOf(f facts) []metav1.Condition {
 	valid, applied, available := f.configValid(), f.configApplied(), f.available()
 	conditions := []metav1.Condition{valid, applied, available, f.scalable()}
 	routed := f.route.accepted()
-	if routed.Type != "" {
-		conditions = append(conditions, routed)
+	for _, optional := range []metav1.Condition{routed, f.pause.condition()} {
+		if optional.Type != "" {
+			conditions = append(conditions, optional)
+		}
 	}
 	stalled, isStalled := stalledFor(f.obstacles())
 	ready := f.ready(stalled, available, applied, routed)
@@ -69,9 +74,8 @@ func conditionsOf(f facts) []metav1.Condition {
 	if isStalled {
 		return append(conditions, stalled)
 	}
-	if message, busy := f.reconciling(ready); busy {
-		reconciling := condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressing, message)
-		conditions = append(conditions, reconciling)
+	if reason, message, busy := f.reconciling(ready); busy {
+		conditions = append(conditions, condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason, message))
 	}
 	return conditions
 }
@@ -101,6 +105,8 @@ func (f facts) configApplied() metav1.Condition {
 	}
 	a := f.acknowledged
 	switch {
+	case f.pause.holdsConfig():
+		return applied(metav1.ConditionFalse, v1alpha1.ReasonPaused, "%s", f.pause.message())
 	case f.undelivered:
 		return applied(metav1.ConditionFalse, v1alpha1.ReasonApplyFailed, "%s", inOneLine(f.applyErr))
 	case a.revision == "":
@@ -129,11 +135,13 @@ func (f facts) available() metav1.Condition {
 	if f.wanted == 0 {
 		return available(metav1.ConditionTrue, v1alpha1.ReasonScaledToZero, "No replicas are wanted")
 	}
-	have, need := f.availableReplicas(), f.needed()
-	message := fmt.Sprintf("%d replicas accept requests, at least %d should%s", have, need, f.hindrance())
+	have, need, hindrance := f.availableReplicas(), f.needed(), f.hindrance()
+	message := fmt.Sprintf("%d replicas accept requests, at least %d should%s", have, need, hindrance.message)
 	switch {
 	case have >= need:
 		return available(metav1.ConditionTrue, v1alpha1.ReasonAvailable, fmt.Sprintf("At least %d replicas accept requests", need))
+	case hindrance.reason != "":
+		return available(metav1.ConditionFalse, hindrance.reason, message)
 	case deadlineExceeded(f.deployment):
 		return available(metav1.ConditionFalse, v1alpha1.ReasonDeadlineExceeded, message)
 	default:
@@ -196,6 +204,8 @@ func (f facts) scalable() metav1.Condition {
 	case f.scaling == nil:
 		return scaling(metav1.ConditionFalse, v1alpha1.ReasonManual,
 			"spec.scaling is absent: spec.replicas keeps the number that was written")
+	case f.pause != nil:
+		return scaling(metav1.ConditionFalse, v1alpha1.ReasonPaused, f.pause.message())
 	case f.futile != nil:
 		return scaling(metav1.ConditionFalse, f.futile.reason, f.futile.message)
 	case f.metricsAPI != "" && usesInFlight(f.scaling):
@@ -264,7 +274,7 @@ func (f facts) obstacles() []problem {
 	if len(f.overridden) > 0 {
 		all = append(all, problem{v1alpha1.ReasonOverridden, admissionChanged + strings.Join(f.overridden, "; ")})
 	}
-	for _, message := range []string{f.hindrance(), but(f.unpriced)} {
+	for _, message := range []string{f.hindrance().message, but(f.unpriced)} {
 		if message != "" {
 			all = append(all, problem{message: strings.TrimPrefix(message, "; ")})
 		}
@@ -307,14 +317,15 @@ func inOneLine(err error) string {
 
 // ready is the first of its parts that is not as it should be.
 func (f facts) ready(stalled, available, applied, routed metav1.Condition) metav1.Condition {
-	for _, part := range []metav1.Condition{stalled, f.unapplied(), available, applied, routed} {
+	for _, part := range []metav1.Condition{stalled, f.unapplied(), f.pause.unready(), available, applied, routed} {
 		failed := part.Type != "" && (part.Status == metav1.ConditionTrue) == (part.Type == v1alpha1.ConditionStalled)
 		if failed {
 			return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, part.Reason, part.Message)
 		}
 	}
 	if message, rolling := f.rolling(); rolling {
-		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonProgressing, message)
+		reason := cmp.Or(f.hindrance().reason, v1alpha1.ReasonProgressing)
+		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
 	}
 	message := "The service serves the spec"
 	if len(f.lacking) > 0 {
@@ -343,19 +354,22 @@ func (f facts) rolling() (string, bool) {
 		return "", false
 	}
 	status := f.deployment.Status
-	return fmt.Sprintf("%d of %d replicas are up to date%s", status.UpdatedReplicas, status.Replicas, f.hindrance()),
+	return fmt.Sprintf("%d of %d replicas are up to date%s", status.UpdatedReplicas, status.Replicas, f.hindrance().message),
 		status.ObservedGeneration < f.template || status.UpdatedReplicas < status.Replicas
 }
 
-// reconciling says that the operator, or what it relies on, is on its way to what is wanted.
-func (f facts) reconciling(ready metav1.Condition) (string, bool) {
-	if ready.Status != metav1.ConditionTrue {
-		return ready.Message, true
+// reconciling says that the operator, or what it relies on, is on its way to what is wanted, or would be if it was not paused.
+func (f facts) reconciling(ready metav1.Condition) (reason, message string, busy bool) {
+	switch {
+	case f.pause != nil && (ready.Reason == v1alpha1.ReasonPaused || f.pause.holdsReplicas()):
+		return v1alpha1.ReasonPaused, f.pause.message(), true
+	case ready.Status != metav1.ConditionTrue:
+		return v1alpha1.ReasonProgressing, ready.Message, true
 	}
 	status := f.deployment.Status
 	settled := status.ObservedGeneration >= f.deployment.Generation && status.Replicas == f.wanted &&
 		status.AvailableReplicas == f.wanted && f.unpriced == nil
-	message := fmt.Sprintf("%d of %d replicas accept requests%s%s",
-		status.AvailableReplicas, f.wanted, f.hindrance(), but(f.unpriced))
-	return message, !settled
+	message = fmt.Sprintf("%d of %d replicas accept requests%s%s",
+		status.AvailableReplicas, f.wanted, f.hindrance().message, but(f.unpriced))
+	return v1alpha1.ReasonProgressing, message, !settled
 }

@@ -10,8 +10,12 @@ import (
 )
 
 // converge makes the children what they are rendered as. It renders none if all that it would look at is as it was when
-// there was nothing to write: most events are of pods, and change no child.
+// there was nothing to write: most events are of pods, and change no child. Of a paused service it only says what differs.
 func (r *Reconciler) converge(ctx context.Context, seen *view, documents documents) (outcome, error) {
+	if seen.paused() {
+		pause, err := r.hold(seen, documents)
+		return outcome{pause: pause}, err
+	}
 	memory, looked := r.memories.of(seen), footprint(seen, documents)
 	if memory.converged == looked && !memory.overrideDue(seen.now) {
 		return outcome{}, nil

@@ -25,6 +25,8 @@ const (
 	EventScaledUp      = "ScaledUp"
 	EventScaledDown    = "ScaledDown"
 	EventStreamsCut    = "StreamsCut"
+	EventPaused        = "Paused"
+	EventResumed       = "Resumed"
 	// EventStaysOut is about the Deployment of the operator's own installation.
 	EventStaysOut = "StaysOut"
 )
@@ -66,6 +68,12 @@ func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus, 
 	}
 	if message, ok := newlyHindered(before, after); ok {
 		emit(corev1.EventTypeWarning, EventReplicaFailed, "Scale", message)
+	}
+	if message, ok := newly(before, after, v1alpha1.ConditionPaused, v1alpha1.ReasonPaused); ok {
+		emit(corev1.EventTypeNormal, EventPaused, "Reconcile", message)
+	}
+	if message, ok := newly(after, before, v1alpha1.ConditionPaused, v1alpha1.ReasonPaused); ok {
+		emit(corev1.EventTypeNormal, EventResumed, "Reconcile", "No longer paused. Before: "+message)
 	}
 	if message, ok := newlyApplied(before, after); ok {
 		emit(corev1.EventTypeNormal, EventConfigApplied, "Acknowledge", message)

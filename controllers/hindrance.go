@@ -8,6 +8,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/llmservice/llmservice/api/v1alpha1"
 )
 
 const (
@@ -16,18 +18,22 @@ const (
 	cannotStart  = "; a replica cannot start: "
 	// maxHindrance bounds what is repeated of a pod: its image's registry may have many words.
 	maxHindrance = 512
+	// quotaExceeded are the words of the API server's admission of quotas. No field says the same.
+	quotaExceeded = "exceeded quota"
 )
 
-// hindrance is what keeps replicas from being there, in the words of the Deployment or of a pod, as a part of a sentence: a quota,
-// an admission policy, no room on any node, an image that cannot be pulled.
-func (f facts) hindrance() string {
+// hindrance is what keeps replicas from being there: a quota, an admission policy, no room on any node, an image that cannot be
+// pulled. Its message is in the words of the Deployment or of a pod, as a part of a sentence; it is zero if there is none.
+func (f facts) hindrance() problem {
 	switch created := uncreated(f.deployment); {
+	case strings.Contains(created, quotaExceeded):
+		return problem{v1alpha1.ReasonQuotaExceeded, cannotCreate + created}
 	case created != "":
-		return cannotCreate + created
-	case f.unstarted != "":
-		return cannotStart + f.unstarted
+		return problem{v1alpha1.ReasonCreationRefused, cannotCreate + created}
+	case f.unstarted.message != "":
+		return problem{f.unstarted.reason, cannotStart + f.unstarted.message}
 	default:
-		return ""
+		return problem{}
 	}
 }
 
@@ -47,33 +53,42 @@ func uncreated(deployment *appsv1.Deployment) string {
 	return ""
 }
 
-// unstarted says of the first pod that cannot run why it cannot; empty if all can. The words stay the same while the kubelet tries
+// unstarted says of the first pod that cannot run why it cannot; zero if all can. The words stay the same while the kubelet tries
 // again and again, so that a status that repeats them is not written each time.
-func (v *view) unstarted() string {
+func (v *view) unstarted() problem {
 	for _, pod := range v.livePods() {
-		if why := cmp.Or(unscheduled(pod), unstartedContainer(pod)); why != "" {
-			return fmt.Sprintf("pod %s: %s", pod.Name, cut(why, maxHindrance))
+		if why := cmp.Or(unscheduled(pod), unstartedContainer(pod)); why.message != "" {
+			return problem{why.reason, fmt.Sprintf("pod %s: %s", pod.Name, cut(why.message, maxHindrance))}
 		}
 	}
-	return ""
+	return problem{}
 }
 
-func unscheduled(pod *corev1.Pod) string {
+func unscheduled(pod *corev1.Pod) problem {
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return withReason(c.Reason, c.Message)
+			return problem{v1alpha1.ReasonUnschedulable, withReason(c.Reason, c.Message)}
 		}
 	}
-	return ""
+	return problem{}
 }
 
-func unstartedContainer(pod *corev1.Pod) string {
+func unstartedContainer(pod *corev1.Pod) problem {
 	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if why := hindranceOf(&status); why != "" {
-			return fmt.Sprintf("container %s: %s", status.Name, why)
+			return problem{reasonOf(&status), fmt.Sprintf("container %s: %s", status.Name, why)}
 		}
 	}
-	return ""
+	return problem{}
+}
+
+// reasonOf tells an image that is not there from a container that fails. An image of a container that ran before was there.
+func reasonOf(status *corev1.ContainerStatus) string {
+	waiting := status.State.Waiting
+	if waiting != nil && status.LastTerminationState.Terminated == nil && slices.Contains(imageProblems, waiting.Reason) {
+		return v1alpha1.ReasonImagePullFailed
+	}
+	return v1alpha1.ReasonContainerFailed
 }
 
 // hindranceOf tells a container that waits for something, or that ended and is not ready again, from one that merely starts.
@@ -104,6 +119,12 @@ const (
 	errImagePull     = "ErrImagePull"
 	imagePullBackOff = "ImagePullBackOff"
 )
+
+// imageProblems are the kubelet's reasons for a container that waits for its image.
+var imageProblems = []string{
+	errImagePull, imagePullBackOff, "ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable",
+	"SignatureValidationFailed",
+}
 
 // endOf says how a container ended; its last words are not repeated.
 func endOf(end *corev1.ContainerStateTerminated) string {

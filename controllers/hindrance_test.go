@@ -3,6 +3,8 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -65,14 +67,66 @@ func TestWhatKeepsAPodFromRunning(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := &view{pods: []corev1.Pod{podWith(tt.status)}}
-			if got := seen.unstarted(); got != tt.want {
-				t.Errorf("unstarted() = %q, want %q", got, tt.want)
+			if got := seen.unstarted(); got.message != tt.want {
+				t.Errorf("unstarted() = %q, want %q", got.message, tt.want)
 			}
 		})
 	}
 	long := &view{pods: []corev1.Pod{podWith(container(waiting("ErrImagePull", strings.Repeat("x", 1<<16)), none))}}
-	if got := long.unstarted(); len(got) > 2*maxHindrance {
-		t.Errorf("%d bytes are repeated", len(got))
+	if got := long.unstarted(); len(got.message) > 2*maxHindrance {
+		t.Errorf("%d bytes are repeated", len(got.message))
+	}
+}
+
+// TestWhatKeepsReplicasAwayIsAReason: programs read reasons, people the words.
+func TestWhatKeepsReplicasAwayIsAReason(t *testing.T) {
+	none := corev1.ContainerState{}
+	pod := func(status corev1.PodStatus) func(*facts) {
+		return func(f *facts) { f.unstarted = (&view{pods: []corev1.Pod{podWith(status)}}).unstarted() }
+	}
+	uncreated := func(message string) func(*facts) {
+		return func(f *facts) {
+			f.deployment.Status.Conditions = []appsv1.DeploymentCondition{{
+				Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: message,
+			}}
+		}
+	}
+	gated := corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "SchedulingGated"}
+	for name, tt := range map[string]struct {
+		change func(*facts)
+		want   string
+	}{
+		"a quota":         {uncreated(`pods "assistant-7-x" is forbidden: exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1`), "Available=False/QuotaExceeded"},
+		"a policy":        {uncreated(`pods "assistant-7-x" is forbidden: violates PodSecurity "restricted:latest"`), "Available=False/CreationRefused"},
+		"no node":         {pod(corev1.PodStatus{Conditions: []corev1.PodCondition{gated}}), "Available=False/Unschedulable"},
+		"no image":        {pod(container(waiting("ErrImageNeverPull", "not present"), none)), "Available=False/ImagePullFailed"},
+		"an image's name": {pod(container(waiting("InvalidImageName", "A:b"), none)), "Available=False/ImagePullFailed"},
+		"a crash":         {pod(container(waiting("CrashLoopBackOff", ""), terminated("Error", 1))), "Available=False/ContainerFailed"},
+		"an image that went after a crash": {
+			pod(container(waiting("ImagePullBackOff", ""), terminated("Error", 1))), "Available=False/ContainerFailed",
+		},
+		"no file": {pod(container(waiting("CreateContainerConfigError", "no such key"), none)), "Available=False/ContainerFailed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := steady()
+			tt.change(&f)
+			f.deployment.Status.AvailableReplicas = 0
+			for _, stuck := range []bool{false, true} {
+				if stuck {
+					f.deployment.Status.Conditions = slices.Concat(f.deployment.Status.Conditions, noProgress)
+				}
+				c := meta.FindStatusCondition(conditionsOf(f), v1alpha1.ConditionAvailable)
+				if got := fmt.Sprintf("%s=%s/%s", c.Type, c.Status, c.Reason); got != tt.want {
+					t.Errorf("stuck = %v: %s, want %s", stuck, got, tt.want)
+				}
+			}
+			f = steady()
+			tt.change(&f)
+			f.deployment.Status.UpdatedReplicas = 1
+			if ready := meta.FindStatusCondition(conditionsOf(f), v1alpha1.ConditionReady); !strings.HasSuffix(tt.want, "/"+ready.Reason) {
+				t.Errorf("a roll-out: Ready has the reason %s, want that of %s", ready.Reason, tt.want)
+			}
+		})
 	}
 }
 
@@ -88,7 +142,9 @@ func TestConditionsRepeatWhatReplicasLack(t *testing.T) {
 				Message: `Failed to create new replica set "assistant-7": exceeded quota: count/replicasets.apps`,
 			}}
 		}, cannotCreate + `Failed to create new replica set "assistant-7": exceeded quota`},
-		"a pod that cannot start": {func(f *facts) { f.unstarted = "pod a: Unschedulable: no room" }, cannotStart + "pod a: Unschedulable: no room"},
+		"a pod that cannot start": {func(f *facts) {
+			f.unstarted = problem{v1alpha1.ReasonUnschedulable, "pod a: Unschedulable: no room"}
+		}, cannotStart + "pod a: Unschedulable: no room"},
 	} {
 		for state, kinds := range map[string][]string{"too few": {"Available", "Ready", "Reconciling"}, "rolling": {"Ready", "Reconciling"}} {
 			f := steady()

@@ -77,12 +77,20 @@ func (v *view) hasKind(kind schema.GroupVersionKind) bool {
 	return slices.ContainsFunc(v.kinds, func(k render.Kind) bool { return k.GroupVersionKind == kind })
 }
 
-// wantedReplicas is what the spec asks for; the API sets a default.
+// wantedReplicas is what the spec asks for, or what there is to be already while the service is paused.
 func (v *view) wantedReplicas() int32 {
-	if v.service.Spec.Replicas == nil {
+	if v.paused() && v.ownsChild(render.GatewaysKey(v.service.Name)) {
+		return replicasOf(v.deployment())
+	}
+	return specReplicas(v.service)
+}
+
+// specReplicas is what the spec asks for; the API sets a default.
+func specReplicas(service *v1alpha1.LLMService) int32 {
+	if service.Spec.Replicas == nil {
 		return 1
 	}
-	return *v.service.Spec.Replicas
+	return *service.Spec.Replicas
 }
 
 // lastCut is the latest cut of this service's streams: one that a deleted service of the same name suffered is not.

@@ -85,7 +85,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	case errors.Is(applied.err, errOutdated):
 		return reconcile.Result{RequeueAfter: staleRecheck}, nil
 	}
-	if applied.undelivered {
+	if applied.undelivered || applied.pause != nil {
 		documents = deliveredDocuments(seen).because(documents.problem)
 	}
 	acknowledged := acknowledge(seen, documents.current)
@@ -94,7 +94,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := errors.Join(applied.retry(), reportErr); err != nil {
 		return reconcile.Result{}, err
 	}
-	rechecked := r.memories.of(seen).recheck(seen.now)
+	rechecked := r.recheck(seen)
 	return reconcile.Result{RequeueAfter: soonest(applied.again(), acknowledged.again, nudged, reported, rechecked)}, nil
 }
 

@@ -82,6 +82,14 @@ func (m *memory) overrideDue(now time.Time) bool {
 	return false
 }
 
+// recheck is how soon to look again at what admission did to a child. Of a paused service, no child is written anyway.
+func (r *Reconciler) recheck(seen *view) time.Duration {
+	if seen.paused() {
+		return 0
+	}
+	return r.memories.of(seen).recheck(seen.now)
+}
+
 // recheck is how soon to look again at what admission did to a child; zero if it did no harm.
 func (m *memory) recheck(now time.Time) time.Duration {
 	var wait time.Duration

@@ -52,6 +52,7 @@ func statusOf(seen *view, documents documents, facts facts) (*v1alpha1.LLMServic
 	status.ObservedGeneration = service.Generation
 	status.Selector = render.Selector(service).String()
 	status.URL = render.URL(documents.served(service), seen.hasKind(render.RouteKind))
+	status.GatewayVersion = seen.gatewayVersion()
 	status.Config = nil
 	if a.revision != "" {
 		status.Config = &v1alpha1.ConfigStatus{Revision: a.revision, Acknowledged: a.acknowledged, Served: seen.wasServed(a.revision)}
@@ -79,6 +80,7 @@ func (r *Reconciler) factsOf(seen *view, documents documents, applied outcome, a
 		scaling:      documents.served(seen.service).Spec.Scaling,
 		metricsAPI:   r.metricsProblem(),
 		futile:       seen.futile(documents.served(seen.service)),
+		pause:        applied.pause,
 	}
 	facts.route = r.routeOf(seen, documents.served(seen.service))
 	facts.lacking = r.lacking(seen, documents)

@@ -15,6 +15,8 @@ const (
 	ConditionScaling = "Scaling"
 	// ConditionRouteAccepted is present if an HTTPRoute is wanted, and True if all its parents accept it.
 	ConditionRouteAccepted = "RouteAccepted"
+	// ConditionPaused is present and True while spec.paused is true.
+	ConditionPaused = "Paused"
 	// ConditionReconciling is present and True while the operator is still working (kstatus).
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is present and True if the operator cannot continue without help (kstatus).
@@ -28,6 +30,10 @@ const (
 	// ReasonProgressing: the service does not serve the spec yet.
 	ReasonProgressing = "Progressing"
 )
+
+// ReasonPaused is the reason of ConditionPaused, and of each other condition that is not as it would be because the operator
+// leaves a change undone.
+const ReasonPaused = "Paused"
 
 // The reasons of ConditionConfigValid; False ones are Stalled's too.
 const (
@@ -72,12 +78,22 @@ const (
 	ReasonKindUnavailable = "KindUnavailable"
 )
 
-// The reasons of ConditionAvailable.
+// The reasons of ConditionAvailable. Those that say why a replica cannot run are Ready's too, while replicas are replaced.
 const (
 	// ReasonAvailable: enough replicas accept requests.
 	ReasonAvailable = "Available"
 	// ReasonUnavailable: too few replicas accept requests.
 	ReasonUnavailable = "Unavailable"
+	// ReasonQuotaExceeded: a ResourceQuota keeps replicas from being created; the message has the API server's words.
+	ReasonQuotaExceeded = "QuotaExceeded"
+	// ReasonCreationRefused: a policy or something else keeps replicas from being created; the message has its words.
+	ReasonCreationRefused = "CreationRefused"
+	// ReasonUnschedulable: no node has room for a replica; the message has the scheduler's words.
+	ReasonUnschedulable = "Unschedulable"
+	// ReasonImagePullFailed: an image of a replica cannot be pulled; the message has the kubelet's words.
+	ReasonImagePullFailed = "ImagePullFailed"
+	// ReasonContainerFailed: a container of a replica cannot be started, or ended; the message says which.
+	ReasonContainerFailed = "ContainerFailed"
 	// ReasonScaledToZero: no replicas are wanted.
 	ReasonScaledToZero = "ScaledToZero"
 	// ReasonDeadlineExceeded: the Deployment made no progress for too long.

@@ -5,7 +5,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // LLMServiceStatus is the state that the operator observed.
 type LLMServiceStatus struct {
 	// conditions describe the state of the service: Ready, ConfigValid, ConfigApplied, Available and Scaling,
-	// RouteAccepted if a route is wanted, and Reconciling or Stalled while they are true. At most 16.
+	// RouteAccepted if a route is wanted, and Paused, Reconciling or Stalled while they are true. At most 16.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -34,6 +34,12 @@ type LLMServiceStatus struct {
 	// config is the configuration to be served, and how many replicas serve it.
 	// +optional
 	Config *ConfigStatus `json:"config,omitempty"`
+
+	// gatewayVersion is the version of the gateways that run, as they report it. While they are replaced, it is a list.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	GatewayVersion string `json:"gatewayVersion,omitempty"`
 
 	// compiling marks a spec that takes long to compile, so that a spec during whose compilation the operator ends is not
 	// tried again and again. It is absent otherwise.

@@ -1035,6 +1035,11 @@ func (in *LLMServiceSpec) DeepCopyInto(out *LLMServiceSpec) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.Paused != nil {
+		in, out := &in.Paused, &out.Paused
+		*out = new(bool)
+		**out = **in
+	}
 	if in.Exposure != nil {
 		in, out := &in.Exposure, &out.Exposure
 		*out = new(Exposure)

@@ -235,7 +235,8 @@ func (t *Tracker) dropOldCuts() {
 
 // sameState compares what a reconciler acts upon, which excludes load.
 func sameState(a, b report.Status) bool {
-	return a.Revision == b.Revision && a.Source == b.Source && a.Draining == b.Draining && a.MaxInFlight == b.MaxInFlight &&
+	return a.Build == b.Build && a.Revision == b.Revision && a.Source == b.Source && a.Draining == b.Draining &&
+		a.MaxInFlight == b.MaxInFlight &&
 		sameRejection(a.Rejected, b.Rejected) && slices.EqualFunc(a.Secrets, b.Secrets, sameSecret) &&
 		slices.EqualFunc(a.RefusedKeys, b.RefusedKeys, sameRefusal)
 }

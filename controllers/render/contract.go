@@ -32,7 +32,7 @@ var contract = mustPlan[v1alpha1.LLMServiceSpec, config.Config](differences, con
 var differences = map[reflect.Type]difference{
 	reflect.TypeFor[v1alpha1.LLMServiceSpec](): {
 		// The children are rendered from these.
-		inSpec: []string{"scaling", "replicas", "exposure", "monitoring"},
+		inSpec: []string{"scaling", "replicas", "exposure", "monitoring", "paused"},
 		// Of the service's metadata.
 		inContract: []string{"version", "service"},
 	},

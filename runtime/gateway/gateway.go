@@ -216,7 +216,7 @@ func (g *Gateway) ready() error {
 // Status is what the gateway reports to the operator.
 func (g *Gateway) Status() report.Status {
 	status := g.store.status()
-	status.Version = config.Version
+	status.Version, status.Build = config.Version, programVersion()
 	status.Draining = g.drain.Draining()
 	status.InFlight, status.MaxInFlight = g.admission.InFlight(), g.admission.Limit()
 	status.Memory = report.MemoryUse{

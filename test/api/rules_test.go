@@ -601,6 +601,8 @@ func TestRules(t *testing.T) {
 		{"spec.monitoring.serviceMonitor.interval", "30", "should match"},
 		{"spec.monitoring.prometheusRule.labels", numbered(33), "Too many"},
 		{"spec.monitoring", map[string]any{}, ""},
+		{"spec.paused", true, ""},
+		{"spec.paused", "true", "must be of type boolean"},
 		{"spec.exposure.service.port", 0, "greater than or equal to 1"},
 		{"spec.exposure.service.port", 65536, "less than or equal to 65535"},
 		{"spec.exposure.httpRoute", map[string]any{}, "parentRefs: Required value"},

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -303,60 +302,4 @@ func TestAPausedDeploymentIsResumed(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-func TestPodsThatCannotBeCreatedAreAnEvent(t *testing.T) {
-	s := start(t)
-	service := s.create("assistant")
-	s.up(service)
-	var deployment appsv1.Deployment
-	eventually(t, "a status of the Deployment", func() error {
-		if err := api.Get(t.Context(), client.ObjectKeyFromObject(service), &deployment); err != nil {
-			return err
-		}
-		deployment.Status.AvailableReplicas, deployment.Status.ReadyReplicas = 0, 0
-		deployment.Status.Conditions = []appsv1.DeploymentCondition{{
-			Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota: pods",
-		}}
-		return api.Status().Update(t.Context(), &deployment)
-	})
-	if event := s.awaitEvent(service, "ReplicaFailed"); event.Type != corev1.EventTypeWarning || !strings.Contains(event.Note, "exceeded quota: pods") {
-		t.Errorf("event %s %q", event.Type, event.Note)
-	}
-}
-
-// TestPodsThatCannotStartAreAnEvent: what only a pod says of itself reaches the conditions through the cache.
-func TestPodsThatCannotStartAreAnEvent(t *testing.T) {
-	s := start(t)
-	service := s.create("assistant")
-	s.up(service)
-	update := func(what string, object client.Object, change func()) {
-		t.Helper()
-		eventually(t, what, func() error {
-			if err := api.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
-				return err
-			}
-			change()
-			return api.Status().Update(t.Context(), object)
-		})
-	}
-	var pod corev1.Pod
-	pod.Namespace, pod.Name = s.namespace, "assistant-a"
-	update("a status of the pod", &pod, func() {
-		pod.Status.Conditions[0].Status = corev1.ConditionFalse
-		pod.Status.ContainerStatuses[0].Ready = false
-		pod.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{
-			Reason: "CreateContainerConfigError", Message: "no such key",
-		}}
-	})
-	var deployment appsv1.Deployment
-	deployment.Namespace, deployment.Name = s.namespace, "assistant"
-	update("a status of the Deployment", &deployment, func() { deployment.Status.AvailableReplicas, deployment.Status.ReadyReplicas = 0, 0 })
-	const want = "pod assistant-a: container gateway: CreateContainerConfigError: no such key"
-	if event := s.awaitEvent(service, "ReplicaFailed"); event.Type != corev1.EventTypeWarning || !strings.Contains(event.Note, want) {
-		t.Errorf("event %s %q", event.Type, event.Note)
-	}
-	if message := s.awaitCondition(service, v1alpha1.ConditionAvailable, "False/Unavailable"); !strings.Contains(message, want) {
-		t.Errorf("Available says %q", message)
-	}
 }

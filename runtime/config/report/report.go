@@ -12,6 +12,8 @@ import (
 type Status struct {
 	// Version is the contract version that the gateway reads.
 	Version string `json:"version"`
+	// Build is the version of the gateway's program, as the Go toolchain stamped it; empty if it did not.
+	Build string `json:"build,omitempty"`
 	// Revision is the config being served; empty while none could be loaded.
 	Revision string `json:"revision"`
 	// Source is the key that Revision was loaded from: CurrentKey or LastGoodKey.
