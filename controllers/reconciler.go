@@ -62,6 +62,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	seen, err := r.observe(ctx, request.NamespacedName)
 	if apierrors.IsNotFound(err) {
 		r.memories.forget(request.NamespacedName)
+		reportedConditions.forget(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	if err != nil {

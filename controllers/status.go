@@ -41,6 +41,7 @@ func (r *Reconciler) report(
 			return wait, fmt.Errorf("write the status of %s: %w", client.ObjectKeyFromObject(updated), err)
 		}
 	}
+	reportedConditions.set(client.ObjectKeyFromObject(seen.service), after.Conditions)
 	r.tell(seen, before, after, facts.obstacles())
 	return wait, nil
 }

@@ -70,7 +70,7 @@ func TestAlertsOfOneService(t *testing.T) {
 		var others []*labels.Matcher
 		for _, m := range s.LabelMatchers {
 			switch {
-			case m.Name == "name" && strings.HasPrefix(s.Name, "llmservice_streams_cut"):
+			case m.Name == "name" && (s.Name == "llmservice_condition" || s.Name == "llmservice_streams_cut_total"):
 				found["service"] = m.Value // the manager's own label
 			case m.Name == "namespace" || m.Name == "service":
 				found[m.Name] = m.Value
