@@ -19,8 +19,8 @@ type Fields struct {
 
 var eventEnd = []byte("\n\n")
 
-// Add appends whole events with their fields, in the order in which FastAPI writes them: id and retry after the data. It also returns
-// the fields of the events that follow.
+// Add appends whole events with their fields, in the order in which FastAPI writes them: id and retry after the data. It also
+// returns the fields of the events that follow.
 func (f Fields) Add(dst, events []byte) ([]byte, Fields) {
 	for len(events) > 0 {
 		event, rest, _ := bytes.Cut(events, eventEnd)
