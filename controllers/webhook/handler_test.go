@@ -266,6 +266,26 @@ func TestFewReviewsAtOnce(t *testing.T) {
 	})
 }
 
+// TestFewWait: no namespace may have more than half of those who wait, and all together no more than there is room for.
+func TestFewWait(t *testing.T) {
+	r := newRoom()
+	for _, ask := range []struct {
+		namespace string
+		times     int
+		admitted  int
+	}{{"a", maxWaiting/2 + 1, maxWaiting / 2}, {"b", maxWaiting/2 - 1, maxWaiting/2 - 1}, {"c", 2, 1}} {
+		admitted := 0
+		for range ask.times {
+			if r.wait(ask.namespace) {
+				admitted++
+			}
+		}
+		if admitted != ask.admitted {
+			t.Errorf("%d of %s wait, want %d", admitted, ask.namespace, ask.admitted)
+		}
+	}
+}
+
 // An answer arrives before the API server stops waiting for it.
 func TestAnswerWithin(t *testing.T) {
 	for timeout, want := range map[string]string{

@@ -106,8 +106,8 @@ func TestSessionsKeepTheirServer(t *testing.T) {
 				t.Errorf("%s: %s is at %v", name, session, home)
 			}
 		}
-		if len(used) < 3 {
-			t.Errorf("%s: only %v were used", name, used)
+		if len(used) < 2 { // twelve sessions are at two of three servers in one run of fifty
+			t.Errorf("%s: only %v was used", name, used)
 		}
 		if n := r.g.Status().Upstreams[0].Unkeyed; n != 0 {
 			t.Errorf("%s: %d calls without a key", name, n)
