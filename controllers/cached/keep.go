@@ -106,7 +106,8 @@ func keepChild(object client.Object) (any, error) {
 // maxAnnotation is the length of the longest annotation that a spec can set.
 const maxAnnotation = 4096
 
-// keepChildMetadata keeps the labels and annotations of Services, and the annotations of Ingresses, which the spec may set.
+// keepChildMetadata keeps what the spec may set: the labels and annotations of Services, the annotations of Ingresses, and the labels of
+// the kinds that come with a CRD.
 func keepChildMetadata(object client.Object) {
 	labels, annotations := object.GetLabels(), object.GetAnnotations()
 	keepMetadata(object)
@@ -117,6 +118,8 @@ func keepChildMetadata(object client.Object) {
 		object.SetAnnotations(annotations)
 	case *networkingv1.Ingress:
 		object.SetAnnotations(annotations)
+	case *unstructured.Unstructured:
+		object.SetLabels(labels)
 	}
 }
 

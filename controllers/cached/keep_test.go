@@ -160,6 +160,20 @@ func TestTheAnnotationsOfAnIngressAreKept(t *testing.T) {
 	}
 }
 
+// Without them, a monitor would be applied again and again.
+func TestTheLabelsOfAMonitorAreKept(t *testing.T) {
+	monitor := &unstructured.Unstructured{}
+	monitor.SetGroupVersionKind(schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "PodMonitor"})
+	meta := owned("assistant")
+	monitor.SetName(meta.Name)
+	monitor.SetOwnerReferences(meta.OwnerReferences)
+	want := map[string]string{render.LabelInstance: "assistant", "release": "prometheus"}
+	monitor.SetLabels(want)
+	if diff := cmp.Diff(want, keep(t, monitor).GetLabels()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Who made an object is known of it in a cache too, whole or abridged.
 func TestWhatTheOperatorMadeIsMarked(t *testing.T) {
 	applied := []metav1.ManagedFieldsEntry{{Manager: FieldOwner, Operation: metav1.ManagedFieldsOperationApply}}
