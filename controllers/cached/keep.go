@@ -106,8 +106,8 @@ func keepChild(object client.Object) (any, error) {
 // maxAnnotation is the length of the longest annotation that a spec can set.
 const maxAnnotation = 4096
 
-// keepChildMetadata keeps what the spec may set: the labels and annotations of Services, the annotations of Ingresses, and the labels of
-// the kinds that come with a CRD.
+// keepChildMetadata keeps what the spec may set: the labels and annotations of Services, the annotations of Ingresses, and the
+// labels of the kinds that come with a CRD.
 func keepChildMetadata(object client.Object) {
 	labels, annotations := object.GetLabels(), object.GetAnnotations()
 	keepMetadata(object)
