@@ -32,8 +32,10 @@ type custom[Spec any] struct {
 func (custom[Spec]) IsApplyConfiguration() {}
 
 // customChild returns a service's only child of a kind that comes with a CRD, with labels in addition to those of every child.
-func customChild[Spec any](kind schema.GroupVersionKind, s *v1alpha1.LLMService, spec Spec) Child {
-	meta := acmetav1.ObjectMeta().WithName(s.Name).WithNamespace(s.Namespace)
+func customChild[Spec any](
+	kind schema.GroupVersionKind, s *v1alpha1.LLMService, labels map[string]v1alpha1.LabelValue, spec Spec,
+) Child {
+	meta := acmetav1.ObjectMeta().WithName(s.Name).WithNamespace(s.Namespace).WithLabels(texts(labels))
 	return NewChild(custom[Spec]{
 		*acmetav1.TypeMeta().WithAPIVersion(kind.GroupVersion().String()).WithKind(kind.Kind), meta, spec,
 	}, meta)
@@ -83,7 +85,7 @@ func httpRoute(in Input) ([]Child, error) {
 	if wanted == nil {
 		return nil, nil
 	}
-	return []Child{customChild(RouteKind, in.Service, routeSpec{
+	return []Child{customChild(RouteKind, in.Service, nil, routeSpec{
 		ParentRefs: wanted.ParentRefs,
 		Hostnames:  wanted.Hostnames,
 		Rules: []routeRule{{

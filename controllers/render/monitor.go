@@ -54,13 +54,6 @@ func interval(wanted *v1alpha1.Monitor, field string) (string, error) {
 	return model.Duration(parsed).String(), nil
 }
 
-// monitorChild is a monitor with the labels by which a Prometheus selects it.
-func monitorChild[Spec any](kind string, s *v1alpha1.LLMService, labels map[string]v1alpha1.LabelValue, spec Spec) Child {
-	child := customChild(monitoringKind(kind), s, spec)
-	child.meta.WithLabels(texts(labels))
-	return child
-}
-
 // checkMonitoring refuses labels that Kubernetes would refuse, and those that the operator writes.
 func checkMonitoring(s *v1alpha1.LLMService) config.Errors {
 	wanted, at := valueOf(s.Spec.Monitoring), "monitoring."
@@ -87,7 +80,7 @@ func podMonitor(in Input) ([]Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Child{monitorChild("PodMonitor", in.Service, wanted.Labels, podMonitorSpec{
+	return []Child{customChild(monitoringKind("PodMonitor"), in.Service, wanted.Labels, podMonitorSpec{
 		Selector: monitorSelector{SelectorLabels(in.Service)},
 		Scrapes:  []scrape{{Port: portNameAdmin, Interval: every, Relabelings: []relabeled{named}}},
 	})}, nil

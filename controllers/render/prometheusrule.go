@@ -30,21 +30,5 @@ func prometheusRule(in Input) ([]Child, error) {
 	if err := yaml.Unmarshal([]byte(scoped), &spec); err != nil {
 		return nil, fmt.Errorf("read the alerts: %w", err)
 	}
-	return []Child{monitorChild("PrometheusRule", s, wanted.Labels, spec)}, nil
-}
-
-// Alerts returns a PrometheusRule with the alerts about all services.
-func Alerts() string {
-	const head = `# Alerts about services, for the Prometheus Operator. Without it, spec is a rules file of Prometheus itself.
-# docs/production.md says what each means and what to do. The label service comes from the PodMonitor next to this file.
-# Written by: go test ./controllers/render -update
-apiVersion: monitoring.coreos.com/v1
-kind: PrometheusRule
-metadata:
-  name: llmservice
-spec:
-`
-	_, groups, _ := strings.Cut(alerts, "groups:\n")
-	all := strings.NewReplacer("{@service}", "", "{@name}", "", "@service,", "", "@name,", "").Replace("groups:\n" + groups)
-	return head + "  " + strings.TrimSuffix(strings.ReplaceAll(all, "\n", "\n  "), "  ")
+	return []Child{customChild(monitoringKind("PrometheusRule"), s, wanted.Labels, spec)}, nil
 }

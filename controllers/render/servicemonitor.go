@@ -22,7 +22,7 @@ func serviceMonitor(in Input) ([]Child, error) {
 	one := relabeled{
 		SourceLabels: []string{"__meta_kubernetes_service_name"}, Action: "keep", Regex: regexp.QuoteMeta(in.Service.Name),
 	}
-	return []Child{monitorChild("ServiceMonitor", in.Service, wanted.Labels, serviceMonitorSpec{
+	return []Child{customChild(monitoringKind("ServiceMonitor"), in.Service, wanted.Labels, serviceMonitorSpec{
 		Selector: monitorSelector{SelectorLabels(in.Service)},
 		Scrapes:  []scrape{{TargetPort: portNameAdmin, Interval: every, Relabelings: []relabeled{one, named}}},
 	})}, nil

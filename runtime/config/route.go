@@ -102,7 +102,7 @@ type FormFile struct {
 	Encoding string `json:"encoding,omitempty"`
 	// MaxBytes bounds each file; 0 leaves that to the bound of the body.
 	MaxBytes int `json:"maxBytes,omitzero"`
-	// MaxItems bounds a list of files; 0 is one file, which is no list.
+	// MaxItems bounds a list of files; 0 means one file instead of a list.
 	MaxItems int `json:"maxItems,omitzero"`
 }
 
