@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"sync/atomic"
@@ -25,6 +26,8 @@ type conn struct {
 	in     input
 	peer   netip.Addr
 	served atomic.Bool // it has had a request
+	apart  bool        // the beginning of what follows an answer has not been looked at
+	posted bool        // the last request was a POST
 }
 
 func (s *server) newConn(accepted net.Conn) *conn {
@@ -76,15 +79,16 @@ func (c *conn) serve() {
 			return
 		}
 		c.served.Store(true)
+		c.apart, c.posted = true, r.Method == http.MethodPost
 		c.enter(idle)
 	}
 }
 
 // known reports whether an error of next says that nobody has anything to answer: the connection is closed, or its client
-// has left or sent nothing in time.
+// has left or sent nothing in time. As in net/http, the first bytes after an answer are nothing.
 func (c *conn) known(err error) bool {
 	ended := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.EOF)
-	return !errors.Is(err, errUnknown) && (!ended || len(c.in.rest) == 0)
+	return !errors.Is(err, errUnknown) && (!ended || len(c.in.rest) == 0 || c.apart)
 }
 
 // end closes the connection, which no one else has.
@@ -140,8 +144,31 @@ func (c *conn) due(began bool) time.Time {
 	return time.Now().Add(nethttp.IdleTimeout)
 }
 
+// between is how many bytes after an answer are looked at before anything else, as in net/http. Empty lines there, which old
+// clients send after a POST, are skipped (RFC 9112, section 2.2).
+const between = 4
+
+// begun reports whether enough has come after an answer to be looked at.
+func (c *conn) begun() bool {
+	if !c.apart {
+		return true
+	}
+	if len(c.in.rest) < between {
+		return false
+	}
+	c.apart = false
+	if c.posted {
+		first := c.in.rest[:between]
+		c.in.use(between - len(bytes.TrimLeft(first, "\r\n")))
+	}
+	return true
+}
+
 // head reads the head of what has come; nil if it is not whole.
 func (c *conn) head() (*request, error) {
+	if !c.begun() {
+		return nil, nil //nolint:nilnil // nothing is wrong with it
+	}
 	end := bytes.Index(c.in.rest, headEnd)
 	if end < 0 || end >= maxHead {
 		if !promising(c.in.rest) {
