@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -40,6 +41,8 @@ type kindWatcher struct {
 	discovery discovery.ServerResourcesInterfaceWithContext
 	optional  []schema.GroupVersionKind
 	queues    chan requestQueue
+	// looked is closed after the first look.
+	looked chan struct{}
 }
 
 func newKindWatcher(manager ctrl.Manager, known *optionalKinds, table render.Table) (*kindWatcher, error) {
@@ -53,23 +56,44 @@ func newKindWatcher(manager ctrl.Manager, known *optionalKinds, table render.Tab
 			w.optional = append(w.optional, kind.GroupVersionKind)
 		}
 	}
-	w.queues = make(chan requestQueue, 1)
+	w.queues, w.looked = make(chan requestQueue, 1), make(chan struct{})
 	return w, nil
 }
 
-// source gives the watcher the controller's queue, and waits for nothing: the cluster may have none of the kinds.
-func (w *kindWatcher) source() source.Source {
-	return source.Func(func(_ context.Context, queue requestQueue) error {
-		w.queues <- queue
-		return nil
-	})
+// firstLook is the source that gives the watcher the controller's queue. No service is reconciled before the first look at every
+// kind has ended: a status that says that a kind is not known would be written, and then the one that stood there before.
+type firstLook struct{ *kindWatcher }
+
+// Start implements source.Source.
+func (f firstLook) Start(_ context.Context, queue requestQueue) error {
+	f.queues <- queue
+	return nil
 }
+
+// WaitForSync implements source.SyncingSource. Each kind bounds its look, and the cluster may have none of them.
+func (f firstLook) WaitForSync(ctx context.Context) error {
+	select {
+	case <-f.looked:
+		return nil
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return nil
+		}
+		return fmt.Errorf("look for the optional kinds: %w", ctx.Err())
+	}
+}
+
+func (f firstLook) String() string { return "optional kinds" }
 
 // Start implements manager.Runnable.
 func (w *kindWatcher) Start(ctx context.Context) error {
 	select {
 	case queue := <-w.queues:
-		wait.UntilWithContext(ctx, func(ctx context.Context) { w.look(ctx, queue) }, discoveryInterval)
+		looked := sync.OnceFunc(func() { close(w.looked) })
+		wait.UntilWithContext(ctx, func(ctx context.Context) {
+			w.look(ctx, queue)
+			looked()
+		}, discoveryInterval)
 	case <-ctx.Done():
 	}
 	return nil

@@ -130,7 +130,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 		if err != nil {
 			return err
 		}
-		builder.WatchesRawSource(watcher.source())
+		builder.WatchesRawSource(firstLook{watcher})
 		if err := manager.Add(watcher); err != nil {
 			return fmt.Errorf("add the watcher of optional kinds: %w", err)
 		}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
+	"sync"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -120,6 +123,35 @@ func TestAnOptionalKindComesAndGoes(t *testing.T) {
 	s.awaitTickets(service, 1)
 	s.restoresTickets(service)
 	s.settle()
+}
+
+// TestNothingIsReconciledBeforeTheFirstLook: a status that says of a kind that nobody has looked for it yet would be news to those
+// who watch it, at each restart.
+func TestNothingIsReconciledBeforeTheFirstLook(t *testing.T) {
+	s := alone(t)
+	s.create("assistant", everything)
+	before, early := reconciles(t), make(chan float64, 1)
+	hold := sync.OnceFunc(func() { early <- reconcilesIn(t, quietWindow) - before })
+	s.interrupt = func(sent *http.Request) *http.Response {
+		if sent.URL.Path == "/apis/monitoring.coreos.com/v1" {
+			hold()
+		}
+		return nil
+	}
+	s.run(nil)
+	if got := <-early; got != 0 {
+		t.Errorf("%v reconciles before the API server had told whether it has PodMonitors, want none", got)
+	}
+}
+
+// reconcilesIn waits for a reconcile for this long, and returns how many there have been.
+func reconcilesIn(t *testing.T, long time.Duration) float64 {
+	t.Helper()
+	before, deadline := reconciles(t), time.Now().Add(long)
+	for time.Now().Before(deadline) && reconciles(t) == before {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return reconciles(t)
 }
 
 // TestAnOptionalKindIsThereFromTheFirst: a restart neither deletes nor writes what there is of it.
