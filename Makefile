@@ -7,6 +7,9 @@ SHELL := bash
 # Targets share the tree and one cluster; each command is parallel inside.
 .NOTPARALLEL:
 
+# The Go that everything is built and tested with; an older one downloads it as a module, and what CI tested is what a release is built with.
+export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
+
 # What is built once and kept lives outside the checkout, so that clones share it.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/llmservice
 TOOLS ?= $(CACHE)/tools-$(shell cat .ci/tools/go.mod .ci/tools/go.sum | git hash-object --stdin | cut -c1-12)
