@@ -36,16 +36,35 @@ func TestDockerfiles(t *testing.T) {
 					runStep(t, src, strings.ReplaceAll(rest, "/out/", out+"/"))
 				}
 			}
-			want := []string{
-				"FROM scratch", "COPY --from=build /out/" + name + " /" + name,
-				"USER " + image.User, `ENTRYPOINT ["/` + name + `"]`,
-			}
+			want := []string{"FROM scratch", "ARG VERSION", "ARG REVISION"}
+			want = append(want, labelLines(name)...)
+			want = append(want,
+				"COPY --from=build /out/"+name+" /"+name,
+				"USER "+image.User, `ENTRYPOINT ["/`+name+`"]`,
+			)
 			if diff := cmp.Diff(want, final); diff != "" {
 				t.Error(diff)
 			}
 			checkEntrypoint(t, filepath.Join(out, name))
 		})
 	}
+}
+
+// labelLines are the labels that the local image has, too, except for the time of the commit, which Docker knows nothing of.
+func labelLines(name string) []string {
+	var lines []string
+	for _, label := range []string{
+		"title=" + name,
+		"source=" + image.Home,
+		"url=" + image.Home,
+		"documentation=" + image.Home + "/tree/main/docs",
+		"licenses=Apache-2.0",
+		"version=$VERSION",
+		"revision=$REVISION",
+	} {
+		lines = append(lines, "LABEL "+image.LabelPrefix+label)
+	}
+	return lines
 }
 
 // dockerfile returns the instructions of a Dockerfile, one line each.

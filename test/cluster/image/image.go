@@ -43,18 +43,31 @@ func FromBinary(path string) (v1.Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image of %s: %w", path, err)
 	}
-	config, err := img.ConfigFile()
-	if err != nil {
-		return nil, fmt.Errorf("image of %s: %w", path, err)
-	}
-	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", arch
-	config.Config = v1.Config{Entrypoint: []string{entrypoint}, User: User}
-	img, err = mutate.ConfigFile(img, config)
+	img, err = configured(img, arch, path)
 	if err != nil {
 		return nil, fmt.Errorf("image of %s: %w", path, err)
 	}
 	return img, nil
+}
+
+// configured says how the program at path is run, and what it is.
+func configured(img v1.Image, arch, path string) (v1.Image, error) {
+	labels, err := Labels(path)
+	if err != nil {
+		return nil, err
+	}
+	at, err := created(labels)
+	if err != nil {
+		return nil, err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture, config.Created = "linux", arch, v1.Time{Time: at}
+	config.Config = v1.Config{Entrypoint: []string{"/" + filepath.Base(path)}, User: User, Labels: labels}
+	return mutate.ConfigFile(img, config)
 }
 
 // staticArchitecture checks that path can run in an empty root and names its

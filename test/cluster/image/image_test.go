@@ -63,7 +63,10 @@ func TestImageOfAStaticBinary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := v1.Config{Entrypoint: []string{"/gateway"}, User: "65532:65532"}
+	want := v1.Config{
+		Entrypoint: []string{"/gateway"}, User: "65532:65532",
+		Labels: map[string]string{"org.opencontainers.image.title": "gateway"},
+	}
 	if diff := cmp.Diff(want, config.Config); diff != "" {
 		t.Error(diff)
 	}
