@@ -58,7 +58,8 @@ func newElection(config *rest.Config, scheme *runtime.Scheme, options Options) (
 	if err != nil {
 		return result, fmt.Errorf("set up the installation's claim: %w", err)
 	}
-	result.claim = claim.New(direct, options.ClaimNamespace, claim.Competitor{
+	scope := claim.Scope{Leases: options.ClaimNamespace, Namespaces: options.Namespaces}
+	result.claim = claim.New(direct, scope, claim.Competitor{
 		Installation: options.Installation, Expiry: cmp.Or(options.ClaimExpiry, claim.Expiry), Log: options.Logger,
 		StaysOut: func(ctx context.Context, held *claim.HeldError) {
 			manager := deploymentOf(ctx, direct, options.Installation)

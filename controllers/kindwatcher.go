@@ -40,17 +40,24 @@ type kindWatcher struct {
 	manager   ctrl.Manager
 	discovery discovery.ServerResourcesInterfaceWithContext
 	optional  []schema.GroupVersionKind
-	queues    chan requestQueue
+	// namespaces are those that are watched; one without a name for all.
+	namespaces []string
+	queues     chan requestQueue
 	// looked is closed after the first look.
 	looked chan struct{}
 }
 
-func newKindWatcher(manager ctrl.Manager, known *optionalKinds, table render.Table) (*kindWatcher, error) {
+func newKindWatcher(
+	manager ctrl.Manager, known *optionalKinds, table render.Table, namespaces []string,
+) (*kindWatcher, error) {
 	discovers, err := discovery.NewDiscoveryClientForConfigAndClient(manager.GetConfig(), manager.GetHTTPClient())
 	if err != nil {
 		return nil, fmt.Errorf("set up discovery: %w", err)
 	}
-	w := &kindWatcher{optionalKinds: known, manager: manager, discovery: discovers}
+	w := &kindWatcher{optionalKinds: known, manager: manager, discovery: discovers, namespaces: namespaces}
+	if len(namespaces) == 0 {
+		w.namespaces = []string{metav1.NamespaceAll}
+	}
 	for _, kind := range table {
 		if kind.Optional {
 			w.optional = append(w.optional, kind.GroupVersionKind)
@@ -132,11 +139,7 @@ func (w *kindWatcher) isMissing(ctx context.Context, kind schema.GroupVersionKin
 // tryWatch begins to watch a kind if the operator has the right to read it: otherwise each try would wait in vain, and log nothing
 // of the reason.
 func (w *kindWatcher) tryWatch(ctx context.Context, kind schema.GroupVersionKind, queue requestQueue) error {
-	bounded, cancel := context.WithTimeout(ctx, discoveryTimeout)
-	defer cancel()
-	one := &metav1.PartialObjectMetadataList{}
-	one.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-	err := w.manager.GetAPIReader().List(bounded, one, client.Limit(1))
+	err := w.tryRead(ctx, kind)
 	if apierrors.IsForbidden(err) {
 		why := fmt.Sprintf("The operator has no right to read %s: its role is of another release, or was changed", describeKind(kind))
 		return errors.Join(err, w.isMissing(ctx, kind, queue, why))
@@ -145,6 +148,20 @@ func (w *kindWatcher) tryWatch(ctx context.Context, kind schema.GroupVersionKind
 		return fmt.Errorf("read a kind: %w", err)
 	}
 	return w.beginWatch(ctx, kind, queue)
+}
+
+// tryRead asks for one object in each namespace.
+func (w *kindWatcher) tryRead(ctx context.Context, kind schema.GroupVersionKind) error {
+	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
+	defer cancel()
+	one := &metav1.PartialObjectMetadataList{}
+	one.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+	for _, namespace := range w.namespaces {
+		if err := w.manager.GetAPIReader().List(ctx, one, client.InNamespace(namespace), client.Limit(1)); err != nil {
+			return err //nolint:wrapcheck // the caller looks at its kind, and wraps it
+		}
+	}
+	return nil
 }
 
 // installed asks the API server whether it serves the kind.

@@ -27,9 +27,12 @@ import (
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=system,verbs=get;create;update
 // The leader emits an event when it is elected.
 // +kubebuilder:rbac:groups="",resources=events,namespace=system,verbs=create;patch
+// An event about two installations is one of the manager's Deployment. A certificate is dropped if its pod is gone.
+// +kubebuilder:rbac:groups=apps,resources=deployments,namespace=system,verbs=get
+// +kubebuilder:rbac:groups="",resources=pods,namespace=system,verbs=get
 
-// Another Lease, of another namespace, is what installations compete for (see controllers/claim).
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=kube-system,verbs=create
+// Other Leases, of another namespace, are what installations compete for (see controllers/claim).
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=kube-system,verbs=create;list
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=kube-system,resourceNames=llmservice-operator,verbs=get;update
 
 // leaseName is the Lease that managers compete for.
@@ -58,8 +61,10 @@ type Options struct {
 	// LeaderElection lets several replicas run, of which one reconciles. Their Lease is in Namespace.
 	LeaderElection bool
 	Namespace      string
-	// Installation identifies this installation among those in the cluster, of which one reconciles: NAMESPACE/NAME. It needs
-	// LeaderElection. Their Lease is in ClaimNamespace, the same for all of them.
+	// Namespaces are those whose services the manager reconciles, and of which it reads anything; none for all.
+	Namespaces []string
+	// Installation identifies this installation among those in the cluster, of which one reconciles a namespace: NAMESPACE/NAME. It
+	// needs LeaderElection. Their Leases are in ClaimNamespace, the same for all of them.
 	Installation, ClaimNamespace string
 	// ClaimExpiry is the silence after which another installation takes over; zero, as everywhere but in tests, is claim.Expiry.
 	ClaimExpiry time.Duration
@@ -102,19 +107,20 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("add the poller: %w", err)
 	}
 	reconciler := &Reconciler{
-		Client:   manager.GetClient(),
-		Uncached: manager.GetAPIReader(),
-		Load:     tracker.LoadOf,
-		Gateway:  options.Gateway,
-		Children: options.Children,
-		Events:   manager.GetEventRecorder(FieldOwner),
-		Now:      time.Now,
+		Client:     manager.GetClient(),
+		Uncached:   manager.GetAPIReader(),
+		Load:       tracker.LoadOf,
+		Gateway:    options.Gateway,
+		Children:   options.Children,
+		Namespaces: options.Namespaces,
+		Events:     manager.GetEventRecorder(FieldOwner),
+		Now:        time.Now,
 	}
 	if options.Now != nil {
 		reconciler.Now = options.Now
 	}
 	if options.CustomMetrics != nil {
-		publisher, err := addMetricsAPI(manager, tracker, options.CustomMetrics)
+		publisher, err := addMetricsAPI(manager, tracker, options)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +161,7 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 func settings(options Options, scheme *runtime.Scheme, lock resourcelock.Interface) ctrl.Options {
 	return ctrl.Options{
 		Scheme: scheme,
-		Cache:  CacheOptions(),
+		Cache:  CacheOptions(options.Namespaces),
 		// Optional kinds have no Go types.
 		Client: client.Options{Cache: &client.CacheOptions{Unstructured: true}},
 		Logger: options.Logger,
@@ -176,7 +182,8 @@ func settings(options Options, scheme *runtime.Scheme, lock resourcelock.Interfa
 	}
 }
 
-func addMetricsAPI(manager ctrl.Manager, tracker *load.Tracker, options *CustomMetrics) (*servingcert.Publisher, error) {
+func addMetricsAPI(manager ctrl.Manager, tracker *load.Tracker, of Options) (*servingcert.Publisher, error) {
+	options := of.CustomMetrics
 	client := servingcert.APIClient{Reader: manager.GetAPIReader(), Writer: manager.GetClient()}
 	registrations := servingcert.APIServices(metricsapi.APIServices())
 	publisher, err := servingcert.NewPublisher(client, options.Replica, options.Service, registrations)
@@ -184,7 +191,7 @@ func addMetricsAPI(manager ctrl.Manager, tracker *load.Tracker, options *CustomM
 		return nil, err
 	}
 	server := &metricsapi.Server{
-		Provider:    &metricsapi.Provider{Services: manager.GetClient(), Load: tracker.LoadOf},
+		Provider:    &metricsapi.Provider{Services: manager.GetClient(), Namespaces: of.Namespaces, Load: tracker.LoadOf},
 		Listener:    options.Listener,
 		Certificate: publisher.Certificate(),
 		Kubeconfig:  options.Kubeconfig,

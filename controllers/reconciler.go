@@ -38,7 +38,9 @@ type Reconciler struct {
 	Gateway render.GatewaySettings
 	// Children is the table of what services have.
 	Children render.Table
-	Events   events.EventRecorder
+	// Namespaces are those that the caches hold; none for all.
+	Namespaces []string
+	Events     events.EventRecorder
 	// Now is the clock.
 	Now func() time.Time
 
@@ -51,7 +53,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=serving.llmservice.dev,resources=llmservices/status,verbs=update
 // Owner references block the owner's deletion. If the admission plugin that checks them is on, that needs this right.
 // +kubebuilder:rbac:groups=serving.llmservice.dev,resources=llmservices/finalizers,verbs=update
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // The rights to children stand where each is rendered, those to APIServices in config/metricsapi: an operator that serves no
 // metrics has none.

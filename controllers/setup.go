@@ -49,9 +49,17 @@ func NewScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// CacheOptions limit the caches to the operator's own objects, and to what it reads of them.
-func CacheOptions() cache.Options {
-	return cache.Options{DefaultTransform: cached.Keep, NewInformer: cached.NewInformer}
+// CacheOptions limit the caches to the operator's own objects in the namespaces, or in all if there are none, and to what it reads
+// of them.
+func CacheOptions(namespaces []string) cache.Options {
+	options := cache.Options{DefaultTransform: cached.Keep, NewInformer: cached.NewInformer}
+	for _, namespace := range namespaces {
+		if options.DefaultNamespaces == nil {
+			options.DefaultNamespaces = map[string]cache.Config{}
+		}
+		options.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return options
 }
 
 // requiredKinds makes an empty object of each kind that every cluster has.
@@ -126,7 +134,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 		builder.Owns(child)
 	}
 	if len(required) < len(r.Children) {
-		watcher, err := newKindWatcher(manager, &r.optional, r.Children)
+		watcher, err := newKindWatcher(manager, &r.optional, r.Children, r.Namespaces)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,6 +56,7 @@ type flags struct {
 	webhookService               string
 	installation, claimNamespace string
 	kubeconfig, namespace        string
+	watched                      []string
 	level                        slog.Level
 	gateway                      render.GatewaySettings
 }
@@ -78,10 +80,11 @@ func parse(args []string) (*flags, error) {
 	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 to turn it off")
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "elect one of several managers to reconcile; needs "+namespaceVariable)
-	set.StringVar(&f.installation, "installation", "llmservice-manager",
-		"with "+namespaceVariable+", the name of this installation; of several installations, only the first one reconciles")
+	set.Func("watch-namespaces", "namespaces whose services are reconciled, separated by commas; empty for all", f.watch)
+	set.StringVar(&f.installation, "installation", "llmservice-manager", "with "+namespaceVariable+
+		", the name of this installation; of several installations, only the first one reconciles a namespace")
 	set.StringVar(&f.claimNamespace, "claim-namespace", "kube-system",
-		"namespace of the Lease for which installations compete with --leader-elect")
+		"namespace of the Leases for which installations compete with --leader-elect")
 	set.IntVar(&f.customMetricsPort, "custom-metrics-port", 6443, "port of custom.metrics.k8s.io; 0 to turn it off")
 	set.StringVar(&f.customMetricsService, "custom-metrics-service", "", "Service in "+namespaceVariable+" in front of that port")
 	set.IntVar(&f.webhookPort, "webhook-port", 0,
@@ -102,6 +105,23 @@ func (f *flags) allowImage(repository string) error {
 		return errors.New("want a repository without tag and digest, or PREFIX/*")
 	}
 	f.gateway.AllowedImages = append(f.gateway.AllowedImages, repository)
+	return nil
+}
+
+// watch keeps the namespaces in the order in which all installations claim them.
+func (f *flags) watch(list string) error {
+	f.watched = nil
+	for namespace := range strings.SplitSeq(list, ",") {
+		if namespace = strings.TrimSpace(namespace); namespace == "" && strings.TrimSpace(list) == "" {
+			return nil
+		}
+		if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+			return fmt.Errorf("%q is not the name of a namespace: %s", namespace, strings.Join(problems, "; "))
+		}
+		f.watched = append(f.watched, namespace)
+	}
+	slices.Sort(f.watched)
+	f.watched = slices.Compact(f.watched)
 	return nil
 }
 
@@ -220,6 +240,7 @@ func (f *flags) options(ctx context.Context, logger logr.Logger) (controllers.Op
 		MetricsAddress: f.metricsAddress,
 		LeaderElection: f.leaderElect,
 		Namespace:      f.namespace,
+		Namespaces:     f.watched,
 		Installation:   f.namespace + "/" + f.installation,
 		ClaimNamespace: f.claimNamespace,
 		PodAddress:     load.PodAddress,

@@ -36,6 +36,8 @@ func TestFlags(t *testing.T) {
 		{name: "networks of no upstreams", args: image + " --custom-metrics-port=0 --gateway-denied-address=10.0.0.1/8", wantErr: "want 10.0.0.0/8"},
 		{name: "host with a port", args: image + " --custom-metrics-port=0 --allowed-upstream-host=a.example.com:443", wantErr: "want the name of a host or its address"},
 		{name: "namespace of Prometheus", args: image + " --custom-metrics-port=0 --monitoring-namespace=a.b", wantErr: "monitoring-namespace"},
+		{name: "a pattern of namespaces", args: image + " --custom-metrics-port=0 --watch-namespaces=a,team-*", wantErr: `"team-*" is not the name of a namespace`},
+		{name: "no namespace among others", args: image + " --custom-metrics-port=0 --watch-namespaces=a,", wantErr: `"" is not the name of a namespace`},
 		{name: "argument", args: image + " --custom-metrics-port=0 serve", wantErr: `unexpected argument "serve"`},
 		{name: "level", args: image + " --log-level=loud", wantErr: "log-level"},
 	}
@@ -63,6 +65,18 @@ func TestAllowedImages(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"mirror:5000/gateway", "mirror/team-a/*"}, f.gateway.AllowedImages); diff != "" {
 		t.Errorf("allowed images (-want +got):\n%s", diff)
+	}
+}
+
+func TestWatchedNamespaces(t *testing.T) {
+	for given, want := range map[string][]string{"": nil, "b": {"b"}, "b, a,b": {"a", "b"}} {
+		f, err := parse([]string{"--gateway-image=gateway:1", "--custom-metrics-port=0", "--watch-namespaces=" + given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, f.watched); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", given, diff)
+		}
 	}
 }
 

@@ -1,5 +1,6 @@
-// Package claim sees to it that one installation of the operator reconciles a cluster. The managers of one installation elect a
-// leader among themselves; two installations know nothing of each other, and would undo each other's writes for ever.
+// Package claim sees to it that one installation of the operator reconciles a namespace. The managers of one installation elect a
+// leader among themselves; two installations know nothing of each other, and would undo each other's writes for ever. So each puts
+// its name on Leases that all of them know: on one for the whole cluster, or on one for each namespace that it watches.
 package claim
 
 import (
@@ -7,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,14 +16,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	coordinationv1 "k8s.io/api/coordination/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
-
-// LeaseName is the Lease that installations compete for. It is the same for all of them.
-const LeaseName = "llmservice-operator"
 
 const (
 	// Expiry is after how long without a word another installation takes over: longer than a leader takes to follow
@@ -35,14 +32,14 @@ const (
 
 var standby = promauto.With(metrics.Registry).NewGauge(prometheus.GaugeOpts{
 	Name: "llmservice_operator_standby",
-	Help: "1 while another installation of the operator reconciles this cluster and this one stands by.",
+	Help: "1 while another installation of the operator reconciles what this one would, and this one stands by.",
 })
 
 // Competitor is an installation that wants to reconcile.
 type Competitor struct {
 	// Installation is its NAMESPACE/NAME.
 	Installation string
-	// Expiry is that of all claims to the Lease.
+	// Expiry is that of all claims.
 	Expiry time.Duration
 	Log    logr.Logger
 	// StaysOut is called once for each other installation that is found to reconcile; nil for not at all.
@@ -54,41 +51,52 @@ type Claim struct {
 	Competitor
 
 	client client.Client
-	key    client.ObjectKey
+	scope  Scope
 
 	mu sync.Mutex
 	// renewed is when this process last renewed the claim; zero while it is not ours.
 	renewed time.Time
-	// foreign is the Lease as another installation left it, and since when it is so.
-	foreign heldByOther
-	since   time.Time
+	// seen has each Lease that another installation's name was on when this process last looked, and since when it is so.
+	seen map[string]sighting
+	// held is the reason why this installation stands by; nil while it does not.
+	held *HeldError
 }
 
-type heldByOther struct{ holder, version string }
+// sighting is a Lease as another installation left it.
+type sighting struct {
+	holder, version string
+	since           time.Time
+}
 
-// HeldError says that another installation reconciles the cluster.
+// HeldError says that another installation reconciles the cluster, or one of the namespaces.
 type HeldError struct {
 	Holder string
+	// Namespace is the one that it reconciles; empty for the whole cluster.
+	Namespace string
 	// Expiry is how long after it has gone another takes over.
 	Expiry time.Duration
 }
 
 func (e *HeldError) Error() string {
-	const text = "the installation %s reconciles this cluster; this one stands by, and takes over %v after the other one is gone"
-	return fmt.Sprintf(text, e.Holder, e.Expiry)
+	what := "this cluster"
+	if e.Namespace != "" {
+		what = "namespace " + e.Namespace
+	}
+	const text = "the installation %s reconciles %s; this one stands by, and takes over %v after the other one is gone"
+	return fmt.Sprintf(text, e.Holder, what, e.Expiry)
 }
 
-// New returns the competitor's claim to the Lease in the namespace.
-func New(c client.Client, namespace string, of Competitor) *Claim {
-	return &Claim{Competitor: of, client: c, key: client.ObjectKey{Namespace: namespace, Name: LeaseName}}
+// New returns the competitor's claim to the scope.
+func New(c client.Client, scope Scope, of Competitor) *Claim {
+	return &Claim{Competitor: of, client: c, scope: scope}
 }
 
 // Ready is a health check: it fails while another installation reconciles.
 func (c *Claim) Ready(*http.Request) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.foreign.holder != "" {
-		return &HeldError{c.foreign.holder, c.Expiry}
+	if c.held != nil {
+		return c.held
 	}
 	return nil
 }
@@ -102,67 +110,87 @@ func (c *Claim) Hold(ctx context.Context) error {
 		return nil
 	}
 	err := c.take(ctx, now)
-	_, held := errors.AsType[*HeldError](err)
-	if err != nil && !held && !c.renewed.IsZero() && now.Sub(c.renewed) < c.Expiry/tolerance {
+	held, ok := errors.AsType[*HeldError](err)
+	switch {
+	case ok:
+		c.standBy(ctx, held)
+	case err == nil:
+		c.renewed, c.held = now, nil
+		standby.Set(0)
+	case !c.renewed.IsZero() && now.Sub(c.renewed) < c.Expiry/tolerance:
 		return nil
 	}
 	return err
 }
 
-func (c *Claim) take(ctx context.Context, now time.Time) error {
-	var lease coordinationv1.Lease
-	err := c.client.Get(ctx, c.key, &lease)
-	switch {
-	case apierrors.IsNotFound(err):
-		lease.Namespace, lease.Name = c.key.Namespace, c.key.Name
-		return c.write(&lease, now, func() error { return c.client.Create(ctx, &lease) })
-	case err != nil:
-		return fmt.Errorf("read Lease %s: %w", c.key, err)
+// standBy reports each other installation once.
+func (c *Claim) standBy(ctx context.Context, held *HeldError) {
+	another := c.held == nil || c.held.Holder != held.Holder
+	c.renewed, c.held = time.Time{}, held
+	standby.Set(1)
+	if !another {
+		return
 	}
-	if other := holderOf(&lease); other != c.Installation && other != "" && !c.expired(ctx, &lease, now) {
-		c.renewed = time.Time{}
-		return &HeldError{other, c.Expiry}
+	c.Log.Info("Another installation reconciles; standing by", "installation", held.Holder, "namespace", held.Namespace)
+	if c.StaysOut != nil {
+		c.StaysOut(ctx, held)
 	}
-	return c.write(&lease, now, func() error { return c.client.Update(ctx, &lease) })
 }
 
-// expired says that another installation has not been heard of for too long. Only what this process saw counts: clocks differ.
-func (c *Claim) expired(ctx context.Context, lease *coordinationv1.Lease, now time.Time) bool {
-	seen := heldByOther{holderOf(lease), lease.ResourceVersion}
-	if seen == c.foreign {
-		return now.Sub(c.since) >= c.Expiry
+// take writes nothing before it has seen that nobody else has any part of the scope. An installation with another scope has other
+// Leases, so that both may have looked before either wrote: then both find it out after they wrote, and take their names off.
+func (c *Claim) take(ctx context.Context, now time.Time) error {
+	own, err := c.look(ctx, now)
+	if err != nil {
+		return err
 	}
-	another := seen.holder != c.foreign.holder
-	c.foreign, c.since = seen, now
-	standby.Set(1)
-	if another {
-		c.Log.Info("Another installation reconciles this cluster; standing by", "installation", seen.holder)
-		if c.StaysOut != nil {
-			c.StaysOut(ctx, &HeldError{seen.holder, c.Expiry})
+	// Replicas before this one may have been silent for so long that another installation has begun.
+	entered := c.renewed.IsZero() || now.Sub(c.renewed) >= c.Expiry/tolerance
+	for _, lease := range own {
+		if err := c.write(ctx, lease, now); err != nil {
+			return err
 		}
 	}
-	return false
-}
-
-// write puts our name on the Lease. It carries the version that was read, so that of two that take over one does.
-func (c *Claim) write(lease *coordinationv1.Lease, now time.Time, send func() error) error {
-	at := metav1.NewMicroTime(now)
-	if holderOf(lease) != c.Installation {
-		lease.Spec.AcquireTime = &at
+	if !entered {
+		return nil
 	}
-	lease.Spec.HolderIdentity, lease.Spec.RenewTime = &c.Installation, &at
-	lease.Spec.LeaseDurationSeconds = new(int32(c.Expiry / time.Second)) //nolint:gosec // a minute, or seconds in tests
-	if err := send(); err != nil {
-		return fmt.Errorf("write Lease %s: %w", c.key, err)
+	if _, err := c.look(ctx, now); err != nil {
+		return errors.Join(err, c.withdraw(ctx, own))
 	}
-	c.renewed, c.foreign = now, heldByOther{}
-	standby.Set(0)
 	return nil
 }
 
-func holderOf(lease *coordinationv1.Lease) string {
-	if lease.Spec.HolderIdentity == nil {
-		return ""
+// look reads all Leases that matter. It returns our own, or an error if another installation holds one of them.
+func (c *Claim) look(ctx context.Context, now time.Time) ([]*coordinationv1.Lease, error) {
+	own, others, err := c.scope.read(ctx, c.client)
+	if err != nil {
+		return nil, err
 	}
-	return *lease.Spec.HolderIdentity
+	before := c.seen
+	c.seen = map[string]sighting{}
+	var held *HeldError
+	for _, lease := range slices.Concat(own, others) {
+		if holder := holderOf(lease); c.isForeign(lease, before[lease.Name], now) && held == nil {
+			held = &HeldError{Holder: holder, Namespace: namespaceOf(lease.Name), Expiry: c.Expiry}
+		}
+	}
+	if held != nil {
+		return nil, held
+	}
+	return own, nil
+}
+
+// isForeign reports whether another installation holds the Lease and was heard of lately. Only what this process saw counts: clocks
+// differ.
+func (c *Claim) isForeign(lease *coordinationv1.Lease, before sighting, now time.Time) bool {
+	holder := holderOf(lease)
+	if holder == "" || holder == c.Installation {
+		return false
+	}
+	seen := sighting{holder, lease.ResourceVersion, now}
+	if before.holder == seen.holder && before.version == seen.version {
+		seen.since = before.since
+	}
+	c.seen[lease.Name] = seen
+	return now.Sub(seen.since) < c.Expiry
 }

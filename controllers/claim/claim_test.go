@@ -3,6 +3,7 @@ package claim
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +25,8 @@ type cluster struct {
 
 	writes int
 	down   bool
+	// beforeWrite is called before a write; nil for nothing.
+	beforeWrite func()
 	// told is which installation was told of which other.
 	told []string
 }
@@ -43,19 +46,26 @@ func newCluster(t *testing.T) *cluster {
 			return next.Get(ctx, key, object, options...)
 		},
 		Create: func(ctx context.Context, next client.WithWatch, object client.Object, options ...client.CreateOption) error {
-			c.writes++
+			c.write()
 			return next.Create(ctx, object, options...)
 		},
 		Update: func(ctx context.Context, next client.WithWatch, object client.Object, options ...client.UpdateOption) error {
-			c.writes++
+			c.write()
 			return next.Update(ctx, object, options...)
 		},
 	}).Build()
 	return c
 }
 
-func (c *cluster) claimOf(installation string) *Claim {
-	return New(c, "kube-system", Competitor{
+func (c *cluster) write() {
+	c.writes++
+	if c.beforeWrite != nil {
+		c.beforeWrite()
+	}
+}
+
+func (c *cluster) claimOf(installation string, namespaces ...string) *Claim {
+	return New(c, Scope{Leases: "kube-system", Namespaces: namespaces}, Competitor{
 		Installation: installation, Expiry: Expiry, Log: logr.Discard(),
 		StaysOut: func(_ context.Context, held *HeldError) { c.told = append(c.told, installation+" of "+held.Holder) },
 	})
@@ -141,6 +151,99 @@ func TestTakesOverFromWhatIsGone(t *testing.T) {
 		want := []string{"b/manager of a/manager", "c/manager of a/manager", "c/manager of b/manager", "a/manager of b/manager"}
 		if diff := cmp.Diff(want, c.told); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Installations that watch other namespaces know nothing of each other. Of those that watch the same one, and of one that watches all,
+// the first reconciles, and any other says which namespace it is about.
+func TestInstallationsShareAClusterByNamespaces(t *testing.T) {
+	cluster := []string(nil)
+	for name, tt := range map[string]struct {
+		first, second []string
+		wantErr       string
+	}{
+		"none in common":          {[]string{"a", "b"}, []string{"c"}, ""},
+		"one in common":           {[]string{"a", "b"}, []string{"b", "c"}, "reconciles namespace b"},
+		"the whole cluster first": {cluster, []string{"a"}, "reconciles this cluster"},
+		"the whole cluster later": {[]string{"a", "b"}, cluster, "reconciles namespace a"},
+		"the Lease's namespace":   {[]string{"kube-system"}, []string{"a"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t)
+				first, second := c.claimOf("x/manager", tt.first...), c.claimOf("y/manager", tt.second...)
+				for range 100 {
+					if err := first.Hold(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					err := second.Hold(t.Context())
+					if tt.wantErr == "" && err != nil || tt.wantErr != "" && (held(err) != "x/manager" || !strings.Contains(err.Error(), tt.wantErr)) {
+						t.Fatalf("the second was told %v", err)
+					}
+					time.Sleep(2 * time.Second)
+				}
+				if tt.wantErr == "" {
+					return
+				}
+				if third := c.claimOf("z/manager", "c"); len(tt.first) > 0 && third.Hold(t.Context()) != nil {
+					t.Error("one that stands by keeps a namespace from others")
+				}
+				if len(c.told) != 1 {
+					t.Errorf("told %q, want one", c.told)
+				}
+				time.Sleep(Expiry)
+				_ = second.Hold(t.Context()) // the third is there since the second has looked last
+				time.Sleep(Expiry)
+				if err := second.Hold(t.Context()); err != nil {
+					t.Errorf("after the first has gone: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Two that overlap have different Leases, and may both have looked before either wrote. Then neither reconciles until one has gone on.
+func TestTwoThatBeginAtOnceFindEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		whole, part := c.claimOf("x/manager"), c.claimOf("y/manager", "a")
+		c.beforeWrite = func() {
+			c.beforeWrite = nil
+			if err := whole.Hold(t.Context()); err != nil {
+				t.Errorf("the one that finished first: %v", err)
+			}
+		}
+		if err := part.Hold(t.Context()); held(err) != "x/manager" {
+			t.Errorf("the one that wrote last was told %v", err)
+		}
+		if err := whole.Hold(t.Context()); err != nil {
+			t.Errorf("the first gave up: %v", err)
+		}
+		time.Sleep(Expiry / renewals)
+		if err := whole.Hold(t.Context()); err != nil {
+			t.Errorf("the other's name is still on its Lease: %v", err)
+		}
+	})
+}
+
+// One that was silent for so long that another has begun, of another scope, does not go on as if nothing had been.
+func TestOneThatComesBackLooksTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		part, whole := c.claimOf("y/manager", "a"), c.claimOf("x/manager")
+		if err := part.Hold(t.Context()); err != nil || held(whole.Hold(t.Context())) != "y/manager" {
+			t.Fatalf("the first does not reconcile: %v", err)
+		}
+		time.Sleep(Expiry)
+		c.beforeWrite = func() {
+			c.beforeWrite = nil
+			if err := whole.Hold(t.Context()); err != nil {
+				t.Errorf("not taken over: %v", err)
+			}
+		}
+		if err := part.Hold(t.Context()); held(err) != "x/manager" {
+			t.Errorf("the one that came back was told %v", err)
 		}
 	})
 }

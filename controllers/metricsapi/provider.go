@@ -3,6 +3,7 @@ package metricsapi
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -28,6 +29,8 @@ var _ provider.CustomMetricsProvider = (*Provider)(nil)
 type Provider struct {
 	// Services reads LLMServices, from a cache.
 	Services client.Reader
+	// Namespaces are those that the reader reads; none for all. Services of others have no metric.
+	Namespaces []string
 	// Load returns what is known of a service's pods.
 	Load func(types.NamespacedName) load.ServiceLoad
 }
@@ -42,7 +45,7 @@ func (p *Provider) ListAllMetrics() []provider.CustomMetricInfo {
 func (p *Provider) GetMetricByName(
 	ctx context.Context, name types.NamespacedName, info provider.CustomMetricInfo, metricSelector labels.Selector,
 ) (*custom_metrics.MetricValue, error) {
-	if !serves(info, metricSelector) {
+	if !p.serves(name.Namespace, info, metricSelector) {
 		return nil, provider.NewMetricNotFoundForError(info.GroupResource, info.Metric, name.Name)
 	}
 	var service v1alpha1.LLMService
@@ -63,7 +66,7 @@ func (p *Provider) GetMetricByName(
 func (p *Provider) GetMetricBySelector(
 	ctx context.Context, namespace string, selector labels.Selector, info provider.CustomMetricInfo, metricSelector labels.Selector,
 ) (*custom_metrics.MetricValueList, error) {
-	if !serves(info, metricSelector) {
+	if !p.serves(namespace, info, metricSelector) {
 		return nil, provider.NewMetricNotFoundError(info.GroupResource, info.Metric)
 	}
 	var list v1alpha1.LLMServiceList
@@ -81,7 +84,10 @@ func (p *Provider) GetMetricBySelector(
 }
 
 // serves reports whether there is such a metric. It has no labels, so a selector that wants some finds none.
-func serves(info provider.CustomMetricInfo, metricSelector labels.Selector) bool {
+func (p *Provider) serves(namespace string, info provider.CustomMetricInfo, metricSelector labels.Selector) bool {
+	if len(p.Namespaces) > 0 && !slices.Contains(p.Namespaces, namespace) {
+		return false
+	}
 	return info.GroupResource == services && info.Namespaced && info.Metric == render.MetricInFlight &&
 		(metricSelector == nil || metricSelector.Matches(labels.Set{}))
 }

@@ -139,6 +139,23 @@ func TestWhatIsNotKnownIsNoZero(t *testing.T) {
 	}
 }
 
+// An operator that watches some namespaces has no metric for services of others, and does not fail for the question.
+func TestServicesOfOtherNamespacesHaveNoMetric(t *testing.T) {
+	p := asked(t, interceptor.Funcs{})
+	p.Namespaces = []string{"team-b"}
+	_, err := p.GetMetricByName(t.Context(), types.NamespacedName{Namespace: "team-a", Name: "busy"}, inFlight, nil)
+	if !apierrors.IsNotFound(err) {
+		t.Errorf("by name: %v", err)
+	}
+	if _, err = p.GetMetricBySelector(t.Context(), "team-a", all, inFlight, nil); !apierrors.IsNotFound(err) {
+		t.Errorf("by selector: %v", err)
+	}
+	p.Namespaces = []string{"team-a", "team-b"}
+	if got, err := p.GetMetricByName(t.Context(), types.NamespacedName{Namespace: "team-a", Name: "busy"}, inFlight, nil); err != nil || got == nil {
+		t.Errorf("of a namespace that is watched: %v, %v", got, err)
+	}
+}
+
 func TestTheMetricOfSelectedServices(t *testing.T) {
 	p := asked(t, interceptor.Funcs{})
 	for name, tt := range map[string]struct {

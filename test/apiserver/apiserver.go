@@ -95,14 +95,9 @@ func (s *Server) connect(root string) error {
 	s.AdminKubeconfig = s.environment.KubeConfig
 	s.Admin.WarningHandler = rest.NoWarnings{}
 	s.Admin.QPS = -1
-	operator, err := s.environment.AddUser(account(), nil)
-	if err != nil {
-		return fmt.Errorf("add a user: %w", err)
-	}
-	s.Operator = operator.Config()
-	s.Operator.QPS = -1
-	if s.Kubeconfig, err = operator.KubeConfig(); err != nil {
-		return fmt.Errorf("write a kubeconfig: %w", err)
+	var err error
+	if s.Operator, s.Kubeconfig, err = s.AddUser(account()); err != nil {
+		return err
 	}
 	scheme, err := controllers.NewScheme()
 	if err != nil {
@@ -112,6 +107,22 @@ func (s *Server) connect(root string) error {
 		return fmt.Errorf("build client: %w", err)
 	}
 	return s.grant(root)
+}
+
+// AddUser makes a user with no rights but those of all users, and returns their config, with no limit to how fast they ask, and
+// their kubeconfig as a file has it.
+func (s *Server) AddUser(user envtest.User) (*rest.Config, []byte, error) {
+	added, err := s.environment.AddUser(user, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("add a user: %w", err)
+	}
+	config := added.Config()
+	config.QPS = -1
+	kubeconfig, err := added.KubeConfig()
+	if err != nil {
+		return nil, nil, fmt.Errorf("write a kubeconfig: %w", err)
+	}
+	return config, kubeconfig, nil
 }
 
 // Assets finds kube-apiserver and etcd where KUBEBUILDER_ASSETS says, or else where test/cluster builds them.

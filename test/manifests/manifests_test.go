@@ -232,6 +232,55 @@ func TestWhatTheChartNeedsOfACluster(t *testing.T) {
 }
 
 // Two managers, and a budget that leaves one of them: the API that they serve must not go away.
+// With watchNamespaces, the chart can do without any object of the cluster, and without any of a namespace that is neither its own nor
+// watched.
+func TestAChartForSomeNamespaces(t *testing.T) {
+	watched := "watchNamespaces={team-a,llmservice-system}"
+	kinds := map[string]int{}
+	places := map[string]bool{"team-a": true, "llmservice-system": true}
+	for id, object := range chart(t, watched, "claimNamespace=llmservice-system", "crds.install=false", "rbac.userRoles=false", "rbac.limitPodPatches=false") {
+		kinds[object.GetKind()]++
+		if !places[object.GetNamespace()] {
+			t.Errorf("%s is in %q", id, object.GetNamespace())
+		}
+	}
+	if kinds["Role"] != 4 || kinds["RoleBinding"] != 4 { // services twice, the manager's own, and the claim
+		t.Errorf("kinds: %v", kinds)
+	}
+	monitor, ok := chart(t, watched, "prometheus.podMonitors=true")["PodMonitor/llmservice-system/llmservice-gateways"]
+	if !ok {
+		t.Fatal("there is no PodMonitor of gateways")
+	}
+	names, _, err := unstructured.NestedStringSlice(monitor.Object, "spec", "namespaceSelector", "matchNames")
+	if diff := cmp.Diff([]string{"team-a", "llmservice-system"}, names); diff != "" || err != nil {
+		t.Errorf("the PodMonitor selects other namespaces (-want +got): %v\n%s", err, diff)
+	}
+	for id, object := range chart(t, watched, "webhook.enabled=true", "webhook.namespaceSelector.matchLabels.llm=yes") {
+		if kind := object.GetKind(); kind == "APIService" || strings.HasPrefix(kind, "ClusterRole") && strings.Contains(id, "manager") {
+			t.Errorf("%s is there", id)
+		}
+		if object.GetKind() != "ValidatingWebhookConfiguration" {
+			continue
+		}
+		hooks, _, err := unstructured.NestedSlice(object.Object, "webhooks")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]any{
+			"matchLabels": map[string]any{"llm": "yes"},
+			"matchExpressions": []any{map[string]any{
+				"key": "kubernetes.io/metadata.name", "operator": "In", "values": []any{"team-a", "llmservice-system"},
+			}},
+		}
+		if diff := cmp.Diff(want, hooks[0].(map[string]any)["namespaceSelector"]); diff != "" {
+			t.Errorf("the webhook checks other namespaces (-want +got):\n%s", diff)
+		}
+	}
+	if with := chart(t, watched, "metricsAPI.enabled=true"); len(with) == len(chart(t, watched)) {
+		t.Error("metricsAPI.enabled=true makes no difference")
+	}
+}
+
 func TestManagersAreTwo(t *testing.T) {
 	found := chart(t)
 	replicas, _, err := unstructured.NestedFieldNoCopy(found["Deployment/llmservice-system/llmservice-manager"].Object, "spec", "replicas")

@@ -34,6 +34,8 @@ func TestEachValueOfTheChart(t *testing.T) {
 		{"imageRegistry", `"mirror.example.com"`, "--gateway-image=mirror.example.com/llmservice/gateway:"},
 		{"imagePullSecrets", `[{"name":"mirror"}]`, "- name: mirror"},
 		{"crds.install", `false`, ""},
+		{"watchNamespaces", `["default"]`, "--watch-namespaces=default"},
+		{"watchNamespaces", `["default"],metricsAPI.enabled=true`, "--watch-namespaces=default"},
 		{"claimNamespace", `"` + apiserver.Namespace + `"`, "--claim-namespace=" + apiserver.Namespace},
 		{"monitoringNamespaces", `["prometheus"]`, "--monitoring-namespace=prometheus"},
 		{"prometheus.podMonitors", `true`, "kind: PodMonitor"},
@@ -83,6 +85,7 @@ func TestEachValueOfTheChart(t *testing.T) {
 		{"webhook.objectSelector", `{"matchLabels":{"llm":"k"}},webhook.enabled=true`, "llm: k"},
 		{"serviceAccount.annotations", `{"h":"i"}`, "h: i"},
 		{"rbac.aggregateToDefaultRoles", `false`, ""},
+		{"rbac.userRoles", `false`, ""},
 		{"rbac.limitPodPatches", `false`, ""},
 	}
 	plain := helmTemplate(t)

@@ -116,6 +116,8 @@ type system struct {
 	// interrupt and options are those of the operators that are run from now on; both may be nil.
 	interrupt func(*http.Request) *http.Response
 	options   func(*controllers.Options)
+	// config is that of the operators' user; nil for the one with the rights that config/ gives.
+	config *rest.Config
 }
 
 // start runs an operator until the test ends, in a namespace of its own.
@@ -142,7 +144,7 @@ func alone(t *testing.T) *system {
 func (s *system) run(customMetrics *controllers.CustomMetrics) {
 	s.t.Helper()
 	s.recorder = &recorder{interrupt: s.interrupt}
-	config := rest.CopyConfig(managerConfig)
+	config := rest.CopyConfig(cmp.Or(s.config, managerConfig))
 	config.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
 		s.next = next
 		return s.recorder

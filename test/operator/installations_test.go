@@ -73,7 +73,7 @@ func (r *recorder) note(write request) int {
 	return 0
 }
 
-// allow gives the operator rights in the namespace.
+// allow gives the operator rights in the namespace, until the test ends.
 func (s *system) allow(namespace string, rules ...rbacv1.PolicyRule) {
 	s.t.Helper()
 	role := &rbacv1.Role{
@@ -89,14 +89,24 @@ func (s *system) allow(namespace string, rules ...rbacv1.PolicyRule) {
 		if err := api.Create(s.t.Context(), object); err != nil {
 			s.t.Fatal(err)
 		}
+		s.t.Cleanup(func() {
+			if err := api.Delete(context.Background(), object); err != nil {
+				s.t.Error(err)
+			}
+		})
 	}
+}
+
+// leases is the right to elect a leader, and to claim what is to be reconciled.
+var leases = rbacv1.PolicyRule{
+	APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create", "get", "list", "update"},
 }
 
 // allowLeases lets the operator elect a leader in the namespace, and tell of it.
 func (s *system) allowLeases(namespace string) {
 	s.t.Helper()
 	s.allow(namespace,
-		rbacv1.PolicyRule{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create", "get", "update"}},
+		leases,
 		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
 	)
 }

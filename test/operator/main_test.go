@@ -37,12 +37,15 @@ func TestMain(m *testing.M) {
 }
 
 func withAPIServer(run func() int) (code int, err error) {
-	certificates, err := os.MkdirTemp("", "front-proxy-")
+	certificates, err := os.MkdirTemp("", "kube-apiserver-files-")
 	if err != nil {
-		return 0, fmt.Errorf("make a directory for certificates: %w", err)
+		return 0, fmt.Errorf("make a directory for files of the API server: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(certificates) }()
 	server, err = apiserver.Start(filepath.Join("..", ".."), func(arguments *envtest.Arguments) error {
+		if err := configureAudit(arguments, certificates); err != nil {
+			return err
+		}
 		return configureAggregation(arguments, certificates)
 	})
 	if err != nil {

@@ -264,11 +264,20 @@ func TestEachFlagOfTheManager(t *testing.T) {
 				p.t.Error("nobody holds the Lease")
 			}
 		}},
+		{"watch-namespaces", without("--watch-namespaces=default"), func(p *process) {
+			foreign := p.create("assistant")
+			p.namespace = "default"
+			p.t.Cleanup(p.clear)
+			p.awaitGateway()
+			p.namespace = foreign.Namespace
+			p.isUntouched(foreign)
+		}},
 		{"installation", without("--leader-elect", "--installation=other"), func(p *process) {
 			p.awaitGateway()
 			p.awaitClaim(claims, apiserver.Namespace+"/other")
 		}},
 		{"claim-namespace", without("--leader-elect", "--claim-namespace="+apiserver.Namespace), func(p *process) {
+			p.allow(apiserver.Namespace, leases)
 			p.awaitGateway()
 			p.awaitClaim(apiserver.Namespace, apiserver.Namespace+"/llmservice-manager")
 		}},

@@ -48,3 +48,40 @@ subjects:
   name: {{ include "llmservice.manager" . }}
   namespace: {{ .Release.Namespace }}
 {{- end -}}
+
+{{/* Whether the manager serves the metrics API, of which a cluster has one: by default, unless it watches some namespaces only. */}}
+{{- define "llmservice.servesMetricsAPI" -}}
+{{- if kindIs "bool" .Values.metricsAPI.enabled -}}
+{{- ternary "true" "" .Values.metricsAPI.enabled -}}
+{{- else if not .Values.watchNamespaces -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{/* The rights to the Leases of the namespaces that are watched, and to see that of the whole cluster. */}}
+{{- define "llmservice.claimRules" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [llmservice-operator]
+  verbs: [get]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames:
+  {{- range uniq .Values.watchNamespaces }}
+  - llmservice-operator.{{ . }}
+  {{- end }}
+  verbs: [get, update]
+{{- end -}}
+
+{{/* The namespaces whose LLMServices the webhook checks. */}}
+{{- define "llmservice.checkedNamespaces" -}}
+{{- $selector := deepCopy .Values.webhook.namespaceSelector -}}
+{{- with .Values.watchNamespaces -}}
+{{- $watched := dict "key" "kubernetes.io/metadata.name" "operator" "In" "values" (uniq .) -}}
+{{- $_ := set $selector "matchExpressions" (append ($selector.matchExpressions | default list) $watched) -}}
+{{- end -}}
+{{- toYaml $selector -}}
+{{- end -}}
