@@ -27,7 +27,7 @@ CLUSTER := build/bin/cluster
 REPORTS := build/reports
 GOLANGCI := $(TOOLS)/golangci-lint-kube-api-linter
 # The modules whose code is ours. The others only pin programs.
-MODULES := . test/cluster
+MODULES := . release test/cluster
 PINS := .ci/tools test/cluster/kubernetes
 CHART := charts/llmservice
 CRD := config/crd/bases/serving.llmservice.dev_llmservices.yaml
@@ -179,7 +179,7 @@ endif
 ##@ Test
 
 .PHONY: test
-test: test-go test-cluster ## Run the unit, API and gateway suites under the race detector.
+test: test-go test-cluster test-release ## Run the unit, API and gateway suites under the race detector.
 
 # What suites need in addition to Go: names that LLMSERVICE_TEST_WITHOUT may have, with commas between them. A suite that lacks what it
 # needs fails, so that nobody takes what was left out for tested.
@@ -200,6 +200,13 @@ test-go: $(TOOLS)/gotestsum assets $(NEEDS:%=%-deps)
 test-cluster: $(TOOLS)/gotestsum
 	@mkdir -p $(REPORTS)
 	cd test/cluster && $(TOOLS)/gotestsum --jsonfile $(CURDIR)/$(REPORTS)/cluster.json -- -race -shuffle=$(SHUFFLE) -timeout 15m ./...
+
+# Without the race detector: nothing there is concurrent, and it makes a release of one platform, twice.
+.PHONY: test-release
+test-release: $(TOOLS)/gotestsum $(TOOLS)/kustomize $(HELM)
+	@mkdir -p $(REPORTS)
+	cd release && LLMSERVICE_HELM=$(HELM) LLMSERVICE_KUSTOMIZE=$(TOOLS)/kustomize \
+	$(TOOLS)/gotestsum --jsonfile $(CURDIR)/$(REPORTS)/release.json -- -shuffle=$(SHUFFLE) -timeout 15m ./...
 
 # Each target's seeds and corpus run in test-go already; this looks for more.
 FUZZ_SECONDS ?= 3
@@ -297,6 +304,24 @@ cluster-up: cluster-deps k8s ## Start the local Kubernetes, unless it runs.
 cluster-down: $(CLUSTER) ## Stop the local Kubernetes and leave nothing behind.
 	$(CLUSTER) down
 	$(NODES) $(CLUSTER) down
+
+##@ Release
+
+# VERSION=v1.2.3 has it fail unless the commit has that tag. RELEASE_FLAGS may limit it, as --platform linux/amd64 does.
+RELEASE := build/release
+VERSION ?=
+.PHONY: release
+release: $(TOOLS)/kustomize $(HELM) ## Make the files of a release from this commit, in build/release; pushes nothing.
+	@mkdir -p build/bin
+	go build -C release -o $(CURDIR)/build/bin/release ./cmd/release
+	build/bin/release --helm $(HELM) --kustomize $(TOOLS)/kustomize --out $(RELEASE) --version '$(VERSION)' $(RELEASE_FLAGS)
+
+# The second time from an empty build cache, so that everything is compiled anew.
+.PHONY: reproducible
+reproducible: release ## Make the release twice, and list the files that differ; as slow as a first build for six platforms.
+	cache=$$(mktemp -d); trap 'rm -rf "$$cache"' EXIT; \
+	GOCACHE=$$cache $(MAKE) --no-print-directory release RELEASE=build/release-again
+	diff $(RELEASE)/SHA256SUMS build/release-again/SHA256SUMS
 
 .PHONY: clean
 clean: ## Remove the files built in the checkout; ~/.cache/llmservice is kept.

@@ -71,12 +71,16 @@ func TestKrewManifest(t *testing.T) {
 	for _, p := range plugin.Spec.Platforms {
 		platform := p.Selector.MatchLabels["os"] + "_" + p.Selector.MatchLabels["arch"]
 		platforms = append(platforms, platform)
-		want := fmt.Sprintf("https://%s/releases/download/%s/kubectl-%s_%s.tar.gz", module, tag, name, platform)
-		if p.URI != want || p.SHA256 != digest || p.Bin != "kubectl-"+name {
+		packed, program := ".tar.gz", "kubectl-"+name
+		if p.Selector.MatchLabels["os"] == "windows" {
+			packed, program = ".zip", program+".exe"
+		}
+		want := fmt.Sprintf("https://%s/releases/download/%s/kubectl-%s_%s%s", module, tag, name, platform, packed)
+		if p.URI != want || p.SHA256 != digest || p.Bin != program {
 			t.Errorf("%s: %+v, want %s", platform, p, want)
 		}
 	}
-	same(t, ".krew.yaml", []string{"linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64"}, platforms)
+	same(t, ".krew.yaml", []string{"linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64", "windows_amd64", "windows_arm64"}, platforms)
 }
 
 // TestPluginCanBeInstalled: go install takes a package of a module that replaces none, and calls the program what kubectl looks for.
