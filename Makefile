@@ -224,6 +224,8 @@ oracle: oracle-deps ## Send the same requests to FastAPI and the gateway, and pr
 hostile: $(TOOLS)/gotestsum ## Attack a gateway in a control group of 256 MiB while it serves paced streams (root, Linux).
 	@mkdir -p $(REPORTS)
 	$(TOOLS)/gotestsum --format testname --jsonfile $(REPORTS)/hostile.json -- -tags hostile -count=1 -timeout 12m ./test/hostile
+	LLMSERVICE_ENGINE=nethttp LLMSERVICE_UPSTREAM_CLIENT=nethttp $(TOOLS)/gotestsum --format testname \
+		--jsonfile $(REPORTS)/hostile-nethttp.json -- -tags hostile -count=1 -timeout 12m -run 'TestHeads|TestConnections' ./test/hostile
 
 # The suite starts the cluster, loads the images and moves into the cluster's network by itself.
 .PHONY: e2e

@@ -52,15 +52,34 @@ func parse(args []string) (*flags, error) {
 	set.TextVar(&o.UpstreamClient, "upstream-client", gateway.DefaultUpstreamClient,
 		"client that calls upstreams over HTTP/1.1: own or nethttp; HTTP/2 is always net/http's")
 	set.DurationVar(&o.DrainDelay, "drain-delay", delivery.DrainDelay, "how long to accept connections while draining")
-	set.StringVar(&o.Engine, "engine", "nethttp",
-		"what reads the connections of clients: nethttp, Go's HTTP server, or http1, which takes less CPU and memory")
+	set.TextVar(&o.Engine, "engine", gateway.DefaultEngine,
+		"what reads the connections of clients: http1, or nethttp, which is Go's HTTP server and takes more CPU and memory")
 	set.BoolVar(&o.Profiling, "profiling", false, "serve profiles below /debug/pprof/ on the admin address")
+	if err := fromEnvironment(set); err != nil {
+		return nil, err
+	}
 	if err := set.Parse(args); err != nil {
 		return nil, err
 	}
 	o.AutoWorkers = os.Getenv(delivery.WorkersVariable) == delivery.WorkersAuto
 	f.options.Logger = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: f.level}))
 	return f, nil
+}
+
+// variables are those of the environment that set a flag, if the arguments do not: a podTemplate may have them, and no arguments.
+var variables = map[string]string{"engine": delivery.EngineVariable, "upstream-client": delivery.UpstreamClientVariable}
+
+func fromEnvironment(set *flag.FlagSet) error {
+	for name, variable := range variables {
+		value := os.Getenv(variable)
+		if value == "" {
+			continue
+		}
+		if err := set.Set(name, value); err != nil {
+			return fmt.Errorf("%s in the environment: %w", variable, err)
+		}
+	}
+	return nil
 }
 
 func run(args []string) error {

@@ -55,17 +55,41 @@ func TestLastWordsOutsideOfAContainer(t *testing.T) {
 	}
 }
 
-func TestTheClientOfUpstreams(t *testing.T) {
-	for _, tt := range []struct{ arg, want string }{
-		{"--drain-delay=1s", string(gateway.DefaultUpstreamClient)},
-		{"--upstream-client=own", "own"},
-		{"--upstream-client=nethttp", "nethttp"},
-		{"--upstream-client=another", ""},
+// What reads and what calls is named by an argument, else by the environment.
+func TestTheEngineAndTheClientOfUpstreams(t *testing.T) {
+	own, other := string(gateway.DefaultEngine), string(gateway.DefaultUpstreamClient)
+	for _, tt := range []struct{ engine, client, arg, wantEngine, wantClient string }{
+		{"", "", "--drain-delay=1s", own, other},
+		{"", "", "--upstream-client=own", own, "own"},
+		{"", "", "--upstream-client=nethttp", own, "nethttp"},
+		{"", "", "--engine=http1", "http1", other},
+		{"", "", "--engine=nethttp", "nethttp", other},
+		{"http1", "own", "--drain-delay=1s", "http1", "own"},
+		{"nethttp", "nethttp", "--drain-delay=1s", "nethttp", "nethttp"},
+		{"http1", "own", "--engine=nethttp", "nethttp", "own"},
 	} {
+		t.Setenv(delivery.EngineVariable, tt.engine)
+		t.Setenv(delivery.UpstreamClientVariable, tt.client)
 		f, err := parse([]string{tt.arg})
-		if (err == nil) != (tt.want != "") || err == nil && string(f.options.UpstreamClient) != tt.want {
-			t.Errorf("%s: %+v, %v", tt.arg, f, err)
+		if err != nil || string(f.options.Engine) != tt.wantEngine || string(f.options.UpstreamClient) != tt.wantClient {
+			t.Errorf("%+v: %+v, %v", tt, f, err)
 		}
+	}
+}
+
+func TestAnUnknownEngineOrClientOfUpstreams(t *testing.T) {
+	for _, tt := range []struct{ variable, value, arg, want string }{
+		{"NONE", "", "--engine=fast", `engine "fast", want http1 or nethttp`},
+		{"NONE", "", "--upstream-client=fast", `client of upstreams "fast", want own or nethttp`},
+		{delivery.EngineVariable, "fast", "--workers=1", `LLMSERVICE_ENGINE in the environment: engine "fast", want http1 or nethttp`},
+		{delivery.UpstreamClientVariable, "fast", "--workers=1", `LLMSERVICE_UPSTREAM_CLIENT in the environment: client of upstreams "fast", want `},
+	} {
+		t.Run(tt.want, func(t *testing.T) {
+			t.Setenv(tt.variable, tt.value)
+			if _, err := parse([]string{tt.arg}); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 }
 
@@ -141,12 +165,6 @@ func TestFlags(t *testing.T) {
 		if _, err := parse(bad); err == nil {
 			t.Errorf("%v: accepted", bad)
 		}
-	}
-	if err := run([]string{"--engine=fast"}); err == nil || !strings.Contains(err.Error(), "want one of http1, nethttp") {
-		t.Errorf("an unknown engine: %v", err)
-	}
-	if f, err := parse(nil); err != nil || f.options.Engine != "nethttp" {
-		t.Errorf("the engine of the default: %+v, %v", f, err)
 	}
 	if err := run([]string{"--workers=0"}); err == nil || !strings.Contains(err.Error(), "workers") {
 		t.Errorf("no workers: %v", err)

@@ -45,6 +45,9 @@ var instead = map[string]string{
 // reserved are environment variables that the operator sets, or that the gateway replaces.
 var reserved = regexp.MustCompile(`^(GOMEMLIMIT|GOMAXPROCS|LLMSERVICE_.*)$`)
 
+// unreserved are those that look like one, and are a template's to set.
+var unreserved = []string{delivery.EngineVariable, delivery.UpstreamClientVariable}
+
 // ownVolumes are the names of the service's own volumes, present and future.
 var ownVolumes = regexp.MustCompile(`^(` + configVolume + `|secret-[0-9a-f]{16})$`)
 
@@ -132,7 +135,7 @@ func (c *templateCheck) ownContainer(at string, container *corev1.Container) {
 		c.refusef(at+"."+name, "must not be set: %s", why)
 	}
 	for i := range container.Env {
-		if name := container.Env[i].Name; reserved.MatchString(name) {
+		if name := container.Env[i].Name; reserved.MatchString(name) && !slices.Contains(unreserved, name) {
 			c.refusef(fmt.Sprintf("%s.env[%d].name", at, i), "%s must not be set: the operator derives it from runtime", name)
 		}
 	}

@@ -118,6 +118,7 @@ func TestCheckPodTemplate(t *testing.T) {
 
 		{of("env: [{name: HTTPS_PROXY, value: a}]"), ""},
 		{of("envFrom: [{configMapRef: {name: a}}]"), ""},
+		{of("env: [{name: LLMSERVICE_ENGINE, value: nethttp}, {name: LLMSERVICE_UPSTREAM_CLIENT, value: nethttp}]"), ""},
 		{of("volumeMounts: [{name: a, mountPath: /etc/ssl}]"), ""},
 		{of("imagePullPolicy: Always, resizePolicy: [{resourceName: cpu, restartPolicy: NotRequired}]"), ""},
 		{of("image: g"), "runtime.podTemplate.spec.containers[1].image: must not be set: set runtime.image"},

@@ -1,42 +1,50 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/llmservice/llmservice/runtime/engine/http1"
 	"github.com/llmservice/llmservice/runtime/engine/nethttp"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// defaultEngine is the engine of a gateway that is not told which.
-const defaultEngine = "nethttp"
+// Engine names what accepts and reads the API's connections.
+type Engine string
 
-// engines are those that a gateway can be served by.
-var engines = map[string]func(nethttp.Options) relay.Engine{
-	defaultEngine: func(o nethttp.Options) relay.Engine { return nethttp.New(o) },
-	"http1":       func(o nethttp.Options) relay.Engine { return http1.New(o) },
-}
+// The engines.
+const (
+	// HTTP1 is runtime/engine/http1: one goroutine serves a connection, and what is rare is left to NetHTTP.
+	HTTP1 Engine = "http1"
+	// NetHTTP is runtime/engine/nethttp, which is net/http's server.
+	NetHTTP Engine = "nethttp"
+)
 
-// checkEngine returns an error that lists the engines if there is none of the name. The empty name is the default's.
-func checkEngine(name string) error {
-	if _, ok := engines[name]; !ok && name != "" {
-		return fmt.Errorf("engine: %q, want one of %s", name, strings.Join(slices.Sorted(maps.Keys(engines)), ", "))
+// DefaultEngine is used if Options name none.
+const DefaultEngine = NetHTTP
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (e *Engine) UnmarshalText(text []byte) error {
+	switch named := Engine(text); named {
+	case HTTP1, NetHTTP:
+		*e = named
+		return nil
 	}
-	return nil
+	return fmt.Errorf("engine %q, want %s or %s", text, HTTP1, NetHTTP)
 }
+
+// MarshalText implements encoding.TextMarshaler.
+func (e Engine) MarshalText() ([]byte, error) { return []byte(e), nil }
 
 // engine is what serves the API.
 func (g *Gateway) engine() relay.Engine {
-	name := g.options.Engine
-	if name == "" {
-		name = defaultEngine
-	}
-	return engines[name](nethttp.Options{
+	o := nethttp.Options{
 		Logger: g.logger, AcceptLoops: g.options.Workers,
 		Connections: g.connections, BodyTimeout: bodyTimeout, WriteTimeout: writeTimeout,
 		ReplyTimeout: g.options.MaxStreamDuration, DrainDelay: g.options.DrainDelay, DrainTimeout: g.options.MaxStreamDuration,
-	})
+	}
+	if cmp.Or(g.options.Engine, DefaultEngine) == HTTP1 {
+		return http1.New(o)
+	}
+	return nethttp.New(o)
 }

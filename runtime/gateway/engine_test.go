@@ -3,21 +3,29 @@ package gateway
 import (
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// engineVariable names the engine of all gateways of the suite.
-const engineVariable = "LLMSERVICE_TEST_ENGINE"
+// These name the engine and the client of upstreams of all gateways of the suite.
+const engineVariable, clientVariable = "LLMSERVICE_TEST_ENGINE", "LLMSERVICE_TEST_UPSTREAM_CLIENT"
 
-// The suite passes on the other engine, too: it runs again, in a process of its own.
-func TestTheSuiteOnHTTP1(t *testing.T) {
+// The suite passes on the other engine and with the other client of upstreams, too: it runs again, in a process of its own.
+func TestTheSuiteOnTheOtherEngine(t *testing.T) {
 	if os.Getenv(engineVariable) != "" {
 		return // this is that suite
 	}
+	engine, client := HTTP1, upstream.Own
+	if DefaultEngine == engine {
+		engine = NetHTTP
+	}
+	if DefaultUpstreamClient == client {
+		client = upstream.NetHTTP
+	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.timeout="+time.Until(end(t)).String())
-	cmd.Env = append(os.Environ(), engineVariable+"=http1")
+	cmd.Env = append(os.Environ(), engineVariable+"="+string(engine), clientVariable+"="+string(client))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -30,11 +38,4 @@ func end(t *testing.T) time.Time {
 		return deadline
 	}
 	return time.Now().Add(time.Hour)
-}
-
-func TestAnUnknownEngine(t *testing.T) {
-	_, err := New(Options{Workers: 1, MaxStreamDuration: time.Second, Engine: "fast"})
-	if err == nil || !strings.Contains(err.Error(), `engine: "fast", want one of http1, nethttp`) {
-		t.Errorf("error %v", err)
-	}
 }

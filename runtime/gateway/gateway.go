@@ -62,8 +62,8 @@ type Options struct {
 	MaxStreamDuration time.Duration
 	// DrainDelay is how long a gateway still accepts connections after its drain began.
 	DrainDelay time.Duration
-	// Engine is the name of what accepts and reads the API's connections, nethttp or http1; empty is nethttp.
-	Engine string
+	// Engine accepts and reads the API's connections; empty is DefaultEngine.
+	Engine Engine
 	// Profiling serves package pprof's profiles on the admin listener.
 	Profiling bool
 	// Memory is how much the process may use, in bytes; 0 is what it finds (admission.Limit).
@@ -101,9 +101,6 @@ func New(o Options) (*Gateway, error) {
 		return nil, fmt.Errorf("max stream duration: %s, want more than 0s", o.MaxStreamDuration)
 	case o.DrainDelay < 0:
 		return nil, fmt.Errorf("drain delay: %s, want at least 0s", o.DrainDelay)
-	}
-	if err := checkEngine(o.Engine); err != nil {
-		return nil, err
 	}
 	o.Workers = o.workers()
 	goruntime.GOMAXPROCS(o.Workers)

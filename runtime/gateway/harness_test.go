@@ -121,9 +121,8 @@ func startAt(t testing.TB, address string, c *config.Config, options ...option) 
 		r.write(delivery.CurrentKey, encode(t, c))
 	}
 	o := Options{
-		Engine:         os.Getenv(engineVariable),
-		UpstreamClient: upstream.Kind(os.Getenv("LLMSERVICE_TEST_UPSTREAM_CLIENT")),
-		ConfigDir:      r.dir, SecretsDir: filepath.Join(r.dir, "secrets"), Workers: 2, MaxStreamDuration: patience,
+		Engine: Engine(os.Getenv(engineVariable)), UpstreamClient: upstream.Kind(os.Getenv(clientVariable)),
+		ConfigDir: r.dir, SecretsDir: filepath.Join(r.dir, "secrets"), Workers: 2, MaxStreamDuration: patience,
 		Logger: slog.New(slog.NewJSONHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, change := range options {

@@ -18,6 +18,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/gateway"
 	"github.com/llmservice/llmservice/test/mockllm"
+	"github.com/llmservice/llmservice/test/variants"
 )
 
 // service is a gateway in front of a scripted model, whose answers a test lets go on token by token.
@@ -47,7 +48,9 @@ func serve(t *testing.T) *service {
 	if err := os.WriteFile(filepath.Join(dir, delivery.CurrentKey), encoded, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	v := variants.Of(t)
 	g, err := gateway.New(gateway.Options{
+		Engine: v.Engine, UpstreamClient: v.Client,
 		ConfigDir: dir, SecretsDir: dir, Workers: 2, MaxStreamDuration: patience, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

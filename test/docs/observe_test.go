@@ -149,6 +149,7 @@ var defaults = map[string]string{
 	"delivery.Dir":                           delivery.Dir,
 	"delivery.SecretsDir":                    delivery.SecretsDir,
 	"delivery.DrainDelay":                    delivery.DrainDelay.String(),
+	"gateway.DefaultEngine":                  string(gateway.DefaultEngine),
 	"gateway.DefaultUpstreamClient":          string(gateway.DefaultUpstreamClient),
 	"5*time.Minute":                          "5m",
 	"slog.LevelInfo":                         "info",

@@ -13,9 +13,9 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/gateway"
-	client "github.com/llmservice/llmservice/runtime/upstream"
 	"github.com/llmservice/llmservice/test/leaks"
 	"github.com/llmservice/llmservice/test/transcript"
+	"github.com/llmservice/llmservice/test/variants"
 )
 
 const (
@@ -45,10 +45,7 @@ type stage struct {
 	address, admin string
 }
 
-// kinds are the clients of upstreams that a gateway may have.
-var kinds = []client.Kind{client.Own, client.NetHTTP}
-
-func start(t *testing.T, kind client.Kind) *stage {
+func start(t *testing.T, v variants.Variant) *stage {
 	t.Helper()
 	s := &stage{ledger: newLedger(), logs: &transcript.Buffer{}}
 	servers := map[string]*upstream{}
@@ -63,7 +60,7 @@ func start(t *testing.T, kind client.Kind) *stage {
 	write(t, filepath.Join(dir, delivery.CurrentKey), encoded)
 	write(t, filepath.Join(dir, "keys", "key"), []byte(canaryKey))
 	if s.gateway, err = gateway.New(gateway.Options{
-		ConfigDir: dir, SecretsDir: dir, Workers: 2, UpstreamClient: kind, MaxStreamDuration: patience, Memory: 2 << 30,
+		ConfigDir: dir, SecretsDir: dir, Workers: 2, Engine: v.Engine, UpstreamClient: v.Client, MaxStreamDuration: patience, Memory: 2 << 30,
 		Logger: slog.New(slog.NewJSONHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}); err != nil {
 		t.Fatal(err)

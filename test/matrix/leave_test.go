@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/llmservice/llmservice/test/variants"
 )
 
 // soon is within what the calls for a client that has left are closed. A machine that is busy makes single calls late, so the
@@ -15,8 +17,8 @@ const soon = 250 * time.Millisecond
 
 // TestClientsThatLeave: when a client leaves, in whatever phase and on whatever path, each upstream call for it is closed at once.
 func TestClientsThatLeave(t *testing.T) {
-	for _, kind := range kinds {
-		t.Run(string(kind), func(t *testing.T) { leaveEach(t, start(t, kind)) })
+	for _, v := range variants.Each(t) {
+		t.Run(v.String(), func(t *testing.T) { leaveEach(t, start(t, v)) })
 	}
 }
 

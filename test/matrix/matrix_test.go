@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/llmservice/llmservice/test/variants"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -188,8 +190,8 @@ func TestEachCellHasATrial(t *testing.T) {
 // TestMatrix: whatever fails, and wherever, the client gets one explicit end, of what the upstream said and nothing else;
 // nothing is asked again once content was sent; and nothing is left of it all.
 func TestMatrix(t *testing.T) {
-	for _, kind := range kinds {
-		t.Run(string(kind), func(t *testing.T) { playAll(t, start(t, kind)) })
+	for _, v := range variants.Each(t) {
+		t.Run(v.String(), func(t *testing.T) { playAll(t, start(t, v)) })
 	}
 }
 

@@ -15,9 +15,9 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/gateway"
-	upstreams "github.com/llmservice/llmservice/runtime/upstream"
 	"github.com/llmservice/llmservice/test/mockllm"
 	"github.com/llmservice/llmservice/test/transcript"
+	"github.com/llmservice/llmservice/test/variants"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -66,9 +66,9 @@ func start(t *testing.T, longest time.Duration) *stage {
 	for name, value := range map[string]string{"right": key, "wrong": key + "-old"} {
 		write(t, filepath.Join(dir, "secrets", "keys", name), []byte(value))
 	}
+	v := variants.Of(t)
 	g, err := gateway.New(gateway.Options{
-		UpstreamClient: upstreams.Kind(os.Getenv("LLMSERVICE_TEST_UPSTREAM_CLIENT")),
-		ConfigDir:      dir, SecretsDir: filepath.Join(dir, "secrets"), Workers: 2, MaxStreamDuration: longest, Memory: 512 << 20,
+		Engine: v.Engine, UpstreamClient: v.Client, ConfigDir: dir, SecretsDir: filepath.Join(dir, "secrets"), Workers: 2, MaxStreamDuration: longest, Memory: 512 << 20,
 		Logger: slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

@@ -6,6 +6,10 @@ const (
 	WorkersVariable = "LLMSERVICE_WORKERS"
 	// WorkersAuto is its value.
 	WorkersAuto = "Auto"
+	// EngineVariable and UpstreamClientVariable are the environment variables that set a gateway's flags --engine and
+	// --upstream-client. A podTemplate may have them: whoever has trouble with one need not wait for a release.
+	EngineVariable         = "LLMSERVICE_ENGINE"
+	UpstreamClientVariable = "LLMSERVICE_UPSTREAM_CLIENT"
 	// Fewer than two would let one heavy request hold up every other.
 	minAutoWorkers = 2
 	// More than the API's maximum would be refused if it were written down.

@@ -232,6 +232,7 @@ var seeds = []string{
 	ok + "Transfer-Encoding: chunked\r\nTrailer: A\r\n\r\n5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
 	ok + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 	ok + "Content-Length: 5\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello and more",
+	ok + "Content-Length: 5\r\nContent-Length: 05\r\n\r\nhello",
 	ok + "Content-Length: 5\r\n\r\nhel",
 	ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
 	ok + "Transfer-Encoding: chunked\r\n\r\n5\nhello\n0\n\n",

@@ -32,8 +32,9 @@ type head struct {
 	fields []Field
 
 	framing framing
-	length  int64 // that was announced; -1 if none was
-	last    bool  // the connection is not used after the answer
+	length  int64  // that was announced; -1 if none was
+	said    []byte // the length as it was announced
+	last    bool   // the connection is not used after the answer
 
 	chunked, closes, keeps bool // as the fields say
 }
@@ -149,7 +150,7 @@ func (h *head) take(f Field) error {
 	return nil
 }
 
-// measure reads a Content-Length. Equal ones count as one (RFC 9110, section 8.6).
+// measure reads a Content-Length. Ones that look alike count as one (RFC 9110, section 8.6).
 func (h *head) measure(value []byte) error {
 	const longest = 18 // digits, with which each number fits
 	if len(value) == 0 || len(value) > longest {
@@ -162,10 +163,10 @@ func (h *head) measure(value []byte) error {
 		}
 		length = length*10 + int64(c-'0')
 	}
-	if h.length >= 0 && h.length != length {
+	if h.length >= 0 && !bytes.Equal(h.said, value) {
 		return ErrHead
 	}
-	h.length = length
+	h.length, h.said = length, value
 	return nil
 }
 
