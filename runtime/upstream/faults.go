@@ -50,6 +50,19 @@ func (b plainBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// ReadLent implements lending. Answers of net/http have buffers of their own in any case.
+func (b plainBody) ReadLent(l http1.Lender) (int, error) {
+	ours, ok := b.ReadCloser.(*http1.Answer)
+	if !ok {
+		return b.Read(l.Lend())
+	}
+	n, err := ours.ReadLent(l)
+	if err != nil && err != io.EOF { //nolint:errorlint // not wrapped, as io.Reader demands
+		err = plainly(err)
+	}
+	return n, err
+}
+
 func fault(err error) string {
 	for _, of := range []func(error) string{ofOurs, ofTime, ofNames, ofSystem, ofTLS, ofHTTP} {
 		if text := of(err); text != "" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/upstream/http1"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
 
@@ -26,20 +27,20 @@ type pump struct {
 	silence  *silence
 	answered func()      // called when the first content has come; may be nil
 	memory   relay.Meter // for what is neither sent nor dropped yet
-	frame    wire.Frame  // the present one: passed to the tap as a pointer to this, it costs no allocation
+	buffer   *[readBuffer]byte
+	frame    wire.Frame // the present one: passed to the tap as a pointer to this, it costs no allocation
 }
 
 // run reads until the stream is done, and then returns the zero failure.
 func (p *pump) run(ctx context.Context, body io.Reader) relay.Failure {
-	buffer := buffers.Get().(*[readBuffer]byte) //nolint:forcetypeassert // the pool holds nothing else
-	defer buffers.Put(buffer)
+	defer p.Return()
 	parser := wire.NewParser(maxFrame)
 	for {
-		n, readErr := body.Read(buffer[:])
+		n, readErr := p.read(body)
 		if err := p.fit(ctx, parser.Buffered()+len(p.pending)+n); err != nil {
 			return relay.FailureOf(ctx, err, relay.FailedMemory)
 		}
-		feedErr := parser.Write(buffer[:n])
+		feedErr := parser.Write(p.Lend()[:n])
 		if readErr != nil {
 			parser.Finish()
 		}
@@ -58,9 +59,38 @@ func (p *pump) run(ctx context.Context, body io.Reader) relay.Failure {
 		if got.events {
 			p.silence.broken(p.handedOn)
 		}
-		if n == len(buffer) {
+		if n == readBuffer {
 			goruntime.Gosched() // it sends as fast as it can, so it takes turns with others: see relay.Turns
 		}
+	}
+}
+
+// lending are bodies that are read without a buffer while they are silent.
+type lending interface {
+	ReadLent(l http1.Lender) (int, error)
+}
+
+// read reads to the front of the buffer.
+func (p *pump) read(body io.Reader) (int, error) {
+	if from, ok := body.(lending); ok {
+		return from.ReadLent(p) //nolint:wrapcheck // io.EOF is compared
+	}
+	return body.Read(p.Lend()) //nolint:wrapcheck // likewise
+}
+
+// Lend implements http1.Lender.
+func (p *pump) Lend() []byte {
+	if p.buffer == nil {
+		p.buffer = buffers.Get().(*[readBuffer]byte) //nolint:forcetypeassert // the pool holds nothing else
+	}
+	return p.buffer[:]
+}
+
+// Return implements http1.Lender.
+func (p *pump) Return() {
+	if p.buffer != nil {
+		buffers.Put(p.buffer)
+		p.buffer = nil
 	}
 }
 

@@ -50,20 +50,25 @@ func (a *Answer) Read(p []byte) (int, error) {
 	}
 	for a.err == nil {
 		n, err := a.receive(p)
-		data, beyond, ended := a.take(p[:n], err)
-		if ended != nil {
-			a.err = ended
-			a.end(ended == io.EOF && !beyond) //nolint:errorlint // never wrapped here
-			if ended != io.EOF {              //nolint:errorlint // likewise
-				a.err = a.reason(ended)
-			}
-		}
-		if data > 0 {
+		if data := a.settle(p[:n], err); data > 0 {
 			return data, a.err
 		}
 	}
 	a.forget()
 	return 0, a.err
+}
+
+// settle takes what was read with err, and ends the answer where that ends it. It returns how much data is at the front.
+func (a *Answer) settle(b []byte, err error) int {
+	data, beyond, ended := a.take(b, err)
+	if ended != nil {
+		a.err = ended
+		a.end(ended == io.EOF && !beyond) //nolint:errorlint // never wrapped here
+		if ended != io.EOF {              //nolint:errorlint // likewise
+			a.err = a.reason(ended)
+		}
+	}
+	return data
 }
 
 // receive reads once: first what came with the head.

@@ -17,6 +17,7 @@ const inline = 32 << 10
 type Conn struct {
 	conn   net.Conn // TLS included
 	socket *Socket
+	plain  bool // reads are the socket's, without TLS
 	cut    func()
 	home   func(*Conn) // takes it back
 
@@ -28,7 +29,8 @@ type Conn struct {
 
 // NewConn makes calls over conn, which reads from the socket.
 func NewConn(conn net.Conn, socket *Socket) *Conn {
-	return &Conn{conn: conn, socket: socket, cut: func() { _ = socket.Close() }, home: func(c *Conn) { c.Close() }}
+	_, secure := conn.(interface{ NetConn() net.Conn })
+	return &Conn{conn: conn, socket: socket, plain: !secure, cut: func() { _ = socket.Close() }, home: func(c *Conn) { c.Close() }}
 }
 
 // Net is the connection that calls are made over.

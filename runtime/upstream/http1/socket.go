@@ -15,7 +15,10 @@ type Socket struct {
 	now bool            // reads do not wait
 	try func(fd uintptr) bool
 
-	// These are those of a read that does not wait.
+	tryLent func(fd uintptr) bool
+	lender  Lender // of the read of the moment
+
+	// These are those of a read that the socket makes itself.
 	into []byte
 	n    int
 	err  error
@@ -29,7 +32,7 @@ func NewSocket(c net.Conn) *Socket {
 			s.raw = raw
 		}
 	}
-	s.try = s.attempt
+	s.try, s.tryLent = s.attempt, s.attemptLent
 	return s
 }
 

@@ -1,0 +1,71 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"os"
+)
+
+// Lender lends the buffer of reads, so that none is held while there is nothing to read.
+type Lender interface {
+	// Lend returns the buffer that is lent, and lends one if none is.
+	Lend() []byte
+	// Return takes it back, if one is lent.
+	Return()
+}
+
+// ReadLent is Read into the buffer that l lends. It has none lent while it waits, unless the connection is TLS or is not the
+// system's. Afterwards it has, if anything was read.
+func (a *Answer) ReadLent(l Lender) (int, error) {
+	for a.err == nil {
+		n, err := a.receiveLent(l)
+		if data := a.settle(l.Lend()[:n], err); data > 0 {
+			return data, a.err
+		}
+	}
+	a.forget()
+	return 0, a.err
+}
+
+// receiveLent is receive with a buffer that is lent.
+func (a *Answer) receiveLent(l Lender) (int, error) {
+	if a.buffer != nil {
+		if n := len(a.buffer.rest()); n > 0 {
+			return a.receive(l.Lend())
+		}
+		a.forget()
+	}
+	if a.conn.plain {
+		return a.conn.socket.readLent(l)
+	}
+	return a.conn.conn.Read(l.Lend())
+}
+
+// readLent reads once there is something to read.
+func (s *Socket) readLent(l Lender) (int, error) {
+	if s.raw == nil {
+		return s.Conn.Read(l.Lend())
+	}
+	s.lender, s.n, s.err = l, 0, nil
+	err := s.raw.Read(s.tryLent)
+	s.lender = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case s.err != nil:
+		return 0, os.NewSyscallError("read", s.err)
+	case s.n == 0:
+		return 0, io.EOF
+	}
+	return s.n, nil
+}
+
+// attemptLent is called with the descriptor, and reports whether the read is over; otherwise there is nothing to read yet.
+func (s *Socket) attemptLent(fd uintptr) bool {
+	s.n, s.err = receive(fd, s.lender.Lend())
+	if errors.Is(s.err, errNothing) {
+		s.lender.Return()
+		return false
+	}
+	return true
+}
