@@ -26,8 +26,8 @@ func (r *release) writeBOMs(context.Context) error {
 	return nil
 }
 
-// bom is a program's in the form of CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json). Its time is the commit's, and its serial number
-// follows from its content, because a bill of the same program is the same bill.
+// bom is a program's in the form of CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json). Its time is the commit's, and its serial
+// number follows from its content, because a bill of the same program is the same bill.
 func bom(path string, at time.Time) ([]byte, error) {
 	generator, err := bin.NewGenerator(path, bin.WithIncludeStdlib(true), bin.WithLogger(zerolog.Nop()))
 	if err != nil {

@@ -134,8 +134,8 @@ func (r *release) packed(layer v1.Layer, name string) (v1.Layer, error) {
 	return packed, nil
 }
 
-// writeLayout writes an image as an archive of an OCI layout (https://specs.opencontainers.org/image-spec/image-layout). The name is
-// there for those that read it: containerd's own, and the tag, as the specification has it.
+// writeLayout writes an image as an archive of an OCI layout (https://specs.opencontainers.org/image-spec/image-layout). It has the
+// name that containerd reads, and the tag, as the specification has it.
 func (r *release) writeLayout(name string, index v1.ImageIndex) error {
 	dir := filepath.Join(r.scratch, name+".oci")
 	path, err := layout.Write(dir, empty.Index)

@@ -63,7 +63,8 @@ func (r *release) writeChart(ctx context.Context) error {
 	version := strings.TrimPrefix(r.version, "v")
 	dir := filepath.Join(r.scratch, "chart")
 	env := []string{"HELM_CACHE_HOME=" + dir, "HELM_CONFIG_HOME=" + dir, "HELM_DATA_HOME=" + dir}
-	_, err := output(ctx, r.source.dir, env, r.Helm, "package", chartDir, "--version", version, "--app-version", r.version, "--destination", dir)
+	_, err := output(ctx, r.source.dir, env, r.Helm, "package", chartDir,
+		"--version", version, "--app-version", r.version, "--destination", dir)
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,8 @@ func (r *release) writeChart(ctx context.Context) error {
 	return r.write(name, out.Bytes())
 }
 
-// chartOrder sorts the files of a chart by name, except that Chart.yaml is first, as Helm has it, so that a reader soon knows the chart.
+// chartOrder sorts the files of a chart by name, except that Chart.yaml is first, as Helm has it, so that a reader soon knows the
+// chart.
 func chartOrder(files []archive.File) []archive.File {
 	return slices.SortedFunc(slices.Values(files), func(a, b archive.File) int {
 		first := func(f archive.File) int {
@@ -109,12 +111,12 @@ func (r *release) writeValues() error {
 	if err != nil {
 		return fmt.Errorf("write the values: %w", err)
 	}
-	head := "# Values of the chart llmservice " + strings.TrimPrefix(r.version, "v") + " that name its images by digest: helm install --values values-digests.yaml\n"
+	head := "# Values of the chart llmservice " + strings.TrimPrefix(r.version, "v") + " that name its images by digest.\n"
 	return r.write("values-digests.yaml", append([]byte(head), text...))
 }
 
-// pinImages replaces the tag of each image by its digest. Each is in a manifest exactly once: as a container's image, and as a flag of
-// the manager, which no kustomization looks into.
+// pinImages replaces the tag of each image by its digest. Each is in a manifest exactly once: as a container's image, and as a flag
+// of the manager, which no kustomization looks into.
 func pinImages(manifest, tag string, digests map[string]string) (string, error) {
 	for _, repository := range slices.Sorted(maps.Keys(digests)) {
 		named := repository + ":" + tag

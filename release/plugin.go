@@ -45,8 +45,8 @@ func (r *release) writePlugin(context.Context) error {
 	return r.writeKrew()
 }
 
-// writeKrew fills in the template of krew-release-bot (https://github.com/rajatjindal/krew-release-bot) as that does, from the archives
-// here instead of those that a release has published.
+// writeKrew fills in the template of krew-release-bot (https://github.com/rajatjindal/krew-release-bot) as that does, from the
+// archives here instead of those that a release has published.
 func (r *release) writeKrew() error {
 	text, err := r.source.file(".krew.yaml")
 	if err != nil {

@@ -27,8 +27,9 @@ const (
 	ByHand = home + "/blob/main/docs/releasing.md#by-hand"
 )
 
-// writeProvenance writes an in-toto statement (https://in-toto.io/Statement/v1) about all files and images, whose predicate is SLSA's
-// provenance (https://slsa.dev/spec/v1.0/provenance). It has no time and no number of a run, so that each run makes the same one.
+// writeProvenance writes an in-toto statement (https://in-toto.io/Statement/v1) about all files and images, whose predicate is
+// SLSA's provenance (https://slsa.dev/spec/v1.0/provenance). It has no time and no number of a run, so that each run makes the same
+// one.
 func (r *release) writeProvenance(context.Context) error {
 	predicate, err := r.predicate()
 	if err != nil {
@@ -75,7 +76,9 @@ func (r *release) predicate() (*structpb.Struct, error) {
 	for _, p := range r.programs {
 		commands = append(commands, strings.Join(r.source.environment(p), " ")+" "+quoted(p.command))
 	}
-	external, err := structpb.NewStruct(map[string]any{"repository": home, "commit": r.source.commit, "version": r.version, "platform": cmp.Or(r.Platform, "all")})
+	external, err := structpb.NewStruct(map[string]any{
+		"repository": home, "commit": r.source.commit, "version": r.version, "platform": cmp.Or(r.Platform, "all"),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("parameters: %w", err)
 	}
@@ -145,13 +148,13 @@ func (r *release) materials() ([]*intoto.ResourceDescriptor, error) {
 
 func moduleURL(m *debug.Module) string { return "pkg:golang/" + m.Path + "@" + m.Version }
 
-// directoryHash is a checksum of go.sum in in-toto's form (https://github.com/in-toto/attestation/blob/main/spec/v1/digest_set.md), which is
-// hexadecimal.
+// directoryHash is a checksum of go.sum in in-toto's form, which is hexadecimal
+// (https://github.com/in-toto/attestation/blob/main/spec/v1/digest_set.md).
 func directoryHash(sum string) (map[string]string, error) {
 	text, ok := strings.CutPrefix(sum, "h1:")
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if !ok || err != nil {
-		return nil, fmt.Errorf("checksum %q, want one that begins with h1:", sum)
+		return nil, fmt.Errorf("checksum %q, want h1: and base64", sum)
 	}
 	return map[string]string{"dirHash": hex.EncodeToString(raw)}, nil
 }

@@ -31,7 +31,8 @@ type Options struct {
 	Version string
 	// BuilderID is the URI of who builds, for the provenance (https://slsa.dev/spec/v1.0/provenance#builder.id).
 	BuilderID string
-	// Platform, as in linux/amd64, limits the release to programs for it; empty for all platforms. A release of one platform has no manifest for krew.
+	// Platform, as in linux/amd64, limits the release to programs for it; empty for all platforms. A release of one platform has no
+	// manifest for krew.
 	Platform string
 	// Log is where progress is written.
 	Log io.Writer

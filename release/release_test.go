@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 func made(t *testing.T) string {
 	t.Helper()
 	onceMade.Do(func() {
-		dir, err := os.MkdirTemp("", "llmservice-made-")
+		dir, err := os.MkdirTemp("", "llmservice-made-") //nolint:usetesting // it outlives the first test that needs it
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +212,7 @@ func TestProvenance(t *testing.T) {
 	want := digests(t, dir)
 	delete(want, "SHA256SUMS")
 	delete(want, "provenance.json")
-	for _, line := range strings.Fields(string(read(t, dir, "images.txt"))) {
+	for line := range strings.FieldsSeq(string(read(t, dir, "images.txt"))) {
 		name, digest, _ := strings.Cut(line, "@sha256:")
 		want[name[:strings.LastIndex(name, ":")]] = digest
 	}

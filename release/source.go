@@ -83,7 +83,8 @@ func (s *source) file(name string) ([]byte, error) {
 	return data, nil
 }
 
-// output runs a program, with variables in addition to those of this process, and returns what it printed, without blanks at its ends.
+// output runs a program, with variables in addition to those of this process, and returns what it printed, without blanks at its
+// ends.
 func output(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	var stderr bytes.Buffer
