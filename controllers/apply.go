@@ -24,6 +24,7 @@ import (
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/cached"
 	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/controllers/rollout"
 )
 
 const (
@@ -172,7 +173,13 @@ func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.C
 	if err != nil {
 		return err
 	}
-	w := &wanted{child, seen, live, rendered}
+	w := &wanted{Child: child, seen: seen, live: live, rendered: rendered}
+	gateways := child.Key() == render.GatewaysKey(seen.service.Name)
+	if gateways {
+		if err := r.originate(ctx, w); err != nil {
+			return err
+		}
+	}
 	differs, err := r.differs(ctx, w)
 	if err != nil || !differs {
 		return err
@@ -180,7 +187,7 @@ func (r *Reconciler) applyChild(ctx context.Context, seen *view, child *render.C
 	if err := r.confirm(ctx, seen); err != nil {
 		return err
 	}
-	if child.Key() == render.GatewaysKey(seen.service.Name) {
+	if gateways {
 		return r.applyDeployment(ctx, w, result)
 	}
 	_, err = r.write(ctx, w)
@@ -195,6 +202,10 @@ type wanted struct {
 	// live is nil if there is none.
 	live     client.Object
 	rendered *unstructured.Unstructured
+	// origin is what was recorded in a rendered Deployment.
+	origin rollout.Origin
+	// held says that what was rendered of a Deployment has no template: it keeps the one that it has.
+	held bool
 }
 
 // claim returns the live object of a child; nil if there is none. It never takes over objects of others, but does
@@ -263,6 +274,10 @@ func (w *wanted) compared() (as string, covered bool, err error) {
 // write applies a child and, if applying cannot, replaces the lists that somebody else added to. It returns the object
 // as the API server has it now.
 func (r *Reconciler) write(ctx context.Context, w *wanted) (*unstructured.Unstructured, error) {
+	if w.held {
+		// Applied without its template, it would lose it.
+		return r.replaceLists(ctx, w)
+	}
 	result, live := w.rendered.DeepCopy(), w.live
 	if live != nil && (w.Key() == render.DocumentsKey(w.seen.service.Name) || metav1.GetControllerOf(live) == nil) {
 		// What a ConfigMap holds was decided from what it held. It comes before all that depends on the spec, so that a view

@@ -139,7 +139,7 @@ func TestDocumentsAreWrittenUnderTheirVersion(t *testing.T) {
 			child, rendered := namedChild(key), &unstructured.Unstructured{Object: map[string]any{}}
 			rendered.SetGroupVersionKind(key.GroupVersionKind)
 			rendered.SetName(key.Name)
-			w := &wanted{&child, &view{service: service}, live, rendered}
+			w := &wanted{Child: &child, seen: &view{service: service}, live: live, rendered: rendered}
 			if _, err := r.write(t.Context(), w); !errors.Is(err, sent) {
 				t.Fatal(err)
 			}

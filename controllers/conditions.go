@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/rollout"
 )
 
 const (
@@ -55,6 +56,8 @@ type facts struct {
 	lacking []string
 	// pause is what the operator leaves undone; nil if the service is not paused.
 	pause *pause
+	// standing is where the service stands among those whose pods the operator wants to replace.
+	standing rollout.Standing
 }
 
 // conditionsOf returns every condition that applies, without times. Reconciling and Stalled are there only while they
@@ -63,7 +66,7 @@ func conditionsOf(f facts) []metav1.Condition {
 	valid, applied, available := f.configValid(), f.configApplied(), f.available()
 	conditions := []metav1.Condition{valid, applied, available, f.scalable()}
 	routed := f.route.accepted()
-	for _, optional := range []metav1.Condition{routed, f.pause.condition()} {
+	for _, optional := range []metav1.Condition{routed, f.pause.condition(), f.rolloutHeld()} {
 		if optional.Type != "" {
 			conditions = append(conditions, optional)
 		}

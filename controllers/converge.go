@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/llmservice/llmservice/controllers/render"
 )
 
@@ -13,10 +15,12 @@ import (
 // there was nothing to write: most events are of pods, and change no child. Of a paused service it only says what differs.
 func (r *Reconciler) converge(ctx context.Context, seen *view, documents documents) (outcome, error) {
 	if seen.paused() {
+		r.rollouts.pause(seen)
 		pause, err := r.hold(seen, documents)
 		return outcome{pause: pause}, err
 	}
-	memory, looked := r.memories.of(seen), footprint(seen, documents)
+	memory := r.memories.of(seen)
+	looked := footprint(seen, documents) + " " + string(r.rollouts.standing(client.ObjectKeyFromObject(seen.service)))
 	if memory.converged == looked && !memory.overrideDue(seen.now) {
 		return outcome{}, nil
 	}

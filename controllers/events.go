@@ -27,6 +27,8 @@ const (
 	EventStreamsCut    = "StreamsCut"
 	EventPaused        = "Paused"
 	EventResumed       = "Resumed"
+	// EventRolloutReleased ends what ConditionRolloutHeld says.
+	EventRolloutReleased = "RolloutReleased"
 	// EventStaysOut is about the Deployment of the operator's own installation.
 	EventStaysOut = "StaysOut"
 )
@@ -75,6 +77,7 @@ func (r *Reconciler) tell(seen *view, before, after *v1alpha1.LLMServiceStatus, 
 	if message, ok := newly(after, before, v1alpha1.ConditionPaused, v1alpha1.ReasonPaused); ok {
 		emit(corev1.EventTypeNormal, EventResumed, "Reconcile", "No longer paused. Before: "+message)
 	}
+	r.tellReleased(seen, before, after)
 	if message, ok := newlyApplied(before, after); ok {
 		emit(corev1.EventTypeNormal, EventConfigApplied, "Acknowledge", message)
 	}

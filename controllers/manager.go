@@ -68,6 +68,8 @@ type Options struct {
 	Installation, ClaimNamespace string
 	// ClaimExpiry is the silence after which another installation takes over; zero, as everywhere but in tests, is claim.Expiry.
 	ClaimExpiry time.Duration
+	// MaxConcurrentRollouts is how many services' pods are replaced at a time because the operator wants it; 0 for all at once.
+	MaxConcurrentRollouts int
 	// CustomMetrics serves the metrics API; nil for not at all.
 	CustomMetrics *CustomMetrics
 	// Webhook has LLMServices checked before they are stored; nil for not at all.
@@ -115,6 +117,7 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		Namespaces: options.Namespaces,
 		Events:     manager.GetEventRecorder(FieldOwner),
 		Now:        time.Now,
+		rollouts:   newRollouts(options.MaxConcurrentRollouts, tracker.LoadOf),
 	}
 	if options.Now != nil {
 		reconciler.Now = options.Now

@@ -61,7 +61,7 @@ func (r *Reconciler) holds(seen *view, child *render.Child) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	as, covered, err := (&wanted{child, seen, live, rendered}).compared()
+	as, covered, err := (&wanted{Child: child, seen: seen, live: live, rendered: rendered}).compared()
 	return !covered && as != r.memories.of(seen).rewritings[child.Key()].as, err
 }
 

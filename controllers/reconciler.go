@@ -21,6 +21,9 @@ import (
 // staleRecheck is how soon a service is looked at again of which only an old version could be read.
 const staleRecheck = time.Second
 
+// errGone says that a service is deleted, or about to be.
+var errGone = errors.New("the service is gone")
+
 // FieldOwner is the field manager of everything that the operator writes.
 const FieldOwner = cached.FieldOwner
 
@@ -44,6 +47,8 @@ type Reconciler struct {
 	// Now is the clock.
 	Now func() time.Time
 
+	// rollouts limits how many services' pods are replaced at a time because the operator wants it; nil for no limit.
+	rollouts *rollouts
 	memories memories
 	compiles compiles
 	optional optionalKinds
@@ -61,17 +66,33 @@ type Reconciler struct {
 // Reconcile observes one service, renders its children, applies what differs and reports. An error is retried with
 // backoff; what only time or somebody else can change is looked at again later.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	seen, err := r.observe(ctx, request.NamespacedName)
-	if apierrors.IsNotFound(err) {
-		r.memories.forget(request.NamespacedName)
-		reportedConditions.forget(request.NamespacedName)
+	r.rollouts.begin(request.NamespacedName)
+	result, err := r.reconcile(ctx, request.NamespacedName)
+	switch {
+	case errors.Is(err, errGone):
+		r.rollouts.forget(request.NamespacedName)
 		return reconcile.Result{}, nil
+	case errors.Is(err, errOutdated):
+		result, err = reconcile.Result{RequeueAfter: staleRecheck}, nil
+		r.rollouts.end(request.NamespacedName, true)
+	default:
+		r.rollouts.end(request.NamespacedName, apierrors.IsConflict(err))
+	}
+	return result, err
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, service types.NamespacedName) (reconcile.Result, error) {
+	seen, err := r.observe(ctx, service)
+	if apierrors.IsNotFound(err) {
+		r.memories.forget(service)
+		reportedConditions.forget(service)
+		return reconcile.Result{}, errGone
 	}
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	if seen.service.DeletionTimestamp != nil {
-		return reconcile.Result{}, nil // the garbage collector takes the children
+		return reconcile.Result{}, errGone // the garbage collector takes the children
 	}
 	judged, wait, err := r.judge(ctx, seen)
 	if wait > 0 || err != nil {
@@ -83,10 +104,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	switch {
-	case apierrors.IsConflict(applied.err):
+	case apierrors.IsConflict(applied.err), errors.Is(applied.err, errOutdated):
 		return reconcile.Result{}, applied.err // the view was too old to say anything of
-	case errors.Is(applied.err, errOutdated):
-		return reconcile.Result{RequeueAfter: staleRecheck}, nil
 	}
 	if applied.undelivered || applied.pause != nil {
 		documents = deliveredDocuments(seen).because(documents.problem)

@@ -38,6 +38,7 @@ func (r *Reconciler) applyDeployment(ctx context.Context, w *wanted, result *out
 	}
 	before, _ := w.live.(*appsv1.Deployment)
 	r.memories.of(w.seen).wrote(before, result.deployment)
+	r.wroteOrigin(w, result.deployment)
 	return nil
 }
 

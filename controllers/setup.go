@@ -130,6 +130,9 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager, tracker *load.Tracke
 			ReconciliationTimeout:   reconcileTimeout,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		})
+	if r.rollouts != nil {
+		builder.WatchesRawSource(r.rollouts)
+	}
 	for _, child := range required {
 		builder.Owns(child)
 	}

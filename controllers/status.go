@@ -82,6 +82,7 @@ func (r *Reconciler) factsOf(seen *view, documents documents, applied outcome, a
 		metricsAPI:   r.metricsProblem(),
 		futile:       seen.futile(documents.served(seen.service)),
 		pause:        applied.pause,
+		standing:     r.rollouts.standing(client.ObjectKeyFromObject(seen.service)),
 	}
 	facts.route = r.routeOf(seen, documents.served(seen.service))
 	facts.lacking = r.lacking(seen, documents)

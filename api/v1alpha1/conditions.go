@@ -17,6 +17,9 @@ const (
 	ConditionRouteAccepted = "RouteAccepted"
 	// ConditionPaused is present and True while spec.paused is true.
 	ConditionPaused = "Paused"
+	// ConditionRolloutHeld is present and True while the operator itself, and not the spec, asks for other pods, and the service keeps
+	// those that it has because others go first. The service serves the spec.
+	ConditionRolloutHeld = "RolloutHeld"
 	// ConditionReconciling is present and True while the operator is still working (kstatus).
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is present and True if the operator cannot continue without help (kstatus).
@@ -34,6 +37,14 @@ const (
 // ReasonPaused is the reason of ConditionPaused, and of each other condition that is not as it would be because the operator
 // leaves a change undone.
 const ReasonPaused = "Paused"
+
+// The reasons of ConditionRolloutHeld.
+const (
+	// ReasonWaitingForTurn: other services replace their pods first.
+	ReasonWaitingForTurn = "WaitingForTurn"
+	// ReasonRolloutFailed: the pods of a service that went first do not become available; nothing goes on until that is repaired.
+	ReasonRolloutFailed = "RolloutFailed"
+)
 
 // The reasons of ConditionConfigValid; False ones are Stalled's too.
 const (

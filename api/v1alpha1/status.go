@@ -5,7 +5,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // LLMServiceStatus is the state that the operator observed.
 type LLMServiceStatus struct {
 	// conditions describe the state of the service: Ready, ConfigValid, ConfigApplied, Available and Scaling,
-	// RouteAccepted if a route is wanted, and Paused, Reconciling or Stalled while they are true. At most 16.
+	// RouteAccepted if a route is wanted, and Paused, RolloutHeld, Reconciling or Stalled while they are true. At most 16.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

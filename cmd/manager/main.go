@@ -58,6 +58,7 @@ type flags struct {
 	kubeconfig, namespace        string
 	watched                      []string
 	level                        slog.Level
+	maxConcurrentRollouts        int
 	gateway                      render.GatewaySettings
 }
 
@@ -77,6 +78,8 @@ func parse(args []string) (*flags, error) {
 	set.Var(&f.gateway.Addresses.Denied, "gateway-denied-address", "network that upstreams must not be in; can be repeated")
 	set.Func("monitoring-namespace", "namespace of Prometheus, which NetworkPolicies admit to the metrics of gateways; "+
 		"can be repeated", f.addMonitoring)
+	set.IntVar(&f.maxConcurrentRollouts, "max-concurrent-rollouts", 10,
+		"number of LLMServices whose pods are replaced at a time because of an upgrade of the operator or a change of its flags; 0 for all at once")
 	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 to turn it off")
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "elect one of several managers to reconcile; needs "+namespaceVariable)
@@ -146,6 +149,8 @@ func (f *flags) check(rest []string) error {
 		return fmt.Errorf("--gateway-image is %q, want a name with a tag, a digest or both", f.gateway.Image)
 	case served != nil:
 		return served
+	case f.maxConcurrentRollouts < 0:
+		return fmt.Errorf("--max-concurrent-rollouts is %d, want 0 or more", f.maxConcurrentRollouts)
 	case f.leaderElect && (f.installation == "" || f.claimNamespace == ""):
 		return errors.New("--installation and --claim-namespace are required with --leader-elect")
 	case f.namespace == "" && (f.leaderElect || f.customMetricsPort > 0 || f.webhookPort > 0):
@@ -245,6 +250,8 @@ func (f *flags) options(ctx context.Context, logger logr.Logger) (controllers.Op
 		ClaimNamespace: f.claimNamespace,
 		PodAddress:     load.PodAddress,
 		Logger:         logger,
+
+		MaxConcurrentRollouts: f.maxConcurrentRollouts,
 	}
 	if f.webhookPort > 0 {
 		options.Webhook = &controllers.Webhook{

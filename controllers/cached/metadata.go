@@ -8,6 +8,7 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/controllers/rollout"
 )
 
 // NudgeAnnotation of a pod makes its kubelet look at the pod's volumes at once instead of at its next sync, which may
@@ -22,7 +23,7 @@ var (
 	}
 	readAnnotations = []string{
 		render.AppliedHashAnnotation, render.AcceptedAnnotation, NudgeAnnotation, corev1.PodDeletionCost,
-		made,
+		rollout.Annotation, made,
 	}
 )
 

@@ -27,6 +27,8 @@ type Child struct {
 	Apply runtime.ApplyConfiguration
 	// Hash is the value of AppliedHashAnnotation.
 	Hash string
+	// Origin identifies what of the spec the pods' template is made from; empty for a child that has none.
+	Origin string
 
 	meta *acmetav1.ObjectMetaApplyConfiguration
 }

@@ -36,6 +36,10 @@ func deployment(in Input) ([]Child, error) {
 	if err != nil {
 		return nil, err
 	}
+	origin, err := originOf(in)
+	if err != nil {
+		return nil, err
+	}
 	object := acappsv1.Deployment(s.Name, s.Namespace).WithSpec(acappsv1.DeploymentSpec().
 		WithReplicas(in.Replicas).
 		WithRevisionHistoryLimit(revisionHistoryLimit).
@@ -44,7 +48,9 @@ func deployment(in Input) ([]Child, error) {
 		WithSelector(acmetav1.LabelSelector().WithMatchLabels(SelectorLabels(s))).
 		WithStrategy(rollingUpdate()).
 		WithTemplate(template))
-	return []Child{NewChild(object, object.ObjectMetaApplyConfiguration)}, nil
+	child := NewChild(object, object.ObjectMetaApplyConfiguration)
+	child.Origin = origin
+	return []Child{child}, nil
 }
 
 // A new replica takes requests before an old one drains.

@@ -49,6 +49,7 @@ func TestEachValueOfTheChart(t *testing.T) {
 		{"manager.logLevel", `"debug"`, "- --log-level=debug"},
 		{"manager.logLevel", `"warn"`, "- --log-level=warn"},
 		{"manager.logLevel", `"error"`, "- --log-level=error"},
+		{"manager.maxConcurrentRollouts", `3`, "--max-concurrent-rollouts=3"},
 		{"manager.resources", `{"limits":{"memory":"1Gi"}}`, "memory: 1Gi"},
 		{"manager.extraArgs", `["--allowed-gateway-image=mirror/more"]`, "- --allowed-gateway-image=mirror/more"},
 		{"manager.extraEnv", `[{"name":"TZ","value":"UTC"}]`, "name: TZ"},
