@@ -247,6 +247,12 @@ func TestEachFlagOfTheManager(t *testing.T) {
 				p.t.Errorf("gateways are told %v", got)
 			}
 		}},
+		{"max-concurrent-rollouts", with("--max-concurrent-rollouts=3", "--metrics-bind-address=:8080", "--custom-metrics-port=0"), func(p *process) {
+			p.awaitGateway()
+			if _, body := get(p.metrics, "/metrics"); !strings.Contains(body, `llmservice_operator_rollouts{state="waiting"} 0`) {
+				p.t.Error("there is no metric of roll-outs")
+			}
+		}},
 		{"monitoring-namespace", without("--monitoring-namespace=prometheus"), func(p *process) {
 			p.awaitGateway(networkPolicy(&v1alpha1.NetworkPolicyExposure{}))
 			var policy networkingv1.NetworkPolicy
