@@ -67,45 +67,51 @@ type Reconciler struct {
 // backoff; what only time or somebody else can change is looked at again later.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	r.rollouts.begin(request.NamespacedName)
-	result, err := r.reconcile(ctx, request.NamespacedName)
+	seen, documents, wait, err := r.look(ctx, request.NamespacedName)
 	switch {
 	case errors.Is(err, errGone):
 		r.rollouts.forget(request.NamespacedName)
 		return reconcile.Result{}, nil
-	case errors.Is(err, errOutdated):
-		result, err = reconcile.Result{RequeueAfter: staleRecheck}, nil
+	case wait > 0 || err != nil:
 		r.rollouts.end(request.NamespacedName, true)
-	default:
-		r.rollouts.end(request.NamespacedName, apierrors.IsConflict(err))
+		return reconcile.Result{RequeueAfter: wait}, err
+	}
+	result, err := r.act(ctx, seen, documents)
+	r.rollouts.end(request.NamespacedName, err != nil && outdated(err))
+	if errors.Is(err, errOutdated) && !apierrors.IsConflict(err) {
+		return reconcile.Result{RequeueAfter: staleRecheck}, nil
 	}
 	return result, err
 }
 
-func (r *Reconciler) reconcile(ctx context.Context, service types.NamespacedName) (reconcile.Result, error) {
+// look observes a service and decides on its documents, or returns how long that has to wait.
+func (r *Reconciler) look(ctx context.Context, service types.NamespacedName) (*view, documents, time.Duration, error) {
 	seen, err := r.observe(ctx, service)
-	if apierrors.IsNotFound(err) {
+	switch {
+	case apierrors.IsNotFound(err):
 		r.memories.forget(service)
 		reportedConditions.forget(service)
-		return reconcile.Result{}, errGone
-	}
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	if seen.service.DeletionTimestamp != nil {
-		return reconcile.Result{}, errGone // the garbage collector takes the children
+		return nil, documents{}, 0, errGone
+	case err != nil:
+		return nil, documents{}, 0, err
+	case seen.service.DeletionTimestamp != nil:
+		return nil, documents{}, 0, errGone // the garbage collector takes the children
 	}
 	judged, wait, err := r.judge(ctx, seen)
 	if wait > 0 || err != nil {
-		return reconcile.Result{RequeueAfter: wait}, err
+		return nil, documents{}, wait, err
 	}
-	documents := chooseDocuments(seen, judged.document, judged.problem)
+	return seen, chooseDocuments(seen, judged.document, judged.problem), 0, nil
+}
+
+// act applies what differs and reports. It fails with an error that is outdated if the view was too old to say anything of.
+func (r *Reconciler) act(ctx context.Context, seen *view, documents documents) (reconcile.Result, error) {
 	applied, err := r.converge(ctx, seen, documents)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
 	switch {
+	case err != nil:
+		return reconcile.Result{}, err
 	case apierrors.IsConflict(applied.err), errors.Is(applied.err, errOutdated):
-		return reconcile.Result{}, applied.err // the view was too old to say anything of
+		return reconcile.Result{}, applied.err
 	}
 	if applied.undelivered || applied.pause != nil {
 		documents = deliveredDocuments(seen).because(documents.problem)

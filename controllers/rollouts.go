@@ -62,7 +62,8 @@ func (r *rollouts) begin(service types.NamespacedName) {
 	}
 }
 
-// end takes in that a reconcile ended, and whether it is followed by another one at once because its view was out of date.
+// end takes in that a reconcile ended, and whether another one follows because this one did not get as far as the children, or had a view
+// that was out of date.
 func (r *rollouts) end(service types.NamespacedName, again bool) {
 	if r != nil {
 		r.Heard(service, again)
@@ -102,6 +103,9 @@ func (r *Reconciler) originate(ctx context.Context, w *wanted) error {
 		return err
 	}
 	live, _ := w.live.(*appsv1.Deployment)
+	if live != nil && live.Annotations[rollout.Annotation] == "" && live.Annotations[render.AppliedHashAnnotation] == w.Hash {
+		return nil // an older release rendered the same: what is recorded can wait for the next write
+	}
 	if r.rollouts == nil || live == nil || !w.seen.owns(live) || !cached.Made(live) {
 		return w.record(wanted)
 	}
@@ -242,7 +246,7 @@ func (f facts) rolloutHeld() metav1.Condition {
 	case f.standing == rollout.Waiting:
 		return held(v1alpha1.ReasonWaitingForTurn, "it waits until others have replaced theirs (--max-concurrent-rollouts)")
 	case f.standing == rollout.Halted:
-		return held(v1alpha1.ReasonRolloutFailed, "another service has replaced its pods in the same way and they do not become available; "+
+		return held(v1alpha1.ReasonRolloutFailed, "the new pods of a service that went first do not become available; "+
 			"the metric llmservice_operator_rollouts and the condition Stalled of that service show it")
 	default:
 		return metav1.Condition{}

@@ -79,7 +79,8 @@ func parse(args []string) (*flags, error) {
 	set.Func("monitoring-namespace", "namespace of Prometheus, which NetworkPolicies admit to the metrics of gateways; "+
 		"can be repeated", f.addMonitoring)
 	set.IntVar(&f.maxConcurrentRollouts, "max-concurrent-rollouts", 10,
-		"number of LLMServices whose pods are replaced at a time because of an upgrade of the operator or a change of its flags; 0 for all at once")
+		"number of LLMServices whose pods are replaced at a time because of an upgrade of the operator or a change of its flags; "+
+			"0 for all at once")
 	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 to turn it off")
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "elect one of several managers to reconcile; needs "+namespaceVariable)

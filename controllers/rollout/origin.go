@@ -62,11 +62,11 @@ func (o Origin) Encode() (string, error) {
 type Change int
 
 const (
-	// Unchanged: there is none. The Deployment may still differ, because somebody else changed it.
+	// Unchanged means that there is none. The Deployment may still differ, because somebody else changed it.
 	Unchanged Change = iota
-	// OfSpec: the service's spec.
+	// OfSpec is the service's spec.
 	OfSpec
-	// OfOperator: the operator alone, such as its gateway image or its release.
+	// OfOperator is the operator alone, such as its gateway image or its release.
 	OfOperator
 )
 

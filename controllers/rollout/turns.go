@@ -32,15 +32,15 @@ type State struct {
 type Standing string
 
 const (
-	// Free: nothing is held.
+	// Free means that nothing is held.
 	Free Standing = ""
-	// Called: it may go, and its reconcile has been asked for.
+	// Called means that it may go, and its reconcile has been asked for.
 	Called Standing = "Called"
-	// Unheard: nobody may go yet, because not every service has been looked at since this process began.
+	// Unheard means that nobody may go yet, because not every service has been looked at since this process began.
 	Unheard Standing = "Unheard"
-	// Waiting: others go first.
+	// Waiting means that others go first.
 	Waiting Standing = "Waiting"
-	// Halted: nobody may go, because a service that went cannot replace its pods.
+	// Halted means that nobody may go, because a service that went cannot replace its pods.
 	Halted Standing = "Halted"
 )
 
@@ -93,8 +93,8 @@ func (t *Turns) Opened() bool {
 	return t.opened
 }
 
-// Open takes in which services there are, and which of them have a turn: until then, and until each of them was heard of, nobody gets
-// one. States that came before count.
+// Open takes in which services there are, and which of them have a turn: until then, and until each of them was heard of, nobody
+// gets one. States that came before count.
 func (t *Turns) Open(all []Service, recorded map[Service]State) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -148,7 +148,7 @@ func (t *Turns) Ask(service Service, state State) Answer {
 	known.State = state
 	known.called = known.called && state.Wants && state.Turn == ""
 	t.halt(service)
-	// It may change its own template again: that is how it is repaired. A service that is stuck for another reason has nothing to lose.
+	// It may change its own template again: that is how it is repaired. A service that is stuck otherwise has nothing to lose.
 	if !state.Wants || state.Turn != "" || state.Stuck {
 		known.Wants = false
 		if state.Wants && state.Stuck && state.Turn == TurnUnproven {
@@ -182,8 +182,11 @@ func (t *Turns) Wrote(service Service, deployment types.UID, generation int64, t
 func (t *Turns) Heard(service Service, again bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if again {
+		return
+	}
 	known := t.place(service)
-	if known.going && known.called && !again {
+	if known.going && known.called {
 		known.called, known.refused = false, true
 		t.next(Service{})
 	}

@@ -284,6 +284,32 @@ func TestOldViewsOfTurns(t *testing.T) {
 	}
 }
 
+// A service that could not be looked at yet may be the one that holds up all others: nobody goes before.
+func TestNobodyGoesBeforeAllWereLookedAt(t *testing.T) {
+	var called []string
+	turns := NewTurns(2, func(Service) (int64, bool) { return 0, true }, func(s Service) { called = append(called, s.Name) })
+	a, b, c := named("a"), named("b"), named("c")
+	turns.Heard(b, true)
+	turns.Open([]Service{a, b, c}, map[Service]State{b: {Generation: 2, Turn: TurnTaken}})
+	turns.Heard(b, true)
+	for _, service := range []Service{a, c} {
+		turns.Begin(service)
+		if got := turns.Ask(service, State{Wants: true, Whole: true}); got.Standing != Unheard {
+			t.Errorf("%s is answered %+v", service.Name, got)
+		}
+		turns.Heard(service, false)
+	}
+	if len(called) > 0 {
+		t.Errorf("called are %v", called)
+	}
+	turns.Begin(b)
+	turns.Ask(b, State{Generation: 2, Turn: TurnTaken, Stuck: true})
+	turns.Heard(b, false)
+	if got := turns.Standing(a); got != Halted {
+		t.Errorf("a is %q", got)
+	}
+}
+
 // Whatever happens in whatever order, the limit holds, and at last every service has its template.
 func TestTurnsOfAnyFleet(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed.Of(t), 0))
