@@ -62,8 +62,8 @@ func (r *rollouts) begin(service types.NamespacedName) {
 	}
 }
 
-// end takes in that a reconcile ended, and whether another one follows because this one did not get as far as the children, or had a view
-// that was out of date.
+// end takes in that a reconcile ended, and whether another one follows because this one did not get as far as the children, or had
+// a view that was out of date.
 func (r *rollouts) end(service types.NamespacedName, again bool) {
 	if r != nil {
 		r.Heard(service, again)
