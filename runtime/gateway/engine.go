@@ -21,7 +21,7 @@ const (
 )
 
 // DefaultEngine is used if Options name none.
-const DefaultEngine = NetHTTP
+const DefaultEngine = HTTP1
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (e *Engine) UnmarshalText(text []byte) error {

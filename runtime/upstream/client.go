@@ -47,7 +47,7 @@ const (
 )
 
 // DefaultKind is the kind of clients if none is named.
-const DefaultKind = NetHTTP
+const DefaultKind = Own
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (k *Kind) UnmarshalText(text []byte) error {
