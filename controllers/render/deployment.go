@@ -24,8 +24,8 @@ const (
 	revisionHistoryLimit = 3
 	// A gateway is ready within seconds; what takes longer is a large image or a missing node.
 	progressDeadlineSeconds = 300
-	// The account that gateways run as; no name goes with it in an image without /etc/passwd.
-	userID = 65532
+	// The group that gateways run as, which is the image's. Their user is the image's, too, or the platform's.
+	groupID = 65532
 )
 
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
@@ -62,6 +62,9 @@ func rollingUpdate() *acappsv1.DeploymentStrategyApplyConfiguration {
 			WithMaxSurge(intstr.FromString("25%")))
 }
 
+// The template has no topologySpreadConstraints: without any, the scheduler spreads pods by its own, over nodes and zones, and a
+// single one replaces them all.
+//
 // The template depends on the config through the names of its Secrets alone: whatever else changes is reloaded in
 // place, and no pod is replaced.
 func podTemplate(in Input) (*accorev1.PodTemplateSpecApplyConfiguration, error) {
@@ -84,7 +87,6 @@ func podTemplate(in Input) (*accorev1.PodTemplateSpecApplyConfiguration, error) 
 		WithEnableServiceLinks(false).
 		WithTerminationGracePeriodSeconds(wholeSeconds(delivery.GracePeriod(maxStream))).
 		WithSecurityContext(podSecurity()).
-		WithTopologySpreadConstraints(spreadOverNodes(in)).
 		WithContainers(container)
 	for i := range volumes {
 		pod.WithVolumes(volumes[i].volume)
@@ -92,21 +94,12 @@ func podTemplate(in Input) (*accorev1.PodTemplateSpecApplyConfiguration, error) 
 	return overlaid(accorev1.PodTemplateSpec().WithLabels(Labels(in.Service)).WithSpec(pod), in.Service)
 }
 
-func spreadOverNodes(in Input) *accorev1.TopologySpreadConstraintApplyConfiguration {
-	return accorev1.TopologySpreadConstraint().
-		WithMaxSkew(1).
-		WithTopologyKey(corev1.LabelHostname).
-		WithWhenUnsatisfiable(corev1.ScheduleAnyway).
-		WithLabelSelector(acmetav1.LabelSelector().WithMatchLabels(SelectorLabels(in.Service))).
-		WithMatchLabelKeys(appsv1.DefaultDeploymentUniqueLabelKey)
-}
-
+// No user and no fsGroup: OpenShift gives each namespace its own, and refuses others. The group has to be set, because with the
+// user alone, which the kubelet takes from the image, a process gets root's group.
 func podSecurity() *accorev1.PodSecurityContextApplyConfiguration {
 	return accorev1.PodSecurityContext().
 		WithRunAsNonRoot(true).
-		WithRunAsUser(userID).
-		WithRunAsGroup(userID).
-		WithFSGroup(userID).
+		WithRunAsGroup(groupID).
 		WithSeccompProfile(accorev1.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
 }
 

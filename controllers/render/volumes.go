@@ -13,10 +13,9 @@ import (
 
 const (
 	configVolume = "config"
-	// Files of Secrets are for the gateway's group alone, which is the pod's fsGroup.
-	secretMode = 0o440
-	// Files of the config are no secret.
-	configMode = 0o444
+	// fileMode is that of all files. They belong to root, and which user reads them is known to the image, or to the platform alone.
+	// Only containers that mount a volume have its files.
+	fileMode = 0o444
 )
 
 type mountedVolume struct {
@@ -38,7 +37,7 @@ func volumesOf(in Input) []mountedVolume {
 func configMapVolume(name string) mountedVolume {
 	return mountedVolume{
 		volume: accorev1.Volume().WithName(configVolume).
-			WithConfigMap(accorev1.ConfigMapVolumeSource().WithName(name).WithDefaultMode(configMode)),
+			WithConfigMap(accorev1.ConfigMapVolumeSource().WithName(name).WithDefaultMode(fileMode)),
 		mount: readOnlyMount(configVolume, delivery.Dir),
 	}
 }
@@ -49,7 +48,7 @@ func secretVolume(secret string) mountedVolume {
 	name := "secret-" + shortHash([]byte(secret))
 	return mountedVolume{
 		volume: accorev1.Volume().WithName(name).
-			WithSecret(accorev1.SecretVolumeSource().WithSecretName(secret).WithOptional(true).WithDefaultMode(secretMode)),
+			WithSecret(accorev1.SecretVolumeSource().WithSecretName(secret).WithOptional(true).WithDefaultMode(fileMode)),
 		mount: readOnlyMount(name, path.Join(delivery.SecretsDir, secret)),
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,8 +28,8 @@ import (
 )
 
 // An operator that finds what an older one left, with the same image for its gateways, takes it over as it is: each child stays the
-// object that it was, no pod is replaced, each gateway can read what it is given, and no status is lost. An upgrade to another image then
-// changes the image alone, of the services that name none.
+// object that it was, pods are replaced once and for reasons that are listed here, each gateway can read what it is given, and no status
+// is lost. An upgrade to another image then changes the image alone, of the services that name none.
 func TestUpgradeFromARelease(t *testing.T) {
 	for _, r := range releases(t) {
 		t.Run(r.name, func(t *testing.T) {
@@ -37,6 +38,7 @@ func TestUpgradeFromARelease(t *testing.T) {
 			services := r.services(t)
 			s.runUntilSettled(len(services), nil)
 			s.followDelivery(r)
+			s.followTemplates(before)
 			s.settle()
 			after := r.present(t)
 			for name, was := range before {
@@ -217,8 +219,49 @@ func sameChild(t *testing.T, name string, was, is *unstructured.Unstructured) {
 	if of, ok := spec.(map[string]any); ok && was.GetKind() == "PodDisruptionBudget" {
 		of["maxUnavailable"] = "25%" // the default was 1; it replaces no pod
 	}
+	if was.GetKind() == "Deployment" {
+		rollOnce(t, name, was)
+	}
 	if diff := cmp.Diff(spec, is.Object["spec"]); diff != "" {
 		t.Errorf("%s (-before +after):\n%s", name, diff)
+	}
+}
+
+// rollOnce makes in a recorded Deployment the changes for which this release replaces the pods of an older one, once
+// (docs/decisions/0017-pods-are-placed-and-identified-by-the-platform.md). Any other change of a template is an error.
+func rollOnce(t *testing.T, name string, deployment *unstructured.Unstructured) {
+	t.Helper()
+	pod, _, _ := unstructured.NestedMap(deployment.Object, "spec", "template", "spec")
+	security, _ := pod["securityContext"].(map[string]any)
+	if security["runAsUser"] != int64(65532) || security["fsGroup"] != int64(65532) || pod["topologySpreadConstraints"] == nil {
+		t.Fatalf("%s has no reason to be replaced: %v", name, pod)
+	}
+	delete(security, "runAsUser") // the platform's, or the image's
+	delete(security, "fsGroup")
+	delete(pod, "topologySpreadConstraints") // the scheduler's own
+	for _, volume := range pod["volumes"].([]any) {
+		if secret, ok := volume.(map[string]any)["secret"].(map[string]any); ok && secret["defaultMode"] == int64(0o440) {
+			secret["defaultMode"] = int64(0o444) // readable by any user, as the config is
+		}
+	}
+	if err := unstructured.SetNestedMap(deployment.Object, pod, "spec", "template", "spec"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// followTemplates has each Deployment's controller keep up with the new template as it had with the one before.
+func (s *system) followTemplates(before map[string]*unstructured.Unstructured) {
+	s.t.Helper()
+	for _, was := range before {
+		if was.GetKind() != "Deployment" {
+			continue
+		}
+		var deployment appsv1.Deployment
+		deployment.Namespace, deployment.Name = was.GetNamespace(), was.GetName()
+		s.editStatus(&deployment, func() {
+			observed, _, _ := unstructured.NestedInt64(was.Object, "status", "observedGeneration")
+			deployment.Status.ObservedGeneration = observed + deployment.Generation - was.GetGeneration()
+		})
 	}
 }
 
@@ -241,6 +284,14 @@ func sameStatus(t *testing.T, was, is *v1alpha1.LLMService) {
 		cmpopts.IgnoreFields(metav1.Condition{}, "Message"),
 		cmpopts.IgnoreFields(v1alpha1.ConfigStatus{}, "Revision"),
 		cmpopts.SortSlices(func(a, b metav1.Condition) bool { return a.Type < b.Type }),
+	}
+	is = is.DeepCopy()
+	for i := range is.Status.Conditions {
+		now := &is.Status.Conditions[i]
+		rolled := now.Type == v1alpha1.ConditionReady || now.Type == v1alpha1.ConditionReconciling // while pods are replaced
+		if then := meta.FindStatusCondition(was.Status.Conditions, now.Type); rolled && then != nil {
+			now.LastTransitionTime = then.LastTransitionTime
+		}
 	}
 	if diff := cmp.Diff(was.Status, is.Status, ignored); diff != "" {
 		t.Errorf("status of %s (-before +after):\n%s", was.Name, diff)
