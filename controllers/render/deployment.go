@@ -94,13 +94,21 @@ func podTemplate(in Input) (*accorev1.PodTemplateSpecApplyConfiguration, error) 
 	return overlaid(accorev1.PodTemplateSpec().WithLabels(Labels(in.Service)).WithSpec(pod), in.Service)
 }
 
-// No user and no fsGroup: OpenShift gives each namespace its own, and refuses others. The group has to be set, because with the
-// user alone, which the kubelet takes from the image, a process gets root's group.
+// No user and no fsGroup: OpenShift gives each namespace its own, and refuses others.
 func podSecurity() *accorev1.PodSecurityContextApplyConfiguration {
 	return accorev1.PodSecurityContext().
 		WithRunAsNonRoot(true).
-		WithRunAsGroup(groupID).
 		WithSeccompProfile(accorev1.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
+}
+
+// The group has to be set, because with the user alone, which the kubelet takes from the image, a process gets root's group. It is
+// the container's and not the pod's: containerd starts no pod that names a group and no user.
+func containerSecurity() *accorev1.SecurityContextApplyConfiguration {
+	return accorev1.SecurityContext().
+		WithRunAsGroup(groupID).
+		WithAllowPrivilegeEscalation(false).
+		WithReadOnlyRootFilesystem(true).
+		WithCapabilities(accorev1.Capabilities().WithDrop("ALL"))
 }
 
 func gatewayContainer(in Input, maxStream time.Duration) (*accorev1.ContainerApplyConfiguration, error) {
@@ -111,10 +119,7 @@ func gatewayContainer(in Input, maxStream time.Duration) (*accorev1.ContainerApp
 		WithPorts(containerPort(portNameHTTP, delivery.Port), containerPort(portNameAdmin, delivery.AdminPort)).
 		WithTerminationMessagePath(report.TerminationLog).
 		WithTerminationMessagePolicy(corev1.TerminationMessageReadFile).
-		WithSecurityContext(accorev1.SecurityContext().
-			WithAllowPrivilegeEscalation(false).
-			WithReadOnlyRootFilesystem(true).
-			WithCapabilities(accorev1.Capabilities().WithDrop("ALL")))
+		WithSecurityContext(containerSecurity())
 	if err := addWorkers(container, in.Service); err != nil {
 		return nil, err
 	}

@@ -24,14 +24,14 @@ func TestPodsNameNoUser(t *testing.T) {
 		s.Spec.Runtime.PodTemplate = nil
 		pod := typedTemplate(t, s).Spec
 		want := &corev1.PodSecurityContext{
-			RunAsNonRoot: new(true), RunAsGroup: new(int64(65532)),
+			RunAsNonRoot:   new(true),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		}
 		if diff := cmp.Diff(want, pod.SecurityContext); diff != "" {
 			t.Errorf("%s: the pod's security context (-want +got):\n%s", name, diff)
 		}
 		own := pod.Containers[0].SecurityContext
-		if own.RunAsUser != nil || *own.AllowPrivilegeEscalation || !slices.Equal(own.Capabilities.Drop, []corev1.Capability{"ALL"}) {
+		if own.RunAsUser != nil || *own.RunAsGroup != 65532 || *own.AllowPrivilegeEscalation || !slices.Equal(own.Capabilities.Drop, []corev1.Capability{"ALL"}) {
 			t.Errorf("%s: the container's security context is %+v", name, own)
 		}
 		for _, volume := range pod.Volumes {
