@@ -238,6 +238,8 @@ func rollOnce(t *testing.T, name string, deployment *unstructured.Unstructured) 
 	}
 	delete(security, "runAsUser") // the platform's, or the image's
 	delete(security, "fsGroup")
+	delete(security, "runAsGroup") // the container's
+	pod["containers"].([]any)[0].(map[string]any)["securityContext"].(map[string]any)["runAsGroup"] = int64(65532)
 	delete(pod, "topologySpreadConstraints") // the scheduler's own
 	for _, volume := range pod["volumes"].([]any) {
 		if secret, ok := volume.(map[string]any)["secret"].(map[string]any); ok && secret["defaultMode"] == int64(0o440) {
