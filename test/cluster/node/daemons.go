@@ -101,6 +101,8 @@ func (l Layout) controllerManager() supervise.Daemon {
 		"--service-account-private-key-file="+l.path("pki", "sa.key"),
 		"--root-ca-file="+l.path("pki", "ca.crt"),
 		"--horizontal-pod-autoscaler-sync-period="+hpaSync,
+		// It makes this directory, and the default is the machine's.
+		"--flex-volume-plugin-dir="+l.path("volume-plugins"),
 	)
 	return l.program("kube-controller-manager", append(args, l.ifSeveral("--node-monitor-grace-period="+lostAfter)...)...)
 }
