@@ -363,3 +363,20 @@ func TestTurnsOfAnyFleet(t *testing.T) {
 		}
 	}
 }
+
+// A service that is stuck without a turn, as one that was created with an image that does not start, takes its repair at once, also while
+// nobody else may go. It does not count.
+func TestAStuckServiceTakesItsRepair(t *testing.T) {
+	turns := NewTurns(1, func(Service) (int64, bool) { return 0, true }, func(Service) {})
+	a, b := named("a"), named("b")
+	turns.Open([]Service{a, b}, nil)
+	if got := turns.Ask(b, State{Wants: true, Stuck: true}); got != (Answer{}) {
+		t.Errorf("a stuck one is answered %+v", got)
+	}
+	turns.Wrote(b, "", 1, "")
+	turns.Heard(a, false)
+	turns.Heard(b, false)
+	if got := turns.Ask(a, State{Wants: true, Whole: true}); got.Turn != TurnTaken {
+		t.Errorf("the other one is answered %+v", got)
+	}
+}
