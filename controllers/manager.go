@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/llmservice/llmservice/controllers/load"
@@ -58,6 +60,8 @@ type Options struct {
 	Children render.Table
 	// ProbeAddress and MetricsAddress are where to listen; "0" for not at all.
 	ProbeAddress, MetricsAddress string
+	// SecureMetrics serves the metrics over TLS, and only to clients whom the API server knows by their token and lets get /metrics.
+	SecureMetrics bool
 	// LeaderElection lets several replicas run, of which one reconciles. Their Lease is in Namespace.
 	LeaderElection bool
 	Namespace      string
@@ -175,7 +179,7 @@ func settings(options Options, scheme *runtime.Scheme, lock resourcelock.Interfa
 			CacheSyncTimeout: cacheSyncTimeout,
 		},
 		HealthProbeBindAddress:              options.ProbeAddress,
-		Metrics:                             metricsserver.Options{BindAddress: options.MetricsAddress},
+		Metrics:                             metricsOptions(options),
 		LeaderElection:                      options.LeaderElection,
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true,
@@ -183,6 +187,19 @@ func settings(options Options, scheme *runtime.Scheme, lock resourcelock.Interfa
 		RenewDeadline:                       new(renewDeadline),
 		RetryPeriod:                         new(retryPeriod),
 	}
+}
+
+// metricsOptions has the metrics served under a certificate that the manager makes. Connections are of HTTP/1.1, which has one
+// request at a time.
+func metricsOptions(options Options) metricsserver.Options {
+	served := metricsserver.Options{BindAddress: options.MetricsAddress}
+	if options.SecureMetrics {
+		served.SecureServing, served.FilterProvider = true, filters.WithAuthenticationAndAuthorization
+		served.TLSOpts = []func(*tls.Config){func(config *tls.Config) {
+			config.MinVersion, config.NextProtos = tls.VersionTLS12, []string{"http/1.1"}
+		}}
+	}
+	return served
 }
 
 func addMetricsAPI(manager ctrl.Manager, tracker *load.Tracker, of Options) (*servingcert.Publisher, error) {

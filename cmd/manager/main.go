@@ -49,7 +49,7 @@ func main() {
 
 type flags struct {
 	probeAddress, metricsAddress string
-	leaderElect                  bool
+	secureMetrics, leaderElect   bool
 	customMetricsPort            int
 	customMetricsService         string
 	webhookPort                  int
@@ -83,6 +83,8 @@ func parse(args []string) (*flags, error) {
 			"0 for all at once")
 	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 to turn it off")
+	set.BoolVar(&f.secureMetrics, "secure-metrics", false,
+		"serve /metrics over TLS, and only to clients whose token the API server knows and who may get /metrics")
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "elect one of several managers to reconcile; needs "+namespaceVariable)
 	set.Func("watch-namespaces", "namespaces whose services are reconciled, separated by commas; empty for all", f.watch)
 	set.StringVar(&f.installation, "installation", "llmservice-manager", "with "+namespaceVariable+
@@ -244,6 +246,7 @@ func (f *flags) options(ctx context.Context, logger logr.Logger) (controllers.Op
 		Gateway:        f.gateway,
 		ProbeAddress:   f.probeAddress,
 		MetricsAddress: f.metricsAddress,
+		SecureMetrics:  f.secureMetrics,
 		LeaderElection: f.leaderElect,
 		Namespace:      f.namespace,
 		Namespaces:     f.watched,

@@ -54,6 +54,8 @@ func TestEachValueOfTheChart(t *testing.T) {
 		{"manager.extraArgs", `["--allowed-gateway-image=mirror/more"]`, "- --allowed-gateway-image=mirror/more"},
 		{"manager.extraEnv", `[{"name":"TZ","value":"UTC"}]`, "name: TZ"},
 		{"manager.hostNetwork", `true`, "hostNetwork: true"},
+		{"manager.secureMetrics", `true`, "- --secure-metrics"},
+		{"prometheus.token", `{"name":"prom","key":"token"},prometheus.podMonitors=true,manager.secureMetrics=true`, `credentials: {"key":"token","name":"prom"}`},
 		{"manager.ports.metrics", `18080`, "--metrics-bind-address=:18080"},
 		{"manager.ports.health", `18081`, "--health-probe-bind-address=:18081"},
 		{"manager.podSecurityContext", `{"fsGroup":7}`, "fsGroup: 7"},

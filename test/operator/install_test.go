@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -37,16 +38,18 @@ type installation struct {
 	objects []unstructured.Unstructured
 	rights  []right
 	flags   map[string]string
-	// webhook is the port of the webhook, and metrics where the metrics API is served; both are zero if the values turn them off.
+	// webhook is the port of the webhook, and metricsAPI where the metrics API is served; both are zero if the values turn them off.
 	webhook    int
 	metricsAPI net.Listener
+	// metrics is the port of the manager's own metrics.
+	metrics    int
 	kubeconfig string
 }
 
 // installChart gives the manager of a release its rights, until the test ends. The values are as --set takes them.
 func installChart(t *testing.T, name string, values ...string) *installation {
 	t.Helper()
-	i := &installation{system: alone(t), flags: map[string]string{}}
+	i := &installation{system: alone(t), flags: map[string]string{}, metrics: freePort(t)}
 	i.name = name + "-" + strings.TrimPrefix(i.namespace, "test-")
 	i.user = "system:serviceaccount:" + i.name + ":" + i.name + "-manager"
 	own := &corev1.Namespace{}
@@ -216,6 +219,9 @@ func (i *installation) configure(o *controllers.Options) {
 	if watched := i.flags["watch-namespaces"]; watched != "" {
 		o.Namespaces = strings.Split(watched, ",")
 		slices.Sort(o.Namespaces)
+	}
+	if _, secure := i.flags["secure-metrics"]; secure {
+		o.SecureMetrics, o.MetricsAddress = true, fmt.Sprintf("127.0.0.1:%d", i.metrics)
 	}
 	if i.webhook > 0 {
 		o.Webhook = &controllers.Webhook{

@@ -203,16 +203,21 @@ func kubeconfigFile(t *testing.T) string {
 // metricsClient is what the HPA controller builds.
 func (s *system) metricsClient() custom_metrics.CustomMetricsClient {
 	s.t.Helper()
-	httpClient, err := rest.HTTPClientFor(restConfig)
+	return s.metricsClientOf(restConfig)
+}
+
+func (s *system) metricsClientOf(config *rest.Config) custom_metrics.CustomMetricsClient {
+	s.t.Helper()
+	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	mapper, err := apiutil.NewDynamicRESTMapper(restConfig, httpClient)
+	mapper, err := apiutil.NewDynamicRESTMapper(config, httpClient)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	versions := custom_metrics.NewAvailableAPIsGetter(discovery.NewDiscoveryClientForConfigOrDie(restConfig))
-	return custom_metrics.NewForConfig(restConfig, mapper, versions)
+	versions := custom_metrics.NewAvailableAPIsGetter(discovery.NewDiscoveryClientForConfigOrDie(config))
+	return custom_metrics.NewForConfig(config, mapper, versions)
 }
 
 // held answers a question once it is released, and says how long it was given.

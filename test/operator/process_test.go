@@ -310,6 +310,14 @@ func TestEachFlagOfTheManager(t *testing.T) {
 				p.t.Errorf("/metrics answers %d %s", status, body)
 			}
 		}},
+		{"secure-metrics", with("--metrics-bind-address=:8080", "--custom-metrics-port=0", "--secure-metrics"), func(p *process) {
+			eventually(p.t, "/metrics", func() error { // its key takes a while to make
+				if status, body := get(p.metrics, "/metrics"); status != http.StatusBadRequest { // what a server of TLS says to plain HTTP
+					return fmt.Errorf("it answers %d %s", status, body)
+				}
+				return nil
+			})
+		}},
 		{"health-probe-bind-address", without(), func(p *process) {
 			if status, body := get(p.metrics, "/metrics"); status != 0 {
 				p.t.Errorf("with %s, /metrics answers %d %s", quiet, status, body)

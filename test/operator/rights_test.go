@@ -6,6 +6,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,10 +15,15 @@ import (
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
@@ -34,7 +40,10 @@ var unseen = map[string]string{
 }
 
 // everywhere is what the values of an installation ask for, besides the namespaces that it watches.
-var everywhere = []string{"metricsAPI.enabled=true", "webhook.enabled=true"}
+var everywhere = []string{"metricsAPI.enabled=true", "webhook.enabled=true", "manager.secureMetrics=true"}
+
+// clusterWide are parts of the names of what Kubernetes has of no namespace, and of the rights to it.
+var clusterWide = []string{"-webhook", "-metrics-api", "-manager-metrics"}
 
 // The manager of a release runs with the rights that Helm renders, and does once all that an operator does. The API server's audit log
 // then has no request that was forbidden, and one for each right.
@@ -58,7 +67,7 @@ func TestTheChartGivesTheRightsThatAreUsed(t *testing.T) {
 		i.followAnother()
 		i.compare()
 		for _, role := range i.objects {
-			if kind := role.GetKind(); kind == "ClusterRoleBinding" && !strings.Contains(role.GetName(), "webhook") && !strings.Contains(role.GetName(), "metrics-api") {
+			if kind := role.GetKind(); kind == "ClusterRoleBinding" && !slices.ContainsFunc(clusterWide, func(of string) bool { return strings.Contains(role.GetName(), of) }) {
 				t.Errorf("%s %s gives the manager rights in the whole cluster", kind, role.GetName())
 			}
 		}
@@ -98,6 +107,7 @@ func (i *installation) liveThrough() {
 	b.serves(revision)
 	i.awaitCondition(service, v1alpha1.ConditionConfigApplied, "True/Acknowledged")
 	i.askForTheMetric(service)
+	i.scrape()
 
 	// Objects of others have the names of children: the operator asks for each, and leaves it alone.
 	i.squat("taken")
@@ -216,20 +226,97 @@ func (i *installation) askForTheMetric(service *v1alpha1.LLMService) {
 	eventually(i.t, "inflight", func() error {
 		return second(i.metricsClient().NamespacedMetrics(i.namespace).GetForObject(kind, service.Name, render.MetricInFlight, labels.Everything()))
 	})
-	stranger := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	request, err := http.NewRequestWithContext(i.t.Context(), http.MethodGet, "https://"+i.metricsAPI.Addr().String()+"/apis/"+metricsapi.Group, http.NoBody)
+	viewer := rest.CopyConfig(restConfig)
+	viewer.Impersonate = rest.ImpersonationConfig{UserName: "viewer-of-" + i.namespace, Groups: []string{"system:authenticated"}}
+	view := func() error {
+		return second(i.metricsClientOf(viewer).NamespacedMetrics(i.namespace).GetForObject(kind, service.Name, render.MetricInFlight, labels.Everything()))
+	}
+	if err := view(); !apierrors.IsForbidden(err) {
+		i.t.Errorf("somebody without any right: %v", err)
+	}
+	i.put(&rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: i.namespace, Name: "viewer"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: i.name + "-viewer"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: viewer.Impersonate.UserName}},
+	})
+	eventually(i.t, "the metric, for a viewer", view)
+	if status, _ := i.getWith("nobodys", i.metricsAPI.Addr().String(), "/apis/"+metricsapi.Group); status != http.StatusUnauthorized {
+		i.t.Errorf("nobody's token is answered %d", status)
+	}
+}
+
+// getWith asks over TLS with a token; empty for none.
+func (i *installation) getWith(token, address, path string) (status int, body string) {
+	i.t.Helper()
+	asker := &http.Client{Timeout: patience, Transport: &http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}}
+	request, err := http.NewRequestWithContext(i.t.Context(), http.MethodGet, "https://"+address+path, http.NoBody)
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer nobodys")
-	response, err := stranger.Do(request)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := asker.Do(request)
 	if err != nil {
 		i.t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusUnauthorized {
-		i.t.Errorf("nobody's token is answered %s", response.Status)
+	read, err := io.ReadAll(response.Body)
+	if err != nil {
+		i.t.Fatal(err)
 	}
+	return response.StatusCode, string(read)
+}
+
+// scrape asks for the manager's metrics: they are for those who have the reader's role, and for nobody else.
+func (i *installation) scrape() {
+	i.t.Helper()
+	address := fmt.Sprintf("127.0.0.1:%d", i.metrics)
+	prometheus := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: i.name, Name: "prometheus"}}
+	i.put(prometheus)
+	token := &authenticationv1.TokenRequest{}
+	if err := api.SubResource("token").Create(i.t.Context(), prometheus, token); err != nil {
+		i.t.Fatal(err)
+	}
+	for given, want := range map[string]int{
+		"": http.StatusUnauthorized, token.Status.Token: http.StatusForbidden,
+		"nobodys": http.StatusInternalServerError, // controller-runtime takes a wrong token for a failure of its own
+	} {
+		if status, body := i.getWith(given, address, "/metrics"); status != want || strings.Contains(body, "llmservice_") {
+			i.t.Errorf("a stranger with the token %.8q is answered %d %s, want %d", given, status, body, want)
+		}
+	}
+	reader := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: i.name, Name: "reader"}}
+	i.put(reader)
+	i.put(&rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: i.name + "-prometheus"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: i.name + "-metrics-reader"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: i.name, Name: "reader"}},
+	})
+	granted := &authenticationv1.TokenRequest{}
+	if err := api.SubResource("token").Create(i.t.Context(), reader, granted); err != nil {
+		i.t.Fatal(err)
+	}
+	i.awaitMayScrape("system:serviceaccount:" + i.name + ":reader")
+	if status, body := i.getWith(granted.Status.Token, address, "/metrics"); status != http.StatusOK || !strings.Contains(body, "controller_runtime_") {
+		i.t.Errorf("Prometheus is answered %d %s", status, body)
+	}
+}
+
+// awaitMayScrape waits until the API server knows the right: the manager keeps for a while what it was told.
+func (i *installation) awaitMayScrape(user string) {
+	i.t.Helper()
+	eventually(i.t, "the right to scrape", func() error {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: user, NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: "/metrics", Verb: "get"},
+		}}
+		if err := api.Create(i.t.Context(), review); err != nil || !review.Status.Allowed {
+			return fmt.Errorf("not yet: %w", err)
+		}
+		return nil
+	})
 }
 
 // compare holds the rights against the log.
