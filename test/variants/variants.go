@@ -1,5 +1,5 @@
-// Package variants has suites run with each engine and each client of upstreams, and not each suite once for each of them: what is not
-// said is drawn from the seed of the run.
+// Package variants has suites run with each engine and each client of upstreams, and not each suite once for each of them: what
+// is not said is drawn from the seed of the run.
 package variants
 
 import (
@@ -38,7 +38,7 @@ func Of(t testing.TB) Variant {
 	t.Helper()
 	r := drawing(t)
 	v := Variant{engines[r.IntN(len(engines))], clients[r.IntN(len(clients))]}
-	v.take(t)
+	v, _ = v.named(t)
 	t.Logf("variant %s", v)
 	return v
 }
@@ -49,8 +49,8 @@ func Each(t testing.TB) []Variant {
 	t.Helper()
 	first := drawing(t).IntN(len(clients))
 	all := []Variant{{engines[0], clients[first]}, {engines[1], clients[1-first]}}
-	if all[0].take(t) {
-		return all[:1]
+	if v, named := all[0].named(t); named {
+		return []Variant{v}
 	}
 	return all
 }
@@ -63,8 +63,8 @@ func drawing(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(seed.Of(t), name.Sum64())) //nolint:gosec // what is tried is not a secret
 }
 
-// take takes what the environment names, and reports whether it names anything.
-func (v *Variant) take(t testing.TB) bool {
+// named is the variant with what the environment names, and reports whether it names anything.
+func (v Variant) named(t testing.TB) (Variant, bool) {
 	t.Helper()
 	engine, client := os.Getenv(EngineVariable), os.Getenv(ClientVariable)
 	if engine != "" {
@@ -77,5 +77,5 @@ func (v *Variant) take(t testing.TB) bool {
 			t.Fatalf("%s: %v", ClientVariable, err)
 		}
 	}
-	return engine != "" || client != ""
+	return v, engine != "" || client != ""
 }
