@@ -11,8 +11,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"time"
+
+	"github.com/llmservice/llmservice/bench/bed"
 )
 
 // settings bound a run in count and time.
@@ -69,8 +70,7 @@ func run(ctx context.Context, s settings) error {
 			for _, f := range all[name] {
 				values = append(values, of(f))
 			}
-			slices.Sort(values)
-			return values[len(values)/2]
+			return bed.Median(values)
 		}
 		show("= "+name, figures{
 			median(func(f figures) float64 { return f.answer }),

@@ -8,13 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/llmservice/llmservice/bench/bed"
 )
 
 // tokens is the length of each answer, and the number of its events.
@@ -22,7 +20,7 @@ const tokens = 64
 
 // round measures a server that has just been started and has answered once to each client.
 func round(ctx context.Context, s settings, name string) (f figures, err error) {
-	b, err := newBed(ctx, s, name)
+	b, err := newBench(ctx, s, name)
 	if err != nil {
 		return f, err
 	}
@@ -47,63 +45,23 @@ func round(ctx context.Context, s settings, name string) (f figures, err error) 
 }
 
 // spent is the processor time of the server, in microseconds, while something is done.
-func (b *bed) spent(do func() error) (float64, error) {
-	before, err := b.cpu()
+func (b *bench) spent(do func() error) (float64, error) {
+	meter, err := bed.NewMeter(b.server.Pid())
 	if err != nil {
 		return 0, err
 	}
 	if err := do(); err != nil {
 		return 0, err
 	}
-	after, err := b.cpu()
-	return float64(after-before) / float64(time.Microsecond), err
-}
-
-// cpu is what the scheduler has given to the threads of the server (proc_schedstat); their number does not fall.
-func (b *bed) cpu() (time.Duration, error) {
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", b.server.Process.Pid))
-	if err != nil {
-		return 0, fmt.Errorf("list threads: %w", err)
-	}
-	var all time.Duration
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return 0, fmt.Errorf("read a thread's time: %w", err)
-		}
-		ran, _, _ := strings.Cut(string(text), " ")
-		n, err := strconv.ParseInt(ran, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("read a thread's time: %w", err)
-		}
-		all += time.Duration(n)
-	}
-	return all, nil
-}
-
-// resident is the server's resident memory in KiB.
-func (b *bed) resident() (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.server.Process.Pid))
-	if err != nil {
-		return 0, fmt.Errorf("read the memory: %w", err)
-	}
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
-	fields := strings.Fields(rest)
-	if len(fields) == 0 {
-		return 0, errors.New("there is no VmRSS")
-	}
-	n, err := strconv.ParseFloat(fields[0], 64)
-	if err != nil {
-		return 0, fmt.Errorf("read the memory: %w", err)
-	}
-	return n, nil
+	spent, err := meter.Spent()
+	return float64(spent) / float64(time.Microsecond), err
 }
 
 // hold opens streams that stay silent after their first event, and returns the memory of each.
-func (b *bed) hold(ctx context.Context, streams int) (float64, error) {
+func (b *bench) hold(ctx context.Context, streams int) (float64, error) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	before, err := b.resident()
+	before, err := bed.Resident(b.server.Pid())
 	if err != nil {
 		return 0, err
 	}
@@ -123,12 +81,12 @@ func (b *bed) hold(ctx context.Context, streams int) (float64, error) {
 	if err := opening.Wait(); err != nil {
 		return 0, fmt.Errorf("hold streams: %w", err)
 	}
-	after, err := b.resident()
+	after, err := bed.Resident(b.server.Pid())
 	return (after - before) / float64(streams), err
 }
 
 // each posts a prompt so many times.
-func (b *bed) each(ctx context.Context, clients, times int, path, prompt string) error {
+func (b *bench) each(ctx context.Context, clients, times int, path, prompt string) error {
 	var group errgroup.Group
 	group.SetLimit(clients)
 	for range times {
@@ -136,11 +94,11 @@ func (b *bed) each(ctx context.Context, clients, times int, path, prompt string)
 			return b.post(ctx, path, prompt)
 		})
 	}
-	return group.Wait() //nolint:wrapcheck // it says what failed
+	return group.Wait()
 }
 
 // post reads an answer to its end.
-func (b *bed) post(ctx context.Context, path, prompt string) error {
+func (b *bench) post(ctx context.Context, path, prompt string) error {
 	answer, err := b.open(ctx, path, prompt)
 	if err != nil {
 		return err
@@ -152,7 +110,7 @@ func (b *bed) post(ctx context.Context, path, prompt string) error {
 	return nil
 }
 
-func (b *bed) open(ctx context.Context, path, prompt string) (*http.Response, error) {
+func (b *bench) open(ctx context.Context, path, prompt string) (*http.Response, error) {
 	body := fmt.Appendf(nil, `{"prompt": %q}`, prompt)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url+path, bytes.NewReader(body))
 	if err != nil {

@@ -3,18 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"time"
 
+	"github.com/llmservice/llmservice/bench/bed"
 	"github.com/llmservice/llmservice/runtime/config"
-	"github.com/llmservice/llmservice/runtime/config/delivery"
-	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/test/mockllm"
 )
 
@@ -30,20 +25,20 @@ const hard = `{
   }
 }`
 
-// bed is a gateway before a scripted model.
-type bed struct {
+// bench is a gateway before a scripted model.
+type bench struct {
 	settings settings
 	model    *mockllm.Server
 	upstream *httptest.Server
-	gateway  *exec.Cmd
+	gateway  *bed.Server
 	dir      string
 	url      string
 	client   *http.Client
 	body     []byte
 }
 
-func newBed(ctx context.Context, s settings) (b *bed, err error) {
-	b = &bed{settings: s, body: largeBody(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: s.streams + s.busy}}}
+func newBench(ctx context.Context, s settings) (b *bench, err error) {
+	b = &bench{settings: s, body: largeBody(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: s.streams + s.busy}}}
 	defer func() {
 		if err != nil {
 			b.close()
@@ -55,15 +50,12 @@ func newBed(ctx context.Context, s settings) (b *bed, err error) {
 	if b.dir, err = os.MkdirTemp("", "isolation"); err != nil {
 		return b, fmt.Errorf("make a directory: %w", err)
 	}
-	if err := b.writeConfig(); err != nil {
-		return b, err
-	}
 	return b, b.start(ctx)
 }
 
-func (b *bed) writeConfig() error {
+func (b *bench) config() *config.Config {
 	bound := config.Duration(time.Minute)
-	c := &config.Config{
+	return &config.Config{
 		Version: config.Version, Service: config.Service{Name: "isolation"}, Runtime: config.Runtime{MaxInFlight: 500},
 		Upstreams: []config.Upstream{{
 			Name: "model", OpenAI: &config.OpenAI{Model: "m"}, Endpoints: []config.Endpoint{{URL: b.upstream.URL + "/v1"}},
@@ -83,85 +75,21 @@ func (b *bed) writeConfig() error {
 			},
 		},
 	}
-	encoded, err := config.Encode(c)
-	if err != nil {
-		return err //nolint:wrapcheck // it says what failed
-	}
-	if _, err := program.Load(encoded); err != nil {
-		return fmt.Errorf("the config of this benchmark: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(b.dir, delivery.CurrentKey), encoded, 0o600); err != nil {
-		return fmt.Errorf("write the config: %w", err)
-	}
-	return nil
 }
 
 // start builds the gateway and waits until it is ready.
-func (b *bed) start(ctx context.Context) error {
-	binary := filepath.Join(b.dir, "gateway")
-	//nolint:gosec // the directory is our own
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/llmservice/llmservice/cmd/gateway")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the gateway: %w: %s", err, out)
-	}
-	api, admin, err := freePorts(ctx)
+func (b *bench) start(ctx context.Context) error {
+	program, err := bed.BuildGateway(ctx, b.dir)
 	if err != nil {
 		return err
 	}
-	b.url = "http://" + api
-	//nolint:gosec // the binary has just been built
-	b.gateway = exec.CommandContext(ctx, binary, "-listen", api, "-admin-listen", admin, "-config-dir", b.dir, "-workers", "2",
-		"-drain-delay", "0s", "-log-level", "error")
-	b.gateway.Stderr = os.Stderr
-	if err := b.gateway.Start(); err != nil {
-		return fmt.Errorf("start the gateway: %w", err)
-	}
-	return b.ready(ctx, "http://"+admin+"/readyz")
+	gateway, at, err := program.StartGateway(ctx, bed.Gateway{Dir: b.dir, Config: b.config(), Workers: 2})
+	b.gateway, b.url = gateway, "http://"+at.API
+	return err
 }
 
-func freePorts(ctx context.Context) (api, admin string, err error) {
-	var addresses []string
-	for range 2 {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", "", fmt.Errorf("find a port: %w", err)
-		}
-		defer func() { _ = l.Close() }()
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses[0], addresses[1], nil
-}
-
-func (b *bed) ready(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return fmt.Errorf("ask whether the gateway is ready: %w", err)
-		}
-		if answer, err := b.client.Do(req); err == nil {
-			_, _ = io.Copy(io.Discard, answer.Body)
-			_ = answer.Body.Close()
-			if answer.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the gateway is not ready: %w", ctx.Err())
-		case <-tick.C:
-		}
-	}
-}
-
-func (b *bed) close() {
-	if b.gateway != nil && b.gateway.Process != nil {
-		_ = b.gateway.Process.Kill()
-		_ = b.gateway.Wait()
-	}
+func (b *bench) close() {
+	b.gateway.Close()
 	if b.upstream != nil {
 		b.model.Close()
 		b.upstream.Close()

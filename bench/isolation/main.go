@@ -1,6 +1,6 @@
 // Command isolation measures what a route that is busy with large bodies does to the streams of another: the gaps
 // between the events of paced streams, first alone, then beside clients that post bodies of nearly 4 MiB against a
-// hard schema. It prints both and their ratio, and failsif the ratio of the 99th percentiles is above 2.
+// hard schema. It prints both and their ratio, and fails if the ratio of the 99th percentiles is above 2.
 //
 // The gateway is a process of its own with two workers. The scripted model and the clients are this process, on the
 // same machine and its loopback: on one with two cores they compete with the gateway, in both measurements alike.
@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/llmservice/llmservice/bench/bed"
 )
 
 // settings bound a run in count and time.
@@ -45,19 +47,19 @@ func main() {
 const most = 2
 
 func run(ctx context.Context, s settings) error {
-	bed, err := newBed(ctx, s)
+	b, err := newBench(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer bed.close()
+	defer b.close()
 	var ratios []float64
 	fmt.Printf("%-6s %28s %28s %8s %10s\n", "round", "alone p50 / p99 / max", "beside p50 / p99 / max", "ratio", "bodies/s")
 	for round := range s.rounds {
-		alone, err := bed.measure(ctx, 0)
+		alone, err := b.measure(ctx, 0)
 		if err != nil {
 			return err
 		}
-		beside, err := bed.measure(ctx, s.busy)
+		beside, err := b.measure(ctx, s.busy)
 		if err != nil {
 			return err
 		}
@@ -65,7 +67,7 @@ func run(ctx context.Context, s settings) error {
 		ratios = append(ratios, ratio)
 		fmt.Printf("%-6d %28s %28s %8.2f %10.1f\n", round+1, alone, beside, ratio, float64(beside.bodies)/s.duration.Seconds())
 	}
-	if m := median(ratios); m > most {
+	if m := bed.Median(ratios); m > most {
 		return fmt.Errorf("the 99th percentile of the gaps became %.2f times as long (median of %d rounds), allowed is %d times",
 			m, len(ratios), most)
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/llmservice/llmservice/bench/bed"
 )
 
 // bodyBytes is just under the gateway's limit of 4 MiB.
@@ -34,20 +36,15 @@ type figures struct {
 	bodies int64
 }
 
-func (f figures) p(percent int) time.Duration { return f.gaps[(len(f.gaps)-1)*percent/100] }
+func (f figures) p(percent int) time.Duration { return bed.Percentile(f.gaps, float64(percent)) }
 
 func (f figures) String() string {
 	round := func(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
 	return fmt.Sprintf("%v / %v / %v", round(f.p(50)), round(f.p(99)), round(f.p(100)))
 }
 
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
-}
-
 // measure reads the streams to their end while clients post bodies.
-func (b *bed) measure(ctx context.Context, busy int) (figures, error) {
+func (b *bench) measure(ctx context.Context, busy int) (figures, error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*b.settings.duration+10*time.Second)
 	defer cancel()
 	posting, stop := context.WithCancel(ctx)
@@ -78,7 +75,7 @@ func (b *bed) measure(ctx context.Context, busy int) (figures, error) {
 }
 
 // post sends one large body after the other until it is told to stop.
-func (b *bed) post(ctx context.Context, done *atomic.Int64) error {
+func (b *bench) post(ctx context.Context, done *atomic.Int64) error {
 	for ctx.Err() == nil {
 		switch status, err := b.send(ctx); {
 		case ctx.Err() != nil: // what it was doing then does not count
@@ -93,7 +90,7 @@ func (b *bed) post(ctx context.Context, done *atomic.Int64) error {
 	return nil
 }
 
-func (b *bed) send(ctx context.Context) (status int, err error) {
+func (b *bench) send(ctx context.Context) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url+"/check", bytes.NewReader(b.body))
 	if err != nil {
 		return 0, fmt.Errorf("make a request: %w", err)
@@ -109,7 +106,7 @@ func (b *bed) send(ctx context.Context) (status int, err error) {
 }
 
 // read takes one stream to its end and returns the gaps between its events.
-func (b *bed) read(ctx context.Context) ([]time.Duration, error) {
+func (b *bench) read(ctx context.Context) ([]time.Duration, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url+"/stream", strings.NewReader("{}"))
 	if err != nil {
 		return nil, fmt.Errorf("make a request: %w", err)
