@@ -22,6 +22,10 @@ ORACLE := $(CACHE)/oracle-$(shell sha256sum test/oracle/requirements.txt | cut -
 # The same for the libraries that test/sdks runs.
 SDKS_PYTHON := $(CACHE)/sdks-python-$(shell sha256sum test/sdks/python/requirements.txt | cut -c1-12)
 SDKS_NODE := $(CACHE)/sdks-node-$(shell sha256sum test/sdks/node/package-lock.json | cut -c1-12)
+# The peers that bench-peers measures next to the gateway.
+BENCH_DEBIAN := $(CACHE)/bench-debian-$(shell sha256sum bench/peers/install/debian.sh | cut -c1-12)
+BENCH_PYTHON := $(CACHE)/bench-python-$(shell sha256sum bench/peers/install/python.txt | cut -c1-12)
+BENCH_LITELLM := $(CACHE)/bench-litellm-$(shell sha256sum bench/peers/install/litellm.txt | cut -c1-12)
 
 CLUSTER := build/bin/cluster
 REPORTS := build/reports
@@ -271,6 +275,26 @@ test-summary: $(TOOLS)/gotestsum
 bench: ## Run the Go benchmarks, and the measurements of bench/; on an idle machine.
 	go test -run '^$$' -bench . -benchmem ./runtime/...
 	go run ./bench/isolation
+
+# A peer that is not installed is named in the tables.
+.PHONY: bench-peers
+bench-peers: ## Measure the gateway next to HAProxy, nginx, Envoy, FastAPI, LiteLLM and others, and write docs/benchmarks.md; on an idle machine.
+	@mkdir -p build/bin
+	go build -o build/bin/bench-peers ./bench/peers
+	build/bin/bench-peers -debian $(BENCH_DEBIAN) -python $(BENCH_PYTHON) -litellm $(BENCH_LITELLM) \
+		$(or $(BENCH_PEERS_FLAGS),-out docs/benchmarks.md)
+
+.PHONY: bench-deps
+bench-deps: $(BENCH_DEBIAN) $(BENCH_PYTHON)/bin/python $(BENCH_LITELLM)/bin/python ## Install the peers that bench-peers measures; Java is not among them.
+
+$(BENCH_DEBIAN):
+	bench/peers/install/debian.sh $@
+
+$(BENCH_PYTHON)/bin/python:
+	test/oracle/venv.sh $(BENCH_PYTHON) bench/peers/install/python.txt
+
+$(BENCH_LITELLM)/bin/python:
+	test/oracle/venv.sh $(BENCH_LITELLM) bench/peers/install/litellm.txt
 
 .PHONY: bench-operator
 bench-operator: assets ## Measure the operator with thousands of services and pods on a real API server; an hour at most, on an idle machine.

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Percentile returns the smallest of the values than which at most so many percent are not larger (the nearest rank); the zero value
-// if there are none. It sorts the values.
+// Percentile returns the smallest of the values than which at most so many percent are not larger (the nearest rank); the
+// zero value if there are none. It sorts the values.
 func Percentile[T cmp.Ordered](values []T, percent float64) (none T) {
 	if len(values) == 0 {
 		return none

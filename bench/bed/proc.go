@@ -1,6 +1,7 @@
 package bed
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -62,8 +63,9 @@ func processors(root int) (map[int]time.Duration, error) {
 	return all, nil
 }
 
-// processor is the time that the scheduler has given to a process: the larger of the sum over the threads that it has, and of the
-// process's clock. Both count the same, in nanoseconds. The clock keeps the time of threads that have ended, which the sum has lost.
+// processor is the time that the scheduler has given to a process: the larger of the sum over the threads that it has, and of
+// the process's clock. Both count the same, in nanoseconds. The clock keeps the time of threads that have ended, which the
+// sum has lost.
 func processor(proc string, pid int) (time.Duration, error) {
 	live, err := threads(proc, pid)
 	if err != nil {
@@ -98,7 +100,8 @@ func threads(proc string, pid int) (all time.Duration, err error) {
 
 func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) }
 
-// clock is the processor clock of another process, whose ID clock_getcpuclockid(3) makes of the process's in this way; 0 if there is none.
+// clock is the processor clock of another process, whose ID clock_getcpuclockid(3) makes of the process's in this way; 0 if
+// there is none.
 func clock(pid int) time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil { //nolint:gosec // a process ID has at most 22 bits
@@ -153,7 +156,7 @@ func descendants(proc string, root int) ([]int, error) {
 			continue // it ended meanwhile
 		}
 		// The second field is a name in parentheses, which may have spaces and parentheses in it.
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 		if err != nil || len(fields) < 2 {
 			continue

@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+//nolint:gochecknoinits // no other code runs on the first thread for certain
 func init() {
 	if os.Getenv(asBurner) != "" {
 		runtime.LockOSThread() // the first thread never ends, so no burner may have it

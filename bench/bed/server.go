@@ -49,7 +49,8 @@ func (s *Server) Close() {
 	<-s.ended
 }
 
-// Await asks until the program answers, and returns the time from its start. It fails if the program ends before, or if a minute passes.
+// Await asks until the program answers, and returns the time from its start. It fails if the program ends before, or if a
+// minute passes.
 func (s *Server) Await(ctx context.Context, pause time.Duration, ask func(context.Context) error) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -1,8 +1,9 @@
 // Command fastapi measures what the same routes cost as a FastAPI program (test/oracle/app/main.py) and as an LLMService
-// (test/oracle/service.yaml): processor time for each whole answer and for each event of a stream, and memory for each open stream.
+// (test/oracle/service.yaml): processor time for each whole answer and for each event of a stream, and memory for each open
+// stream.
 //
-// Each server is one process in front of a scripted model. The model and the clients are this process, whose time counts
-// for neither. The rounds of both alternate, and the medians are printed.
+// Each server is one process in front of a scripted model. The model and the clients are this process, whose time counts for
+// neither. The rounds of both alternate, and the medians are printed.
 package main
 
 import (

@@ -38,7 +38,8 @@ type bench struct {
 }
 
 func newBench(ctx context.Context, s settings) (b *bench, err error) {
-	b = &bench{settings: s, body: largeBody(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: s.streams + s.busy}}}
+	connections := &http.Transport{MaxIdleConnsPerHost: s.streams + s.busy}
+	b = &bench{settings: s, body: largeBody(), client: &http.Client{Transport: connections}}
 	defer func() {
 		if err != nil {
 			b.close()

@@ -27,7 +27,7 @@ var (
 // The rows to which ratios are computed.
 const (
 	outside   = "HAProxy"
-	reference = "this gateway, /v1, engine http1, client own"
+	reference = "gateway /v1 (http1, own)"
 )
 
 // peers are the gateway in each way to run it.
@@ -35,7 +35,7 @@ func (o *ours) peers() (all []peer) {
 	for _, engine := range engines {
 		for _, client := range clients {
 			for _, api := range []string{"/v1", "typed"} {
-				all = append(all, o.peer(fmt.Sprintf("%s, engine %s, client %s", api, engine, client), engine, client, api == "typed"))
+				all = append(all, o.peer(fmt.Sprintf("gateway %s (%s, %s)", api, engine, client), engine, client, api == "typed"))
 			}
 		}
 	}
@@ -45,7 +45,7 @@ func (o *ours) peers() (all []peer) {
 func (o *ours) peer(name, engine, client string, typed bool) peer {
 	admin := new(string)
 	return peer{
-		name: "this gateway, " + name, typed: typed, admin: admin,
+		name: name, typed: typed, admin: admin,
 		about: func(context.Context) (string, error) { return "commit " + o.commit, nil },
 		command: func(ctx context.Context, p place) (*exec.Cmd, error) {
 			cmd, at, err := o.program.Command(ctx, bed.Gateway{

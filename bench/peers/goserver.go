@@ -20,7 +20,8 @@ import (
 	"time"
 )
 
-// asServer has this program be one of the servers of Go, not the measurement: its kind, the address to listen on, and the upstream's.
+// asServer has this program be one of the servers of Go, not the measurement: its kind, the address to listen on, and the
+// upstream's.
 const asServer = "LLMSERVICE_BENCH_SERVE"
 
 // serving runs a server until it is killed, if the environment wants one.
@@ -45,7 +46,7 @@ func goPeer(kind, name string) peer {
 		about: func(context.Context) (string, error) { return runtime.Version(), nil },
 		command: func(ctx context.Context, p place) (*exec.Cmd, error) {
 			self, err := os.Executable()
-			cmd := exec.CommandContext(ctx, self)
+			cmd := exec.CommandContext(ctx, self) //nolint:gosec // this program
 			cmd.Env = append(os.Environ(), asServer+"="+kind+" "+p.address+" "+p.upstream, "GOMAXPROCS=1")
 			return cmd, err
 		},

@@ -26,9 +26,10 @@ func newestJDK(least int) *jdk {
 	homes, _ := filepath.Glob("/usr/lib/jvm/*")
 	var found []jdk
 	for _, home := range append(homes, os.Getenv("JAVA_HOME")) {
-		release, err := os.ReadFile(filepath.Join(home, "release"))
+		release, err := os.ReadFile(filepath.Join(home, "release")) //nolint:gosec // JAVA_HOME is where its owner says
 		version := javaVersion.FindSubmatch(release)
-		if _, missing := os.Stat(filepath.Join(home, "bin", "javac")); err != nil || missing != nil || version == nil {
+		_, missing := os.Stat(filepath.Join(home, "bin", "javac")) //nolint:gosec // the same
+		if err != nil || missing != nil || version == nil {
 			continue
 		}
 		if major, err := strconv.Atoi(string(version[2])); err == nil && major >= least {
@@ -59,7 +60,8 @@ func java(threads, name string, least int) peer {
 			if out, err := compile.CombinedOutput(); err != nil {
 				return nil, fmt.Errorf("compile the relay: %w: %s", err, out)
 			}
-			// Without nodelay, its server waits for acknowledgements between the head and the body; it keeps 200 idle connections otherwise.
+			// Without nodelay, its server waits for acknowledgements between the head and the body; it keeps 200 idle connections
+			// otherwise.
 			//nolint:gosec // the JDK of this machine
 			return exec.CommandContext(ctx, filepath.Join(j.home, "bin", "java"), "-XX:ActiveProcessorCount=1", "-Xmx1g",
 				"-Dsun.net.httpserver.nodelay=true", "-Dsun.net.httpserver.maxIdleConnections=8000", "-cp", p.dir,

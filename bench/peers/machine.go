@@ -18,13 +18,15 @@ type machine struct {
 	cores int
 	// peer is the core of the peers; -1 if there is only one core, which everything shares.
 	peer int
+	// before is the load average before the run.
+	before string
 }
 
 // pin gives the last core to the peers, and keeps this process on the others.
 func pin() machine {
 	files()
 	var all unix.CPUSet
-	m := machine{cores: runtime.NumCPU(), peer: -1}
+	m := machine{cores: runtime.NumCPU(), peer: -1, before: loadAverage()}
 	if err := unix.SchedGetaffinity(0, &all); err != nil || all.Count() < 2 {
 		return m
 	}
@@ -66,11 +68,16 @@ func (m machine) String() string {
 		line, _, _ := strings.Cut(rest, "\n")
 		model = strings.TrimSpace(strings.TrimLeft(line, "\t :"))
 	}
-	load, _ := os.ReadFile("/proc/loadavg")
-	average, _, _ := strings.Cut(string(load), " ")
 	cores := fmt.Sprintf("%d cores of %s, the last for the peer alone", m.cores, model)
 	if m.peer < 0 {
 		cores = "one core of " + model + ", shared by all"
 	}
-	return fmt.Sprintf("%s; Linux %s; load average at the end %s", cores, unix.ByteSliceToString(name.Release[:]), average)
+	return fmt.Sprintf("%s; Linux %s; load average before the run %s", cores, unix.ByteSliceToString(name.Release[:]), m.before)
+}
+
+// loadAverage is that of the last minute.
+func loadAverage() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	average, _, _ := strings.Cut(string(text), " ")
+	return average
 }

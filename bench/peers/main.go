@@ -1,6 +1,7 @@
-// Command peers measures this gateway next to other proxies and programs, all in one run: HAProxy, nginx, Envoy, Go's ReverseProxy, a bare
-// relay in Go, FastAPI, LiteLLM and threads of Java. Each runs alone on one core, in front of the same scripted model; the model and the
-// clients are this process, on the other cores. A peer that is not installed, or that fails, is named in the tables.
+// Command peers measures this gateway next to other proxies and programs, all in one run: HAProxy, nginx, Envoy, Go's
+// ReverseProxy, a bare relay in Go, FastAPI, LiteLLM and threads of Java. Each runs alone on one core, in front of the same
+// scripted model; the model and the clients are this process, on the other cores. A peer that is not installed, or that
+// fails, is named in the tables.
 //
 // It prints the figures, and writes them with a plot into the page that -out names; bench/README.md has the method.
 package main
@@ -21,6 +22,7 @@ import (
 type settings struct {
 	rounds, clients, streams, waves, held, idle, rate int
 	unary, latency, churn, warm                       time.Duration
+	quick                                             bool
 	only                                              string
 	out                                               string
 	debian, python, litellm                           string
@@ -46,7 +48,8 @@ func main() {
 
 func parse(args []string) (s settings, err error) {
 	set := flag.NewFlagSet("peers", flag.ContinueOnError)
-	quick := set.Bool("quick", false, "measure so little that it takes less than two minutes: it shows that all of it works, and no figures")
+	set.BoolVar(&s.quick, "quick", false,
+		"measure so little that it takes less than two minutes: it shows that everything works, but its figures mean nothing")
 	set.IntVar(&s.rounds, "rounds", 3, "rounds of all peers, whose medians count; the slowest peers have one")
 	set.IntVar(&s.clients, "clients", 16, "clients that ask for whole answers at the same time")
 	set.IntVar(&s.streams, "streams", 32, "paced streams at the same time, if the peer can do that many")
@@ -68,7 +71,7 @@ func parse(args []string) (s settings, err error) {
 	if err := set.Parse(args); err != nil {
 		return s, err
 	}
-	if *quick {
+	if s.quick {
 		s.rounds, s.waves, s.held, s.idle = 1, 1, 100, 20
 		s.unary, s.latency, s.churn, s.warm = 100*time.Millisecond, 200*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 	}
@@ -85,8 +88,9 @@ func caches() string {
 
 // load describes what was asked, for the page.
 func (s settings) load(took time.Duration) string {
-	return fmt.Sprintf("Medians of %d rounds. Whole answers: %d clients, %v for each size. Paced streams: %d at a time, %d each, %d events %v apart. "+
-		"Held streams: %d. Latency: %d requests a second for %v. New connections: the oldest of %d idle ones is replaced, for %v. "+
+	return fmt.Sprintf("Medians of %d rounds. Whole answers: %d clients, %v for each size. "+
+		"Paced streams: %d at a time, %d each, %d events %v apart. Held streams: %d. "+
+		"Latency: %d requests a second for %v. New connections: the oldest of %d idle ones is replaced, for %v. "+
 		"An answer has %d bytes, an event %d. The run took %v.",
 		s.rounds, s.clients, s.unary, s.streams, s.waves, load.Tokens, load.Pace, s.held, s.rate, s.latency, s.idle, s.churn,
 		load.WholeBytes(), load.EventBytes(), took.Round(time.Second))

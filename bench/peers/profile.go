@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// profiled takes the gateway's CPU profile while something is measured, if the flag wants one. Taking it costs time, so that the figures
-// of such a run do not count.
+// profiled takes the gateway's CPU profile while something is measured, if the flag wants one. Taking it costs time, so that
+// the figures of such a run do not count.
 func (t *turn) profiled(ctx context.Context, workload string, do func() error) error {
 	if t.settings.profiles == "" || t.peer.admin == nil || t.round > 0 {
 		return do()

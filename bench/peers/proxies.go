@@ -38,7 +38,8 @@ backend model
 	}
 }
 
-// nginx has the settings of its pages for keep-alive to upstreams and for streams: HTTP/1.1, no Connection header, no buffering of answers.
+// nginx has the settings of its pages for keep-alive to upstreams and for streams: HTTP/1.1, no Connection header, no
+// buffering of answers.
 func nginx(s settings) peer {
 	program := filepath.Join(s.debian, "usr", "sbin", "nginx")
 	return peer{

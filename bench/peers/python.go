@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // fastAPI is app/main.py under gunicorn with one worker of uvicorn, which takes uvloop and httptools.
@@ -42,17 +43,20 @@ func liteLLM(s settings) peer {
 print(*(f"{p} {v(p.lower())}" for p in ("LiteLLM", "uvicorn")), sep=", ")`)
 		},
 		command: func(ctx context.Context, p place) (*exec.Cmd, error) {
-			text := "litellm_settings: {set_verbose: false, request_timeout: 300}\nmodel_list:\n"
+			var text strings.Builder
+			text.WriteString("litellm_settings: {set_verbose: false, request_timeout: 300}\nmodel_list:\n")
 			for _, model := range []string{"whole", "paced", "brief", "held"} {
-				text += "- {model_name: " + model + ", litellm_params: {model: openai/" + model + ", api_key: none, api_base: 'http://{upstream}/v1'}}\n"
+				text.WriteString("- {model_name: " + model + ", litellm_params: {model: openai/" + model +
+					", api_key: none, api_base: 'http://{upstream}/v1'}}\n")
 			}
-			config, err := p.write("config.yaml", p.fill(text))
+			config, err := p.write("config.yaml", p.fill(text.String()))
 			if err != nil {
 				return nil, err
 			}
 			logs, err := p.write("logs.json", `{"version": 1, "disable_existing_loggers": false, "root": {"level": "ERROR"}}`)
-			cmd := unpacked(ctx, python, "-c", "import litellm, sys; sys.argv[0] = 'litellm'; litellm.run_server()", "--config", config, "--host", "127.0.0.1", "--port", p.port(),
-				"--num_workers", "1", "--telemetry", "False", "--log_config", logs)
+			cmd := unpacked(ctx, python, "-c", "import litellm, sys; sys.argv[0] = 'litellm'; litellm.run_server()",
+				"--config", config, "--host", "127.0.0.1", "--port", p.port(), "--num_workers", "1",
+				"--telemetry", "False", "--log_config", logs)
 			cmd.Env = append(os.Environ(), "LITELLM_MODE=PRODUCTION", "LITELLM_LOG=ERROR", "LITELLM_LOCAL_MODEL_COST_MAP=True",
 				"DISABLE_ADMIN_UI=True", "NO_DOCS=True", "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY=true")
 			return cmd, err

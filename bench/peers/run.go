@@ -95,9 +95,8 @@ func commit(ctx context.Context) string {
 
 // measure has all peers take their turns, round by round. The error is what failed; rows name what is missing.
 func (b *bench) measure(ctx context.Context, chosen []peer) (rows []*report.Row, failed error) {
-	rows = make([]*report.Row, len(chosen))
 	for i := range chosen {
-		rows[i] = b.row(ctx, &chosen[i])
+		rows = append(rows, b.row(ctx, &chosen[i]))
 	}
 	base := &report.Row{Name: "no server in between", About: "the clients call the model", Aside: true}
 	for round := range b.settings.rounds {
@@ -122,7 +121,7 @@ func (b *bench) measure(ctx context.Context, chosen []peer) (rows []*report.Row,
 }
 
 func (b *bench) row(ctx context.Context, p *peer) *report.Row {
-	plain := strings.HasSuffix(p.name, "engine http1, client own") || strings.HasSuffix(p.name, "/v1, engine nethttp, client nethttp")
+	plain := strings.HasSuffix(p.name, "(http1, own)") || strings.HasSuffix(p.name, "/v1 (nethttp, nethttp)")
 	row := &report.Row{Name: p.name, Ours: p.admin != nil, Aside: p.admin != nil && !plain}
 	about, err := p.about(ctx)
 	if err != nil {

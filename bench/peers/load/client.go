@@ -54,7 +54,8 @@ func (t Target) dial(ctx context.Context) (*conn, error) {
 	return &conn{Conn: c, r: bufio.NewReaderSize(c, 8<<10)}, nil
 }
 
-// ask sends a request and reads its answer to the end. It returns the number of events, and the time to the first byte of the body.
+// ask sends a request and reads its answer to the end. It returns the number of events, and the time to the first byte of the
+// body.
 func (c *conn) ask(request []byte) (events int, first time.Duration, err error) {
 	begun := time.Now()
 	h, err := c.begin(request)

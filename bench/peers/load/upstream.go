@@ -1,5 +1,6 @@
-// Package load is both ends of a measurement: a scripted model that costs little, and clients that ask for it through a server under
-// measurement. Both speak HTTP/1.1 over loopback without net/http, so that they leave the processor to that server.
+// Package load is both ends of a measurement: a scripted model that costs little, and clients that ask for it through a
+// server under measurement. Both speak HTTP/1.1 over loopback without net/http, so that they leave the processor to that
+// server.
 package load
 
 import (
@@ -164,8 +165,8 @@ func wholeAnswer() []byte {
 }
 
 func delta(delta, finish string) string {
-	return `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1796000000,"model":"m","choices":[{"index":0,"delta":` +
-		delta + `,"logprobs":null,"finish_reason":` + finish + "}]}\n\n"
+	return `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1796000000,"model":"m",` +
+		`"choices":[{"index":0,"delta":` + delta + `,"logprobs":null,"finish_reason":` + finish + "}]}\n\n"
 }
 
 func chunk(data string) string {

@@ -36,8 +36,8 @@ func (t Target) Whole(ctx context.Context, clients, size int, during time.Durati
 	return int(all.Load()), err
 }
 
-// Paced reads paced streams to their end, so many at a time, each client as many as there are waves. The clients begin one after the
-// other within the time of a stream. It returns the number of events that the upstream sends for them.
+// Paced reads paced streams to their end, so many at a time, each client as many as there are waves. The clients begin one
+// after the other within the time of a stream. It returns the number of events that the upstream sends for them.
 func (t Target) Paced(ctx context.Context, streams, waves int) (int, error) {
 	request := t.Request(Paced, 64)
 	group, ctx := errgroup.WithContext(ctx)
@@ -77,9 +77,12 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Rate asks at a fixed rate a second, for a time, whether or not earlier answers have come. It returns how long each answer took, and the
-// first byte of its body, both from when the request was sent; from when it was due, if earlier answers were in its way.
-func (t Target) Rate(ctx context.Context, model string, perSecond int, during time.Duration) (whole, first []time.Duration, err error) {
+// Rate asks at a fixed rate a second, for a time, whether or not earlier answers have come. It returns how long each answer
+// took, and the first byte of its body, both from when the request was sent; from when it was due, if earlier answers were in
+// its way.
+func (t Target) Rate(
+	ctx context.Context, model string, perSecond int, during time.Duration,
+) (whole, first []time.Duration, err error) {
 	idle := make(chan *conn, rateClients)
 	for range rateClients {
 		c, err := t.dial(ctx)
@@ -128,8 +131,8 @@ func when(ctx context.Context, due time.Time, idle <-chan *conn) (time.Time, err
 	return time.Now(), err // a timer that comes late is not the server's fault
 }
 
-// Churn keeps so many connections idle, each of which has had an answer. It opens further ones, which get an answer too, and closes the oldest
-// for each. It calls before when the first are open, and returns the number of further ones.
+// Churn keeps so many connections idle, each of which has had an answer. It opens further ones, which get an answer too, and
+// closes the oldest for each. It calls before when the first are open, and returns the number of further ones.
 func (t Target) Churn(ctx context.Context, idle int, during time.Duration, before func() error) (n int, err error) {
 	request := t.Request(Whole, 64)
 	open := make(chan *conn, idle+1)

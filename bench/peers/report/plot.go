@@ -25,15 +25,15 @@ var panels = []panel{
 // The measures of the plot, in its own units.
 const (
 	labelWidth = 262
-	panelWidth = 216
-	panelGap   = 22
+	panelWidth = 208
+	panelGap   = 36
 	headHeight = 92
 	rowHeight  = 30
 	footHeight = 58
 )
 
-// style has a palette for light pages and one for dark ones. The plot has a background of its own, so that it can be read if a page
-// does not follow the reader's preference.
+// style has a palette for light pages and one for dark ones. The plot has a background of its own, so that it can be read if
+// a page does not follow the reader's preference.
 const style = `
   svg { --paper: #ffffff; --ink: #1c2128; --soft: #667180; --rule: #e3e8ee; --ours: #0b6bcb; --peer: #7c8794; --mark: #d9680c; }
   @media (prefers-color-scheme: dark) {
@@ -80,7 +80,8 @@ func (r *Run) Plot() []byte {
 	for i, p := range panels {
 		r.panel(c, p, rows, float64(labelWidth+i*(panelWidth+panelGap)))
 	}
-	c.text(24, float64(height-18), "soft", "start", "Smaller is better; scales are logarithmic. "+r.Date+". "+r.Machine+".")
+	c.text(24, float64(height-18), "soft", "start",
+		"Smaller is better; scales are logarithmic; the dashed line is "+r.Outside+". "+r.Date+". "+r.Machine+".")
 	c.printf("</svg>\n")
 	return c.Bytes()
 }
@@ -108,7 +109,7 @@ func (r *Run) panel(c *canvas, p panel, rows []*Row, left float64) {
 	top, bottom := float64(headHeight), float64(headHeight+len(rows)*rowHeight)
 	for v := s.low; v <= s.high*1.01; v *= 10 {
 		c.printf(`<line class="rule" x1="%.1f" x2="%.1f" y1="%.0f" y2="%.0f"/>`+"\n", s.x(v), s.x(v), top, bottom+4)
-		c.text(s.x(v), bottom+18, "soft", "middle", number(v))
+		c.text(s.x(v), bottom+18, "soft", "middle", power(v))
 	}
 	if base := Find(rows, r.Outside); base != nil && base.Figure(p.metric) > 0 {
 		x := s.x(base.Figure(p.metric))
@@ -159,6 +160,17 @@ func scaleOf(rows []*Row, m Metric, left float64) (s scale, ok bool) {
 
 func (s scale) x(v float64) float64 {
 	return s.left + panelWidth*math.Log(v/s.low)/math.Log(s.high/s.low)
+}
+
+// power writes a power of ten in little room.
+func power(v float64) string {
+	switch {
+	case v > 0.9e6:
+		return number(v/1e6) + "M"
+	case v > 900:
+		return number(v/1e3) + "k"
+	}
+	return number(v)
 }
 
 type canvas struct{ bytes.Buffer }

@@ -58,8 +58,8 @@ func (r *Row) Add(m Metric, value float64) {
 // Figure is the median of the rounds; NaN if there are none.
 func (r *Row) Figure(m Metric) float64 { return bed.Median(r.Figures[m.Key]) }
 
-// Ratio is how many times as large a figure is as that of another row; NaN if one of them is missing, or is not above 0, as a difference
-// between two measurements can be.
+// Ratio is how many times as large a figure is as that of another row; NaN if one of them is missing, or is not above 0, as a
+// difference between two measurements can be.
 func Ratio(of, to *Row, m Metric) float64 {
 	if of == nil || to == nil {
 		return math.NaN()
