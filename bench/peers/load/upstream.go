@@ -109,11 +109,11 @@ func (u *Upstream) answer(c net.Conn, r *bufio.Reader, body []byte) (err error) 
 	case asks(Brief):
 		_, err = c.Write(brief)
 	case asks(Held):
+		u.held.Add(1) // before its client can see the event
+		defer u.held.Add(-1)
 		if _, err = c.Write(streamStart); err != nil {
 			return err
 		}
-		u.held.Add(1)
-		defer u.held.Add(-1)
 		_, err = r.Peek(1) // until the client goes
 	default:
 		_, err = c.Write(whole)
