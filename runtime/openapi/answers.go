@@ -8,6 +8,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/program"
+	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/schema"
 )
 
@@ -29,7 +30,7 @@ func (d *document) answers(r *program.Route, o *operation) error {
 	o.Responses.add(status, *success)
 	for _, f := range failuresOf(r.Route, o) {
 		if body, ok := own[f.status]; ok {
-			both := f.response(formOf(f))
+			both := f.response(formOf(f), problem.FastAPI)
 			both.join(body)
 			o.Responses.add(f.status, both)
 			continue
@@ -138,8 +139,10 @@ func wholeAnswer(a *program.Response, promised string) *response {
 		answer.Description = "The client is sent elsewhere."
 	case a.Response.Body == nil:
 		answer.Description = "The answer, which has no body."
-	case promised != "":
+	case promised != "" && a.Response.Head.IsText():
 		answer.Content = content(mediaOf(&a.Response.Head), bodyOf(&a.Response.Head, schemaRef(promised)))
+	case promised != "":
+		answer.Content = withExample(mediaOf(&a.Response.Head), schemaRef(promised), a.Satisfies)
 	default:
 		answer.Content = content(mediaOf(&a.Response.Head), bodyOf(&a.Response.Head, anyJSON))
 	}

@@ -438,7 +438,9 @@ func TestOperationInFull(t *testing.T) {
 		]`},
 		"an answer and another": {note.Responses["200"], `{
 			"description":"The answer. Or: an answer that the route defines.",
-			"content":{"application/json":{"schema":{"anyOf":[{"$ref":"#/components/schemas/get_items_id_notes_note_response"},{}]}}}
+			"content":{"application/json":{
+				"schema":{"anyOf":[{"$ref":"#/components/schemas/get_items_id_notes_note_response"},{}]},"example":{"note":"Example note"}
+			}}
 		}`},
 		"an answer without content": {note.Responses["204"], `{"description":"An answer that the route defines."}`},
 		"an answer of its own": {note.Responses["404"], `{
@@ -447,7 +449,10 @@ func TestOperationInFull(t *testing.T) {
 		"a failure and an answer": {note.Responses["429"], `{
 			"description":"The service, or its upstream, is at its limit. Or: an answer that the route defines.",
 			"headers":{"Retry-After":{"$ref":"#/components/headers/RetryAfter"}},
-			"content":{"application/json":{"schema":{"anyOf":[{"$ref":"#/components/schemas/Error"},{}]}}}
+			"content":{"application/json":{
+				"schema":{"anyOf":[{"$ref":"#/components/schemas/Error"},{}]},
+				"example":{"detail":"The service is at its limit. Try again later."}
+			}}
 		}`},
 		"invalid where nothing is called":    {note.Responses["422"], `{"$ref":"#/components/responses/ValidationFailed"}`},
 		"invalid where upstreams are called": {d.Paths["/answer"]["post"].Responses["422"], `{"$ref":"#/components/responses/ValidationFailedOrRejected"}`},

@@ -180,7 +180,7 @@ func TestForms(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"/texts": `{"required":true,"content":{"application/x-www-form-urlencoded":{"schema":{"$ref":"#/components/schemas/post_texts_request"}}}}`,
+		"/texts": `{"required":true,"content":{"application/x-www-form-urlencoded":{"schema":{"$ref":"#/components/schemas/post_texts_request"},"example":{"title":"Example title"}}}}`,
 		"/files": `{"required":true,"content":{"multipart/form-data":{"schema":{"$ref":"#/components/schemas/post_files_request"}}}}`,
 	} {
 		if body := compact(t, got.Paths[path]["post"].RequestBody); body != want {

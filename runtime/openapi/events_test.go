@@ -60,7 +60,7 @@ func TestEventsAreAsDescribed(t *testing.T) {
 		Examples []string `json:"examples"`
 	}
 	const example = "event: draft\ndata: {\"text\":\"Hello\"}\nid: 1\nretry: 2000\n\nevent: found\ndata: {}\nid: 2\n\n" +
-		"event: result\ndata: {}\nid: 3\n\nevent: done\ndata: {\"usage\":null}\nid: 4\n\n"
+		"event: result\ndata: {\"n\":1}\nid: 3\n\nevent: done\ndata: {\"usage\":null}\nid: 4\n\n"
 	if err := json.Unmarshal(d.schemas["get_marked_events"], &stream); err != nil || !slices.Equal(stream.Examples, []string{example}) {
 		t.Errorf("the examples are %q, want %q", stream.Examples, example)
 	}

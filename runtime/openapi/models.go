@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/problem"
 )
 
 // addModels describes the OpenAI-compatible endpoint.
@@ -16,7 +17,7 @@ func (d *document) addModels(models []config.Model) error {
 		return err
 	}
 	for _, f := range failures {
-		if err := d.addFailure("OpenAI", f, schemaRef("OpenAIError")); err != nil {
+		if err := d.addFailure("OpenAI", f, schemaRef("OpenAIError"), problem.OpenAI); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,13 @@
 package openapi
 
-import "github.com/go-json-experiment/json/jsontext"
+import (
+	"bytes"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/problem"
+	"github.com/llmservice/llmservice/runtime/schema"
+)
 
 // operation is an Operation Object (OpenAPI 3.1.0, section 4.8.10).
 type operation struct {
@@ -56,42 +63,64 @@ func content(media string, schema any) members[mediaType] {
 	return members[mediaType]{{media, mediaType{Schema: schema}}}
 }
 
+// withExample is the content of a media type with an example of what it has, if one is found. An example with a member $ref is left
+// out: many tools take it for a reference.
+func withExample(media string, ref any, s *schema.Schema) members[mediaType] {
+	c := content(media, ref)
+	if example, ok := s.Example(); ok && !bytes.Contains(example, []byte(`"$ref"`)) {
+		c[0].value.Example = example
+	}
+	return c
+}
+
 // failure is a response that routes and models have alike, each in a form of its own.
 type failure struct {
 	status, name, description string
+	example                   *problem.Error
 	retryAfter                bool
 	upstream                  bool // only where upstreams are called
 }
 
 var failures = []failure{
-	{status: "429", name: "TooManyRequests", description: "The service, or its upstream, is at its limit.", retryAfter: true},
 	{
-		status: "502", name: "BadGateway", upstream: true,
+		status: "429", name: "TooManyRequests", retryAfter: true, example: problem.New(problem.Overloaded),
+		description: "The service, or its upstream, is at its limit.",
+	},
+	{
+		status: "502", name: "BadGateway", upstream: true, example: problem.New(problem.UpstreamUnreachable),
 		description: "The upstream could not be reached, or its answer cannot be used.",
 	},
-	{status: "503", name: "Unavailable", description: "The service cannot answer now.", retryAfter: true, upstream: true},
 	{
-		status: "504", name: "GatewayTimeout", upstream: true,
+		status: "503", name: "Unavailable", retryAfter: true, upstream: true, example: problem.New(problem.UpstreamUnavailable),
+		description: "The service cannot answer now.",
+	},
+	{
+		status: "504", name: "GatewayTimeout", upstream: true, example: problem.New(problem.UpstreamTimeout),
 		description: "The answer took longer than the service or the upstream allows.",
 	},
-	{status: "default", name: "Failed", description: "Any other failure."},
+	{status: "default", name: "Failed", description: "Any other failure.", example: problem.New(problem.Internal)},
 }
+
+// missing is the most usual violation.
+var missing = problem.Invalid([]problem.Violation{{Type: "missing", Loc: []any{"body", "question"}, Msg: "Field required"}})
 
 // What a route may say of a request.
 var (
 	invalid = failure{
-		status: "422", name: "ValidationFailed",
+		status: "422", name: "ValidationFailed", example: missing,
 		description: "The request does not match the route's schemas; each violation is listed.",
 	}
 	invalidOrRejected = failure{
-		status: "422", name: "ValidationFailedOrRejected",
+		status: "422", name: "ValidationFailedOrRejected", example: missing,
 		description: "The request does not match the route's schemas, and each violation is listed; " +
 			"or an upstream refused it, and the detail is a sentence.",
 	}
 )
 
-func (f failure) response(schema any) response {
+// response has an example in the format.
+func (f failure) response(schema any, format problem.ErrorFormat) response {
 	r := response{Description: f.description, Content: content(jsonType, schema)}
+	r.Content[0].value.Example = format.Reply(f.example).Body
 	if f.retryAfter {
 		r.Headers.add("Retry-After", reference{"#/components/headers/RetryAfter"})
 	}
@@ -99,8 +128,8 @@ func (f failure) response(schema any) response {
 }
 
 // addFailure defines a failure, with the prefix before its name.
-func (d *document) addFailure(prefix string, f failure, schema any) error {
-	encoded, err := encode(f.response(schema))
+func (d *document) addFailure(prefix string, f failure, schema any, format problem.ErrorFormat) error {
+	encoded, err := encode(f.response(schema, format))
 	if err != nil {
 		return err
 	}

@@ -37,11 +37,11 @@ var files = []struct {
 	{SwaggerPath, static.FS, []string{
 		"swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js", "favicon-16x16.png", "favicon-32x32.png",
 	}},
-	{SwaggerPath, own, []string{"page/streams.js"}},
+	{SwaggerPath, own, []string{"page/streams.js", "page/title.js"}},
 	{ReDocPath, own, []string{"redoc/redoc.standalone.js", "redoc/redoc.standalone.js.LICENSE.txt", "page/redoc.css"}},
 }
 
-// NewPages prepares the pages. It panicsif a file is missing from the program, which no input can cause.
+// NewPages prepares the pages. It panics if a file is missing from the program, which no input can cause.
 func NewPages() *Pages {
 	p := &Pages{
 		pages:  map[string]*relay.Reply{SwaggerPath: swaggerPage(), ReDocPath: redocPage()},

@@ -86,6 +86,7 @@ func TestPaths(t *testing.T) {
 		{"POST", "/docs", 405, jsonType, "GET, HEAD"},
 		{"DELETE", "/docs/swagger-ui.css", 405, jsonType, "GET, HEAD"},
 		{"GET", "/docs/streams.js", 200, "text/javascript; charset=utf-8", ""},
+		{"GET", "/docs/title.js", 200, "text/javascript; charset=utf-8", ""},
 		{"GET", "/redoc", 200, "text/html; charset=utf-8", ""},
 		{"HEAD", "/redoc/", 200, "text/html; charset=utf-8", ""},
 		{"GET", "/redoc/redoc.css", 200, "text/css; charset=utf-8", ""},

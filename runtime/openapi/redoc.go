@@ -8,7 +8,7 @@ import (
 
 // own are the files of the pages that no module of Go has: those of this project, and ReDoc, which redoc/fetch writes.
 //
-//go:embed page/streams.js page/redoc.css redoc/redoc.standalone.js.gz redoc/redoc.standalone.js.LICENSE.txt
+//go:embed page/streams.js page/title.js page/redoc.css redoc/redoc.standalone.js.gz redoc/redoc.standalone.js.LICENSE.txt
 var own embed.FS
 
 //go:embed page/redoc.html

@@ -11,6 +11,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/form"
+	"github.com/llmservice/llmservice/runtime/problem"
 )
 
 func (d *document) addRoutes(routes []*program.Route) error {
@@ -21,7 +22,7 @@ func (d *document) addRoutes(routes []*program.Route) error {
 		return err
 	}
 	for _, f := range append([]failure{invalid, invalidOrRejected}, failures...) {
-		if err := d.addFailure("", f, formOf(f)); err != nil {
+		if err := d.addFailure("", f, formOf(f), problem.FastAPI); err != nil {
 			return err
 		}
 	}
@@ -101,12 +102,20 @@ func isParameter(segment string) bool {
 func (d *document) requestBody(r *program.Route, id string) (*requestBody, error) {
 	if r.Body != nil {
 		name := id + "_request"
-		return &requestBody{Required: true, Content: content(bodyType(r), schemaRef(name))}, d.define(name, r.Body, true)
+		return &requestBody{Required: true, Content: bodyContent(r, schemaRef(name))}, d.define(name, r.Body, true)
 	}
 	if slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch}, r.Method) {
 		return &requestBody{Content: content(jsonType, anyJSON)}, nil
 	}
 	return nil, nil //nolint:nilnil // a route may have no body
+}
+
+// bodyContent has an example unless the body has files, which are no text.
+func bodyContent(r *program.Route, ref reference) members[mediaType] {
+	if media := bodyType(r); media != form.Multipart {
+		return withExample(media, ref, r.Body)
+	}
+	return content(form.Multipart, ref)
 }
 
 // bodyType is the media type of a body. Of a form it is one that can hold all of it, as in FastAPI; any of the two is read.

@@ -136,7 +136,7 @@ func describeEvents(r *program.Response, promised string) string {
 	), "\n")
 }
 
-// exampleOf is a short stream of the route. What its steps make is not known, and an empty object stands for it.
+// exampleOf is a short stream of the route. The result is an example of its schema; an empty object stands for a value without one.
 func exampleOf(r *program.Response) string {
 	var events format.Events
 	var stream []byte
@@ -148,7 +148,13 @@ func exampleOf(r *program.Response) string {
 		stream = events.Value(stream, step, unknown)
 	}
 	if r.Response.Body != nil {
-		stream = events.Result(stream, unknown)
+		result := unknown
+		if r.Satisfies != nil {
+			if example, ok := r.Satisfies.Example(); ok {
+				result = example
+			}
+		}
+		stream = events.Result(stream, result)
 	}
 	marked, _ := format.Fields{IDs: r.Events.IDs, Retry: r.Events.Retry.Std()}.Add(nil, events.Done(stream, nil))
 	return string(marked)

@@ -11,12 +11,12 @@ import (
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
-// swaggerPage is Swagger UI with the plugin of page/streams.js.
+// swaggerPage is Swagger UI with the plugin of page/streams.js, and the title that page/title.js gives it.
 func swaggerPage() *relay.Reply {
 	w := &memory{header: http.Header{}}
 	v5emb.NewHandlerWithConfig(swgui.Config{
 		Title: "API", SwaggerJSON: DocumentPath, BasePath: SwaggerPath,
-		AppendHead: `<script src="` + SwaggerPath + `/streams.js"></script>`,
+		AppendHead: `<script src="` + SwaggerPath + `/streams.js"></script><script src="` + SwaggerPath + `/title.js"></script>`,
 		SettingsUI: map[string]string{"plugins": "[SwaggerUIBundle.plugins.DownloadUrl, StreamedAnswers]"},
 	}).ServeHTTP(w, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: SwaggerPath}})
 	return pageReply(w.body.Bytes(), contentSecurityPolicy(w.body.Bytes(), "", "'none'"))

@@ -102,6 +102,22 @@ func assistant(upstream string) *config.Config {
 				Response: &config.Response{Events: &config.Events{Steps: []string{"answer"}, Progress: true}, Body: jsontext.Value(`"all"`)},
 			},
 			{
+				Method: "POST", Path: "/tickets", Summary: "Classify a ticket", Timeout: wait, Budget: budget,
+				Request: &config.Request{Schema: jsontext.Value(`{
+					"type": "object", "required": ["customer", "text"], "properties": {
+						"customer": {"type": "string", "format": "email"}, "urgency": {"type": "integer", "minimum": 1, "maximum": 5},
+						"text": {"type": "string", "examples": ["I was charged twice."]}
+					}
+				}`)},
+				Response: &config.Response{
+					Body: jsontext.Value(`{"category": "billing", "opened": "2026-01-01T00:00:00Z", "code": "XY-123"}`),
+					Schema: jsontext.Value(`{"type": "object", "properties": {
+						"category": {"enum": ["billing", "other"]}, "opened": {"type": "string", "format": "date-time"},
+						"code": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]{3}$"}
+					}}`),
+				},
+			},
+			{
 				Method: "GET", Path: "/count", Timeout: wait, Budget: budget,
 				Steps: []config.Step{
 					{Name: "again", When: "${'last-event-id' in request.headers}", Respond: &config.Respond{Status: 204}},

@@ -90,6 +90,31 @@ func TestEachFormatIsSeenAsItComes(t *testing.T) {
 	}
 }
 
+// What the page offers as a body and shows as an answer are real examples, and the body can be sent as it is. The title is the
+// service's.
+func TestExamplesAreSeen(t *testing.T) {
+	s := serve(t)
+	s.say(100)
+	b := open(t, s.url, "/docs")
+	b.sees(".info", "assistant")
+	b.sees("head > title", "assistant ")
+	const operation = "#operations-default-post_tickets"
+	b.do("open the operation", chromedp.Click(chromedp.CSS(operation+summary)))
+	b.sees(operation+" .responses-table", `"category": "billing"`, `"opened": "2026-01-31T09:30:00Z"`, `"code": "AB-345"`)
+	b.sees(operation+` .responses-table tr[data-code="422"]`, `"msg": "Field required"`)
+	b.sees(operation+" .body-param__example", `"customer": "ada@example.com"`, `"text": "I was charged twice."`, `"urgency": 1`)
+	b.do("try it out", chromedp.Click(chromedp.CSS(operation+tryItOut)))
+	b.do("execute", chromedp.Click(chromedp.CSS(operation+execute)))
+	b.sees(operation+live, "200", `"category": "billing"`)
+	for _, operation := range []string{"createChatCompletion", "createEmbedding", "listModels"} {
+		operation = "#operations-default-" + operation
+		b.do("open the operation", chromedp.Click(chromedp.CSS(operation+summary)))
+		if shown := b.sees(operation + " .responses-table"); strings.Contains(shown, `"string"`) {
+			t.Errorf("%s: the page shows %s, want real examples", operation, shown)
+		}
+	}
+}
+
 func TestParametersAreFilledIn(t *testing.T) {
 	s := serve(t)
 	b := open(t, s.url, "/docs")
