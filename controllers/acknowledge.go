@@ -123,12 +123,12 @@ func (a *acknowledgement) countSecrets(pod *corev1.Pod, known load.PodLoad) {
 	of := ""
 	for _, secret := range known.Status.Secrets {
 		if !secret.Loaded {
-			a.missing = append(a.missing, fmt.Sprintf("pod %s: key %q of Secret %q", known.Name, secret.Key, secret.Secret))
+			a.missing = append(a.missing, fmt.Sprintf("pod %s: %s%s", known.Name, secret.Words(), inParentheses(secret.Problem)))
 			of = "missing"
 		}
 	}
 	for _, key := range known.Status.RefusedKeys {
-		refused := fmt.Sprintf("upstream %q refuses key %q of Secret %q", key.Upstream, key.Key, key.Secret)
+		refused := fmt.Sprintf("upstream %q refuses %s", key.Upstream, key.Words())
 		if at, told := slices.BinarySearch(a.refused, refused); !told {
 			a.refused = slices.Insert(a.refused, at, refused)
 		}
@@ -137,6 +137,14 @@ func (a *acknowledgement) countSecrets(pod *corev1.Pod, known load.PodLoad) {
 	if of != "" {
 		a.keyless = append(a.keyless, reminder{pod, of})
 	}
+}
+
+// inParentheses is what a gateway says in addition.
+func inParentheses(problem string) string {
+	if problem == "" {
+		return ""
+	}
+	return " (" + problem + ")"
 }
 
 // nudge reminds the pods that are behind, and those whose secrets may be, each in its own rhythm, and returns when the next

@@ -80,6 +80,14 @@ func TestAcknowledge(t *testing.T) {
 			want: summary{Replicas: 1, Acknowledged: 1, Missing: `pod a: key "k" of Secret "s"`, Keyless: "a:missing"},
 		},
 		{
+			name: "files cannot be read",
+			pods: map[string]load.PodLoad{"a": read(report.Status{Revision: revision, Secrets: []report.SecretState{
+				{SecretFile: config.SecretFile{File: config.FileSource{Path: "/m/a"}}},
+				{SecretFile: config.SecretFile{File: config.FileSource{Path: "/m/b"}}, Problem: "permission denied"},
+			}})},
+			want: summary{Replicas: 1, Acknowledged: 1, Missing: `pod a: file "/m/a";pod a: file "/m/b" (permission denied)`, Keyless: "a:missing"},
+		},
+		{
 			name: "a key is refused",
 			pods: map[string]load.PodLoad{
 				"a": read(report.Status{Revision: revision, RefusedKeys: []report.RefusedKey{refusedKey}}),

@@ -51,41 +51,76 @@ type UpstreamAuth struct {
 }
 
 // BearerAuth names the key to send.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.secretKeyRef) != has(self.file)",message="exactly one of secretKeyRef and file is required"
 type BearerAuth struct {
 	// secretKeyRef names the key of a Secret in the service's namespace. The gateway's pods mount the Secret; the
 	// operator never reads it.
-	// +required
-	SecretKeyRef SecretKeyReference `json:"secretKeyRef,omitzero"`
+	// +optional
+	SecretKeyRef *SecretKeyReference `json:"secretKeyRef,omitempty"`
+
+	// file names a file of the gateway's container that holds the key.
+	// +optional
+	File *FileSource `json:"file,omitempty"`
 }
 
 // HeaderAuth names a header and the key to send in it.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.secretKeyRef) != has(self.file)",message="exactly one of secretKeyRef and file is required"
 type HeaderAuth struct {
 	// name is the name of the header.
 	// +required
 	Name HeaderName `json:"name,omitempty"`
 
 	// secretKeyRef names the key of a Secret in the service's namespace.
-	// +required
-	SecretKeyRef SecretKeyReference `json:"secretKeyRef,omitzero"`
+	// +optional
+	SecretKeyRef *SecretKeyReference `json:"secretKeyRef,omitempty"`
+
+	// file names a file of the gateway's container that holds the key.
+	// +optional
+	File *FileSource `json:"file,omitempty"`
 }
 
 // QueryAuth names a query parameter and the key to send in it.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.secretKeyRef) != has(self.file)",message="exactly one of secretKeyRef and file is required"
 type QueryAuth struct {
 	// name is the name of the parameter.
 	// +required
 	Name ParameterName `json:"name,omitempty"`
 
 	// secretKeyRef names the key of a Secret in the service's namespace.
-	// +required
-	SecretKeyRef SecretKeyReference `json:"secretKeyRef,omitzero"`
+	// +optional
+	SecretKeyRef *SecretKeyReference `json:"secretKeyRef,omitempty"`
+
+	// file names a file of the gateway's container that holds the key.
+	// +optional
+	File *FileSource `json:"file,omitempty"`
 }
 
-// BasicAuth names the Secret that holds a username and a password.
+// BasicAuth names the Secret, or the files, that hold a username and a password.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.secretRef) != has(self.files)",message="exactly one of secretRef and files is required"
 type BasicAuth struct {
 	// secretRef names a Secret in the service's namespace with the keys username and password, as Secrets of the type
 	// kubernetes.io/basic-auth have them.
+	// +optional
+	SecretRef *SecretReference `json:"secretRef,omitempty"`
+
+	// files names files of the gateway's container that hold the two.
+	// +optional
+	Files *BasicFiles `json:"files,omitempty"`
+}
+
+// BasicFiles names the files of a username and a password.
+type BasicFiles struct {
+	// username is the file with the username.
 	// +required
-	SecretRef SecretReference `json:"secretRef,omitzero"`
+	Username FileSource `json:"username,omitzero"`
+
+	// password is the file with the password.
+	// +required
+	Password FileSource `json:"password,omitzero"`
 }
 
 // HeaderName is the name of an HTTP header, of at most 128 characters (RFC 9110, section 5.6.2).
@@ -103,7 +138,7 @@ type ParameterName string
 
 // A header that is sent with every request to an upstream.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.value) != has(self.secretKeyRef)",message="exactly one of value and secretKeyRef is required"
+// +kubebuilder:validation:XValidation:rule="[has(self.value), has(self.secretKeyRef), has(self.file)].exists_one(is, is)",message="exactly one of value, secretKeyRef and file is required"
 type UpstreamHeader struct {
 	// name is the name of the header. Connection, Host, Content-Length and others that belong to the connection or frame the
 	// message are refused.
@@ -119,11 +154,15 @@ type UpstreamHeader struct {
 	// secretKeyRef takes the value from a key of a Secret in the service's namespace.
 	// +optional
 	SecretKeyRef *SecretKeyReference `json:"secretKeyRef,omitempty"`
+
+	// file takes the value from a file of the gateway's container.
+	// +optional
+	File *FileSource `json:"file,omitempty"`
 }
 
 // A query parameter that is added to every URL of an upstream.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.value) != has(self.secretKeyRef)",message="exactly one of value and secretKeyRef is required"
+// +kubebuilder:validation:XValidation:rule="[has(self.value), has(self.secretKeyRef), has(self.file)].exists_one(is, is)",message="exactly one of value, secretKeyRef and file is required"
 type UpstreamParameter struct {
 	// name is the name of the parameter.
 	// +required
@@ -138,6 +177,10 @@ type UpstreamParameter struct {
 	// secretKeyRef takes the value from a key of a Secret in the service's namespace.
 	// +optional
 	SecretKeyRef *SecretKeyReference `json:"secretKeyRef,omitempty"`
+
+	// file takes the value from a file of the gateway's container.
+	// +optional
+	File *FileSource `json:"file,omitempty"`
 }
 
 // SecretReference names a Secret in the service's namespace.

@@ -37,16 +37,39 @@ type UpstreamTLS struct {
 }
 
 // CASource names certificates of authorities.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.secretKeyRef) != has(self.file)",message="exactly one of secretKeyRef and file is required"
 type CASource struct {
 	// secretKeyRef names the key of a Secret in the service's namespace that holds certificates in PEM.
-	// +required
-	SecretKeyRef SecretKeyReference `json:"secretKeyRef,omitzero"`
+	// +optional
+	SecretKeyRef *SecretKeyReference `json:"secretKeyRef,omitempty"`
+
+	// file names a file of the gateway's container that holds certificates in PEM, of at most 512 KiB.
+	// +optional
+	File *FileSource `json:"file,omitempty"`
 }
 
 // ClientCertificate names a certificate and its private key.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.secretRef) != has(self.files)",message="exactly one of secretRef and files is required"
 type ClientCertificate struct {
 	// secretRef names a Secret in the service's namespace with the keys tls.crt and tls.key, as Secrets of the type
 	// kubernetes.io/tls have them.
+	// +optional
+	SecretRef *SecretReference `json:"secretRef,omitempty"`
+
+	// files names files of the gateway's container that hold the two in PEM, each of at most 512 KiB.
+	// +optional
+	Files *CertificateFiles `json:"files,omitempty"`
+}
+
+// CertificateFiles names the files of a certificate and its private key.
+type CertificateFiles struct {
+	// certificate is the file with the certificate and the chain that goes with it.
 	// +required
-	SecretRef SecretReference `json:"secretRef,omitzero"`
+	Certificate FileSource `json:"certificate,omitzero"`
+
+	// privateKey is the file with the private key of the certificate.
+	// +required
+	PrivateKey FileSource `json:"privateKey,omitzero"`
 }

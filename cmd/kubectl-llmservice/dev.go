@@ -32,11 +32,11 @@ import (
 
 // dev serves a manifest on this machine, with the gateway that a cluster would run.
 type dev struct {
-	file, listen, adminListen, secretsDir string
-	endpoints                             map[string]string
-	level                                 slog.Level
-	out                                   io.Writer
-	configDir                             string
+	file, listen, adminListen, secretsDir, filesDir string
+	endpoints                                       map[string]string
+	level                                           slog.Level
+	out                                             io.Writer
+	configDir                                       string
 }
 
 const devLong = `Serve an LLMService on this machine, without a cluster: the same gateway, reloaded on every save.
@@ -44,7 +44,8 @@ const devLong = `Serve an LLMService on this machine, without a cluster: the sam
 The manifest is checked and its defaults are set as an API server would. If you save
 a mistake, it is reported with its line and column, and the last good manifest stays in service. Values
 that YAML reads differently from what they look like, such as no, are reported, too. A Secret is a
-directory below --secrets-dir, with a file for each key; missing files are listed.`
+directory below --secrets-dir, with a file for each key. Files that upstreams name by a path are below
+--files-dir: /mnt/keys/openai is files/mnt/keys/openai. Missing files are listed.`
 
 func devCommand() *cobra.Command {
 	d := &dev{}
@@ -68,6 +69,7 @@ func devCommand() *cobra.Command {
 	flags.StringVar(&d.listen, "listen", "127.0.0.1:8080", "address of the API")
 	flags.StringVar(&d.adminListen, "admin-listen", "127.0.0.1:9090", "address of probes, status and metrics")
 	flags.StringVar(&d.secretsDir, "secrets-dir", "secrets", "directory with a directory for each Secret")
+	flags.StringVar(&d.filesDir, "files-dir", "files", "directory below which the files of upstreams are; / for the files themselves")
 	flags.StringToStringVar(&d.endpoints, "endpoint", nil, "NAME=URL calls the upstream NAME at URL instead of its endpoints")
 	flags.StringVar(&level, "log-level", level, "lowest level that is logged: debug, info, warn or error")
 	requireFile(cmd)
@@ -117,7 +119,7 @@ func (d *dev) gateway(service *v1alpha1.LLMService) (*gateway.Gateway, error) {
 		return nil, fmt.Errorf("spec.runtime.maxStreamDuration: %w", err)
 	}
 	return gateway.New(gateway.Options{
-		ConfigDir: d.configDir, SecretsDir: d.secretsDir, Workers: goruntime.NumCPU(), MaxStreamDuration: maxStream,
+		ConfigDir: d.configDir, SecretsDir: d.secretsDir, FilesDir: d.filesDir, Workers: goruntime.NumCPU(), MaxStreamDuration: maxStream,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: d.level})),
 	})
 }
@@ -162,21 +164,34 @@ func (d *dev) warn(read *loaded) {
 	for _, warning := range warnings(d.file, read.manifest) {
 		d.sayf("%v", warning)
 	}
-	for _, err := range missingSecrets(read.config, d.secretsDir) {
-		d.sayf("below %s: %v; calls that need it fail", d.secretsDir, err)
+	d.warnOfSecrets(read.config)
+}
+
+// warnOfSecrets prints each file that upstreams need and the gateway cannot use.
+func (d *dev) warnOfSecrets(c *config.Config) {
+	files := upstream.NewCredentials(d.secretsDir, d.filesDir)
+	var inPEM []config.SecretFile
+	for i := range c.Upstreams {
+		inPEM = append(inPEM, c.Upstreams[i].TLS.Files()...)
+	}
+	for _, file := range c.SecretFiles() {
+		var err error
+		if slices.Contains(inPEM, file) {
+			err = files.CheckPEM(file.Path())
+		} else {
+			_, err = files.Read(file.Path())
+		}
+		if err != nil {
+			d.sayf("below %s: %v; calls that need it fail", d.dirOf(file), err)
+		}
 	}
 }
 
-// missingSecrets returns an error for each file that upstreams need and a gateway could not use.
-func missingSecrets(c *config.Config, dir string) []error {
-	files := upstream.NewCredentials(dir)
-	var missing []error
-	for _, file := range c.SecretFiles() {
-		if _, err := files.Read(file.Path()); err != nil {
-			missing = append(missing, err)
-		}
+func (d *dev) dirOf(file config.SecretFile) string {
+	if file.Secret == "" {
+		return d.filesDir
 	}
-	return missing
+	return d.secretsDir
 }
 
 // deliver replaces the config in one step, so that the gateway never reads half of one.

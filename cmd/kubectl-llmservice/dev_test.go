@@ -157,7 +157,10 @@ func TestDevWarns(t *testing.T) {
 	cmd := command()
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)
-	cmd.SetArgs([]string{"dev", "-f", file, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--secrets-dir", secrets})
+	cmd.SetArgs([]string{
+		"dev", "-f", file, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--secrets-dir", secrets,
+		"--files-dir", filepath.Join(dir, "files"),
+	})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.ExecuteContext(ctx) }()
@@ -175,6 +178,8 @@ func TestDevWarns(t *testing.T) {
 	}
 	save(t, file, strings.Replace(service, "body: {text:", `body: {"no": 1, text:`, 1))
 	out.await(t, `reloaded(?s).*read secret keys/openai: is empty`)
+	save(t, file, strings.Replace(service, "secretKeyRef: {name: keys, key: openai}", "file: {path: /mnt/keys/openai}", 1))
+	out.await(t, `reloaded(?s).*below \S+/files: read secret /mnt/keys/openai: no such file or directory; calls that need it fail`)
 	save(t, file, strings.Replace(service, "body: {text:", `body: {a: null, b: ~, c: , d: {e: null}, f: [null], text:`, 1))
 	out.await(t, `reloaded(?s).*/service\.yaml:15:23: warning: spec\.routes\[0\]\.response\.body\.a \(routes\[/answer\]\): is null, which kubectl apply drops.*body\.d\.e \S+ is null`)
 	save(t, file, strings.Replace(service, "body: {text:", "body: {no: 1, text:", 1))

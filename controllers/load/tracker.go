@@ -243,7 +243,7 @@ func sameState(a, b report.Status) bool {
 
 // sameSecret leaves out when the secret changed: nothing is done about a rotation that has arrived.
 func sameSecret(a, b report.SecretState) bool {
-	return a.SecretFile == b.SecretFile && a.Loaded == b.Loaded
+	return a.SecretFile == b.SecretFile && a.Loaded == b.Loaded && a.Problem == b.Problem
 }
 
 func sameRefusal(a, b report.RefusedKey) bool {

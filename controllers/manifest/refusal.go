@@ -13,6 +13,10 @@ import (
 // forms say in words what the definition's patterns match, with an example: few people read patterns in an error.
 var forms = formsOf(
 	form{
+		`^(/\.?[-_@:+=~a-zA-Z0-9][-._@:+=~a-zA-Z0-9]*)+$`,
+		"an absolute path without .., of letters, digits and -._@:+=~, such as /mnt/secrets-store/openai",
+	},
+	form{
 		`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`,
 		"letters, digits, dashes, dots and underscores, such as team-a",
 	},

@@ -76,7 +76,7 @@ var conversions = conversionsOf(
 	}),
 	conversion(func(j v1alpha1.JSON) (jsontext.Value, error) { return nulls.ReplaceAll(j.Raw, []byte("null$1")), nil }),
 	conversion(func(q resource.Quantity) (int64, error) { return q.Value(), nil }),
-	conversion(func(b v1alpha1.BearerAuth) (config.SecretFile, error) { return secretFile(b.SecretKeyRef) }),
+	conversion(bearer),
 	conversion(secretFile),
 	conversion(func(f v1alpha1.ResponseFormat) (string, error) {
 		if f == v1alpha1.ResponseSchema {
@@ -98,4 +98,14 @@ var nulls = regexp.MustCompile(`"\$\{\s*null\s*\}"(\s*[,}\]])`)
 
 func secretFile(r v1alpha1.SecretKeyReference) (config.SecretFile, error) {
 	return config.SecretFile{Secret: r.Name, Key: r.Key}, nil
+}
+
+func bearer(b v1alpha1.BearerAuth) (config.SecretFile, error) {
+	switch {
+	case b.File != nil:
+		return config.SecretFile{File: config.FileSource{Path: string(b.File.Path)}}, nil
+	case b.SecretKeyRef != nil:
+		return secretFile(*b.SecretKeyRef)
+	}
+	return config.SecretFile{}, nil
 }

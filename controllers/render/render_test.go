@@ -204,6 +204,24 @@ func TestConfigChangeKeepsPods(t *testing.T) {
 	}
 }
 
+// A file of a key is brought by the pod template: it is no volume of the operator's, and another file replaces no pod.
+func TestFilesAreNoVolumes(t *testing.T) {
+	with := func(auth *v1alpha1.UpstreamAuth) render.Input {
+		s := service(t, "minimal")
+		s.Spec.Upstreams[0].Auth = auth
+		return input(t, s)
+	}
+	bearer := func(path v1alpha1.FilePath) *v1alpha1.UpstreamAuth {
+		return &v1alpha1.UpstreamAuth{Type: v1alpha1.AuthBearer, Bearer: &v1alpha1.BearerAuth{File: &v1alpha1.FileSource{Path: path}}}
+	}
+	before := template(t, with(nil))
+	for _, path := range []v1alpha1.FilePath{"/mnt/one", "/mnt/two"} {
+		if diff := cmp.Diff(before, template(t, with(bearer(path)))); diff != "" {
+			t.Errorf("%s changes the pods (-without +with):\n%s", path, diff)
+		}
+	}
+}
+
 // The last good config is replaced by the next edit. If its Secrets were mounted, that edit would replace all pods.
 func TestLastGoodKeepsPods(t *testing.T) {
 	in := input(t, service(t, "minimal"))

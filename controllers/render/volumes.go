@@ -60,7 +60,9 @@ func readOnlyMount(volume, at string) *accorev1.VolumeMountApplyConfiguration {
 func secretNames(c *config.Config) []string {
 	names := map[string]struct{}{}
 	for _, file := range c.SecretFiles() {
-		names[file.Secret] = struct{}{}
+		if file.Secret != "" {
+			names[file.Secret] = struct{}{}
+		}
 	}
 	return slices.Sorted(maps.Keys(names))
 }

@@ -12,15 +12,26 @@ type Auth struct {
 	Basic *BasicAuth `json:"basic,omitzero"`
 }
 
-// NamedSecret is a key, and the name of the header or parameter that it is sent in.
+// NamedSecret is a key, and the name of the header or parameter that it is sent in. Exactly one of SecretKeyRef and File is set.
 type NamedSecret struct {
 	Name         string     `json:"name"`
-	SecretKeyRef SecretFile `json:"secretKeyRef"`
+	SecretKeyRef SecretFile `json:"secretKeyRef,omitzero"`
+	File         FileSource `json:"file,omitzero"`
 }
 
-// BasicAuth names the Secret that has a username and a password.
+// Source is the file of the key.
+func (n *NamedSecret) Source() SecretFile { return n.File.or(n.SecretKeyRef) }
+
+// BasicAuth names the Secret that has a username and a password, or their files.
 type BasicAuth struct {
-	SecretRef SecretRef `json:"secretRef"`
+	SecretRef SecretRef   `json:"secretRef,omitzero"`
+	Files     *BasicFiles `json:"files,omitzero"`
+}
+
+// BasicFiles are the files of a username and a password.
+type BasicFiles struct {
+	Username FileSource `json:"username"`
+	Password FileSource `json:"password"`
 }
 
 // The keys of a Secret of the type kubernetes.io/basic-auth.
@@ -30,18 +41,40 @@ const (
 )
 
 // Username is the file of the username.
-func (b *BasicAuth) Username() SecretFile { return SecretFile{b.SecretRef.Name, usernameKey} }
+func (b *BasicAuth) Username() SecretFile {
+	if b.Files != nil {
+		return SecretFile{File: b.Files.Username}
+	}
+	return SecretFile{Secret: b.SecretRef.Name, Key: usernameKey}
+}
 
 // Password is the file of the password.
-func (b *BasicAuth) Password() SecretFile { return SecretFile{b.SecretRef.Name, passwordKey} }
+func (b *BasicAuth) Password() SecretFile {
+	if b.Files != nil {
+		return SecretFile{File: b.Files.Password}
+	}
+	return SecretFile{Secret: b.SecretRef.Name, Key: passwordKey}
+}
 
 func (b *BasicAuth) secretFiles() []SecretFile { return []SecretFile{b.Username(), b.Password()} }
 
-// NamedValue is a header or a query parameter. Exactly one of Value and SecretKeyRef is set.
+// NamedValue is a header or a query parameter. Exactly one of Value, SecretKeyRef and File is set.
 type NamedValue struct {
 	Name         string      `json:"name"`
 	Value        string      `json:"value,omitzero"`
 	SecretKeyRef *SecretFile `json:"secretKeyRef,omitzero"`
+	File         FileSource  `json:"file,omitzero"`
+}
+
+// Source is the file of the value; false if the value stands in the config.
+func (n *NamedValue) Source() (SecretFile, bool) {
+	switch {
+	case n.File != FileSource{}:
+		return SecretFile{File: n.File}, true
+	case n.SecretKeyRef != nil:
+		return *n.SecretKeyRef, true
+	}
+	return SecretFile{}, false
 }
 
 // SecretRef names a Secret.
@@ -49,10 +82,17 @@ type SecretRef struct {
 	Name string `json:"name"`
 }
 
-// SecretFile names one key of a Secret; the gateway reads it at DIR/SECRET/KEY below its secrets directory.
+// SecretFile names one key of a Secret, which the gateway reads at DIR/SECRET/KEY below its secrets directory, or a file that
+// its container has by another way.
 type SecretFile struct {
-	Secret string `json:"secret"`
-	Key    string `json:"key"`
+	Secret string     `json:"secret,omitzero"`
+	Key    string     `json:"key,omitzero"`
+	File   FileSource `json:"file,omitzero"`
+}
+
+// FileSource names a file of the gateway's container by its absolute path.
+type FileSource struct {
+	Path string `json:"path"`
 }
 
 // Keys are the files by whose contents the upstream knows the gateway; without auth, those of its headers and query.
@@ -63,9 +103,9 @@ func (u *Upstream) Keys() []SecretFile {
 	case a.Bearer != nil:
 		return []SecretFile{*a.Bearer}
 	case a.Header != nil:
-		return []SecretFile{a.Header.SecretKeyRef}
+		return []SecretFile{a.Header.Source()}
 	case a.Query != nil:
-		return []SecretFile{a.Query.SecretKeyRef}
+		return []SecretFile{a.Query.Source()}
 	case a.Basic != nil:
 		return a.Basic.secretFiles()
 	}
@@ -77,8 +117,8 @@ func (u *Upstream) staticFiles() []SecretFile {
 	var files []SecretFile
 	for _, values := range [][]NamedValue{u.Headers, u.Query} {
 		for i := range values {
-			if values[i].SecretKeyRef != nil {
-				files = append(files, *values[i].SecretKeyRef)
+			if file, ok := values[i].Source(); ok {
+				files = append(files, file)
 			}
 		}
 	}

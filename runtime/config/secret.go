@@ -1,18 +1,47 @@
 package config
 
 import (
+	"fmt"
 	"path"
 	"reflect"
 	"slices"
 	"strings"
 )
 
-// Path is the file of the secret, relative to the gateway's secrets directory.
-func (f SecretFile) Path() string { return path.Join(f.Secret, f.Key) }
+// Path is the file of the secret, relative to the gateway's secrets directory unless it is absolute.
+func (f SecretFile) Path() string {
+	if f.File.Path != "" {
+		return f.File.Path
+	}
+	return path.Join(f.Secret, f.Key)
+}
 
-func (f SecretFile) secretFiles() []SecretFile { return []SecretFile{f} }
+// Words name the secret in messages, as its author knows it.
+func (f SecretFile) Words() string {
+	if f.File.Path != "" {
+		return fmt.Sprintf("file %q", f.File.Path)
+	}
+	return fmt.Sprintf("key %q of Secret %q", f.Key, f.Secret)
+}
 
-// SecretFiles lists what the config reads from Secrets, in whichever of its members, sorted and without repetition.
+func (f SecretFile) secretFiles() []SecretFile {
+	if f == (SecretFile{}) {
+		return nil
+	}
+	return []SecretFile{f}
+}
+
+func (f FileSource) secretFiles() []SecretFile { return SecretFile{File: f}.secretFiles() }
+
+// or is the file, or another one if there is none.
+func (f FileSource) or(other SecretFile) SecretFile {
+	if f == (FileSource{}) {
+		return other
+	}
+	return SecretFile{File: f}
+}
+
+// SecretFiles lists the secrets that the config names, in whichever of its members, sorted and without repetition.
 func (c *Config) SecretFiles() []SecretFile {
 	files := appendSecrets(nil, reflect.ValueOf(c).Elem())
 	slices.SortFunc(files, func(a, b SecretFile) int { return strings.Compare(a.Path(), b.Path()) })
@@ -44,3 +73,6 @@ func appendSecrets(files []SecretFile, part reflect.Value) []SecretFile {
 	}
 	return files
 }
+
+// Files lists what the TLS of an upstream reads: certificates and private keys in PEM.
+func (t *TLS) Files() []SecretFile { return appendSecrets(nil, reflect.ValueOf(t)) }

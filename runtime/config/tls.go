@@ -18,14 +18,25 @@ const (
 	VersionTLS13 = "VersionTLS13"
 )
 
-// CASource is a file of certificates in PEM.
+// CASource is a file of certificates in PEM. Exactly one of its members is set.
 type CASource struct {
-	SecretKeyRef SecretFile `json:"secretKeyRef"`
+	SecretKeyRef SecretFile `json:"secretKeyRef,omitzero"`
+	File         FileSource `json:"file,omitzero"`
 }
 
-// ClientCertificate names the Secret that has a certificate and its private key.
+// Source is the file.
+func (c *CASource) Source() SecretFile { return c.File.or(c.SecretKeyRef) }
+
+// ClientCertificate names the Secret that has a certificate and its private key, or their files.
 type ClientCertificate struct {
-	SecretRef SecretRef `json:"secretRef"`
+	SecretRef SecretRef         `json:"secretRef,omitzero"`
+	Files     *CertificateFiles `json:"files,omitzero"`
+}
+
+// CertificateFiles are the files of a certificate and its private key.
+type CertificateFiles struct {
+	Certificate FileSource `json:"certificate"`
+	PrivateKey  FileSource `json:"privateKey"`
 }
 
 // The keys of a Secret of the type kubernetes.io/tls.
@@ -36,12 +47,18 @@ const (
 
 // Certificate is the file of the certificate.
 func (c *ClientCertificate) Certificate() SecretFile {
-	return SecretFile{c.SecretRef.Name, certificateKey}
+	if c.Files != nil {
+		return SecretFile{File: c.Files.Certificate}
+	}
+	return SecretFile{Secret: c.SecretRef.Name, Key: certificateKey}
 }
 
 // PrivateKey is the file of its private key.
 func (c *ClientCertificate) PrivateKey() SecretFile {
-	return SecretFile{c.SecretRef.Name, privateKeyKey}
+	if c.Files != nil {
+		return SecretFile{File: c.Files.PrivateKey}
+	}
+	return SecretFile{Secret: c.SecretRef.Name, Key: privateKeyKey}
 }
 
 func (c *ClientCertificate) secretFiles() []SecretFile {

@@ -23,7 +23,7 @@ func authOf(a *config.Auth) upstream.Auth {
 }
 
 func secretValue(s *config.NamedSecret) upstream.Value {
-	return upstream.Value{Name: s.Name, Path: s.SecretKeyRef.Path()}
+	return upstream.Value{Name: s.Name, Path: s.Source().Path()}
 }
 
 // valuesOf are headers or query parameters.
@@ -31,8 +31,8 @@ func valuesOf(named []config.NamedValue) []upstream.Value {
 	values := make([]upstream.Value, len(named))
 	for i, v := range named {
 		values[i] = upstream.Value{Name: v.Name, Text: v.Value}
-		if v.SecretKeyRef != nil {
-			values[i].Path = v.SecretKeyRef.Path()
+		if file, ok := v.Source(); ok {
+			values[i].Path = file.Path()
 		}
 	}
 	return values
@@ -48,7 +48,7 @@ func tlsOf(t *config.TLS) upstream.TLS {
 		to.MinVersion = tls.VersionTLS13
 	}
 	if t.CA != nil {
-		to.CA = t.CA.SecretKeyRef.Path()
+		to.CA = t.CA.Source().Path()
 	}
 	if c := t.ClientCertificate; c != nil {
 		to.Certificate, to.Key = c.Certificate().Path(), c.PrivateKey().Path()

@@ -46,6 +46,8 @@ const DefaultUpstreamClient = upstream.DefaultKind
 type Options struct {
 	// ConfigDir holds the files delivery.CurrentKey and delivery.LastGoodKey, SecretsDir one directory per Secret.
 	ConfigDir, SecretsDir string
+	// FilesDir is the directory that the paths of other files of secrets are below; empty is the root.
+	FilesDir string
 	// Workers is how many requests compute at the same instant, at least 1.
 	Workers int
 	// AutoWorkers has the CPU quota of the process's control group go before Workers, if there is one.
@@ -109,7 +111,7 @@ func New(o Options) (*Gateway, error) {
 		options:      o,
 		logger:       o.Logger,
 		client:       upstream.NewClient(o.Addresses, o.UpstreamClient),
-		credentials:  upstream.NewCredentials(o.SecretsDir),
+		credentials:  upstream.NewCredentials(o.SecretsDir, cmp.Or(o.FilesDir, "/")),
 		admission:    admission.New(o.Workers, cmp.Or(o.Memory, admission.Limit())),
 		pages:        openapi.NewPages(),
 		newWatcher:   fsnotify.NewWatcher,
@@ -232,8 +234,11 @@ func (g *Gateway) Status() report.Status {
 func (g *Gateway) statesOf(s *snapshot) (states []report.SecretState, refused []report.RefusedKey) {
 	for _, file := range s.secrets {
 		state := report.SecretState{SecretFile: file}
-		if times, loaded := g.credentials.Changed(file.Path()); loaded {
+		switch times, err := g.credentials.Changed(file.Path()); {
+		case err == nil:
 			state.Loaded, state.Modified, state.Since = true, times.Modified.UTC(), times.Since.UTC()
+		case !errors.Is(err, fs.ErrNotExist):
+			state.Problem = errors.Unwrap(err).Error() // the path is in the state
 		}
 		states = append(states, state)
 	}

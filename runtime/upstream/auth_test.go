@@ -31,7 +31,7 @@ func keysIn(t *testing.T, files map[string]string) (c *Credentials, replace func
 	for name, value := range files {
 		replace(name, value)
 	}
-	return NewCredentials(dir), replace
+	return NewCredentials(dir, "/"), replace
 }
 
 // asking is a plan that asks one upstream one question.

@@ -3,10 +3,12 @@ package upstream
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -20,11 +22,11 @@ const refusedTTL = 20 * time.Millisecond
 // maxCredential bounds a secret's size in bytes: it becomes one header line.
 const maxCredential = 8 << 10
 
-// Credentials reads secret files below a directory, as the kubelet mounts them.
+// Credentials reads secret files. Their paths are relative to the directory where the kubelet mounts Secrets, or absolute.
 type Credentials struct {
-	dir string
-	mu  sync.Mutex
-	all map[string]cachedSecret
+	dir, root string
+	mu        sync.Mutex
+	all       map[string]cachedSecret
 	// verdicts are whether upstreams accepted the keys that they were sent.
 	verdicts map[keyed]verdict
 	// pems are the files that are not sent, and secured is the TLS that is made of them.
@@ -49,13 +51,22 @@ type Times struct {
 	Since time.Time
 }
 
-// NewCredentials returns the credentials below dir.
-func NewCredentials(dir string) *Credentials {
-	return &Credentials{dir: dir, all: map[string]cachedSecret{}, verdicts: map[keyed]verdict{}, pems: map[string]pemFile{}}
+// NewCredentials returns the credentials below dir, and those whose paths are absolute below root.
+func NewCredentials(dir, root string) *Credentials {
+	return &Credentials{
+		dir: dir, root: root, all: map[string]cachedSecret{}, verdicts: map[keyed]verdict{}, pems: map[string]pemFile{},
+	}
 }
 
-// Read returns the secret in the file at path below the directory, without surrounding white space. Its errors name the path,
-// never the value.
+// file is where a path leads.
+func (c *Credentials) file(path string) string {
+	if strings.HasPrefix(path, "/") {
+		return filepath.Join(c.root, filepath.FromSlash(path))
+	}
+	return filepath.Join(c.dir, filepath.FromSlash(path))
+}
+
+// Read returns the secret in the file at path, without surrounding white space. Its errors name the path, never the value.
 func (c *Credentials) Read(path string) (string, error) { return c.within(path, credentialTTL) }
 
 // within returns the secret as it was read at most ttl ago.
@@ -65,7 +76,7 @@ func (c *Credentials) within(path string, ttl time.Duration) (string, error) {
 	if cached, ok := c.all[path]; ok && time.Since(cached.read) < ttl {
 		return cached.value, cached.err
 	}
-	value, modified, err := readSecret(filepath.Join(c.dir, filepath.FromSlash(path)))
+	value, modified, err := readSecret(c.file(path))
 	if err != nil {
 		err = fmt.Errorf("read secret %s: %w", path, err)
 	}
@@ -78,17 +89,17 @@ func (c *Credentials) within(path string, ttl time.Duration) (string, error) {
 	return value, err
 }
 
-// Changed returns when the secret last changed; false if it cannot be read.
-func (c *Credentials) Changed(path string) (Times, bool) {
+// Changed returns when the secret last changed, or the error that reading it has. What that wraps names no path.
+func (c *Credentials) Changed(path string) (Times, error) {
 	if file, ok := c.knownPEM(path); ok {
-		return file.times, file.err == nil
+		return file.times, file.err
 	}
 	if _, err := c.Read(path); err != nil {
-		return Times{}, false
+		return Times{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.all[path].times, true
+	return c.all[path].times, nil
 }
 
 func (s cachedSecret) replacedBy(value string) string {
@@ -115,32 +126,50 @@ func (c *Credentials) Known() []string {
 
 // Loaded reports whether the secret can be read.
 func (c *Credentials) Loaded(path string) bool {
-	_, ok := c.Changed(path)
-	return ok
+	_, err := c.Changed(path)
+	return err == nil
 }
 
-// readSecret returns the content of a file, and when it was written.
+// readSecret returns the secret in a file, and when the file was written.
 func readSecret(file string) (string, time.Time, error) {
-	info, err := os.Stat(file)
+	raw, modified, err := readFile(file, maxCredential)
 	if err != nil {
-		return "", time.Time{}, errors.Unwrap(err) // the path is named by the caller, relative to the directory
-	}
-	if info.Size() > maxCredential {
-		return "", time.Time{}, fmt.Errorf("has %d bytes, at most %d are allowed", info.Size(), maxCredential)
-	}
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return "", time.Time{}, errors.Unwrap(err)
+		return "", time.Time{}, err
 	}
 	value := strings.TrimSpace(string(raw))
-	if value == "" {
-		return "", time.Time{}, errors.New("is empty")
-	}
 	switch {
+	case value == "":
+		return "", time.Time{}, errors.New("is empty")
 	case strings.ContainsAny(value, "\r\n"):
 		return "", time.Time{}, errors.New("has more than one line")
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
 		return "", time.Time{}, errors.New("has control characters") // not allowed in a header (RFC 9110, section 5.5)
 	}
-	return value, info.ModTime(), nil
+	return value, modified, nil
+}
+
+// readFile returns the content of a file of at most limit bytes, and when it was written. Its errors do not name the file: the
+// caller does, by the path that its author knows.
+func readFile(file string, limit int64) ([]byte, time.Time, error) {
+	// A sidecar may have put a named pipe there: to open it would wait for its writer.
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, time.Time{}, errors.Unwrap(err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, time.Time{}, errors.Unwrap(err)
+	case !info.Mode().IsRegular():
+		return nil, time.Time{}, errors.New("is not a file")
+	}
+	content, err := io.ReadAll(io.LimitReader(f, limit+1))
+	switch {
+	case err != nil:
+		return nil, time.Time{}, errors.Unwrap(err)
+	case int64(len(content)) > limit:
+		return nil, time.Time{}, fmt.Errorf("has more than %d bytes", limit)
+	}
+	return content, info.ModTime(), nil
 }

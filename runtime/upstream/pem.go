@@ -5,9 +5,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -24,7 +21,7 @@ type pemFile struct {
 
 // pem reads a file of certificates or of a private key. Its errors name the path, never the content.
 func (c *Credentials) pem(path string) ([]byte, error) {
-	content, modified, err := readPEM(filepath.Join(c.dir, filepath.FromSlash(path)))
+	content, modified, err := readPEM(c.file(path))
 	if err != nil {
 		err = fmt.Errorf("read secret %s: %w", path, err)
 	}
@@ -37,6 +34,12 @@ func (c *Credentials) pem(path string) ([]byte, error) {
 	}
 	c.pems[path] = pemFile{content, err, time.Now(), times}
 	return content, err
+}
+
+// CheckPEM returns the reason why a file is not one of certificates or of a private key.
+func (c *Credentials) CheckPEM(path string) error {
+	_, err := c.pem(path)
+	return err
 }
 
 // knownPEM returns a file that pem has read before, read again if that is due; false for any other.
@@ -57,23 +60,12 @@ func (c *Credentials) lastPEM(path string) (pemFile, bool) {
 }
 
 func readPEM(file string) ([]byte, time.Time, error) {
-	f, err := os.Open(file)
+	content, modified, err := readFile(file, maxPEM)
 	if err != nil {
-		return nil, time.Time{}, errors.Unwrap(err) // the path is named by the caller, relative to the directory
+		return nil, time.Time{}, err
 	}
-	defer func() { _ = f.Close() }() // it was only read
-	info, err := f.Stat()
-	if err != nil {
-		return nil, time.Time{}, errors.Unwrap(err)
-	}
-	content, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
-	switch block, _ := pem.Decode(content); {
-	case err != nil:
-		return nil, time.Time{}, errors.Unwrap(err)
-	case len(content) > maxPEM:
-		return nil, time.Time{}, fmt.Errorf("has more than %d bytes", maxPEM)
-	case block == nil:
+	if block, _ := pem.Decode(content); block == nil {
 		return nil, time.Time{}, errors.New("is not PEM")
 	}
-	return content, info.ModTime(), nil
+	return content, modified, nil
 }

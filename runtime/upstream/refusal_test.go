@@ -53,7 +53,7 @@ func TestRefusedKeys(t *testing.T) {
 	refusal := relay.Failure{Kind: relay.FailedStatus, Status: 401}
 	write("one")
 	synctest.Test(t, func(t *testing.T) {
-		c := NewCredentials(dir)
+		c := NewCredentials(dir, "/")
 		attempt := func(f relay.Failure) {
 			t.Helper()
 			plan := two(t, c, path)
@@ -101,8 +101,8 @@ func TestRefusedKeys(t *testing.T) {
 		}
 		write("two")
 		time.Sleep(credentialTTL)
-		if times, ok := c.Changed(path); !ok || !times.Since.Equal(time.Now()) || times.Modified.IsZero() {
-			t.Errorf("after the rotation: %+v, %v", times, ok)
+		if times, err := c.Changed(path); err != nil || !times.Since.Equal(time.Now()) || times.Modified.IsZero() {
+			t.Errorf("after the rotation: %+v, %v", times, err)
 		}
 		refused("after the rotation", false)
 		late[0].Settle(refusal)
@@ -136,8 +136,8 @@ func TestWhenASecretChanged(t *testing.T) {
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		c := NewCredentials(dir)
-		if _, ok := c.Changed("k"); ok {
+		c := NewCredentials(dir, "/")
+		if _, err := c.Changed("k"); err == nil {
 			t.Error("a file that is not there has changed")
 		}
 		time.Sleep(credentialTTL)

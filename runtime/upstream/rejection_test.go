@@ -183,7 +183,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // Values that were rotated may still be in use.
 func TestKnownCredentials(t *testing.T) {
-	c := NewCredentials(t.TempDir())
+	c := NewCredentials(t.TempDir(), "/")
 	for _, s := range []cachedSecret{{value: "one"}, {value: "one"}, {err: errors.New("gone")}, {value: "two"}, {value: "three"}} {
 		s.before = c.all["a"].replacedBy(s.value)
 		c.all["a"] = s

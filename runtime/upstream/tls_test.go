@@ -385,8 +385,8 @@ func TestTLSAcrossConfigs(t *testing.T) {
 		t.Errorf("%d connections for three configs", n)
 	}
 	for _, path := range settings.paths() {
-		if times, ok := c.Changed(path); !ok || times.Modified.IsZero() || times.Since.IsZero() {
-			t.Errorf("%s: %+v, %v", path, times, ok)
+		if times, err := c.Changed(path); err != nil || times.Modified.IsZero() || times.Since.IsZero() {
+			t.Errorf("%s: %+v, %v", path, times, err)
 		}
 	}
 	if known := c.Known(); len(known) != 0 {

@@ -118,7 +118,7 @@ func TestAttemptsStopWhereAnotherWouldFailToo(t *testing.T) {
 }
 
 func TestAMissingCredentialMovesOn(t *testing.T) {
-	next := two(t, NewCredentials(t.TempDir()), "keys/openai").Attempts()
+	next := two(t, NewCredentials(t.TempDir(), "/"), "keys/openai").Attempts()
 	a, _ := next(t.Context(), relay.Failure{})
 	if a == nil || a.Upstream != "second" || a.Call.Header.Get("Authorization") != "" {
 		t.Fatalf("attempt %+v", a)
@@ -127,7 +127,7 @@ func TestAMissingCredentialMovesOn(t *testing.T) {
 	if a, final := next(t.Context(), relay.Failure{Kind: relay.FailedConnect}); a != nil || final.Kind != relay.FailedConnect {
 		t.Errorf("final %v", final)
 	}
-	alone := two(t, NewCredentials(t.TempDir()), "keys/openai")
+	alone := two(t, NewCredentials(t.TempDir(), "/"), "keys/openai")
 	alone.Upstreams = alone.Upstreams[:1]
 	if a, final := alone.Attempts()(t.Context(), relay.Failure{}); a != nil || final.Kind != relay.FailedCredential {
 		t.Errorf("final %v", final)
@@ -173,7 +173,7 @@ func TestCredentialsAreReadAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		c := NewCredentials(dir)
+		c := NewCredentials(dir, "/")
 		if _, err := c.Read("keys/openai"); !errors.Is(err, os.ErrNotExist) && (err == nil || !strings.Contains(err.Error(), "keys/openai")) {
 			t.Errorf("missing: %v", err)
 		}
@@ -287,7 +287,7 @@ func TestSecretsAreSentInEachDialect(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("s3cret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := two(t, NewCredentials(dir), "key")
+	p := two(t, NewCredentials(dir, "/"), "key")
 	p.Upstreams[0].Dialect, p.Upstreams[1].Dialect = parley.Dialect{}, openai.Dialect{}
 	plain := New(Options{Name: "plain", Credentials: p.Upstreams[0].credentials, Endpoints: Members{{Endpoint: &Endpoint{URL: "http://d"}}}})
 	p.Upstreams = append(p.Upstreams[:2], plain)

@@ -23,8 +23,10 @@ const production = "docs/production.md"
 
 // foreign are the kinds of the pages that no type of ours knows: of those, only the form is checked.
 var foreign = []string{
-	"Application.argoproj.io", "BackendTrafficPolicy.gateway.envoyproxy.io", "DestinationRule.networking.istio.io", "GCPBackendPolicy.networking.gke.io",
-	"HealthCheckPolicy.networking.gke.io", "HTTPRoute.gateway.networking.k8s.io", "Kustomization.kustomize.toolkit.fluxcd.io", "VirtualService.networking.istio.io",
+	"Application.argoproj.io", "BackendTrafficPolicy.gateway.envoyproxy.io", "DestinationRule.networking.istio.io",
+	"ExternalSecret.external-secrets.io", "GCPBackendPolicy.networking.gke.io",
+	"HealthCheckPolicy.networking.gke.io", "HTTPRoute.gateway.networking.k8s.io", "Kustomization.kustomize.toolkit.fluxcd.io", "VerticalPodAutoscaler.autoscaling.k8s.io",
+	"VirtualService.networking.istio.io",
 }
 
 // TestOtherManifestsOfThePages: a manifest of another kind than ours has no member that Kubernetes does not know.

@@ -40,7 +40,7 @@ func TestSecretRotation(t *testing.T) {
 		small(s)
 		callOnly(s, up)
 		s.Spec.Upstreams[0].Auth = &v1alpha1.UpstreamAuth{Type: v1alpha1.AuthBearer, Bearer: &v1alpha1.BearerAuth{
-			SecretKeyRef: v1alpha1.SecretKeyReference{Name: "gateways", Key: "key"},
+			SecretKeyRef: &v1alpha1.SecretKeyReference{Name: "gateways", Key: "key"},
 		}}
 	}))(t)
 	url := must(service.URL(ctx))(t)
@@ -70,7 +70,7 @@ func TestMissingSecretIsTold(t *testing.T) {
 	f := start(ctx, t, "nosecret", small)
 	must(f.Edit(ctx, func(s *v1alpha1.LLMServiceSpec) {
 		s.Upstreams[0].Auth = &v1alpha1.UpstreamAuth{Type: v1alpha1.AuthBearer, Bearer: &v1alpha1.BearerAuth{
-			SecretKeyRef: v1alpha1.SecretKeyReference{Name: "absent", Key: "key"},
+			SecretKeyRef: &v1alpha1.SecretKeyReference{Name: "absent", Key: "key"},
 		}}
 	}))(t)
 	must(scenario.Await(ctx, scenario.ReadyWithin, "the missing Secret is told", func(ctx context.Context) error {

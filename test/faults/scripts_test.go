@@ -73,7 +73,7 @@ func port(n int32) changes {
 func secret(name string) changes {
 	return func(s *v1alpha1.LLMService) {
 		s.Spec.Upstreams[0].Auth = &v1alpha1.UpstreamAuth{Type: v1alpha1.AuthBearer, Bearer: &v1alpha1.BearerAuth{
-			SecretKeyRef: v1alpha1.SecretKeyReference{Name: name, Key: "key"},
+			SecretKeyRef: &v1alpha1.SecretKeyReference{Name: name, Key: "key"},
 		}}
 	}
 }

@@ -275,6 +275,33 @@ func TestMissingSecret(t *testing.T) {
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 }
 
+// A file that a sidecar or a driver has not written, or has written badly, is reported like a key of a Secret.
+func TestMissingFile(t *testing.T) {
+	s := start(t)
+	service := s.create("assistant", func(service *v1alpha1.LLMService) {
+		service.Spec.Upstreams[0].Auth = &v1alpha1.UpstreamAuth{Type: v1alpha1.AuthBearer, Bearer: &v1alpha1.BearerAuth{
+			File: &v1alpha1.FileSource{Path: "/vault/secrets/openai"},
+		}}
+	})
+	a, b := s.up(service)
+	file := config.SecretFile{File: config.FileSource{Path: "/vault/secrets/openai"}}
+	a.set(func(status *report.Status) { status.Secrets = []report.SecretState{{SecretFile: file}} })
+	b.set(func(status *report.Status) {
+		status.Secrets = []report.SecretState{{SecretFile: file, Problem: "permission denied"}}
+	})
+	want := `Missing: pod assistant-a: file "/vault/secrets/openai"; pod assistant-b: file "/vault/secrets/openai" (permission denied)`
+	eventually(t, "the message", func() error {
+		if got := s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/SecretMissing"); got != want {
+			return fmt.Errorf("message %q, want %q", got, want)
+		}
+		return nil
+	})
+	loaded := func(status *report.Status) { status.Secrets = []report.SecretState{{SecretFile: file, Loaded: true}} }
+	a.set(loaded)
+	b.set(loaded)
+	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
+}
+
 // A key that was rotated is with the pod in seconds once its upstream refuses the old one, and until then that is told.
 func TestARefusedKey(t *testing.T) {
 	s := start(t)

@@ -89,7 +89,7 @@ func playOff(s *system) {
 func playKeyed(s *system) {
 	s.up(s.create("keyed", func(l *v1alpha1.LLMService) {
 		l.Spec.Upstreams[0].Auth = &v1alpha1.UpstreamAuth{Type: v1alpha1.AuthBearer, Bearer: &v1alpha1.BearerAuth{
-			SecretKeyRef: v1alpha1.SecretKeyReference{Name: "keys", Key: "openai"},
+			SecretKeyRef: &v1alpha1.SecretKeyReference{Name: "keys", Key: "openai"},
 		}}
 	}))
 }

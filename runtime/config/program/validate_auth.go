@@ -29,16 +29,15 @@ func (v *validator) auth(path string, a *config.Auth) {
 	}
 	switch {
 	case a.Bearer != nil:
-		v.secretName(path+".bearer.secret", "Secret", a.Bearer.Secret)
-		v.secretName(path+".bearer.key", "Secret's key", a.Bearer.Key)
+		v.bearer(path+".bearer", a.Bearer)
 	case a.Header != nil:
 		v.ownHeader(path+".header.name", a.Header.Name, modelHeaders)
-		v.secretFile(path+".header.secretKeyRef", a.Header.SecretKeyRef)
+		v.secretSource(path+".header", a.Header.SecretKeyRef, a.Header.File)
 	case a.Query != nil:
 		v.parameterName(path+".query.name", a.Query.Name)
-		v.secretFile(path+".query.secretKeyRef", a.Query.SecretKeyRef)
+		v.secretSource(path+".query", a.Query.SecretKeyRef, a.Query.File)
 	default:
-		v.secretName(path+".basic.secretRef.name", "Secret", a.Basic.SecretRef.Name)
+		v.basic(path+".basic", a.Basic)
 	}
 }
 
@@ -54,6 +53,42 @@ func waysOf(a *config.Auth) []string {
 		}
 	}
 	return ways
+}
+
+func (v *validator) bearer(path string, f *config.SecretFile) {
+	switch {
+	case f.File == config.FileSource{}:
+		v.secretName(path+".secret", "Secret", f.Secret)
+		v.secretName(path+".key", "Secret's key", f.Key)
+	case f.Secret != "" || f.Key != "":
+		v.addf(path, "has both a Secret's key and file, want one of them")
+	default:
+		v.mountedFile(path+".file", f.File)
+	}
+}
+
+func (v *validator) basic(path string, b *config.BasicAuth) {
+	switch {
+	case b.Files == nil:
+		v.secretName(path+".secretRef.name", "Secret", b.SecretRef.Name)
+	case b.SecretRef != config.SecretRef{}:
+		v.addf(path, "has both secretRef and files, want one of them")
+	default:
+		v.mountedFile(path+".files.username", b.Files.Username)
+		v.mountedFile(path+".files.password", b.Files.Password)
+	}
+}
+
+// secretSource checks a key that stands in a Secret or in a file.
+func (v *validator) secretSource(path string, ref config.SecretFile, file config.FileSource) {
+	switch {
+	case file == config.FileSource{}:
+		v.secretFile(path+".secretKeyRef", ref)
+	case ref != config.SecretFile{}:
+		v.addf(path, "has both secretKeyRef and file, want one of them")
+	default:
+		v.mountedFile(path+".file", file)
+	}
 }
 
 // secretFile checks a reference, by the names that it has in the spec.
@@ -132,13 +167,16 @@ func (v *validator) namedValues(path string, values []config.NamedValue, name fu
 	for i := range values {
 		item, value := config.Item(path, i), &values[i]
 		name(item+".name", value)
+		_, inFile := value.Source()
 		switch {
-		case value.SecretKeyRef != nil && value.Value != "":
-			v.addf(item, "has both value and secretKeyRef, want one of them")
-		case value.SecretKeyRef != nil:
-			v.secretFile(item+".secretKeyRef", *value.SecretKeyRef)
+		case inFile && value.Value != "":
+			v.addf(item, "has both value and secretKeyRef or file, want one of them")
+		case inFile && value.SecretKeyRef != nil:
+			v.secretSource(item, *value.SecretKeyRef, value.File)
+		case inFile:
+			v.mountedFile(item+".file", value.File)
 		case value.Value == "":
-			v.addf(item, "has no value, want one of value and secretKeyRef")
+			v.addf(item, "has no value, want one of value, secretKeyRef and file")
 		case strings.ContainsFunc(value.Value, isControl):
 			v.addf(item+".value", "has control characters, such as a line break; want printable ones, spaces and tabs")
 		}

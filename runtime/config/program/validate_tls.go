@@ -22,10 +22,10 @@ func (v *validator) tls(path string, u *config.Upstream) {
 	}
 	path += ".tls"
 	if t.CA != nil {
-		v.secretFile(path+".ca.secretKeyRef", t.CA.SecretKeyRef)
+		v.secretSource(path+".ca", t.CA.SecretKeyRef, t.CA.File)
 	}
 	if t.ClientCertificate != nil {
-		v.secretName(path+".clientCertificate.secretRef.name", "Secret", t.ClientCertificate.SecretRef.Name)
+		v.clientCertificate(path+".clientCertificate", t.ClientCertificate)
 	}
 	if t.ServerName != "" && (len(t.ServerName) > 253 || !serverName.MatchString(t.ServerName)) {
 		v.addf(path+".serverName", "%q is not a DNS name, want one such as model.example.com", t.ServerName)
@@ -34,5 +34,17 @@ func (v *validator) tls(path string, u *config.Upstream) {
 	case "", config.VersionTLS12, config.VersionTLS13:
 	default:
 		v.addf(path+".minVersion", "is %q, want %s or %s", t.MinVersion, config.VersionTLS12, config.VersionTLS13)
+	}
+}
+
+func (v *validator) clientCertificate(path string, c *config.ClientCertificate) {
+	switch {
+	case c.Files == nil:
+		v.secretName(path+".secretRef.name", "Secret", c.SecretRef.Name)
+	case c.SecretRef != config.SecretRef{}:
+		v.addf(path, "has both secretRef and files, want one of them")
+	default:
+		v.mountedFile(path+".files.certificate", c.Files.Certificate)
+		v.mountedFile(path+".files.privateKey", c.Files.PrivateKey)
 	}
 }

@@ -102,6 +102,8 @@ type Streams struct {
 type SecretState struct {
 	config.SecretFile
 	Loaded bool `json:"loaded"`
+	// Problem is the reason why a file that is there cannot be used; empty for one that is missing.
+	Problem string `json:"problem,omitempty"`
 	// Modified is when the file was written, and Since when the gateway first read what it uses now: a rotated key is live
 	// from then on. Both are absent while the file is not loaded.
 	Modified time.Time `json:"modified,omitzero"`
