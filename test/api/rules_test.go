@@ -200,7 +200,7 @@ var ruleCases = []ruleCase{
 	{"spec.upstreams[2].tls.ca", map[string]any{}, notOneSource},
 	{"spec.upstreams[2].tls.ca.file", somewhere, notOneSource},
 	{"spec.upstreams[2].tls.clientCertificate.secretRef", missing, "exactly one of secretRef and files is required"},
-	{"spec.upstreams[4].tls.clientCertificate.secretRef", named(1), "exactly one of secretRef and files is required"},
+	{"spec.upstreams[4].tls.clientCertificate.secretRef", map[string]any{"name": "a"}, "exactly one of secretRef and files is required"},
 	{"spec.upstreams[4].tls.clientCertificate.files.certificate", missing, "Required value"},
 	{"spec.upstreams[4].tls.clientCertificate.files.privateKey", missing, "Required value"},
 	{"spec.upstreams[4].tls.ca.file.path", missing, "Required value"},
@@ -642,6 +642,11 @@ var ruleCases = []ruleCase{
 	{"spec.scaling.metrics[0].averageUtilization", 70, "averageUtilization is required when type is CPU, and forbidden"},
 	{"spec.scaling.metrics[1].averageUtilization", missing, "averageUtilization is required when type is CPU"},
 	{"spec.scaling.metrics[1].averageValue", 100, "averageValue is required when type is InFlight, and forbidden"},
+
+	{"spec.scaling.behavior.scaleDown.tolerance", "0.99", ""},
+	{"spec.scaling.behavior.scaleDown.tolerance", 0, ""},
+	{"spec.scaling.behavior.scaleDown.tolerance", 1, "tolerance must be a quantity from 0 to below 1"},
+	{"spec.scaling.behavior.scaleUp.tolerance", "-0.1", "tolerance must be a quantity from 0 to below 1"},
 
 	{"spec.replicas", 0, ""},
 	{"spec.replicas", -1, "greater than or equal to 0"},

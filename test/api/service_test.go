@@ -16,17 +16,7 @@ func TestWhatAServiceCannotChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	const service = "spec.exposure.service."
-	for _, tt := range []struct {
-		set  map[string]any
-		want string
-	}{
-		{map[string]any{"loadBalancerClass": "example.com/other"}, "loadBalancerClass cannot change while type is LoadBalancer"},
-		{map[string]any{"loadBalancerClass": missing}, "loadBalancerClass cannot change while type is LoadBalancer"},
-		{map[string]any{"ipFamilies": []any{"IPv6"}}, "the first of ipFamilies cannot change"},
-		{map[string]any{"ipFamilies": []any{"IPv4", "IPv6"}, "ipFamilyPolicy": "PreferDualStack"}, ""},
-		{map[string]any{"type": "NodePort", "loadBalancerClass": missing}, ""},
-		{map[string]any{"type": "LoadBalancer", "loadBalancerClass": "example.com/other"}, ""},
-	} {
+	for _, tt := range serviceChanges {
 		edited := object.DeepCopy()
 		for field, value := range tt.set {
 			put(edited, service+field, value)
@@ -39,4 +29,16 @@ func TestWhatAServiceCannotChange(t *testing.T) {
 			t.Errorf("%v: got %v, want %q", tt.set, err, tt.want)
 		}
 	}
+}
+
+var serviceChanges = []struct {
+	set  map[string]any
+	want string
+}{
+	{map[string]any{"loadBalancerClass": "example.com/other"}, "loadBalancerClass cannot change while type is LoadBalancer"},
+	{map[string]any{"loadBalancerClass": missing}, "loadBalancerClass cannot change while type is LoadBalancer"},
+	{map[string]any{"ipFamilies": []any{"IPv6"}}, "the first of ipFamilies cannot change"},
+	{map[string]any{"ipFamilies": []any{"IPv4", "IPv6"}, "ipFamilyPolicy": "PreferDualStack"}, ""},
+	{map[string]any{"type": "NodePort", "loadBalancerClass": missing}, ""},
+	{map[string]any{"type": "LoadBalancer", "loadBalancerClass": "example.com/other"}, ""},
 }

@@ -16,6 +16,37 @@ import (
 // What is well-formed and could never do anything is refused where it is written, and the message names the field and
 // what is allowed. An empty want says that the API accepts it.
 func TestUselessValuesAreRefused(t *testing.T) {
+	for _, tt := range uselessCases() {
+		t.Run(fmt.Sprintf("%.200v", tt.set), func(t *testing.T) {
+			err := dryRun(t, tt.set.edited(t))
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("it is refused: %v", err)
+			case tt.want != "" && (!apierrors.IsInvalid(err) || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("got %v, want it refused with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+type values map[string]any
+
+// edited is the service that has every field, with other values.
+func (v values) edited(t *testing.T) *unstructured.Unstructured {
+	t.Helper()
+	object := everyField(t)
+	for path, value := range v {
+		put(object, path, value)
+	}
+	return object
+}
+
+type uselessCase struct {
+	set  values
+	want string
+}
+
+func uselessCases() []uselessCase {
 	cpu := func(utilization int64) []any {
 		return []any{map[string]any{"name": "cpu", "type": "CPU", "averageUtilization": utilization}}
 	}
@@ -28,11 +59,7 @@ func TestUselessValuesAreRefused(t *testing.T) {
 		averageValue = "scaling.metrics: averageValue must be below runtime.maxInFlight"
 		utilization  = "scaling.metrics: averageUtilization must be below runtime.resources.limits.cpu in percent of requests.cpu"
 	)
-	type values map[string]any
-	for _, tt := range []struct {
-		set  values
-		want string
-	}{
+	return []uselessCase{
 		{values{"metadata.name": "default"}, name},
 		{values{"metadata.name": "kubernetes"}, name},
 		{values{"metadata.name": "defaults"}, ""},
@@ -96,20 +123,6 @@ func TestUselessValuesAreRefused(t *testing.T) {
 		{values{"spec.scaling.metrics": cpu(100), "spec.runtime.resources.limits.cpu": "250m"}, utilization},
 		{values{"spec.scaling.metrics": cpu(1000), "spec.runtime.resources.limits": missing}, ""},
 		{values{"spec.scaling.metrics": cpu(1000), "spec.runtime.resources": missing}, ""},
-	} {
-		t.Run(fmt.Sprintf("%.200v", tt.set), func(t *testing.T) {
-			object := everyField(t)
-			for path, value := range tt.set {
-				put(object, path, value)
-			}
-			err := dryRun(t, object)
-			switch {
-			case tt.want == "" && err != nil:
-				t.Errorf("it is refused: %v", err)
-			case tt.want != "" && (!apierrors.IsInvalid(err) || !strings.Contains(err.Error(), tt.want)):
-				t.Errorf("got %v, want it refused with %q", err, tt.want)
-			}
-		})
 	}
 }
 
