@@ -71,6 +71,8 @@ func parse(args []string) (*flags, error) {
 		"PREFIX/* for all repositories below it; can be repeated", f.allowImage)
 	set.StringVar((*string)(&f.gateway.PullPolicy), "gateway-pull-policy", "",
 		"when nodes pull the gateway image: Always, IfNotPresent or Never; empty for Kubernetes' default")
+	set.Func("gateway-image-pull-secret", "name of a Secret in the namespace of each service, with which nodes pull "+
+		"images of gateways; can be repeated", f.addPullSecret)
 	set.StringVar(&f.gateway.LogLevel, "gateway-log-level", "", "lowest level that gateways log; empty for their default")
 	set.Var(&f.gateway.AllowedHosts, "allowed-upstream-host", "one of the hosts that upstreams may have; "+
 		"*.DOMAIN for all names below a domain; can be repeated")
@@ -136,6 +138,14 @@ func (f *flags) addMonitoring(namespace string) error {
 		return errors.New(strings.Join(problems, "; "))
 	}
 	f.gateway.MonitoringNamespaces = append(f.gateway.MonitoringNamespaces, namespace)
+	return nil
+}
+
+func (f *flags) addPullSecret(name string) error {
+	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
+		return errors.New(strings.Join(problems, "; "))
+	}
+	f.gateway.PullSecrets = append(f.gateway.PullSecrets, name)
 	return nil
 }
 

@@ -39,6 +39,7 @@ func TestFlags(t *testing.T) {
 		{name: "a pattern of namespaces", args: image + " --custom-metrics-port=0 --watch-namespaces=a,team-*", wantErr: `"team-*" is not the name of a namespace`},
 		{name: "no namespace among others", args: image + " --custom-metrics-port=0 --watch-namespaces=a,", wantErr: `"" is not the name of a namespace`},
 		{name: "roll-outs", args: image + " --custom-metrics-port=0 --max-concurrent-rollouts=-1", wantErr: "--max-concurrent-rollouts is -1, want 0 or more"},
+		{name: "pull secret", args: image + " --custom-metrics-port=0 --gateway-image-pull-secret=A_b", wantErr: "gateway-image-pull-secret"},
 		{name: "argument", args: image + " --custom-metrics-port=0 serve", wantErr: `unexpected argument "serve"`},
 		{name: "level", args: image + " --log-level=loud", wantErr: "log-level"},
 	}

@@ -88,6 +88,9 @@ func podTemplate(in Input) (*accorev1.PodTemplateSpecApplyConfiguration, error) 
 		WithTerminationGracePeriodSeconds(wholeSeconds(delivery.GracePeriod(maxStream))).
 		WithSecurityContext(podSecurity()).
 		WithContainers(container)
+	for _, name := range in.Gateway.PullSecrets {
+		pod.WithImagePullSecrets(accorev1.LocalObjectReference().WithName(name))
+	}
 	for i := range volumes {
 		pod.WithVolumes(volumes[i].volume)
 	}

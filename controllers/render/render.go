@@ -25,6 +25,8 @@ type GatewaySettings struct {
 	// Image is used where the service names none.
 	Image      string
 	PullPolicy corev1.PullPolicy
+	// PullSecrets are the names of Secrets, in the namespace of each service, with which nodes pull images.
+	PullSecrets []string
 	// AllowedImages are the repositories that a service may name an image of, besides that of Image: each a name, or
 	// a prefix that ends in "/*".
 	AllowedImages []string

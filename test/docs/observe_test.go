@@ -47,9 +47,20 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-var described = regexp.MustCompile(`fqName: "(llmservice_\w+)".*variableLabels: \{([^}]*)\}`)
+var described = regexp.MustCompile(`fqName: "(\w+)".*variableLabels: \{([^}]*)\}`)
 
+// describe adds the labels of this project's metrics.
 func describe(of prometheus.Collector, into map[string]string) {
+	all := map[string]string{}
+	describeAll(of, all)
+	for name, labels := range all {
+		if strings.HasPrefix(name, "llmservice_") {
+			into[name] = labels
+		}
+	}
+}
+
+func describeAll(of prometheus.Collector, into map[string]string) {
 	descriptions := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descriptions)

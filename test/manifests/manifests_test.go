@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	sigsyaml "sigs.k8s.io/yaml"
 )
 
 const root = "../.."
@@ -167,12 +168,66 @@ func TestPodPolicyIsOfItsRelease(t *testing.T) {
 	}
 }
 
+// A misspelt value is refused wherever it stands, and so is one of another form. Objects of Kubernetes are the API server's to judge.
 func TestUnknownValueIsRefused(t *testing.T) {
-	command := exec.CommandContext(t.Context(), program(t, "helm"), "template", filepath.Join(root, "charts/llmservice"),
-		"--set", "manager.replica=3")
-	if output, err := command.CombinedOutput(); err == nil || !bytes.Contains(output, []byte("replica")) {
-		t.Errorf("got %v: %s", err, output)
+	var values map[string]any
+	text, err := os.ReadFile(filepath.Join(root, "charts/llmservice/values.yaml"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	if err := sigsyaml.Unmarshal(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	// Free maps, and objects that go into a pod or an object as they are.
+	free := []string{
+		"prometheus.labels", "dashboards.labels", "dashboards.annotations", "serviceAccount.annotations", "webhook.namespaceSelector",
+		"webhook.objectSelector", "manager.resources", "manager.podSecurityContext", "manager.securityContext", "manager.podAnnotations",
+		"manager.podLabels", "manager.nodeSelector", "manager.affinity",
+	}
+	tried := 0
+	var walk func(path string, value any)
+	walk = func(path string, value any) {
+		members, isMap := value.(map[string]any)
+		if !isMap || slices.Contains(free, path) {
+			return
+		}
+		tried++
+		mistake := strings.TrimPrefix(path+".mispelt", ".")
+		if message := refusal(t, mistake+"=true"); !strings.Contains(message, "mispelt") {
+			t.Errorf("%s: got %s", mistake, message)
+		}
+		for name, member := range members {
+			walk(strings.TrimPrefix(path+"."+name, "."), member)
+		}
+	}
+	walk("", values)
+	if tried < 12 {
+		t.Errorf("%d places were tried", tried)
+	}
+	for set, want := range map[string]string{
+		"manager.replicas=many":                               "replicas",
+		"networkPolicy.apiServer.networks={10.0.0.1}":         "networks",
+		"networkPolicy.apiServer.ports={0}":                   "ports",
+		"dashboards.namespace=Grafana":                        "namespace",
+		"networkPolicy.enabled=true,manager.hostNetwork=true": "networkPolicy.enabled has no effect with manager.hostNetwork",
+		"webhook.failurePolicy=Never":                         "failurePolicy",
+		"gateway.image.tag=a:b":                               "tag",
+	} {
+		if message := refusal(t, set); !strings.Contains(message, want) {
+			t.Errorf("%s: got %s", set, message)
+		}
+	}
+}
+
+// refusal is what Helm says of a value that it is to refuse.
+func refusal(t *testing.T, set string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), program(t, "helm"), "template", filepath.Join(root, "charts/llmservice"), "--set", set)
+	output, err := command.CombinedOutput()
+	if err == nil {
+		t.Errorf("%s is accepted", set)
+	}
+	return string(output)
 }
 
 // The operator may neither read Secrets nor give itself rights, and no role has a wildcard.

@@ -232,6 +232,20 @@ func TestEachFlagOfTheManager(t *testing.T) {
 				p.t.Errorf("images are pulled %s", got)
 			}
 		}},
+		{"gateway-image-pull-secret", without("--gateway-image-pull-secret=mirror", "--gateway-image-pull-secret=team"), func(p *process) {
+			p.awaitGateway(func(s *v1alpha1.LLMService) {
+				s.Spec.Runtime = &v1alpha1.Runtime{PodTemplate: &v1alpha1.JSON{Raw: []byte(`{"spec":{"imagePullSecrets":[{"name":"own"}]}}`)}}
+			})
+			var deployment appsv1.Deployment
+			if err := api.Get(p.t.Context(), client.ObjectKey{Namespace: p.namespace, Name: "assistant"}, &deployment); err != nil {
+				p.t.Fatal(err)
+			}
+			want := []corev1.LocalObjectReference{{Name: "mirror"}, {Name: "team"}, {Name: "own"}}
+			got := deployment.Spec.Template.Spec.ImagePullSecrets
+			if len(got) != len(want) || !slices.Contains(got, want[0]) || !slices.Contains(got, want[1]) || !slices.Contains(got, want[2]) {
+				p.t.Errorf("images are pulled with %v, want %v", got, want)
+			}
+		}},
 		{"gateway-log-level", without("--gateway-log-level=debug"), func(p *process) {
 			if got := p.awaitGateway().Args; !slices.Contains(got, "--log-level=debug") {
 				p.t.Errorf("gateways are told %v", got)
