@@ -3,6 +3,7 @@ package manifests
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -45,6 +46,10 @@ func TestNetworkPolicyOfTheManager(t *testing.T) {
 			[]string{"metricsAPI.enabled=false"},
 			nil,
 			[]string{"443 to anyone", "53 to all pods", "5353 to all pods", "6443 to anyone", reports},
+		},
+		"for some namespaces": {
+			[]string{"watchNamespaces={team-a,team-b}"}, nil,
+			[]string{"443 to anyone", "53 to all pods", "5353 to all pods", "6443 to anyone", reports + " in team-a, team-b"},
 		},
 		"as it is": {
 			nil,
@@ -137,8 +142,11 @@ func inWords(t *testing.T, peer *networkingv1.NetworkPolicyPeer) string {
 	case peer.NamespaceSelector == nil:
 		return "anyone"
 	case peer.PodSelector != nil:
-		if !matches(t, peer.PodSelector, render.SelectorLabels(&v1alpha1.LLMService{})) || !matches(t, peer.NamespaceSelector, nil) {
+		if !matches(t, peer.PodSelector, render.SelectorLabels(&v1alpha1.LLMService{})) {
 			t.Errorf("%v does not select gateways", peer.PodSelector)
+		}
+		if of := peer.NamespaceSelector.MatchExpressions; len(of) > 0 {
+			return "gateways in " + strings.Join(of[0].Values, ", ")
 		}
 		return "gateways"
 	case len(peer.NamespaceSelector.MatchExpressions) > 0:
