@@ -23,10 +23,13 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
-// upgraded starts an operator with another image for its gateways, which replaces the pods of so many services at a time.
+// upgraded starts an operator with another image for its gateways, which replaces the pods of so many services at a time. It has only
+// this namespace: a service that another test left would have turns, too, and no pods that are ever replaced.
 func (s *system) upgraded(image string, limit int) {
 	s.t.Helper()
-	s.options = func(o *controllers.Options) { o.Gateway.Image, o.MaxConcurrentRollouts = image, limit }
+	s.options = func(o *controllers.Options) {
+		o.Gateway.Image, o.MaxConcurrentRollouts, o.Namespaces = image, limit, []string{s.namespace}
+	}
 	s.run(nil)
 }
 
