@@ -59,8 +59,9 @@ func managersAre(ctx context.Context, t *testing.T, upgraded string) {
 }
 
 // TestUpgradeFromARelease goes from the recorded release, its chart, manager and gateways, to the present one, and back: every gateway is
-// replaced, without a request that fails or a stream that is cut. Those of a service that names its image stay, and take edits of either
-// operator.
+// replaced, without a request that fails or a stream that is cut. Those of a service that names its image keep that image, and take edits
+// of either operator. Their pods are replaced, too, because this release has another template
+// (docs/decisions/0017-pods-are-placed-and-identified-by-the-platform.md).
 func TestUpgradeFromARelease(t *testing.T) {
 	ctx := boundedBy(t, 2*testWithin)
 	older := cluster.Images.Older
@@ -78,7 +79,6 @@ func TestUpgradeFromARelease(t *testing.T) {
 		}
 		s.Spec.Runtime.Image = older.Gateway
 	})
-	lives := must(pinned.Lives(ctx))(t)
 	load, asked := traffic(ctx, t, f)
 	up := must(load.Roll(ctx, scenario.UpgradedWithin, cluster.Images.Gateway, func(ctx context.Context) error {
 		_, err := cluster.Install(ctx)
@@ -96,7 +96,14 @@ func TestUpgradeFromARelease(t *testing.T) {
 	if own := must(cluster.CutStreams(ctx, f.Service))(t); own != 0 {
 		t.Errorf("the gateways count %d cut streams", own)
 	}
-	ok(t, pinned.CheckLives(ctx, lives))
+	for _, pod := range must(pinned.Live(ctx))(t) {
+		if image := pod.Spec.Containers[0].Image; image != older.Gateway {
+			t.Errorf("pod %s of the service that names its image runs %s, want %s", pod.Name, image, older.Gateway)
+		}
+		if pod.Status.ContainerStatuses[0].RestartCount > 0 {
+			t.Errorf("pod %s of the service that names its image has restarted", pod.Name)
+		}
+	}
 }
 
 // olderChart is a copy of the chart whose kind lacks the last printer column.
