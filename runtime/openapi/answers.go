@@ -139,7 +139,7 @@ func wholeAnswer(a *program.Response, promised string) *response {
 		answer.Description = "The client is sent elsewhere."
 	case a.Response.Body == nil:
 		answer.Description = "The answer, which has no body."
-	case promised != "" && a.Response.IsText():
+	case promised != "" && a.IsText():
 		answer.Content = content(mediaOf(&a.Response.Head), bodyOf(&a.Response.Head, schemaRef(promised)))
 	case promised != "":
 		answer.Content = withExample(mediaOf(&a.Response.Head), schemaRef(promised), a.Satisfies)

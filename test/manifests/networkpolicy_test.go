@@ -48,7 +48,8 @@ func TestNetworkPolicyOfTheManager(t *testing.T) {
 			[]string{"443 to anyone", "53 to all pods", "5353 to all pods", "6443 to anyone", reports},
 		},
 		"for some namespaces": {
-			[]string{"watchNamespaces={team-a,team-b}"}, nil,
+			[]string{"watchNamespaces={team-a,team-b}"},
+			nil,
 			[]string{"443 to anyone", "53 to all pods", "5353 to all pods", "6443 to anyone", reports + " in team-a, team-b"},
 		},
 		"as it is": {

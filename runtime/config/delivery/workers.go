@@ -6,9 +6,10 @@ const (
 	WorkersVariable = "LLMSERVICE_WORKERS"
 	// WorkersAuto is its value.
 	WorkersAuto = "Auto"
-	// EngineVariable and UpstreamClientVariable are the environment variables that set a gateway's flags --engine and
-	// --upstream-client. A podTemplate may have them: whoever has trouble with one need not wait for a release.
-	EngineVariable         = "LLMSERVICE_ENGINE"
+	// EngineVariable is the environment variable that sets a gateway's flag --engine. A podTemplate may have it, and
+	// UpstreamClientVariable: whoever has trouble with one need not wait for a release.
+	EngineVariable = "LLMSERVICE_ENGINE"
+	// UpstreamClientVariable is the one that sets --upstream-client.
 	UpstreamClientVariable = "LLMSERVICE_UPSTREAM_CLIENT"
 	// Fewer than two would let one heavy request hold up every other.
 	minAutoWorkers = 2

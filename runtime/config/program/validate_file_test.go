@@ -12,7 +12,7 @@ var mounted = config.FileSource{Path: "/mnt/secrets-store/openai"}
 func TestPathsOfFilesAreChecked(t *testing.T) {
 	const noPath, elsewhere = "file.path: is not the path of a file, want an absolute one", "file.path: is below /proc, /sys, /dev"
 	for path, want := range map[string]string{
-		mounted.Path:                              "",
+		"/mnt/secrets-store/openai":               "",
 		"/vault/secrets/.hidden":                  "",
 		"/run/secrets/tokens/models":              "", // a token of a projected volume, for an audience of its own
 		"/run/secrets/kubernetes.io-2/key":        "",
