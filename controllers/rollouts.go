@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -51,7 +50,7 @@ func newRollouts(limit int, loadOf func(types.NamespacedName) load.ServiceLoad) 
 }
 
 // Start implements source.Source: no reconcile begins before it.
-func (r *rollouts) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+func (r *rollouts) Start(_ context.Context, queue requestQueue) error {
 	r.queue = queue
 	return nil
 }

@@ -204,7 +204,7 @@ func TestConfigChangeKeepsPods(t *testing.T) {
 	}
 }
 
-// A file of a key is brought by the pod template: it is no volume of the operator's, and another file replaces no pod.
+// A file of a key is brought by the pod template: it is not one of the operator's volumes, and another path does not replace a pod.
 func TestFilesAreNoVolumes(t *testing.T) {
 	with := func(auth *v1alpha1.UpstreamAuth) render.Input {
 		s := service(t, "minimal")

@@ -131,15 +131,22 @@ func (s *system) manyUp(n int) map[string]*v1alpha1.LLMService {
 	return services
 }
 
+// left are so many services that an operator with this limit has made, and which no operator serves now.
+func (s *system) left(n, limit int) map[string]*v1alpha1.LLMService {
+	s.t.Helper()
+	s.upgraded("gateway:test", limit)
+	services := s.manyUp(n)
+	s.settle()
+	s.stop()
+	return services
+}
+
 // A new default image replaces the pods of a few services at a time, idle ones first. One that gets stuck holds the others, a restart of
 // the operator changes nothing, and what people change in a spec waits for nobody. A better image repairs what is stuck, and then all
 // follow.
 func TestRolloutsTakeTurns(t *testing.T) {
 	s := alone(t)
-	s.upgraded("gateway:test", 2)
-	services := s.manyUp(10)
-	s.settle()
-	s.stop()
+	services := s.left(10, 2)
 
 	s.upgraded("gateway:next", 2)
 	s.awaitRunning("gateway:next", "s8", "s9")
@@ -262,10 +269,7 @@ func scrapeRollouts(t *testing.T) map[string]float64 {
 // Deployments of a release that recorded nothing take turns, too, and while they wait, a change of the spec is known for one.
 func TestRolloutsOfAReleaseThatRecordedNothing(t *testing.T) {
 	s := alone(t)
-	s.upgraded("gateway:test", 1)
-	services := s.manyUp(3)
-	s.settle()
-	s.stop()
+	services := s.left(3, 1)
 	for _, service := range services {
 		deployment := s.deployment(service)
 		patch := client.RawPatch("application/json-patch+json", []byte(
@@ -286,10 +290,7 @@ func TestRolloutsOfAReleaseThatRecordedNothing(t *testing.T) {
 // A service that cannot be written, one that is paused and one that is deleted hold up no other. Without a limit, nobody waits.
 func TestTurnsPassOn(t *testing.T) {
 	s := alone(t)
-	s.upgraded("gateway:test", 1)
-	services := s.manyUp(5)
-	s.settle()
-	s.stop()
+	services := s.left(5, 1)
 	s.interrupt = func(sent *http.Request) *http.Response {
 		if sent.Method == http.MethodPatch && strings.HasSuffix(sent.URL.Path, "/deployments/s4") {
 			return refused(sent, http.StatusForbidden)

@@ -68,15 +68,23 @@ func (v *validator) bearer(path string, f *config.SecretFile) {
 }
 
 func (v *validator) basic(path string, b *config.BasicAuth) {
-	switch {
-	case b.Files == nil:
-		v.secretName(path+".secretRef.name", "Secret", b.SecretRef.Name)
-	case b.SecretRef != config.SecretRef{}:
-		v.addf(path, "has both secretRef and files, want one of them")
-	default:
+	if v.standsInFiles(path, b.SecretRef, b.Files != nil) {
 		v.mountedFile(path+".files.username", b.Files.Username)
 		v.mountedFile(path+".files.password", b.Files.Password)
 	}
+}
+
+// standsInFiles checks that something stands in a Secret or in files, and reports whether it is in files.
+func (v *validator) standsInFiles(path string, ref config.SecretRef, files bool) bool {
+	switch {
+	case !files:
+		v.secretName(path+".secretRef.name", "Secret", ref.Name)
+	case ref != config.SecretRef{}:
+		v.addf(path, "has both secretRef and files, want one of them")
+	default:
+		return true
+	}
+	return false
 }
 
 // secretSource checks a key that stands in a Secret or in a file.

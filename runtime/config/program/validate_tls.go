@@ -38,12 +38,7 @@ func (v *validator) tls(path string, u *config.Upstream) {
 }
 
 func (v *validator) clientCertificate(path string, c *config.ClientCertificate) {
-	switch {
-	case c.Files == nil:
-		v.secretName(path+".secretRef.name", "Secret", c.SecretRef.Name)
-	case c.SecretRef != config.SecretRef{}:
-		v.addf(path, "has both secretRef and files, want one of them")
-	default:
+	if v.standsInFiles(path, c.SecretRef, c.Files != nil) {
 		v.mountedFile(path+".files.certificate", c.Files.Certificate)
 		v.mountedFile(path+".files.privateKey", c.Files.PrivateKey)
 	}
