@@ -26,12 +26,17 @@ func (c *Cluster) Install(ctx context.Context, settings ...string) (time.Duratio
 
 // InstallChart is Install for a chart in another directory.
 func (c *Cluster) InstallChart(ctx context.Context, dir string, settings ...string) (time.Duration, error) {
+	return install(ctx, dir, c.Images.Manager, c.Images.Gateway, settings)
+}
+
+func install(ctx context.Context, chart, manager, gateway string, settings []string) (time.Duration, error) {
 	begun := time.Now()
 	args := []string{
-		"upgrade", "--install", Release, dir,
+		"upgrade", "--install", Release, chart,
 		"--namespace", OperatorNamespace, "--create-namespace", "--wait", "--timeout", InstalledWithin.String(),
 	}
-	for _, set := range append(imageValues(c.Images.Manager, c.Images.Gateway), settings...) {
+	args = append(args, imageArgs(manager, gateway)...)
+	for _, set := range settings {
 		args = append(args, "--set", set)
 	}
 	err := helm(ctx, args...)
@@ -50,16 +55,17 @@ func (c *Cluster) Uninstall(ctx context.Context) error {
 
 // InstallRelease installs the chart and the images of an older release, or goes back to them.
 func (c *Cluster) InstallRelease(ctx context.Context, r OlderRelease) (time.Duration, error) {
-	return c.InstallChart(ctx, filepath.Join(c.Root, r.Dir, "chart"), imageValues(r.Manager, r.Gateway)...)
+	return install(ctx, filepath.Join(c.Root, r.Dir, "chart"), r.Manager, r.Gateway, nil)
 }
 
-func imageValues(manager, gateway string) []string {
-	var values []string
+// imageArgs sets the two images. A tag is part of a hash, and helm's --set would read one of digits alone as a number.
+func imageArgs(manager, gateway string) []string {
+	var args []string
 	for name, image := range map[string]string{"manager.image": manager, "gateway.image": gateway} {
 		at := strings.LastIndex(image, ":")
-		values = append(values, name+".repository="+image[:at], name+".tag="+image[at+1:])
+		args = append(args, "--set-string", name+".repository="+image[:at]+","+name+".tag="+image[at+1:])
 	}
-	return values
+	return args
 }
 
 // helm runs the helm that the cluster's other programs come with; inside the cluster's network it is first in PATH.
