@@ -134,7 +134,7 @@ var differences = []struct {
 	{
 		"A status line has one space, three digits of which the first is not 0, and a version of HTTP/1 (RFC 9112, section 4); its reason " +
 			"has no control characters. net/http also takes other versions, more spaces, +12 for a status, and anything as a reason.",
-		inHead(regexp.MustCompile(`(?s)^(HTTP/1\.\d 1\d\d [^\n]*\n(.*\n)?\r?\n)*(HTTP/[^1]|HTTP/1\.\d  |HTTP/1\.\d [^1-9]|HTTP/1\.\d[^\n]*([\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]))`)),
+		inHead(regexp.MustCompile(`(?s)^(HTTP/1\.\d 1\d\d[^\n]*\n(.*\n)?\r?\n)*(HTTP/[^1]|HTTP/1\.\d  |HTTP/1\.\d [^1-9]|HTTP/1\.\d[^\n]*([\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]))`)),
 	},
 	{
 		"A line that continues the one before it is refused, which a gateway may do (RFC 9112, section 5.2). net/http joins them.",
