@@ -12,9 +12,8 @@ const (
 	ScaledUp = 3
 	// MaxCut is how many streams may be cut by scaling, by a change of the config and by a change of the image.
 	MaxCut = 0
-	// AcknowledgedWithin is the time from an edit until every replica serves it. On a node that is busy with other pods, kubelets
-	// see the new config only with the fourth reminder, after 15 seconds.
-	AcknowledgedWithin = 20 * time.Second
+	// AcknowledgedWithin is the time from an edit until every replica serves it.
+	AcknowledgedWithin = 10 * time.Second
 
 	// MaxGatewayBytes and MaxManagerBytes bound the images, which hold one program each.
 	MaxGatewayBytes = 40_000_000
