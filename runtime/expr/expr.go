@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -42,6 +43,7 @@ type part struct {
 	text    string // literal, or the expression's source
 	column  int    // where that begins
 	program cel.Program
+	way     []string // to the member that the expression is; nil if it is anything else
 	typ     Type
 	tree    *ast.AST
 	vars    Vars
@@ -111,9 +113,10 @@ func (e *Env) CompileExpression(text string, want Type) (*Template, error) {
 	if !want.accepts(t.typ) {
 		return nil, &Error{Column: t.parts[0].column, Message: fmt.Sprintf("returns %s, want %s", t.typ, want)}
 	}
+	value, constant := t.Constant(nil)
 	t.want = want
-	if value, ok := t.Constant(nil); t.isConstant() && !ok {
-		return nil, &Error{Column: t.parts[0].column, Message: fmt.Sprintf("returns %T, want %s", value, want)}
+	if _, fits := t.Constant(nil); constant && !fits {
+		return nil, &Error{Column: t.parts[0].column, Message: fmt.Sprintf("returns %s, want %s", given(value), want)}
 	}
 	return t, nil
 }
@@ -148,14 +151,16 @@ func (e *Env) program(p *part) error {
 	case mentionsOptional(out):
 		return &Error{Column: p.column, Message: "the value may be missing: end the expression with .orValue(…)"}
 	case out.Kind() == types.TypeKind:
-		return &Error{Column: p.column, Message: "a type is not a value that can be output"}
+		return &Error{Column: p.column, Message: "a type is not a value that can be output; want a value of JSON"}
 	case hasOtherKeys(out):
-		return &Error{Column: p.column, Message: "returns a map whose keys are not strings, which JSON does not have"}
+		return &Error{Column: p.column, Message: "returns a map whose keys are not strings, which JSON does not have; " +
+			"want string(…) around them"}
 	}
 	if err := e.substitute(tree, p); err != nil {
 		return err
 	}
 	p.typ, p.tree, p.vars = e.objects.output(out), tree, e.vars
+	p.way = wayOf(tree.Expr(), e.vars)
 	p.nothing = (p.typ.kind == nullableKind || p.typ.kind == nullKind) && isRead(tree.Expr())
 	return e.plan(p)
 }
@@ -244,7 +249,7 @@ func (t *Template) literal() (string, bool) {
 // firstIssue turns a line and column within the expression into a column of the template.
 func (e *Env) firstIssue(p *part, all []*common.Error, tree *ast.AST) *Error {
 	if len(all) == 0 {
-		return &Error{Column: p.column, Message: "cannot be compiled"}
+		return &Error{Column: p.column, Message: "cannot be compiled; want an expression in CEL"}
 	}
 	first := all[0]
 	before := upTo(p.text, first.Location.Line(), first.Location.Column())
@@ -252,6 +257,7 @@ func (e *Env) firstIssue(p *part, all []*common.Error, tree *ast.AST) *Error {
 	for name := range e.objects {
 		message = strings.ReplaceAll(message, name, "object")
 	}
+	message = operatorNames.Replace(tokens.ReplaceAllString(message, ""))
 	return &Error{Column: p.column + utf8.RuneCountInString(before), Message: message + e.hint(message, first.ExprID, tree)}
 }
 
@@ -272,6 +278,27 @@ func upTo(source string, line, column int) string {
 	return source[:end]
 }
 
+// operatorNames puts operators as expressions have them. CEL's messages name its functions instead, such as _+_.
+var operatorNames = strings.NewReplacer(
+	"'<EOF>'", "the end", "'_[_]'", "'[]'", "'_[?_]'", "'[?]'", "'_?._'", "'.?'", "'_?_:_'", "'?:'",
+	"'!_'", "'!'", "'-_'", "'-'", "'@in'", "'in'", "'_&&_'", "'&&'", "'_||_'", "'||'",
+	"'_+_'", "'+'", "'_-_'", "'-'", "'_*_'", "'*'", "'_/_'", "'/'", "'_%_'", "'%'",
+	"'_==_'", "'=='", "'_!=_'", "'!='", "'_<_'", "'<'", "'_<=_'", "'<='", "'_>_'", "'>'", "'_>=_'", "'>='",
+)
+
+// tokens are those that the grammar expects in the place of another, by their names in the parser.
+var tokens = regexp.MustCompile(` expecting \{.*\}$`)
+
+// hints say what would be right where CEL's messages, by how they begin, do not.
+var hints = []struct{ begins, hint string }{
+	{"found no matching overload", "; want types that go together: string(…), int(…) and double(…) convert"},
+	{"Syntax error", "; want an expression in CEL, such as request.body.text"},
+	{"expression code point size", "; want a shorter one"},
+	{"invalid int literal", "; want a number that 64 bits hold"},
+	{"invalid argument to has", "; want a member, as in has(request.body.note)"},
+	{"type '", "; want a member of an object"},
+}
+
 // hint lists what there is where an expression asks for what there is not.
 func (e *Env) hint(message string, id int64, tree *ast.AST) string {
 	switch {
@@ -281,6 +308,11 @@ func (e *Env) hint(message string, id int64, tree *ast.AST) string {
 		return e.members(id, tree)
 	case strings.Contains(message, "optional_type("):
 		return "; a value that may be missing needs .orValue(…) first"
+	}
+	for _, known := range hints {
+		if strings.HasPrefix(message, known.begins) {
+			return known.hint
+		}
 	}
 	return ""
 }

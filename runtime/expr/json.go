@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
 // appendJSON writes what plain gives as compact JSON, names sorted, so that equal values have equal texts.
@@ -32,7 +34,7 @@ func appendJSON(dst []byte, v any) ([]byte, error) {
 }
 
 func appendString(dst []byte, s string) ([]byte, error) {
-	dst, err := jsontext.AppendQuote(dst, s)
+	dst, err := rawjson.AppendValid(dst, s)
 	if err != nil {
 		return dst, refusal("gives text that is not UTF-8")
 	}

@@ -38,7 +38,7 @@ func lex(src string) ([]segment, *Error) {
 				return nil, err
 			}
 			if strings.TrimSpace(src[start:end]) == "" {
-				return nil, newError(src, i, "the expression is empty")
+				return nil, newError(src, i, "the expression is empty, want one between ${ and }")
 			}
 			segments = append(segments, segment{text: src[start:end], isExpr: true, offset: start})
 			i = end + len("}")
@@ -82,13 +82,13 @@ func closing(src string, start int) (int, *Error) {
 		case c == '"' || c == '\'':
 			end := stringEnd(src, i, isRaw(src[start:i]))
 			if end < 0 {
-				return 0, newError(src, i, "the string in this expression is not closed")
+				return 0, newError(src, i, "the string in this expression is not closed, want a quote at its end")
 			}
 			i = end
 		case c == '`':
 			length := strings.IndexByte(src[i+1:], '`')
 			if length < 0 {
-				return 0, newError(src, i, "the quoted name in this expression is not closed")
+				return 0, newError(src, i, "the quoted name in this expression is not closed, want a quote at its end")
 			}
 			i += length + 2
 		case strings.HasPrefix(src[i:], "//"):
@@ -101,7 +101,7 @@ func closing(src string, start int) (int, *Error) {
 			i++
 		}
 	}
-	return 0, newError(src, start-len("${"), "the expression has no closing }")
+	return 0, newError(src, start-len("${"), "the expression has no closing }, want one at its end")
 }
 
 // stringEnd gives the offset after the CEL string literal that begins at i, or -1 (CEL's language definition, "String and

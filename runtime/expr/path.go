@@ -14,7 +14,7 @@ func (e *Env) CompilePath(text string) (*Template, error) {
 		return nil, err
 	}
 	if !strings.HasPrefix(text, "/") {
-		return nil, &Error{Column: 1, Message: "a path begins with /"}
+		return nil, &Error{Column: 1, Message: "a path begins with /, want one such as /search"}
 	}
 	for _, p := range t.parts {
 		if p.program != nil {

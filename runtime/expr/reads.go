@@ -65,6 +65,27 @@ func (n *node) reads(all []Path) []Path {
 	return all
 }
 
+// EachRead visits what the template's expressions read, in time that grows with their lengths alone.
+func (t *Template) EachRead(visit func(Path)) {
+	for i := range t.parts {
+		for _, path := range t.parts[i].reads() {
+			visit(path)
+		}
+	}
+}
+
+// EachRead visits what the tree's expressions read, as a Template's does.
+func (t *Tree) EachRead(visit func(Path)) { t.root.eachRead(visit) }
+
+func (n *node) eachRead(visit func(Path)) {
+	if n.template != nil {
+		n.template.EachRead(visit)
+	}
+	for _, item := range n.items {
+		item.eachRead(visit)
+	}
+}
+
 func add(all []Path, more ...Path) []Path {
 	for _, path := range more {
 		if !slices.ContainsFunc(all, func(p Path) bool { return slices.Equal(p, path) }) {

@@ -19,7 +19,7 @@ import (
 
 // run is one evaluation of a Template or Tree and what is left of its bounds.
 type run struct {
-	vars   cel.Activation
+	vars   map[string]any
 	cost   uint64
 	out    int
 	memory int         // bytes that the values take that were copied out of CEL, and were not admitted yet
@@ -30,29 +30,29 @@ func start(ctx context.Context, vars map[string]any, b *CostBudget) (*run, error
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Column: 1, Message: "not evaluated: " + err.Error(), cause: err}
 	}
-	activation, err := cel.NewActivation(vars)
-	if err != nil {
-		return nil, &Error{Column: 1, Message: "not evaluated: " + err.Error()}
-	}
-	return &run{vars: activation, cost: MaxCost, out: MaxOutput, budget: b}, nil
+	return &run{vars: vars, cost: MaxCost, out: MaxOutput, budget: b}, nil
 }
 
+// fewParts are those of most templates: their texts need no list of their own.
+const fewParts = 8
+
 func (r *run) text(ctx context.Context, t *Template) (string, error) {
-	var b strings.Builder
+	var few [fewParts]string
+	texts, size := few[:0], 0
 	for i := range t.parts {
 		p := &t.parts[i]
 		text, err := r.part(ctx, p)
 		if err != nil {
 			return "", err
 		}
-		b.WriteString(text)
-		if b.Len() > MaxOutput { // JSON's escapes can take more than plain counts for
+		texts = append(texts, text)
+		if size += len(text); size > MaxOutput { // JSON's escapes can take more than plain counts for
 			failed := p.failed(errOutput)
 			failed.Reads = t.Reads()
 			return "", failed
 		}
 	}
-	return b.String(), nil
+	return strings.Join(texts, ""), nil
 }
 
 // part gives a part's text.
@@ -107,6 +107,9 @@ func (r *run) expression(ctx context.Context, t *Template) (any, error) {
 }
 
 func (r *run) value(ctx context.Context, p *part) (any, error) {
+	if value, found := lookUp(r.vars, p.way); found {
+		return r.member(ctx, p, value)
+	}
 	out, err := r.eval(ctx, p)
 	if err != nil {
 		failed := p.failed(explain(ctx, err))
@@ -117,13 +120,19 @@ func (r *run) value(ctx context.Context, p *part) (any, error) {
 	}
 	value, err := r.plain(out)
 	if err == nil {
-		err = r.budget.admit(ctx, r.memory)
-		r.memory = 0
+		err = r.admit(ctx)
 	}
 	if err != nil {
 		return nil, p.failed(err)
 	}
 	return value, nil
+}
+
+// admit admits the memory of what was given.
+func (r *run) admit(ctx context.Context) error {
+	err := r.budget.admit(ctx, r.memory)
+	r.memory = 0
+	return err
 }
 
 func (r *run) eval(ctx context.Context, p *part) (out ref.Val, err error) {
@@ -137,7 +146,11 @@ func (r *run) eval(ctx context.Context, p *part) (out ref.Val, err error) {
 			err = spent
 		}
 	}()
-	out, details, err := p.program.ContextEval(ctx, r.vars)
+	vars, err := cel.NewActivation(r.vars)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it is explained by the caller
+	}
+	out, details, err := p.program.ContextEval(ctx, vars)
 	if actual := details.ActualCost(); actual != nil {
 		cost = *actual
 	}

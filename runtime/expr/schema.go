@@ -178,6 +178,20 @@ func valueType(value any) Type {
 	return Dyn
 }
 
+// given is the type of any value, for messages.
+func given(value any) Type {
+	switch v := value.(type) {
+	case []any:
+		return List(Dyn)
+	case map[string]any:
+		return Map(Dyn)
+	case uint64:
+		return Int
+	default:
+		return valueType(v)
+	}
+}
+
 // either is the type of a value that has one of two.
 func either(a, b Type) Type {
 	switch {

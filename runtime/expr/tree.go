@@ -39,7 +39,7 @@ func (e *Env) CompileTree(raw []byte) (*Tree, error) {
 	root, err := b.node()
 	if err == nil {
 		if _, end := b.in.ReadToken(); !errors.Is(end, io.EOF) {
-			err = &Error{Column: 1, Message: "more than one JSON value"}
+			err = &Error{Column: 1, Message: "more than one JSON value, want one"}
 		}
 	}
 	if err != nil {
@@ -210,7 +210,7 @@ func number(text string) (*node, error) {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return nil, &Error{Column: 1, Message: "the number is out of range"}
+		return nil, &Error{Column: 1, Message: "the number is out of range, want one that 64 bits hold"}
 	}
 	n.value, n.typ = f, Double
 	return n, nil
@@ -221,7 +221,7 @@ func (b *builder) container(n *node, end jsontext.Kind) (*node, error) {
 		return nil, err
 	}
 	if b.in.StackDepth() > maxTreeDepth {
-		return nil, &Error{Column: 1, Message: fmt.Sprintf("more than %d levels deep", maxTreeDepth)}
+		return nil, &Error{Column: 1, Message: fmt.Sprintf("more than %d levels deep, want fewer", maxTreeDepth)}
 	}
 	for b.in.PeekKind() != end {
 		if n.object {
@@ -248,7 +248,7 @@ func (b *builder) name(n *node) error {
 	}
 	name := token.String()
 	if i := strings.Index(name, "${"); i >= 0 {
-		return newError(name, i, "names cannot hold expressions")
+		return newError(name, i, "names cannot hold expressions, want one that is the same for all requests")
 	}
 	quoted, err := appendString(nil, name)
 	n.names, n.quoted = append(n.names, name), append(n.quoted, string(quoted))
@@ -302,7 +302,9 @@ func (b *builder) locate(err error) *Error {
 		return e
 	}
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return &Error{Path: string(e.JSONPointer), Column: 1, Message: fmt.Sprintf("not valid JSON at byte %d: %v", e.ByteOffset, e.Err)}
+		return &Error{Path: string(e.JSONPointer), Column: 1, Message: fmt.Sprintf("not valid JSON at byte %d: %v%s", e.ByteOffset, e.Err, wantJSON)}
 	}
-	return &Error{Path: string(b.in.StackPointer()), Column: 1, Message: "not valid JSON: " + err.Error()}
+	return &Error{Path: string(b.in.StackPointer()), Column: 1, Message: "not valid JSON: " + err.Error() + wantJSON}
 }
+
+const wantJSON = "; want JSON without repeated names"

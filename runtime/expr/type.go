@@ -154,8 +154,11 @@ func (t Type) IsOptional() bool { return t.kind == optionalKind }
 
 // String names the type for an error message.
 func (t Type) String() string {
-	if t.kind == objectKind {
+	switch t.kind { //nolint:exhaustive // the others have CEL's names
+	case objectKind:
 		return "object"
+	case nullableKind: // which CEL calls a wrapper
+		return t.elem.String() + " or null"
 	}
 	return t.describe(Type.String)
 }

@@ -282,14 +282,14 @@ func TestCompileExpression(t *testing.T) {
 		"object for a map":        {in: "${steps.answer}", want: Map(Dyn), typ: Object(map[string]Type{"text": String, "usage": Dyn})},
 		"null for a nullable":     {in: "${null}", want: Nullable(Int), typ: Null},
 		"int for a nullable":      {in: "${1}", want: Nullable(Int), typ: Int},
-		"dynamic for a nullable":  {in: "${request.body.extra}", want: Nullable(Int), typ: Nullable(Int), fails: "does not give wrapper(int)"},
+		"dynamic for a nullable":  {in: "${request.body.extra}", want: Nullable(Int), typ: Nullable(Int), fails: "does not give int or null"},
 		"dynamic null":            {in: "${request.body.extra}", want: Null, typ: Null, fails: "does not give null"},
 		"anything":                {in: "${request.body.q}", want: Dyn, typ: String},
 		"what does not compile":   {in: "${foo}", want: Dyn, message: "undeclared"},
 		"what does not run":       {in: "${request.body.nope}", want: Bool, typ: Bool, fails: "does not exist"},
 		"maps of unlike members":  {in: "${{'a': 1}}", want: Map(String), message: "returns map(string, int), want map(string, string)"},
 		"string for an object":    {in: "${'a'}", want: Object(nil), message: "returns string, want object"},
-		"nullable where it isn't": {in: "${request.body.maybe}", want: String, message: "returns wrapper(string), want string"},
+		"nullable where it isn't": {in: "${request.body.maybe}", want: String, message: "returns string or null, want string"},
 	}
 	vars := typedValues()
 	body := vars["request"].(map[string]any)["body"].(map[string]any)

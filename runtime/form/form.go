@@ -19,6 +19,9 @@ const (
 	MaxNameBytes = 1024
 	// MaxHeadBytes bounds the headers of one part of a multipart body, with their names.
 	MaxHeadBytes = 8 << 10
+	// MaxPieces bounds the pieces of a part's names (RFC 2231, section 3), each of which costs more to put together than a byte to
+	// read. Asterisks within a name count, too.
+	MaxPieces = 100
 	// maxBoundaryBytes is the bound of RFC 2046, section 5.1.1.
 	maxBoundaryBytes = 70
 )

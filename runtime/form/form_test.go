@@ -44,6 +44,7 @@ func TestRead(t *testing.T) {
 				"f": {{File: &File{Name: `ü "1".txt`, ContentType: "text/plain; charset=utf-8", Content: "line\r\n--xYzZ\r\n--"}}},
 			},
 		},
+		"a name in pieces":         {inParts, sent("--xYzZy", `Content-Disposition: form-data; name*1=b; name*0=a`, "", "1", "--xYzZy--"), Fields{"ab": {{Text: "1"}}}},
 		"what surrounds the parts": {inParts, sent("for old readers", "--xYzZy", field, "", "1", "--xYzZy--", "the end"), Fields{"a": {{Text: "1"}}}},
 		"no transfer encoding":     {inParts, sent("--xYzZy", field, "Content-Transfer-Encoding: quoted-printable", "", "=41", "--xYzZy--"), Fields{"a": {{Text: "=41"}}}},
 		"bytes that are no text": {
@@ -92,6 +93,7 @@ func TestUnreadable(t *testing.T) {
 		"a long text before":          {inParts, strings.Repeat("canary\r\n", 1<<13) + one + "--xYzZy--", "longer than 8192 bytes"},
 		"a long name":                 {URLEncoded, strings.Repeat("n", MaxNameBytes+1) + "=1", "longer than 1024 bytes"},
 		"a long name of a part":       {inParts, sent("--xYzZy", `Content-Disposition: form-data; name="`+strings.Repeat("n", MaxNameBytes+1)+`"`, "", "1", "--xYzZy--"), "longer than 1024 bytes"},
+		"a name in many pieces":       {inParts, sent("--xYzZy", `Content-Disposition: form-data; name*0=a`+strings.Repeat("; name*1=b", MaxPieces), "", "1", "--xYzZy--"), "more than 100 pieces"},
 		"ten thousand fields":         {URLEncoded, strings.Repeat("a=1&", 10_000), "more than 1000 fields"},
 		"ten thousand empty fields":   {URLEncoded, strings.Repeat("&", 10_000), "more than 1000 fields"},
 		"ten thousand parts":          {inParts, strings.Repeat(one, 10_000) + "--xYzZy--", "more than 1000 fields"},

@@ -21,7 +21,8 @@ const readAhead = 16 << 10
 
 var (
 	errHead = &Error{fmt.Sprintf("the headers of a part are longer than %d bytes", MaxHeadBytes)}
-	errEnd  = &Error{"it is not a sequence of parts that ends with its boundary and two hyphens"}
+	errPieces = &Error{fmt.Sprintf("the name of a field or file is in more than %d pieces such as name*1", MaxPieces)}
+	errEnd  = &Error{"it must be a sequence of parts that ends with its boundary and two hyphens"}
 	errName = &Error{`each part must have a header such as Content-Disposition: form-data; name="field"`}
 )
 
@@ -79,7 +80,11 @@ func headBytes(h textproto.MIMEHeader) int {
 }
 
 func (r *partsReader) read(ctx context.Context, part *multipart.Part, fields Fields) error {
-	kind, parameters, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	disposition := part.Header.Get("Content-Disposition")
+	if strings.Count(disposition, "*") > MaxPieces {
+		return errPieces
+	}
+	kind, parameters, err := mime.ParseMediaType(disposition)
 	name, named := parameters["name"]
 	if err != nil || kind != "form-data" || !named {
 		return errName

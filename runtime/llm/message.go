@@ -44,19 +44,28 @@ func (m *Message) JSON() jsontext.Value {
 	if m.Raw != nil {
 		return m.Raw
 	}
-	content := rawjson.Quote(m.Content)
-	if m.Content == "" && (m.Refusal != "" || len(m.ToolCalls) > 0) {
-		content = []byte("null")
+	return m.AppendJSON(nil)
+}
+
+// AppendJSON appends the same.
+func (m *Message) AppendJSON(dst []byte) []byte {
+	if m.Raw != nil {
+		return append(dst, m.Raw...)
 	}
-	o := rawjson.Object{}.With("role", rawjson.Quote(m.Role)).With("content", content)
+	o := rawjson.Within(dst).WithText("role", m.Role)
+	if m.Content == "" && (m.Refusal != "" || len(m.ToolCalls) > 0) {
+		o = o.With("content", []byte("null"))
+	} else {
+		o = o.WithText("content", m.Content)
+	}
 	if m.Refusal != "" {
-		o = o.With("refusal", rawjson.Quote(m.Refusal))
+		o = o.WithText("refusal", m.Refusal)
 	}
 	if len(m.ToolCalls) > 0 {
 		o = o.With("tool_calls", rawjson.List(m.ToolCalls, ToolCall.json))
 	}
 	if m.ToolCallID != "" {
-		o = o.With("tool_call_id", rawjson.Quote(m.ToolCallID))
+		o = o.WithText("tool_call_id", m.ToolCallID)
 	}
 	return o.Done()
 }
@@ -168,7 +177,7 @@ var roles = []string{"system", "developer", "user", "assistant", "tool"}
 // problem names the place of the mistake, such as messages[2].role, and repeats nothing else.
 func ParseMessages(history jsontext.Value) ([]Message, *problem.Error) {
 	if rawjson.TooDeep(history, maxDepth) {
-		return nil, problem.Unreadable(nil)
+		return nil, problem.Unreadable(nil, maxDepth)
 	}
 	var messages []Message
 	var wrong *problem.Error

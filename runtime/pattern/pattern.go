@@ -61,7 +61,7 @@ func ParseRE2(source string) (*Parsed, error) {
 
 func parse(source string, translate func(string) string) (*Parsed, error) {
 	if len(source) > MaxBytes {
-		return nil, fmt.Errorf("is longer than %d bytes", MaxBytes)
+		return nil, fmt.Errorf("is longer than %d bytes, want a shorter one", MaxBytes)
 	}
 	weight := Weight(source)
 	if weight > MaxSize {
@@ -81,12 +81,12 @@ func parse(source string, translate func(string) string) (*Parsed, error) {
 // notRE2 returns an error for what RE2 cannot read.
 func notRE2(err error) error {
 	if e, ok := errors.AsType[*syntax.Error](err); ok && e.Code == syntax.ErrLarge {
-		return errors.New("is too large")
+		return errors.New("is too large, want fewer repetitions")
 	}
-	return fmt.Errorf("is not a regular expression in RE2's syntax: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	return fmt.Errorf("is not a regular expression, want RE2's syntax: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 }
 
-var errLarge = fmt.Errorf("compiles to more than %d instructions: repeat less, or allow fewer forms", MaxSize)
+var errLarge = fmt.Errorf("compiles to more than %d instructions, want fewer repetitions or forms", MaxSize)
 
 // Weight is an estimate of what reading a pattern takes, as a number of instructions, before anything is read.
 func Weight(source string) int {

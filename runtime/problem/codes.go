@@ -51,14 +51,15 @@ type meaning struct {
 }
 
 var meanings = map[Code]meaning{
-	InvalidRequest:       {422, openAIInvalid, "The request does not satisfy the schema of this route."},
-	MalformedJSON:        {422, openAIInvalid, "The request body is not valid JSON."},
-	MalformedForm:        {400, openAIInvalid, "The request body is not a valid form."},
-	NotFound:             {404, openAIInvalid, "Not Found"},
-	ModelNotFound:        {404, openAIInvalid, "The model does not exist."},
-	PreviousNotFound:     {400, openAIInvalid, "The previous response was not found."},
-	MethodNotAllowed:     {405, openAIInvalid, "Method Not Allowed"},
-	RequestTimeout:       {408, openAIInvalid, "The request did not arrive in time."},
+	InvalidRequest:   {422, openAIInvalid, "The request does not satisfy the schema of this route."},
+	MalformedJSON:    {422, openAIInvalid, "The request body is not valid JSON."},
+	MalformedForm:    {400, openAIInvalid, "The request body is not a valid form."},
+	NotFound:         {404, openAIInvalid, "Not Found"},
+	ModelNotFound:    {404, openAIInvalid, "The model does not exist."},
+	PreviousNotFound: {400, openAIInvalid, "The previous response was not found."},
+	MethodNotAllowed: {405, openAIInvalid, "Method Not Allowed"},
+	RequestTimeout: {408, openAIInvalid, "The request body did not arrive in time. It must come whole, without long pauses, " +
+		"and at 16 KiB a second on average."},
 	PayloadTooLarge:      {413, openAIInvalid, "The request body is too large."},
 	UnsupportedMediaType: {415, openAIInvalid, "The request's content type is not supported."},
 	Overloaded:           {429, openAIRateLimit, "The service is at its limit. Try again later."},

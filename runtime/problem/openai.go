@@ -39,7 +39,7 @@ func (f openAI) Event(e *Error) []byte {
 }
 
 func (openAI) body(e *Error) openAIBody {
-	out := openAIError{Message: e.Message, Type: e.openAIType(), Code: e.Code}
+	out := openAIError{Message: e.words(), Type: e.openAIType(), Code: e.Code}
 	param := e.Param
 	if len(e.Violations) > 0 {
 		first := e.Violations[0]
@@ -55,6 +55,17 @@ func (openAI) body(e *Error) openAIBody {
 		out = e.said.as(out)
 	}
 	return openAIBody{Error: out}
+}
+
+// words are the message. FastAPI's for a path and for a method, which are a part of its contract, do not say what there is instead.
+func (e *Error) words() string {
+	switch {
+	case len(e.Allow) > 0:
+		return "This path does not have the method of the request. It must be one of " + strings.Join(e.Allow, ", ") + "."
+	case e.Code == NotFound:
+		return "This path does not exist. GET /openapi.json lists those that do."
+	}
+	return e.Message
 }
 
 // openAIType is that of the code. A code of a gate's own has that of its status.

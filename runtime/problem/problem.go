@@ -7,8 +7,11 @@ package problem
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Error is an answer other than success, in no protocol's form yet. Make one with a constructor; With… methods return
@@ -104,10 +107,13 @@ func WrongValue(param, want string) *Error {
 	return e
 }
 
-// Unreadable is 400 for a body that is not the JSON object that it has to be.
-func Unreadable(cause error) *Error {
-	message := "The request body is not a readable JSON object, or is nested too deeply."
-	return New(MalformedJSON).WithMessage(message).WithCause(cause)
+// Unreadable is 400 for a body that is not the JSON object that it has to be, at most maxDepth levels deep.
+func Unreadable(cause error, maxDepth int) *Error {
+	message := fmt.Sprintf("The request body must be one JSON object, without repeated names, at most %d levels deep", maxDepth)
+	if e, ok := errors.AsType[*jsontext.SyntacticError](cause); ok {
+		message += fmt.Sprintf("; it is not at byte %d", e.ByteOffset)
+	}
+	return New(MalformedJSON).WithMessage(message + ".").WithCause(cause)
 }
 
 // TypeJSONInvalid is the type of the one violation that a body gets which cannot be read as JSON.
@@ -117,7 +123,7 @@ const TypeJSONInvalid = "json_invalid"
 func NoModel(name string) *Error {
 	e := New(ModelNotFound)
 	e.Param = "model"
-	e.Message = fmt.Sprintf("The model %q does not exist.", clip(name))
+	e.Message = fmt.Sprintf("The model %q does not exist. GET /v1/models lists those that do.", clip(name))
 	return e
 }
 

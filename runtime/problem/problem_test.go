@@ -32,7 +32,7 @@ func TestReply(t *testing.T) {
 		"not found": {
 			New(NotFound),
 			want{404, plain, `{"detail":"Not Found"}`},
-			want{404, plain, `{"error":{"message":"Not Found","type":"invalid_request_error","param":null,"code":"not_found"}}`},
+			want{404, plain, `{"error":{"message":"This path does not exist. GET /openapi.json lists those that do.","type":"invalid_request_error","param":null,"code":"not_found"}}`},
 		},
 		"a gate's own refusal": {
 			&Error{Status: 401, Code: "unauthenticated", Message: "No valid key."},
@@ -77,12 +77,12 @@ func TestReply(t *testing.T) {
 		"method": {
 			NotAllowed([]string{"GET", "POST"}),
 			want{405, []Field{{"Content-Type", contentType}, {"Allow", "GET, POST"}}, `{"detail":"Method Not Allowed"}`},
-			want{405, []Field{{"Content-Type", contentType}, {"Allow", "GET, POST"}}, `{"error":{"message":"Method Not Allowed","type":"invalid_request_error","param":null,"code":"method_not_allowed"}}`},
+			want{405, []Field{{"Content-Type", contentType}, {"Allow", "GET, POST"}}, `{"error":{"message":"This path does not have the method of the request. It must be one of GET, POST.","type":"invalid_request_error","param":null,"code":"method_not_allowed"}}`},
 		},
 		"model": {
 			NoModel("gpt\n"),
-			want{404, plain, `{"detail":"The model \"gpt\\n\" does not exist."}`},
-			want{404, plain, `{"error":{"message":"The model \"gpt\\n\" does not exist.","type":"invalid_request_error","param":"model","code":"model_not_found"}}`},
+			want{404, plain, `{"detail":"The model \"gpt\\n\" does not exist. GET /v1/models lists those that do."}`},
+			want{404, plain, `{"error":{"message":"The model \"gpt\\n\" does not exist. GET /v1/models lists those that do.","type":"invalid_request_error","param":"model","code":"model_not_found"}}`},
 		},
 		"too large": {
 			TooLarge(4096),

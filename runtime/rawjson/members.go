@@ -3,6 +3,7 @@
 package rawjson
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/go-json-experiment/json"
@@ -81,16 +82,25 @@ func Edited(doc []byte, edits ...Edit) []byte {
 // Object is a JSON object that is being written; the zero value is an empty one without its last brace.
 type Object []byte
 
-// With adds a member, whose name needs no escapes and whose value is JSON.
-func (o Object) With(name string, value []byte) Object {
-	if len(o) == 0 {
+// Within begins an object that is a value of what was written before.
+func Within(dst []byte) Object { return append(dst, '{') }
+
+// Name begins a member, whose name needs no escapes; its value, as JSON, is to be appended next.
+func (o Object) Name(name string) Object {
+	switch {
+	case len(o) == 0:
 		o = append(o, '{')
-	} else {
+	case o[len(o)-1] != '{': // which ends no value
 		o = append(o, ',')
 	}
-	o = append(append(append(o, '"'), name...), `":`...)
-	return append(o, value...)
+	return append(append(append(o, '"'), name...), `":`...)
 }
+
+// With adds a member, whose name needs no escapes and whose value is JSON.
+func (o Object) With(name string, value []byte) Object { return append(o.Name(name), value...) }
+
+// WithText adds a member whose value is a text.
+func (o Object) WithText(name, text string) Object { return AppendQuote(o.Name(name), text) }
 
 // Done is the whole object.
 func (o Object) Done() []byte {
@@ -103,15 +113,6 @@ func (o Object) Done() []byte {
 // IsNull holds for a value that is not there, too.
 func IsNull(value []byte) bool { return len(value) == 0 || string(value) == "null" }
 
-// Quote writes s as a JSON string.
-func Quote(s string) []byte { return AppendQuote(nil, s) }
-
-// AppendQuote appends text as a JSON string, which has no line ends. Bytes that are not UTF-8 are replaced.
-func AppendQuote[T ~[]byte | ~string](dst []byte, text T) []byte {
-	quoted, _ := jsontext.AppendQuote(dst, text) // the error is of those bytes alone
-	return quoted
-}
-
 // TooDeep reports whether arrays and objects of the valid document nest deeper than the limit.
 func TooDeep(doc []byte, limit int) bool {
 	_, deep := nesting(doc, limit)
@@ -120,19 +121,16 @@ func TooDeep(doc []byte, limit int) bool {
 
 // nesting follows the list or object with which a text begins: until its end, or until it nests deeper than the limit.
 func nesting(text []byte, limit int) (ends, deep bool) {
-	depth, inString := 0, false
+	depth := 0
 	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
+		switch text[i] {
+		case '"':
+			i = StringEnd(text, i+1)
+		case '{', '[':
 			if depth++; depth > limit {
 				return false, true
 			}
-		case c == '}' || c == ']':
+		case '}', ']':
 			if depth--; depth == 0 {
 				return true, false
 			}
@@ -141,14 +139,39 @@ func nesting(text []byte, limit int) (ends, deep bool) {
 	return false, false
 }
 
+// StringEnd is where the string ends whose first character stands at i: the place of its closing quote, or the text's end if it has
+// none. It looks for quotes alone, many bytes at a time: most bytes of a large document are within strings.
+func StringEnd(text []byte, i int) int {
+	for {
+		end := bytes.IndexByte(text[i:], '"')
+		if end < 0 {
+			return len(text)
+		}
+		i += end
+		escapes := 0
+		for escapes < i && text[i-1-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i
+		}
+		i++
+	}
+}
+
 // List writes a JSON array.
 func List[T any](elements []T, write func(T) []byte) []byte {
-	out := []byte{'['}
+	return AppendList(nil, elements, func(dst []byte, e T) []byte { return append(dst, write(e)...) })
+}
+
+// AppendList appends a JSON array, to which each element is appended.
+func AppendList[T any](dst []byte, elements []T, write func(dst []byte, e T) []byte) []byte {
+	dst = append(dst, '[')
 	for i, e := range elements {
 		if i > 0 {
-			out = append(out, ',')
+			dst = append(dst, ',')
 		}
-		out = append(out, write(e)...)
+		dst = write(dst, e)
 	}
-	return append(out, ']')
+	return append(dst, ']')
 }

@@ -46,7 +46,7 @@ func (t *Table[T]) Add(method, template string, serves T) error {
 	}
 	switch _, taken := at.methods[method]; {
 	case taken:
-		return fmt.Errorf("%s %s: belongs to another route", method, template)
+		return fmt.Errorf("%s %s: belongs to another route, want another path or method", method, template)
 	case at.methods == nil:
 		at.template, at.names, at.methods = template, names, map[string]T{}
 	case at.template != template:

@@ -121,13 +121,13 @@ func TestRest(t *testing.T) {
 
 func TestAddRefuses(t *testing.T) {
 	for name, tt := range map[string]struct{ method, template, want string }{
-		"what is taken":                  {"GET", "/items/{id}", "GET /items/{id}: belongs to another route"},
+		"what is taken":                  {"GET", "/items/{id}", "GET /items/{id}: belongs to another route, want another path or method"},
 		"other names for the same paths": {"DELETE", "/items/{name}", "/items/{name}: serves the same paths as /items/{id}; want the same names for the parameters"},
-		"a name twice":                   {"GET", "/{a}/{a}", "/{a}/{a}: has {a} twice"},
+		"a name twice":                   {"GET", "/{a}/{a}", "/{a}/{a}: has {a} twice, want each name once"},
 		"half a parameter":               {"GET", "/items/x{id}", `/items/x{id}: segment "x{id}", want text without braces, or {name}`},
 		"no name":                        {"GET", "/{}", `/{}: segment "{}", want text without braces, or {name}`},
 		"a name that is none":            {"GET", "/{a-b}", `/{a-b}: segment "{a-b}", want text without braces, or {name}`},
-		"a relative path":                {"GET", "items", `"items" does not begin with /`},
+		"a relative path":                {"GET", "items", `"items" does not begin with /, want one such as /answer`},
 	} {
 		table := tableOf(t, routes...)
 		if err := table.Add(tt.method, tt.template, ""); err == nil || err.Error() != tt.want {

@@ -27,7 +27,7 @@ func Parameters(template string) ([]string, error) {
 func parse(template string) (segments []segment, names []string, err error) {
 	rest, found := strings.CutPrefix(template, "/")
 	if !found {
-		return nil, nil, fmt.Errorf("%q does not begin with /", template)
+		return nil, nil, fmt.Errorf("%q does not begin with /, want one such as /answer", template)
 	}
 	for text := range strings.SplitSeq(rest, "/") {
 		if !strings.ContainsAny(text, "{}") {
@@ -39,7 +39,7 @@ func parse(template string) (segments []segment, names []string, err error) {
 			return nil, nil, fmt.Errorf("%s: segment %q, want text without braces, or {name}", template, text)
 		}
 		if slices.Contains(names, name[1]) {
-			return nil, nil, fmt.Errorf("%s: has {%s} twice", template, name[1])
+			return nil, nil, fmt.Errorf("%s: has {%s} twice, want each name once", template, name[1])
 		}
 		segments, names = append(segments, segment{text: name[1], param: true}), append(names, name[1])
 	}

@@ -28,12 +28,14 @@ func newScalar(within *Schema, schemas []*jsonschema.Schema) (*scalar, error) {
 	}
 	for _, t := range types {
 		if t == "object" || t == "array" {
-			return nil, &Error{Pointer: pointer, Reason: "accepts an " + t + ", which text cannot represent"}
+			return nil, &Error{Pointer: pointer, Reason: "accepts an " + t + ", which text cannot represent; " +
+				"want a string, a number, an integer or a boolean"}
 		}
 	}
 	types = slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == "null" })
 	if len(types) == 0 {
-		return nil, &Error{Pointer: pointer, Reason: "accepts no value that text can represent"}
+		return nil, &Error{Pointer: pointer, Reason: "accepts no value that text can represent; " +
+			"want a string, a number, an integer or a boolean"}
 	}
 	if i := slices.Index(types, "string"); i > 0 {
 		types = slices.Insert(slices.Delete(types, i, i+1), 0, "string")

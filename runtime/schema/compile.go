@@ -20,13 +20,18 @@ const draft = "https://json-schema.org/draft/2020-12/schema"
 
 var schemaLimits = limits{depth: MaxSchemaDepth, nodes: MaxSchemaNodes, keys: MaxSchemaNodes}
 
+// acceptable says what JSON a schema may be.
+var acceptable = fmt.Sprintf("want JSON without repeated names, at most %d levels deep, of at most %d values",
+	MaxSchemaDepth, MaxSchemaNodes)
+
 func parse(raw []byte) (*Outline, error) {
 	if len(raw) > MaxSchemaBytes {
 		return nil, &Error{Reason: fmt.Sprintf("is %d bytes long, at most %d are allowed", len(raw), MaxSchemaBytes)}
 	}
 	doc, f := decode(nil, raw, schemaLimits)
 	if f != nil {
-		return nil, &Error{Pointer: f.pointer, Reason: fmt.Sprintf("not acceptable JSON at byte %d: %s", f.offset, f.reason)}
+		reason := fmt.Sprintf("not acceptable JSON at byte %d: %s; %s", f.offset, f.reason, acceptable)
+		return nil, &Error{Pointer: f.pointer, Reason: reason}
 	}
 	o := outline(doc.value)
 	return o, o.inspect()
@@ -44,7 +49,7 @@ func (o *Outline) inspect() error {
 		for _, name := range references {
 			ref, isText := schema[name].(string)
 			if target, ok := o.Resolve(pointer, ref); isText && ok && o.isData(target) {
-				return &Error{Pointer: pointer + "/" + name, Reason: fmt.Sprintf("%q points at data, not at a schema", ref)}
+				return &Error{Pointer: pointer + "/" + name, Reason: fmt.Sprintf("%q points at data, want the place of a schema", ref)}
 			}
 		}
 	}
@@ -55,9 +60,9 @@ func inspectKeyword(name string, value any, at string) error {
 	text, isText := value.(string)
 	switch {
 	case name == "$schema" && isText && strings.TrimSuffix(text, "#") != draft:
-		return &Error{Pointer: at, Reason: fmt.Sprintf("is %q, only %q is supported", text, draft)}
+		return &Error{Pointer: at, Reason: fmt.Sprintf("is %q, want %q, which is the only one that is supported", text, draft)}
 	case name == "$recursiveRef" && isText:
-		return &Error{Pointer: at, Reason: "is not part of 2020-12, which has $dynamicRef"}
+		return &Error{Pointer: at, Reason: "is not part of 2020-12, want $dynamicRef"}
 	}
 	return nil
 }
@@ -65,7 +70,7 @@ func inspectKeyword(name string, value any, at string) error {
 // refuse is the loader of a compiler that may load nothing.
 type refuse struct{}
 
-var errRemote = errors.New("refers to another document")
+var errRemote = errors.New("refers to another document, want a reference within the schema")
 
 func (refuse) Load(string) (any, error) { return nil, errRemote }
 
@@ -77,7 +82,7 @@ func compile(doc *Outline, set settings, all *patterns) (root *jsonschema.Schema
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			root, anchored, err = nil, nil, &Error{Reason: "cannot be compiled"}
+			root, anchored, err = nil, nil, &Error{Reason: "cannot be compiled, want a schema of JSON Schema 2020-12"}
 		}
 	}()
 	c := jsonschema.NewCompiler()
@@ -108,13 +113,13 @@ func compile(doc *Outline, set settings, all *patterns) (root *jsonschema.Schema
 // explain finds the place and the words for what the compiler says.
 func explain(doc *Outline, err error) *Error {
 	if e, ok := errors.AsType[*jsonschema.LoadURLError](err); ok {
-		return badRef(doc, e.URL, "refers to another document, only references within the schema are allowed")
+		return badRef(doc, e.URL, "refers to another document, want a reference within the schema, such as #/$defs/name")
 	}
 	if e, ok := errors.AsType[*jsonschema.JSONPointerNotFoundError](err); ok {
-		return badRef(doc, e.URL, "points at nothing")
+		return badRef(doc, e.URL, "points at nothing, want the place of a schema here, such as #/$defs/name")
 	}
 	if e, ok := errors.AsType[*jsonschema.AnchorNotFoundError](err); ok {
-		return badRef(doc, e.Reference, "points at nothing")
+		return badRef(doc, e.Reference, "points at nothing, want the place of a schema here, such as #/$defs/name")
 	}
 	if e, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
 		return &Error{Pointer: pointerOf(e.URL), Reason: e.Err.Error()}
@@ -122,7 +127,7 @@ func explain(doc *Outline, err error) *Error {
 	if e, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		return invalid(doc, e)
 	}
-	return &Error{Reason: strings.ReplaceAll(err.Error(), base, "")}
+	return &Error{Reason: strings.ReplaceAll(err.Error(), base, "") + "; want a schema of JSON Schema 2020-12"}
 }
 
 // invalid says where a schema breaks the rules for schemas, in the words in which a body would hear it.
@@ -132,7 +137,7 @@ func invalid(doc *Outline, e *jsonschema.SchemaValidationError) *Error {
 	}
 	all := violations(doc.root, nil, e.Err)
 	if len(all) == 0 {
-		return &Error{Pointer: pointerOf(e.URL), Reason: "is not a valid schema"}
+		return &Error{Pointer: pointerOf(e.URL), Reason: "is not a valid schema, want an object with keywords of JSON Schema 2020-12"}
 	}
 	first := all[0]
 	return &Error{Pointer: pointerOf(e.URL) + pointerTo(first.Loc), Reason: "not valid in a schema: " + first.Msg}

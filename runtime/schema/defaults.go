@@ -29,7 +29,7 @@ func checkDefaults(g *graph, rules map[*jsonschema.Schema]*rule, fillers map[*js
 		err = w.defaultError(rules[n.schema], doc.value)
 		switch {
 		case w.err != nil:
-			return &Error{Pointer: at, Reason: "takes too much work to validate"}
+			return &Error{Pointer: at, Reason: "takes too much work to validate, want a smaller default"}
 		case err != nil:
 			return &Error{Pointer: at, Reason: "does not satisfy its own schema: " + inWords(doc.value, err)}
 		}
@@ -45,7 +45,7 @@ func (w *WorkBudget) defaultError(r *rule, value any) error {
 	var errs tally
 	e.apply(r, value, nil, nil, &errs)
 	if len(errs) == 0 {
-		return errors.New("not valid")
+		return errors.New("is not valid, want a value that the schema accepts")
 	}
 	return &jsonschema.ValidationError{ErrorKind: &kind.Group{}, Causes: errs}
 }

@@ -22,14 +22,7 @@ const (
 // types, formats, patterns and bounds. It is not ok if none was found: nothing satisfies the schema, or only what is hard to guess.
 // Equal schemas give equal examples.
 func (s *Schema) Example() (example jsontext.Value, ok bool) {
-	w := NewWorkBudget(context.Background())
-	w.visits, w.matches = maxExampleVisits, maxExampleMatch
-	m := maker{outline: s.Outline(), work: w, left: maxExampleTries}
-	value, ok := m.value(wanted{rules: []*rule{s.root}})
-	if !ok {
-		return nil, false
-	}
-	text, ok := s.written(value)
+	text, ok := s.exampleOf(func(v any) (any, bool) { return v, true })
 	if !ok {
 		return nil, false
 	}
@@ -37,12 +30,34 @@ func (s *Schema) Example() (example jsontext.Value, ok bool) {
 	return text, len(wrong) == 0 && err == nil
 }
 
+// exampleOf makes a value that satisfies the schema and is fit for its use, which may change it.
+func (s *Schema) exampleOf(fit func(v any) (any, bool)) (jsontext.Value, bool) {
+	m := maker{outline: s.Outline(), work: exampleWork(), left: maxExampleTries}
+	var changed any
+	m.fits = func(v any) (ok bool) {
+		changed, ok = fit(v)
+		return ok
+	}
+	if _, ok := m.value(wanted{rules: []*rule{s.root}}); !ok {
+		return nil, false
+	}
+	return s.written(changed)
+}
+
+// exampleWork is what the making of an example may take.
+func exampleWork() *WorkBudget {
+	w := NewWorkBudget(context.Background())
+	w.visits, w.matches = maxExampleVisits, maxExampleMatch
+	return w
+}
+
 // maker makes one example.
 type maker struct {
 	outline *Outline
 	work    *WorkBudget
 	left    int
-	open    [][]*rule // of the values that are being made, from the root
+	open    [][]*rule        // of the values that are being made, from the root
+	fits    func(v any) bool // reports whether the whole can be used
 }
 
 // wanted is a value to make.
@@ -63,7 +78,7 @@ func (m *maker) value(want wanted) (any, bool) {
 	defer func() { m.open = m.open[:len(m.open)-1] }()
 	for way := range m.ways(want.rules) {
 		for v := range m.candidates(wanted{way, want.name, want.variant}) {
-			if m.satisfies(v, want.rules) {
+			if m.satisfies(v, want.rules) && (len(m.open) > 1 || m.fits(v)) {
 				return v, true
 			}
 		}

@@ -84,7 +84,7 @@ func plainTexts(want wanted, least, most int) []string {
 	}
 	var all []string
 	for _, text := range []string{"Example " + name, name, "Example", "Text", ""} {
-		text = strings.TrimSpace(text + number)
+		text = strings.TrimSpace(strings.TrimSpace(text) + number)
 		all = append(all, fitting(text, least, most))
 	}
 	return append(all, strconv.Itoa(want.variant))

@@ -34,7 +34,7 @@ func newGraph(root *jsonschema.Schema, anchored []*jsonschema.Schema) (*graph, e
 	for i := 0; i < len(g.nodes); i++ { //nolint:intrange // it grows meanwhile
 		n := g.nodes[i]
 		if n.schema.DraftVersion != 2020 {
-			return nil, &Error{Pointer: pointerOf(n.schema.Location), Reason: "refers to a schema of another draft than 2020-12"}
+			return nil, &Error{Pointer: pointerOf(n.schema.Location), Reason: "refers to a schema of another draft, want one of 2020-12"}
 		}
 		g.connect(n)
 	}
@@ -130,7 +130,8 @@ func (g *graph) checkCosts() error {
 		applied[i] += most
 	}
 	if applied[0] > maxApplied {
-		return &Error{Reason: fmt.Sprintf("applies its subschemas to one value more than %d times", maxApplied)}
+		return &Error{Reason: fmt.Sprintf("applies its subschemas to one value more than %d times, "+
+			"want fewer references and combinations", maxApplied)}
 	}
 	return nil
 }
@@ -147,7 +148,8 @@ func (g *graph) order() ([]int, error) {
 		case done:
 			return nil
 		case visiting:
-			return &Error{Pointer: pointerOf(g.nodes[i].schema.Location), Reason: "refers to itself endlessly"}
+			return &Error{Pointer: pointerOf(g.nodes[i].schema.Location), Reason: "refers to itself endlessly, " +
+				"want a reference below a keyword such as properties or items"}
 		}
 		state[i] = visiting
 		for _, j := range slices.Concat(g.nodes[i].here, g.nodes[i].dynamic) {

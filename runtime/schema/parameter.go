@@ -53,7 +53,7 @@ func CompileParameter(raw []byte, at ParameterPlace, name string, required bool,
 	}
 	types, alone := typesOf(s.compiled), []*jsonschema.Schema{s.compiled}
 	if slices.Contains(types, "array") && (at == Path || at == Cookie) {
-		return nil, &Error{Reason: "accepts a list, which a " + string(at) + " cannot hold"}
+		return nil, &Error{Reason: "accepts a list, which a " + string(at) + " cannot hold; want a single value"}
 	}
 	isList, err := listOrSingle(types, "")
 	switch {
@@ -73,7 +73,8 @@ func listOrSingle(types []string, pointer string) (isList bool, err error) {
 		return false, nil
 	}
 	if len(slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == "null" })) > 1 {
-		return false, &Error{Pointer: pointer, Reason: "accepts a list and a single value, which text cannot distinguish"}
+		return false, &Error{Pointer: pointer, Reason: "accepts a list and a single value, which text cannot distinguish; " +
+			"want one of them"}
 	}
 	return true, nil
 }

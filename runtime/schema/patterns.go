@@ -11,7 +11,8 @@ import (
 // MaxAutomata bounds the automata of all patterns of one schema together, in their instructions: some megabytes.
 const MaxAutomata = 50_000
 
-var errAutomata = fmt.Errorf("makes the patterns of the schema take more than %d instructions together", MaxAutomata)
+var errAutomata = fmt.Errorf("makes the patterns of the schema take more than %d instructions together, "+
+	"want fewer or shorter ones", MaxAutomata)
 
 // patterns are the regular expressions of one schema, by their text.
 type patterns struct {
@@ -56,7 +57,7 @@ func (p *patterns) inspectNames(node any, at string) error {
 	names, _ := node.(map[string]any)
 	for _, name := range sortedKeys(names) {
 		if len(name) > pattern.MaxBytes { // the pointer would be as long
-			return &Error{Pointer: at, Reason: fmt.Sprintf("has a pattern longer than %d bytes", pattern.MaxBytes)}
+			return &Error{Pointer: at, Reason: fmt.Sprintf("has a pattern longer than %d bytes, want a shorter one", pattern.MaxBytes)}
 		}
 		if _, err := p.compile(name); err != nil {
 			return &Error{Pointer: at + "/" + escape(name), Reason: err.Error()}

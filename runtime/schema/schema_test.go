@@ -321,7 +321,7 @@ func TestCompileRefuses(t *testing.T) {
 		"dangling pointer":   {`{"items":{"$ref":"#/$defs/x"}}`, "/items/$ref", `"#/$defs/x" points at nothing`},
 		"dangling anchor":    {`{"items":{"$ref":"#x"}}`, "/items/$ref", `"#x" points at nothing`},
 		"recursiveRef":       {`{"items":{"$recursiveRef":"#"}}`, "/items/$recursiveRef", "not part of 2020-12"},
-		"pattern":            {`{"items":{"pattern":"(?=a)"}}`, "/items/pattern", "not a regular expression in RE2's syntax: invalid or unsupported Perl syntax: `(?=`"},
+		"pattern":            {`{"items":{"pattern":"(?=a)"}}`, "/items/pattern", "not a regular expression, want RE2's syntax: invalid or unsupported Perl syntax: `(?=`"},
 		"pattern of names":   {`{"patternProperties":{"(":{}}}`, "/patternProperties/(", "not a regular expression"},
 		"long pattern":       {`{"items":{"pattern":"` + strings.Repeat("a", pattern.MaxBytes+1) + `"}}`, "/items/pattern", "longer than 16384"},
 		"long name pattern":  {`{"patternProperties":{"` + strings.Repeat("a", pattern.MaxBytes+1) + `":{}}}`, "/patternProperties", "longer than 16384"},

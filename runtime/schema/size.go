@@ -1,6 +1,6 @@
 package schema
 
-import "bytes"
+import "github.com/llmservice/llmservice/runtime/rawjson"
 
 // What a decoded value takes in addition to its text, in bytes, as Go lays out maps and slices, whose capacity may be twice what
 // they hold.
@@ -19,7 +19,7 @@ func DecodedBytes(text []byte) int {
 	for i := 0; i < len(text) && values <= MaxBodyNodes; i++ {
 		switch text[i] {
 		case '"':
-			i = stringEnd(text, i+1)
+			i = rawjson.StringEnd(text, i+1)
 		case '{':
 			size += objectBytes
 			if i+1 < len(text) && text[i+1] == '}' {
@@ -37,23 +37,4 @@ func DecodedBytes(text []byte) int {
 		}
 	}
 	return size
-}
-
-// stringEnd is where the string ends whose first character stands at i.
-func stringEnd(text []byte, i int) int {
-	for {
-		end := bytes.IndexByte(text[i:], '"')
-		if end < 0 {
-			return len(text)
-		}
-		i += end
-		escapes := 0
-		for escapes < i && text[i-1-escapes] == '\\' {
-			escapes++
-		}
-		if escapes%2 == 0 {
-			return i
-		}
-		i++
-	}
 }

@@ -16,8 +16,9 @@ import (
 // max_tokens (OpenAI's with reasoning) refuse it with an error. For those, the parameters have to set max_completion_tokens.
 // stream_options come from the parameters, too.
 func chatBody(c *llm.Chat, model string) ([]byte, error) {
-	body := rawjson.Object{}.With("model", rawjson.Quote(model))
-	body = body.With("messages", rawjson.List(c.Messages, func(m llm.Message) []byte { return m.JSON() }))
+	room := c.Size() + len(model) + framing*(len(c.Messages)+len(c.Tools)+1)
+	body := make(rawjson.Object, 0, room).WithText("model", model).Name("messages")
+	body = rawjson.AppendList(body, c.Messages, func(dst []byte, m llm.Message) []byte { return m.AppendJSON(dst) })
 	if c.Stream {
 		body = body.With("stream", []byte("true"))
 	}
@@ -40,6 +41,9 @@ func chatBody(c *llm.Chat, model string) ([]byte, error) {
 	}
 	return body.Done(), nil
 }
+
+// framing is about what a message, a tool or the rest of a request takes besides its texts, in bytes.
+const framing = 64
 
 // withSampling adds the members that came from another dialect's request.
 func withSampling(body rawjson.Object, c *llm.Chat) rawjson.Object {

@@ -32,14 +32,14 @@ func (r *chatRequest) Chat() (*llm.Chat, *problem.Error) {
 		}
 	})
 	if err != nil {
-		return nil, problem.Unreadable(err)
+		return nil, problem.Unreadable(err, maxDepth)
 	}
 	return chat, wrong
 }
 
 // untranslated is the problem of a member that would not reach an upstream of another protocol.
 func untranslated(name string) *problem.Error {
-	const message = "What serves the model has no member like this one."
+	const message = "What serves the model has no member like this one: it must be left out."
 	e := problem.New(problem.InvalidRequest).WithMessage(message)
 	e.Param = name
 	return e

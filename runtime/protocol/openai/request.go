@@ -57,7 +57,7 @@ func (r *request) parse(body []byte, decisive []string) (map[string]jsontext.Val
 		}
 	})
 	if err != nil || rawjson.TooDeep(body, maxDepth) {
-		return nil, problem.Unreadable(err)
+		return nil, problem.Unreadable(err, maxDepth)
 	}
 	if variant != nil {
 		return nil, variant

@@ -59,7 +59,7 @@ func (r *responseRequest) Chat() (*llm.Chat, *problem.Error) {
 		}
 	})
 	if err != nil {
-		return nil, problem.Unreadable(err)
+		return nil, problem.Unreadable(err, maxDepth)
 	}
 	if wrong != nil {
 		return nil, wrong
