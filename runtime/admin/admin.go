@@ -35,7 +35,7 @@ const (
 
 // Options are the sources of what the listener serves. All but Profiling are required.
 type Options struct {
-	// Status returns the gateway's status, served at report.StatusPath.
+	// Status returns the gateway's status, served at report.StatusPath: with its names to clients within the pod, without to others.
 	Status func() report.Status
 	// Ready returns the reason why the gateway should not be sent requests; nil if it should.
 	Ready    func() error
@@ -128,8 +128,11 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, "ok")
 }
 
-func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	status := s.options.Status()
+	if !fromWithin(r) {
+		status = status.Unnamed()
+	}
 	encoded, err := json.Marshal(&status)
 	if err != nil {
 		s.options.Logger.Error("encode the status", "error", err)

@@ -192,7 +192,7 @@ func TestScrape(t *testing.T) {
 	m := metrics.New(metrics.Load{
 		InFlight: func() int64 { return 42 }, MaxInFlight: zero, Budget: zero, Reserved: zero, Refused: zero,
 		Upstreams: func() []report.Upstream { return []report.Upstream{{Name: "fast", InFlight: 3}} },
-		Endpoints: func() []metrics.Endpoint { return nil },
+		Endpoints: func() []metrics.Endpoint { return nil }, Unreadable: zero,
 	})
 	m.Serving("9f2c")
 	g := &gateway{registry: m.Registry}

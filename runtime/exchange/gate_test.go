@@ -70,6 +70,7 @@ func noLoad() *metrics.Metrics {
 	return metrics.New(metrics.Load{
 		InFlight: none, MaxInFlight: none, Budget: none, Reserved: none, Refused: none,
 		Upstreams: func() []report.Upstream { return nil }, Endpoints: func() []metrics.Endpoint { return nil },
+		Unreadable: none,
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/llm"
@@ -159,7 +160,7 @@ func (a *asking) put(u *upstream.Upstream) (*upstream.Question, error) {
 		return q, nil
 	}
 	if _, can := a.translated(u); !can || !u.Converses() {
-		return nil, unasked("The model is served by an upstream that does not have this endpoint.", "")
+		return nil, unasked("The model is served by an upstream that does not have this endpoint."+a.instead(u), "")
 	}
 	chat, wrong := a.request.Chat()
 	if wrong != nil {
@@ -171,6 +172,20 @@ func (a *asking) put(u *upstream.Upstream) (*upstream.Question, error) {
 		return nil, unasked("The model is served by an upstream of another protocol, which cannot be asked this: "+err.Error()+".", "")
 	}
 	return upstream.NewQuestion(asked), nil
+}
+
+// instead names the endpoints that an upstream has.
+func (c *endpoint) instead(u *upstream.Upstream) string {
+	var paths []string
+	for _, e := range c.Front.Endpoints() {
+		if u.Passes(e) {
+			paths = append(paths, c.Prefix+e.Path())
+		}
+	}
+	if len(paths) == 0 {
+		return ""
+	}
+	return " It has " + strings.Join(paths, ", ") + "."
 }
 
 // said is what the client may read of an upstream's refusal.

@@ -27,6 +27,12 @@ type Metrics struct {
 	spending     spending
 	revision     *prometheus.GaugeVec
 
+	answered *series[answered, prometheus.Counter]
+	took     *series[string, prometheus.Observer]
+	began    *series[string, prometheus.Observer]
+	ended    *series[[2]string, prometheus.Counter]
+	called   *series[[2]string, prometheus.Counter]
+
 	opened, done, failed, cancelled atomic.Int64
 }
 
@@ -41,6 +47,8 @@ type Load struct {
 	Budget, Reserved func() int64
 	// Refused counts the reservations for which there was no room.
 	Refused func() int64
+	// Unreadable counts the secrets of the config that cannot be read.
+	Unreadable func() int64
 	// Upstreams are those of the config being served.
 	Upstreams func() []report.Upstream
 	// Endpoints are those of these upstreams.
@@ -75,6 +83,13 @@ func New(load Load) *Metrics {
 			Namespace: "llmservice", Name: "config_revision", Help: "1 for the revision being served.",
 		}, []string{"revision"}),
 	}
+	m.answered = seriesOf(func(a answered) prometheus.Counter {
+		return m.requests.WithLabelValues(a.route, strconv.Itoa(a.status))
+	})
+	m.took = seriesOf(func(route string) prometheus.Observer { return m.duration.WithLabelValues(route) })
+	m.began = seriesOf(func(route string) prometheus.Observer { return m.firstContent.WithLabelValues(route) })
+	m.ended = seriesOf(func(by [2]string) prometheus.Counter { return m.streams.WithLabelValues(by[:]...) })
+	m.called = seriesOf(func(by [2]string) prometheus.Counter { return m.attempts.WithLabelValues(by[:]...) })
 	// The first refusal is an increase, too.
 	m.reloads.WithLabelValues("rejected")
 	m.Registry.MustRegister(m.requests, m.duration, m.firstContent, m.streams, m.attempts, m.reloads, m.panics, m.invalid, m.revision,
@@ -86,6 +101,7 @@ func New(load Load) *Metrics {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: "llmservice", Name: "memory_refusals_total", Help: "Reservations of memory that did not fit.",
 		}, func() float64 { return float64(load.Refused()) }),
+		gauge("secrets_unreadable", "Keys and certificates that the config names and that cannot be read now.", load.Unreadable),
 		&upstreams{load.Upstreams}, &endpoints{load.Endpoints},
 		gauge("streams_open", "Streams that began and have not ended.", func() int64 { return m.Streams().Open }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -102,11 +118,17 @@ func (m *Metrics) StreamBegan() { m.opened.Add(1) }
 
 // End counts a request's outcome.
 func (m *Metrics) End(route string, o relay.Outcome) {
-	m.requests.WithLabelValues(route, strconv.Itoa(o.Status)).Inc()
-	m.duration.WithLabelValues(route).Observe(o.Duration.Seconds())
+	m.answered.of(answered{route, o.Status}).Inc()
+	m.took.of(route).Observe(o.Duration.Seconds())
 	if o.FirstContent > 0 {
-		m.firstContent.WithLabelValues(route).Observe(o.FirstContent.Seconds())
+		m.began.of(route).Observe(o.FirstContent.Seconds())
 	}
+}
+
+// answered are requests with one status.
+type answered struct {
+	route  string
+	status int
 }
 
 // StreamEnded counts the outcome of a stream that began. One that a reply took the place of is done: its route
@@ -122,7 +144,7 @@ func (m *Metrics) StreamEnded(route string, o relay.Outcome) {
 	case relay.StreamFailed:
 		m.failed.Add(1)
 	}
-	m.streams.WithLabelValues(route, string(result)).Inc()
+	m.ended.of([2]string{route, string(result)}).Inc()
 }
 
 // Attempt counts a call of an upstream.
@@ -131,7 +153,7 @@ func (m *Metrics) Attempt(upstream string, f relay.Failure) {
 	if f.Kind == relay.NoFailure {
 		kind = "none"
 	}
-	m.attempts.WithLabelValues(upstream, kind).Inc()
+	m.called.of([2]string{upstream, kind}).Inc()
 }
 
 // Serving records the revision being served.

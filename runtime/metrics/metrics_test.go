@@ -44,7 +44,7 @@ func TestRefusedConfigsBeginAtZero(t *testing.T) {
 func TestOutcomesAreScraped(t *testing.T) {
 	three := func() int64 { return 3 }
 	m := New(Load{
-		InFlight: three, MaxInFlight: three, Budget: three, Reserved: three, Refused: three,
+		InFlight: three, MaxInFlight: three, Budget: three, Reserved: three, Refused: three, Unreadable: three,
 		Endpoints: func() []Endpoint { return []Endpoint{{Upstream: "fast", Host: "a"}} },
 		Upstreams: func() []report.Upstream { return []report.Upstream{{Name: "fast"}, {Name: "slow"}} },
 	})
@@ -72,9 +72,42 @@ func TestOutcomesAreScraped(t *testing.T) {
 		"llmservice_upstream_retries_total": 2, "llmservice_upstream_retries_refused_total": 2,
 		"llmservice_upstream_unkeyed_total": 2,
 		"llmservice_memory_reserved_bytes":  1, "llmservice_memory_refusals_total": 1,
+		"llmservice_secrets_unreadable": 1,
 	} {
 		if got, err := testutil.GatherAndCount(m.Registry, name); err != nil || got != want {
 			t.Errorf("%s: %d series, want %d (%v)", name, got, want, err)
 		}
+	}
+}
+
+// A series that was counted before is found without its labels being written anew.
+func TestCountingAllocatesNothing(t *testing.T) {
+	m := New(Load{})
+	by := By{"/v1/chat/completions", "assistant", "fast", Reported}
+	outcome := relay.Outcome{Status: 200, Duration: time.Second, FirstContent: time.Millisecond, Result: relay.StreamDone}
+	count := func() {
+		m.End("/chat", outcome)
+		m.StreamBegan()
+		m.StreamEnded("/chat", outcome)
+		m.Attempt("fast", relay.Failure{})
+		m.Tokens(by, llm.Tokens{Prompt: 9, Completion: 5, Total: 14, Cached: 4})
+		m.Cost(by, 0.25)
+	}
+	if n := testing.AllocsPerRun(100, count); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if got := testutil.ToFloat64(m.requests.WithLabelValues("/chat", "200")); got != 101 { // one to warm up
+		t.Errorf("%v requests counted, want 101", got)
+	}
+}
+
+func BenchmarkCount(b *testing.B) {
+	m := New(Load{})
+	by := By{"/v1/chat/completions", "assistant", "fast", Reported}
+	b.ReportAllocs()
+	for b.Loop() {
+		m.End("/chat", relay.Outcome{Status: 200, Duration: time.Second})
+		m.Attempt("fast", relay.Failure{})
+		m.Tokens(by, llm.Tokens{Prompt: 9, Completion: 5, Total: 14})
 	}
 }

@@ -28,31 +28,43 @@ type By struct {
 func (b By) labels() []string { return []string{b.Route, b.Model, b.Upstream, string(b.Source)} }
 
 // spending counts tokens and what they cost.
-type spending struct{ tokens, cost *prometheus.CounterVec }
+type spending struct {
+	tokens, cost *prometheus.CounterVec
+	tokensOf     *series[typed, prometheus.Counter]
+	costOf       *series[By, prometheus.Counter]
+}
+
+// typed says which tokens are counted.
+type typed struct {
+	By
+
+	kind string
+}
 
 func newSpending(counter func(name, help string, labels ...string) *prometheus.CounterVec) spending {
-	return spending{
+	s := spending{
 		tokens: counter("tokens_total", "Tokens of calls to models, by type; each is of one type only.",
 			"route", "model", "upstream", "source", "type"),
 		cost: counter("cost_total", "Cost of calls to upstreams with prices, in the currency of these.",
 			"route", "model", "upstream", "source"),
 	}
+	s.tokensOf = seriesOf(func(t typed) prometheus.Counter { return s.tokens.WithLabelValues(append(t.labels(), t.kind)...) })
+	s.costOf = seriesOf(func(by By) prometheus.Counter { return s.cost.WithLabelValues(by.labels()...) })
+	return s
 }
 
 // Tokens counts those of a call.
 func (m *Metrics) Tokens(by By, t llm.Tokens) {
 	input, cached, output, reasoning := t.Parts()
-	for _, part := range []struct {
+	for _, part := range [...]struct {
 		kind   string
 		tokens int64
 	}{{"input", input}, {"cached_input", cached}, {"output", output}, {"reasoning", reasoning}} {
 		if part.tokens > 0 {
-			m.spending.tokens.WithLabelValues(append(by.labels(), part.kind)...).Add(float64(part.tokens))
+			m.spending.tokensOf.of(typed{by, part.kind}).Add(float64(part.tokens))
 		}
 	}
 }
 
 // Cost counts what a call cost.
-func (m *Metrics) Cost(by By, cost float64) {
-	m.spending.cost.WithLabelValues(by.labels()...).Add(cost)
-}
+func (m *Metrics) Cost(by By, cost float64) { m.spending.costOf.of(by).Add(cost) }

@@ -70,7 +70,8 @@ type Head struct {
 	Peer netip.Addr
 	// ContentLength is in bytes, -1 where the client did not say.
 	ContentLength int64
-	// Echo are fields that the policy, in Begin, adds to the answer, whatever it is.
+	// Echo are fields that the policy, in Begin, adds to the answer, whatever it is: engines send them in place of an answer's own
+	// fields of the same names, and change neither.
 	Echo http.Header
 }
 
@@ -88,7 +89,11 @@ type Request struct {
 // A request without a type is not JSON: a web page may send one, as it may send text and forms, to every address that its
 // reader's browser can reach, without asking (Fetch Standard, "CORS-safelisted request-header").
 func (r *Request) IsJSON() bool {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	stated := r.Header.Get("Content-Type")
+	if stated == "application/json" {
+		return true // as almost always, which needs no parsing
+	}
+	media, _, err := mime.ParseMediaType(stated)
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
 		return false
 	}

@@ -2,8 +2,6 @@ package relay
 
 import (
 	"context"
-	"maps"
-	"net/http"
 	"time"
 )
 
@@ -11,7 +9,7 @@ import (
 // all that was begun for it, has ended. It reports whether its answer was sent to the end; an engine breaks the connection
 // if it was not, so that what was sent is not taken for a whole answer.
 func Serve(p Policy, h *Head, c Conn) (whole bool) {
-	s := answering{policy: p, conn: c, head: h}
+	s := answering{policy: p, conn: c}
 	defer func() {
 		if value := recover(); value != nil {
 			s.reply(p.Panicked(s.exchange, value))
@@ -36,7 +34,6 @@ func Serve(p Policy, h *Head, c Conn) (whole bool) {
 type answering struct {
 	policy   Policy
 	conn     Conn
-	head     *Head
 	exchange Exchange
 	status   int  // as sent; 0 while nothing was
 	ended    bool // nothing may follow: a reply, or a stream's last event, was sent
@@ -122,20 +119,7 @@ func (s *answering) reply(r *Reply) {
 		return
 	}
 	s.status = r.Status
-	answer := *r
-	answer.Header = s.echoed(r.Header)
-	s.ended = s.conn.Reply(&answer) == nil
-}
-
-// echoed is an answer's header with what the policy adds to each; the answer itself may be others', too.
-func (s *answering) echoed(header http.Header) http.Header {
-	if len(s.head.Echo) == 0 {
-		return header
-	}
-	all := make(http.Header, len(header)+len(s.head.Echo))
-	maps.Copy(all, header)
-	maps.Copy(all, s.head.Echo)
-	return all
+	s.ended = s.conn.Reply(r) == nil
 }
 
 // panicked ends an answer that a panic interrupted: by the reply if nothing was sent yet, otherwise by the stream's

@@ -165,7 +165,7 @@ func (s *sink) write(events []byte) error {
 func (s *sink) send(events []byte) error {
 	if s.status == 0 {
 		s.status = http.StatusOK
-		if err := s.conn.Begin(s.echoed(s.stream.head()), s.ends); err != nil {
+		if err := s.conn.Begin(s.stream.head(), s.ends); err != nil {
 			return err //nolint:wrapcheck // it becomes a Failure
 		}
 	}

@@ -12,15 +12,26 @@ const Piece = 16 << 10
 // as the stream lives.
 const Retained = 64 << 10
 
-// Turns returns a reader of r that reads at most Piece at a time, and leaves the worker to others after each read. The
-// scheduler takes a worker from a goroutine only after ten milliseconds: twenty that read what is always there would make
-// a stream's event wait for a tenth of a second on two workers.
-func Turns(r io.Reader) io.Reader { return turns{r} }
+// leastRead is what a read counts at least, in bytes: a text may come in pieces of a byte each that are all there.
+const leastRead = 1 << 10
 
-type turns struct{ r io.Reader }
+// Turns returns a reader of r that reads at most Piece at a time, and leaves the worker to others whenever it has read a
+// Piece. The scheduler takes a worker from a goroutine only after ten milliseconds: twenty that read what is always there would
+// make a stream's event wait for a tenth of a second on two workers. A short text needs no turn of its own: to give way costs as
+// much as to read it.
+func Turns(r io.Reader) io.Reader { return &turns{r: r} }
 
-func (t turns) Read(p []byte) (int, error) {
+type turns struct {
+	r    io.Reader
+	read int // since the last turn, in bytes
+}
+
+// Read implements io.Reader.
+func (t *turns) Read(p []byte) (int, error) {
 	n, err := t.r.Read(p[:min(len(p), Piece)])
-	goruntime.Gosched()
+	if t.read += max(n, leastRead); t.read >= Piece {
+		t.read = 0
+		goruntime.Gosched()
+	}
 	return n, err
 }

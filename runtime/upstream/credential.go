@@ -32,6 +32,10 @@ type Credentials struct {
 	// pems are the files that are not sent, and secured is the TLS that is made of them.
 	pems    map[string]pemFile
 	secured securities
+	// reading is done outside of mu.
+	reading readings
+	// readFile is the function of that name, unless a test has its own.
+	readFile func(file string, limit int64) (content []byte, modified time.Time, err error)
 }
 
 type cachedSecret struct {
@@ -55,6 +59,7 @@ type Times struct {
 func NewCredentials(dir, root string) *Credentials {
 	return &Credentials{
 		dir: dir, root: root, all: map[string]cachedSecret{}, verdicts: map[keyed]verdict{}, pems: map[string]pemFile{},
+		readFile: readFile,
 	}
 }
 
@@ -66,40 +71,102 @@ func (c *Credentials) file(path string) string {
 	return filepath.Join(c.dir, filepath.FromSlash(path))
 }
 
-// Read returns the secret in the file at path, without surrounding white space. Its errors name the path, never the value.
+// Read returns the secret in the file at path, without surrounding white space. While the file's volume hangs, that is its last
+// value. Its errors name the path, never the value.
 func (c *Credentials) Read(path string) (string, error) { return c.within(path, credentialTTL) }
 
 // within returns the secret as it was read at most ttl ago.
 func (c *Credentials) within(path string, ttl time.Duration) (string, error) {
+	known, err := c.secret(path, ttl)
+	switch {
+	case err == nil:
+		return known.value, known.err
+	case known.value != "":
+		return known.value, nil
+	}
+	return "", fmt.Errorf("read secret %s: %w", path, err)
+}
+
+// secret returns what is known of a secret, which it reads again if that was more than ttl ago. The error is of a volume that
+// hangs.
+func (c *Credentials) secret(path string, ttl time.Duration) (cachedSecret, error) {
+	known := c.lastSecret(path)
+	if !known.read.IsZero() && time.Since(known.read) < ttl {
+		return known, nil
+	}
+	inTime := c.readSecret(path).inTime()
+	known = c.lastSecret(path)
+	switch {
+	case inTime:
+		return known, nil
+	case known.value != "":
+		return known, errHangsUsed
+	}
+	return known, errHangs
+}
+
+func (c *Credentials) lastSecret(path string) cachedSecret {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cached, ok := c.all[path]; ok && time.Since(cached.read) < ttl {
-		return cached.value, cached.err
-	}
-	value, modified, err := readSecret(c.file(path))
-	if err != nil {
-		err = fmt.Errorf("read secret %s: %w", path, err)
-	}
+	return c.all[path]
+}
+
+// readSecret begins to read a secret.
+func (c *Credentials) readSecret(path string) *fileReading {
+	return c.reading.begin(path, func() {
+		raw, modified, err := c.readFile(c.file(path), maxCredential)
+		value := ""
+		if err == nil {
+			value, err = secretIn(raw)
+		}
+		if err != nil {
+			err = fmt.Errorf("read secret %s: %w", path, err)
+		}
+		c.keep(path, value, modified, err)
+	})
+}
+
+func (c *Credentials) keep(path, value string, modified time.Time, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	known, now := c.all[path], time.Now()
 	times := Times{Modified: modified, Since: known.times.Since}
 	if value != known.value || times.Since.IsZero() {
 		times.Since = now
 	}
 	c.all[path] = cachedSecret{value: value, err: err, read: now, before: known.replacedBy(value), times: times}
-	return value, err
 }
 
 // Changed returns when the secret last changed, or the error that reading it has. What that wraps names no path.
 func (c *Credentials) Changed(path string) (Times, error) {
-	if file, ok := c.knownPEM(path); ok {
+	if _, ok := c.lastPEM(path); ok {
+		file, err := c.readPEM(path, credentialTTL)
+		if err != nil {
+			return Times{}, fmt.Errorf("read secret %s: %w", path, err)
+		}
 		return file.times, file.err
 	}
-	if _, err := c.Read(path); err != nil {
-		return Times{}, err
+	known, err := c.secret(path, credentialTTL)
+	switch {
+	case err != nil:
+		return Times{}, fmt.Errorf("read secret %s: %w", path, err)
+	case known.err != nil:
+		return Times{}, known.err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.all[path].times, nil
+	return known.times, nil
+}
+
+// Refresh begins to read those of the files that are due, all at once: to wait for each then takes no longer than for one.
+func (c *Credentials) Refresh(paths []string) {
+	for _, path := range paths {
+		if file, ok := c.lastPEM(path); ok {
+			if time.Since(file.read) >= credentialTTL {
+				c.beginPEM(path)
+			}
+		} else if time.Since(c.lastSecret(path).read) >= credentialTTL {
+			c.readSecret(path)
+		}
+	}
 }
 
 func (s cachedSecret) replacedBy(value string) string {
@@ -130,22 +197,18 @@ func (c *Credentials) Loaded(path string) bool {
 	return err == nil
 }
 
-// readSecret returns the secret in a file, and when the file was written.
-func readSecret(file string) (string, time.Time, error) {
-	raw, modified, err := readFile(file, maxCredential)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	value := strings.TrimSpace(string(raw))
+// secretIn is the secret in the content of a file.
+func secretIn(content []byte) (string, error) {
+	value := strings.TrimSpace(string(content))
 	switch {
 	case value == "":
-		return "", time.Time{}, errors.New("is empty")
+		return "", errors.New("is empty")
 	case strings.ContainsAny(value, "\r\n"):
-		return "", time.Time{}, errors.New("has more than one line")
+		return "", errors.New("has more than one line")
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
-		return "", time.Time{}, errors.New("has control characters") // not allowed in a header (RFC 9110, section 5.5)
+		return "", errors.New("has control characters") // not allowed in a header (RFC 9110, section 5.5)
 	}
-	return value, modified, nil
+	return value, nil
 }
 
 // readFile returns the content of a file of at most limit bytes, and when it was written. Its errors do not name the file: the

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +24,7 @@ type direct struct {
 	mu    sync.Mutex
 	other map[origin]time.Time // that speak HTTP/2, and since when that is known
 	heads heads
+	urls  locations
 }
 
 // origin is what connections are shared by.
@@ -80,14 +80,14 @@ func (d *direct) do(ctx context.Context, call *Call) (*Answer, *tls.Conn, error)
 
 // requestOf is a call as http1 makes it; false if that cannot.
 func (d *direct) requestOf(call *Call) (*http1.Request, origin, bool) {
-	u, err := url.Parse(call.URL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.Contains(u.Host, "%") {
+	to := d.urls.of(call.URL)
+	if !to.known {
 		return nil, origin{}, false
 	}
 	request := &http1.Request{
-		Method: cmp.Or(call.Method, http.MethodGet), Host: u.Host, Target: u.RequestURI(), Header: call.Header, Body: call.Body,
+		Method: cmp.Or(call.Method, http.MethodGet), Host: to.host, Target: to.target, Header: call.Header, Body: call.Body,
 	}
-	at := origin{https: u.Scheme == "https", host: u.Host, pinned: call.Address}
+	at := origin{https: to.https, host: to.host, pinned: call.Address}
 	if at.https {
 		at.secure = call.Secure
 	}
@@ -102,7 +102,7 @@ func (d *direct) connect(ctx context.Context, call *Call, at origin) (ours *http
 	if at.https {
 		dial = d.dialer.dialTLS
 	}
-	conn, err := dial(to.within(ctx), "tcp", to.address)
+	conn, err := apart(func() (net.Conn, error) { return dial(to.within(ctx), "tcp", to.address) })
 	if err != nil {
 		return nil, nil, unsent(ctx, calling(err))
 	}
@@ -117,6 +117,23 @@ func (d *direct) connect(ctx context.Context, call *Call, at origin) (ours *http
 	made := http1.NewConn(conn, below.(*dialled).Socket) //nolint:forcetypeassert // the dialler makes no others
 	d.pool.Adopt(at, made)
 	return made, nil, nil
+}
+
+// apart dials in a goroutine of its own, and waits for it. A handshake needs a deep stack, which the caller's goroutine would keep
+// for as long as its stream is open. A panic becomes the caller's.
+func apart(dial func() (net.Conn, error)) (conn net.Conn, err error) {
+	var fault any
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { fault = recover() }()
+		conn, err = dial()
+	}()
+	<-done
+	if fault != nil {
+		panic(fault)
+	}
+	return conn, err
 }
 
 // target is what to dial.

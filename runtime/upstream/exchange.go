@@ -52,10 +52,10 @@ func Fetch(ctx context.Context, c Doer, next Next, want Expect,
 
 func fetch(ctx context.Context, c Doer, a *Attempt, want Expect) (*Fetched, relay.Failure) {
 	defer a.Release()
-	ctx, cancel := context.WithTimeoutCause(ctx, a.Total, relay.Failure{Kind: relay.FailedTotal})
-	defer cancel()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
+	late := time.AfterFunc(a.Total, func() { end(relay.Failure{Kind: relay.FailedTotal}) })
+	defer late.Stop()
 	memory := awaited{Memory: memoryOf(a), since: time.Now()}
 	answer, err := a.call(ctx, end, c)
 	if err != nil {

@@ -11,6 +11,21 @@ import (
 // place is where an endpoint keeps what it has answered. It depends only on the names of the upstream and the endpoint, and on
 // the address if the endpoint is one of several addresses, so that every replica computes the same place, also after a restart.
 func (u *Upstream) place(e *Endpoint) llm.Place {
+	if known := e.placed.Load(); known != nil && known.upstream == u.Name {
+		return known.at
+	}
+	known := &placed{u.Name, u.placeOf(e)}
+	e.placed.Store(known)
+	return known.at
+}
+
+// placed is an endpoint's place in an upstream of a name, which is computed once.
+type placed struct {
+	upstream string
+	at       llm.Place
+}
+
+func (u *Upstream) placeOf(e *Endpoint) llm.Place {
 	name := u.Name + "\x00" + e.URL
 	if e.Address.IsValid() {
 		name += "\x00" + e.Address.String()

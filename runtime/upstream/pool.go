@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/resolve"
@@ -13,7 +14,7 @@ import (
 type EndpointKey struct{ Upstream, URL string }
 
 // Endpoint is one base URL of an upstream, or one address of its host, with its open calls and its health. It outlives the
-// configs that name it. The pool's lock guards everything but the URL and the address.
+// configs that name it. The pool's lock guards everything but the URL, the address and the place.
 type Endpoint struct {
 	URL string
 	// Address, if valid, is where connections are made to; otherwise the host's name is resolved for each.
@@ -24,6 +25,7 @@ type Endpoint struct {
 	turns  float64
 	hash   uint64 // of the endpoint's name; 0 until it is first needed
 	health health
+	placed atomic.Pointer[placed] // nil until it is first needed
 }
 
 // Pool is the state of one upstream, in whichever config it is: the open calls, the waiting calls, and the endpoints. The zero

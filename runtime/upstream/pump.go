@@ -6,7 +6,6 @@ import (
 	"io"
 	goruntime "runtime"
 	"sync"
-	"time"
 
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream/http1"
@@ -221,36 +220,4 @@ func (p *pump) hand(ctx context.Context, events []byte, kind relay.EventKind) re
 		return relay.FailureOf(ctx, err, relay.FailedClient)
 	}
 	return relay.Failure{}
-}
-
-// silence ends an attempt that is silent for too long: before its first content, and then between two events. It does not count
-// while the client is being written to, because then only the client can be slow.
-type silence struct {
-	timer *time.Timer
-	idle  time.Duration
-	end   context.CancelCauseFunc
-	began bool
-}
-
-func newSilence(a *Attempt, end context.CancelCauseFunc) *silence {
-	s := &silence{idle: a.Idle, end: end}
-	s.timer = time.AfterFunc(a.FirstToken, func() { end(relay.Failure{Kind: relay.FailedFirstToken}) })
-	return s
-}
-
-func (s *silence) stop() { s.timer.Stop() }
-
-// pause returns false if the silence has lasted too long already.
-func (s *silence) pause() bool { return s.timer.Stop() }
-
-// broken restarts the wait once content has come; events before the content do not extend the wait for it.
-func (s *silence) broken(content bool) {
-	switch {
-	case !content:
-	case s.began:
-		s.timer.Reset(s.idle)
-	default:
-		s.began = true
-		s.timer = time.AfterFunc(s.idle, func() { s.end(relay.Failure{Kind: relay.FailedIdle}) })
-	}
 }

@@ -20,6 +20,9 @@ var codings = map[string]string{
 
 // coded returns an error if the answer has a content coding: none was asked for, and its bytes would be taken for text.
 func coded(h http.Header) error {
+	if len(h["Content-Encoding"]) == 0 {
+		return nil
+	}
 	for coding := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
 		coding = strings.ToLower(strings.TrimSpace(coding))
 		if coding == "" || coding == uncoded {

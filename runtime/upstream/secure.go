@@ -133,6 +133,9 @@ func (s *security) now(c *Credentials) (*Secure, error) {
 }
 
 func (s *security) read(c *Credentials) ([][]byte, error) {
+	for _, path := range s.paths() {
+		c.beginPEM(path) // all together, so that a volume that hangs is waited for once
+	}
 	var files [][]byte
 	for _, path := range s.paths() {
 		content, err := c.pem(path)

@@ -291,6 +291,22 @@ func TestASlowReaderIsNotTheUpstreamsSilence(t *testing.T) {
 	})
 }
 
+// A silence counts from when the event before it has been taken, however long that took.
+func TestASilenceAfterASlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const taking, idle = time.Minute, 2 * time.Second
+		r := &run{bodies: []func(context.Context, io.Writer) error{frames("c 1s c 2h d")}, firstTok: time.Second, idle: idle}
+		r.send = func([]byte, relay.EventKind) error {
+			time.Sleep(taking)
+			return nil
+		}
+		began := time.Now()
+		if f := r.stream(t.Context()); f.Kind != relay.FailedIdle || time.Since(began) != 2*taking+idle {
+			t.Errorf("failure %v after %s, want %s after %s", f, time.Since(began), relay.FailedIdle, 2*taking+idle)
+		}
+	})
+}
+
 // The one that ends the context gives the reason: losing a race is not the upstream's failure, and no other is asked.
 func TestStreamEndsWithItsContext(t *testing.T) {
 	for name, tt := range map[string]struct {

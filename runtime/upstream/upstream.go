@@ -152,11 +152,11 @@ func NewQuestion(r *llm.Request) *Question {
 }
 
 // accept is the media type that is asked for.
-func (q *Question) accept() string {
+func (q *Question) accept() []string {
 	if q.Tap != nil {
-		return eventStream
+		return acceptEvents
 	}
-	return "application/json"
+	return acceptJSON
 }
 
 // Attempts returns the function that chooses a request's attempts. It serves one request and is not for concurrent use.
@@ -331,16 +331,19 @@ func unasked(err error) relay.Failure {
 	return relay.Failure{Kind: relay.FailedMalformed, Err: err}
 }
 
+// The values of the fields that most requests have. They are never changed, only replaced.
+var (
+	acceptJSON   = []string{"application/json"}
+	acceptEvents = []string{eventStream}
+	acceptPlain  = []string{uncoded}
+	agent        = []string{"llmservice-gateway"}
+)
+
 // header has the fields of any request to an upstream.
 func (q *Question) header() http.Header {
-	header := http.Header{
-		"Content-Type":    {"application/json"},
-		"Accept":          {q.accept()},
-		"Accept-Encoding": {uncoded},
-		"User-Agent":      {"llmservice-gateway"},
-	}
-	if len(q.Body) == 0 {
-		delete(header, "Content-Type") // otherwise some servers refuse the empty body as broken JSON
+	header := http.Header{"Accept": q.accept(), "Accept-Encoding": acceptPlain, "User-Agent": agent}
+	if len(q.Body) > 0 { // otherwise some servers refuse the empty body as broken JSON
+		header["Content-Type"] = acceptJSON
 	}
 	return header
 }

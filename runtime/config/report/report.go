@@ -8,7 +8,8 @@ import (
 )
 
 // Status is what a gateway reports: as JSON at StatusPath of its admin listener while it runs, and as its
-// container's termination message when it ends. It holds figures and names, never a secret, prompt or body.
+// container's termination message when it ends. It holds figures and names, never a secret, prompt or body. Only clients within
+// the pod get the names: others, which include the operator, get it Unnamed.
 type Status struct {
 	// Version is the contract version that the gateway reads.
 	Version string `json:"version"`
@@ -101,6 +102,8 @@ type Streams struct {
 // SecretState reports whether a secret file can be read; never what is in it.
 type SecretState struct {
 	config.SecretFile
+	// Index is the place of the file in config.SecretFiles of the revision, from 0.
+	Index  int  `json:"index,omitzero"`
 	Loaded bool `json:"loaded"`
 	// Problem is the reason why a file that is there cannot be used; empty for one that is missing.
 	Problem string `json:"problem,omitempty"`
@@ -112,8 +115,11 @@ type SecretState struct {
 
 // RefusedKey says that an upstream has refused a key, as it is now, since a time, and has not accepted it in between.
 type RefusedKey struct {
-	Upstream string `json:"upstream"`
+	Upstream string `json:"upstream,omitzero"`
+	// UpstreamIndex is the place of the upstream in the revision, and Index that of the file in config.SecretFiles, from 0.
+	UpstreamIndex int `json:"upstreamIndex,omitzero"`
 	config.SecretFile
+	Index int       `json:"index,omitzero"`
 	Since time.Time `json:"since"`
 }
 

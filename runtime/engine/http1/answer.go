@@ -21,7 +21,7 @@ var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
 func (x *transaction) appendReply(b []byte, r *relay.Reply) []byte {
 	b = appendStatus(b, r.Status)
 	allowed := bodyAllowed(r.Status)
-	b = appendFields(b, r.Header, r.Status)
+	b = x.appendFields(b, r.Header, r.Status)
 	if _, typed := r.Header["Content-Type"]; !typed && allowed && len(r.Body) > 0 {
 		b = appendField(b, "Content-Type", http.DetectContentType(r.Body))
 	}
@@ -36,7 +36,7 @@ func (x *transaction) appendReply(b []byte, r *relay.Reply) []byte {
 // appendStreamHead appends the head of an answer without a length.
 func (x *transaction) appendStreamHead(b []byte, header http.Header) []byte {
 	b = appendStatus(b, http.StatusOK)
-	b = appendFields(b, header, http.StatusOK)
+	b = x.appendFields(b, header, http.StatusOK)
 	b = appendField(b, "Transfer-Encoding", "chunked")
 	return x.appendEnd(b, header)
 }
@@ -70,11 +70,17 @@ func appendStatus(b []byte, status int) []byte {
 	return append(b, crlf...)
 }
 
-// appendFields appends the fields that are not the engine's own. One that has no valid name is left out, and a value stays in its
-// line.
-func appendFields(b []byte, header http.Header, status int) []byte {
+// appendFields appends the fields that are not the engine's own: those of the answer, except for ones that the policy adds to each.
+func (x *transaction) appendFields(b []byte, header http.Header, status int) []byte {
+	return appendFields(appendFields(b, header, x.request.Echo, status), x.request.Echo, nil, status)
+}
+
+// appendFields appends fields but for those of some names. One that has no valid name is left out, and a value stays in its line.
+func appendFields(b []byte, header, except http.Header, status int) []byte {
 	for name, values := range header {
 		switch {
+		case except[name] != nil:
+			continue
 		case name == "Content-Length", name == "Transfer-Encoding", name == "Connection":
 			continue
 		case name == "Content-Type" && status == http.StatusNotModified:

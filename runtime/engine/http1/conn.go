@@ -121,17 +121,17 @@ var errUnknown = errors.New("is not known here")
 func (c *conn) next() (*request, error) {
 	began := len(c.in.rest) > 0
 	c.set(c.due(began))
-	for {
+	for filled := false; ; filled = true {
 		r, err := c.head()
 		if r != nil || err != nil {
 			return r, err
 		}
-		if err := c.in.fill(); err != nil {
-			return nil, err
-		}
-		if !began && c.served.Load() {
+		if filled && !began && c.served.Load() {
 			began = true
 			c.set(c.due(began))
+		}
+		if err := c.in.fill(); err != nil {
+			return nil, err
 		}
 	}
 }

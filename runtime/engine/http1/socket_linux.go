@@ -120,7 +120,7 @@ const atOnce = 256 << 10
 
 // Write implements way.
 func (s *socket) Write(p []byte, until time.Time) error {
-	if !until.IsZero() && !time.Now().Before(until) {
+	if !until.IsZero() && time.Until(until) <= 0 {
 		return os.ErrDeadlineExceeded
 	}
 	s.out = p

@@ -180,7 +180,7 @@ func TestAnEventCostsNoMemory(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, client) }()
 	e := New(nethttp.Options{Logger: slog.New(slog.DiscardHandler), Connections: func() int { return 1 }})
 	c := &conn{server: &server{Engine: e}, way: s}
-	x := &transaction{conn: c, incoming: arrival.Body{}}
+	x := &transaction{conn: c, request: &relay.Head{}, incoming: arrival.Body{}}
 	if err := x.Begin(http.Header{"Content-Type": {"text/event-stream"}}, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}

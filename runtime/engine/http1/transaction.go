@@ -13,6 +13,7 @@ import (
 // transaction implements relay.Conn: a request and its answer.
 type transaction struct {
 	conn     *conn
+	request  *relay.Head
 	context  context.Context //nolint:containedctx // it is the request's, which ends with it
 	cancel   context.CancelFunc
 	unwatch  func() // nil while nobody watches for the client's leaving
@@ -32,7 +33,7 @@ var _ relay.Conn = (*transaction)(nil)
 const heldBack = 16 << 10
 
 func newTransaction(c *conn, r *request) *transaction {
-	x := &transaction{conn: c, close: r.close}
+	x := &transaction{conn: c, request: &r.Head, close: r.close}
 	x.context, x.cancel = context.WithCancel(c.server.requests)
 	x.incoming = arrival.Body{
 		From: bodyOf(c, r), Length: r.ContentLength, Conn: c, Timeout: c.server.options.BodyTimeout, Rests: c.server.rests,

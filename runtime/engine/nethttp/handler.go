@@ -26,6 +26,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Header: r.Header, Host: r.Host, Peer: peer(r), ContentLength: r.ContentLength,
 	}
 	x := newTransaction(w, r, h.engine)
+	x.head = &head
 	x.finish(relay.Serve(h.policy, &head, x)) //nolint:contextcheck // x has the request's
 }
 
@@ -38,6 +39,7 @@ func peer(r *http.Request) netip.Addr {
 // transaction implements relay.Conn: a request and its answer, of the server's.
 type transaction struct {
 	w        http.ResponseWriter
+	head     *relay.Head
 	control  http.ResponseController
 	context  context.Context //nolint:containedctx // it is the request's, which ends with it
 	conn     *conn
@@ -96,6 +98,7 @@ func (x *transaction) Body(m relay.Memory, limit int64) ([]byte, error) {
 func (x *transaction) Reply(r *relay.Reply) error {
 	header := x.w.Header()
 	maps.Copy(header, r.Header)
+	maps.Copy(header, x.head.Echo)
 	if r.Status != http.StatusNotModified { // which has no body, and would deny the page's
 		header.Set("Content-Length", strconv.Itoa(len(r.Body)))
 	}
@@ -132,6 +135,7 @@ func (x *transaction) begin(status int) {
 func (x *transaction) Begin(header http.Header, until time.Time) error {
 	_ = x.conn.SetWriteDeadline(until) // it fails only if the connection is closed, as the write will
 	maps.Copy(x.w.Header(), header)
+	maps.Copy(x.w.Header(), x.head.Echo)
 	x.begin(http.StatusOK)
 	return nil
 }

@@ -19,6 +19,7 @@ func bodyChecks() []check {
 		{"bodies: no memory for one", noMemory},
 		{"bodies: two requests on one connection", twoRequests},
 		{"heads: what the policy learns of a request", heads},
+		{"heads: what the policy adds to each answer", echoes},
 	}
 }
 
@@ -129,5 +130,37 @@ func heads(t *testing.T, s *stand) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// echoes: what the policy adds takes the place of an answer's own field, in every kind of answer, and changes neither.
+func echoes(t *testing.T, s *stand) {
+	t.Helper()
+	own := http.Header{"X-A": {"own"}, "X-B": {"own"}}
+	reply := relay.Verdict{Reply: &relay.Reply{Status: http.StatusOK, Header: own}}
+	stream := play("c d")
+	stream.Header = own
+	p := replying()
+	p.echo = http.Header{"X-A": {"echo"}}
+	s.serve(p)
+	for name, tt := range map[string]struct {
+		verdict relay.Verdict
+		admit   func(context.Context) *relay.Reply
+	}{
+		"a reply":   {verdict: reply},
+		"a stream":  {verdict: relay.Verdict{Stream: stream}},
+		"a refusal": {admit: func(context.Context) *relay.Reply { return reply.Reply }},
+	} {
+		p.admit, p.decide = tt.admit, func(context.Context, *relay.Request) relay.Verdict { return tt.verdict }
+		text := rest(t, s.dial(strings.Replace(post("abc"), "\r\n", "\r\nConnection: close\r\n", 1)), tidy)
+		if strings.Count(text, "X-A: echo\r\n") != 1 || strings.Count(text, "X-A: ") != 1 || strings.Count(text, "X-B: own\r\n") != 1 {
+			t.Errorf("%s: %q", name, text)
+		}
+		if tt.admit == nil {
+			<-p.outcomes
+		}
+	}
+	if len(own["X-A"]) != 1 || own["X-A"][0] != "own" || len(p.echo) != 1 {
+		t.Errorf("the answer's header became %v, and the policy's %v", own, p.echo)
 	}
 }

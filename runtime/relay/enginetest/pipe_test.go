@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -144,6 +145,7 @@ func (c *line) serve() {
 			Method: r.Method, Path: r.URL.Path, EscapedPath: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery,
 			Header: r.Header, Host: r.Host, Peer: c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap(), ContentLength: r.ContentLength,
 		}
+		t.asked = head
 		again = t.finish(relay.Serve(c.engine.policy, head, t)) && !r.Close
 	}
 }
@@ -153,6 +155,7 @@ type turn struct {
 	*line
 
 	request  *http.Request
+	asked    *relay.Head
 	arrived  bool
 	expects  bool
 	watching func() // stops it
@@ -209,7 +212,10 @@ func (t *turn) Read(p []byte) (int, error) {
 func (t *turn) head(status int, header http.Header) *bytes.Buffer {
 	var head bytes.Buffer
 	fmt.Fprintf(&head, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
-	_ = header.Write(&head)
+	all := http.Header{}
+	maps.Copy(all, header)
+	maps.Copy(all, t.asked.Echo)
+	_ = all.Write(&head)
 	t.engine.note(func() { t.closing = t.engine.draining || !t.arrived })
 	if t.closing {
 		head.WriteString("Connection: close\r\n")

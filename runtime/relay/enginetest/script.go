@@ -16,6 +16,7 @@ type script struct {
 	relay.Memory
 
 	begin    func()
+	echo     http.Header
 	patience time.Duration
 	admit    func(ctx context.Context) *relay.Reply
 	limit    int64
@@ -61,7 +62,8 @@ func streaming(s *relay.Stream) *script {
 }
 
 // Begin implements relay.Policy.
-func (p *script) Begin(*relay.Head) relay.Exchange {
+func (p *script) Begin(h *relay.Head) relay.Exchange {
+	h.Echo = p.echo
 	if p.begin != nil {
 		p.begin()
 	}
