@@ -12,6 +12,22 @@ type Dependency struct {
 	Call `json:",inline"`
 }
 
+// A dependency of all routes is a function that runs before each of the service, and may refuse the request.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.parameters) || self.parameters.all(p, p.__in__ != 'Path')",message="parameters: in must be Query, Header or Cookie, because the routes have different paths"
+type ServiceDependency struct {
+	Dependency `json:",inline"`
+
+	// parameters are values in the query, the headers and the cookies that every route reads, in addition to its own, as
+	// request.params.NAME. Their in must not be Path. At most 8.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Parameters []Parameter `json:"parameters,omitempty"`
+}
+
 // A refusal ends the route. Only in functions that nothing calls other than dependencies.
 type Refusal struct {
 	// status is from 400 to 599.

@@ -67,6 +67,16 @@ type LLMServiceSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	Functions []Function `json:"functions,omitempty"`
 
+	// dependencies are functions that run in order before every route, before the route's own dependencies, and may refuse the
+	// request. Templates of routes read their results as dependencies.NAME. They do not run for models that upstreams answer. At
+	// most 8.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Dependencies []ServiceDependency `json:"dependencies,omitempty"`
+
 	// routes are the service's own typed endpoints. At most 64, each with its own path and method.
 	// +optional
 	// +listType=map

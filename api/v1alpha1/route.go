@@ -86,8 +86,8 @@ type Route struct {
 	// +optional
 	Request *Request `json:"request,omitempty"`
 
-	// dependencies are functions that run in order before the steps, and may refuse the request. Templates read their results as
-	// dependencies.NAME. At most 8.
+	// dependencies are functions that run in order before the steps, after those of the service, and may refuse the request.
+	// Templates read their results as dependencies.NAME. At most 8.
 	// +optional
 	// +listType=map
 	// +listMapKey=name

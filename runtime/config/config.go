@@ -22,14 +22,16 @@ const Version = "v1"
 
 // Config is one revision of what a gateway serves.
 type Config struct {
-	Version   string       `json:"version"`
-	Service   Service      `json:"service"`
-	Upstreams []Upstream   `json:"upstreams,omitempty"`
-	Models    []Model      `json:"models,omitempty"`
-	Functions []Function   `json:"functions,omitempty"`
-	Routes    []Route      `json:"routes,omitempty"`
-	Runtime   Runtime      `json:"runtime"`
-	OpenAPI   *OpenAPIInfo `json:"openAPI,omitzero"`
+	Version   string     `json:"version"`
+	Service   Service    `json:"service"`
+	Upstreams []Upstream `json:"upstreams,omitempty"`
+	Models    []Model    `json:"models,omitempty"`
+	Functions []Function `json:"functions,omitempty"`
+	// Dependencies run in order before those of each route.
+	Dependencies []ServiceDependency `json:"dependencies,omitempty"`
+	Routes       []Route             `json:"routes,omitempty"`
+	Runtime      Runtime             `json:"runtime"`
+	OpenAPI      *OpenAPIInfo        `json:"openAPI,omitzero"`
 }
 
 // OpenAPIInfo describes the service to its clients. An empty Title is the service's name, and an empty Version the revision.

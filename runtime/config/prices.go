@@ -28,7 +28,7 @@ func Price(text, otherwise string) (float64, error) {
 	}
 	price, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return 0, fmt.Errorf("is %q: %w", text, err)
+		return 0, fmt.Errorf("is %q, want a decimal number: %w", text, err)
 	}
 	return price, nil
 }

@@ -45,12 +45,30 @@ type Dependency struct {
 	Call
 }
 
+// ServiceDependency is a dependency of all routes.
+type ServiceDependency struct {
+	Dependency
+	// Parameters are read from each request, in addition to those of its route. None is in the path.
+	Parameters []Parameter `json:"parameters,omitempty"`
+}
+
+// step calls the function.
+func (d *Dependency) step() Step { return Step{Name: d.Name, Action: Action{Call: &d.Call}} }
+
 // Depends are the dependencies as steps that call their functions.
 func (r *Route) Depends() []Step {
 	steps := make([]Step, len(r.Dependencies))
 	for i := range r.Dependencies {
-		d := &r.Dependencies[i]
-		steps[i] = Step{Name: d.Name, Action: Action{Call: &d.Call}}
+		steps[i] = r.Dependencies[i].step()
+	}
+	return steps
+}
+
+// Depends are the dependencies of all routes, as steps that call their functions.
+func (c *Config) Depends() []Step {
+	steps := make([]Step, len(c.Dependencies))
+	for i := range c.Dependencies {
+		steps[i] = c.Dependencies[i].step()
 	}
 	return steps
 }

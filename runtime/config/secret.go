@@ -41,7 +41,8 @@ func (f FileSource) or(other SecretFile) SecretFile {
 	return SecretFile{File: f}
 }
 
-// SecretFiles lists the secrets that the config names, in whichever of its members, sorted and without repetition.
+// SecretFiles lists the secrets that the config names, in whichever of its members, sorted and without repetition. The order is
+// part of the contract: a gateway reports the files by their places in it.
 func (c *Config) SecretFiles() []SecretFile {
 	files := appendSecrets(nil, reflect.ValueOf(c).Elem())
 	slices.SortFunc(files, func(a, b SecretFile) int { return strings.Compare(a.Path(), b.Path()) })

@@ -93,6 +93,48 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
+// TestDependenciesOfAService: they run before those of the route, and read parameters that each route then has; what is wrong with
+// these comes first, and nothing has run by then.
+func TestDependenciesOfAService(t *testing.T) {
+	const shared = `[
+		{"name":"user","function":"current_user","input":{"token":"${request.params.` + "`X-Key`" + `}"},"parameters":[
+			{"name":"X-Key","in":"Header","required":true,"schema":{"type":"string","minLength":2}},
+			{"name":"page","in":"Query","schema":{"type":"integer","default":3}}]}]`
+	chat := `{"name":"s","chat":{"upstream":"a","messages":[{"role":"user","content":"${dependencies.user.name}"}]}}`
+	own := `"request":{"parameters":[{"name":"n","in":"Query","schema":{"type":"integer","default":1}}],"schema":{"type":"object","properties":{"q":{"type":"string"}}}}`
+	with := func(route string) string { return `{` + own + `,` + route[1:] }
+	for name, tt := range map[string]struct {
+		route, query, key, want string
+		status                  int
+	}{
+		"its values":            {with(answering(`["${dependencies.user.name}","${request.params.page + request.params.n}"]`)), "page=4", "ann", `["ann",5]`, 200},
+		"before the route's":    {with(depending(admin, answering(`1`, chat))), "", "eve", `{"detail":"Who is eve?"}`, 401},
+		"then the route's":      {with(depending(admin, answering(`1`, chat))), "", "ann", `{"detail":"Admins only"}`, 403},
+		"a stream":              {with(depending(admin, streaming(`"stream":"s","format":"Text"`, chat))), "", "root", "data: root\n\nevent: done", 200},
+		"a stream refused":      {with(streaming(`"stream":"s","format":"Text"`, chat)), "", "eve", `{"detail":"Who is eve?"}`, 401},
+		"what is wrong, first":  {with(answering(`1`, chat)), "n=x&page=y", "", `["query","page"]`, 422},
+		"then the header":       {with(answering(`1`, chat)), "n=x", "a", `[{"type":"string_too_short","loc":["header","x-key"]`, 422},
+		"without the parameter": {with(answering(`1`, chat)), "", "", `"loc":["header","x-key"]`, 422},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, settings{functions: depended, dependencies: shared}, script(), tt.route)
+				header := http.Header{}
+				if tt.key != "" {
+					header.Set("X-Key", tt.key)
+				}
+				g := w.do(t.Context(), "/?"+tt.query, `{"q":"x"}`, header)
+				if g.err != nil || g.status != tt.status || !strings.Contains(g.body, tt.want) {
+					t.Errorf("%d %s (%v), want %d %s; reports %q", g.status, g.body, g.err, tt.status, tt.want, w.noted(&w.reports))
+				}
+				if asked := len(w.client.of("a")) + len(w.client.of("web")); tt.status == 422 && asked > 0 {
+					t.Errorf("upstreams were asked %d times", asked)
+				}
+			})
+		})
+	}
+}
+
 func TestHeadsOfDependencies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{functions: depended}, script(), depending(user, streaming(

@@ -60,7 +60,7 @@ func TestFormsAreRefused(t *testing.T) {
 		"not UTF-8 in a list":   {[]string{"title\r\n\r\nA", text("pages"), text("pages") + "\xff"}, "", "", 422, `"loc":["body","pages",1]`},
 		"more files":            {[]string{"title\r\n\r\nA", text("pages") + "1", text("pages") + "2", text("pages") + "3"}, "", "", 422, `"type":"too_long","loc":["body","pages"]`},
 		"a larger file":         {[]string{"title\r\n\r\nA", text("photo") + "123456789"}, "", "", 413, `The file \"photo\" is over the limit of 8 bytes.`},
-		"a part without an end": {nil, "--b0\r\nContent-Disposition: form-data; name=title\r\n\r\nA", `multipart/form-data; boundary=b0`, 400, "The form cannot be read: it is not a sequence of parts"},
+		"a part without an end": {nil, "--b0\r\nContent-Disposition: form-data; name=title\r\n\r\nA", `multipart/form-data; boundary=b0`, 400, "The form cannot be read: it must be a sequence of parts"},
 		"no boundary":           {nil, "x", `multipart/form-data`, 400, "must name a boundary of 1 to 70 characters"},
 		"ten thousand fields":   {nil, strings.Repeat("a=&", 10_000), urlencodedType, 400, "more than 1000 fields and files"},
 	} {

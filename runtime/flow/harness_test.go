@@ -60,9 +60,11 @@ var models = []string{"a", "b", "c"}
 // settings are a world's, other than its routes.
 type settings struct {
 	functions string // a JSON list
-	timeouts  config.Timeouts
-	endpoints int   // of each upstream; 0 means one
-	memory    int64 // of the replica; 0 is enough
+	// dependencies are the service's, a JSON list.
+	dependencies string
+	timeouts     config.Timeouts
+	endpoints    int   // of each upstream; 0 means one
+	memory       int64 // of the replica; 0 is enough
 	// dialects are those of upstreams that do not speak OpenAI's. front, if set, is the dialect of streams in its place.
 	dialects map[string]llm.Dialect
 	front    llm.Front
@@ -124,6 +126,9 @@ func compiled(t testing.TB, s settings, routes ...string) *program.Program {
 	}
 	if s.functions != "" {
 		mustUnmarshal(t, s.functions, &c.Functions)
+	}
+	if s.dependencies != "" {
+		mustUnmarshal(t, s.dependencies, &c.Dependencies)
 	}
 	for _, text := range routes {
 		r := config.Route{

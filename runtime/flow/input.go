@@ -17,29 +17,33 @@ import (
 
 // input reads a route's requests.
 type input struct {
-	parameters []*program.Parameter // in the order of places
+	parameters []*program.Parameter // those of the service's dependencies, then the route's; of each in the order of places
 	schema     *schema.Schema       // nil accepts any JSON
 	anyType    bool                 // the body is JSON no matter its media type
 	fields     *schema.Form         // nil for JSON
 	files      []config.FormFile
+	reads      *program.Reads // the members of the request that templates read
 }
 
 // places are in the order in which FastAPI looks at them, which is the order of the violations.
 var places = []string{config.InPath, config.InQuery, config.InHeader, config.InCookie}
 
 func newInput(r *program.Route) input {
-	compiled := input{schema: r.Body, anyType: r.Request != nil && r.Request.AllowAnyContentType}
+	compiled := input{reads: &r.Reads, schema: r.Body, anyType: r.Request != nil && r.Request.AllowAnyContentType}
 	if compiled.fields = r.Fields; r.Request.IsForm() {
 		compiled.files = r.Request.Form.Files
 	}
-	for _, place := range places {
-		for _, p := range r.Parameters {
-			if p.In == place {
-				compiled.parameters = append(compiled.parameters, p)
-			}
-		}
+	for _, all := range append(slices.Clip(r.Shared), r.Parameters) {
+		compiled.parameters = append(compiled.parameters, inOrder(all)...)
 	}
 	return compiled
+}
+
+// inOrder sorts parameters by their places.
+func inOrder(all []*program.Parameter) []*program.Parameter {
+	return slices.SortedStableFunc(slices.Values(all), func(a, b *program.Parameter) int {
+		return slices.Index(places, a.In) - slices.Index(places, b.In)
+	})
 }
 
 // read returns the values that the route's templates can read. All mistakes in the request come back as one problem.
@@ -62,19 +66,30 @@ func (in *input) read(ctx context.Context, env *Environment, req *relay.Request)
 	if violations = append(violations, wrong...); len(violations) > 0 {
 		return nil, problem.Invalid(violations)
 	}
-	return map[string]any{"request": env.seen(req, params, body)}, nil
+	return map[string]any{"request": env.seen(req, in.reads, params, body)}, nil
 }
 
-// seen is a request as templates see it.
-func (e *Environment) seen(req *relay.Request, params map[string]any, body any) map[string]any {
+// seen is a request as templates see it. What has to be made for them is there only if one reads it.
+func (e *Environment) seen(req *relay.Request, reads *program.Reads, params map[string]any, body any) map[string]any {
+	seen := map[string]any{"method": req.Method, "path": req.Path, "params": params, "body": body}
+	if reads.Member("url") {
+		seen["url"] = e.url(req)
+	}
+	if reads.Member("headers") {
+		seen["headers"] = headers(req.Header)
+	}
+	if reads.Member("client") {
+		seen["client"] = e.client(req)
+	}
+	return seen
+}
+
+func (e *Environment) client(req *relay.Request) map[string]any {
 	client := ""
 	if address := e.TrustedProxies.Client(req.Peer, req.Header); address.IsValid() {
 		client = address.String()
 	}
-	return map[string]any{
-		"method": req.Method, "path": req.Path, "url": e.url(req), "headers": headers(req.Header),
-		"client": map[string]any{"address": client}, "params": params, "body": body,
-	}
+	return map[string]any{"address": client}
 }
 
 // url is the whole URL of a request, with its path and query as they were sent.

@@ -159,6 +159,32 @@ func TestCredentialsAreWithheldFromTemplates(t *testing.T) {
 	})
 }
 
+// What has to be made of a request for templates is not made if none reads it.
+func TestWhatNobodyReadsIsNotMade(t *testing.T) {
+	for body, want := range map[string][]string{
+		"x": nil, "${request.headers}": {"headers"}, "${request.client.address}${request.url}": {"client", "url"},
+	} {
+		p := compiled(t, settings{}, `{"response":{"body":"`+body+`"}}`)
+		in := newInput(p.Routes[0])
+		vars, err := in.read(t.Context(), &Environment{}, &relay.Request{
+			Head: relay.Head{Method: http.MethodGet, Header: http.Header{"X-Own": {"a"}}}, Memory: relay.Unlimited,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := vars["request"].(map[string]any)
+		var got []string
+		for _, name := range []string{"client", "headers", "url"} {
+			if _, made := seen[name]; made {
+				got = append(got, name)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", body, diff)
+		}
+	}
+}
+
 // A body is not checked any further once its client has left, or the route's time is over.
 func TestChecksEndWithTheRequest(t *testing.T) {
 	p := compiled(t, settings{}, `{"request":{"schema":{"type":"array","items":{"type":"integer"}}},"response":{"body":"x"}}`)

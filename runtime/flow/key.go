@@ -25,7 +25,7 @@ func (e *Environment) Key(ctx context.Context, req *relay.Request, u *upstream.U
 	if k == nil {
 		return 0
 	}
-	if k.ReadsBody && req.Memory != nil {
+	if k.Reads.Member("body") && req.Memory != nil {
 		decoded := schema.DecodedBytes(req.Body)
 		if req.Memory.Reserve(ctx, decoded) != nil {
 			return 0
@@ -37,8 +37,8 @@ func (e *Environment) Key(ctx context.Context, req *relay.Request, u *upstream.U
 
 // sent is the text of a key for a request as it came. If readers disagree about a body, the upstream may refuse it.
 func (e *Environment) sent(ctx context.Context, req *relay.Request, k *program.HashKey) (string, error) {
-	seen := e.seen(req, map[string]any{}, nil)
-	if k.ReadsBody {
+	seen := e.seen(req, &k.Reads, map[string]any{}, nil)
+	if k.Reads.Member("body") {
 		var err error
 		if seen["body"], err = schema.DecodeLenient(ctx, req.Body); err != nil {
 			return "", err //nolint:wrapcheck // nobody sees it

@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -116,14 +117,15 @@ func (m *Model) conversation(ctx context.Context, q *request, chat *llm.Chat) (m
 
 // messagesValue is the conversation as the client has sent it, with all parts of its messages.
 func messagesValue(ctx context.Context, q *request, messages []llm.Message) (any, error) {
-	encoded := rawjson.List(messages, func(m llm.Message) []byte { return m.JSON() })
+	encoded := rawjson.AppendList(nil, messages, func(dst []byte, m llm.Message) []byte { return m.AppendJSON(dst) })
 	if err := q.reserve(ctx, cap(encoded)+schema.DecodedBytes(encoded)); err != nil {
 		return nil, err
 	}
 	return admitted(ctx, q.env, len(encoded), func() (any, error) {
 		value, err := schema.DecodeLenient(ctx, encoded)
 		if err != nil && ctx.Err() == nil {
-			return nil, problem.Unreadable(err)
+			want := fmt.Sprintf("of at most %d values, at most %d levels deep", schema.MaxBodyNodes, schema.MaxBodyDepth)
+			return nil, problem.WrongValue("messages", want).WithCause(err)
 		}
 		return value, err //nolint:wrapcheck // it is the reason why ctx has ended
 	})

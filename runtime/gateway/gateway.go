@@ -121,6 +121,7 @@ func New(o Options) (*Gateway, error) {
 		InFlight: g.admission.InFlight, MaxInFlight: g.admission.Limit,
 		Budget: func() int64 { return int64(g.admission.Bytes.Total()) }, Reserved: g.admission.Bytes.Reserved,
 		Refused: g.admission.Bytes.Refused, Upstreams: g.upstreamStates, Endpoints: g.endpointStates,
+		Unreadable: g.unreadable,
 	})
 	g.names = g.resolver()
 	g.policy = &exchange.Policy{Serving: g.serving, Admission: g.admission, Metrics: g.metrics, Logger: g.logger}
@@ -187,6 +188,7 @@ func (g *Gateway) serve(ctx context.Context, l net.Listener) error {
 // those with which calls that are still open were made.
 func (g *Gateway) secrets() []string {
 	if s := g.store.snapshot(); s != nil {
+		g.credentials.Refresh(s.secretPaths())
 		for _, file := range s.secrets {
 			g.credentials.Loaded(file.Path())
 		}
@@ -214,7 +216,7 @@ func (g *Gateway) ready() error {
 
 // Status is what the gateway reports to the operator.
 func (g *Gateway) Status() report.Status {
-	status := g.store.status()
+	status, serving := g.store.status()
 	status.Version, status.Build = config.Version, programVersion()
 	status.Draining = g.drain.Draining()
 	status.InFlight, status.MaxInFlight = g.admission.InFlight(), g.admission.Limit()
@@ -222,8 +224,8 @@ func (g *Gateway) Status() report.Status {
 		Budget: int64(g.admission.Bytes.Total()), Reserved: g.admission.Bytes.Reserved(), Refused: g.admission.Bytes.Refused(),
 	}
 	status.Streams = g.metrics.Streams()
-	if s := g.store.snapshot(); s != nil {
-		status.Secrets, status.RefusedKeys = g.statesOf(s)
+	if serving != nil { // of which the places of secrets are
+		status.Secrets, status.RefusedKeys = g.statesOf(serving)
 	}
 	status.Upstreams = g.upstreamStates()
 	return status
@@ -232,8 +234,9 @@ func (g *Gateway) Status() report.Status {
 // statesOf returns the states of the secrets of a config. An upstream's key is looked at anew first: one that has been
 // rotated is another, and not refused.
 func (g *Gateway) statesOf(s *snapshot) (states []report.SecretState, refused []report.RefusedKey) {
-	for _, file := range s.secrets {
-		state := report.SecretState{SecretFile: file}
+	g.credentials.Refresh(s.secretPaths())
+	for i, file := range s.secrets {
+		state := report.SecretState{SecretFile: file, Index: i}
 		switch times, err := g.credentials.Changed(file.Path()); {
 		case err == nil:
 			state.Loaded, state.Modified, state.Since = true, times.Modified.UTC(), times.Since.UTC()
@@ -249,4 +252,20 @@ func (g *Gateway) statesOf(s *snapshot) (states []report.SecretState, refused []
 		}
 	}
 	return states, refused
+}
+
+// unreadable counts the secrets of the config that cannot be read now.
+func (g *Gateway) unreadable() int64 {
+	serving := g.store.snapshot()
+	if serving == nil {
+		return 0
+	}
+	var count int64
+	states, _ := g.statesOf(serving)
+	for i := range states {
+		if !states[i].Loaded {
+			count++
+		}
+	}
+	return count
 }

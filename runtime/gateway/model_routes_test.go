@@ -403,3 +403,41 @@ func TestDependenciesOfAModel(t *testing.T) {
 		t.Errorf("%d %s, %v", resp.StatusCode, body, err)
 	}
 }
+
+// TestDependenciesOfAServiceForAModel: they read the headers of the model's client.
+func TestDependenciesOfAServiceForAModel(t *testing.T) {
+	mock, url := startMock(t, mockllm.Options{})
+	c := routed(url, byLastMessage, &config.Response{Stream: "answer"}, chatStep())
+	c.Functions = []config.Function{{
+		Name: "key", Input: []byte(`{"type":"object","required":["key"],"properties":{"key":{"type":"string"}}}`), Output: []byte(`1`),
+		Steps: []config.Step{
+			{Name: "no", When: "${input.key != 'good'}", Respond: &config.Respond{Status: 401, Body: []byte(`{"detail":"Who?"}`)}},
+		},
+	}}
+	c.Dependencies = []config.ServiceDependency{{
+		Dependency: config.Dependency{Name: "key", Call: config.Call{Function: "key", Input: []byte(`{"key":"${request.params.` + "`X-Key`" + `}"}`)}},
+		Parameters: []config.Parameter{{Name: "X-Key", In: config.InHeader, Required: true}},
+	}}
+	r := start(t, c)
+	for key, want := range map[string]int{"good": http.StatusOK, "bad": http.StatusUnauthorized, "": http.StatusBadRequest} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/v1/chat/completions",
+			strings.NewReader(`{"model":"assistant","messages":[{"role":"user","content":"Tea"}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		if key != "" {
+			req.Header.Set("X-Key", key)
+		}
+		before := mock.Stats().Opened
+		resp, err := r.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if asked := mock.Stats().Opened > before; err != nil || resp.StatusCode != want || asked != (want == http.StatusOK) {
+			t.Errorf("%q: %d %s (%v), asked %v; want %d", key, resp.StatusCode, body, err, asked, want)
+		}
+	}
+}

@@ -33,6 +33,15 @@ type snapshot struct {
 	hosts map[string]bool
 }
 
+// secretPaths are the paths of the secrets that the config names.
+func (s *snapshot) secretPaths() []string {
+	paths := make([]string, len(s.secrets))
+	for i, file := range s.secrets {
+		paths[i] = file.Path()
+	}
+	return paths
+}
+
 // compile makes a snapshot of a config that program.Load accepted.
 func (g *Gateway) compile(p *program.Program, revision string) (*snapshot, error) {
 	c := p.Config
@@ -213,11 +222,14 @@ func inOrder(c *config.Config, byName map[string]*upstream.Upstream) []*upstream
 
 // keysOf lists the secrets that each upstream uses, in the order of the config.
 func keysOf(c *config.Config) []report.RefusedKey {
+	files := c.SecretFiles()
 	var keys []report.RefusedKey
 	for i := range c.Upstreams {
 		u := &c.Upstreams[i]
 		for _, file := range u.Keys() {
-			keys = append(keys, report.RefusedKey{Upstream: u.Name, SecretFile: file})
+			keys = append(keys, report.RefusedKey{
+				Upstream: u.Name, UpstreamIndex: i, SecretFile: file, Index: slices.Index(files, file),
+			})
 		}
 	}
 	return keys

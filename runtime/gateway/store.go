@@ -36,14 +36,15 @@ func (g *Gateway) serving() *exchange.Serving {
 // snapshot is the one being served; nil while none could be loaded.
 func (s *store) snapshot() *snapshot { return s.serving.Load() }
 
-func (s *store) status() report.Status {
+// status returns what is to be said, with the snapshot that it is about.
+func (s *store) status() (report.Status, *snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status := report.Status{Source: s.source, Rejected: s.rejected}
-	if serving := s.snapshot(); serving != nil {
+	status, serving := report.Status{Source: s.source, Rejected: s.rejected}, s.snapshot()
+	if serving != nil {
 		status.Revision = serving.revision
 	}
-	return status
+	return status, serving
 }
 
 // Reload reads the config directory and serves what it can: the current config, otherwise what is served already, otherwise

@@ -28,7 +28,7 @@ func (d *document) answers(r *program.Route, o *operation) error {
 		success.join(body)
 	}
 	o.Responses.add(status, *success)
-	for _, f := range failuresOf(r.Route, o) {
+	for _, f := range failuresOf(r, o) {
 		if body, ok := own[f.status]; ok {
 			both := f.response(formOf(f), problem.FastAPI)
 			both.join(body)
@@ -58,7 +58,7 @@ func (r *response) join(own members[mediaType]) {
 	}
 }
 
-// answering are the steps that may answer: the route's, and those of the functions that it depends on.
+// answering are the steps that may answer, or fail: the route's, and those of the functions that it depends on.
 func answering(r *program.Route) []config.Step {
 	all := slices.Clone(r.Route.Steps)
 	for _, d := range r.Dependencies {
@@ -94,8 +94,8 @@ func ownAnswers(steps []config.Step) map[string]members[mediaType] {
 }
 
 // failuresOf are those that a route can have.
-func failuresOf(r *config.Route, o *operation) []failure {
-	calls := len(r.Dependencies) > 0 || slices.ContainsFunc(r.Steps, callsUpstream)
+func failuresOf(r *program.Route, o *operation) []failure {
+	calls := slices.ContainsFunc(answering(r), callsUpstream)
 	var all []failure
 	switch read := o.RequestBody != nil || len(o.Parameters) > 0; {
 	case read && calls:

@@ -430,11 +430,11 @@ func TestOperationInFull(t *testing.T) {
 		want string
 	}{
 		"parameters": {note.Parameters, `[
-			{"name":"note","in":"path","required":true,"schema":{"type":"string"}},
-			{"name":"id","in":"path","description":"Whose note.","required":true,"schema":{"type":"integer","minimum":1}},
-			{"name":"kind","in":"query","required":true,"schema":{"$ref":"#/components/schemas/get_items_id_notes_note_parameter_3"}},
-			{"name":"tags","in":"query","schema":{"type":"array","items":{"type":"string"},"default":[]}},
-			{"name":"X-Tenant","in":"header","schema":{"type":"string"}}
+			{"name":"note","in":"path","required":true,"schema":{"type":"string"},"example":"Example"},
+			{"name":"id","in":"path","description":"Whose note.","required":true,"schema":{"type":"integer","minimum":1},"example":1},
+			{"name":"kind","in":"query","required":true,"schema":{"$ref":"#/components/schemas/get_items_id_notes_note_parameter_3"},"example":"short"},
+			{"name":"tags","in":"query","schema":{"type":"array","items":{"type":"string"},"default":[]},"example":["Example"]},
+			{"name":"X-Tenant","in":"header","schema":{"type":"string"},"example":"Example"}
 		]`},
 		"an answer and another": {note.Responses["200"], `{
 			"description":"The answer. Or: an answer that the route defines.",

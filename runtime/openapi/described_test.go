@@ -129,10 +129,14 @@ func TestAnswersOfDependencies(t *testing.T) {
 			{Name: "a", Set: &config.Set{Value: []byte(`1`)}, OnError: &config.OnError{Respond: &config.Respond{Status: 403}}},
 		},
 	}}
+	c.Functions = append(c.Functions, config.Function{Name: "asks", Output: []byte(`1`), Steps: []config.Step{
+		{Name: "a", Action: config.Action{HTTP: &config.HTTPCall{Upstream: "web", Method: "GET", Path: "/"}}},
+	}})
 	of := config.Response{Body: []byte(`1`)}
 	c.Routes = []config.Route{
 		{Method: "GET", Path: "/a", Response: &of, Dependencies: []config.Dependency{{Name: "user", Call: config.Call{Function: "user"}}}},
 		{Method: "GET", Path: "/b", Response: &of},
+		{Method: "GET", Path: "/c", Response: &of, Dependencies: []config.Dependency{{Name: "a", Call: config.Call{Function: "asks"}}}},
 	}
 	var got struct {
 		Paths map[string]map[string]struct {
@@ -143,10 +147,68 @@ func TestAnswersOfDependencies(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string][]string{
-		"/a": {"200", "401", "403", "429", "502", "503", "504", "default"}, "/b": {"200", "429", "default"},
+		"/a": {"200", "401", "403", "429", "default"}, "/b": {"200", "429", "default"},
+		"/c": {"200", "429", "502", "503", "504", "default"},
 	} {
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got.Paths[path]["get"].Responses))); diff != "" {
 			t.Errorf("%s: %s", path, diff)
+		}
+	}
+}
+
+// TestDependenciesOfAService: each route has their parameters, and the answers by which they refuse.
+func TestDependenciesOfAService(t *testing.T) {
+	c := &config.Config{Version: config.Version, Service: config.Service{Name: "guarded", Namespace: "default"}}
+	c.Functions = []config.Function{{Name: "key", Output: []byte(`1`), Steps: []config.Step{
+		{Name: "who", When: "${true}", Respond: &config.Respond{Status: 401, Body: []byte(`1`)}},
+	}}}
+	c.Dependencies = []config.ServiceDependency{{
+		Dependency: config.Dependency{Name: "key", Call: config.Call{Function: "key"}},
+		Parameters: []config.Parameter{{Name: "X-Key", In: config.InHeader, Description: "Who asks.", Required: true}},
+	}}
+	for _, path := range []string{"/a", "/b/{id}"} {
+		r := config.Route{
+			Method: "GET", Path: path, Timeout: config.Duration(time.Second), Budget: config.Budget{MaxCalls: 1, MaxBytes: 1},
+			Response: &config.Response{Body: []byte(`1`)},
+		}
+		if path != "/a" {
+			r.Request = &config.Request{Parameters: []config.Parameter{{Name: "id", In: config.InPath}}}
+		}
+		c.Routes = append(c.Routes, r)
+	}
+	p, errs := program.Compile(c)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	encoded, err := Build(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Paths map[string]map[string]struct {
+			Parameters []struct {
+				Name, In, Description string
+				Required              bool
+			} `json:"parameters"`
+			Responses map[string]any `json:"responses"`
+		} `json:"paths"`
+	}
+	if err := json.Unmarshal(encoded, &got, json.MatchCaseInsensitiveNames(true)); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range c.Routes {
+		o := got.Paths[r.Path]["get"]
+		last := len(o.Parameters) - 1
+		if last != strings.Count(r.Path, "{") {
+			t.Fatalf("%s: %+v", r.Path, o.Parameters)
+		}
+		if key := o.Parameters[last]; key.Name != "X-Key" || key.In != "header" || key.Description != "Who asks." || !key.Required {
+			t.Errorf("%s: %+v", r.Path, key)
+		}
+		for _, status := range []string{"401", "422"} {
+			if o.Responses[status] == nil {
+				t.Errorf("%s: no %s among %v", r.Path, status, slices.Sorted(maps.Keys(o.Responses)))
+			}
 		}
 	}
 }
@@ -156,7 +218,7 @@ func TestForms(t *testing.T) {
 	plain := config.Response{Body: []byte(`1`)}
 	fields := []byte(`{"type":"object","required":["title"],"properties":{"title":{"type":"string"}}}`)
 	c := &config.Config{Version: config.Version, Service: config.Service{Name: "forms", Namespace: "default"}}
-	for path, form := range map[string]*config.Form{"/texts": {}, "/files": {Files: []config.FormFile{{Name: "f", Required: true}}}} {
+	for path, form := range map[string]*config.Form{"/texts": {}, "/files": {Files: []config.FormFile{{Name: "f", Required: true, MaxBytes: 3}}}} {
 		c.Routes = append(c.Routes, config.Route{
 			Method: "POST", Path: path, Timeout: config.Duration(time.Second), Budget: config.Budget{MaxCalls: 1, MaxBytes: 1},
 			Response: &plain, Request: &config.Request{Schema: fields, Form: form},
@@ -181,7 +243,7 @@ func TestForms(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"/texts": `{"required":true,"content":{"application/x-www-form-urlencoded":{"schema":{"$ref":"#/components/schemas/post_texts_request"},"example":{"title":"Example title"}}}}`,
-		"/files": `{"required":true,"content":{"multipart/form-data":{"schema":{"$ref":"#/components/schemas/post_files_request"}}}}`,
+		"/files": `{"required":true,"content":{"multipart/form-data":{"schema":{"$ref":"#/components/schemas/post_files_request"},"example":{"title":"Example title","f":"Exa"}}}}`,
 	} {
 		if body := compact(t, got.Paths[path]["post"].RequestBody); body != want {
 			t.Errorf("%s: %s, want %s", path, body, want)

@@ -63,14 +63,19 @@ func content(media string, schema any) members[mediaType] {
 	return members[mediaType]{{media, mediaType{Schema: schema}}}
 }
 
-// withExample is the content of a media type with an example of what it has, if one is found. An example with a member $ref is left
-// out: many tools take it for a reference.
+// withExample is the content of a media type with an example of what it has, if one is found.
 func withExample(media string, ref any, s *schema.Schema) members[mediaType] {
 	c := content(media, ref)
-	if example, ok := s.Example(); ok && !bytes.Contains(example, []byte(`"$ref"`)) {
-		c[0].value.Example = example
-	}
+	c[0].value.Example = usable(s.Example())
 	return c
+}
+
+// usable is an example that was found. One with a member $ref is left out: many tools take it for a reference.
+func usable(example jsontext.Value, ok bool) jsontext.Value {
+	if !ok || bytes.Contains(example, []byte(`"$ref"`)) {
+		return nil
+	}
+	return example
 }
 
 // failure is a response that routes and models have alike, each in a form of its own.

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,16 +18,17 @@ type parameter struct {
 	Description string         `json:"description,omitempty"`
 	Required    bool           `json:"required,omitzero"`
 	Schema      jsontext.Value `json:"schema"`
+	Example     jsontext.Value `json:"example,omitempty"`
 }
 
 func (d *document) parameters(r *program.Route, id string) ([]parameter, error) {
 	var all []parameter
-	for i, p := range r.Parameters {
+	for i, p := range append(slices.Clip(r.Parameters), slices.Concat(r.Shared...)...) {
 		schema, err := d.parameterSchema(p.Text.Schema(), fmt.Sprintf("%s_parameter_%d", id, i+1))
 		if err != nil {
 			return nil, fmt.Errorf("parameter %s: %w", p.Name, err)
 		}
-		all = append(all, parameter{p.Name, strings.ToLower(p.In), p.Description, p.Text.IsRequired(), schema})
+		all = append(all, parameter{p.Name, strings.ToLower(p.In), p.Description, p.Text.IsRequired(), schema, usable(p.Text.Example())})
 	}
 	return all, nil
 }

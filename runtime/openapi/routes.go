@@ -110,12 +110,19 @@ func (d *document) requestBody(r *program.Route, id string) (*requestBody, error
 	return nil, nil //nolint:nilnil // a route may have no body
 }
 
-// bodyContent has an example unless the body has files, which are no text.
+// bodyContent has an example of what the body has. The content of a file is a text there.
 func bodyContent(r *program.Route, ref reference) members[mediaType] {
-	if media := bodyType(r); media != form.Multipart {
-		return withExample(media, ref, r.Body)
+	if r.Fields == nil {
+		return withExample(jsonType, ref, r.Body)
 	}
-	return content(form.Multipart, ref)
+	sizes := map[string]int{}
+	for i := range r.Request.Form.Files {
+		f := &r.Request.Form.Files[i]
+		sizes[f.Name] = f.MaxBytes
+	}
+	c := content(bodyType(r), ref)
+	c[0].value.Example = usable(r.Fields.Example(sizes))
+	return c
 }
 
 // bodyType is the media type of a body. Of a form it is one that can hold all of it, as in FastAPI; any of the two is read.

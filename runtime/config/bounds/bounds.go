@@ -3,6 +3,8 @@
 package bounds
 
 import (
+	"slices"
+
 	"github.com/llmservice/llmservice/runtime/config"
 )
 
@@ -17,7 +19,7 @@ type Bounds struct {
 	Streamed bool `json:"streamed"`
 	// Bytes is budget.maxBytes.
 	Bytes int `json:"bytes"`
-	// Dependencies are the route's, and run before its steps.
+	// Dependencies are those of the service and then those of the route, and run before its steps.
 	Dependencies []Part `json:"dependencies,omitempty"`
 	// Steps are the route's.
 	Steps []Part `json:"steps"`
@@ -129,10 +131,11 @@ func (s *survey) route(path string, r *config.Route) *survey {
 	b.Bytes = r.Budget.MaxBytes
 	w := walk{survey: s, response: r.Response, sources: s.config.Sources(r), values: s.config.Values(r), stream: s.stream(path, r)}
 	w.limit = w.stream.or(r.Timeout, path+".timeout")
-	var before, after Cost
-	b.Dependencies, before = w.dependencies(path+".dependencies", r)
-	b.Steps, after = w.steps(path+".steps", r.Steps)
-	b.Cost = before.then(after)
+	of, first := w.dependencies("dependencies", s.config.Depends())
+	own, second := w.dependencies(path+".dependencies", r.Depends())
+	b.Dependencies = slices.Concat(of, own)
+	steps, last := w.steps(path+".steps", r.Steps)
+	b.Steps, b.Cost = steps, first.then(second).then(last)
 	b.Latency.By = "its steps"
 	if len(b.Dependencies) > 0 {
 		b.Latency.By = "its dependencies and steps"

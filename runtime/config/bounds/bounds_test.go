@@ -110,6 +110,9 @@ func TestBounds(t *testing.T) {
 		"a dependency": {
 			brisk + "," + lookup, step(chatOne), `"dependencies":[{"name":"x","function":"brisk"},{"name":"y","function":"lookup"}],`, "35s 4-6 14",
 		},
+		"a dependency of the service": {
+			brisk + "," + lookup + `],"dependencies":[{"name":"x","function":"brisk"}`, step(chatOne), `"dependencies":[{"name":"y","function":"lookup"}],`, "35s 4-6 14",
+		},
 		"a dependency that refuses": {
 			`{"name":"f","steps":[{"name":"a",` + getWeb + `},{"name":"b","when":"${true}","respond":{"status":401}}],"output":1}`,
 			step(chatOne), `"dependencies":[{"name":"x","function":"f"}],`, "30s 2-3 7",

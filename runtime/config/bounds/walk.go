@@ -104,10 +104,10 @@ func (w walk) steps(path string, steps []config.Step) ([]Part, Cost) {
 }
 
 // dependencies run before the steps. Their answers are whole, and refuse the request: none is a success.
-func (w walk) dependencies(path string, r *config.Route) ([]Part, Cost) {
+func (w walk) dependencies(path string, all []config.Step) ([]Part, Cost) {
 	var total Cost
-	parts := make([]Part, 0, len(r.Dependencies))
-	for i, s := range r.Depends() {
+	parts := make([]Part, 0, len(all))
+	for i, s := range all {
 		part := Part{Path: config.Item(path, i), Name: s.Name, Kind: "dependency", Of: s.Call.Function, Cost: w.function(s.Call.Function)}
 		part.Latency.By = "function " + s.Call.Function
 		total = total.then(part.Cost)

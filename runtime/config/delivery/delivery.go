@@ -5,6 +5,7 @@ package delivery
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 
 	"github.com/llmservice/llmservice/runtime/config"
 )
@@ -19,7 +20,15 @@ const (
 
 // ConfigMapName is the ConfigMap of a service for this contract version; another version has another name, so
 // that operator and gateway may differ by a release.
-func ConfigMapName(service string) string { return service + "-config-" + config.Version }
+func ConfigMapName(service string) string { return service + configInfix + config.Version }
+
+// OfAnyVersion says that a name is that of a service's ConfigMap for this or another contract version.
+func OfAnyVersion(service, name string) bool {
+	version, ok := strings.CutPrefix(name, service+configInfix)
+	return ok && strings.HasPrefix(version, "v")
+}
+
+const configInfix = "-config-"
 
 // Where the gateway's files and listeners are: the operator renders what the gateway's defaults say.
 const (

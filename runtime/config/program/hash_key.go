@@ -2,7 +2,6 @@ package program
 
 import (
 	"context"
-	"slices"
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/expr"
@@ -11,8 +10,8 @@ import (
 // HashKey makes of a request the text that says where its calls of an upstream go: those of equal texts to one endpoint.
 type HashKey struct {
 	template *expr.Template
-	// ReadsBody says that the body has to be decoded for it.
-	ReadsBody bool
+	// Reads are the members of the request that it reads: the body has to be decoded only for a key that reads it.
+	Reads Reads
 }
 
 // Of is the text for a request as templates of routes see it, without the body if that is not read. The errors are those of
@@ -53,7 +52,16 @@ func (v *validator) consistentHash(path string, u *config.Upstream) {
 		v.addf(path+".key", "is the same for every request, want an expression over request")
 		return
 	}
-	v.hashKeys[u.Name] = &HashKey{template: key, ReadsBody: slices.ContainsFunc(key.Reads(), func(read expr.Path) bool {
-		return read[0] == "request" && (len(read) == 1 || read[1] == "body")
-	})}
+	made := &HashKey{template: key}
+	key.EachRead(func(path expr.Path) { made.Reads.of("request", path) })
+	v.hashKeys[u.Name] = made
+}
+
+// keyed adds to what routes read of requests what keys read: which upstreams a route calls is known only when it does.
+func keyed(routes []*Route, keys map[string]*HashKey) {
+	for _, r := range routes {
+		for _, k := range keys {
+			r.Reads.add(&k.Reads)
+		}
+	}
 }

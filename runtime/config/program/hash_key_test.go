@@ -48,7 +48,7 @@ func TestHashKeysThatReadBodies(t *testing.T) {
 		if len(errs) > 0 {
 			t.Fatalf("%s: %v", key, errs)
 		}
-		got[key] = p.HashKeys[c.Upstreams[0].Name].ReadsBody
+		got[key] = p.HashKeys[c.Upstreams[0].Name].Reads.Member("body")
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -39,6 +39,13 @@ func (p *place) environment() (*expr.Env, error) {
 	return p.env, nil
 }
 
+// reads takes in what a template here reads of the request.
+func (p *place) reads(path expr.Path) {
+	if p.route != nil {
+		p.route.Reads.of("request", path)
+	}
+}
+
 // after is the place behind a step.
 func (p *place) after(s *Step, t expr.Type) *place {
 	steps := maps.Clone(p.steps)
@@ -84,12 +91,19 @@ var (
 	})
 )
 
-// requestType is what templates see of a request.
+// requestType is what templates of routes see of a request.
 func requestType(params, body expr.Type) expr.Type {
-	return expr.Object(map[string]expr.Type{
+	members := requestHead(params)
+	members["body"] = body
+	return expr.Object(members)
+}
+
+// requestHead is what all requests have.
+func requestHead(params expr.Type) map[string]expr.Type {
+	return map[string]expr.Type{
 		"method": expr.String, "path": expr.String, "url": expr.String, "headers": expr.Map(expr.String),
-		"client": expr.Object(map[string]expr.Type{"address": expr.String}), "params": params, "body": body,
-	})
+		"client": expr.Object(map[string]expr.Type{"address": expr.String}), "params": params,
+	}
 }
 
 // common is the type that all have, else the dynamic one.

@@ -45,11 +45,15 @@ type Route struct {
 
 	// Parameters are in the order of the config's.
 	Parameters []*Parameter
+	// Shared are those of the service's dependencies, of each in the order of the config's.
+	Shared [][]*Parameter
 	// Body is what a request's body has to satisfy; nil accepts any JSON. Files of a form are strings to it.
 	Body *schema.Schema
 	// Fields reads the fields of a body that is a form; nil for JSON.
 	Fields *schema.Form
-	// Dependencies are steps that call functions.
+	// Reads are the members of the request that templates read, among them those of the keys of all upstreams.
+	Reads Reads
+	// Dependencies are steps that call functions: those of the service, and then those of the route.
 	Dependencies []*Step
 	Steps        []*Step
 	Response     *Response

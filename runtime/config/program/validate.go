@@ -25,8 +25,10 @@ type validator struct {
 	automata  int // instructions of all patterns so far
 	// expressions is what checking all expressions so far has taken.
 	expressions int
-	calling     []string        // the functions being read, outermost first
-	templated   map[string]bool // the paths of fields that are templates
+	// shared is what each route has before its own.
+	shared    shared
+	calling   []string        // the functions being read, outermost first
+	templated map[string]bool // the paths of fields that are templates
 	// known is what all checks of what is known before a request may take together.
 	known known
 }
@@ -38,8 +40,11 @@ func (v *validator) config(c *config.Config) *Program {
 		v.upstream(config.Item("upstreams", i), &c.Upstreams[i])
 	}
 	v.models(c.Models)
-	compiled := &Program{Config: c, Functions: v.allFunctions(c.Functions), Routes: v.routes(c.Routes), TrustedProxies: proxies}
+	compiled := &Program{Config: c, Functions: v.allFunctions(c.Functions), TrustedProxies: proxies}
+	v.serviceDependencies(c)
+	compiled.Routes = v.routes(c.Routes)
 	compiled.Models, compiled.HashKeys = v.modelRoutes(c.Models, compiled.Routes), v.hashKeys
+	keyed(compiled.Routes, compiled.HashKeys)
 	if v.literals(c); len(v.errs) == 0 {
 		v.errs = bounds.Unmeetable(c)
 	}

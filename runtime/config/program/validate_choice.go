@@ -69,7 +69,7 @@ func (p *place) requestValues(path expr.Path) []any {
 	case path[0] != "params":
 		return nil
 	}
-	for _, parameter := range p.route.Parameters {
+	for _, parameter := range append(slices.Concat(p.route.Shared...), p.route.Parameters...) {
 		if parameter.Name == path[1] && parameter.Text != nil {
 			return listed(parameter.Text.Schema(), path[2:])
 		}

@@ -104,3 +104,102 @@ func TestTokensOfDependenciesAreLimited(t *testing.T) {
 		t.Error(errs)
 	}
 }
+
+// serviceWide is a config of which each route depends on a function that reads a header.
+func serviceWide() *config.Config {
+	c := depending()
+	c.Dependencies = []config.ServiceDependency{
+		{
+			Dependency: config.Dependency{Name: "caller", Call: config.Call{Function: "user", Input: []byte(`{"token":"${request.params.` + "`X-Key`" + `}"}`)}},
+			Parameters: []config.Parameter{{Name: "X-Key", In: config.InHeader, Required: true}, {Name: "trace", In: config.InQuery}},
+		},
+		{Dependency: config.Dependency{
+			Name: "named", Call: config.Call{Function: "user", Input: []byte(`{"token":"${dependencies.caller.name + request.path}"}`)},
+		}},
+	}
+	c.Routes[0].Response.Body = []byte(`{"a":"${dependencies.named.name + request.params.` + "`X-Key`" + `}"}`)
+	return c
+}
+
+// TestDependenciesOfAService: each route reads their parameters and values, and has them before its own; all else is refused, once
+// and at the service's field.
+func TestDependenciesOfAService(t *testing.T) {
+	p, errs := Compile(serviceWide())
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	var names []string
+	for _, s := range p.Routes[1].Dependencies {
+		names = append(names, s.Name)
+	}
+	if got := strings.Join(names, " "); got != "caller named user again" || len(p.Routes[0].Dependencies) != 2 {
+		t.Errorf("dependencies %s, want those of the service first", got)
+	}
+	on := func(change func(d *config.ServiceDependency)) func(*config.Config) {
+		return func(c *config.Config) { change(&c.Dependencies[0]) }
+	}
+	parameter := func(p config.Parameter) func(*config.Config) {
+		return on(func(d *config.ServiceDependency) { d.Parameters[1] = p })
+	}
+	for _, tt := range []struct {
+		path   string
+		change func(*config.Config)
+		want   string
+	}{
+		{"dependencies", func(c *config.Config) { c.Routes, c.Models = nil, nil }, "want a route, or no dependencies"},
+		{"dependencies[0].name", on(func(d *config.ServiceDependency) { d.Name = "a-b" }), "not a valid name"},
+		{"dependencies[0].input.token", on(func(d *config.ServiceDependency) { d.Input = []byte(`{"token":"${request.body.q}"}`) }), "body"},
+		{"dependencies[0].input.token", on(func(d *config.ServiceDependency) { d.Input = []byte(`{"token":"${request.params.id}"}`) }), "id"},
+		{"dependencies[0].parameters[1].in", parameter(config.Parameter{Name: "a", In: config.InPath}), "want one of Query, Header, Cookie"},
+		{"dependencies[0].parameters[1].schema", parameter(config.Parameter{Name: "a", In: config.InQuery, Schema: []byte(`{"type":"objekt"}`)}), "schema at /type"},
+		{"dependencies[0].parameters[1].name", parameter(config.Parameter{Name: "x-key", In: config.InQuery}), "the name of a parameter of the service's dependencies"},
+		{"routes[1].request.parameters[0].name", parameter(config.Parameter{Name: "ID", In: config.InQuery}), "a parameter of the service's dependencies"},
+		{"routes[1].dependencies[0].name", func(c *config.Config) { c.Dependencies[1].Name = "user" }, "the name of another dependency"},
+		{"dependencies[1].name", func(c *config.Config) { c.Dependencies[1].Name = "caller" }, "the name of another dependency"},
+	} {
+		c := serviceWide()
+		c.Routes[1].Request.AssertFormats, c.Routes[1].Request.EchoInput = true, true // which reads the parameters anew
+		tt.change(c)
+		errs, found := Validate(c), 0
+		for _, e := range errs {
+			if e.Path == tt.path && strings.Contains(e.Message, tt.want) {
+				found++
+			}
+		}
+		if found != 1 {
+			t.Errorf("%d of %v, want one at %s: …%s", found, errs, tt.path, tt.want)
+		}
+	}
+}
+
+// TestModelsOfAServiceWithDependencies: a model's client sends headers and cookies, but no query.
+func TestModelsOfAServiceWithDependencies(t *testing.T) {
+	for in, want := range map[string]int{config.InHeader: 0, config.InCookie: 0, config.InQuery: 1} {
+		c := serviceWide()
+		c.Dependencies[0].Parameters[0].In = in
+		c.Routes = append(c.Routes, config.Route{
+			Path: "/asked", Method: "POST", Timeout: c.Routes[0].Timeout, Budget: c.Routes[0].Budget, Response: &config.Response{Body: []byte(`"a"`)},
+		})
+		c.Models = append(c.Models, config.Model{Name: "asked", Route: &config.ModelRoute{Path: "/asked", Body: []byte(`{}`)}})
+		errs := Validate(c)
+		if len(errs) != want || want > 0 && !strings.Contains(errs[0].Message, `requires the query parameter "X-Key"`) {
+			t.Errorf("%s: %v, want %d", in, errs, want)
+		}
+	}
+}
+
+// TestTokensOfAServiceAreLimited: a budget of tokens holds for the functions that the service depends on.
+func TestTokensOfAServiceAreLimited(t *testing.T) {
+	c := serviceWide()
+	c.Routes[1].Budget.MaxTokens = 100
+	c.Functions[2].Steps = append(c.Functions[2].Steps[:1:1], config.Step{Name: "name", Action: config.Action{Chat: &config.Chat{
+		Upstream: c.Upstreams[0].Name, Messages: []config.Message{{Role: "user", Content: "x"}}, Parameters: []byte(`{"max_tokens":null}`),
+	}}})
+	c.Functions[2].Output = []byte(`{"name":"${steps.name.text}"}`)
+	c.Routes[1].Dependencies = nil
+	c.Routes[1].Steps[4].Set.Value = []byte(`{"n":"${request.params.id + 1}"}`)
+	errs := Validate(c)
+	if len(errs) != 1 || !strings.Contains(errs[0].Message, "budget.maxTokens") {
+		t.Errorf("%v, want one about max_tokens", errs)
+	}
+}

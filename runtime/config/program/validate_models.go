@@ -110,6 +110,12 @@ func (v *validator) answersModels(path string, r *Route) {
 			v.addf(path, "the route requires the parameter %q, and a model gives a body only: want a default, or another route", p.Name)
 		}
 	}
+	for _, p := range slices.Concat(r.Shared...) { // whose headers and cookies are those of the model's client
+		if p.In == config.InQuery && p.Text != nil && p.Text.IsRequired() && !p.Text.HasDefault() {
+			v.addf(path, "a dependency of the service requires the query parameter %q, and requests for models have no query: "+
+				"want a default, a header, or another route", p.Name)
+		}
+	}
 	if a := r.Response; a != nil && a.Stream == "" && a.Response.Body == nil {
 		v.addf(path, "the route answers without stream and body, want one of them")
 	}

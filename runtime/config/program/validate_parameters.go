@@ -104,6 +104,7 @@ func (v *validator) countable(path string, r *config.Route) {
 	if r.Budget.MaxTokens == 0 {
 		return
 	}
+	v.limitable(dependencies, v.source.Depends(), path)
 	v.limitable(path+".dependencies", r.Depends(), path)
 	v.limitable(path+".steps", r.Steps, path)
 	for i := range r.Steps {

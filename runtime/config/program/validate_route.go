@@ -1,6 +1,7 @@
 package program
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -87,28 +88,48 @@ func (v *validator) request(path string, r *Route) expr.Type {
 	if request == nil {
 		request = &config.Request{}
 	}
+	options := schemaOptions{formats: request.AssertFormats, echo: request.EchoInput}
+	path += ".request"
+	r.Shared = v.sharedParameters(options)
+	params := maps.Clone(v.shared.params)
+	r.Parameters = v.parameterList(path+".parameters", request.Parameters, options, maps.Clone(v.shared.named), params)
+	v.segments(path+".parameters", r.Path, request.Parameters)
+	return requestType(expr.Object(params), v.requestBody(path, r, request, options.all()))
+}
+
+// schemaOptions are those of a route for its schemas.
+type schemaOptions struct{ formats, echo bool }
+
+func (o schemaOptions) all() []schema.Option {
 	options := []schema.Option{schema.DropRepeats()}
-	if request.AssertFormats {
+	if o.formats {
 		options = append(options, schema.AssertFormats())
 	}
-	if request.EchoInput {
+	if o.echo {
 		options = append(options, schema.EchoInputs())
 	}
-	path += ".request"
-	params := map[string]expr.Type{}
-	names := map[string]bool{}
-	for i := range request.Parameters {
-		p, here := &request.Parameters[i], config.Item(path+".parameters", i)
-		if lower := strings.ToLower(p.Name); names[lower] {
-			v.addf(here+".name", "%q is the name of another parameter, want a name of its own", p.Name)
+	return options
+}
+
+// parameterList reads parameters, whose names in lower case must not be taken, and adds their types.
+func (v *validator) parameterList(
+	path string, all []config.Parameter, options schemaOptions, taken map[string]bool, types map[string]expr.Type,
+) []*Parameter {
+	var compiled []*Parameter
+	for i := range all {
+		p, here := &all[i], config.Item(path, i)
+		if lower := strings.ToLower(p.Name); !taken[lower] {
+			taken[lower] = true
+		} else if v.shared.named[lower] {
+			v.addf(here+".name", "%q is the name of a parameter of the service's dependencies, which each route reads as request.params; "+
+				"want another name, or no such parameter", p.Name)
 		} else {
-			names[lower] = true
+			v.addf(here+".name", "%q is the name of another parameter, want a name of its own", p.Name)
 		}
-		read, t := v.parameter(here, p, options)
-		r.Parameters, params[p.Name] = append(r.Parameters, &Parameter{p, read}), t
+		read, t := v.parameter(here, p, options.all())
+		compiled, types[p.Name] = append(compiled, &Parameter{p, read}), t
 	}
-	v.segments(path+".parameters", r.Path, request.Parameters)
-	return requestType(expr.Object(params), v.requestBody(path, r, request, options))
+	return compiled
 }
 
 func (v *validator) requestBody(path string, r *Route, request *config.Request, options []schema.Option) (body expr.Type) {
