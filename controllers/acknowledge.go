@@ -74,6 +74,7 @@ func acknowledge(seen *view, current render.Document) acknowledgement {
 		return result
 	}
 	result.replicas, result.again = seen.unseenPods()
+	named := names{document: current}
 	for _, pod := range seen.livePods() {
 		known, ok := seen.load.OfPod(pod.UID)
 		switch {
@@ -82,7 +83,7 @@ func acknowledge(seen *view, current render.Document) acknowledgement {
 		case known.Status.Revision == result.revision:
 			result.replicas++
 			result.acknowledged++
-			result.countSecrets(pod, known)
+			result.countSecrets(pod, known, &named)
 		default:
 			result.replicas++
 			result.countBehind(pod, known)
@@ -119,16 +120,17 @@ func (a *acknowledgement) countBehind(pod *corev1.Pod, known load.PodLoad) {
 	a.behind = append(a.behind, pod)
 }
 
-func (a *acknowledgement) countSecrets(pod *corev1.Pod, known load.PodLoad) {
+func (a *acknowledgement) countSecrets(pod *corev1.Pod, known load.PodLoad, named *names) {
 	of := ""
 	for _, secret := range known.Status.Secrets {
 		if !secret.Loaded {
-			a.missing = append(a.missing, fmt.Sprintf("pod %s: %s%s", known.Name, secret.Words(), inParentheses(secret.Problem)))
+			words := named.secret(secret.SecretFile, secret.Index) + inParentheses(secret.Problem)
+			a.missing = append(a.missing, fmt.Sprintf("pod %s: %s", known.Name, words))
 			of = "missing"
 		}
 	}
 	for _, key := range known.Status.RefusedKeys {
-		refused := fmt.Sprintf("upstream %q refuses %s", key.Upstream, key.Words())
+		refused := named.refusal(key)
 		if at, told := slices.BinarySearch(a.refused, refused); !told {
 			a.refused = slices.Insert(a.refused, at, refused)
 		}

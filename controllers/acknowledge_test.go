@@ -34,7 +34,15 @@ func pod(name string) corev1.Pod {
 var refusedKey = report.RefusedKey{Upstream: "fast", SecretFile: config.SecretFile{Secret: "s", Key: "k"}, Since: time.Unix(36, 0)}
 
 func TestAcknowledge(t *testing.T) {
-	document := render.Document{Encoded: []byte("{}")}
+	encoded, err := config.Encode(&config.Config{Version: config.Version, Upstreams: []config.Upstream{
+		{Name: "fast", Auth: &config.Auth{Bearer: &config.SecretFile{File: config.FileSource{Path: "/m/a"}}}},
+		{Name: "slow", Auth: &config.Auth{Bearer: &config.SecretFile{Secret: "t", Key: "k"}}},
+		{Name: "other", Auth: &config.Auth{Bearer: &config.SecretFile{Secret: "s", Key: "k"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := render.Document{Encoded: encoded}
 	revision := document.Revision()
 	read := func(status report.Status) load.PodLoad { return load.PodLoad{Seen: moment, Status: status} }
 	type summary struct {
@@ -94,6 +102,34 @@ func TestAcknowledge(t *testing.T) {
 				"b": read(report.Status{Revision: revision, RefusedKeys: []report.RefusedKey{refusedKey}}),
 			},
 			want: summary{Replicas: 2, Acknowledged: 2, Refused: `upstream "fast" refuses key "k" of Secret "s"`, Keyless: "a:refused-10,b:refused-10"},
+		},
+		{
+			name: "secrets are named by their places in the config",
+			pods: map[string]load.PodLoad{"a": read(report.Status{Revision: revision, Secrets: []report.SecretState{
+				{Index: 0}, {Index: 1, Loaded: true}, {Index: 2, Problem: "is empty"},
+			}})},
+			want: summary{
+				Replicas: 1, Acknowledged: 1, Keyless: "a:missing",
+				Missing: `pod a: file "/m/a";pod a: key "k" of Secret "t" (is empty)`,
+			},
+		},
+		{
+			name: "a refused key is named by its place",
+			pods: map[string]load.PodLoad{"a": read(report.Status{Revision: revision, RefusedKeys: []report.RefusedKey{
+				{UpstreamIndex: 1, Index: 2, Since: refusedKey.Since},
+			}})},
+			want: summary{Replicas: 1, Acknowledged: 1, Refused: `upstream "slow" refuses key "k" of Secret "t"`, Keyless: "a:refused-10"},
+		},
+		{
+			name: "there are no such places",
+			pods: map[string]load.PodLoad{"a": read(report.Status{
+				Revision: revision, Secrets: []report.SecretState{{Index: 3}, {Index: -1}},
+				RefusedKeys: []report.RefusedKey{{UpstreamIndex: -1, Index: 9, Since: refusedKey.Since}},
+			})},
+			want: summary{
+				Replicas: 1, Acknowledged: 1, Missing: "pod a: secret 3 of the config;pod a: secret -1 of the config",
+				Refused: "upstream -1 of the config refuses secret 9 of the config", Keyless: "a:refused-10",
+			},
 		},
 		{name: "a pod that starts does not count", pods: map[string]load.PodLoad{"a": {}}},
 		{

@@ -289,6 +289,9 @@ func (r *Reconciler) write(ctx context.Context, w *wanted) (*unstructured.Unstru
 	log.FromContext(ctx).V(1).Info("Applied", "kind", w.Kind, "name", w.Name)
 	memory := r.memories.of(w.seen)
 	memory.unshown[w.Key()] = true // also if the answer was lost
+	if err == nil && w.Key() == render.DocumentsKey(w.seen.service.Name) {
+		memory.delivered = w.seen.now
+	}
 	if apierrors.IsConflict(err) && live != nil {
 		memory.outdate(live)
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/llmservice/llmservice/controllers/cached"
 	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/runtime/config/delivery"
 )
 
 // maxPruned bounds how many objects one reconcile deletes that are not rendered any more. Their ends are events, upon which
@@ -210,12 +211,18 @@ func (r *Reconciler) observeUnshown(ctx context.Context, seen *view, rendered ma
 	return nil
 }
 
-// superfluous lists the first maxPruned objects to delete, by kind and name.
+// documentsKind is the kind of what configs are delivered in.
+var documentsKind = render.DocumentsKey("").Kind
+
+// superfluous lists the first maxPruned objects to delete, by kind and name. The ConfigMap of another version of the contract is
+// none of them: the gateways of the release before or after this one may have it mounted, or get it back. It goes with the
+// service.
 func superfluous(seen *view, rendered map[render.ChildKey]bool) []render.ChildKey {
 	var found []render.ChildKey
 	for key, live := range seen.children {
 		mine := seen.owns(live) || metav1.GetControllerOf(live) == nil
-		if mine && !rendered[key] && live.GetDeletionTimestamp() == nil && cached.Made(live) {
+		needed := rendered[key] || key.Kind == documentsKind && delivery.OfAnyVersion(seen.service.Name, key.Name)
+		if mine && !needed && live.GetDeletionTimestamp() == nil && cached.Made(live) {
 			found = append(found, key)
 		}
 	}

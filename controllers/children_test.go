@@ -56,6 +56,20 @@ func TestWhatIsSuperfluous(t *testing.T) {
 	}
 }
 
+// TestConfigsOfOtherVersionsStay, so that operator and gateways may be of two releases.
+func TestConfigsOfOtherVersionsStay(t *testing.T) {
+	kind := render.DocumentsKey("").GroupVersionKind
+	key := func(name string) render.ChildKey { return render.ChildKey{GroupVersionKind: kind, Name: name} }
+	seen := &view{service: serviceWith("http://a.svc/v1")}
+	for _, name := range []string{"assistant-config-v0", "assistant-config-v1", "assistant-config-v2", "assistant-data", "other-config-v0"} {
+		seen.put(key(name), madeFor("u1"))
+	}
+	want := []render.ChildKey{key("assistant-data"), key("other-config-v0")}
+	if diff := cmp.Diff(want, superfluous(seen, map[render.ChildKey]bool{key("assistant-config-v1"): true})); diff != "" {
+		t.Errorf("superfluous (-want +got):\n%s", diff)
+	}
+}
+
 // TestWhatIsDeletedAtOnce: a tenant who makes many objects look like ours has few of them deleted in one reconcile.
 func TestWhatIsDeletedAtOnce(t *testing.T) {
 	seen := &view{service: serviceWith("http://a.svc/v1")}

@@ -29,6 +29,8 @@ const (
 	EventResumed       = "Resumed"
 	// EventRolloutReleased ends what ConditionRolloutHeld says.
 	EventRolloutReleased = "RolloutReleased"
+	// EventNotObserved is about a service that the operator cannot look at.
+	EventNotObserved = "NotObserved"
 	// EventStaysOut is about the Deployment of the operator's own installation.
 	EventStaysOut = "StaysOut"
 )

@@ -36,8 +36,8 @@ func (p *problem) lasts() bool {
 	return p != nil && (p.reason == v1alpha1.ReasonCompileDied || p.reason == v1alpha1.ReasonTooSlow)
 }
 
-// judge compiles the spec, unless it did so before. If others take up all the room, it returns how soon to look again:
-// until then nothing is known of the spec, and nothing changes.
+// judge compiles the spec, unless it did so before. If others take up all the room, or another config has just been delivered, it
+// returns how soon to look again: until then nothing is known of the spec, and nothing changes.
 func (r *Reconciler) judge(ctx context.Context, seen *view) (judgement, time.Duration, error) {
 	if known, ok := r.memories.of(seen).judged.stillHolds(seen); ok {
 		return known, 0, nil
@@ -47,6 +47,9 @@ func (r *Reconciler) judge(ctx context.Context, seen *view) (judgement, time.Dur
 		return judgement{problem: problem}, 0, nil
 	}
 	memory, revision := r.memories.of(seen), translated.document.Revision()
+	if wait := r.pace(seen, revision); wait > 0 {
+		return judgement{}, wait, nil
+	}
 	if memory.judged.revision == revision {
 		memory.judged.generation = seen.service.Generation
 		return memory.judged.with(translated.document), 0, nil

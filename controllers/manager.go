@@ -83,6 +83,8 @@ type Options struct {
 	Logger     logr.Logger
 	// Now is the reconciler's clock; nil is time.Now.
 	Now func() time.Time
+	// ConfigPause is the least time between two configs of a service; zero, as everywhere but in tests, is 1.25 s.
+	ConfigPause time.Duration
 }
 
 // CustomMetrics says where the metrics API is served.
@@ -113,19 +115,20 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("add the poller: %w", err)
 	}
 	reconciler := &Reconciler{
-		Client:     manager.GetClient(),
-		Uncached:   manager.GetAPIReader(),
-		Load:       tracker.LoadOf,
-		Gateway:    options.Gateway,
-		Children:   options.Children,
-		Namespaces: options.Namespaces,
-		Events:     manager.GetEventRecorder(FieldOwner),
-		Now:        time.Now,
-		rollouts:   newRollouts(options.MaxConcurrentRollouts, tracker.LoadOf),
+		Client:      manager.GetClient(),
+		Uncached:    manager.GetAPIReader(),
+		Load:        tracker.LoadOf,
+		Gateway:     options.Gateway,
+		Children:    options.Children,
+		Namespaces:  options.Namespaces,
+		Events:      manager.GetEventRecorder(FieldOwner),
+		Now:         time.Now,
+		ConfigPause: options.ConfigPause,
 	}
 	if options.Now != nil {
 		reconciler.Now = options.Now
 	}
+	reconciler.rollouts = newRollouts(options.MaxConcurrentRollouts, tracker.LoadOf, reconciler.Now)
 	if options.CustomMetrics != nil {
 		publisher, err := addMetricsAPI(manager, tracker, options)
 		if err != nil {

@@ -35,6 +35,8 @@ type memory struct {
 	outdated map[types.UID]string
 	// unshown are the children that were written and that no cache has shown since.
 	unshown map[render.ChildKey]bool
+	// delivered is when the service's config was last written.
+	delivered time.Time
 	// judged is what came of compiling the spec last; its revision is empty before that.
 	judged judgement
 }

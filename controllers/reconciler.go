@@ -46,6 +46,8 @@ type Reconciler struct {
 	Events     events.EventRecorder
 	// Now is the clock.
 	Now func() time.Time
+	// ConfigPause is the least time between two configs of a service; zero, as everywhere but in tests, is 1.25 s.
+	ConfigPause time.Duration
 
 	// rollouts limits how many services' pods are replaced at a time because the operator wants it; nil for no limit.
 	rollouts *rollouts
@@ -74,6 +76,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, nil
 	case wait > 0 || err != nil:
 		r.rollouts.end(request.NamespacedName, true)
+		if err != nil && r.rollouts.lost(request.NamespacedName) {
+			r.tellLost(ctx, request.NamespacedName)
+		}
 		return reconcile.Result{RequeueAfter: wait}, err
 	}
 	result, err := r.act(ctx, seen, documents)

@@ -11,7 +11,8 @@ import (
 
 var rolloutsDesc = prometheus.NewDesc("llmservice_operator_rollouts",
 	"LLMServices whose pods the operator itself wants to replace, by state: waiting, underway, and failed, which are some of those "+
-		"that are under way. 0 where this manager does not lead.",
+		"that are under way; and lost, those that cannot be looked at, so that nobody waits for them. 0 where this manager does not "+
+		"lead.",
 	[]string{"state"}, nil)
 
 // reportedRollouts are the turns of the manager of this process; none if it limits nothing.
@@ -35,8 +36,10 @@ func (r *rolloutMetrics) Collect(to chan<- prometheus.Metric) {
 	if turns == nil {
 		return
 	}
-	waiting, underWay, failed := turns.Counts()
-	for state, count := range map[string]int{"waiting": waiting, "underway": underWay, "failed": failed} {
+	counts := turns.Counts()
+	for state, count := range map[string]int{
+		"waiting": counts.Waiting, "underway": counts.UnderWay, "failed": counts.Failed, "lost": counts.Lost,
+	} {
 		to <- prometheus.MustNewConstMetric(rolloutsDesc, prometheus.GaugeValue, float64(count), state)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -37,14 +38,15 @@ type rollouts struct {
 }
 
 // newRollouts returns nil for a limit of 0.
-func newRollouts(limit int, loadOf func(types.NamespacedName) load.ServiceLoad) *rollouts {
+func newRollouts(limit int, loadOf func(types.NamespacedName) load.ServiceLoad, now func() time.Time) *rollouts {
 	if limit == 0 {
 		return nil
 	}
 	r := &rollouts{}
 	r.Turns = rollout.NewTurns(limit,
 		func(service rollout.Service) (int64, bool) { return loadOf(service).InFlight() },
-		func(service rollout.Service) { r.queue.Add(reconcile.Request{NamespacedName: service}) })
+		func(service rollout.Service) { r.queue.Add(reconcile.Request{NamespacedName: service}) },
+		now)
 	reportedRollouts.Store(r.Turns)
 	return r
 }
@@ -68,6 +70,9 @@ func (r *rollouts) end(service types.NamespacedName, again bool) {
 		r.Heard(service, again)
 	}
 }
+
+// lost says that a service could not be looked at for so long that roll-outs of others go on without it.
+func (r *rollouts) lost(service types.NamespacedName) bool { return r != nil && r.Lost(service) }
 
 func (r *rollouts) forget(service types.NamespacedName) {
 	if r != nil {
@@ -262,4 +267,17 @@ func (r *Reconciler) tellReleased(seen *view, before, after *v1alpha1.LLMService
 	if held(before) && !held(after) && !seen.paused() {
 		r.emit(seen, corev1.EventTypeNormal, EventRolloutReleased, "Reconcile", "The pods' template is no longer held back")
 	}
+}
+
+// tellLost emits an event for a service for which roll-outs of others no longer wait. Its status cannot be written, so nothing
+// else names it.
+func (r *Reconciler) tellLost(ctx context.Context, name types.NamespacedName) {
+	service := &v1alpha1.LLMService{}
+	if err := r.Client.Get(ctx, name, service); err != nil {
+		return // the error of the reconcile, which is logged, names it
+	}
+	r.emit(&view{service: service}, corev1.EventTypeWarning, EventNotObserved, "Reconcile", fmt.Sprintf(
+		"The operator has not been able to look at it for %s; roll-outs of others no longer wait for it. "+
+			"The operator's log has the reason",
+		rollout.LookWithin))
 }

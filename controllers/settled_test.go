@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -122,7 +123,7 @@ type shelf struct {
 	writes, version int
 }
 
-func newShelf(b *testing.B) *shelf {
+func newShelf(b testing.TB) *shelf {
 	b.Helper()
 	scheme, err := controllers.NewScheme()
 	if err != nil {
@@ -147,7 +148,9 @@ func (s *shelf) put(object client.Object, service string) {
 	}
 	key := client.ObjectKeyFromObject(object)
 	of := types.NamespacedName{Namespace: object.GetNamespace(), Name: service}
-	if s.objects[kind][key] == nil {
+	if at := slices.IndexFunc(s.of[kind][of], func(o client.Object) bool { return o.GetName() == object.GetName() }); at >= 0 {
+		s.of[kind][of][at] = object
+	} else {
 		s.of[kind][of] = append(s.of[kind][of], object)
 	}
 	s.version++

@@ -243,11 +243,12 @@ func sameState(a, b report.Status) bool {
 
 // sameSecret leaves out when the secret changed: nothing is done about a rotation that has arrived.
 func sameSecret(a, b report.SecretState) bool {
-	return a.SecretFile == b.SecretFile && a.Loaded == b.Loaded && a.Problem == b.Problem
+	return a.SecretFile == b.SecretFile && a.Index == b.Index && a.Loaded == b.Loaded && a.Problem == b.Problem
 }
 
 func sameRefusal(a, b report.RefusedKey) bool {
-	return a.Upstream == b.Upstream && a.SecretFile == b.SecretFile && a.Since.Equal(b.Since)
+	return a.Upstream == b.Upstream && a.UpstreamIndex == b.UpstreamIndex &&
+		a.SecretFile == b.SecretFile && a.Index == b.Index && a.Since.Equal(b.Since)
 }
 
 func sameRejection(a, b *report.RejectedConfig) bool {

@@ -179,7 +179,7 @@ func (d *definition) admit(ctx context.Context, at *document, object map[string]
 		errs = append(errs, at.locateName(path, unknownField(d.structural, path)))
 	}
 	if err != nil {
-		return append(errs, at.locate("metadata", "is not valid: "+err.Error()))
+		return append(errs, at.undecoded(err))
 	}
 	defaulting.PruneNonNullableNullsWithoutDefaults(object, d.structural)
 	defaulting.Default(object, d.structural)

@@ -2,7 +2,9 @@ package manifest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -150,6 +152,38 @@ func (d *document) refusal(e *field.Error, path, detail string) string {
 	default:
 		return invalid(value, detail)
 	}
+}
+
+// undecoded names the member of the metadata that has a value of another type than the API's, or that has one in it.
+func (d *document) undecoded(err error) Mistake {
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
+		return d.locate("metadata", "cannot be read, want an object such as {name: support-bot}")
+	}
+	path := "metadata"
+	if wrong.Field != "" {
+		path += "." + wrong.Field
+	}
+	message := fmt.Sprintf("has a value of type %s, want %s", wrong.Value, typeName(wrong.Type))
+	if wrong.Type.Kind() == reflect.String {
+		message += " in quotes"
+	}
+	return d.locate(path, message)
+}
+
+// typeName is what JSON Schema calls a type.
+func typeName(t reflect.Type) string {
+	switch t.Kind() { //nolint:exhaustive // metadata has no others
+	case reflect.Map, reflect.Struct:
+		return "object"
+	case reflect.Slice:
+		return "array"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		return "integer"
+	}
+	return "string"
 }
 
 // invalid are the words for a value, which may be too long to be shown, that breaks its pattern, a bound or a rule.

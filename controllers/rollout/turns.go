@@ -1,12 +1,17 @@
 package rollout
 
 import (
-	"cmp"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 )
+
+// LookWithin is how long others wait for a service that cannot be looked at, from the first time that it could not. Nothing is
+// known of it then: neither whether it goes first, nor how its turn ends. It is twice as long as a roll-out may be without
+// progress.
+const LookWithin = 10 * time.Minute
 
 // Service names a service.
 type Service = types.NamespacedName
@@ -60,12 +65,15 @@ type Turns struct {
 	load  func(Service) (inFlight int64, known bool)
 	// call asks for a service's reconcile.
 	call func(Service)
+	now  func() time.Time
 
 	mu       sync.Mutex
 	services map[Service]*place
 	// opened is set once all services are known, unheard are those of them that were not looked at yet.
 	opened  bool
 	unheard map[Service]struct{}
+	// failing are the services that could not be looked at the last time, and since when.
+	failing map[Service]time.Time
 	halted  bool
 }
 
@@ -78,12 +86,17 @@ type place struct {
 	going bool
 	// refused says that it was called and could not be written: others go first.
 	refused bool
+	// lost says that it could not be looked at for so long that nobody waits for it.
+	lost bool
 }
 
 // NewTurns returns Turns that the services of a fleet share: limit is at least 1, load is asked for the requests in flight of those
-// that wait, and call is told whom to look at. Neither may call back.
-func NewTurns(limit int, load func(Service) (int64, bool), call func(Service)) *Turns {
-	return &Turns{limit: limit, load: load, call: call, services: map[Service]*place{}, unheard: map[Service]struct{}{}}
+// that wait, call is told whom to look at, and now is the clock. None of them may call back.
+func NewTurns(limit int, load func(Service) (int64, bool), call func(Service), now func() time.Time) *Turns {
+	return &Turns{
+		limit: limit, load: load, call: call, now: now,
+		services: map[Service]*place{}, unheard: map[Service]struct{}{}, failing: map[Service]time.Time{},
+	}
 }
 
 // Opened says that Open was called.
@@ -145,7 +158,7 @@ func (t *Turns) Ask(service Service, state State) Answer {
 	if state.isOlder(known.State) {
 		state.Generation, state.Turn, state.Stuck = known.Generation, known.Turn, known.Stuck
 	}
-	known.State = state
+	known.State, known.lost = state, false
 	known.called = known.called && state.Wants && state.Turn == ""
 	t.halt(service)
 	// It may change its own template again: that is how it is repaired. A service that is stuck otherwise has nothing to lose.
@@ -178,13 +191,16 @@ func (t *Turns) Wrote(service Service, deployment types.UID, generation int64, t
 	t.next(Service{})
 }
 
-// Heard takes in that a service was looked at. If it was called and did not go, others go first, unless it is about to try again.
+// Heard takes in that a service was looked at. If it was called and did not go, others go first. Again says that it could not be
+// looked at, and is about to be: the others wait for it, but not for ever.
 func (t *Turns) Heard(service Service, again bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if again {
+		t.fail(service)
 		return
 	}
+	delete(t.failing, service)
 	known := t.place(service)
 	if known.going && known.called {
 		known.called, known.refused = false, true
@@ -194,11 +210,40 @@ func (t *Turns) Heard(service Service, again bool) {
 	t.hear(service)
 }
 
+// fail has the others go on once a service could not be looked at for LookWithin. Whatever turn it has counts for nothing until it
+// is looked at again, unless the new template was seen to fail there.
+func (t *Turns) fail(service Service) {
+	if _, known := t.failing[service]; !known {
+		t.failing[service] = t.now()
+	}
+	if !t.isLost(service) {
+		return
+	}
+	if known := t.services[service]; known != nil {
+		known.called, known.going, known.lost = false, false, true
+	}
+	t.hear(service)
+	t.next(Service{})
+}
+
+func (t *Turns) isLost(service Service) bool {
+	since, failing := t.failing[service]
+	return failing && t.now().Sub(since) >= LookWithin
+}
+
+// Lost says that a service could not be looked at for LookWithin, so that nobody waits for it.
+func (t *Turns) Lost(service Service) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.isLost(service)
+}
+
 // Forget takes in that a service is gone.
 func (t *Turns) Forget(service Service) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.services, service)
+	delete(t.failing, service)
 	t.hear(service)
 	t.halt(Service{})
 	t.next(Service{})
@@ -214,22 +259,38 @@ func (t *Turns) Standing(service Service) Standing {
 	return Free
 }
 
-// Counts are the services that wait, those whose pods are being replaced in their turn, and those of the latter that are stuck.
-func (t *Turns) Counts() (waiting, underWay, stuck int) {
+// Counts is how many services there are of each kind.
+type Counts struct {
+	// Waiting are those that wait, UnderWay those whose pods are being replaced in their turn, and Failed those of the latter that
+	// are stuck.
+	Waiting, UnderWay, Failed int
+	// Lost are those that could not be looked at for LookWithin.
+	Lost int
+}
+
+// Counts counts the services.
+func (t *Turns) Counts() Counts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, known := range t.services {
-		switch {
-		case known.Wants:
-			waiting++
-		case known.Turn != "":
-			underWay++
-		}
-		if known.fails() {
-			stuck++
+	var counts Counts
+	for service := range t.failing {
+		if t.isLost(service) {
+			counts.Lost++
 		}
 	}
-	return waiting, underWay, stuck
+	for _, known := range t.services {
+		switch {
+		case known.lost:
+		case known.Wants:
+			counts.Waiting++
+		case known.Turn != "":
+			counts.UnderWay++
+		}
+		if known.fails() {
+			counts.Failed++
+		}
+	}
+	return counts
 }
 
 func (t *Turns) standing(of *place) Standing {
@@ -284,9 +345,10 @@ func (t *Turns) callWaiting(but Service) {
 // fails says that the new template is to blame for pods that cannot be replaced.
 func (p *place) fails() bool { return p.Turn == TurnTaken && p.Stuck }
 
-// holds says that a service counts against the limit. An unproven one that is stuck was not whole before, and may never be.
+// holds says that a service counts against the limit. An unproven one that is stuck was not whole before, and may never be; one
+// that cannot be looked at may never change.
 func (p *place) holds() bool {
-	return p.called || p.Turn == TurnTaken || p.Turn == TurnUnproven && !p.Stuck
+	return !p.lost && (p.called || p.Turn == TurnTaken || p.Turn == TurnUnproven && !p.Stuck)
 }
 
 // next calls those that go next, and the one that asks only by what it is answered.
@@ -300,7 +362,7 @@ func (t *Turns) next(asking Service) {
 		switch {
 		case known.holds():
 			free--
-		case known.Wants && (!known.refused || service == asking):
+		case known.Wants && !known.lost && (!known.refused || service == asking):
 			waiting = append(waiting, candidate{service: service, place: known})
 		}
 	}
@@ -316,39 +378,5 @@ func (t *Turns) next(asking Service) {
 		if c.service != asking {
 			t.call(c.service)
 		}
-	}
-}
-
-// candidate is a service that may be called.
-type candidate struct {
-	service  Service
-	place    *place
-	inFlight int64
-	known    bool
-}
-
-// compare has the one first whose streams are the fewest, since it risks the least: of those whose state says whether the new
-// template works. A service without replicas proves nothing, however idle it is.
-func (c candidate) compare(d candidate) int {
-	return cmp.Or(
-		cmp.Compare(c.class(), d.class()),
-		cmp.Compare(c.inFlight, d.inFlight),
-		cmp.Compare(c.service.Namespace, d.service.Namespace),
-		cmp.Compare(c.service.Name, d.service.Name),
-	)
-}
-
-func (c candidate) class() int {
-	switch {
-	case c.place.refused:
-		return 4
-	case c.place.Empty:
-		return 3
-	case !c.place.Whole:
-		return 2
-	case !c.known:
-		return 1
-	default:
-		return 0
 	}
 }

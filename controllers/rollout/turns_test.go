@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -41,7 +42,7 @@ func (f *fleet) restart() {
 	f.turns = NewTurns(f.limit, func(s Service) (int64, bool) {
 		d := f.services[s.Name]
 		return d.inFlight, d.known
-	}, func(s Service) { f.enqueue(s.Name) })
+	}, func(s Service) { f.enqueue(s.Name) }, time.Now)
 	for _, name := range f.names() {
 		f.enqueue(name)
 	}
@@ -209,8 +210,8 @@ func TestAFailedRolloutHoldsOthers(t *testing.T) {
 	if got := f.turns.Standing(named("d")); got != Halted {
 		t.Errorf("d is %q", got)
 	}
-	if waiting, underWay, failed := f.turns.Counts(); waiting != 2 || underWay != 1 || failed != 1 {
-		t.Errorf("%d wait, %d are under way, %d failed", waiting, underWay, failed)
+	if got := f.turns.Counts(); got != (Counts{Waiting: 2, UnderWay: 1, Failed: 1}) {
+		t.Errorf("the counts are %+v", got)
 	}
 	f.restart()
 	f.work()
@@ -223,8 +224,8 @@ func TestAFailedRolloutHoldsOthers(t *testing.T) {
 	for range 4 {
 		f.progress()
 	}
-	if waiting, underWay, failed := f.turns.Counts(); waiting+underWay+failed != 0 {
-		t.Errorf("at last, %d wait, %d are under way, %d failed", waiting, underWay, failed)
+	if got := f.turns.Counts(); got != (Counts{}) {
+		t.Errorf("at last, the counts are %+v", got)
 	}
 }
 
@@ -287,7 +288,7 @@ func TestOldViewsOfTurns(t *testing.T) {
 // A service that could not be looked at yet may be the one that holds up all others: nobody goes before.
 func TestNobodyGoesBeforeAllWereLookedAt(t *testing.T) {
 	var called []string
-	turns := NewTurns(2, func(Service) (int64, bool) { return 0, true }, func(s Service) { called = append(called, s.Name) })
+	turns := NewTurns(2, func(Service) (int64, bool) { return 0, true }, func(s Service) { called = append(called, s.Name) }, time.Now)
 	a, b, c := named("a"), named("b"), named("c")
 	turns.Heard(b, true)
 	turns.Open([]Service{a, b, c}, map[Service]State{b: {Generation: 2, Turn: TurnTaken}})
@@ -367,7 +368,7 @@ func TestTurnsOfAnyFleet(t *testing.T) {
 // A service that is stuck without a turn, as one that was created with an image that does not start, takes its repair at once, also while
 // nobody else may go. It does not count.
 func TestAStuckServiceTakesItsRepair(t *testing.T) {
-	turns := NewTurns(1, func(Service) (int64, bool) { return 0, true }, func(Service) {})
+	turns := NewTurns(1, func(Service) (int64, bool) { return 0, true }, func(Service) {}, time.Now)
 	a, b := named("a"), named("b")
 	turns.Open([]Service{a, b}, nil)
 	if got := turns.Ask(b, State{Wants: true, Stuck: true}); got != (Answer{}) {
