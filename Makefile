@@ -123,7 +123,7 @@ generate: $(addprefix $(TOOLS)/,controller-gen crd-ref-docs helm-docs) ## Write 
 	$(TOOLS)/helm-docs --log-level=warning --chart-search-root=$(CHART)
 	$(TOOLS)/crd-ref-docs --log-level=ERROR --config=.ci/crd-ref-docs.yaml --source-path=api/v1alpha1 \
 		--renderer=markdown --output-path=docs/reference/api.md
-	.ci/reference config/samples/assistant.yaml docs/reference/api.md >docs/reference/api.md.new
+	.ci/reference config/samples/assistant.yaml docs/reference/api.md | go run ./test/house/examples >docs/reference/api.md.new
 	mv docs/reference/api.md.new docs/reference/api.md
 
 .PHONY: fmt

@@ -121,7 +121,7 @@ func TestAcknowledge(t *testing.T) {
 			want: summary{Replicas: 1, Acknowledged: 1, Refused: `upstream "slow" refuses key "k" of Secret "t"`, Keyless: "a:refused-10"},
 		},
 		{
-			name: "there are no such places",
+			name: "places that the config does not have",
 			pods: map[string]load.PodLoad{"a": read(report.Status{
 				Revision: revision, Secrets: []report.SecretState{{Index: 3}, {Index: -1}},
 				RefusedKeys: []report.RefusedKey{{UpstreamIndex: -1, Index: 9, Since: refusedKey.Since}},

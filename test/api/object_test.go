@@ -172,6 +172,13 @@ func dependency(i int) any {
 	return map[string]any{"name": "d" + strconv.Itoa(i), "function": "retrieve", "input": map[string]any{"q": "x"}}
 }
 
+// reading is a dependency of the service with n parameters in a place.
+func reading(in string, n int) any {
+	return map[string]any{"name": "d", "function": "retrieve", "parameters": times(n, func(i int) any {
+		return map[string]any{"name": "p" + strconv.Itoa(i), "in": in}
+	})}
+}
+
 // refusing are the steps of a function that refuses.
 func refusing(respond map[string]any) []any {
 	return []any{chatStep(0), map[string]any{"name": "refused", "when": "${true}", "respond": respond}}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,10 +10,14 @@ import (
 	"testing"
 	"time"
 
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/test/apiserver"
 )
 
 func productionPage(t *testing.T) string {
@@ -77,6 +82,77 @@ func TestPolicyOfUpstreams(t *testing.T) {
 	for _, url := range []string{"http://vllm.models.svc:8000/v1", "https://api.openai.com/v1"} {
 		if err := try(url); err != nil {
 			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+// TestPolicyOfClasses: the policy that docs/production.md shows bounds the services of namespaces with a class, also by the scale
+// subresource, and says which field is too large and what is allowed.
+func TestPolicyOfClasses(t *testing.T) {
+	const namespace, free = "policy-of-classes", "no-class"
+	createNamespace(t, namespace, map[string]string{"llmservice.example.com/class": "small"})
+	createNamespace(t, free, nil)
+	system := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: apiserver.Namespace}}
+	if err := api.Create(t.Context(), system); client.IgnoreAlreadyExists(err) != nil { // another test may have installed the operator
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile("(?s)### Classes of service.*?```yaml\n(.*?)```").FindStringSubmatch(productionPage(t))
+	if shown == nil {
+		t.Fatal("the page shows no classes")
+	}
+	for document := range strings.SplitSeq(shown[1], "\n---\n") {
+		object := fromYAML(t, []byte(document))
+		if object.GetKind() == "ConfigMap" {
+			object.SetNamespace(apiserver.Namespace) // where the page has it
+		}
+		if err := create(t, object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const fits = "replicas: 4\n  scaling: {maxReplicas: 4, metrics: [{name: streams, type: InFlight, averageValue: 10}]}\n  runtime: {resources: {limits: {memory: 512Mi, cpu: 1}}}"
+	try := func(namespace, spec string) error {
+		object := calling(t, "tried", namespace, "http://vllm.models.svc:8000/v1")
+		maps.Copy(object.Object["spec"].(map[string]any), fromYAML(t, []byte("kind: Spec\nspec:\n  "+spec)).Object["spec"].(map[string]any))
+		return api.Create(t.Context(), object, client.DryRunAll)
+	}
+	large := strings.Replace(fits, "replicas: 4", "replicas: 5", 1)
+	// The API server learns of a policy a moment after it has been written.
+	for deadline := time.Now().Add(time.Minute); try(namespace, large) == nil || try(namespace, fits) != nil; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("in time, what fits is refused or what does not fit is not: %v, %v", try(namespace, fits), try(namespace, large))
+		}
+	}
+	const memory, cpu = "runtime.resources.limits.memory must be set, and at most 512Mi", "runtime.resources.limits.cpu must be set, and at most 1 "
+	for name, tt := range map[string]struct{ was, is, want string }{
+		"replicas":          {"replicas: 4", "replicas: 5", "replicas must be at most 4 in this namespace"},
+		"maxReplicas":       {"maxReplicas: 4", "maxReplicas: 5", "scaling.maxReplicas must be at most 4 in this namespace"},
+		"memory":            {"512Mi", "513Mi", memory},
+		"memory that is G":  {"512Mi", "1G", memory},
+		"no memory":         {"memory: 512Mi, ", "", memory},
+		"cpu":               {"cpu: 1", "cpu: 1001m", cpu},
+		"no limits":         {"limits: {memory: 512Mi, cpu: 1}", "", memory},
+		"no runtime at all": {"runtime: {resources: {limits: {memory: 512Mi, cpu: 1}}}", "", memory},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := strings.Replace(fits, tt.was, tt.is, 1)
+			if err := try(namespace, spec); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+			if err := try(free, spec); err != nil {
+				t.Errorf("without a class: %v", err)
+			}
+		})
+	}
+	scaled := calling(t, "scaled", namespace, "http://vllm.models.svc:8000/v1")
+	maps.Copy(scaled.Object["spec"].(map[string]any), fromYAML(t, []byte("kind: Spec\nspec:\n  "+fits)).Object["spec"].(map[string]any))
+	if err := create(t, scaled); err != nil {
+		t.Fatal(err)
+	}
+	for replicas, ok := range map[int32]bool{4: true, 3: true, 5: false} {
+		scale := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: replicas}}
+		err := api.SubResource("scale").Update(t.Context(), scaled.DeepCopy(), client.WithSubResourceBody(scale))
+		if (err == nil) != ok {
+			t.Errorf("kubectl scale to %d: %v", replicas, err)
 		}
 	}
 }

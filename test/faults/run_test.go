@@ -142,6 +142,8 @@ func (r *run) start() {
 		Gateway: gateway, ProbeAddress: "0", MetricsAddress: "0", PodAddress: r.player.address,
 		Logger: funcr.New(r.logged, funcr.Options{}),
 		Now:    func() time.Time { return time.Now().Add(time.Duration(r.clock.Load())) },
+		// Each step has a config of its own, however soon it follows the one before.
+		ConfigPause: time.Millisecond,
 	})
 	if err != nil {
 		r.t.Error(err)

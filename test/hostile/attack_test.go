@@ -55,7 +55,7 @@ func (a *attack) patience() time.Duration {
 // attacks are all of them, each kind in a file of its own.
 func attacks() []attack {
 	var all []attack
-	for _, kind := range [][]attack{bodies, patterns, templates, memories, heads, connections, answers} {
+	for _, kind := range [][]attack{bodies, forms, patterns, templates, memories, heads, connections, answers} {
 		all = append(all, kind...)
 	}
 	return all

@@ -29,7 +29,7 @@ var heads = []attack{
 	{name: "two-lengths", head: true, requests: one([]byte("POST /any HTTP/1.1\r\nHost: gateway\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} "))},
 	{name: "a-length-and-chunks", head: true, accept: []int{200}, requests: one([]byte("POST /any HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"))},
 	{name: "lengths-out-of-range", head: true, requests: one([]byte("POST /any HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nContent-Length: 99999999999999999999\r\n\r\n{}"))},
-	{name: "bodies-that-are-compressed", requests: one(request("POST", "/any", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "\x1f\x8b\x08"+strings.Repeat("\x00", 60_000)))},
+	{name: "bodies-that-are-compressed", requests: one(request("/any", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "\x1f\x8b\x08"+strings.Repeat("\x00", 60_000)))},
 	{name: "upgrades", head: true, accept: []int{200}, requests: one(get("/lookup?q=a", "Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"))},
 	{name: "another-protocol", head: true, requests: one([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + strings.Repeat("\x00", 1000)))},
 }

@@ -22,7 +22,7 @@ const canaryField = "X-Canary: " + canaryPrompt + "\r\n"
 
 // post is a request with a JSON body.
 func post(path, body string) []byte {
-	return request("POST", path, "Content-Type: application/json\r\n", body)
+	return request(path, "Content-Type: application/json\r\n", body)
 }
 
 // chat is a request of /v1.
@@ -35,8 +35,8 @@ func get(path, headers string) []byte {
 	return []byte("GET " + path + " HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n" + canaryField + headers + "\r\n")
 }
 
-func request(method, path, headers, body string) []byte {
-	return []byte(method + " " + path + " HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n" + canaryField + headers +
+func request(path, headers, body string) []byte {
+	return []byte("POST " + path + " HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n" + canaryField + headers +
 		"Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
 }
 

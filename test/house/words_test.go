@@ -131,6 +131,76 @@ func TestMessagesAreInPlainEnglish(t *testing.T) {
 var allowed, passesOn = regexp.MustCompile(`\b(?:wants?|is required|needs at least|at most|(?:is|are) not allowed|allowed only|may not call|never allows|write)\b`),
 	regexp.MustCompile(`(?:, |; |^column %d: )%s$|%v$`)
 
+// passedOn are the files whose errors become messages of a config, or parts of them, and limits the words with which those say what
+// is allowed, in addition: of a limit, or in the words of Python's JSON, Pydantic and RE2.
+var passedOn, limits = regexp.MustCompile(`^runtime/(?:schema/(?:coerce|compile|defaults|form|graph|parameter|patterns|rule)|expr/(?:expr|match|nesting|path|tree)|route/(?:table|template)|pattern/pattern|` +
+	`config/(?:addresses/addresses|prices|duration))\.go$`),
+	regexp.MustCompile(`\b(?:more than %d|end the expression with|not (?:valid in a schema|acceptable JSON|valid JSON)|its own schema: |filled in: |lower maxLength|` +
+		`column %d: |the pattern |expression (?:variable|environment|function))|^(?:reference )?%q %s$`)
+
+// TestErrorsThatArePassedOnSayWhatIsAllowed reads the messages that schemas, expressions, paths and the like have for what does not
+// compile.
+func TestErrorsThatArePassedOnSayWhatIsAllowed(t *testing.T) {
+	seen := map[string]int{}
+	for _, f := range sources(t) {
+		if strings.HasSuffix(f.path, "_test.go") || !passedOn.MatchString(f.path) {
+			continue
+		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			message := passedOnBy(n)
+			if message == "" || !strings.Contains(message, " ") {
+				return true
+			}
+			seen[filepath.Dir(f.path)]++
+			if !allowed.MatchString(message) && !limits.MatchString(message) {
+				t.Errorf("%s: %q does not say what is allowed: add “, want …”", f.position(n), message)
+			}
+			return true
+		})
+	}
+	for dir, least := range map[string]int{
+		"runtime/schema": 20, "runtime/expr": 15, "runtime/route": 5, "runtime/pattern": 4, "runtime/config": 2, "runtime/config/addresses": 3,
+	} {
+		if seen[dir] < least {
+			t.Errorf("%s: %d messages were found, want %d: the test looks in the wrong place", dir, seen[dir], least)
+		}
+	}
+}
+
+// passedOnBy is the text of an error that is made there: of errors.New and fmt.Errorf, and of the members Reason and Message.
+func passedOnBy(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.KeyValueExpr:
+		if key, ok := n.Key.(*ast.Ident); ok && (key.Name == "Reason" || key.Name == "Message") {
+			return literalOf(n.Value)
+		}
+	case *ast.CallExpr:
+		if f, ok := n.Fun.(*ast.SelectorExpr); ok && (f.Sel.Name == "Errorf" || f.Sel.Name == "New") && len(n.Args) > 0 {
+			return literalOf(n.Args[0])
+		}
+	}
+	return ""
+}
+
+// literalOf joins the texts that are written out in an expression; that of a format is its first argument.
+func literalOf(n ast.Expr) string {
+	switch n := n.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(n.Value)
+		if err != nil {
+			return ""
+		}
+		return text
+	case *ast.BinaryExpr:
+		return literalOf(n.X) + literalOf(n.Y)
+	case *ast.CallExpr:
+		if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Sprintf" {
+			return literalOf(n.Args[0])
+		}
+	}
+	return ""
+}
+
 // TestErrorsSayWhatIsAllowed reads the message of each error of a config: the path says where it is, and the message what is wrong
 // and what would be right.
 func TestErrorsSayWhatIsAllowed(t *testing.T) {

@@ -232,27 +232,34 @@ func refusal(t *testing.T, set string) string {
 
 // The operator may neither read Secrets nor give itself rights, and no role has a wildcard.
 func TestRolesAreLeast(t *testing.T) {
-	roles := 0
-	for id, object := range kustomize(t, "config/webhook") {
-		if !strings.HasSuffix(object.GetKind(), "Role") {
-			continue
-		}
-		roles++
-		var role rbacv1.ClusterRole
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &role); err != nil {
-			t.Fatal(err)
-		}
-		for _, rule := range role.Rules {
-			all := slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs)
-			for _, forbidden := range []string{"*", "secrets", "bind", "escalate", "impersonate", "nodes/proxy", "pods/exec"} {
-				if slices.Contains(all, forbidden) {
-					t.Errorf("%s has %s in %v", id, forbidden, rule)
+	for name, installed := range map[string]objects{
+		"kustomize": kustomize(t, "config/webhook"),
+		"chart":     chart(t, "webhook.enabled=true", "manager.secureMetrics=true"),
+		"chart for some namespaces": chart(t,
+			"watchNamespaces={team-a,team-b}", "metricsAPI.enabled=true", "webhook.enabled=true", "manager.secureMetrics=true"),
+	} {
+		roles := 0
+		for id, object := range installed {
+			if !strings.HasSuffix(object.GetKind(), "Role") {
+				continue
+			}
+			roles++
+			var role rbacv1.ClusterRole
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &role); err != nil {
+				t.Fatal(err)
+			}
+			for _, rule := range role.Rules {
+				all := slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs)
+				for _, forbidden := range []string{"*", "secrets", "bind", "escalate", "impersonate", "nodes/proxy", "pods/exec"} {
+					if slices.Contains(all, forbidden) {
+						t.Errorf("%s: %s has %s in %v", name, id, forbidden, rule)
+					}
 				}
 			}
 		}
-	}
-	if roles < 4 {
-		t.Errorf("there are %d roles: the test tests nothing", roles)
+		if roles < 4 {
+			t.Errorf("%s: there are %d roles: the test tests nothing", name, roles)
+		}
 	}
 }
 

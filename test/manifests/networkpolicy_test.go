@@ -146,6 +146,9 @@ func inWords(t *testing.T, peer *networkingv1.NetworkPolicyPeer) string {
 		if !matches(t, peer.PodSelector, render.SelectorLabels(&v1alpha1.LLMService{})) {
 			t.Errorf("%v does not select gateways", peer.PodSelector)
 		}
+		if matches(t, peer.PodSelector, map[string]string{"app.kubernetes.io/name": "other"}) {
+			t.Errorf("%v selects other pods, too", peer.PodSelector)
+		}
 		if of := peer.NamespaceSelector.MatchExpressions; len(of) > 0 {
 			return "gateways in " + strings.Join(of[0].Values, ", ")
 		}

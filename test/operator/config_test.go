@@ -302,6 +302,46 @@ func TestMissingFile(t *testing.T) {
 	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 }
 
+// A gateway names its Secrets to nobody from outside of its pod, which the operator is, too: it reports places, and the operator turns them
+// into the names of the spec.
+func TestSecretsAreNamedByTheirPlaces(t *testing.T) {
+	s := start(t)
+	bearer := func(from v1alpha1.BearerAuth) *v1alpha1.UpstreamAuth {
+		return &v1alpha1.UpstreamAuth{Type: v1alpha1.AuthBearer, Bearer: &from}
+	}
+	service := s.create("assistant", func(service *v1alpha1.LLMService) {
+		second := service.Spec.Upstreams[0]
+		second.Name = "slow"
+		second.Auth = bearer(v1alpha1.BearerAuth{File: &v1alpha1.FileSource{Path: "/vault/secrets/openai"}})
+		service.Spec.Upstreams[0].Auth = bearer(v1alpha1.BearerAuth{SecretKeyRef: &v1alpha1.SecretKeyReference{Name: "keys", Key: "openai"}})
+		service.Spec.Upstreams = append(service.Spec.Upstreams, second)
+	})
+	a, _ := s.up(service)
+	said := func(change func(*report.Status)) {
+		a.set(func(status *report.Status) {
+			file, key := config.SecretFile{File: config.FileSource{Path: "/vault/secrets/openai"}}, config.SecretFile{Secret: "keys", Key: "openai"}
+			status.Secrets = []report.SecretState{{SecretFile: file, Loaded: true}, {SecretFile: key, Index: 1, Loaded: true}}
+			status.RefusedKeys = nil
+			change(status)
+			*status = status.Unnamed()
+		})
+	}
+	said(func(status *report.Status) { status.Secrets[1].Loaded, status.Secrets[1].Problem = false, "is empty" })
+	message := s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/SecretMissing")
+	if want := `Missing: pod assistant-a: key "openai" of Secret "keys" (is empty)`; message != want {
+		t.Errorf("message %q, want %q", message, want)
+	}
+	said(func(status *report.Status) {
+		status.RefusedKeys = []report.RefusedKey{{Upstream: "slow", UpstreamIndex: 1, Since: time.Unix(36, 0)}}
+	})
+	message = s.awaitCondition(service, v1alpha1.ConditionConfigApplied, "False/KeyRefused")
+	if want := `With 401 or 403, upstream "slow" refuses file "/vault/secrets/openai"`; message != want {
+		t.Errorf("message %q, want %q", message, want)
+	}
+	said(func(*report.Status) {})
+	s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
+}
+
 // A key that was rotated is with the pod in seconds once its upstream refuses the old one, and until then that is told.
 func TestARefusedKey(t *testing.T) {
 	s := start(t)

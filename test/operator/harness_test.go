@@ -131,7 +131,9 @@ func start(t *testing.T) *system {
 // alone is a namespace without an operator.
 func alone(t *testing.T) *system {
 	t.Helper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "test-", Annotations: map[string]string{testAnnotation: t.Name()},
+	}}
 	if err := api.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +158,7 @@ func (s *system) run(customMetrics *controllers.CustomMetrics) {
 		CustomMetrics:  customMetrics,
 		PodAddress:     s.fleet.address,
 		Logger:         testr.New(s.t),
+		ConfigPause:    time.Millisecond, // tests do not wait for it, but for what they are about
 	}
 	if s.options != nil {
 		s.options(&options)
@@ -178,8 +181,11 @@ func (s *system) run(customMetrics *controllers.CustomMetrics) {
 
 // clear removes the services, so that the next test's operator has nothing to do for them.
 func (s *system) clear() {
-	ctx := context.Background()
-	if err := api.DeleteAllOf(ctx, &v1alpha1.LLMService{}, client.InNamespace(s.namespace)); err != nil {
+	ctx, namespace := context.Background(), client.InNamespace(s.namespace)
+	if err := api.DeleteAllOf(ctx, &v1alpha1.LLMService{}, namespace); err != nil {
+		s.t.Error(err)
+	}
+	if err := leftovers(ctx, namespace); err != nil {
 		s.t.Error(err)
 	}
 }

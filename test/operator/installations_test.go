@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr/testr"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -217,4 +218,38 @@ func (s *system) image(service *v1alpha1.LLMService) string {
 		return ""
 	}
 	return deployment.Spec.Template.Spec.Containers[0].Image
+}
+
+// A leader that is stopped gives its Lease back, so that another begins at once, and not when the Lease has run out.
+func TestALeaderThatEndsReleasesItsLease(t *testing.T) {
+	s := alone(t)
+	s.config = restConfig // the operator's rights to Leases are in its own namespace
+	s.options = func(o *controllers.Options) { o.LeaderElection, o.Namespace = true, s.namespace }
+	s.run(nil)
+	s.fleet.awaitDelivery(s.create("assistant"), "")
+	if holders := s.holders(); len(holders) != 1 || holders[0] == "" {
+		t.Fatalf("Leases are held by %q, want one that is held", holders)
+	}
+	s.stop()
+	if holders := s.holders(); len(holders) != 1 || holders[0] != "" {
+		t.Errorf("Leases are held by %q after the leader's end, want one that nobody holds", holders)
+	}
+}
+
+// holders are those of the Leases in the test's namespace.
+func (s *system) holders() []string {
+	s.t.Helper()
+	var leases coordinationv1.LeaseList
+	if err := api.List(s.t.Context(), &leases, client.InNamespace(s.namespace)); err != nil {
+		s.t.Fatal(err)
+	}
+	var all []string
+	for i := range leases.Items {
+		holder := ""
+		if of := leases.Items[i].Spec.HolderIdentity; of != nil {
+			holder = *of
+		}
+		all = append(all, holder)
+	}
+	return all
 }

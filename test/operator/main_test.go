@@ -4,6 +4,7 @@ package operator
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -57,5 +58,6 @@ func withAPIServer(run func() int) (code int, err error) {
 	if err := installOptionalKinds(); err != nil {
 		return 0, err
 	}
-	return run(), nil
+	code = run()
+	return code, leftovers(context.Background())
 }

@@ -8,9 +8,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -156,7 +159,7 @@ func TestRolloutsTakeTurns(t *testing.T) {
 			s.awaitCondition(service, v1alpha1.ConditionReady, "True/Ready")
 		}
 	}
-	if status := scrapeRollouts(t); !maps.Equal(status, map[string]float64{"waiting": 8, "underway": 2, "failed": 0}) {
+	if status := scrapeRollouts(t); !maps.Equal(status, map[string]float64{"waiting": 8, "underway": 2, "failed": 0, "lost": 0}) {
 		t.Errorf("the metric is %v", status)
 	}
 
@@ -311,11 +314,49 @@ func TestTurnsPassOn(t *testing.T) {
 	s.awaitTemplates("s0", "s1", "s2", "s3", "s4")
 }
 
+// A service that can never be looked at, because the API server does not return it, holds up the others for a while only, and an event and
+// a metric say so.
+func TestALostServiceHoldsUpNobody(t *testing.T) {
+	s := alone(t)
+	s.left(2, 1)
+	lost := s.create("lost", described(48<<10)) // too large for the cache: it is read from the API server
+	s.interrupt = func(sent *http.Request) *http.Response {
+		if sent.Method == http.MethodGet && strings.HasSuffix(sent.URL.Path, "/llmservices/lost") {
+			return refused(sent, http.StatusInternalServerError)
+		}
+		return nil
+	}
+	var ahead atomic.Int64
+	s.options = func(o *controllers.Options) {
+		o.Gateway.Image, o.MaxConcurrentRollouts, o.Namespaces = "gateway:next", 1, []string{s.namespace}
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	}
+	before := reconciles(t)
+	s.run(nil)
+	eventually(t, "attempts", func() error {
+		if n := reconciles(t) - before; n < 6 {
+			return fmt.Errorf("%v reconciles", n)
+		}
+		return nil
+	})
+	s.settle()
+	s.awaitTemplates()
+	ahead.Store(int64(rollout.LookWithin))
+	s.awaitTemplates("s1")
+	event := s.awaitEvent(lost, controllers.EventNotObserved)
+	if event.Type != corev1.EventTypeWarning || !strings.Contains(event.Note, "has not been able to look at it for 10m0s") {
+		t.Errorf("the event is %s %q", event.Type, event.Note)
+	}
+	if status := scrapeRollouts(t); !maps.Equal(status, map[string]float64{"waiting": 1, "underway": 1, "failed": 0, "lost": 1}) {
+		t.Errorf("the metric is %v", status)
+	}
+}
+
 // awaitTemplates waits until exactly these services run the next image. The operator may go on to write other things.
 func (s *system) awaitTemplates(names ...string) {
 	s.t.Helper()
 	eventually(s.t, "the next image", func() error {
-		if diff := cmp.Diff(names, s.running("gateway:next")); diff != "" {
+		if diff := cmp.Diff(names, s.running("gateway:next"), cmpopts.EquateEmpty()); diff != "" {
 			return fmt.Errorf("services with it (-want +got):\n%s", diff)
 		}
 		return nil

@@ -25,7 +25,7 @@ func (Dialect) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
 		}
 	})
 	if err != nil || json.Unmarshal(body, &r.Talk) != nil {
-		return nil, problem.Unreadable(err)
+		return nil, problem.Unreadable(err, 64)
 	}
 	if r.Brain == "" {
 		return nil, problem.WrongValue("brain", "a string")

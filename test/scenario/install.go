@@ -43,14 +43,29 @@ func install(ctx context.Context, chart, manager, gateway string, settings []str
 	return time.Since(begun), err
 }
 
+// InstallAs installs the chart under a name that is free, takes over what an uninstalled release of another name left, and waits
+// until the operator is ready: which it is once the other's silence has lasted long enough.
+func (c *Cluster) InstallAs(ctx context.Context, release string) (time.Duration, error) {
+	begun := time.Now()
+	args := []string{
+		"install", release, filepath.Join(c.Root, Chart), "--take-ownership",
+		"--namespace", OperatorNamespace, "--wait", "--timeout", TakenOverWithin.String(),
+	}
+	err := helm(ctx, append(args, imageArgs(c.Images.Manager, c.Images.Gateway)...)...)
+	return time.Since(begun), err
+}
+
 // Rollback returns to the values and the chart before the last Install, and waits until the operator is ready.
 func (c *Cluster) Rollback(ctx context.Context) error {
 	return helm(ctx, "rollback", Release, "--namespace", OperatorNamespace, "--wait", "--timeout", InstalledWithin.String())
 }
 
 // Uninstall removes the chart; LLMServices and their kind stay.
-func (c *Cluster) Uninstall(ctx context.Context) error {
-	return helm(ctx, "uninstall", Release, "--namespace", OperatorNamespace, "--wait", "--timeout", GoneWithin.String())
+func (c *Cluster) Uninstall(ctx context.Context) error { return c.UninstallOf(ctx, Release) }
+
+// UninstallOf is Uninstall for what was installed under another name.
+func (c *Cluster) UninstallOf(ctx context.Context, release string) error {
+	return helm(ctx, "uninstall", release, "--namespace", OperatorNamespace, "--wait", "--timeout", GoneWithin.String())
 }
 
 // InstallRelease installs the chart and the images of an older release, or goes back to them.

@@ -186,7 +186,7 @@ func refusals() []scenario {
 		})
 	}
 	add("a request without messages", "chat", full, `"messages":null`, http.StatusBadRequest, "invalid_request", "messages", `Invalid value for "messages": it must be an array.`)
-	add("what chat completions have no words for", "responses", chats, `"previous_response_id":"resp_1"`, http.StatusBadRequest, "upstream_rejected", "previous_response_id", "What serves the model has no member like this one.")
+	add("what chat completions have no words for", "responses", chats, `"previous_response_id":"resp_1"`, http.StatusBadRequest, "upstream_rejected", "previous_response_id", "What serves the model has no member like this one: it must be left out.")
 	add("a response that nobody keeps", "responses", full, `"previous_response_id":"`+lost+`"`, http.StatusBadRequest, "previous_response_not_found",
 		"previous_response_id", `Previous response with id "`+lost+`" not found.`)
 	add("a response in the background", "responses", full, `"background":true`, http.StatusBadRequest, "invalid_request", "background", "this service keeps no responses")

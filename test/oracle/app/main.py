@@ -33,7 +33,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-app = FastAPI(title="oracle", lifespan=lifespan)
+async def welcome(x_client: Annotated[str, Header(max_length=8)] = "") -> None:
+    if x_client == "barred":
+        raise HTTPException(403, "Not for you")
+
+
+app = FastAPI(title="oracle", lifespan=lifespan, dependencies=[Depends(welcome)])
 
 
 # Parameters

@@ -78,8 +78,11 @@ func (s settings) options() (mockllm.Options, error) {
 	return o, o.Defaults.Validate()
 }
 
-// run serves until ctx ends and then drains.
+// run serves until ctx ends and then drains. With the argument sidecar first, it is one instead.
 func run(ctx context.Context, args []string, output io.Writer) error {
+	if len(args) > 0 && args[0] == "sidecar" {
+		return runSidecar(ctx, args[1:], output)
+	}
 	s, err := parse(args, output)
 	if err != nil {
 		return err
