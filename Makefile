@@ -117,7 +117,7 @@ cluster-deps: $(CLUSTER)
 generate: $(addprefix $(TOOLS)/,controller-gen crd-ref-docs helm-docs) ## Write the generated files: deepcopy, CRD, RBAC, the chart's copies, reference pages.
 	$(TOOLS)/controller-gen object crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(TOOLS)/controller-gen --load-build-tags= rbac:roleName=llmservice-manager paths=./controllers/... output:rbac:artifacts:config=config/rbac
-	go run ./test/house/inline <$(CRD) | .ci/narrow >$(CHART)/files/crd.yaml
+	go run ./test/house/examples crd <$(CRD) | go run ./test/house/inline | .ci/narrow >$(CHART)/files/crd.yaml
 	cp $(CHART)/files/crd.yaml $(CRD)
 	cp config/rbac/role.yaml config/prometheus/alerts.yaml config/prometheus/operator-alerts.yaml $(CHART)/files/
 	$(TOOLS)/helm-docs --log-level=warning --chart-search-root=$(CHART)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,9 +45,20 @@ func collect(root string) (catalogue, error) {
 		if err := read(file, &m); err != nil {
 			return nil, err
 		}
-		c.visit([]string{"LLMServiceSpec"}, reflect.TypeFor[v1alpha1.LLMServiceSpec](), schema, m.Spec)
+		found(c.take).visit([]string{"LLMServiceSpec"}, reflect.TypeFor[v1alpha1.LLMServiceSpec](), schema, m.Spec)
 	}
 	return c, nil
+}
+
+func (c catalogue) take(owners []string, name string, _ object, given any) {
+	for _, owner := range owners {
+		key := owner + "." + name
+		values := c[key]
+		if given != nil {
+			values = append(values, given)
+		}
+		c[key] = values
+	}
 }
 
 func read(file string, into any) error {
@@ -65,65 +77,63 @@ type object = map[string]any
 
 // specSchema is the schema of the spec in the CRD.
 func specSchema(root string) (object, error) {
-	var crd struct {
-		Spec struct {
-			Versions []struct {
-				Schema struct {
-					OpenAPIV3Schema struct {
-						Properties map[string]object `json:"properties"`
-					} `json:"openAPIV3Schema"`
-				} `json:"schema"`
-			} `json:"versions"`
-		} `json:"spec"`
-	}
+	var crd object
 	if err := read(filepath.Join(root, "config/crd/bases/serving.llmservice.dev_llmservices.yaml"), &crd); err != nil {
 		return nil, err
 	}
-	return crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"], nil
+	return specOf(crd)
 }
 
-// visit takes in the fields of a struct, of which value has some. The reference has them under the names of all owners: those of a
+// specOf is the part of a CRD that is the schema of its first version's spec.
+func specOf(crd object) (object, error) {
+	part, _ := crd["spec"].(object)
+	versions, _ := part["versions"].([]any)
+	if len(versions) == 0 {
+		return nil, errors.New("the CRD has no version")
+	}
+	part, _ = versions[0].(object)
+	for _, name := range []string{"schema", "openAPIV3Schema", "properties", "spec"} {
+		part, _ = part[name].(object)
+	}
+	return part, nil
+}
+
+// found is what is done with a field that holds a value: with the names of its owners, its name, its schema, and what a manifest has
+// there, nil if nothing.
+type found func(owners []string, name string, schema object, given any)
+
+// visit finds the fields of a struct, of which value has some. The reference has them under the names of all owners: those of a
 // type that is embedded are the fields of the type around it, too.
-func (c catalogue) visit(owners []string, t reflect.Type, schema object, value object) {
+func (do found) visit(owners []string, t reflect.Type, schema object, value object) {
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if f.Anonymous && name == "" {
-			c.visit(append(slices.Clip(owners), f.Type.Name()), f.Type, schema, value)
+			do.visit(append(slices.Clip(owners), f.Type.Name()), f.Type, schema, value)
 			continue
 		}
 		properties, _ := schema["properties"].(object)
 		of, _ := properties[name].(object)
 		if inner, items := element(f.Type, of); isOurs(inner) {
-			c.visitAll(inner, items, value[name])
-			continue
-		}
-		if isListed(of) {
-			continue
-		}
-		for _, owner := range owners {
-			key := owner + "." + name
-			values := c[key]
-			if given, ok := value[name]; ok && given != nil {
-				values = append(values, given)
-			}
-			c[key] = values
+			do.visitAll(inner, items, value[name])
+		} else if !isListed(of) {
+			do(owners, name, of, value[name])
 		}
 	}
 }
 
 // visitAll visits one object, or each of several; and the type alone if there is none.
-func (c catalogue) visitAll(t reflect.Type, schema object, value any) {
+func (do found) visitAll(t reflect.Type, schema object, value any) {
 	owners := []string{t.Name()}
 	switch value := value.(type) {
 	case []any:
 		for _, item := range value {
 			one, _ := item.(object)
-			c.visit(owners, t, schema, one)
+			do.visit(owners, t, schema, one)
 		}
 	case object:
-		c.visit(owners, t, schema, value)
+		do.visit(owners, t, schema, value)
 	default:
-		c.visit(owners, t, schema, nil)
+		do.visit(owners, t, schema, nil)
 	}
 }
 

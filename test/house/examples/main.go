@@ -1,5 +1,5 @@
-// Command examples prints the API reference with an example in the row of each field that holds a value. The values are those of
-// the samples, and of the manifest of the tests that has every field: the API server and the gateway accept each of them in its
+// Command examples prints the API reference, or with the argument crd the CRD, with an example for each field that holds a value. The
+// values are those of the samples, and of the manifest of the tests that has every field: the API server and the gateway accept each of them in its
 // place.
 package main
 
@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,15 +16,15 @@ import (
 const everyField = "test/api/testdata/every-field.yaml"
 
 func main() {
-	if err := run(".", os.Stdin, os.Stdout); err != nil {
+	if err := run(".", slices.Contains(os.Args[1:], "crd"), os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "examples:", err)
 		os.Exit(1)
 	}
 }
 
-// run copies a page, with examples of the manifests below root.
-func run(root string, from io.Reader, to io.Writer) error {
-	page, err := io.ReadAll(from)
+// run copies a page or a CRD, with examples of the manifests below root.
+func run(root string, isCRD bool, from io.Reader, to io.Writer) error {
+	text, err := io.ReadAll(from)
 	if err != nil {
 		return err
 	}
@@ -31,7 +32,13 @@ func run(root string, from io.Reader, to io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(to, annotate(string(page), c.examples()))
+	annotated := []byte(annotate(string(text), c.examples()))
+	if isCRD {
+		annotated, err = c.describe(text)
+	}
+	if err == nil {
+		_, err = to.Write(annotated)
+	}
 	return err
 }
 

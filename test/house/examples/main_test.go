@@ -12,6 +12,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/manifest"
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config/program"
@@ -58,7 +59,7 @@ func TestThePageHasTheExamples(t *testing.T) {
 	}
 	var again bytes.Buffer
 	bare := regexp.MustCompile("(<br />)?Example: (`[^`]*`|``.*?``) \\| ").ReplaceAll(page, []byte(" | "))
-	if err := run(root, bytes.NewReader(bare), &again); err != nil {
+	if err := run(root, false, bytes.NewReader(bare), &again); err != nil {
 		t.Fatal(err)
 	}
 	if again.String() != string(page) {
@@ -91,6 +92,38 @@ func TestManifestsOfExamplesAreAccepted(t *testing.T) {
 		}
 		if errs := program.Validate(c); len(errs) > 0 {
 			t.Errorf("%s: %v", file, errs)
+		}
+	}
+}
+
+// TestTheCRDHasTheExamples, for kubectl explain: each value of a field's description is one that the catalogue has for that field.
+func TestTheCRDHasTheExamples(t *testing.T) {
+	c, err := collect(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := specSchema(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples, fields := c.examples(), 0
+	check := func(owners []string, name string, field object, _ any) {
+		fields++
+		description, _ := field["description"].(string)
+		if !slices.ContainsFunc(owners, func(owner string) bool { return strings.HasSuffix(description, "Example: "+examples[owner+"."+name]) }) {
+			t.Errorf("%s.%s has no example: %q", owners[0], name, description)
+		}
+	}
+	found(check).visit([]string{"LLMServiceSpec"}, reflect.TypeFor[v1alpha1.LLMServiceSpec](), spec, nil)
+	if fields < len(c) {
+		t.Errorf("%d fields, want those of the whole spec", fields)
+	}
+}
+
+func TestDescribed(t *testing.T) {
+	for want, description := range map[string]any{"Example: 1": nil, "A number. Example: 1": "A number.", "A number.\nOr not.\nExample: 1": "A number.\nOr not."} {
+		if got := described(description, "1"); got != want {
+			t.Errorf("%v: %q, want %q", description, got, want)
 		}
 	}
 }
