@@ -14,6 +14,12 @@ const (
 	MaxCut = 0
 	// AcknowledgedWithin is the time from an edit until every replica serves it.
 	AcknowledgedWithin = 10 * time.Second
+	// Edits in EditsWithin, as of somebody who saves all the time, cost at most MaxConfigWrites, and the last is served by every
+	// replica LiveWithin after it, where nothing else goes on.
+	Edits           = 50
+	EditsWithin     = 10 * time.Second
+	MaxConfigWrites = 10
+	LiveWithin      = 3 * time.Second
 
 	// MaxGatewayBytes and MaxManagerBytes bound the images, which hold one program each.
 	MaxGatewayBytes = 40_000_000
@@ -27,6 +33,8 @@ const (
 	ScaledDownWithin = 120 * time.Second
 	// UpgradedWithin bounds an upgrade that replaces the managers, and the gateways after them.
 	UpgradedWithin = InstalledWithin + RolledWithin
+	// TakenOverWithin bounds an installation that waits out the silence of another one before it.
+	TakenOverWithin = 2 * InstalledWithin
 	// RoutedWithin bounds a node's own way from a ready pod to rules that lead to it.
 	RoutedWithin = 10 * time.Second
 	// GoneWithin bounds the end of a service's children, and of its namespace.
