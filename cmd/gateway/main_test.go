@@ -151,7 +151,7 @@ func TestFlags(t *testing.T) {
 			t.Errorf("%s=%s: auto %v (%v), want %v", delivery.WorkersVariable, set, f.options.AutoWorkers, err, want)
 		}
 	}
-	f, err := parse([]string{"--workers=3", "--max-stream-duration=90s", "--log-level=debug", "--profiling", "--engine=http1", "--allowed-address=10.0.0.0/8", "--denied-address=10.9.0.0/16", "--denied-address=::1/128"})
+	f, err := parse([]string{"--workers=3", "--max-stream-duration=90s", "--log-level=debug", "--profiling", "--engine=http1", "--allowed-address=10.0.0.0/8", "--denied-address=10.9.0.0/16", "--denied-address=::1/128", "--https-proxy=http://proxy:3128", "--no-proxy=.svc"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,10 @@ func TestFlags(t *testing.T) {
 	if a := &f.options.Addresses; a.Allowed.String() != "10.0.0.0/8" || a.Denied.String() != "10.9.0.0/16,::1/128" {
 		t.Errorf("addresses %+v", a)
 	}
-	for _, bad := range [][]string{{"--workers=many"}, {"--denied-address=10.0.0.1"}, {"--log-level=loud"}, {"--nope"}} {
+	if p := f.options.Proxy; p.Server != "http://proxy:3128" || p.Except != ".svc" {
+		t.Errorf("proxy %+v", p)
+	}
+	for _, bad := range [][]string{{"--workers=many"}, {"--https-proxy=https://proxy"}, {"--no-proxy=a b"}, {"--denied-address=10.0.0.1"}, {"--log-level=loud"}, {"--nope"}} {
 		if _, err := parse(bad); err == nil {
 			t.Errorf("%v: accepted", bad)
 		}

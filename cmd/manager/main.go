@@ -29,6 +29,7 @@ import (
 	"github.com/llmservice/llmservice/controllers"
 	"github.com/llmservice/llmservice/controllers/load"
 	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 )
 
 const (
@@ -78,6 +79,10 @@ func parse(args []string) (*flags, error) {
 		"*.DOMAIN for all names below a domain; can be repeated")
 	set.Var(&f.gateway.Addresses.Allowed, "gateway-allowed-address", "one of the networks that upstreams may be in; can be repeated")
 	set.Var(&f.gateway.Addresses.Denied, "gateway-denied-address", "network that upstreams must not be in; can be repeated")
+	set.TextVar(&f.gateway.Proxy.Server, "gateway-https-proxy", egress.Server(""),
+		"forward proxy through which gateways reach upstreams over https, http://HOST:PORT; empty for none")
+	set.TextVar(&f.gateway.Proxy.Except, "gateway-no-proxy", egress.Exceptions(""),
+		"hosts that gateways reach without the proxy, as in NO_PROXY")
 	set.Func("monitoring-namespace", "namespace of Prometheus, which NetworkPolicies admit to the metrics of gateways; "+
 		"can be repeated", f.addMonitoring)
 	set.IntVar(&f.maxConcurrentRollouts, "max-concurrent-rollouts", 10,

@@ -34,6 +34,8 @@ func TestFlags(t *testing.T) {
 		{name: "level of gateways", args: image + " --custom-metrics-port=0 --gateway-log-level=loud", wantErr: `--gateway-log-level is "loud"`},
 		{name: "networks of upstreams", args: image + " --custom-metrics-port=0 --gateway-allowed-address=10.0.0.1", wantErr: "want a network in CIDR notation"},
 		{name: "networks of no upstreams", args: image + " --custom-metrics-port=0 --gateway-denied-address=10.0.0.1/8", wantErr: "want 10.0.0.0/8"},
+		{name: "a proxy with a password", args: image + " --custom-metrics-port=0 --gateway-https-proxy=http://a:b@proxy:3128", wantErr: "want a proxy that needs none"},
+		{name: "exceptions of a proxy", args: image + " --custom-metrics-port=0 --gateway-no-proxy=http://a", wantErr: "want names, addresses and networks"},
 		{name: "host with a port", args: image + " --custom-metrics-port=0 --allowed-upstream-host=a.example.com:443", wantErr: "want the name of a host or its address"},
 		{name: "namespace of Prometheus", args: image + " --custom-metrics-port=0 --monitoring-namespace=a.b", wantErr: "monitoring-namespace"},
 		{name: "a pattern of namespaces", args: image + " --custom-metrics-port=0 --watch-namespaces=a,team-*", wantErr: `"team-*" is not the name of a namespace`},

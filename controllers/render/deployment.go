@@ -13,6 +13,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/config/report"
 )
 
@@ -134,6 +135,7 @@ func gatewayContainer(in Input, maxStream time.Duration) (*accorev1.ContainerApp
 		container.WithArgs("--log-level=" + in.Gateway.LogLevel)
 	}
 	addAddresses(container, in.Gateway.Addresses)
+	addProxy(container, in.Gateway.Proxy)
 	addProbes(container)
 	addResources(container, r.Resources)
 	return container, nil
@@ -146,6 +148,17 @@ func addAddresses(container *accorev1.ContainerApplyConfiguration, rules address
 	}
 	for _, p := range rules.Denied {
 		container.WithArgs("--denied-address=" + p.String())
+	}
+}
+
+// addProxy adds arguments only if there is a proxy, for the same reason.
+func addProxy(container *accorev1.ContainerApplyConfiguration, proxy egress.Proxy) {
+	if proxy.Server == "" {
+		return
+	}
+	container.WithArgs("--https-proxy=" + string(proxy.Server))
+	if proxy.Except != "" {
+		container.WithArgs("--no-proxy=" + string(proxy.Except))
 	}
 }
 

@@ -97,8 +97,31 @@ func egressRules(in Input, wanted *v1alpha1.NetworkPolicyEgress) []*egressRule {
 	if len(to.Ports) > 0 {
 		rules = append(rules, outsideRule(to.Ports))
 	}
+	rules = append(rules, proxyRules(in)...)
 	if peers := policyPeers(wanted.To); len(peers) > 0 {
 		rules = append(rules, acnetworkingv1.NetworkPolicyEgressRule().WithTo(peers...))
+	}
+	return rules
+}
+
+// proxyRules admit the proxy: the namespace of a Service, or the port, at every address if DNS alone knows its own, which is private more
+// often than not.
+func proxyRules(in Input) []*egressRule {
+	host, port, ok := hostAndPort(string(in.Gateway.Proxy.Server))
+	if !ok {
+		return nil
+	}
+	alone := acnetworkingv1.NetworkPolicyEgressRule().WithPorts(policyPort(corev1.ProtocolTCP, int32(port)))
+	if address, err := netip.ParseAddr(host); err == nil {
+		return []*egressRule{alone.WithTo(network(netip.PrefixFrom(address, address.BitLen()).String(), nil))}
+	}
+	var rules []*egressRule
+	namespace, outside := placeOf(host, in.Service.Namespace)
+	if namespace != "" {
+		rules = append(rules, acnetworkingv1.NetworkPolicyEgressRule().WithTo(inNamespaces(namespace)))
+	}
+	if outside {
+		rules = append(rules, alone)
 	}
 	return rules
 }

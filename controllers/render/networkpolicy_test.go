@@ -14,6 +14,7 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/controllers/render"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 )
 
 // peer is the other end of a connection: a pod with its namespace, or something outside the cluster that has only an address.
@@ -89,6 +90,12 @@ func selects(t *testing.T, s *metav1.LabelSelector, of labels.Set) bool {
 // policyOf is what is rendered for a service whose upstreams have these URLs.
 func policyOf(t *testing.T, wanted *v1alpha1.NetworkPolicyExposure, urls ...string) *networkingv1.NetworkPolicy {
 	t.Helper()
+	return policyBehind(t, "", wanted, urls...)
+}
+
+// policyBehind is policyOf for gateways that have a proxy.
+func policyBehind(t *testing.T, proxy egress.Server, wanted *v1alpha1.NetworkPolicyExposure, urls ...string) *networkingv1.NetworkPolicy {
+	t.Helper()
 	s := service(t, "minimal")
 	s.Spec.Exposure = &v1alpha1.Exposure{Service: &v1alpha1.ServiceExposure{Port: 80}, NetworkPolicy: wanted}
 	s.Spec.Upstreams[0].Endpoints = nil
@@ -97,6 +104,7 @@ func policyOf(t *testing.T, wanted *v1alpha1.NetworkPolicyExposure, urls ...stri
 	}
 	in := input(t, s)
 	in.Gateway.OperatorNamespace, in.Gateway.MonitoringNamespaces = "llmservice-system", []string{"monitoring"}
+	in.Gateway.Proxy.Server = proxy
 	encoded, err := json.Marshal(child(t, in, "NetworkPolicy").Apply)
 	if err != nil {
 		t.Fatal(err)
@@ -215,6 +223,32 @@ func TestWhomGatewaysMayConnectTo(t *testing.T) {
 				t.Errorf("admitted: %t", got)
 			}
 		})
+	}
+}
+
+// Whoever has to go through a proxy may connect to it, wherever it is.
+func TestGatewaysMayConnectToTheirProxy(t *testing.T) {
+	private := peer{address: "10.9.9.9"}
+	for _, tt := range []struct {
+		proxy egress.Server
+		with  connection
+		want  bool
+	}{
+		{"", connection{private, corev1.ProtocolTCP, 3128}, false},
+		{"http://10.9.9.9:3128", connection{private, corev1.ProtocolTCP, 3128}, true},
+		{"http://10.9.9.9:3128", connection{private, corev1.ProtocolTCP, 22}, false},
+		{"http://10.9.9.8:3128", connection{private, corev1.ProtocolTCP, 3128}, false},
+		{"http://proxy.example.com:3128", connection{private, corev1.ProtocolTCP, 3128}, true},
+		{"http://proxy.example.com:3128", connection{private, corev1.ProtocolTCP, 22}, false},
+		{"http://proxy.example.com", connection{private, corev1.ProtocolTCP, 80}, true},
+		{"http://squid.proxies.svc:3128", connection{peer{namespace: "proxies"}, corev1.ProtocolTCP, 13128}, true},
+		{"http://squid.proxies.svc:3128", connection{private, corev1.ProtocolTCP, 3128}, false},
+	} {
+		wanted := &v1alpha1.NetworkPolicyExposure{Egress: &v1alpha1.NetworkPolicyEgress{}}
+		policy := policyBehind(t, tt.proxy, wanted, "https://api.example.com")
+		if got := admits(t, policy, networkingv1.PolicyTypeEgress, tt.with); got != tt.want {
+			t.Errorf("%s, %+v: admitted: %t", tt.proxy, tt.with, got)
+		}
 	}
 }
 

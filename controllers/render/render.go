@@ -7,6 +7,7 @@ import (
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 )
 
 // Input is all that the children depend on.
@@ -36,6 +37,8 @@ type GatewaySettings struct {
 	LogLevel string
 	// Addresses are passed on to the gateway.
 	Addresses addresses.Rules
+	// Proxy is passed on to the gateway.
+	Proxy egress.Proxy
 	// OperatorNamespace is the operator's own, and MonitoringNamespaces are those that scrape metrics. NetworkPolicies admit them
 	// to the admin port. The first is empty if it is not known.
 	OperatorNamespace    string

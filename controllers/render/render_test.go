@@ -22,6 +22,7 @@ import (
 	"github.com/llmservice/llmservice/controllers/render"
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 )
 
 var update = flag.Bool("update", false, "write what is rendered to testdata")
@@ -36,6 +37,7 @@ func TestChildren(t *testing.T) {
 		{name: "full", manifest: "full", change: func(in *render.Input) {
 			in.Gateway.PullPolicy, in.Gateway.LogLevel = corev1.PullAlways, "debug"
 			in.Gateway.Addresses = rules(t, "10.0.0.0/8", "fd00::/8")
+			in.Gateway.Proxy = egress.Proxy{Server: "http://10.0.0.9:3128", Except: ".svc"}
 			in.Gateway.OperatorNamespace, in.Gateway.MonitoringNamespaces = "llmservice-system", []string{"monitoring"}
 		}},
 		{

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -51,7 +52,7 @@ func TestAllocationsOfAnExchange(t *testing.T) {
 // TestMemoryOfAHeldStream counts what is live while streams are silent.
 func TestMemoryOfAHeldStream(t *testing.T) {
 	const streams = 80 // of the places that the server has
-	client := upstream.NewClient(addresses.Rules{}, upstream.Own)
+	client := upstream.NewClient(addresses.Rules{}, egress.Proxy{}, upstream.Own)
 	defer client.Close()
 	url := "http://" + silent(t)
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {

@@ -20,10 +20,10 @@ const pieceBytes = 32 << 10
 const readAhead = 16 << 10
 
 var (
-	errHead = &Error{fmt.Sprintf("the headers of a part are longer than %d bytes", MaxHeadBytes)}
+	errHead   = &Error{fmt.Sprintf("the headers of a part are longer than %d bytes", MaxHeadBytes)}
 	errPieces = &Error{fmt.Sprintf("the name of a field or file is in more than %d pieces such as name*1", MaxPieces)}
-	errEnd  = &Error{"it must be a sequence of parts that ends with its boundary and two hyphens"}
-	errName = &Error{`each part must have a header such as Content-Disposition: form-data; name="field"`}
+	errEnd    = &Error{"it must be a sequence of parts that ends with its boundary and two hyphens"}
+	errName   = &Error{`each part must have a header such as Content-Disposition: form-data; name="field"`}
 )
 
 // multiparts reads a body of several parts. The library that reads it has no bound on a part's headers below ten megabytes, so that

@@ -23,6 +23,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/drain"
 	"github.com/llmservice/llmservice/runtime/exchange"
@@ -56,6 +57,8 @@ type Options struct {
 	Root fs.FS
 	// Addresses are those that upstreams may have.
 	Addresses addresses.Rules
+	// Proxy is what upstreams over https are reached through.
+	Proxy egress.Proxy
 	// DialDNS connects to DNS servers; nil is the network's own way.
 	DialDNS resolve.Dial
 	// UpstreamClient makes the calls to upstreams over HTTP/1.1; empty is DefaultUpstreamClient.
@@ -110,7 +113,7 @@ func New(o Options) (*Gateway, error) {
 	g := &Gateway{
 		options:      o,
 		logger:       o.Logger,
-		client:       upstream.NewClient(o.Addresses, o.UpstreamClient),
+		client:       upstream.NewClient(o.Addresses, o.Proxy, o.UpstreamClient),
 		credentials:  upstream.NewCredentials(o.SecretsDir, cmp.Or(o.FilesDir, "/")),
 		admission:    admission.New(o.Workers, cmp.Or(o.Memory, admission.Limit())),
 		pages:        openapi.NewPages(),

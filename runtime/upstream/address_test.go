@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/test/nameserver"
 )
@@ -135,7 +136,7 @@ func TestTheOperatorsLists(t *testing.T) {
 	if got := connections.Load(); got != 0 {
 		t.Errorf("%d connections, want none", got)
 	}
-	if _, err := ask(t, NewClient(addresses.Rules{}, tested), "http://127.0.0.1:"+port); err != nil {
+	if _, err := ask(t, NewClient(addresses.Rules{}, egress.Proxy{}, tested), "http://127.0.0.1:"+port); err != nil {
 		t.Errorf("loopback without lists: %v", err)
 	}
 }
@@ -145,7 +146,7 @@ func TestTheNextEndpointOfARefusedAddress(t *testing.T) {
 	port, connections := startCounting(t)
 	good, bad := "http://127.0.0.1:"+port, "http://169.254.169.254:"+port
 	u := New(Options{Name: "one", Timeouts: Timeouts{Connect: patience, Total: patience}, Endpoints: Members{{Endpoint: &Endpoint{URL: bad}}, {Endpoint: &Endpoint{URL: good}}}})
-	c := NewClient(addresses.Rules{}, tested)
+	c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	defer c.Close()
 	for range 4 {
 		next := (&Plan{Upstreams: []*Upstream{u}, Once: true, Ask: func(*Upstream) (*Question, error) { return &Question{}, nil }}).Attempts()

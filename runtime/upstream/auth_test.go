@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -162,7 +163,7 @@ func TestARotatedKeyFailsNoRequest(t *testing.T) {
 			d := &doorman{key: "old", refusal: tt.refusal}
 			server := httptest.NewServer(d)
 			defer server.Close()
-			client := NewClient(addresses.Rules{}, tested)
+			client := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 			defer client.Close()
 			c, replace := keysIn(t, map[string]string{"key": "old"})
 			plan := asking(Options{
@@ -203,7 +204,7 @@ func TestTwentyAtOnceWhileAKeyRotates(t *testing.T) {
 	d := &doorman{key: "key-0", refusal: 401}
 	server := httptest.NewServer(d)
 	defer server.Close()
-	client := NewClient(addresses.Rules{}, tested)
+	client := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	defer client.Close()
 	c, replace := keysIn(t, map[string]string{"key": "key-0"})
 	plan := asking(Options{
@@ -240,7 +241,7 @@ func TestKeysAreInNoError(t *testing.T) {
 		http.Redirect(w, r, "/elsewhere?"+r.URL.RawQuery, http.StatusTemporaryRedirect)
 	}))
 	defer echo.Close()
-	client := NewClient(addresses.Rules{}, tested)
+	client := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	defer client.Close()
 	c, _ := keysIn(t, map[string]string{"key": canary})
 	for _, url := range []string{"http://" + closed, echo.URL, "https://" + strings.TrimPrefix(echo.URL, "http://"), "http://no such host", "http://host.invalid"} {

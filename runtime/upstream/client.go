@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/relay"
 
 	// A FROM-scratch image has no certificate authorities. If the system has roots of its own, those are used.
@@ -63,8 +64,8 @@ func (k *Kind) UnmarshalText(text []byte) error {
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k), nil }
 
 // Client is the pooled HTTP client of a process. Over https it speaks HTTP/2 if the server offers it, and otherwise HTTP/1.1.
-// It follows no redirects, uses no proxy, and asks for no compression, so that bytes pass as they are. Its pools outlive
-// configs: a reload keeps connections. It connects to no address that its rules refuse.
+// It follows no redirects, uses no proxy but the one that it is given, and asks for no compression, so that bytes pass as they are.
+// Its pools outlive configs: a reload keeps connections. It connects to no address that its rules refuse.
 type Client struct {
 	pooled *http.Transport
 	fresh  *http.Transport // uses each connection once
@@ -72,8 +73,8 @@ type Client struct {
 }
 
 // NewClient returns a client without connections. An empty kind is DefaultKind.
-func NewClient(rules addresses.Rules, kind Kind) *Client {
-	return dialer{tls: baseTLS(), rules: rules}.client(kind)
+func NewClient(rules addresses.Rules, proxy egress.Proxy, kind Kind) *Client {
+	return dialer{tls: baseTLS(), rules: rules, proxy: proxy.Chooser()}.client(kind)
 }
 
 func (d dialer) client(kind Kind) *Client {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 )
 
 // oneEach is a server that answers the first request of each connection, and closes the connection when a second one arrives,
@@ -96,7 +97,7 @@ func do(t *testing.T, c *Client, call *Call) error {
 func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 	for _, method := range []string{"POST", "PUT", "DELETE", "GET"} {
 		s, url := startOneEach(t)
-		c := NewClient(addresses.Rules{}, tested)
+		c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 		for i := range 20 {
 			if err := do(t, c, &Call{Method: method, URL: url, Body: []byte{byte('a' + i)}}); err != nil {
 				t.Errorf("%s %d: %v", method, i, err)
@@ -112,7 +113,7 @@ func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 		c.Close()
 	}
 	s, url := startOneEach(t)
-	c := NewClient(addresses.Rules{}, tested)
+	c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	defer c.Close()
 	first := do(t, c, &Call{Method: "POST", URL: url, Body: []byte("first"), Once: true})
 	second := do(t, c, &Call{Method: "POST", URL: url, Body: []byte("second"), Once: true})
@@ -134,7 +135,7 @@ func TestNothingIsSentMoreThanTwice(t *testing.T) {
 	} {
 		s, url := startOneEach(t)
 		s.together = &sync.WaitGroup{}
-		c := NewClient(addresses.Rules{}, tested)
+		c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 		const pooled = 5
 		s.together.Add(pooled)
 		var all sync.WaitGroup
@@ -161,7 +162,7 @@ func TestNothingIsSentMoreThanTwice(t *testing.T) {
 
 func TestTwentyAtOnceOnConnectionsThatClose(t *testing.T) {
 	_, url := startOneEach(t)
-	c := NewClient(addresses.Rules{}, tested)
+	c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	defer c.Close()
 	for range 5 {
 		var all sync.WaitGroup
@@ -200,7 +201,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 
 // Servers close idle connections after 5s or more; we do not use idle ones for that long.
 func TestIdleConnectionsAreClosedBeforeTheirServersDo(t *testing.T) {
-	if got := NewClient(addresses.Rules{}, tested).pooled.IdleConnTimeout; got >= 5*time.Second {
+	if got := NewClient(addresses.Rules{}, egress.Proxy{}, tested).pooled.IdleConnTimeout; got >= 5*time.Second {
 		t.Errorf("idle connections are kept for %s", got)
 	}
 }

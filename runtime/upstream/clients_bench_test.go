@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 )
 
 // asServer has this test binary be the server of the benchmarks, so that its processor time does not count.
@@ -29,7 +30,7 @@ func BenchmarkClients(b *testing.B) {
 			spent := map[Kind]time.Duration{}
 			clients := map[Kind]*Client{}
 			for _, kind := range []Kind{Own, NetHTTP} {
-				clients[kind] = NewClient(addresses.Rules{}, kind)
+				clients[kind] = NewClient(addresses.Rules{}, egress.Proxy{}, kind)
 				defer clients[kind].Close()
 				do(b, clients[kind], url, 1)
 			}

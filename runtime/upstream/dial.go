@@ -92,6 +92,8 @@ type dialer struct {
 	// resolver looks up names; nil means the machine's resolver.
 	resolver *net.Resolver
 	dials    *dials
+	// proxy chooses the proxy for a host with its port, over https; it returns nothing for a host that is reached directly.
+	proxy func(host string) string
 	// protocols are the ones offered over TLS (RFC 7301).
 	protocols []string
 }
@@ -125,9 +127,12 @@ const (
 )
 
 func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	to := targetOf(ctx)
-	address = cmp.Or(to.address, address)
-	ctx, cancel := to.bounded(ctx)
+	return d.connect(ctx, network, cmp.Or(targetOf(ctx).address, address))
+}
+
+// connect makes a connection to this very address.
+func (d dialer) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := targetOf(ctx).bounded(ctx)
 	defer cancel()
 	end, err := d.dials.begin(ctx, address)
 	if err != nil {
@@ -165,7 +170,7 @@ func (d dialer) dialTLS(ctx context.Context, network, address string) (net.Conn,
 			return nil, fmt.Errorf("dial: %w", err)
 		}
 	}
-	plain, err := d.dial(ctx, network, address)
+	plain, err := d.reach(ctx, network, address, host)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -71,7 +72,7 @@ func TestHandshakesAreBounded(t *testing.T) {
 			defer conn.Close()
 		}
 	})
-	c := NewClient(addresses.Rules{}, tested)
+	c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	defer c.Close()
 	_, err = c.Do(t.Context(), &Call{Method: "GET", URL: "https://" + l.Addr().String(), Header: http.Header{}, Connect: 20 * time.Millisecond})
 	if f := relay.FailureOf(t.Context(), err, ""); f.Kind != relay.FailedDial || !f.Unsent || !strings.Contains(f.Error(), "the handshake did not finish in time") {

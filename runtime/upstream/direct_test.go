@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream/http1"
 )
@@ -31,7 +32,7 @@ func TestKinds(t *testing.T) {
 		}
 	}
 	for kind, want := range map[Kind]bool{"": DefaultKind == Own, Own: true, NetHTTP: false} {
-		if got := NewClient(addresses.Rules{}, kind).direct != nil; got != want {
+		if got := NewClient(addresses.Rules{}, egress.Proxy{}, kind).direct != nil; got != want {
 			t.Errorf("%q: a client of our own: %v", kind, got)
 		}
 	}
@@ -164,7 +165,7 @@ func TestAPanicOfDialling(t *testing.T) {
 func TestAFieldThatIsNotSent(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(fine))
 	defer s.Close()
-	c := NewClient(addresses.Rules{}, tested)
+	c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	defer c.Close()
 	for range 2 {
 		_, err := c.Do(t.Context(), &Call{Method: "GET", URL: s.URL, Header: http.Header{"A": {"b\r\nC: d"}}, Connect: patience})
@@ -186,7 +187,7 @@ func TestAllocationsOfACall(t *testing.T) {
 		return
 	}
 	url := "http://" + echoing(t) + "/v1/chat"
-	c := NewClient(addresses.Rules{}, Own)
+	c := NewClient(addresses.Rules{}, egress.Proxy{}, Own)
 	defer c.Close()
 	call := &Call{Method: "POST", URL: url, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte("{}"), Connect: patience}
 	into := make([]byte, 100)

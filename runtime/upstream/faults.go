@@ -73,6 +73,9 @@ func fault(err error) string {
 }
 
 func ofOurs(err error) string {
+	if p, ok := errors.AsType[proxyError](err); ok {
+		return p.Error()
+	}
 	f, _ := errors.AsType[http1.FaultError](err)
 	return f.Error()
 }

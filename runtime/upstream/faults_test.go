@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
@@ -101,7 +102,7 @@ func TestFaultsAreInOurOwnWords(t *testing.T) {
 		{stream + "Transfer-Encoding: chunked\r\n\r\n4\r\nMARK\r\n0\r\nMARK\r\n\r\n", "truncated: the end of the answer is malformed"},
 	} {
 		t.Run("", func(t *testing.T) {
-			c := NewClient(addresses.Rules{}, tested)
+			c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 			defer c.Close()
 			whole, streamed := answers(t, c, says(t, func() string { return tt.answer }))
 			for way, f := range map[string]relay.Failure{"whole": whole, "streamed": streamed} {
@@ -131,7 +132,7 @@ func TestConnectionsThatFail(t *testing.T) {
 		strings.Replace(plain.URL, "http:", "https:", 1): "call upstream: TLS: the server does not support it",
 		"http://127.0.0.1:1/MARK\x7f":                    "build upstream request: the URL of the request is not valid",
 	} {
-		c := NewClient(addresses.Rules{}, tested)
+		c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 		_, err := c.Do(t.Context(), &Call{Method: "POST", URL: url, Header: http.Header{}, Connect: 5 * time.Second})
 		c.Close()
 		if err == nil || !strings.HasPrefix(strings.TrimPrefix(err.Error(), "connect: "), want) {
@@ -160,7 +161,7 @@ func FuzzAnswers(f *testing.F) {
 	} {
 		f.Add(seed, uint16(3))
 	}
-	own, theirs := NewClient(addresses.Rules{}, Own), NewClient(addresses.Rules{}, NetHTTP)
+	own, theirs := NewClient(addresses.Rules{}, egress.Proxy{}, Own), NewClient(addresses.Rules{}, egress.Proxy{}, NetHTTP)
 	f.Cleanup(own.Close)
 	f.Cleanup(theirs.Close)
 	var answer atomic.Value

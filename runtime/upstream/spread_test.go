@@ -22,6 +22,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/resolve"
@@ -369,7 +370,7 @@ func TestCallsOfAnAddress(t *testing.T) {
 	if err := denied.Denied.Set("127.0.0.2/32"); err != nil {
 		t.Fatal(err)
 	}
-	c := NewClient(denied, tested)
+	c := NewClient(denied, egress.Proxy{}, tested)
 	_, err := askAt(t, c, "http://example.com:1", "127.0.0.2")
 	refusedAddress(t, err, "127.0.0.2")
 }

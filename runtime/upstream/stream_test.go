@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
@@ -367,7 +368,7 @@ func TestConnectionsAreUsedAgainAfterDone(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	client := NewClient(addresses.Rules{}, tested)
+	client := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	defer client.Close()
 	for i, tt := range []struct {
 		path string

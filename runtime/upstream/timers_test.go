@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
@@ -132,7 +133,7 @@ func TestACallThatEndsWhileItDials(t *testing.T) {
 		_, _ = conn.Read(make([]byte, 1)) // the handshake has begun
 		end(relay.Failure{Kind: relay.FailedHeader})
 	}()
-	c := NewClient(addresses.Rules{}, tested)
+	c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	defer c.Close()
 	_, err = c.Do(ctx, &Call{Method: "GET", URL: "https://" + l.Addr().String(), Header: http.Header{}, Connect: time.Minute})
 	if f := relay.FailureOf(ctx, err, ""); f.Kind != relay.FailedHeader || !f.Unsent || strings.Contains(f.Error(), "127.0.0.1") {

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -113,7 +114,7 @@ func whole(t *testing.T, client *Client, o Options) (string, error) {
 
 func newClientOf(t *testing.T) *Client {
 	t.Helper()
-	client := NewClient(addresses.Rules{}, tested)
+	client := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	t.Cleanup(client.Close)
 	return client
 }
@@ -356,7 +357,7 @@ func TestHalfARotation(t *testing.T) {
 	}
 	for _, step := range []map[string]string{{}, {"tls.crt": newCert}, {"tls.key": newKey}} {
 		rotate(t, c, step)
-		client := NewClient(addresses.Rules{}, tested) // no connection is reused
+		client := NewClient(addresses.Rules{}, egress.Proxy{}, tested) // no connection is reused
 		if _, err := whole(t, client, o); err != nil {
 			t.Error(err)
 		}
@@ -454,7 +455,7 @@ func TestConnectionsGrowOld(t *testing.T) {
 				}
 			}
 			s.StartTLS()
-			client := NewClient(addresses.Rules{}, tested)
+			client := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 			o := Options{TLS: TLS{CA: "ca"}, MaxConnectionAge: tt.maxAge, Credentials: c, Pool: &Pool{}, Endpoints: Members{{Endpoint: &Endpoint{URL: s.URL}}}}
 			for range 10 {
 				if _, err := whole(t, client, o); err != nil {

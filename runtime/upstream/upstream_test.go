@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
+	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
@@ -203,7 +204,7 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
 	}))
 	defer server.Close()
-	c := NewClient(addresses.Rules{}, tested)
+	c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	defer c.Close()
 	for range 2 {
 		answer, err := c.Do(t.Context(), &Call{Method: "POST", URL: server.URL, Header: http.Header{}, Connect: time.Second})
@@ -218,7 +219,7 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 }
 
 func TestConnectIsBounded(t *testing.T) {
-	c := NewClient(addresses.Rules{}, tested)
+	c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	defer c.Close()
 	_, err := c.Do(t.Context(), &Call{Method: "POST", URL: "http://127.0.0.1:1", Header: http.Header{}, Connect: time.Second})
 	if f, ok := errors.AsType[relay.Failure](err); !ok || f.Kind != relay.FailedConnect || !f.Unsent {

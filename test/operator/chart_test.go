@@ -83,6 +83,8 @@ func TestEachValueOfTheChart(t *testing.T) {
 		{"gateway.allowedHosts", `["*.svc","api.example.com","::1"]`, "--allowed-upstream-host=*.svc"},
 		{"gateway.allowedAddresses", `["10.0.0.0/8","fd00::/8"]`, "--gateway-allowed-address=fd00::/8"},
 		{"gateway.deniedAddresses", `["127.0.0.0/8"]`, "--gateway-denied-address=127.0.0.0/8"},
+		{"gateway.httpsProxy", `"http://proxy:3128"`, "--gateway-https-proxy=http://proxy:3128\n        - --gateway-no-proxy=.svc,.cluster.local"},
+		{"gateway.noProxy", `["a.example.com","10.0.0.0/8"],gateway.httpsProxy="http://proxy"`, "--gateway-no-proxy=a.example.com,10.0.0.0/8"},
 		{"gateway.logLevel", `"debug"`, "--gateway-log-level=debug"},
 		{"gateway.logLevel", `"warn"`, "--gateway-log-level=warn"},
 		{"gateway.logLevel", `"error"`, "--gateway-log-level=error"},

@@ -261,6 +261,16 @@ func TestEachFlagOfTheManager(t *testing.T) {
 				p.t.Errorf("gateways are told %v", got)
 			}
 		}},
+		{"gateway-https-proxy", without("--gateway-https-proxy=http://proxy:3128"), func(p *process) {
+			if got := p.awaitGateway().Args; !slices.Contains(got, "--https-proxy=http://proxy:3128") {
+				p.t.Errorf("gateways are told %v", got)
+			}
+		}},
+		{"gateway-no-proxy", without("--gateway-https-proxy=http://proxy:3128", "--gateway-no-proxy=.svc,10.0.0.0/8"), func(p *process) {
+			if got := p.awaitGateway().Args; !slices.Contains(got, "--no-proxy=.svc,10.0.0.0/8") {
+				p.t.Errorf("gateways are told %v", got)
+			}
+		}},
 		{"max-concurrent-rollouts", with("--max-concurrent-rollouts=3", "--metrics-bind-address=:8080", "--custom-metrics-port=0"), func(p *process) {
 			p.awaitGateway()
 			if _, body := get(p.metrics, "/metrics"); !strings.Contains(body, `llmservice_operator_rollouts{state="waiting"} 0`) {
