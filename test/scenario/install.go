@@ -3,11 +3,15 @@ package scenario
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // What the chart is installed as.
@@ -44,15 +48,37 @@ func install(ctx context.Context, chart, manager, gateway string, settings []str
 }
 
 // InstallAs installs the chart under a name that is free, takes over what an uninstalled release of another name left, and waits
-// until the operator is ready: which it is once the other's silence has lasted long enough.
+// until it leads: which it does once the other's silence has lasted long enough, since a leader may lose its rights before it can
+// give up its Lease.
 func (c *Cluster) InstallAs(ctx context.Context, release string) (time.Duration, error) {
 	begun := time.Now()
 	args := []string{
 		"install", release, filepath.Join(c.Root, Chart), "--take-ownership",
 		"--namespace", OperatorNamespace, "--wait", "--timeout", TakenOverWithin.String(),
 	}
-	err := helm(ctx, append(args, imageArgs(c.Images.Manager, c.Images.Gateway)...)...)
+	if err := helm(ctx, append(args, imageArgs(c.Images.Manager, c.Images.Gateway)...)...); err != nil {
+		return 0, err
+	}
+	_, err := Await(ctx, TakenOverWithin, "the operator leads", c.isLed)
 	return time.Since(begun), err
+}
+
+// isLed fails unless one of the operator's pods holds the Lease.
+func (c *Cluster) isLed(ctx context.Context) error {
+	var lease coordinationv1.Lease
+	if err := c.Get(ctx, client.ObjectKey{Namespace: OperatorNamespace, Name: "llmservice-manager"}, &lease); err != nil {
+		return fmt.Errorf("get the operator's Lease: %w", err)
+	}
+	pods, err := c.OperatorPods(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range pods {
+		if lease.Spec.HolderIdentity != nil && strings.HasPrefix(*lease.Spec.HolderIdentity, pods[i].Name+"_") {
+			return nil
+		}
+	}
+	return errors.New("nobody who runs holds the operator's Lease")
 }
 
 // Rollback returns to the values and the chart before the last Install, and waits until the operator is ready.

@@ -13,7 +13,8 @@ import (
 )
 
 // TestManyEdits makes 50 edits in 10 s, as somebody does who saves all the time: they end in the last one, after few writes of the
-// ConfigMap, and no replica restarts. It is not run next to other tests, since it is about seconds.
+// ConfigMap, and no replica restarts. It is not run next to other tests, since it is about seconds, and
+// after TestSettledOperatorWritesNothing, by the name of this file.
 func TestManyEdits(t *testing.T) {
 	ctx := bounded(t)
 	f := start(ctx, t, "edits", func(s *v1alpha1.LLMService) {
