@@ -32,6 +32,8 @@ const (
 	agentPort = 15002
 	// keyFile is where the agent writes the key, and the gateway reads it.
 	keyFile = "/vault/key"
+	// rightKey is the one that the upstream wants, and that each agent begins with.
+	rightKey = "the-key"
 	// filesWithin is the time until a gateway uses a key of a file that has changed.
 	filesWithin = 30 * time.Second
 )
@@ -46,7 +48,7 @@ spec:
   - name: proxy
     image: IMAGE
     restartPolicy: Always
-    args: [sidecar, -relay=:15001, -to=127.0.0.1:8080, -files=:15002, -file=/vault/key, -content=the-old-key]
+    args: [sidecar, -relay=:15001, -to=127.0.0.1:8080, -files=:15002, -file=/vault/key, -content=the-key]
     securityContext: &restricted {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
     startupProbe: {periodSeconds: 1, failureThreshold: 60, tcpSocket: {port: 15002}}
     volumeMounts: [{name: vault, mountPath: /vault}]
@@ -101,12 +103,12 @@ func TestSidecars(t *testing.T) {
 	}
 }
 
-// startWithSidecars starts a service of two replicas whose upstream wants a key that no replica has yet.
+// startWithSidecars starts a service of two replicas whose upstream wants the key that their agents write.
 func startWithSidecars(ctx context.Context, t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{namespace: namespace(ctx, t, "sidecars")}
 	ok(t, cluster.Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: "upstream"}, StringData: map[string]string{"key": "the-new-key"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: "upstream"}, StringData: map[string]string{"key": rightKey},
 	}))
 	f.upstream = must(cluster.StartUpstream(ctx, f.namespace, scenario.UpstreamOptions{KeySecret: "upstream", Key: "key"}))(t)
 	template := must(yaml.YAMLToJSON([]byte(strings.ReplaceAll(sidecars, "IMAGE", cluster.Images.Mock))))(t)
@@ -142,39 +144,43 @@ func (f *fixture) meshURL(ctx context.Context) (string, error) {
 	return "http://" + net.JoinHostPort(service.Spec.ClusterIP, strconv.Itoa(meshPort)), nil
 }
 
-// rotate has the agent of each replica replace the wrong key by the right one, which is used without a restart.
+// rotate has the agent of each replica replace the key by a wrong one, and that by the right one again. Both are used without a restart.
 func (f *fixture) rotate(ctx context.Context, t *testing.T, url string) {
 	t.Helper()
-	ask := func(ctx context.Context) streams.Result {
-		return streams.Stream(ctx, streams.NewClient(), scenario.Ask(url)(streams.Script{Tokens: 2}), nil)
-	}
-	if got := ask(ctx); got.Ending != streams.Refused || got.Status != http.StatusBadGateway {
-		t.Fatalf("with a wrong key: %s with status %d, want 502", got, got.Status)
-	}
 	lives, revision := must(f.Lives(ctx))(t), must(f.Revision(ctx))(t)
 	live := must(f.Live(ctx))(t)
 	if len(live) != 2 {
 		t.Fatalf("%d replicas are live, want 2", len(live))
 	}
-	for _, pod := range live {
-		ok(t, replaceKey(ctx, &pod, "the-new-key"))
+	for _, of := range []struct {
+		key    string
+		ending streams.Ending
+	}{{"a-wrong-key", streams.Refused}, {rightKey, streams.Done}} {
+		for _, pod := range live {
+			ok(t, replaceKey(ctx, &pod, of.key))
+		}
+		took := must(scenario.Await(ctx, filesWithin, "each replica uses "+of.key, endingEach(url, of.ending)))(t)
+		t.Logf("%s was used by all after %s", of.key, took.Round(time.Millisecond))
 	}
-	row := 0
-	took := must(scenario.Await(ctx, filesWithin, "each replica uses the new key", func(ctx context.Context) error {
-		if got := ask(ctx); got.Ending != streams.Done {
-			row = 0
-			return errors.New(got.String())
-		}
-		if row++; row < 10 {
-			return fmt.Errorf("%d requests in a row succeeded", row)
-		}
-		return nil
-	}))(t)
 	ok(t, f.CheckLives(ctx, lives))
 	if now := must(f.Revision(ctx))(t); now != revision {
 		t.Errorf("the config is %s now, and was %s: a key is not a part of it", now, revision)
 	}
-	t.Logf("rotated after %s", took.Round(time.Millisecond))
+}
+
+// endingEach fails until ten requests in a row have ended so: by then, each of two replicas has answered some.
+func endingEach(url string, ending streams.Ending) func(context.Context) error {
+	row := 0
+	return func(ctx context.Context) error {
+		if got := streams.Stream(ctx, streams.NewClient(), scenario.Ask(url)(streams.Script{Tokens: 2}), nil); got.Ending != ending {
+			row = 0
+			return errors.New(got.String())
+		}
+		if row++; row < 10 {
+			return fmt.Errorf("%d requests in a row ended so", row)
+		}
+		return nil
+	}
 }
 
 // replaceKey sends a pod's agent another key.
