@@ -50,7 +50,8 @@ func parse(args []string) (*flags, error) {
 	set.DurationVar(&o.MaxStreamDuration, "max-stream-duration", 5*time.Minute, "maximum duration of a stream, and of the drain")
 	set.Var(&o.Addresses.Allowed, "allowed-address", "one of the networks that upstreams may be in; can be repeated")
 	set.Var(&o.Addresses.Denied, "denied-address", "network that upstreams must not be in; can be repeated")
-	set.TextVar(&o.Proxy.Server, "https-proxy", egress.Server(""), "forward proxy for upstreams over https, http://HOST:PORT; empty for none")
+	set.TextVar(&o.Proxy.Server, "https-proxy", egress.Server(""),
+		"forward proxy for upstreams over https, http://HOST:PORT; empty for none")
 	set.TextVar(&o.Proxy.Except, "no-proxy", egress.Exceptions(""), "hosts that are reached without the proxy, as in NO_PROXY")
 	set.TextVar(&o.UpstreamClient, "upstream-client", gateway.DefaultUpstreamClient,
 		"client that calls upstreams over HTTP/1.1: own or nethttp; HTTP/2 is always net/http's")

@@ -104,8 +104,8 @@ func egressRules(in Input, wanted *v1alpha1.NetworkPolicyEgress) []*egressRule {
 	return rules
 }
 
-// proxyRules admit the proxy: the namespace of a Service, or the port, at every address if DNS alone knows its own, which is private more
-// often than not.
+// proxyRules admit the proxy: the namespace of a Service, or the port, at every address if DNS alone knows its own, which is
+// private more often than not.
 func proxyRules(in Input) []*egressRule {
 	host, port, ok := hostAndPort(string(in.Gateway.Proxy.Server))
 	if !ok {

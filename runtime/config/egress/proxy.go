@@ -37,7 +37,7 @@ func (s Server) MarshalText() ([]byte, error) { return []byte(s), nil }
 func checkServer(text string) error {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Scheme != "http" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+	case err != nil, u.Scheme != "http", u.Hostname() == "", strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.Fragment != "":
 		return errors.New("is not the URL of a proxy, want http://HOST:PORT, such as http://proxy.example.com:3128")
 	case u.User != nil:
 		return errors.New("has a user or a password, which everyone who may read pods would see; want a proxy that needs none")
@@ -57,9 +57,9 @@ func (s Server) Address() string {
 	return u.Host
 }
 
-// Exceptions are hosts that are reached without the proxy, separated by commas, in the form that NO_PROXY has: a name is also for the
-// names below it; .DOMAIN only for those; addresses and networks are for upstreams whose host is an address. Each but a network may
-// have a port.
+// Exceptions are hosts that are reached without the proxy, separated by commas, in the form that NO_PROXY has: a name is also for
+// the names below it; .DOMAIN only for those; addresses and networks are for upstreams whose host is an address. Each but a network
+// may have a port.
 type Exceptions string
 
 // UnmarshalText implements encoding.TextUnmarshaler.

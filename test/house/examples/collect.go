@@ -98,8 +98,8 @@ func specOf(crd object) (object, error) {
 	return part, nil
 }
 
-// found is what is done with a field that holds a value: with the names of its owners, its name, its schema, and what a manifest has
-// there, nil if nothing.
+// found is what is done with a field that holds a value: with the names of its owners, its name, its schema, and what a manifest
+// has there, nil if nothing.
 type found func(owners []string, name string, schema object, given any)
 
 // visit finds the fields of a struct, of which value has some. The reference has them under the names of all owners: those of a

@@ -1,6 +1,6 @@
-// Command examples prints the API reference, or with the argument crd the CRD, with an example for each field that holds a value. The
-// values are those of the samples, and of the manifest of the tests that has every field: the API server and the gateway accept each of them in its
-// place.
+// Command examples prints the API reference, or with the argument crd the CRD, with an example for each field that holds a value.
+// The values are those of the samples, and of the manifest of the tests that has every field: the API server and the gateway accept
+// each of them in its place.
 package main
 
 import (
