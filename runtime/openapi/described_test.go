@@ -176,14 +176,6 @@ func TestDependenciesOfAService(t *testing.T) {
 		}
 		c.Routes = append(c.Routes, r)
 	}
-	p, errs := program.Compile(c)
-	if len(errs) > 0 {
-		t.Fatal(errs)
-	}
-	encoded, err := Build(p)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var got struct {
 		Paths map[string]map[string]struct {
 			Parameters []struct {
@@ -193,7 +185,7 @@ func TestDependenciesOfAService(t *testing.T) {
 			Responses map[string]any `json:"responses"`
 		} `json:"paths"`
 	}
-	if err := json.Unmarshal(encoded, &got, json.MatchCaseInsensitiveNames(true)); err != nil {
+	if err := json.Unmarshal(documentOf(t, c), &got, json.MatchCaseInsensitiveNames(true)); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range c.Routes {
@@ -224,21 +216,13 @@ func TestForms(t *testing.T) {
 			Response: &plain, Request: &config.Request{Schema: fields, Form: form},
 		})
 	}
-	p, errs := program.Compile(c)
-	if len(errs) > 0 {
-		t.Fatal(errs)
-	}
-	encoded, err := Build(p)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var got struct {
 		Paths      map[string]map[string]struct{ RequestBody jsontext.Value } `json:"paths"`
 		Components struct {
 			Schemas map[string]jsontext.Value `json:"schemas"`
 		} `json:"components"`
 	}
-	if err := json.Unmarshal(encoded, &got, json.MatchCaseInsensitiveNames(true)); err != nil {
+	if err := json.Unmarshal(documentOf(t, c), &got, json.MatchCaseInsensitiveNames(true)); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
@@ -253,4 +237,18 @@ func TestForms(t *testing.T) {
 	if schema := compact(t, got.Components.Schemas["post_files_request"]); schema != want {
 		t.Errorf("%s, want %s", schema, want)
 	}
+}
+
+// documentOf is what a valid config is described by.
+func documentOf(t *testing.T, c *config.Config) []byte {
+	t.Helper()
+	p, errs := program.Compile(c)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	encoded, err := Build(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encoded
 }
