@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/llmservice/llmservice/api/v1alpha1"
+	"github.com/llmservice/llmservice/controllers/cached"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 func (c *Cluster) Explain(ctx context.Context, w io.Writer, namespace string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainWithin)
 	defer cancel()
-	fmt.Fprintf(w, "--- namespace %s\n", namespace)
+	fmt.Fprintf(w, "--- namespace %s at %s; waiting for a processor: %s\n", namespace, time.Now().UTC().Format(time.RFC3339), pressure())
 	c.explainServices(ctx, w, namespace)
 	c.explainPods(ctx, w, namespace)
 	c.explainEvents(ctx, w, namespace)
@@ -55,13 +57,38 @@ func (c *Cluster) explainPods(ctx context.Context, w io.Writer, namespace string
 	}
 	for i := range list.Items {
 		pod := &list.Items[i]
-		fmt.Fprintf(w, "pod %s/%s %s, deleted %v\n", namespace, pod.Name, pod.Status.Phase, pod.DeletionTimestamp)
+		fmt.Fprintf(w, "pod %s/%s %s, deleted %v%s\n", namespace, pod.Name, pod.Status.Phase, pod.DeletionTimestamp, nudged(pod))
 		for j := range pod.Status.ContainerStatuses {
 			container := &pod.Status.ContainerStatuses[j]
 			fmt.Fprintf(w, "  %s: %s, %d restarts\n", container.Name, stateOf(container), container.RestartCount)
 			fmt.Fprintln(w, c.lastLog(ctx, pod, container.Name))
 		}
 	}
+}
+
+// nudged says how often the operator reminded the pod's kubelet of a config, and when it did so last: the number of the last reminder,
+// which begins at 0, follows the revision.
+func nudged(pod *corev1.Pod) string {
+	last := pod.Annotations[cached.NudgeAnnotation]
+	if last == "" {
+		return ""
+	}
+	for _, of := range pod.ManagedFields {
+		if of.Manager == cached.FieldOwner && of.Time != nil {
+			return fmt.Sprintf(", nudged %s at %s", last, of.Time.UTC().Format(time.RFC3339))
+		}
+	}
+	return ", nudged " + last
+}
+
+// pressure is how much of the time something waited for a processor, by the kernel's own account.
+func pressure() string {
+	text, err := os.ReadFile("/proc/pressure/cpu")
+	if err != nil {
+		return err.Error()
+	}
+	some, _, _ := strings.Cut(string(text), "\n")
+	return some
 }
 
 func stateOf(s *corev1.ContainerStatus) string {
