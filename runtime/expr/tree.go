@@ -302,8 +302,10 @@ func (b *builder) locate(err error) *Error {
 		return e
 	}
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return &Error{Path: string(e.JSONPointer), Column: 1,
-			Message: fmt.Sprintf("not valid JSON at byte %d: %v%s", e.ByteOffset, e.Err, wantJSON)}
+		return &Error{
+			Path: string(e.JSONPointer), Column: 1,
+			Message: fmt.Sprintf("not valid JSON at byte %d: %v%s", e.ByteOffset, e.Err, wantJSON),
+		}
 	}
 	return &Error{Path: string(b.in.StackPointer()), Column: 1, Message: "not valid JSON: " + err.Error() + wantJSON}
 }
