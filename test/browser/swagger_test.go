@@ -121,7 +121,11 @@ func TestParametersAreFilledIn(t *testing.T) {
 	const operation = "#operations-default-get_items_id"
 	b.do("open the operation", chromedp.Click(chromedp.CSS(operation+summary)))
 	b.do("try it out", chromedp.Click(chromedp.CSS(operation+tryItOut)))
-	b.do("fill in a parameter", chromedp.Click(chromedp.CSS(operation+` tr[data-param-name="id"] input`)), insert("7"))
+	b.do("replace a parameter's example",
+		chromedp.Click(chromedp.CSS(operation+` tr[data-param-name="id"] input`)),
+		chromedp.KeyEvent("a", chromedp.KeyModifiers(chromedp.ModifierCtrl)),
+		insert("7"),
+	)
 	b.do("execute", chromedp.Click(chromedp.CSS(operation+execute)))
 	b.sees(operation+live, "200", `"item": 7`, `"lang": "en"`)
 }

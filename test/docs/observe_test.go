@@ -162,6 +162,8 @@ var defaults = map[string]string{
 	"delivery.DrainDelay":                    delivery.DrainDelay.String(),
 	"gateway.DefaultEngine":                  string(gateway.DefaultEngine),
 	"gateway.DefaultUpstreamClient":          string(gateway.DefaultUpstreamClient),
+	`egress.Server("")`:                      "",
+	`egress.Exceptions("")`:                  "",
 	"5*time.Minute":                          "5m",
 	"slog.LevelInfo":                         "info",
 }
