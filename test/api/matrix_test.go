@@ -152,7 +152,7 @@ func cutLast(path string) (around, last string) {
 	return path[:at], strings.Trim(path[at:], ".[]")
 }
 
-var namesAField = regexp.MustCompile(`^(upstreams|models|functions|routes|runtime|scaling|openAPI|exposure)\b`)
+var namesAField = regexp.MustCompile(`^(upstreams|models|functions|dependencies|routes|runtime|scaling|openAPI|exposure)\b`)
 
 func (m *matrix) checkRefusal(edits []fieldEdit, err error) {
 	m.t.Helper()

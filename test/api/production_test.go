@@ -11,8 +11,6 @@ import (
 	"time"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -92,10 +90,7 @@ func TestPolicyOfClasses(t *testing.T) {
 	const namespace, free = "policy-of-classes", "no-class"
 	createNamespace(t, namespace, map[string]string{"llmservice.example.com/class": "small"})
 	createNamespace(t, free, nil)
-	system := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: apiserver.Namespace}}
-	if err := api.Create(t.Context(), system); client.IgnoreAlreadyExists(err) != nil { // another test may have installed the operator
-		t.Fatal(err)
-	}
+	createSystem(t)
 	shown := regexp.MustCompile("(?s)### Classes of service.*?```yaml\n(.*?)```").FindStringSubmatch(productionPage(t))
 	if shown == nil {
 		t.Fatal("the page shows no classes")
