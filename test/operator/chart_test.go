@@ -71,7 +71,7 @@ func TestEachValueOfTheChart(t *testing.T) {
 		{"manager.podLabels", `{"c":"d"}`, "c: d"},
 		{"manager.priorityClassName", `"high"`, "priorityClassName: high"},
 		{"manager.nodeSelector", `{"disk":"ssd"}`, "disk: ssd"},
-		{"manager.tolerations", `[{"key":"g"}]`, "key: g"},
+		{"manager.tolerations", `[{"key":"managers-only"}]`, "key: managers-only"},
 		{"manager.affinity", `{"nodeAffinity":{}}`, "nodeAffinity: {}"},
 		{"gateway.image.repository", `"mirror/gateway"`, "--gateway-image=mirror/gateway:"},
 		{"gateway.image.tag", `"sha256:` + strings.Repeat("a", 64) + `"`, "gateway@sha256:aaaa"},

@@ -283,7 +283,7 @@ func (s *system) allowTickets() {
 func TestSeveralObjectsOfAKind(t *testing.T) {
 	for kind, more := range map[string]func(render.Input) render.Child{
 		"ConfigMap": func(in render.Input) render.Child {
-			another := accorev1.ConfigMap(in.Service.Name+"-config-v2", in.Service.Namespace).WithData(map[string]string{"current": "{}"})
+			another := accorev1.ConfigMap(in.Service.Name+"-more", in.Service.Namespace).WithData(map[string]string{"current": "{}"})
 			return render.NewChild(another, another.ObjectMetaApplyConfiguration)
 		},
 		"Deployment": func(in render.Input) render.Child {
@@ -305,7 +305,7 @@ func TestSeveralObjectsOfAKind(t *testing.T) {
 			s.up(service)
 			s.settle()
 			first, second := children(service)[kind], children(service)[kind]
-			second.SetName(map[string]string{"ConfigMap": "assistant-config-v2", "Deployment": "assistant-canary"}[kind])
+			second.SetName(map[string]string{"ConfigMap": "assistant-more", "Deployment": "assistant-canary"}[kind])
 			firstBefore, secondBefore := s.content(t, first), s.content(t, second)
 			if !metav1.IsControlledBy(second, service) {
 				t.Error("the second is not the service's")
