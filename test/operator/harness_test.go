@@ -180,8 +180,10 @@ func (s *system) run(customMetrics *controllers.CustomMetrics) {
 }
 
 // clear removes the services, so that the next test's operator has nothing to do for them.
-func (s *system) clear() {
-	ctx, namespace := context.Background(), client.InNamespace(s.namespace)
+func (s *system) clear() { s.clearOf(client.InNamespace(s.namespace)) }
+
+func (s *system) clearOf(namespace client.InNamespace) {
+	ctx := context.Background()
 	if err := api.DeleteAllOf(ctx, &v1alpha1.LLMService{}, namespace); err != nil {
 		s.t.Error(err)
 	}

@@ -297,7 +297,7 @@ func TestEachFlagOfTheManager(t *testing.T) {
 		{"watch-namespaces", without("--watch-namespaces=default"), func(p *process) {
 			foreign := p.create("assistant")
 			p.namespace = "default"
-			p.t.Cleanup(p.clear)
+			p.t.Cleanup(func() { p.clearOf("default") })
 			p.awaitGateway()
 			p.namespace = foreign.Namespace
 			p.isUntouched(foreign)
