@@ -205,7 +205,12 @@ func TestProxiesThatDoNotConnect(t *testing.T) {
 			server, at := startSecure(t, false)
 			c := startProxy(t, tt.answer).through(server, addresses.Rules{}, "")
 			defer c.Close()
-			_, err := c.Do(t.Context(), &Call{Method: "GET", URL: at, Header: http.Header{}, Connect: time.Second})
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			_, err := c.Do(ctx, &Call{Method: "GET", URL: at, Header: http.Header{}, Connect: time.Second})
+			if ctx.Err() != nil {
+				t.Error("the call's bound is not the tunnel's")
+			}
 			f := relay.FailureOf(t.Context(), err, "")
 			if err == nil || !f.Unsent || !strings.Contains(f.Error(), tt.want) || strings.Contains(f.Error(), "canary") {
 				t.Errorf("%+v, want %q", f, tt.want)
