@@ -132,6 +132,7 @@ func startWithSidecars(ctx context.Context, t *testing.T) *fixture {
 		s.Spec.Exposure.Service.Ports = []v1alpha1.ServicePort{{Name: "mesh", Port: meshPort, TargetPort: new(intstr.FromInt32(proxyPort))}}
 	}))(t)
 	f.url = must(f.URL(ctx))(t)
+	must(f.AwaitReplicas(ctx, scenario.ReadyWithin, "two replicas", func(n int) bool { return n == 2 }))(t)
 	return f
 }
 
