@@ -17,7 +17,7 @@ func TestExamplesOfParameters(t *testing.T) {
 		{Query, `{"type":"array","items":{"type":"string"},"minItems":2,"uniqueItems":true}`, `["Example","Example 2"]`},
 		{Query, `{"type":"array","maxItems":0}`, ``},
 		{Query, `{"type":["integer","string"],"examples":[7]}`, `7`}, // which is read as a text
-		{Query, `{"not":{"type":"string"}}`, ``}, // as which each text is read
+		{Query, `{"not":{"type":"string"}}`, ``},                     // as which each text is read
 		{Path, `{"enum":["..",".","","a/b"]}`, `"a/b"`},
 		{Path, `{"enum":["..","."]}`, ``},
 		{Header, `{"type":"string","examples":[" a","a\nb","é","a b"]}`, `"a b"`},

@@ -26,7 +26,8 @@ const (
 func (c *Cluster) Explain(ctx context.Context, w io.Writer, namespace string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainWithin)
 	defer cancel()
-	fmt.Fprintf(w, "--- namespace %s at %s; waiting for a processor: %s\n", namespace, time.Now().UTC().Format(time.RFC3339), pressure())
+	now := time.Now().UTC().Format(time.RFC3339)
+	fmt.Fprintf(w, "--- namespace %s at %s; waiting for a processor: %s\n", namespace, now, pressure())
 	c.explainServices(ctx, w, namespace)
 	c.explainPods(ctx, w, namespace)
 	c.explainEvents(ctx, w, namespace)
@@ -66,8 +67,8 @@ func (c *Cluster) explainPods(ctx context.Context, w io.Writer, namespace string
 	}
 }
 
-// nudged says how often the operator reminded the pod's kubelet of a config, and when it did so last: the number of the last reminder,
-// which begins at 0, follows the revision.
+// nudged says how often the operator reminded the pod's kubelet of a config, and when it did so last: the number of the last
+// reminder, which begins at 0, follows the revision.
 func nudged(pod *corev1.Pod) string {
 	last := pod.Annotations[cached.NudgeAnnotation]
 	if last == "" {
