@@ -26,9 +26,9 @@ func newestJDK(least int) *jdk {
 	homes, _ := filepath.Glob("/usr/lib/jvm/*")
 	var found []jdk
 	for _, home := range append(homes, os.Getenv("JAVA_HOME")) {
-		release, err := os.ReadFile(filepath.Join(home, "release")) //nolint:gosec // JAVA_HOME is where its owner says
+		release, err := os.ReadFile(filepath.Join(home, "release"))
 		version := javaVersion.FindSubmatch(release)
-		_, missing := os.Stat(filepath.Join(home, "bin", "javac")) //nolint:gosec // the same
+		_, missing := os.Stat(filepath.Join(home, "bin", "javac"))
 		if err != nil || missing != nil || version == nil {
 			continue
 		}

@@ -27,7 +27,7 @@ func Installed(t testing.TB, suite, name, lock string) string {
 	}
 	sum := sha256.Sum256(raw)
 	dir := filepath.Join(cache, name+"-"+hex.EncodeToString(sum[:])[:12])
-	if _, err := os.Stat(dir); err != nil { //nolint:gosec // whoever runs the tests says where the cache is
+	if _, err := os.Stat(dir); err != nil {
 		Missing(t, suite, fmt.Sprintf("what %s pins is not installed: run `make %s-deps` (%v)", lock, suite, err))
 	}
 	return dir
