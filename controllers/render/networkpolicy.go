@@ -89,10 +89,7 @@ func egressRules(in Input, wanted *v1alpha1.NetworkPolicyEgress) []*egressRule {
 		rules = append(rules, acnetworkingv1.NetworkPolicyEgressRule().WithTo(inNamespaces(to.Namespaces...)))
 	}
 	for _, address := range to.Addresses {
-		alone := netip.PrefixFrom(address.Addr(), address.Addr().BitLen())
-		rules = append(rules, acnetworkingv1.NetworkPolicyEgressRule().
-			WithPorts(policyPort(corev1.ProtocolTCP, int32(address.Port()))).
-			WithTo(network(alone.String(), nil)))
+		rules = append(rules, addressRule(address))
 	}
 	if len(to.Ports) > 0 {
 		rules = append(rules, outsideRule(to.Ports))
@@ -111,9 +108,8 @@ func proxyRules(in Input) []*egressRule {
 	if !ok {
 		return nil
 	}
-	alone := acnetworkingv1.NetworkPolicyEgressRule().WithPorts(policyPort(corev1.ProtocolTCP, int32(port)))
 	if address, err := netip.ParseAddr(host); err == nil {
-		return []*egressRule{alone.WithTo(network(netip.PrefixFrom(address, address.BitLen()).String(), nil))}
+		return []*egressRule{addressRule(netip.AddrPortFrom(address, port))}
 	}
 	var rules []*egressRule
 	namespace, outside := placeOf(host, in.Service.Namespace)
@@ -121,9 +117,19 @@ func proxyRules(in Input) []*egressRule {
 		rules = append(rules, acnetworkingv1.NetworkPolicyEgressRule().WithTo(inNamespaces(namespace)))
 	}
 	if outside {
-		rules = append(rules, alone)
+		rules = append(rules, portRule(port))
 	}
 	return rules
+}
+
+// portRule admits a port at every address.
+func portRule(port uint16) *egressRule {
+	return acnetworkingv1.NetworkPolicyEgressRule().WithPorts(policyPort(corev1.ProtocolTCP, int32(port)))
+}
+
+// addressRule admits a port at one address.
+func addressRule(at netip.AddrPort) *egressRule {
+	return portRule(at.Port()).WithTo(network(netip.PrefixFrom(at.Addr(), at.Addr().BitLen()).String(), nil))
 }
 
 func dnsRule() *egressRule {

@@ -59,6 +59,13 @@ func (g *gateway) options() admin.Options {
 func start(t *testing.T, o admin.Options) string {
 	t.Helper()
 	l := listen(t)
+	serve(t, o, l)
+	return "http://" + l.Addr().String()
+}
+
+// serve serves on a listener until the test ends.
+func serve(t *testing.T, o admin.Options, l net.Listener) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- admin.New(o).Serve(ctx, l) }()
@@ -69,7 +76,6 @@ func start(t *testing.T, o admin.Options) string {
 		}
 		client.CloseIdleConnections()
 	})
-	return "http://" + l.Addr().String()
 }
 
 func listen(t *testing.T) net.Listener {

@@ -1,7 +1,6 @@
 package admin_test
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -98,15 +97,7 @@ func startEverywhere(t *testing.T, o admin.Options) uint16 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- admin.New(o).Serve(ctx, l) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
+	serve(t, o, l)
 	_, text, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

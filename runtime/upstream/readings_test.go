@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// hanging are credentials whose file /mnt/key is a pipe, and hangs: whoever opens it waits for a writer. So does a file of a network
+// hanging are credentials whose file /mnt/key is a pipe, and hangs: anyone who opens it waits for a writer. So does a file of a network
 // file system whose server is gone. Before, it had this content, if any, which first has read. Opened counts who tries.
 func hanging(t *testing.T, before string, first func(*Credentials)) (c *Credentials, opened *atomic.Int32) {
 	t.Helper()

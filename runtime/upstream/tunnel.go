@@ -75,14 +75,14 @@ func exchangeConnect(conn net.Conn, address string) error {
 		return fmt.Errorf("ask the proxy: %w", err)
 	}
 	from := bufio.NewReader(io.LimitReader(conn, maxResponseHeader))
-	answer, err := http.ReadResponse(from, &http.Request{Method: http.MethodConnect})
+	// The body of a refusal is not read: the connection is closed. Closing the body would read it.
+	answer, err := http.ReadResponse(from, &http.Request{Method: http.MethodConnect}) //nolint:bodyclose // see above
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return proxyError("the proxy closed the connection")
 	case err != nil:
 		return errTunnel
 	}
-	_ = answer.Body.Close() // of a tunnel there is none, and of a refusal nobody reads it
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
 		return proxyError(fmt.Sprintf("the proxy refused to connect, with status %d", answer.StatusCode))
 	}
