@@ -27,6 +27,7 @@ type settings struct {
 	out                                               string
 	debian, python, litellm                           string
 	profiles                                          string
+	profile                                           time.Duration
 }
 
 func main() {
@@ -68,6 +69,7 @@ func parse(args []string) (s settings, err error) {
 	set.StringVar(&s.python, "python", filepath.Join(cache, "bench-python"), "Python environment with Envoy, FastAPI and gunicorn")
 	set.StringVar(&s.litellm, "litellm", filepath.Join(cache, "bench-litellm"), "Python environment with LiteLLM")
 	set.StringVar(&s.profiles, "profiles", "", "directory for CPU profiles of this gateway in each workload; none if empty")
+	set.DurationVar(&s.profile, "profile", time.Second, "time of each profile, in whole seconds: that of the workload or less")
 	if err := set.Parse(args); err != nil {
 		return s, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -25,18 +26,19 @@ func (t *turn) profiled(ctx context.Context, workload string, do func() error) e
 	}
 	defer func() { _ = file.Close() }()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return profile(ctx, *t.peer.admin, file) })
+	group.Go(func() error { return profile(ctx, *t.peer.admin, t.settings.profile, file) })
 	group.Go(do)
 	return group.Wait()
 }
 
-// profile takes a second of the gateway's processor.
-func profile(ctx context.Context, admin string, to io.Writer) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/debug/pprof/profile?seconds=1", nil)
+// profile takes some time of the gateway's processor.
+func profile(ctx context.Context, admin string, takes time.Duration, to io.Writer) error {
+	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", admin, takes.Seconds())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return fmt.Errorf("ask for a profile: %w", err)
 	}
-	answer, err := (&http.Client{Timeout: limit}).Do(req)
+	answer, err := (&http.Client{Timeout: limit + takes}).Do(req)
 	if err != nil {
 		return fmt.Errorf("ask for a profile: %w", err)
 	}

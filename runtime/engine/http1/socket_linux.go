@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/relay"
+	"github.com/llmservice/llmservice/runtime/sysmon"
 )
 
 // socket is the way of a TCP connection. It makes the system calls itself: it reads into a buffer that it takes only when there
@@ -102,7 +103,7 @@ func (s *socket) tryRead(fd uintptr) bool {
 		p = s.taken[:]
 	}
 	for {
-		s.n, s.err = syscall.Read(int(fd), p)
+		s.n, s.err = sysmon.Read(int(fd), p)
 		if !errors.Is(s.err, syscall.EINTR) {
 			break
 		}
@@ -142,7 +143,7 @@ func (s *socket) Write(p []byte, until time.Time) error {
 func (s *socket) tryWrite(fd uintptr) bool {
 	for {
 		var n int
-		n, s.wrote = syscall.Write(int(fd), s.out[:min(len(s.out), atOnce)])
+		n, s.wrote = sysmon.Write(int(fd), s.out[:min(len(s.out), atOnce)])
 		s.out = s.out[max(n, 0):]
 		if !errors.Is(s.wrote, syscall.EINTR) {
 			return true

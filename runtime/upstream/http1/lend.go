@@ -1,11 +1,5 @@
 package http1
 
-import (
-	"errors"
-	"io"
-	"os"
-)
-
 // Lender lends the buffer of reads, so that none is held while there is nothing to read.
 type Lender interface {
 	// Lend returns the buffer that is lent, and lends one if none is.
@@ -46,24 +40,16 @@ func (s *Socket) readLent(l Lender) (int, error) {
 	if s.raw == nil {
 		return s.Conn.Read(l.Lend())
 	}
-	s.lender, s.n, s.err = l, 0, nil
-	err := s.raw.Read(s.tryLent)
+	s.lender = l
+	n, err := s.read(s.lending)
 	s.lender = nil
-	switch {
-	case err != nil:
-		return 0, err
-	case s.err != nil:
-		return 0, os.NewSyscallError("read", s.err)
-	case s.n == 0:
-		return 0, io.EOF
-	}
-	return s.n, nil
+	return n, err
 }
 
-// attemptLent is called with the descriptor, and reports whether the read is over; otherwise there is nothing to read yet.
-func (s *Socket) attemptLent(fd uintptr) bool {
+// tryLent is tryRead with a buffer that is lent.
+func (s *Socket) tryLent(fd uintptr) bool {
 	s.n, s.err = receive(fd, s.lender.Lend())
-	if errors.Is(s.err, errNothing) {
+	if s.err == errNothing { //nolint:errorlint // never wrapped
 		s.lender.Return()
 		return false
 	}

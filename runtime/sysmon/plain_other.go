@@ -1,0 +1,6 @@
+//go:build !unix
+
+package sysmon
+
+// Wake does nothing: no call is made without the monitor.
+func Wake() {}
