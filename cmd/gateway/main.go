@@ -11,12 +11,14 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/llmservice/llmservice/cmd/internal/signals"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/config/report"
+	"github.com/llmservice/llmservice/runtime/garbage"
 	"github.com/llmservice/llmservice/runtime/gateway"
 )
 
@@ -95,6 +97,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	defer garbage.Pace(debug.SetMemoryLimit(-1))() // the limit that the gateway has found
 	ctx, stop := signals.Context(context.Background())
 	defer stop()
 	var listeners net.ListenConfig
