@@ -43,13 +43,15 @@ func (a *Admission) Limit() int64 { return a.limit.Load() }
 // InFlight is the number of requests being served now.
 func (a *Admission) InFlight() int64 { return a.inFlight.Load() }
 
-// Enter admits a request, or returns false if the replica is full. The caller must call Release on the hold.
-func (a *Admission) Enter() (*Hold, bool) {
+// Enter admits the request whose hold h is, which is new, or returns false if the replica is full. The caller must call Release on the
+// hold of one that was admitted.
+func (a *Admission) Enter(h *Hold) bool {
 	if a.inFlight.Add(1) > a.limit.Load() {
 		a.inFlight.Add(-1)
-		return nil, false
+		return false
 	}
-	return &Hold{admission: a, bytes: &a.Bytes}, true
+	h.admission, h.bytes = a, &a.Bytes
+	return true
 }
 
 // Heavy waits for permission to work on a body of n bytes; small ones get it at once. It fails when ctx ends.

@@ -10,17 +10,17 @@ import (
 
 func TestEnterBoundsWhatIsInFlight(t *testing.T) {
 	a := New(2, 1<<30)
-	if _, ok := a.Enter(); ok {
+	if a.Enter(&Hold{}) {
 		t.Fatal("admitted before a limit was set")
 	}
 	a.SetLimit(2)
-	first, ok1 := a.Enter()
-	_, ok2 := a.Enter()
-	if _, ok3 := a.Enter(); !ok1 || !ok2 || ok3 {
+	var first, second, third Hold
+	ok1, ok2 := a.Enter(&first), a.Enter(&second)
+	if ok3 := a.Enter(&third); !ok1 || !ok2 || ok3 {
 		t.Fatalf("admitted %v %v %v, want true true false", ok1, ok2, ok3)
 	}
 	first.Release()
-	if _, ok := a.Enter(); !ok {
+	if !a.Enter(&Hold{}) {
 		t.Error("not admitted after a release")
 	}
 	if got := a.InFlight(); got != 2 {
@@ -35,7 +35,7 @@ func TestEnterUnderContention(t *testing.T) {
 	for range 50 {
 		wg.Go(func() {
 			for range 200 {
-				if hold, ok := a.Enter(); ok {
+				if hold := (&Hold{}); a.Enter(hold) {
 					if n := a.InFlight(); n > 60 {
 						t.Errorf("in flight %d", n)
 					}

@@ -78,7 +78,7 @@ func (b *Bytes) newcomers() int { return newcomers(b.Total()) }
 // need more: they give it all back once they have it.
 func newcomers(total int) int { return total / 4 * 3 }
 
-// Hold is a request that is in flight, and what it has reserved. It implements relay.Memory.
+// Hold is a request that is in flight, and what it has reserved. It implements relay.Memory. It is not copied.
 type Hold struct {
 	admission *Admission
 	bytes     *Bytes

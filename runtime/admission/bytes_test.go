@@ -22,8 +22,8 @@ func with(bytes int) *Admission {
 
 func enter(t *testing.T, a *Admission) *Hold {
 	t.Helper()
-	h, ok := a.Enter()
-	if !ok {
+	h := &Hold{}
+	if !a.Enter(h) {
 		t.Fatal("not admitted")
 	}
 	h.small.Store(Small) // these tests are of what is reserved beyond it
@@ -173,7 +173,8 @@ func TestBytesThatNeverFit(t *testing.T) {
 // A request's first bytes cost nothing, and are given back with its end alone.
 func TestSmallThingsAreNotReserved(t *testing.T) {
 	a := with(1 << 20)
-	h, _ := a.Enter()
+	h := &Hold{}
+	a.Enter(h)
 	for range 4 {
 		if err := h.Reserve(t.Context(), Small/4); err != nil {
 			t.Fatal(err)
@@ -188,7 +189,8 @@ func TestSmallThingsAreNotReserved(t *testing.T) {
 	}
 	h.Release()
 	if allocs := testing.AllocsPerRun(100, func() {
-		h, _ := a.Enter()
+		h := &Hold{}
+		a.Enter(h)
 		_ = h.Reserve(context.Background(), Small)
 		h.Release()
 	}); allocs > 1 { // the hold

@@ -59,7 +59,7 @@ func TestMemoryOfAHeldStream(t *testing.T) {
 		return relay.Verdict{Stream: relayAll(client, func(_ context.Context, after relay.Failure) (*upstream.Attempt, relay.Failure) {
 			return &upstream.Attempt{
 				Call: &upstream.Call{Method: http.MethodPost, URL: url, Header: http.Header{}, Body: []byte("{}"), Connect: patience},
-				Tap:  letterTap{}, FirstToken: patience, Idle: patience, Release: func() {},
+				Tap:  letterTap{}, FirstToken: patience, Idle: patience,
 			}, after
 		})}
 	})

@@ -69,11 +69,15 @@ func (p *fakePolicy) BodyLimit() int64 { return 1 << 10 }
 func (p *fakePolicy) Release() {}
 
 func (p *fakePolicy) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
-	v := p.decide(ctx, r)
+	return p.decide(ctx, r)
+}
+
+func (p *fakePolicy) Within(ctx context.Context) context.Context { return ctx }
+
+func (p *fakePolicy) Done(o relay.Outcome) {
 	if p.outcomes != nil {
-		v.Done = func(o relay.Outcome) { p.outcomes <- o }
+		p.outcomes <- o
 	}
-	return v
 }
 
 func (p *fakePolicy) Refuse(r relay.Refusal) *relay.Reply {
@@ -138,7 +142,7 @@ func relayOf(tap upstream.FrameTap, c upstream.Doer) *relay.Stream {
 	return relayAll(c, func(_ context.Context, after relay.Failure) (a *upstream.Attempt, final relay.Failure) {
 		final = after
 		once.Do(func() {
-			a = &upstream.Attempt{Call: &upstream.Call{}, Tap: tap, FirstToken: patience, Idle: patience, Release: func() {}}
+			a = &upstream.Attempt{Call: &upstream.Call{}, Tap: tap, FirstToken: patience, Idle: patience}
 		})
 		return a, final
 	})

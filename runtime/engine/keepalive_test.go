@@ -151,7 +151,7 @@ func testKeepAlive(t *testing.T, e made) {
 						return nil, after
 					}
 					attempts++
-					return &upstream.Attempt{Call: &upstream.Call{}, Tap: letterTap{}, FirstToken: 30 * time.Second, Idle: time.Minute, Release: func() {}}, after
+					return &upstream.Attempt{Call: &upstream.Call{}, Tap: letterTap{}, FirstToken: 30 * time.Second, Idle: time.Minute}, after
 				})
 				stream.MaxDuration, stream.Timeout = time.Hour, time.Hour
 				if tt.timeout > 0 {

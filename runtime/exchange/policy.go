@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -34,10 +33,12 @@ var _ relay.Policy = (*Policy)(nil)
 // Begin implements relay.Policy.
 func (p *Policy) Begin(h *relay.Head) relay.Exchange {
 	serving := p.Serving()
-	record := requestlog.Begin(requestlog.Options{Logger: p.Logger, Revision: serving.Revision, All: serving.LogAll}, h.Header)
-	h.Echo = http.Header{requestlog.IDHeader: {record.ID}}
-	found := serving.Find(h)
-	return &exchange{policy: p, serving: serving, found: found, record: record, entry: Entry{Head: h, Route: found.Route}}
+	x := &exchange{policy: p, serving: serving, found: serving.Find(h)}
+	x.record.Begin(requestlog.Options{Logger: p.Logger, Revision: serving.Revision, All: serving.LogAll}, h.Header)
+	x.entry = Entry{Head: h, Route: x.found.Route}
+	x.echo[0] = relay.Field{Name: requestlog.IDHeader, Value: x.record.ID}
+	h.Echo = x.echo[:]
+	return x
 }
 
 // Panicked implements relay.Policy.
@@ -66,13 +67,16 @@ func (p *Policy) report(record *requestlog.Record, kind string, stack []byte) {
 
 // exchange implements relay.Exchange: a request, on the config that it began with.
 type exchange struct {
-	*admission.Hold // once it is admitted
+	admission.Hold
 
-	policy  *Policy
-	serving *Serving
-	found   Found
-	record  *requestlog.Record
-	entry   Entry
+	policy   *Policy
+	serving  *Serving
+	found    Found
+	record   requestlog.Record
+	entry    Entry
+	echo     [1]relay.Field
+	admitted bool // and holds something
+	streams  bool // it is answered with a stream
 }
 
 // recorded is the record of a request that may be nil.
@@ -80,7 +84,7 @@ func (x *exchange) recorded() *requestlog.Record {
 	if x == nil {
 		return nil
 	}
-	return x.record
+	return &x.record
 }
 
 // Patience implements relay.Exchange.
@@ -103,11 +107,9 @@ func (x *exchange) Admit(ctx context.Context) *relay.Reply {
 		}
 		return x.refuse(wrong)
 	}
-	hold, ok := x.policy.Admission.Enter()
-	if !ok {
+	if x.admitted = x.policy.Admission.Enter(&x.Hold); !x.admitted {
 		return x.refuse(problem.Busy(Retry))
 	}
-	x.Hold = hold
 	return nil
 }
 
@@ -116,10 +118,26 @@ func (x *exchange) BodyLimit() int64 {
 	return min(x.serving.BodyLimit, int64(x.policy.Admission.Bytes.Longest()))
 }
 
+// Within implements relay.Exchange: the work knows of the request's record.
+func (x *exchange) Within(ctx context.Context) context.Context { return x.record.In(ctx) }
+
 // Decide implements relay.Exchange.
 func (x *exchange) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
 	r.Params = x.found.Params
-	return x.counted(x.found.Route.Decide(x.record.In(ctx), r))
+	v := x.found.Route.Decide(ctx, r)
+	if x.streams = v.Stream != nil; x.streams {
+		x.policy.Metrics.StreamBegan()
+	}
+	return v
+}
+
+// Done implements relay.Exchange.
+func (x *exchange) Done(o relay.Outcome) {
+	route := x.found.Route.Path
+	x.end(route, o)
+	if x.streams {
+		x.policy.Metrics.StreamEnded(route, o)
+	}
 }
 
 // Refuse implements relay.Exchange.
@@ -150,30 +168,8 @@ func (x *exchange) end(route string, o relay.Outcome) {
 
 // Release implements relay.Exchange.
 func (x *exchange) Release() {
-	if x.Hold != nil {
+	if x.admitted {
 		x.Hold.Release()
 	}
 	x.entry.release()
-}
-
-// counted adds to a verdict that its work knows of the request, and that its outcome is counted and logged.
-func (x *exchange) counted(v relay.Verdict) relay.Verdict {
-	m, route := x.policy.Metrics, x.found.Route.Path
-	streams := v.Stream != nil
-	if streams {
-		m.StreamBegan()
-		stream, run := *v.Stream, v.Stream.Run
-		stream.Run = func(ctx context.Context, out relay.Sink) error { return run(x.record.In(ctx), out) }
-		v.Stream = &stream
-	}
-	v.Done = func(o relay.Outcome) {
-		x.end(route, o)
-		if streams {
-			m.StreamEnded(route, o)
-		}
-	}
-	if produce := v.Produce; produce != nil {
-		v.Produce = func(ctx context.Context) *relay.Reply { return produce(x.record.In(ctx)) }
-	}
-	return v
 }

@@ -205,6 +205,13 @@ func chain(err error) string {
 	return text
 }
 
+// hold is another request that is in flight.
+func (w *world) hold() *admission.Hold {
+	h := &admission.Hold{}
+	w.admission.Enter(h)
+	return h
+}
+
 func (w *world) note(list *[]string, what string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -230,22 +237,22 @@ func (p *worldPolicy) Begin(*relay.Head) relay.Exchange { return &worldExchange{
 // worldExchange implements relay.Exchange.
 type worldExchange struct {
 	*worldPolicy
-	*admission.Hold
+	admission.Hold
+
+	admitted bool
 }
 
 func (p *worldPolicy) Patience() time.Duration { return 0 }
 
 func (x *worldExchange) Admit(context.Context) *relay.Reply {
-	hold, ok := x.admission.Enter()
-	if !ok {
+	if x.admitted = x.admission.Enter(&x.Hold); !x.admitted {
 		return relay.Problem(problem.FastAPI, problem.Busy(time.Second))
 	}
-	x.Hold = hold
 	return nil
 }
 
 func (x *worldExchange) Release() {
-	if x.Hold != nil {
+	if x.admitted {
 		x.Hold.Release()
 	}
 }
@@ -258,13 +265,15 @@ func (p *worldPolicy) Decide(ctx context.Context, r *relay.Request) relay.Verdic
 		return relay.Verdict{Reply: relay.Problem(problem.FastAPI, wrong)}
 	}
 	r.Params = params
-	v := found.Decide(ctx, r)
-	v.Done = func(o relay.Outcome) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.outcomes = append(p.outcomes, o)
-	}
-	return v
+	return found.Decide(ctx, r)
+}
+
+func (p *worldPolicy) Within(ctx context.Context) context.Context { return ctx }
+
+func (p *worldPolicy) Done(o relay.Outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outcomes = append(p.outcomes, o)
 }
 
 func (p *worldPolicy) Refuse(r relay.Refusal) *relay.Reply {

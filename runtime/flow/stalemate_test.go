@@ -127,7 +127,7 @@ func TestNoWorkerWaitsForMemory(t *testing.T) {
 		answer := make(chan got, 1)
 		go func() { answer <- w.post(`"` + strings.Repeat("x", 100<<10) + `"`) }()
 		time.Sleep(time.Second / 2)
-		other, _ := w.admission.Enter()
+		other := w.hold()
 		if err := other.Reserve(t.Context(), w.admission.Bytes.Total()/4*3-int(w.admission.Bytes.Reserved())); err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,7 @@ import (
 type asking struct {
 	*endpoint
 
+	plan    upstream.Plan
 	request llm.ClientRequest
 	model   *Model
 	reply   []byte
@@ -34,12 +35,12 @@ func (a *asking) spend() func(upstream.Spent) {
 	if a.Spent == nil {
 		return nil
 	}
-	return func(s upstream.Spent) { a.Spent(a.Prefix+a.Path(), a.model.Name, s) }
+	return func(s upstream.Spent) { a.Spent(a.path, a.model.Name, s) }
 }
 
 // answer is the whole answer.
-func (a *asking) answer(ctx context.Context, plan *upstream.Plan) *relay.Reply {
-	if _, err := upstream.Fetch(ctx, a.Client, plan.Attempts(), upstream.Expect{}, a.Observe); err != nil {
+func (a *asking) answer(ctx context.Context) *relay.Reply {
+	if _, err := upstream.Fetch(ctx, a.Client, a.plan.Attempts(), upstream.Expect{}, a.Observe); err != nil {
 		requestlog.Of(ctx).Failed(err)
 		return a.refuse(err)
 	}
@@ -52,7 +53,7 @@ func (a *asking) whole(u *upstream.Upstream) (*upstream.Question, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.Read = func(f *upstream.Fetched) error {
+	q.Read = func(f *upstream.Fetched) (err error) {
 		a.reply, err = a.read(u, f.Body, q.Used)
 		return err
 	}

@@ -59,7 +59,7 @@ func (e *Endpoints) Routes() ([]*exchange.Route, error) {
 	}
 	var routes []*exchange.Route
 	for _, at := range e.Front.Endpoints() {
-		asked := &endpoint{Endpoints: e, Endpoint: at, models: models}
+		asked := &endpoint{Endpoints: e, Endpoint: at, models: models, path: e.Prefix + at.Path()}
 		routes = append(routes, e.route(http.MethodPost, at.Path(), asked.decide))
 	}
 	described, err := e.listed()
@@ -76,6 +76,7 @@ type endpoint struct {
 	llm.Endpoint
 
 	models map[string]*Model
+	path   string // with the prefix
 }
 
 func (c *endpoint) decide(ctx context.Context, req *relay.Request) relay.Verdict {
@@ -99,24 +100,24 @@ func (c *endpoint) decide(ctx context.Context, req *relay.Request) relay.Verdict
 		return c.refused(wrong)
 	}
 	a := &asking{endpoint: c, request: request, model: m, streams: streamed, once: req.Header.Values(idempotencyKey)}
-	plan := &upstream.Plan{Upstreams: upstreams, Memory: req.Memory, Ask: a.whole, Spend: a.spend()}
-	plan.Key = func(ctx context.Context, u *upstream.Upstream) upstream.Key { return c.Key(ctx, req, u) }
+	a.plan = upstream.Plan{Upstreams: upstreams, Memory: req.Memory, Ask: a.whole, Spend: a.spend()}
+	a.plan.Key = func(ctx context.Context, u *upstream.Upstream) upstream.Key { return c.Key(ctx, req, u) }
 	if !streamed {
-		return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply { return a.answer(ctx, plan) }}
+		return relay.Verdict{Produce: a.answer}
 	}
-	return relay.Verdict{Stream: a.streamed(plan)}
+	return relay.Verdict{Stream: a.streamed()}
 }
 
 func (c *endpoint) refused(e *problem.Error) relay.Verdict {
 	return relay.Verdict{Reply: relay.Problem(c.Front.Errors(), e)}
 }
 
-func (a *asking) streamed(plan *upstream.Plan) *relay.Stream {
+func (a *asking) streamed() *relay.Stream {
 	return &relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
-			a.kept = relay.Meter{Memory: plan.Memory}
-			plan.Ask = func(u *upstream.Upstream) (*upstream.Question, error) { return a.stream(ctx, u) }
-			return upstream.Stream(ctx, a.Client, plan.Attempts(), out, a.Observe)
+			a.kept = relay.Meter{Memory: a.plan.Memory}
+			a.plan.Ask = func(u *upstream.Upstream) (*upstream.Question, error) { return a.stream(ctx, u) }
+			return upstream.Stream(ctx, a.Client, a.plan.Attempts(), out, a.Observe)
 		},
 		Refuse:      a.refuse,
 		Abort:       func(err error) []byte { return a.AppendError(nil, upstream.Problem(err)) },

@@ -77,12 +77,13 @@ func TestProducedStreamsAreCounted(t *testing.T) {
 	policy.Serving = func() *exchange.Serving {
 		return &exchange.Serving{Find: func(*relay.Head) exchange.Found { return exchange.Found{Route: own} }}
 	}
-	v := policy.Begin(&relay.Head{}).Decide(t.Context(), &relay.Request{})
+	x := policy.Begin(&relay.Head{})
+	x.Decide(t.Context(), &relay.Request{})
 	open := func() report.Streams { return r.g.Status().Streams }
 	if got, want := open(), (report.Streams{Opened: 1, Open: 1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	v.Done(relay.Outcome{Result: relay.StreamFailed, Err: relay.Failure{Kind: relay.FailedBudget}})
+	x.Done(relay.Outcome{Result: relay.StreamFailed, Err: relay.Failure{Kind: relay.FailedBudget}})
 	if got, want := open(), (report.Streams{Opened: 1, Failed: 1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}

@@ -61,8 +61,8 @@ func number(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
 // missing total is computed: an answer is not lost because of its bill.
 func TokensOf(usage jsontext.Value) Tokens {
 	var t Tokens
-	eachCount(usage, func(name string, value []byte) {
-		switch name {
+	eachCount(usage, func(name, value []byte) {
+		switch string(name) {
 		case "prompt_tokens":
 			t.Prompt = count(value, t.Prompt)
 		case "completion_tokens":
@@ -81,11 +81,11 @@ func TokensOf(usage jsontext.Value) Tokens {
 
 // eachCount visits the members of a value that has been read before, as part of its document; a value that is not an object has
 // none.
-func eachCount(object []byte, visit func(name string, value []byte)) {
+func eachCount(object []byte, visit func(name, value []byte)) {
 	if jsontext.Value(object).Kind() != '{' {
 		return
 	}
-	_ = rawjson.MembersSaid(object, func(name []byte, at rawjson.Span) { visit(string(name), at.Of(object)) })
+	_ = rawjson.MembersSaid(object, func(name []byte, at rawjson.Span) { visit(name, at.Of(object)) })
 }
 
 func count(value []byte, otherwise int64) int64 {
@@ -96,8 +96,8 @@ func count(value []byte, otherwise int64) int64 {
 }
 
 func detail(object []byte, name string) (n int64) {
-	eachCount(object, func(member string, value []byte) {
-		if member == name {
+	eachCount(object, func(member, value []byte) {
+		if string(member) == name {
 			n = count(value, n)
 		}
 	})

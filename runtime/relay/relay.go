@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -45,8 +46,13 @@ type Exchange interface {
 	Admit(ctx context.Context) *Reply
 	// BodyLimit bounds the request's body, in bytes.
 	BodyLimit() int64
+	// Within is ctx for all work that is done for the request, with what that work asks its context for. It is called once, before
+	// Decide.
+	Within(ctx context.Context) context.Context
 	// Decide is asked once the whole body has been read. It may wait; ctx ends when the client leaves.
 	Decide(ctx context.Context, r *Request) Verdict
+	// Done is called once after Decide, with what came of its verdict.
+	Done(o Outcome)
 	// Refuse answers a request whose body the engine could not read.
 	Refuse(r Refusal) *Reply
 	// Release is called once, when the request has ended, whether it was admitted or not. It gives back all that the
@@ -72,7 +78,15 @@ type Head struct {
 	ContentLength int64
 	// Echo are fields that the policy, in Begin, adds to the answer, whatever it is: engines send them in place of an answer's own
 	// fields of the same names, and change neither.
-	Echo http.Header
+	Echo []Field
+}
+
+// Field is a header field. Its name is in canonical form (http.CanonicalHeaderKey).
+type Field struct{ Name, Value string }
+
+// Echoes reports whether a field's place is taken by one that the policy adds.
+func (h *Head) Echoes(name string) bool {
+	return slices.ContainsFunc(h.Echo, func(f Field) bool { return f.Name == name })
 }
 
 // Request is a whole request.
@@ -140,6 +154,4 @@ type Verdict struct {
 	Stream *Stream
 	// Produce works the answer out; it returns soon after its context has ended.
 	Produce func(ctx context.Context) *Reply
-	// Done, where set, is called once with what came of it.
-	Done func(Outcome)
 }

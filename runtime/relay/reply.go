@@ -16,7 +16,8 @@ func Problem(format problem.ErrorFormat, e *problem.Error) *Reply {
 	return &Reply{Status: r.Status, Header: header, Body: r.Body}
 }
 
+// jsonHeader is never changed.
+var jsonHeader = http.Header{"Content-Type": {"application/json"}}
+
 // JSON is a reply of status 200 with a JSON body.
-func JSON(body []byte) *Reply {
-	return &Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
-}
+func JSON(body []byte) *Reply { return &Reply{Status: http.StatusOK, Header: jsonHeader, Body: body} }

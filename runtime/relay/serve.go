@@ -9,7 +9,7 @@ import (
 // all that was begun for it, has ended. It reports whether its answer was sent to the end; an engine breaks the connection
 // if it was not, so that what was sent is not taken for a whole answer.
 func Serve(p Policy, h *Head, c Conn) (whole bool) {
-	s := answering{policy: p, conn: c}
+	s := &answering{policy: p, conn: c}
 	defer func() {
 		if value := recover(); value != nil {
 			s.reply(p.Panicked(s.exchange, value))
@@ -26,7 +26,8 @@ func Serve(p Policy, h *Head, c Conn) (whole bool) {
 		s.reply(s.exchange.Refuse(RefusalOf(err)))
 		return s.ended
 	}
-	s.decide(&Request{Head: *h, Body: body, Memory: s.exchange})
+	s.request = Request{Head: *h, Body: body, Memory: s.exchange}
+	s.decide()
 	return s.ended
 }
 
@@ -35,6 +36,7 @@ type answering struct {
 	policy   Policy
 	conn     Conn
 	exchange Exchange
+	request  Request
 	status   int  // as sent; 0 while nothing was
 	ended    bool // nothing may follow: a reply, or a stream's last event, was sent
 }
@@ -68,12 +70,12 @@ func (s *answering) admitted(refused *Reply) bool {
 
 // decide answers a whole request. Only a client that leaves during the decision gets no answer: one that seems to have left before
 // is sent one, as a request that needs no wait is.
-func (s *answering) decide(r *Request) {
-	ctx, started := s.conn.Context(), time.Now()
+func (s *answering) decide() {
+	ctx, started := s.exchange.Within(s.conn.Context()), time.Now()
 	here := !Left(ctx)
-	verdict := s.exchange.Decide(ctx, r)
+	verdict := s.exchange.Decide(ctx, &s.request)
 	if here && Left(ctx) {
-		verdict = Verdict{Produce: func(context.Context) *Reply { return nil }, Done: verdict.Done}
+		verdict = Verdict{Produce: func(context.Context) *Reply { return nil }}
 	}
 	s.answer(ctx, started, verdict)
 }
@@ -86,7 +88,7 @@ func Left(ctx context.Context) bool {
 // answer answers a request whose decision began at a time, from which its duration counts.
 func (s *answering) answer(ctx context.Context, started time.Time, v Verdict) {
 	outcome := Outcome{Result: Replied}
-	// A panic below becomes this verdict's outcome, and Done is called with it.
+	// A panic below becomes this verdict's outcome.
 	defer func() {
 		if value := recover(); value != nil {
 			outcome = s.panicked(s.policy.Panicked(s.exchange, value), v.Stream)
@@ -95,9 +97,7 @@ func (s *answering) answer(ctx context.Context, started time.Time, v Verdict) {
 		if outcome.Status == 0 {
 			outcome.Status = s.status
 		}
-		if v.Done != nil {
-			v.Done(outcome)
-		}
+		s.exchange.Done(outcome)
 	}()
 	switch {
 	case v.Reply != nil:

@@ -19,16 +19,18 @@ const leastRead = 1 << 10
 // Piece. The scheduler takes a worker from a goroutine only after ten milliseconds: twenty that read what is always there would
 // make a stream's event wait for a tenth of a second on two workers. A short text needs no turn of its own: to give way costs as
 // much as to read it.
-func Turns(r io.Reader) io.Reader { return &turns{r: r} }
+func Turns(r io.Reader) *InTurns { return &InTurns{Reader: r} }
 
-type turns struct {
-	r    io.Reader
+// InTurns is what Turns returns, for those who have it as a part of something else.
+type InTurns struct {
+	io.Reader
+
 	read int // since the last turn, in bytes
 }
 
 // Read implements io.Reader.
-func (t *turns) Read(p []byte) (int, error) {
-	n, err := t.r.Read(p[:min(len(p), Piece)])
+func (t *InTurns) Read(p []byte) (int, error) {
+	n, err := t.Reader.Read(p[:min(len(p), Piece)])
 	if t.read += max(n, leastRead); t.read >= Piece {
 		t.read = 0
 		goruntime.Gosched()

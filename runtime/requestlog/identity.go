@@ -34,6 +34,7 @@ type Identity struct {
 	TraceID string
 
 	parent, state string
+	sent          [1]string // the ID, as it is sent on
 }
 
 // IdentityOf takes what the client gives, if it is well-formed, and otherwise makes an ID. A trace is only passed on: the gateway
@@ -43,6 +44,7 @@ func IdentityOf(h http.Header) Identity {
 	if i.ID = single(h, IDHeader); !isID(i.ID) {
 		i.ID = newID()
 	}
+	i.sent[0] = i.ID
 	parent := single(h, traceParent)
 	if !isParent(parent) {
 		return i
@@ -59,7 +61,9 @@ func (i *Identity) Send(h http.Header) {
 	if i == nil {
 		return
 	}
-	absent(h, IDHeader, i.ID)
+	if _, has := h[IDHeader]; !has {
+		h[IDHeader] = i.sent[:]
+	}
 	if _, own := h[traceParent]; own {
 		return // its state belongs to it
 	}
@@ -83,8 +87,10 @@ func single(h http.Header, name string) string {
 
 func newID() string {
 	var b [16]byte
+	var text [2 * len(b)]byte
 	_, _ = rand.Read(b[:]) // it never fails
-	return hex.EncodeToString(b[:])
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 // isID reports whether a client's ID may stand in logs and in headers as it is.

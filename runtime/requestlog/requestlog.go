@@ -30,7 +30,7 @@ const (
 	MessageAttemptFailed = "upstream attempt failed"
 )
 
-// Record is what is known of one request. It may be used by many goroutines.
+// Record is what is known of one request. It may be used by many goroutines, and is not copied.
 type Record struct {
 	Identity
 
@@ -57,11 +57,11 @@ type Options struct {
 	All bool
 }
 
-// Begin begins the record of a request, by its header.
-func Begin(o Options, h http.Header) *Record {
-	r := &Record{Identity: IdentityOf(h), logger: o.Logger, revision: o.Revision, all: o.All, began: time.Now()}
+// Begin begins the record, which is new, of a request, by its header.
+func (r *Record) Begin(o Options, h http.Header) {
+	r.Identity = IdentityOf(h)
+	r.logger, r.revision, r.all, r.began = o.Logger, o.Revision, o.All, time.Now()
 	r.whole.record = r
-	return r
 }
 
 // Attempt is a call of an upstream that has ended.

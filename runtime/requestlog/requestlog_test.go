@@ -22,7 +22,9 @@ type logs struct{ bytes.Buffer }
 
 func (l *logs) begin(level slog.Level, all bool) *Record {
 	logger := slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: level}))
-	return Begin(Options{Logger: logger, Revision: "r1", All: all}, http.Header{IDHeader: {"a"}, traceParent: {parent}})
+	r := &Record{}
+	r.Begin(Options{Logger: logger, Revision: "r1", All: all}, http.Header{IDHeader: {"a"}, traceParent: {parent}})
+	return r
 }
 
 func (l *logs) lines(t *testing.T) (lines []map[string]any) {

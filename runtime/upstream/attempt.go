@@ -42,12 +42,24 @@ type Attempt struct {
 	Explain func(body []byte) *problem.Said
 	// Memory admits what the attempt keeps of its answer; nil is relay.Unlimited.
 	Memory relay.Memory
-	// Release is called once when the attempt has ended.
-	Release func()
-	// Settle, if set, is called once with the end of the attempt; the zero failure is a success.
-	Settle func(f relay.Failure)
-	// Answered, if set, is called once, when a stream's first content has come.
-	Answered func()
+	// Turn, if set, is what the attempt holds of its upstream.
+	Turn Turn
+}
+
+// Turn is told how far an attempt has come.
+type Turn interface {
+	// Answered is called once, when a stream's first content has come.
+	Answered()
+	// Release is called once when the attempt has ended, and then Settle, with its end; the zero failure is a success.
+	Release()
+	Settle(ctx context.Context, f relay.Failure)
+}
+
+// Release releases what the attempt holds of its upstream.
+func (a *Attempt) Release() {
+	if a.Turn != nil {
+		a.Turn.Release()
+	}
 }
 
 // Call is an HTTP request to an upstream.

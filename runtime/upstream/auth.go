@@ -45,24 +45,24 @@ type signed struct {
 
 // sign makes the request of a question. The question's own fields take precedence over those that are sent with all requests,
 // and the key over both. The error names the file that cannot be read.
-func (u *Upstream) sign(q *Question) (*signed, error) {
-	s := &signed{header: q.header(), path: q.Path}
+func (u *Upstream) sign(q *Question, s *signed) error {
+	s.header, s.path = q.header(), q.Path
 	for _, h := range u.headers {
 		value, err := u.valueOf(h, s)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s.header[http.CanonicalHeaderKey(h.Name)] = []string{value}
 	}
 	maps.Copy(s.header, q.Header)
 	if err := u.addQuery(s); err != nil {
-		return nil, err
+		return err
 	}
 	if u.Auth == (Auth{}) {
-		return s, nil
+		return nil
 	}
 	s.keys = nil
-	return s, u.authorize(s)
+	return u.authorize(s)
 }
 
 func (u *Upstream) valueOf(v Value, s *signed) (string, error) {

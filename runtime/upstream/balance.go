@@ -93,7 +93,7 @@ type choice struct {
 }
 
 // choose picks an endpoint that was not tried. The pool's lock is held.
-func (b *balancer) choose(tried map[*Endpoint]bool, key Key, now time.Time) choice {
+func (b *balancer) choose(tried *visits, key Key, now time.Time) choice {
 	if b.limit.MaxInFlight > 0 && b.pool.inFlight >= b.limit.MaxInFlight {
 		return choice{full: true}
 	}
@@ -116,7 +116,7 @@ func (b *balancer) choose(tried map[*Endpoint]bool, key Key, now time.Time) choi
 }
 
 // candidates are the endpoints that may be chosen at now. In a panic their health does not matter.
-func (b *balancer) candidates(members []Member, tried map[*Endpoint]bool, now time.Time, panics bool) ([]candidate, choice) {
+func (b *balancer) candidates(members []Member, tried *visits, now time.Time, panics bool) ([]candidate, choice) {
 	var v choice
 	all := b.pool.room[:0]
 	for _, m := range members {
@@ -186,13 +186,13 @@ func (b *balancer) answered(e *Endpoint, began, now time.Time) {
 }
 
 // left reports whether an endpoint is open.
-func (b *balancer) left(tried map[*Endpoint]bool) bool {
+func (b *balancer) left(tried *visits) bool {
 	return slices.ContainsFunc(b.members(), func(m Member) bool { return b.open(m.Endpoint, tried) })
 }
 
 // open reports whether an endpoint may be asked, and was not tried.
-func (b *balancer) open(e *Endpoint, tried map[*Endpoint]bool) bool {
-	return !tried[e] && (b.only == nil || b.only == e)
+func (b *balancer) open(e *Endpoint, tried *visits) bool {
+	return !tried.has(e) && (b.only == nil || b.only == e)
 }
 
 // members are the endpoints that the upstream has at the moment.

@@ -34,7 +34,7 @@ func (b *balancer) member(url string) *Endpoint {
 }
 
 // pick chooses without waiting, and leaves the call open.
-func (b *balancer) pick(tried map[*Endpoint]bool, now time.Time) *Endpoint {
+func (b *balancer) pick(tried *visits, now time.Time) *Endpoint {
 	b.pool.mu.Lock()
 	defer b.pool.mu.Unlock()
 	v := b.choose(tried, 0, now)

@@ -240,16 +240,16 @@ func TestPanic(t *testing.T) {
 			t.Errorf("%d percent, %d of 4 out, %d in panic: %s", tt.percent, tt.out, b.pool.panics, diff)
 		}
 	}
-	b, tried := pooled(Options{}, 1, 1), map[*Endpoint]bool{}
+	b, tried := pooled(Options{}, 1, 1), &visits{}
 	for _, m := range b.set.Members() {
 		b.ends(m.Endpoint, refused, time.Unix(1e9, 0))
 	}
 	for range 2 {
 		e := b.pick(tried, time.Unix(1e9, 0))
-		if e == nil || tried[e] {
+		if e == nil || tried.has(e) {
 			t.Fatal("an endpoint was asked twice, or not at all")
 		}
-		tried[e] = true
+		tried.add(e)
 	}
 	if e := b.pick(tried, time.Unix(1e9, 0)); e != nil {
 		t.Errorf("picked %s though all were tried", e.URL)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -81,7 +80,7 @@ func take(
 	ctx context.Context, attempt *Attempt, memory relay.Memory, f *Fetched, a *Answer, want Expect,
 ) relay.Failure {
 	limit := want.limit()
-	body := counted{Reader: relay.Turns(a.Body), keep: want.Keep}
+	body := counted{InTurns: relay.InTurns{Reader: a.Body}, keep: want.Keep}
 	text, err := relay.ReadAll(ctx, memory, &body, a.Length, limit)
 	failure := relay.Failure{}
 	switch {
@@ -105,7 +104,7 @@ func take(
 
 // counted reads what may be kept.
 type counted struct {
-	io.Reader
+	relay.InTurns
 
 	keep func(bytes int) error
 	kept int
@@ -113,7 +112,7 @@ type counted struct {
 
 // Read implements io.Reader.
 func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
+	n, err := c.InTurns.Read(p)
 	if n == 0 || c.keep == nil {
 		return n, err //nolint:wrapcheck // io.EOF is compared
 	}

@@ -56,7 +56,7 @@ func answers(t testing.TB, c Doer, url string) (whole, streamed relay.Failure) {
 			return nil, after
 		}
 		call := &Call{Method: http.MethodPost, URL: url, Header: http.Header{}, Body: []byte("{}"), Connect: patience}
-		return &Attempt{Call: call, FirstToken: patience, Idle: patience, Total: patience, Release: func() {}}, after
+		return &Attempt{Call: call, FirstToken: patience, Idle: patience, Total: patience}, after
 	}
 	_, err := Fetch(t.Context(), c, once, Expect{}, nil)
 	return failureIn(err), failureIn(Stream(t.Context(), c, tapped(once, deaf{}), &run{}, nil))

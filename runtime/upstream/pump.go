@@ -22,12 +22,12 @@ var buffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
 type pump struct {
 	*streaming
 
-	tap      FrameTap
-	silence  *silence
-	answered func()      // called when the first content has come; may be nil
-	memory   relay.Meter // for what is neither sent nor dropped yet
-	buffer   *[readBuffer]byte
-	frame    wire.Frame // the present one: passed to the tap as a pointer to this, it costs no allocation
+	tap     FrameTap
+	silence *silence
+	turn    Turn        // may be nil
+	memory  relay.Meter // for what is neither sent nor dropped yet
+	buffer  *[readBuffer]byte
+	frame   wire.Frame // the present one: passed to the tap as a pointer to this, it costs no allocation
 }
 
 // run reads until the stream is done, and then returns the zero failure.
@@ -196,8 +196,8 @@ func (p *pump) send(ctx context.Context, kind relay.EventKind) relay.Failure {
 	if !p.silence.pause() && !p.handedOn {
 		return relay.Failure{Kind: relay.FailedFirstToken} // nothing was sent: another may take over
 	}
-	if p.answered != nil && !p.handedOn {
-		p.answered()
+	if p.turn != nil && !p.handedOn {
+		p.turn.Answered()
 	}
 	p.handedOn = true
 	events, large := p.pending, p.large

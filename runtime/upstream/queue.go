@@ -39,14 +39,14 @@ func (c choice) failure() relay.Failure {
 // waiter is a call that waits until it may choose an endpoint.
 type waiter struct {
 	balancer *balancer
-	tried    map[*Endpoint]bool
+	tried    *visits
 	key      Key
 	given    chan *Endpoint // has room for one
 }
 
 // acquire chooses an endpoint that was not tried, and counts a call on it; the caller has to release it. If all endpoints that
 // may be chosen have as many calls as they may have, it waits for its turn. It returns nil with a failure.
-func (b *balancer) acquire(ctx context.Context, tried map[*Endpoint]bool, key Key) (*Endpoint, relay.Failure) {
+func (b *balancer) acquire(ctx context.Context, tried *visits, key Key) (*Endpoint, relay.Failure) {
 	b.pool.mu.Lock()
 	b.pool.serveWaiting(time.Now()) // calls that have waited longer go first
 	v := b.choose(tried, key, time.Now())
@@ -116,7 +116,7 @@ func (p *Pool) serveWaiting(now time.Time) {
 	for place := p.waiting.Front(); place != nil; {
 		w, next := place.Value.(*waiter), place.Next() //nolint:forcetypeassert // the list holds nothing else
 		v := w.balancer.choose(w.tried, w.key, now)
-		if v.endpoint == nil && len(w.tried) == 0 {
+		if v.endpoint == nil && w.tried.none() {
 			return // there is no room for any of them
 		}
 		if v.endpoint != nil {

@@ -120,11 +120,11 @@ func TestCallsWaitForAnEndpoint(t *testing.T) {
 		second, _ := b.acquire(t.Context(), nil, 0)
 		var calls sync.WaitGroup
 		var order []string
-		for i, tried := range []map[*Endpoint]bool{{first: true}, nil} {
+		for i, tried := range []*visits{{first: first}, nil} {
 			calls.Go(func() {
 				time.Sleep(time.Duration(i))
 				e, f := b.acquire(t.Context(), tried, 0)
-				if e == nil || tried[e] {
+				if e == nil || tried.has(e) {
 					t.Errorf("call %d: %v, %v", i, e, f)
 					return
 				}

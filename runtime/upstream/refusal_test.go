@@ -62,7 +62,7 @@ func TestRefusedKeys(t *testing.T) {
 				t.Fatalf("attempt %+v", a)
 			}
 			a.Release()
-			a.Settle(f)
+			a.Turn.Settle(t.Context(), f)
 		}
 		refused := func(when string, want bool) {
 			t.Helper()
@@ -105,13 +105,13 @@ func TestRefusedKeys(t *testing.T) {
 			t.Errorf("after the rotation: %+v, %v", times, err)
 		}
 		refused("after the rotation", false)
-		late[0].Settle(refusal)
+		late[0].Turn.Settle(t.Context(), refusal)
 		refused("by a call of before the rotation", false)
 		attempt(refusal)
 		refused("the new one", true)
 		// Nor does it undo what is known about the new one.
 		for i, f := range []relay.Failure{{}, refusal} {
-			late[i+1].Settle(f)
+			late[i+1].Turn.Settle(t.Context(), f)
 			refused("the new one, after a late answer to the old", true)
 		}
 

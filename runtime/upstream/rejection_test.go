@@ -51,7 +51,7 @@ func refusing(t *testing.T, status int, h http.Header, body io.Reader, explain b
 		if after.Kind != relay.NoFailure {
 			return nil, after
 		}
-		a := &Attempt{Call: &Call{}, FirstToken: patience, Idle: patience, Total: patience, Memory: memory, Release: func() {}}
+		a := &Attempt{Call: &Call{}, FirstToken: patience, Idle: patience, Total: patience, Memory: memory}
 		if explain {
 			a.Explain = func(body []byte) *problem.Said {
 				read = append(read, string(body))

@@ -37,7 +37,7 @@ func asked(t *testing.T, status int, h http.Header, body string) (whole, streame
 		if after.Kind != relay.NoFailure {
 			return nil, after
 		}
-		return &Attempt{Call: &Call{}, FirstToken: patience, Idle: patience, Total: patience, Release: func() {}}, after
+		return &Attempt{Call: &Call{}, FirstToken: patience, Idle: patience, Total: patience}, after
 	}
 	read := func(a *Fetched) error {
 		if string(a.Body) != "{}" {

@@ -138,7 +138,7 @@ func (c *course) failed(f relay.Failure, now time.Time) {
 
 // goesOn reports whether the upstream may be asked once more, and waits if each endpoint was tried. It gives up at once if the
 // wait would be longer than allowed.
-func (c *course) goesOn(ctx context.Context, u *Upstream, tried map[*Endpoint]bool) bool {
+func (c *course) goesOn(ctx context.Context, u *Upstream, tried *visits) bool {
 	switch left := u.balancer.left(tried); {
 	case u.retries.most() > 0 && c.made >= u.retries.most():
 		return false
@@ -154,7 +154,7 @@ func (c *course) goesOn(ctx context.Context, u *Upstream, tried map[*Endpoint]bo
 		return false
 	}
 	for _, m := range u.balancer.members() {
-		delete(tried, m.Endpoint)
+		tried.forget(m.Endpoint)
 	}
 	return true
 }

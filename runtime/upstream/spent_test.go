@@ -44,7 +44,7 @@ func TestWhatACallTook(t *testing.T) {
 			p.Ask = func(*Upstream) (*Question, error) { return &Question{Body: []byte("ten bytes."), Used: used}, nil }
 			a, _ := p.Attempts()(t.Context(), relay.Failure{})
 			a.Release()
-			a.Settle(relay.Failure{Kind: kind, Unsent: tt.unsent})
+			a.Turn.Settle(t.Context(), relay.Failure{Kind: kind, Unsent: tt.unsent})
 			want := tt.want
 			if !worked {
 				want = nil
@@ -65,7 +65,7 @@ func TestCallsWithoutPriceOrTokens(t *testing.T) {
 		p.Ask = func(*Upstream) (*Question, error) { return &Question{Used: used}, nil }
 		a, _ := p.Attempts()(t.Context(), relay.Failure{})
 		a.Release()
-		a.Settle(relay.Failure{})
+		a.Turn.Settle(t.Context(), relay.Failure{})
 		if (used == nil) != (len(spent) == 0) || len(spent) > 0 && spent[0].Priced {
 			t.Errorf("%+v: %+v", used, spent)
 		}

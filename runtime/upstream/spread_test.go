@@ -96,7 +96,7 @@ func (s *spreading) asks(calls int, end relay.Failure) map[string]int {
 	for range calls {
 		a := s.ask()
 		at[a.Call.Address.String()]++
-		a.Settle(end)
+		a.Turn.Settle(s.Context(), end)
 		a.Release()
 	}
 	return at
@@ -154,7 +154,7 @@ func TestAnAddressThatGoesAway(t *testing.T) {
 		s.moves("10.0.0.1")
 		time.Sleep(5 * time.Second)
 		for _, a := range open {
-			a.Settle(relay.Failure{})
+			a.Turn.Settle(t.Context(), relay.Failure{})
 			a.Release()
 		}
 		s.asks(1, relay.Failure{})
@@ -176,9 +176,9 @@ func TestWhatIsKnownOfAnAddressStays(t *testing.T) {
 			a := s.ask()
 			bad := a.Call.Address.String() == "10.0.0.2"
 			if bad {
-				a.Settle(refused)
+				a.Turn.Settle(t.Context(), refused)
 			} else {
-				a.Settle(relay.Failure{})
+				a.Turn.Settle(t.Context(), relay.Failure{})
 			}
 			if a.Release(); bad {
 				break
@@ -316,7 +316,7 @@ func TestARequestAsksAFewAddresses(t *testing.T) {
 			at := map[string]int{}
 			for a, f := next(s.Context(), relay.Failure{}); a != nil; a, f = next(s.Context(), refused) {
 				at[a.Call.Address.String()]++
-				a.Settle(f)
+				a.Turn.Settle(t.Context(), f)
 				a.Release()
 			}
 			if len(at) != tt.want {

@@ -72,7 +72,7 @@ func (s *streaming) try(ctx context.Context, a *Attempt) relay.Failure {
 	if err := refusesToStream(answer.Status, answer.Header); err != nil {
 		return relay.Failure{Kind: relay.FailedMalformed, Err: err}
 	}
-	pump := &pump{streaming: s, tap: a.Tap, silence: silence, answered: a.Answered, memory: relay.Meter{Memory: memoryOf(a)}}
+	pump := &pump{streaming: s, tap: a.Tap, silence: silence, turn: a.Turn, memory: relay.Meter{Memory: memoryOf(a)}}
 	defer pump.memory.Empty()
 	failure := pump.run(ctx, answer.Body)
 	if failure.Kind == relay.NoFailure {

@@ -107,9 +107,18 @@ func (r *run) next(_ context.Context, after relay.Failure) (*Attempt, relay.Fail
 	}
 	r.made++
 	return &Attempt{
-		Upstream: "fast", Call: &Call{}, FirstToken: r.firstTok, Idle: r.idle, Release: func() { r.released++ },
+		Upstream: "fast", Call: &Call{}, FirstToken: r.firstTok, Idle: r.idle, Turn: released{&r.released},
 	}, relay.Failure{}
 }
+
+// released counts the ends of attempts.
+type released struct{ count *int }
+
+func (released) Answered() {}
+
+func (r released) Release() { *r.count++ }
+
+func (released) Settle(context.Context, relay.Failure) {}
 
 func (r *run) Send(events []byte, kind relay.EventKind) error {
 	r.sent = append(r.sent, fmt.Sprintf("%s %s", []string{"preamble", "content", "done"}[kind], events))
@@ -378,7 +387,7 @@ func TestConnectionsAreUsedAgainAfterDone(t *testing.T) {
 		next := func(context.Context, relay.Failure) (*Attempt, relay.Failure) {
 			return &Attempt{
 				Call:       &Call{Method: "POST", URL: server.URL + tt.path, Header: http.Header{}, Connect: patience},
-				FirstToken: patience, Idle: patience, Release: func() {},
+				FirstToken: patience, Idle: patience,
 			}, relay.Failure{}
 		}
 		f := failureIn(Stream(t.Context(), client, tapped(next, letterTap{}), r, nil))
@@ -459,7 +468,7 @@ func relayChunks(ctx context.Context, body io.ReadCloser) {
 			return nil, after
 		}
 		asked = true
-		return &Attempt{Call: &Call{}, FirstToken: patience, Idle: patience, Release: func() {}}, after
+		return &Attempt{Call: &Call{}, FirstToken: patience, Idle: patience}, after
 	}
 	_ = Stream(ctx, client, tapped(next, passTap{}), discard{}, nil)
 }

@@ -66,7 +66,7 @@ func TestEachTimerHasItsOwnFailure(t *testing.T) {
 					return nil, after
 				}
 				return &Attempt{
-					Call: &Call{}, Header: tt.header, FirstToken: firstToken, Idle: idle, Total: total, Tap: letterTap{}, Release: func() {},
+					Call: &Call{}, Header: tt.header, FirstToken: firstToken, Idle: idle, Total: total, Tap: letterTap{},
 				}, after
 			}
 			observe := func(_ string, f relay.Failure) { observed = append(observed, f.Kind) }

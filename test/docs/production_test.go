@@ -111,8 +111,8 @@ func admitted(t *testing.T, a *admission.Admission, body string) int {
 	ended, end := context.WithCancel(t.Context())
 	end() // nobody waits
 	for n := 0; ; n++ {
-		hold, ok := a.Enter()
-		if !ok {
+		hold := &admission.Hold{}
+		if !a.Enter(hold) {
 			t.Fatal("the replica is full")
 		}
 		if hold.Reserve(ended, taken(body)) != nil {

@@ -62,6 +62,7 @@ type Body struct {
 	within  time.Duration
 	rate    int64 // bytes that extend within by a second; 0 for none
 	got     int64
+	turns   relay.InTurns
 }
 
 // Arrived reports whether nothing more of the body is to come.
@@ -87,6 +88,11 @@ func (b pieces) Read(p []byte) (int, error) {
 	return n, err
 }
 
+func (b *Body) inTurns() io.Reader {
+	b.turns = relay.InTurns{Reader: pieces{b}}
+	return &b.turns
+}
+
 // Read takes the body to its end before anybody looks at it: an upstream that answers early could otherwise make
 // the server close the body, and with it the exchange. The error is relay.ReadAll's.
 func (b *Body) Read(ctx context.Context, m relay.Memory, limit int64) ([]byte, error) {
@@ -99,7 +105,7 @@ func (b *Body) Read(ctx context.Context, m relay.Memory, limit int64) ([]byte, e
 	}
 	b.Conn.Expect()
 	b.started, b.stall, b.within, b.rate = time.Now(), b.Timeout, b.Timeout, bodyRate
-	body, err := relay.ReadAll(ctx, m, relay.Turns(pieces{b}), b.Length, int(limit))
+	body, err := relay.ReadAll(ctx, m, b.inTurns(), b.Length, int(limit))
 	if err != nil && relay.RefusalOf(err) == relay.BodyUnreadable {
 		b.Length = -1 // what comes now is not worth a connection any more
 	}
@@ -117,7 +123,7 @@ func (b *Body) Discard() {
 	if b.Expects {
 		b.stall = unasked
 	}
-	rest := relay.Turns(pieces{b})
+	rest := b.inTurns()
 	if _, err := io.CopyN(io.Discard, rest, shortRest+1); err != nil {
 		return
 	}

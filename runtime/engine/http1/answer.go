@@ -70,16 +70,12 @@ func appendStatus(b []byte, status int) []byte {
 	return append(b, crlf...)
 }
 
-// appendFields appends the fields that are not the engine's own: those of the answer, except for ones that the policy adds to each.
+// appendFields appends the fields that are not the engine's own: those that the policy adds to each answer, and the answer's others. One
+// that has no valid name is left out, and a value stays in its line.
 func (x *transaction) appendFields(b []byte, header http.Header, status int) []byte {
-	return appendFields(appendFields(b, header, x.request.Echo, status), x.request.Echo, nil, status)
-}
-
-// appendFields appends fields but for those of some names. One that has no valid name is left out, and a value stays in its line.
-func appendFields(b []byte, header, except http.Header, status int) []byte {
 	for name, values := range header {
 		switch {
-		case except[name] != nil:
+		case x.Echoes(name):
 			continue
 		case name == "Content-Length", name == "Transfer-Encoding", name == "Connection":
 			continue
@@ -91,6 +87,9 @@ func appendFields(b []byte, header, except http.Header, status int) []byte {
 		for _, value := range values {
 			b = appendField(b, name, value)
 		}
+	}
+	for _, f := range x.Echo {
+		b = appendField(b, f.Name, f.Value)
 	}
 	return b
 }

@@ -65,7 +65,7 @@ func (c *conn) serve() {
 		}
 	}()
 	for {
-		r, err := c.next()
+		x, err := c.next()
 		switch {
 		case err != nil && c.known(err):
 			c.end()
@@ -74,12 +74,12 @@ func (c *conn) serve() {
 			c.giveAway(err)
 			return
 		}
-		if !c.answer(r) {
+		if !c.answer(x) {
 			c.end()
 			return
 		}
 		c.served.Store(true)
-		c.apart, c.posted = true, r.Method == http.MethodPost
+		c.apart, c.posted = true, x.Method == http.MethodPost
 		c.enter(idle)
 	}
 }
@@ -118,13 +118,13 @@ func (c *conn) giveAway(err error) {
 var errUnknown = errors.New("is not known here")
 
 // next reads the next request's head. The error is errUnknown, or says why nothing more was read.
-func (c *conn) next() (*request, error) {
+func (c *conn) next() (*transaction, error) {
 	began := len(c.in.rest) > 0
 	c.set(c.due(began))
 	for filled := false; ; filled = true {
-		r, err := c.head()
-		if r != nil || err != nil {
-			return r, err
+		x, err := c.head()
+		if x != nil || err != nil {
+			return x, err
 		}
 		if filled && !began && c.served.Load() {
 			began = true
@@ -165,7 +165,7 @@ func (c *conn) begun() bool {
 }
 
 // head reads the head of what has come; nil if it is not whole.
-func (c *conn) head() (*request, error) {
+func (c *conn) head() (*transaction, error) {
 	if !c.begun() {
 		return nil, nil //nolint:nilnil // nothing is wrong with it
 	}
@@ -177,17 +177,17 @@ func (c *conn) head() (*request, error) {
 		return nil, nil //nolint:nilnil // nothing is wrong with it
 	}
 	end += len(headEnd)
-	r, ok := parse(string(c.in.rest[:end]))
-	if !ok {
+	x := &transaction{conn: c}
+	if !x.parse(string(c.in.rest[:end])) {
 		return nil, errUnknown
 	}
 	c.in.use(end)
-	return r, nil
+	return x, nil
 }
 
 // answer serves a request, and reports whether another one may follow.
-func (c *conn) answer(r *request) bool {
-	r.Peer = c.peer
-	x := newTransaction(c, r)
-	return x.finish(relay.Serve(c.server.policy, &r.Head, x))
+func (c *conn) answer(x *transaction) bool {
+	x.Peer = c.peer
+	x.begin()
+	return x.finish(relay.Serve(c.server.policy, &x.Head, x))
 }

@@ -33,29 +33,28 @@ type request struct {
 	relay.Head
 
 	chunked bool
-	close   bool // the client asks for the connection's close
+	close   bool // nothing follows on the connection: the client asks for that, or the answer does
 }
 
 // parse reads a head with the empty line after it. It knows what clients usually send, and reads that as net/http does. It
 // reports false for everything else, which is left to net/http: what is rare, and all that has to be refused.
-func parse(text string) (*request, bool) {
+func (r *request) parse(text string) bool {
 	line, fields, _ := strings.Cut(text, "\r\n")
 	method, target, ok := requestLine(line)
 	if !ok {
-		return nil, false
+		return false
 	}
-	r := &request{}
 	r.Method = method
 	if !r.setTarget(target) || !r.setFields(fields) || r.Host == "" {
-		return nil, false
+		return false
 	}
 	if r.chunked {
 		if _, both := r.Header["Content-Length"]; both {
-			return nil, false
+			return false
 		}
 		r.ContentLength = -1
 	}
-	return r, true
+	return true
 }
 
 // requestLine splits the first line of a head (RFC 9112, section 3).

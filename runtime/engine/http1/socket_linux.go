@@ -161,7 +161,7 @@ func (s *socket) writeSlowly(p []byte, until time.Time) error {
 }
 
 // Watch implements way.
-func (s *socket) Watch(left func()) (stop func()) {
+func (s *socket) Watch(left func()) {
 	s.mu.Lock()
 	gone := s.gone
 	s.left = left
@@ -169,10 +169,10 @@ func (s *socket) Watch(left func()) (stop func()) {
 	if gone {
 		left()
 	}
-	return s.unwatch
 }
 
-func (s *socket) unwatch() {
+// Unwatch implements way.
+func (s *socket) Unwatch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.left = nil

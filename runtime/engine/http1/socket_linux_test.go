@@ -65,7 +65,8 @@ func TestAClientThatLeavesIsNoticed(t *testing.T) {
 				client, s := pair(t, patience)
 				left := make(chan struct{})
 				if before {
-					defer s.Watch(func() { close(left) })()
+					s.Watch(func() { close(left) })
+					defer s.Unwatch()
 				}
 				if _, err := io.WriteString(client, tt.sends); err != nil {
 					t.Fatal(err)
@@ -75,7 +76,8 @@ func TestAClientThatLeavesIsNoticed(t *testing.T) {
 				}
 				if !before {
 					awaitGone(t, s)
-					defer s.Watch(func() { close(left) })()
+					s.Watch(func() { close(left) })
+					defer s.Unwatch()
 				}
 				select {
 				case <-left:
@@ -91,8 +93,8 @@ func TestAClientThatLeavesIsNoticed(t *testing.T) {
 func awaitGone(t *testing.T, s *socket) {
 	t.Helper()
 	gone := make(chan struct{})
-	stop := s.Watch(func() { close(gone) })
-	defer stop()
+	s.Watch(func() { close(gone) })
+	defer s.Unwatch()
 	select {
 	case <-gone:
 	case <-time.After(patience):
@@ -103,7 +105,8 @@ func awaitGone(t *testing.T, s *socket) {
 // After its watch a connection may leave without a call: its request is over.
 func TestNobodyIsCalledAfterAWatch(t *testing.T) {
 	_, s := pair(t, patience)
-	s.Watch(func() { t.Error("called") })()
+	s.Watch(func() { t.Error("called") })
+	s.Unwatch()
 	s.leave()
 	awaitGone(t, s)
 }
@@ -180,7 +183,7 @@ func TestAnEventCostsNoMemory(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, client) }()
 	e := New(nethttp.Options{Logger: slog.New(slog.DiscardHandler), Connections: func() int { return 1 }})
 	c := &conn{server: &server{Engine: e}, way: s}
-	x := &transaction{conn: c, request: &relay.Head{}, incoming: arrival.Body{}}
+	x := &transaction{conn: c, incoming: arrival.Body{}}
 	if err := x.Begin(http.Header{"Content-Type": {"text/event-stream"}}, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}

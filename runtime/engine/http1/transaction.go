@@ -12,11 +12,13 @@ import (
 
 // transaction implements relay.Conn: a request and its answer.
 type transaction struct {
+	request
+
 	conn     *conn
-	request  *relay.Head
+	body     sized
 	context  context.Context //nolint:containedctx // it is the request's, which ends with it
 	cancel   context.CancelFunc
-	unwatch  func() // nil while nobody watches for the client's leaving
+	watched  bool // for the client's leaving
 	incoming arrival.Body
 	until    time.Time // bounds the writing of the answer
 	head     []byte    // of a stream, until its first event is sent
@@ -24,7 +26,6 @@ type transaction struct {
 	pooled   *buffer   // of held, or of what was written before it; nil for none
 	inFlight bool      // the server counts it
 	stream   bool      // the answer has no length
-	close    bool      // nothing follows on this connection
 }
 
 var _ relay.Conn = (*transaction)(nil)
@@ -32,29 +33,31 @@ var _ relay.Conn = (*transaction)(nil)
 // heldBack is how much of a long answer is held back, in bytes.
 const heldBack = 16 << 10
 
-func newTransaction(c *conn, r *request) *transaction {
-	x := &transaction{conn: c, request: &r.Head, close: r.close}
+// begin begins the transaction of a request whose head has been read.
+func (x *transaction) begin() {
+	c := x.conn
 	x.context, x.cancel = context.WithCancel(c.server.requests)
 	x.incoming = arrival.Body{
-		From: bodyOf(c, r), Length: r.ContentLength, Conn: c, Timeout: c.server.options.BodyTimeout, Rests: c.server.rests,
+		From: x.incomingBody(), Length: x.ContentLength, Conn: c, Timeout: c.server.options.BodyTimeout, Rests: c.server.rests,
 	}
 	if x.incoming.Arrived() {
 		x.watch()
 	}
-	return x
 }
 
-func bodyOf(c *conn, r *request) io.Reader {
-	if r.chunked {
-		return newChunked(&c.in)
+func (x *transaction) incomingBody() io.Reader {
+	if x.chunked {
+		return newChunked(&x.conn.in)
 	}
-	return &sized{in: &c.in, left: r.ContentLength}
+	x.body = sized{in: &x.conn.in, left: x.ContentLength}
+	return &x.body
 }
 
 // watch has the request's context end when the client leaves.
 func (x *transaction) watch() {
 	x.conn.enter(handling)
-	x.unwatch = x.conn.way.Watch(x.cancel)
+	x.watched = true
+	x.conn.way.Watch(x.cancel)
 }
 
 // Context implements relay.Conn.
@@ -64,14 +67,14 @@ func (x *transaction) Context() context.Context { return x.context }
 func (x *transaction) Await() (ctx context.Context, stop func()) {
 	exchanges := &x.conn.server.exchanges
 	exchanges.Add(1)
-	if x.unwatch != nil {
+	if x.watched {
 		return x.context, func() { exchanges.Add(-1) }
 	}
 	x.conn.enter(handling)
 	ctx, leave := context.WithCancel(x.context)
-	unwatch := x.conn.way.Watch(leave)
+	x.conn.way.Watch(leave)
 	return ctx, func() {
-		unwatch()
+		x.conn.way.Unwatch()
 		leave()
 		exchanges.Add(-1)
 	}
@@ -85,7 +88,7 @@ func (x *transaction) Body(m relay.Memory, limit int64) ([]byte, error) {
 	}
 	x.inFlight = true
 	x.conn.server.exchanges.Add(1)
-	if x.unwatch == nil {
+	if !x.watched {
 		x.watch()
 	}
 	return body, nil
@@ -161,8 +164,8 @@ func (x *transaction) write(p []byte) error {
 // not sent to its end breaks the connection. What is left of a body is read for a while, since a client may look for its
 // answer only after it has sent everything.
 func (x *transaction) finish(whole bool) bool {
-	if x.unwatch != nil {
-		x.unwatch()
+	if x.watched {
+		x.conn.way.Unwatch()
 	}
 	x.cancel()
 	if x.inFlight {

@@ -17,16 +17,19 @@ type way interface {
 	ReadNew() (*buffer, int, error)
 	// Write writes everything. The client has to take something now and then, and all of it in time; a zero time is unlimited.
 	Write(p []byte, until time.Time) error
-	// Watch calls left, once, if the client leaves before stop is called. Nothing is read in between.
-	Watch(left func()) (stop func())
+	// Watch calls left, once, if the client leaves before Unwatch is called. Nothing is read in between.
+	Watch(left func())
+	// Unwatch ends the watch.
+	Unwatch()
 }
 
 // plainWay knows no more of a connection than net.Conn shows: it reads a byte ahead to notice that a client leaves.
 type plainWay struct {
 	*deadline
 
-	writes *relay.Progress
-	ahead  []byte
+	writes  *relay.Progress
+	ahead   []byte
+	watched chan struct{} // closed when the watch has ended; nil if there is none
 }
 
 func newPlainWay(c net.Conn, d *deadline, stall time.Duration) *plainWay {
@@ -68,12 +71,13 @@ func (w *plainWay) Write(p []byte, until time.Time) error {
 }
 
 // Watch implements way. It sees no further than the first byte that the client sends.
-func (w *plainWay) Watch(left func()) (stop func()) {
+func (w *plainWay) Watch(left func()) {
 	if len(w.ahead) > 0 {
-		return func() {}
+		return
 	}
 	w.suspend()
 	ended := make(chan struct{})
+	w.watched = ended
 	go func() {
 		defer close(ended)
 		var one [1]byte
@@ -83,8 +87,13 @@ func (w *plainWay) Watch(left func()) (stop func()) {
 			left()
 		}
 	}()
-	return func() {
+}
+
+// Unwatch implements way.
+func (w *plainWay) Unwatch() {
+	if w.watched != nil {
 		w.interrupt()
-		<-ended
+		<-w.watched
+		w.watched = nil
 	}
 }

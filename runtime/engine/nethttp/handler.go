@@ -98,7 +98,7 @@ func (x *transaction) Body(m relay.Memory, limit int64) ([]byte, error) {
 func (x *transaction) Reply(r *relay.Reply) error {
 	header := x.w.Header()
 	maps.Copy(header, r.Header)
-	maps.Copy(header, x.head.Echo)
+	x.echo()
 	if r.Status != http.StatusNotModified { // which has no body, and would deny the page's
 		header.Set("Content-Length", strconv.Itoa(len(r.Body)))
 	}
@@ -111,6 +111,13 @@ func (x *transaction) Reply(r *relay.Reply) error {
 		return err
 	}
 	return nil
+}
+
+// echo puts the fields that the policy adds in the place of the answer's own.
+func (x *transaction) echo() {
+	for _, f := range x.head.Echo {
+		x.w.Header()[f.Name] = []string{f.Value}
+	}
 }
 
 // beforeBody lets a reply be sent though the request's body has not come. The connection is kept only where the rest
@@ -135,7 +142,7 @@ func (x *transaction) begin(status int) {
 func (x *transaction) Begin(header http.Header, until time.Time) error {
 	_ = x.conn.SetWriteDeadline(until) // it fails only if the connection is closed, as the write will
 	maps.Copy(x.w.Header(), header)
-	maps.Copy(x.w.Header(), x.head.Echo)
+	x.echo()
 	x.begin(http.StatusOK)
 	return nil
 }

@@ -41,9 +41,9 @@ func (*passed) Chat() (*llm.Chat, *problem.Error) {
 	return nil, problem.New(problem.InvalidRequest).WithMessage("The model is served by an upstream that does not have this endpoint.")
 }
 
-func parsePassed(body []byte, decisive []string) (llm.ClientRequest, *problem.Error) {
+func parsePassed(body []byte, decisive *decisive) (llm.ClientRequest, *problem.Error) {
 	r := &passed{}
-	if _, wrong := r.parse(body, decisive); wrong != nil {
+	if wrong := r.parse(body, decisive); wrong != nil {
 		return nil, wrong
 	}
 	return r, nil

@@ -85,7 +85,8 @@ func Members(e llm.Endpoint) map[string]Member {
 // Decisive are the members by which the gateway decides how to handle a request of an endpoint.
 func Decisive(e llm.Endpoint) []string {
 	return map[llm.Endpoint][]string{
-		Dialect{}: decidesChat, Completions{}: decidesCompletion, Embeddings{}: decidesEmbeddings, Responses{}: decidesResponse,
+		Dialect{}: decidesChat.names, Completions{}: decidesCompletion.names, Embeddings{}: decidesEmbeddings.names,
+		Responses{}: decidesResponse.names,
 	}[e]
 }
 

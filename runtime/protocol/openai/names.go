@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -10,12 +11,9 @@ import (
 // variantOf returns the decisive member that a name stands for if an upstream reads names loosely; "" if there is none. Servers
 // in Go, Java and .NET may take "Model", "\u017ftream" or "streamOptions" for a member that this gateway has read in another
 // spelling, and would then do something that it has not allowed.
-func variantOf(name string, decisive []string) string {
-	folded := loosely(name)
-	for _, member := range decisive {
-		if folded == loosely(member) {
-			return member
-		}
+func (d *decisive) variantOf(name string) string {
+	if i := slices.Index(d.folded, loosely(name)); i >= 0 {
+		return d.names[i]
 	}
 	return ""
 }

@@ -1,9 +1,9 @@
 package openai
 
 import (
+	"bytes"
 	"slices"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/llmservice/llmservice/runtime/problem"
@@ -24,51 +24,92 @@ type request struct {
 	// options are those of the stream; reports means that the endpoint has such options.
 	options rawjson.Span
 	reports bool
+	// values are those of the decisive members.
+	decisive *decisive
+	values   [maxDecisive]jsontext.Value
 }
 
-// The members by which a gateway decides how to handle a request, at each endpoint.
+// decisive are the members by which a gateway decides how to handle a request. folded are their names as variantOf compares them.
+type decisive struct{ names, folded []string }
+
+const maxDecisive = 5
+
+func deciding(names ...string) *decisive {
+	d := &decisive{names: names}
+	for _, name := range names {
+		d.folded = append(d.folded, loosely(name))
+	}
+	return d
+}
+
+// Those of each endpoint.
 var (
-	decidesChat       = []string{"model", "messages", "stream", streamOptions}
-	decidesCompletion = []string{"model", "prompt", "stream", streamOptions}
-	decidesEmbeddings = []string{"model", "input"}
-	decidesResponse   = []string{"model", "input", "stream", previousResponse, "background"}
+	decidesChat       = deciding("model", "messages", "stream", streamOptions)
+	decidesCompletion = deciding("model", "prompt", "stream", streamOptions)
+	decidesEmbeddings = deciding("model", "input")
+	decidesResponse   = deciding("model", "input", "stream", previousResponse, "background")
 )
 
-// parse reads what policy needs of a request, and checks no more than that: the rest is between the client and the upstream. It
-// returns the decisive members.
-func (r *request) parse(body []byte, decisive []string) (map[string]jsontext.Value, *problem.Error) {
-	r.body, r.reports = body, slices.Contains(decisive, streamOptions)
-	given := make(map[string]jsontext.Value, len(decisive))
+// parse reads what policy needs of a request, and checks no more than that: the rest is between the client and the upstream.
+func (r *request) parse(body []byte, decisive *decisive) *problem.Error {
+	r.body, r.decisive, r.reports = body, decisive, slices.Contains(decisive.names, streamOptions)
 	var variant *problem.Error
 	err := rawjson.Members(body, func(raw []byte, value rawjson.Span) {
+		if r.take(raw, value) {
+			return
+		}
 		name := rawjson.Unescaped(raw)
-		if slices.Contains(decisive, name) {
-			given[name] = value.Of(body)
-			switch name {
-			case "model":
-				r.model = value
-			case previousResponse:
-				r.previous = value
-			case streamOptions:
-				r.options = value
-			}
-		} else if meant := variantOf(name, decisive); meant != "" && variant == nil {
+		if meant := decisive.variantOf(name); meant != "" && variant == nil {
 			variant = misspelt(name, meant)
 		}
 	})
 	if err != nil || rawjson.TooDeep(body, maxDepth) {
-		return nil, problem.Unreadable(err, maxDepth)
+		return problem.Unreadable(err, maxDepth)
 	}
 	if variant != nil {
-		return nil, variant
+		return variant
 	}
-	if !r.model.Found() || json.Unmarshal(given["model"], &r.Model) != nil || r.Model == "" {
-		return nil, problem.WrongValue("model", "a string")
+	if r.Model, err = rawjson.Text(r.value("model")); err != nil || r.Model == "" {
+		return problem.WrongValue("model", "a string")
 	}
-	if stream, found := given["stream"]; found && json.Unmarshal(stream, &r.Stream) != nil {
-		return nil, problem.WrongValue("stream", "true or false")
+	switch stream := r.value("stream"); string(stream) {
+	case "true":
+		r.Stream = true
+	case "", "false", "null":
+	default:
+		return problem.WrongValue("stream", "true or false")
 	}
-	return given, nil
+	return nil
+}
+
+// take takes a member if it is a decisive one.
+func (r *request) take(raw []byte, value rawjson.Span) bool {
+	name := raw
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		name = []byte(rawjson.Unescaped(raw))
+	}
+	i := slices.IndexFunc(r.decisive.names, func(n string) bool { return n == string(name) })
+	if i < 0 {
+		return false
+	}
+	r.values[i] = value.Of(r.body)
+	switch r.decisive.names[i] {
+	case "model":
+		r.model = value
+	case previousResponse:
+		r.previous = value
+	case streamOptions:
+		r.options = value
+	}
+	return true
+}
+
+// value is that of a decisive member; nil if it is not given.
+func (r *request) value(name string) jsontext.Value {
+	if i := slices.Index(r.decisive.names, name); i >= 0 {
+		return r.values[i]
+	}
+	return nil
 }
 
 // Wants implements llm.ClientRequest.
@@ -126,11 +167,10 @@ type chatRequest struct{ request }
 
 func parseChatRequest(body []byte) (*chatRequest, *problem.Error) {
 	r := &chatRequest{}
-	given, wrong := r.parse(body, decidesChat)
-	if wrong != nil {
+	if wrong := r.parse(body, decidesChat); wrong != nil {
 		return nil, wrong
 	}
-	if messages, found := given["messages"]; !found || messages.Kind() != '[' {
+	if r.value("messages").Kind() != '[' {
 		return nil, problem.WrongValue("messages", "an array")
 	}
 	return r, nil

@@ -23,15 +23,14 @@ var _ llm.Continuing = (*responseRequest)(nil)
 // ReadRequest implements llm.Endpoint. A response in the background cannot be requested, because no path would serve it later.
 func (Responses) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
 	r := &responseRequest{}
-	given, wrong := r.parse(body, decidesResponse)
-	if wrong != nil {
+	if wrong := r.parse(body, decidesResponse); wrong != nil {
 		return nil, wrong
 	}
-	if background := given["background"]; !rawjson.IsNull(background) && string(background) != "false" {
+	if background := r.value("background"); !rawjson.IsNull(background) && string(background) != "false" {
 		return nil, problem.WrongValue("background", "left out: this service keeps no responses")
 	}
 	var err error
-	if r.id, err = rawjson.Text(given[previousResponse]); err != nil {
+	if r.id, err = rawjson.Text(r.value(previousResponse)); err != nil {
 		return nil, problem.WrongValue(previousResponse, "a string")
 	}
 	r.at, r.own = readKeptID(r.id)

@@ -141,7 +141,7 @@ func echoes(t *testing.T, s *stand) {
 	stream := play("c d")
 	stream.Header = own
 	p := replying()
-	p.echo = http.Header{"X-A": {"echo"}}
+	p.echo = []relay.Field{{Name: "X-A", Value: "echo"}}
 	s.serve(p)
 	for name, tt := range map[string]struct {
 		verdict relay.Verdict

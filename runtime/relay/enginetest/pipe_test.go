@@ -214,7 +214,9 @@ func (t *turn) head(status int, header http.Header) *bytes.Buffer {
 	fmt.Fprintf(&head, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
 	all := http.Header{}
 	maps.Copy(all, header)
-	maps.Copy(all, t.asked.Echo)
+	for _, f := range t.asked.Echo {
+		all[f.Name] = []string{f.Value}
+	}
 	_ = all.Write(&head)
 	t.engine.note(func() { t.closing = t.engine.draining || !t.arrived })
 	if t.closing {

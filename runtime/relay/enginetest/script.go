@@ -16,7 +16,7 @@ type script struct {
 	relay.Memory
 
 	begin    func()
-	echo     http.Header
+	echo     []relay.Field
 	patience time.Duration
 	admit    func(ctx context.Context) *relay.Reply
 	limit    int64
@@ -96,10 +96,12 @@ func (x *exchange) Admit(ctx context.Context) *relay.Reply {
 func (x *exchange) BodyLimit() int64 { return x.limit }
 
 func (x *exchange) Decide(ctx context.Context, r *relay.Request) relay.Verdict {
-	v := x.decide(ctx, r)
-	v.Done = func(o relay.Outcome) { x.outcomes <- o }
-	return v
+	return x.decide(ctx, r)
 }
+
+func (x *exchange) Within(ctx context.Context) context.Context { return ctx }
+
+func (x *exchange) Done(o relay.Outcome) { x.outcomes <- o }
 
 func (x *exchange) Refuse(r relay.Refusal) *relay.Reply {
 	switch r {
