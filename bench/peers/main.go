@@ -21,7 +21,7 @@ import (
 // settings bound a run in count and time.
 type settings struct {
 	rounds, clients, streams, waves, held, idle, rate int
-	unary, latency, churn, warm                       time.Duration
+	unary, latency, churn, warm, rest                 time.Duration
 	quick                                             bool
 	only                                              string
 	out                                               string
@@ -62,6 +62,7 @@ func parse(args []string) (s settings, err error) {
 	set.DurationVar(&s.latency, "latency", 2*time.Second, "time of each measurement of latency")
 	set.DurationVar(&s.churn, "churn", 500*time.Millisecond, "time of replacing idle connections")
 	set.DurationVar(&s.warm, "warm", 400*time.Millisecond, "time of whole answers before measuring")
+	set.DurationVar(&s.rest, "rest", 3*time.Second, "time without requests before the memory at rest is measured")
 	set.StringVar(&s.only, "only", "", "a regular expression for the names of the peers to measure; all if empty")
 	set.StringVar(&s.out, "out", "", "page to write the figures into, next to which the plot is written; none if empty")
 	cache := caches()
@@ -76,6 +77,7 @@ func parse(args []string) (s settings, err error) {
 	if s.quick {
 		s.rounds, s.waves, s.held, s.idle = 1, 1, 100, 20
 		s.unary, s.latency, s.churn, s.warm = 100*time.Millisecond, 200*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+		s.rest = 0
 	}
 	return s, nil
 }
@@ -93,7 +95,7 @@ func (s settings) load(took time.Duration) string {
 	return fmt.Sprintf("Medians of %d rounds. Whole answers: %d clients, %v for each size. "+
 		"Paced streams: %d at a time, %d each, %d events %v apart. Held streams: %d. "+
 		"Latency: %d requests a second for %v. New connections: the oldest of %d idle ones is replaced, for %v. "+
-		"An answer has %d bytes, an event %d. The run took %v.",
-		s.rounds, s.clients, s.unary, s.streams, s.waves, load.Tokens, load.Pace, s.held, s.rate, s.latency, s.idle, s.churn,
+		"Memory at rest: %v after the start. An answer has %d bytes, an event %d. The run took %v.",
+		s.rounds, s.clients, s.unary, s.streams, s.waves, load.Tokens, load.Pace, s.held, s.rate, s.latency, s.idle, s.churn, s.rest,
 		load.WholeBytes(), load.EventBytes(), took.Round(time.Second))
 }

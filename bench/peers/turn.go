@@ -52,6 +52,9 @@ func (t *turn) process(ctx context.Context, measure func(context.Context) error)
 }
 
 func (t *turn) loaded(ctx context.Context) error {
+	if err := waited(ctx, t.settings.rest); err != nil {
+		return err
+	}
 	rest, err := bed.Resident(t.server.Pid())
 	if err != nil {
 		return err
@@ -66,6 +69,16 @@ func (t *turn) loaded(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// waited waits, unless ctx ends before.
+func waited(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // share is a count that a slow peer has a part of.

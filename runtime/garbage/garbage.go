@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -17,6 +18,8 @@ const (
 	most, least = 32 << 20, 4 << 20
 	// share of the limit of memory is garbage in any case, if that is within both: requests are admitted to another part of it.
 	share = 8
+	// beginning is how long a process takes to begin. What that took and is garbage then is given back to the system.
+	beginning = 2 * time.Second
 	// usual and largest bound the growth in percent of what is alive, as GOGC counts it.
 	usual, largest = 100, 400
 )
@@ -29,7 +32,9 @@ func Pace(limit int64) (stop func()) {
 	}
 	p := &pace{growth: min(max(limit/share, least), most)}
 	p.collected()
+	begun := time.AfterFunc(beginning, debug.FreeOSMemory)
 	return func() {
+		begun.Stop()
 		p.stopped.Store(true)
 		debug.SetGCPercent(usual)
 	}

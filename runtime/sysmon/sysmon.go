@@ -5,8 +5,8 @@
 // fifth of all its processor time. A socket of Go's never blocks, so that it needs no monitor.
 //
 // What else the monitor does is to take workers from goroutines that have had theirs for 10 ms. So it is woken wherever much work may
-// follow: after much has been read or written, and by Wake.
+// follow: after much has been read, and by Wake.
 package sysmon
 
-// much is from how many bytes on a read or a write wakes the monitor: what is done with fewer takes less time than it allows.
+// much is from how many bytes on a read wakes the monitor: what is done with fewer takes less time than it allows.
 const much = 4 << 10

@@ -139,5 +139,7 @@ func (p *Pool) release(e *Endpoint) {
 	defer p.mu.Unlock()
 	e.inFlight--
 	p.inFlight--
-	p.serveWaiting(time.Now())
+	if p.waiting.Len() > 0 {
+		p.serveWaiting(time.Now())
+	}
 }

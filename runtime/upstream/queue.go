@@ -47,9 +47,10 @@ type waiter struct {
 // acquire chooses an endpoint that was not tried, and counts a call on it; the caller has to release it. If all endpoints that
 // may be chosen have as many calls as they may have, it waits for its turn. It returns nil with a failure.
 func (b *balancer) acquire(ctx context.Context, tried *visits, key Key) (*Endpoint, relay.Failure) {
+	now := time.Now()
 	b.pool.mu.Lock()
-	b.pool.serveWaiting(time.Now()) // calls that have waited longer go first
-	v := b.choose(tried, key, time.Now())
+	b.pool.serveWaiting(now) // calls that have waited longer go first
+	v := b.choose(tried, key, now)
 	if v.endpoint != nil {
 		b.pool.take(v.endpoint)
 	}

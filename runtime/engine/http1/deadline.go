@@ -25,7 +25,7 @@ type deadline struct {
 
 	mu     sync.Mutex
 	phase  phase
-	since  time.Time // of the phase
+	since  time.Time // of the last idle phase
 	by     time.Time // as it was set
 	readBy time.Time // bounds the arrival of a body while draining; zero for none
 	armed  time.Time // the connection's own; zero for none
@@ -37,7 +37,9 @@ func newDeadline(c net.Conn) *deadline { return &deadline{conn: c, since: time.N
 func (d *deadline) enter(p phase) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.phase, d.since = p, time.Now()
+	if d.phase = p; p == idle {
+		d.since = time.Now()
+	}
 }
 
 // set bounds the reads to come.

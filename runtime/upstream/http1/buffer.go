@@ -5,8 +5,10 @@ import (
 	"sync"
 )
 
-// bufferSize is that of the buffers that requests are written from and heads are read into, in bytes.
-const bufferSize = 4 << 10
+// bufferSize is that of the buffers that requests are written from and heads are read into, in bytes. A request that is larger, but
+// not larger than largeSize, is copied into a large buffer: one write of it costs less than two, of which the first wakes the server
+// before the second.
+const bufferSize, largeSize = 4 << 10, 32 << 10
 
 // buffer is what a call needs until the body of its answer is read: bytes, of which the first at are used up, and the fields that
 // are parts of them.
@@ -16,23 +18,38 @@ type buffer struct {
 	fields []Field
 }
 
-// buffers are those that are not in use.
-var buffers = sync.Pool{New: func() any { return &buffer{bytes: make([]byte, 0, bufferSize)} }}
+// buffers and largeBuffers are those that are not in use.
+var buffers, largeBuffers = pool(bufferSize), pool(largeSize)
 
-// borrow returns an empty buffer; it belongs to the caller until it is given back.
-func borrow() *buffer {
-	return buffers.Get().(*buffer) //nolint:forcetypeassert // the pool holds nothing else
+func pool(size int) *sync.Pool {
+	return &sync.Pool{New: func() any { return &buffer{bytes: make([]byte, 0, size)} }}
 }
+
+// borrow returns an empty buffer for a request with a body of so many bytes; it belongs to the caller until it is given back.
+func borrow(body int) *buffer {
+	from := buffers
+	if body > bufferSize-usualHead && body <= largeSize-usualHead {
+		from = largeBuffers
+	}
+	return from.Get().(*buffer) //nolint:forcetypeassert // the pools hold nothing else
+}
+
+// usualHead is the size of most heads, in bytes.
+const usualHead = 512
 
 // giveBack takes a buffer that nobody uses any more. One that has grown is left to the garbage collector.
 func (b *buffer) giveBack() {
-	const retained = 2 * bufferSize
-	if cap(b.bytes) > retained {
+	to := buffers
+	switch cap(b.bytes) {
+	case bufferSize:
+	case largeSize:
+		to = largeBuffers
+	default:
 		return
 	}
 	clear(b.fields[:cap(b.fields)])
 	b.bytes, b.at, b.fields = b.bytes[:0], 0, b.fields[:0]
-	buffers.Put(b)
+	to.Put(b)
 }
 
 // rest is what is not used up.

@@ -49,7 +49,7 @@ func (c *Conn) Answered() bool { return c.answered }
 // the connection is closed; otherwise the answer owns it, and has to be closed.
 func (c *Conn) Exchange(ctx context.Context, r *Request) (*Answer, error) {
 	c.written, c.answered = false, false
-	a := &Answer{conn: c, ctx: ctx, buffer: borrow()}
+	a := &Answer{conn: c, ctx: ctx, buffer: borrow(len(r.Body))}
 	if ctx.Done() != nil {
 		a.unwatch = context.AfterFunc(ctx, c.cut)
 	}
