@@ -21,7 +21,7 @@ const (
 	// beginning is how long a process takes to begin. What that took and is garbage then is given back to the system.
 	beginning = 2 * time.Second
 	// usual and largest bound the growth in percent of what is alive, as GOGC counts it.
-	usual, largest = 100, 400
+	usual, largest = 100, 800
 )
 
 // Pace sets the pace from now on, and after each collection, for a process that may use so much memory, in bytes. Stop ends that. The
