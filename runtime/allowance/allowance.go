@@ -23,6 +23,9 @@ type Allowance struct {
 // New returns an allowance of that amount.
 func New(amount int64) *Allowance { return &Allowance{left: amount} }
 
+// Grant makes the amount of an allowance that is not in use yet.
+func (a *Allowance) Grant(amount int64) { a.left = amount }
+
 // Reserve takes what is wanted, or what is left of it: at least 1. While all that is left is reserved by others, it
 // waits for one of them to settle. It returns ErrSpent if there is nothing to wait for, or ctx's error. The
 // caller must call Settle with what it returns.

@@ -22,24 +22,26 @@ const (
 // evaluation reserves what it may cost before it runs, and settles what it has cost: one that the rest no longer allows
 // waits for those that run, and of those that run only the last may go over what there is, by less than MaxCost.
 type CostBudget struct {
-	// Admit, where set, admits memory for what an evaluation gives, in bytes. Its error is what the evaluation fails with.
-	Admit func(ctx context.Context, bytes int) error
-
-	cost  *allowance.Allowance
-	bytes *atomic.Int64
+	cost  allowance.Allowance
+	bytes atomic.Int64
+	whole *CostBudget // whose cost and bytes count: itself, or the one that it is a part of
+	given atomic.Int64
 }
 
 // NewCostBudget allows that cost, in CEL's units as MaxCost is, and that many bytes of output.
 func NewCostBudget(cost uint64, bytes int) *CostBudget {
-	b := &CostBudget{cost: allowance.New(int64(min(cost, 1<<62))), bytes: &atomic.Int64{}}
+	b := &CostBudget{}
+	b.whole = b
+	b.cost.Grant(int64(min(cost, 1<<62)))
 	b.bytes.Store(int64(bytes))
 	return b
 }
 
-// With is the same budget where memory is admitted in another way.
-func (b *CostBudget) With(admit func(ctx context.Context, bytes int) error) *CostBudget {
-	return &CostBudget{Admit: admit, cost: b.cost, bytes: b.bytes}
-}
+// Apart is the same budget, which counts for itself what evaluations give.
+func (b *CostBudget) Apart() *CostBudget { return &CostBudget{whole: b.whole} }
+
+// Given is the memory that the values take which evaluations have given, in bytes.
+func (b *CostBudget) Given() int { return int(b.given.Load()) }
 
 // ErrSpent is what an Error wraps if a bound was reached: one of a single evaluation, or the request's.
 var ErrSpent = errors.New("a limit on expressions was reached")
@@ -62,7 +64,7 @@ func (b *CostBudget) reserve(ctx context.Context, cost uint64) (int64, error) {
 	if b == nil {
 		return int64(min(cost, MaxCost)), nil
 	}
-	reserved, err := b.cost.Reserve(ctx, int64(min(cost, MaxCost)))
+	reserved, err := b.whole.cost.Reserve(ctx, int64(min(cost, MaxCost)))
 	if errors.Is(err, allowance.ErrSpent) {
 		err = errCostSpent
 	}
@@ -71,21 +73,20 @@ func (b *CostBudget) reserve(ctx context.Context, cost uint64) (int64, error) {
 
 // settle puts the cost that an evaluation has had in place of what was reserved.
 func (b *CostBudget) settle(reserved int64, cost uint64) error {
-	if b != nil && !b.cost.Settle(reserved, int64(min(cost, 1<<32))) {
+	if b != nil && !b.whole.cost.Settle(reserved, int64(min(cost, 1<<32))) {
 		return errCostSpent
 	}
 	return nil
 }
 
-func (b *CostBudget) admit(ctx context.Context, bytes int) error {
-	if b == nil || b.Admit == nil || bytes == 0 {
-		return nil
+func (b *CostBudget) give(bytes int) {
+	if b != nil {
+		b.given.Add(int64(bytes))
 	}
-	return b.Admit(ctx, bytes)
 }
 
 func (b *CostBudget) spendBytes(n int) error {
-	if b != nil && b.bytes.Add(-int64(n)) < 0 {
+	if b != nil && b.whole.bytes.Add(-int64(n)) < 0 {
 		return errOutputSpent
 	}
 	return nil

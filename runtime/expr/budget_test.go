@@ -1,8 +1,6 @@
 package expr
 
 import (
-	"context"
-	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -150,9 +148,8 @@ func TestWorkIsReserved(t *testing.T) {
 	}
 }
 
-// TestWhatIsGivenIsAdmitted: the memory that a value takes is admitted, and why it is not is the error's cause.
-func TestWhatIsGivenIsAdmitted(t *testing.T) {
-	refused := errors.New("refused")
+// TestWhatIsGivenIsCounted: the memory that a value takes is counted, apart for each part of a budget.
+func TestWhatIsGivenIsCounted(t *testing.T) {
 	for name, tt := range map[string]struct {
 		in    string
 		least int
@@ -163,16 +160,25 @@ func TestWhatIsGivenIsAdmitted(t *testing.T) {
 		"text":      {"at ${request.path}", len("/answer")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
 			b := NewCostBudget(MaxCost, MaxOutput)
-			b.Admit = func(_ context.Context, bytes int) error { asked += bytes; return nil }
-			if _, err := compile(t, tt.in).Value(t.Context(), testVars(), b); err != nil || asked < tt.least {
-				t.Errorf("%v; %d bytes were asked for, want %d", err, asked, tt.least)
+			apart := b.Apart()
+			if _, err := compile(t, tt.in).Value(t.Context(), testVars(), apart); err != nil || apart.Given() < tt.least {
+				t.Errorf("%v; %d bytes were counted, want %d", err, apart.Given(), tt.least)
 			}
-			b.Admit = func(context.Context, int) error { return refused }
-			if _, err := compile(t, tt.in).Value(t.Context(), testVars(), b); !errors.Is(err, refused) {
-				t.Errorf("got %v", err)
+			if b.Given() != 0 {
+				t.Errorf("%d bytes were counted twice", b.Given())
 			}
 		})
+	}
+}
+
+// TestPartsShareABudget: what one part has taken, the others lack.
+func TestPartsShareABudget(t *testing.T) {
+	template := compile(t, "${request.path}")
+	b := NewCostBudget(MaxCost, 2*len("/answer"))
+	for i := range 3 {
+		if _, err := template.Value(t.Context(), testVars(), b.Apart().Apart()); (err == nil) != (i < 2) {
+			t.Errorf("evaluation %d: %v", i, err)
+		}
 	}
 }

@@ -30,8 +30,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("at %s, column %d: %s", e.Path, e.Column, e.Message)
 }
 
-// Unwrap gives the context's error where that ended an evaluation, ErrSpent where a bound did, CostBudget.Admit's error where it
-// gave one, else nil.
+// Unwrap gives the context's error where that ended an evaluation, ErrSpent where a bound did, else nil.
 func (e *Error) Unwrap() error { return e.cause }
 
 var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)

@@ -225,7 +225,7 @@ func (t *Template) Value(ctx context.Context, vars map[string]any, b *CostBudget
 // Text evaluates the template to text: strings stand as they are, everything else as compact JSON; null is an error, since
 // a missing value would go unseen. Arguments and errors are as Value's.
 func (t *Template) Text(ctx context.Context, vars map[string]any, b *CostBudget) (string, error) {
-	if literal, ok := t.literal(); ok {
+	if literal, ok := t.Literal(); ok {
 		return literal, nil
 	}
 	r, err := start(ctx, vars, b)
@@ -235,8 +235,8 @@ func (t *Template) Text(ctx context.Context, vars map[string]any, b *CostBudget)
 	return r.text(ctx, t)
 }
 
-// literal gives the text of a template without expressions.
-func (t *Template) literal() (string, bool) {
+// Literal is the text of a template without expressions.
+func (t *Template) Literal() (string, bool) {
 	switch {
 	case len(t.parts) == 0:
 		return "", true

@@ -61,11 +61,9 @@ func (r *run) member(ctx context.Context, p *part, value any) (any, error) {
 		bytes = len(text)
 		r.memory += bytes
 	}
-	if err = r.spend(bytes); err == nil {
-		err = r.admit(ctx)
-	}
-	if err != nil {
+	if err = r.spend(bytes); err != nil {
 		return nil, p.failed(err)
 	}
+	r.give()
 	return value, nil
 }

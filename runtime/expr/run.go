@@ -15,6 +15,8 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/interpreter"
+
+	"github.com/llmservice/llmservice/runtime/sysmon"
 )
 
 // run is one evaluation of a Template or Tree and what is left of its bounds.
@@ -22,15 +24,15 @@ type run struct {
 	vars   map[string]any
 	cost   uint64
 	out    int
-	memory int         // bytes that the values take that were copied out of CEL, and were not admitted yet
+	memory int         // bytes that the values take that were copied out of CEL, and are not counted as given yet
 	budget *CostBudget // of the request; nil if there is no other bound than these
 }
 
-func start(ctx context.Context, vars map[string]any, b *CostBudget) (*run, error) {
+func start(ctx context.Context, vars map[string]any, b *CostBudget) (run, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, &Error{Column: 1, Message: "not evaluated: " + err.Error(), cause: err}
+		return run{}, &Error{Column: 1, Message: "not evaluated: " + err.Error(), cause: err}
 	}
-	return &run{vars: vars, cost: MaxCost, out: MaxOutput, budget: b}, nil
+	return run{vars: vars, cost: MaxCost, out: MaxOutput, budget: b}, nil
 }
 
 // fewParts are those of most templates: their texts need no list of their own.
@@ -119,20 +121,17 @@ func (r *run) value(ctx context.Context, p *part) (any, error) {
 		return nil, failed
 	}
 	value, err := r.plain(out)
-	if err == nil {
-		err = r.admit(ctx)
-	}
 	if err != nil {
 		return nil, p.failed(err)
 	}
+	r.give()
 	return value, nil
 }
 
-// admit admits the memory of what was given.
-func (r *run) admit(ctx context.Context) error {
-	err := r.budget.admit(ctx, r.memory)
+// give counts the memory of what was given.
+func (r *run) give() {
+	r.budget.give(r.memory)
 	r.memory = 0
-	return err
 }
 
 func (r *run) eval(ctx context.Context, p *part) (out ref.Val, err error) {
@@ -150,6 +149,7 @@ func (r *run) eval(ctx context.Context, p *part) (out ref.Val, err error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it is explained by the caller
 	}
+	sysmon.Wake() // an expression may compute for long on little input, and CEL never gives way
 	out, details, err := p.program.ContextEval(ctx, vars)
 	if actual := details.ActualCost(); actual != nil {
 		cost = *actual
@@ -187,7 +187,7 @@ func (p *part) failed(err error) *Error {
 	switch {
 	case isBound(err):
 		e.cause = ErrSpent
-	case !isRefusal(err): // a context that has ended, or memory that was not admitted
+	case !isRefusal(err): // a context that has ended
 		e.cause = err
 	}
 	return e

@@ -59,8 +59,11 @@ func (t *Tree) JSON(ctx context.Context, vars map[string]any, b *CostBudget) ([]
 	if err != nil {
 		return nil, err
 	}
-	return r.appendNode(ctx, nil, t.root)
+	return r.appendNode(ctx, make([]byte, 0, fewBytes), t.root)
 }
+
+// fewBytes are enough for most documents.
+const fewBytes = 512
 
 // Value evaluates the tree to what its JSON would decode to, as Template.Value gives it. Arguments are as there. Every
 // error is an *Error.
@@ -260,7 +263,7 @@ func (b *builder) template(text string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	literal, ok := t.literal()
+	literal, ok := t.Literal()
 	if !ok {
 		return &node{template: t, path: string(b.in.StackPointer()), typ: t.Type()}, nil
 	}

@@ -37,11 +37,10 @@ type wholeAnswer struct {
 	promise promise
 }
 
-func (w *wholeAnswer) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
-	return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply {
-		ctx, cancel := q.within(ctx)
-		defer cancel()
-		reply, err := w.produce(ctx, &frame{request: q, vars: vars})
+func (w *wholeAnswer) verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict {
+	return relay.Verdict{Produce: func(context.Context) *relay.Reply {
+		defer q.end()
+		reply, err := w.produce(ctx, q.frame(vars))
 		if err != nil {
 			return q.refuse(because(ctx, err))
 		}
@@ -86,6 +85,9 @@ type promise struct {
 	check func(context.Context, []byte, ...any) ([]byte, []problem.Violation, error)
 }
 
+// inResponse is where violations of a promise are.
+var inResponse = []any{"response"}
+
 func (r *Route) promise() promise {
 	s := r.Response.Satisfies
 	p := promise{schema: s, text: s != nil && s.IsText(), check: s.CheckResponse}
@@ -102,8 +104,8 @@ func (p *promise) keep(ctx context.Context, f *frame, tree *expr.Tree, encoded [
 	if p.schema == nil {
 		return encoded, nil
 	}
-	sent, violations, err := check(ctx, f.env, len(encoded), func() (any, []problem.Violation, error) {
-		return p.check(ctx, encoded, "response")
+	sent, violations, err := check(ctx, f.env, len(encoded), func() ([]byte, []problem.Violation, error) {
+		return p.check(ctx, encoded, inResponse...)
 	})
 	if err != nil {
 		return nil, err
@@ -119,8 +121,7 @@ func (p *promise) keep(ctx context.Context, f *frame, tree *expr.Tree, encoded [
 			return nil, f.misfit(reads, "makes an answer that breaks this route's response schema", invalid(violations))
 		}
 	}
-	answer, _ := sent.([]byte)
-	return answer, f.keptPromise(violations)
+	return sent, f.keptPromise(violations)
 }
 
 // kept checks a streamed answer against its promise. Its text is checked as it was sent, because nothing can be added to it.
@@ -130,7 +131,7 @@ func (p *promise) kept(ctx context.Context, f *frame, text string) error {
 		encoded = rawjson.Quote(text)
 	}
 	_, violations, err := check(ctx, f.env, len(encoded), func() (any, []problem.Violation, error) {
-		violations, err := p.schema.CheckAsSent(ctx, encoded, "response")
+		violations, err := p.schema.CheckAsSent(ctx, encoded, inResponse...)
 		return nil, violations, err
 	})
 	if err != nil {

@@ -18,16 +18,16 @@ type budget struct {
 	limits config.Budget
 
 	calls  atomic.Int64
-	bytes  *allowance.Allowance
+	bytes  allowance.Allowance
 	tokens *allowance.Allowance // nil means no bound
 }
 
-func newBudget(limits config.Budget) *budget {
-	b := &budget{limits: limits, bytes: allowance.New(int64(limits.MaxBytes))}
+func (b *budget) grant(limits config.Budget) {
+	b.limits = limits
+	b.bytes.Grant(int64(limits.MaxBytes))
 	if limits.MaxTokens > 0 {
 		b.tokens = allowance.New(int64(limits.MaxTokens))
 	}
-	return b
 }
 
 func errBudget() error { return relay.Failure{Kind: relay.FailedBudget} }
@@ -98,6 +98,10 @@ type charge struct {
 
 	reserved int64 // for its answer; 0 means no bound
 	used     int64 // by all of its attempts, no matter how they ended
+
+	plan  upstream.Plan
+	asked [1]*upstream.Upstream // by the plan
+	done  *llm.Completion       // once a whole answer was read
 }
 
 // charge reserves tokens for the answer of a call; if wanted is 0, an equal share of those that are left. Settle has to follow.

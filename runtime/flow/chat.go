@@ -69,13 +69,12 @@ type prompt struct {
 }
 
 func (p *prompt) request(ctx context.Context, f *frame) (*llm.Chat, error) {
-	request := &llm.Chat{}
+	request := &llm.Chat{Messages: make([]llm.Message, 0, len(p.messages))}
 	for i := range p.messages {
-		messages, err := messagesOf(ctx, f, &p.messages[i])
-		if err != nil {
+		var err error
+		if request.Messages, err = appendMessages(ctx, request.Messages, f, &p.messages[i]); err != nil {
 			return nil, fmt.Errorf("messages[%d].%w", i, err)
 		}
-		request.Messages = append(request.Messages, messages...)
 	}
 	if p.parameters != nil {
 		parameters, err := f.json(ctx, p.parameters)
@@ -87,13 +86,14 @@ func (p *prompt) request(ctx context.Context, f *frame) (*llm.Chat, error) {
 	return request, nil
 }
 
-func messagesOf(ctx context.Context, f *frame, m *program.Message) ([]llm.Message, error) {
+// appendMessages adds a message, or those of a history.
+func appendMessages(ctx context.Context, all []llm.Message, f *frame, m *program.Message) ([]llm.Message, error) {
 	if m.History == nil {
 		text, err := f.text(ctx, m.Content)
 		if err != nil {
 			return nil, fmt.Errorf("content: %w", err)
 		}
-		return []llm.Message{{Role: m.Role, Content: text}}, nil
+		return append(all, llm.Message{Role: m.Role, Content: text}), nil
 	}
 	list, err := f.list(ctx, m.History)
 	if err != nil {
@@ -107,7 +107,7 @@ func messagesOf(ctx context.Context, f *frame, m *program.Message) ([]llm.Messag
 	if wrong != nil {
 		return nil, f.misfit(m.History.Reads(), "is not a list of messages: "+wrong.Message, fmt.Errorf("history: %w", wrong))
 	}
-	return messages, nil
+	return append(all, messages...), nil
 }
 
 // completionValue is a completion as templates see it.

@@ -9,7 +9,8 @@ import (
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
 
-// complete asks a model for a completion within the request's budget. If tokens is not nil, it gets the text as it comes.
+// complete asks a model for a completion within the request's budget, which decides some of the chat. If tokens is not nil, it gets
+// the text as it comes.
 func (f *frame) complete(
 	ctx context.Context, u *upstream.Upstream, request *llm.Chat, tokens *outlet,
 ) (*llm.Completion, error) {
@@ -19,11 +20,10 @@ func (f *frame) complete(
 		return nil, err
 	}
 	defer c.settle()
-	asked := *request
-	asked.MaxTokens, asked.Stream = c.reserved, tokens != nil
-	asked.CountUsage = true
-	asked.IncludeUsage = tokens != nil && tokens.writer != nil || c.reserved > 0
-	return c.ask(ctx, u, &asked, tokens)
+	request.MaxTokens, request.Stream = c.reserved, tokens != nil
+	request.CountUsage = true
+	request.IncludeUsage = tokens != nil && tokens.writer != nil || c.reserved > 0
+	return c.ask(ctx, u, request, tokens)
 }
 
 // ask makes the call. The request stays in memory as JSON until the end.
@@ -44,41 +44,58 @@ func (c *charge) ask(
 // chatPlan asks an upstream, in its dialect. reads sets, for each attempt, how its answer is read; hide means that the usage is
 // only for the gateway.
 func (c *charge) chatPlan(u *upstream.Upstream, request *llm.Chat, reads func(q *upstream.Question, hide bool)) *upstream.Plan {
-	return &upstream.Plan{
-		Upstreams: []*upstream.Upstream{u},
-		Key:       c.key,
-		Memory:    c.memory,
-		Spend:     c.spend,
-		Ask: func(u *upstream.Upstream) (*upstream.Question, error) {
-			asked, err := u.Dialect.AskChat(request, u.Model)
-			if err != nil {
-				return nil, err //nolint:wrapcheck // it names the member
-			}
-			q := upstream.NewQuestion(asked)
-			reads(q, asked.HideUsage)
-			return q, nil
-		},
+	return c.planOf(u, func(u *upstream.Upstream) (*upstream.Question, error) {
+		q, hide, err := chatQuestion(u, request)
+		if err == nil {
+			reads(q, hide)
+		}
+		return q, err
+	})
+}
+
+// chatQuestion is the question in the upstream's dialect; hide means that a stream's usage is only for the gateway.
+func chatQuestion(u *upstream.Upstream, request *llm.Chat) (q *upstream.Question, hide bool, err error) {
+	asked, err := u.Dialect.AskChat(request, u.Model)
+	if err != nil {
+		return nil, false, err //nolint:wrapcheck // it names the member
 	}
+	return upstream.NewQuestion(asked), asked.HideUsage, nil
+}
+
+// planOf asks an upstream on behalf of the charge.
+func (c *charge) planOf(u *upstream.Upstream, ask func(u *upstream.Upstream) (*upstream.Question, error)) *upstream.Plan {
+	c.asked[0] = u
+	c.plan = upstream.Plan{Upstreams: c.asked[:], Memory: c.memory, Spend: c.spend, Ask: ask}
+	if c.env.HashKeys[u.Name] != nil {
+		c.plan.Key = c.key
+	}
+	return &c.plan
 }
 
 // wholeCopies is how often a model's whole answer is in memory: as it came, as text, and as the message for templates.
 const wholeCopies = 3
 
 func (c *charge) completeWhole(ctx context.Context, u *upstream.Upstream, request *llm.Chat) (*llm.Completion, error) {
-	var done *llm.Completion
-	plan := c.chatPlan(u, request, func(q *upstream.Question, _ bool) {
-		q.Read = func(a *upstream.Fetched) error {
-			return c.replace(ctx, a.Body, wholeCopies*len(a.Body), func() (err error) {
-				if done, err = u.Dialect.ReadCompletion(a.Body); err != nil {
-					return err //nolint:wrapcheck // it names what is wrong with the answer
-				}
-				q.Used.Count(done.Tokens, done.Bytes())
-				return nil
-			})
+	plan := c.planOf(u, func(u *upstream.Upstream) (*upstream.Question, error) {
+		q, _, err := chatQuestion(u, request)
+		if err == nil {
+			q.Read = func(a *upstream.Fetched) error { return c.read(ctx, u.Dialect, q.Used, a.Body) }
 		}
+		return q, err
 	})
 	_, err := c.fetch(ctx, plan, upstream.Expect{})
-	return done, err
+	return c.done, err
+}
+
+// read reads a whole answer.
+func (c *charge) read(ctx context.Context, d llm.Dialect, used *llm.Used, body []byte) error {
+	return c.replace(ctx, body, wholeCopies*len(body), func() (err error) {
+		if c.done, err = d.ReadCompletion(body); err != nil {
+			return err //nolint:wrapcheck // it names what is wrong with the answer
+		}
+		used.Count(c.done.Tokens, c.done.Bytes())
+		return nil
+	})
 }
 
 // fetch gets a whole answer within the request's budget.

@@ -58,26 +58,23 @@ func (e *embeddings) ask(
 	ctx context.Context, c *charge, target *upstream.Upstream, request *llm.Embeddings,
 ) (*llm.Vectors, error) {
 	var vectors *llm.Vectors
-	plan := &upstream.Plan{
-		Upstreams: []*upstream.Upstream{target}, Key: c.key, Memory: c.memory, Spend: c.spend,
-		Ask: func(u *upstream.Upstream) (*upstream.Question, error) {
-			asked, err := u.Dialect.AskEmbeddings(request, u.Model)
-			if err != nil {
-				return nil, err //nolint:wrapcheck // it names the member
-			}
-			q := upstream.NewQuestion(asked)
-			q.Read = func(a *upstream.Fetched) error {
-				return c.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
-					if vectors, err = u.Dialect.ReadVectors(a.Body, len(request.Input)); err != nil {
-						return err //nolint:wrapcheck // it names what is wrong with the answer
-					}
-					q.Used.Count(llm.InputAlone(vectors.Tokens), 0)
-					return nil
-				})
-			}
-			return q, nil
-		},
-	}
+	plan := c.planOf(target, func(u *upstream.Upstream) (*upstream.Question, error) {
+		asked, err := u.Dialect.AskEmbeddings(request, u.Model)
+		if err != nil {
+			return nil, err //nolint:wrapcheck // it names the member
+		}
+		q := upstream.NewQuestion(asked)
+		q.Read = func(a *upstream.Fetched) error {
+			return c.replace(ctx, a.Body, schema.DecodedBytes(a.Body), func() (err error) {
+				if vectors, err = u.Dialect.ReadVectors(a.Body, len(request.Input)); err != nil {
+					return err //nolint:wrapcheck // it names what is wrong with the answer
+				}
+				q.Used.Count(llm.InputAlone(vectors.Tokens), 0)
+				return nil
+			})
+		}
+		return q, nil
+	})
 	_, err := c.fetch(ctx, plan, upstream.Expect{})
 	return vectors, err
 }

@@ -24,7 +24,7 @@ func (n *eventStream) verdict(_ context.Context, q *request, vars map[string]any
 	marks := &marks{fields: format.Fields{IDs: n.Events.IDs, Retry: n.Events.Retry.Std()}}
 	return relay.Verdict{Stream: q.bounded(&relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
-			f, out := &frame{request: q, vars: vars}, marks.on(out)
+			f, out := q.frame(vars), marks.on(out)
 			return finished(ctx, out, n.sendEvents(ctx, f, out), func(a *answeredError) error { return n.end(f, a.body, out) })
 		},
 		Refuse: q.refuse, KeepAlive: n.KeepAlive.Std(),

@@ -90,7 +90,8 @@ func (c *compiler) route(r *program.Route) (*Route, error) {
 
 // answer is how a route's answer is made.
 type answer interface {
-	// verdict may use ctx until it returns; what it returns has a context of its own.
+	// verdict may use ctx until it returns, and to produce a whole answer, after which it ends the request's time. A stream has a
+	// context of its own.
 	verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict
 }
 
@@ -101,22 +102,28 @@ func (r *Route) Decide(ctx context.Context, req *relay.Request) relay.Verdict {
 		req.Memory = relay.Unlimited
 	}
 	q := newRequest(ctx, r, req, r.Streams())
-	ctx, cancel := q.within(ctx)
-	defer cancel()
-	vars, err := r.input.read(ctx, r.env, req)
+	ctx = q.within(ctx)
+	vars, err := q.prepare(ctx, req)
 	if err != nil {
-		return relay.Verdict{Reply: q.refuse(because(ctx, err))}
+		return q.decided(relay.Verdict{Reply: q.refuse(because(ctx, err))})
+	}
+	return q.decided(r.answer.verdict(ctx, q, vars))
+}
+
+// prepare returns the variables for the route's steps. Of a stream, it makes the head.
+func (q *request) prepare(ctx context.Context, req *relay.Request) (map[string]any, error) {
+	vars, err := q.input.read(ctx, q.env, req)
+	if err != nil {
+		return nil, err
 	}
 	q.seen = vars["request"]
-	if err := q.depend(ctx, vars); err != nil {
-		return relay.Verdict{Reply: q.refuse(because(ctx, err))}
+	if err := q.depend(ctx, vars); err != nil || !q.Streams() {
+		return vars, err
 	}
-	if r.Streams() {
-		if q.head, err = (&frame{request: q, vars: vars}).head(ctx, r.Response.Head); err != nil {
-			return relay.Verdict{Reply: q.refuse(because(ctx, fmt.Errorf("response.%w", err)))}
-		}
+	if q.head, err = q.frame(vars).head(ctx, q.Response.Head); err != nil {
+		return nil, fmt.Errorf("response.%w", err)
 	}
-	return r.answer.verdict(ctx, q, vars)
+	return vars, nil
 }
 
 // Format is the format of errors that clients of typed routes expect.

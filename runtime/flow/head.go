@@ -19,6 +19,9 @@ import (
 
 // reply is a whole answer without its status: of JSON that a tree has given, or without a body if there is no tree.
 func (f *frame) reply(ctx context.Context, h *program.Head, tree *expr.Tree, encoded []byte) (*relay.Reply, error) {
+	if tree != nil && isPlain(h) {
+		return relay.JSON(encoded), nil
+	}
 	header, err := f.head(ctx, h)
 	if err != nil || tree == nil {
 		return &relay.Reply{Header: header}, err
@@ -29,6 +32,11 @@ func (f *frame) reply(ctx context.Context, h *program.Head, tree *expr.Tree, enc
 	}
 	header.Set("Content-Type", h.MediaType())
 	return &relay.Reply{Header: header, Body: body}, nil
+}
+
+// isPlain reports whether an answer has no fields but that of a JSON body.
+func isPlain(h *program.Head) bool {
+	return h.ContentType == "" && h.Headers == nil && len(h.Cookies) == 0 && h.Location == nil
 }
 
 // content is a body as it is sent: JSON as it stands, and a text, or the bytes that it has in base64, without its quotes.

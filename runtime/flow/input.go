@@ -71,7 +71,13 @@ func (in *input) read(ctx context.Context, env *Environment, req *relay.Request)
 
 // seen is a request as templates see it. What has to be made for them is there only if one reads it.
 func (e *Environment) seen(req *relay.Request, reads *program.Reads, params map[string]any, body any) map[string]any {
-	seen := map[string]any{"method": req.Method, "path": req.Path, "params": params, "body": body}
+	seen := map[string]any{"params": params, "body": body}
+	if reads.Member("method") {
+		seen["method"] = req.Method
+	}
+	if reads.Member("path") {
+		seen["path"] = req.Path
+	}
 	if reads.Member("url") {
 		seen["url"] = e.url(req)
 	}
@@ -102,6 +108,9 @@ func (e *Environment) url(req *relay.Request) string {
 }
 
 func (in *input) params(ctx context.Context, req *relay.Request) (map[string]any, []problem.Violation, error) {
+	if len(in.parameters) == 0 {
+		return nil, nil, nil
+	}
 	work := schema.NewWorkBudget(ctx)
 	params := map[string]any{}
 	var violations []problem.Violation

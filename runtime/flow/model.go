@@ -43,21 +43,19 @@ func (m *Model) Answer(ctx context.Context, req *relay.Request, d *llm.Dialogue)
 	}
 	a := &modelAnswer{Dialogue: d, request: newRequest(ctx, m.route, req, d.Chat.Stream)}
 	a.model = d.Model
-	ctx, cancel := a.within(ctx)
-	defer cancel()
+	ctx = a.within(ctx)
 	vars, err := m.vars(ctx, a.request, req, d.Chat)
 	if err == nil {
 		_, err = instead(nil, a.depend(ctx, vars))
 	}
 	switch {
 	case err != nil:
-		return relay.Verdict{Reply: a.refuse(because(ctx, err))}
+		return a.decided(relay.Verdict{Reply: a.refuse(because(ctx, err))})
 	case d.Chat.Stream:
-		return relay.Verdict{Stream: a.streamed(vars)}
+		return a.decided(relay.Verdict{Stream: a.streamed(vars)})
 	}
-	return relay.Verdict{Produce: func(ctx context.Context) *relay.Reply {
-		ctx, cancel := a.within(ctx)
-		defer cancel()
+	return relay.Verdict{Produce: func(context.Context) *relay.Reply {
+		defer a.end()
 		body, err := a.whole(ctx, vars)
 		if err != nil {
 			return a.refuse(because(ctx, err))
@@ -158,7 +156,7 @@ type modelAnswer struct {
 
 // whole is the whole answer.
 func (a *modelAnswer) whole(ctx context.Context, vars map[string]any) ([]byte, error) {
-	f := &frame{request: a.request, vars: vars}
+	f := a.frame(vars)
 	done, err := a.completion(ctx, f)
 	if done, err = instead(done, err); err != nil {
 		return nil, err
@@ -201,7 +199,7 @@ func reasonOf(done *llm.Completion) string {
 func (a *modelAnswer) streamed(vars map[string]any) *relay.Stream {
 	return a.bounded(&relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
-			f := &frame{request: a.request, vars: vars}
+			f := a.frame(vars)
 			err := a.send(ctx, f, a.speech(ctx, f, out))
 			if err == nil {
 				return nil

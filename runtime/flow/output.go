@@ -93,10 +93,9 @@ func (o *output) send(ctx context.Context, f *frame, done *llm.Completion, value
 
 // written is a valid answer with the defaults of its schema, which its value has, too.
 func (o *output) written(ctx context.Context, f *frame, text string) (string, error) {
-	sent, _, err := check(ctx, f.env, len(text), func() (any, []problem.Violation, error) {
+	written, _, err := check(ctx, f.env, len(text), func() ([]byte, []problem.Violation, error) {
 		return o.Satisfies.CheckAnswer(ctx, []byte(text), "output")
 	})
-	written, _ := sent.([]byte)
 	return string(written), err
 }
 

@@ -66,7 +66,7 @@ func (a *relayedStream) tap(spoken llm.Dialect, hideUsage bool, used *llm.Used) 
 
 func (a *relayedStream) verdict(ctx context.Context, q *request, vars map[string]any) relay.Verdict {
 	vars["steps"] = map[string]any{}
-	plan, err := a.plan(ctx, &frame{request: q, vars: vars})
+	plan, err := a.plan(ctx, q.frame(vars))
 	if err != nil {
 		return relay.Verdict{Reply: q.refuse(err)}
 	}

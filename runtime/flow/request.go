@@ -20,38 +20,56 @@ type request struct {
 	*Route
 	// record is nil if the request is not logged.
 	record *requestlog.Record
-	budget *budget
+	budget budget
 	memory relay.Memory
 	work   *expr.CostBudget
 	body   int // bytes
 	seen   any // the request as templates of its route see it
 	began  time.Time
-	// deadline is the route's: for a whole answer, or for a stream's first content. late is the failure that it causes.
+	// deadline is the route's: for a whole answer, or for a stream's first content. late is the failure that it causes, and end
+	// ends the context of what is done until then.
 	deadline time.Time
-	late     relay.Failure
+	late     error
+	end      context.CancelFunc
 	stream   *stream     // nil for a whole answer
 	head     http.Header // that the route gives a stream
 	model    string      // the name under which the route was requested; empty for none
 	account  account
+	whole    frame // the view of the route's steps
 }
+
+var (
+	errLate error = relay.Failure{Kind: relay.FailedTimeout}
+	errOver error = relay.Failure{Kind: relay.FailedDuration}
+)
 
 // newRequest begins a request, whose answer may be a stream.
 func newRequest(ctx context.Context, r *Route, req *relay.Request, streamed bool) *request {
 	q := &request{
-		Route: r, record: requestlog.Of(ctx), budget: newBudget(r.Budget), memory: req.Memory, body: len(req.Body), began: time.Now(),
-		work: expr.NewCostBudget(maxWork, r.Budget.MaxBytes), late: relay.Failure{Kind: relay.FailedTimeout},
+		Route: r, record: requestlog.Of(ctx), memory: req.Memory, body: len(req.Body), began: time.Now(),
+		work: expr.NewCostBudget(maxWork, r.Budget.MaxBytes), late: errLate,
 	}
+	q.budget.grant(r.Budget)
 	patience := r.Timeout.Std()
 	if most := r.MaxStreamDuration.Std(); streamed && most > 0 && most <= patience {
-		patience, q.late = most, relay.Failure{Kind: relay.FailedDuration}
+		patience, q.late = most, errOver
 	}
 	q.deadline = q.began.Add(patience)
 	return q
 }
 
-// within is a context that ends at the deadline.
-func (q *request) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithDeadlineCause(ctx, q.deadline, q.late)
+// within is the context of the decision, and of a whole answer: it ends at the deadline.
+func (q *request) within(ctx context.Context) context.Context {
+	ctx, q.end = context.WithDeadlineCause(ctx, q.deadline, q.late)
+	return ctx
+}
+
+// decided is a verdict after which nothing needs the context of the decision, unless it is used to produce a whole answer.
+func (q *request) decided(v relay.Verdict) relay.Verdict {
+	if v.Produce == nil {
+		q.end()
+	}
+	return v
 }
 
 // bounded gives a stream the time that the route leaves it: the time before it counts.
@@ -97,6 +115,12 @@ type frame struct {
 	siblings int
 }
 
+// frame is the view of the route's steps.
+func (q *request) frame(vars map[string]any) *frame {
+	q.whole = frame{request: q, vars: vars}
+	return &q.whole
+}
+
 // beside is the frame of one of several parts of a step that run at once, of which this many may ask models.
 func (f *frame) beside(asking int) *frame {
 	inner := *f
@@ -119,8 +143,11 @@ func (f *frame) with(name string, value any) *frame {
 	return &inner
 }
 
-// text evaluates a template; empty if there is none.
+// text evaluates a template.
 func (f *frame) text(ctx context.Context, t *expr.Template) (string, error) {
+	if literal, ok := t.Literal(); ok {
+		return literal, nil
+	}
 	return evaluate(ctx, f, func(b *expr.CostBudget) (string, error) { return t.Text(ctx, f.vars, b) })
 }
 
@@ -152,16 +179,12 @@ func (f *frame) weight() int { return f.body + f.budget.kept() }
 // evaluate admits the work of an expression, and decides who gets its error. It waits for the memory of the result after its
 // worker is free again, because those that hold memory may be waiting for a worker.
 func evaluate[T any](ctx context.Context, f *frame, work func(*expr.CostBudget) (T, error)) (T, error) {
-	given := 0
-	budget := f.work.With(func(_ context.Context, bytes int) error {
-		given += bytes
-		return nil
-	})
+	budget := f.work.Apart()
 	value, err := admitted(ctx, f.env, f.weight(), func() (T, error) { return work(budget) })
 	if err != nil {
 		return value, f.blamed(err)
 	}
-	return value, f.reserve(ctx, given)
+	return value, f.reserve(ctx, budget.Given())
 }
 
 // admitted does work on this many bytes, once that is allowed. Such work never waits for other work of its kind or for memory,
@@ -177,16 +200,16 @@ func admitted[T any](ctx context.Context, env *Environment, size int, work func(
 }
 
 // checked is the result of checking a value against a schema.
-type checked struct {
-	value      any
+type checked[T any] struct {
+	value      T
 	violations []problem.Violation
 }
 
 // check admits the check of this many bytes, which ends when ctx does.
-func check(
-	ctx context.Context, env *Environment, size int, work func() (any, []problem.Violation, error),
-) (any, []problem.Violation, error) {
-	done, err := admitted(ctx, env, size, func() (c checked, err error) {
+func check[T any](
+	ctx context.Context, env *Environment, size int, work func() (T, []problem.Violation, error),
+) (T, []problem.Violation, error) {
+	done, err := admitted(ctx, env, size, func() (c checked[T], err error) {
 		c.value, c.violations, err = work()
 		return c, err
 	})

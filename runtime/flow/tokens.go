@@ -28,7 +28,7 @@ type tokenStream struct {
 func (s *tokenStream) verdict(_ context.Context, q *request, vars map[string]any) relay.Verdict {
 	return relay.Verdict{Stream: q.bounded(&relay.Stream{
 		Run: func(ctx context.Context, out relay.Sink) error {
-			f := &frame{request: q, vars: vars}
+			f := q.frame(vars)
 			return finished(ctx, out, s.sendTokens(ctx, f, out), func(a *answeredError) error { return s.instead(f, a, out) })
 		},
 		Refuse: q.refuse, KeepAlive: s.KeepAlive.Std(),
@@ -62,7 +62,7 @@ func (s *tokenStream) sendTokens(ctx context.Context, f *frame, out relay.Sink) 
 // run runs the steps, and sends their tokens in the stream's format, without the end.
 func (s *tokenStream) run(ctx context.Context, f *frame, into *stream) (*llm.Completion, error) {
 	out := into.sender
-	held := hold{budget: f.budget, admit: func(bytes int) error { return f.reserve(ctx, bytes) }}
+	held := hold{budget: &f.budget, admit: func(bytes int) error { return f.reserve(ctx, bytes) }}
 	f.stream = into
 	if s.Commit == config.CommitAfterValidation {
 		f.stream.sender = &held

@@ -12,40 +12,26 @@ import (
 // of the schema take to be there, and without what a set has twice. If nothing changes it is the text itself, byte
 // for byte.
 func (s *Schema) CheckAnswer(ctx context.Context, text []byte, at ...any) ([]byte, []problem.Violation, error) {
-	return s.answer(ctx, text, at, func(*document, *WorkBudget) error { return nil })
-}
-
-// answer checks a text and changes what is valid before it is written.
-func (s *Schema) answer(
-	ctx context.Context, text []byte, at []any, change func(*document, *WorkBudget) error,
-) ([]byte, []problem.Violation, error) {
-	w := NewWorkBudget(ctx)
-	doc, wrong, err := s.read(w, text, at)
+	doc, wrong, err := s.document(NewWorkBudget(ctx), text, at, s.fill)
 	if err != nil || len(wrong) > 0 {
 		return nil, wrong, err
 	}
-	if wrong, err = s.judge(w, &doc, text, at, s.fill); err != nil || len(wrong) > 0 {
-		return nil, wrong, err
+	sent, err := doc.written(text)
+	return sent, nil, err
+}
+
+// written is the document as it is to be sent, which is the text that it was read from if nothing has changed.
+func (d *document) written(text []byte) ([]byte, error) {
+	if !d.changed {
+		return text, nil
 	}
-	w = w.again(doc.bytes)
-	if err := change(&doc, w); err != nil {
-		return nil, []problem.Violation{refused(at, err)}, w.interrupted()
-	}
-	if !doc.changed {
-		return text, nil, nil
-	}
-	filled, err := encode(doc.value)
-	return filled, nil, err
+	return encode(d.value)
 }
 
 // CheckAsSent is CheckText for what has been sent already: it checks the text as it stands, without its defaults.
 func (s *Schema) CheckAsSent(ctx context.Context, text []byte, at ...any) ([]problem.Violation, error) {
-	w := NewWorkBudget(ctx)
-	doc, wrong, err := s.read(w, text, at)
-	if err != nil || len(wrong) > 0 {
-		return wrong, err
-	}
-	return s.judge(w, &doc, text, at, nil)
+	_, wrong, err := s.document(NewWorkBudget(ctx), text, at, nil)
+	return wrong, err
 }
 
 // encode writes a value as compact JSON, names sorted, and numbers as they were written, if they are kept so.

@@ -116,12 +116,14 @@ func tooManyKeys(limit int) error {
 type decoder struct {
 	buf    bytes.Buffer
 	json   *jsontext.Decoder
+	names  keptNames
 	limits limits
 	doc    document
 	// lenient reads any number.
 	lenient bool
-	// work is nil if no caller waits for the end.
+	// work is nil if no caller waits for the end, and own if nothing else is done with the text.
 	work *WorkBudget
+	own  WorkBudget
 }
 
 var decoders = sync.Pool{New: func() any { return &decoder{json: jsontext.NewDecoder(&bytes.Buffer{})} }}
@@ -141,9 +143,9 @@ func decoderOf(text []byte, l limits, options ...jsontext.Options) *decoder {
 	return d
 }
 
-// free keeps the decoder for others; a pooled decoder keeps no body alive.
+// free keeps the decoder for others; a pooled decoder keeps no body alive, but for some short names.
 func (d *decoder) free() {
-	d.buf, d.doc, d.lenient, d.work = bytes.Buffer{}, document{}, false, nil
+	d.buf, d.doc, d.lenient, d.work, d.own = bytes.Buffer{}, document{}, false, nil, WorkBudget{}
 	d.json.Reset(&d.buf)
 	decoders.Put(d)
 }
@@ -227,7 +229,7 @@ func (d *decoder) object() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		name := token.String()
+		name := d.names.of(token.String())
 		if len(object) == d.limits.keys {
 			return nil, tooManyKeys(d.limits.keys)
 		}

@@ -17,9 +17,13 @@ import (
 type evaluation struct {
 	work *WorkBudget
 	path []segment // from the root to the value
+	few  [fewLevels]segment
 	room int       // errors that may still be made
 	stop []segment // the value at which a pattern took too much work
 }
+
+// fewLevels are those of most values: the path needs no memory of its own.
+const fewLevels = 4
 
 // segment is a step from a value to one that it holds: a member's, or an item's.
 type segment struct {

@@ -34,7 +34,8 @@ func DecodeLenient(ctx context.Context, text []byte) (any, error) {
 	}
 	d := decoderOf(json, limits{depth: MaxBodyDepth, nodes: MaxBodyNodes, keys: MaxObjectKeys}, leniently...)
 	defer d.free()
-	d.lenient, d.work = true, NewWorkBudget(ctx)
+	d.own.renew(ctx, 0)
+	d.lenient, d.work = true, &d.own
 	doc, fault := d.document()
 	if err := d.work.interrupted(); err != nil {
 		return nil, err

@@ -136,11 +136,20 @@ func (s *Schema) value(w *WorkBudget, value any, at []any) (any, []problem.Viola
 }
 
 func (s *Schema) text(w *WorkBudget, text []byte, at []any) (any, []problem.Violation, error) {
-	doc, wrong, err := s.read(w, text, at)
+	doc, wrong, err := s.document(w, text, at, s.fill)
 	if err != nil || len(wrong) > 0 {
 		return nil, wrong, err
 	}
-	return s.check(w, doc, text, at)
+	return doc.settled(), nil, nil
+}
+
+// document reads a text, and fills it in, if it is valid.
+func (s *Schema) document(w *WorkBudget, text []byte, at []any, fill *filler) (document, []problem.Violation, error) {
+	doc, wrong, err := s.read(w, text, at)
+	if err == nil && len(wrong) == 0 {
+		wrong, err = s.judge(w, &doc, text, at, fill)
+	}
+	return doc, wrong, err
 }
 
 func (s *Schema) read(w *WorkBudget, text []byte, at []any) (document, []problem.Violation, error) {
@@ -171,7 +180,7 @@ func (s *Schema) judge(w *WorkBudget, doc *document, text []byte, at []any, fill
 	if err := fill.fillIn(doc, w); err != nil {
 		return []problem.Violation{refused(at, err)}, w.interrupted()
 	}
-	e := evaluation{work: w}
+	e := w.evaluation()
 	ok := e.apply(s.root, doc.value, nil, nil, nil)
 	switch {
 	case w.err != nil:

@@ -18,7 +18,17 @@ import (
 // the value's members, at every level; of equal ones, the first. A branch that lists none counts if it comes before those that
 // do, or if it says what type all members have.
 func (s *Schema) CheckResponse(ctx context.Context, text []byte, at ...any) ([]byte, []problem.Violation, error) {
-	return s.answer(ctx, text, at, s.trim)
+	w := NewWorkBudget(ctx)
+	doc, wrong, err := s.document(w, text, at, s.fill)
+	if err != nil || len(wrong) > 0 {
+		return nil, wrong, err
+	}
+	w.renew(ctx, doc.bytes)
+	if err := s.trim(&doc, w); err != nil {
+		return nil, []problem.Violation{refused(at, err)}, w.interrupted()
+	}
+	sent, err := doc.written(text)
+	return sent, nil, err
 }
 
 // trim drops what the schema does not name from a document that satisfies it.
@@ -26,7 +36,7 @@ func (s *Schema) trim(doc *document, w *WorkBudget) error {
 	if !s.names {
 		return nil
 	}
-	t := trimming{evaluation{work: w}, map[placed]int{}}
+	t := trimming{evaluation: w.evaluation()}
 	value, changed := t.value(doc.value, []applied{{rule: s.root}})
 	if w.err == nil && changed {
 		doc.value, doc.changed = value, true
@@ -36,9 +46,9 @@ func (s *Schema) trim(doc *document, w *WorkBudget) error {
 
 // trimming is one pass over one document.
 type trimming struct {
-	evaluation
+	*evaluation
 
-	counts map[placed]int
+	counts map[placed]int // nil while nothing was counted
 }
 
 // applied is a rule that a value satisfies, and where it is applied.
@@ -52,7 +62,8 @@ func (t *trimming) value(v any, rules []applied) (any, bool) {
 	if len(rules) == 0 || !isContainer(v) {
 		return v, false
 	}
-	all := t.apart(nil, v, rules)
+	var few [2]applied // of most values
+	all := t.apart(few[:0], v, rules)
 	switch v := v.(type) {
 	case map[string]any:
 		return t.object(v, all)
@@ -87,7 +98,7 @@ func (t *trimming) also(a applied, v any) []applied {
 	}
 	add(r.ref)
 	if r.dynamic != nil {
-		add((&application{evaluation: &t.evaluation, rule: r, scope: a.in}).resolved())
+		add((&application{evaluation: t.evaluation, rule: r, scope: a.in}).resolved())
 	}
 	add(r.allOf...)
 	add(t.meant(a.in, r.anyOf, v), t.meant(a.in, r.oneOf, v))
@@ -159,9 +170,16 @@ func (t *trimming) fields(v any, of applied) int {
 		}
 	}
 	if of.in == nil { // otherwise the same rule may mean something else elsewhere
-		t.counts[key] = n
+		t.remember(key, n)
 	}
 	return n
+}
+
+func (t *trimming) remember(at placed, fields int) {
+	if t.counts == nil {
+		t.counts = map[placed]int{}
+	}
+	t.counts[at] = fields
 }
 
 func (t *trimming) fieldsOfObject(object map[string]any, all []applied) int {
@@ -170,7 +188,7 @@ func (t *trimming) fieldsOfObject(object map[string]any, all []applied) int {
 		n = 0
 	}
 	for name, v := range object {
-		rules, _, listed := members.of(name)
+		rules, _, listed := members.of(name, v)
 		if listed {
 			n++
 		}
@@ -205,13 +223,13 @@ func (t *trimming) object(in map[string]any, all []applied) (any, bool) {
 	members := naming{trimming: t, all: all}
 	lists := members.lists()
 	out := object{members: in}
-	for name := range in {
-		rules, keep, _ := members.of(name)
+	for name, member := range in {
+		rules, keep, _ := members.of(name, member)
 		if lists && !keep {
 			out.drop(name)
 			continue
 		}
-		if v, changed := t.value(in[name], rules); changed {
+		if v, changed := t.value(member, rules); changed {
 			out.set(name, v)
 		}
 	}
@@ -262,30 +280,39 @@ func (n *naming) lists() bool {
 // lists reports whether a rule lists the members of objects, be it none: an empty list is one.
 func (r *rule) lists() bool { return r.Properties != nil || len(r.matched) > 0 }
 
-// of gives the rules for a member, and whether it is kept, and that because it is listed rather than as one of the others.
-func (n *naming) of(name string) (rules []applied, keep, listed bool) {
+// of gives the rules for a member, and whether it is kept, and that because it is listed rather than as one of the others. A
+// member that holds no others needs no rules.
+func (n *naming) of(name string, member any) (rules []applied, keep, listed bool) {
+	deep := isContainer(member)
+	add := func(r *rule, in *scope) {
+		if keep = true; deep {
+			rules = append(rules, applied{r, in})
+		}
+	}
 	for _, a := range n.all {
 		if !n.work.step(1) {
 			return nil, true, false
 		}
-		before := len(rules)
+		named := false
 		if sub := a.rule.properties[name]; sub != nil {
-			rules = append(rules, applied{sub, a.in})
+			named = true
+			add(sub, a.in)
 		}
 		for i := range a.rule.matched {
 			if n.work.match(a.rule.matched[i].pattern, name) {
-				rules = append(rules, applied{a.rule.matched[i].rule, a.in})
+				named = true
+				add(a.rule.matched[i].rule, a.in)
 			}
 		}
 		switch {
-		case len(rules) > before:
-			keep, listed = true, true
+		case named:
+			listed = true
 		case a.rule.asked[name], a.rule.AdditionalProperties == true:
 			keep = true
 		case a.rule.others != nil:
-			rules, keep = append(rules, applied{a.rule.others, a.in}), true
+			add(a.rule.others, a.in)
 		case a.rule.unevaluated != nil:
-			rules, keep = append(rules, applied{a.rule.unevaluated, a.in}), true
+			add(a.rule.unevaluated, a.in)
 		}
 	}
 	return rules, keep, listed

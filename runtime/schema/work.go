@@ -37,13 +37,24 @@ type WorkBudget struct {
 	partial  bool // values may hold an Unknown; see known.go
 	unknowns int  // how often one was taken for what satisfies a schema
 	unfilled bool // it is not known which defaults would be filled in
+
+	judging evaluation // of the value that is checked, so that a check has one allocation for both
 }
 
 var errMatches = errors.New("the patterns take too much work")
 
 // NewWorkBudget allows what one request may cost, until ctx ends.
 func NewWorkBudget(ctx context.Context) *WorkBudget {
-	return &WorkBudget{ctx: ctx, visits: maxVisits, matches: maxMatches, errors: maxErrors, look: lookEvery}
+	w := &WorkBudget{}
+	w.renew(ctx, 0)
+	return w
+}
+
+// renew allows everything anew, for a value of this many bytes.
+func (w *WorkBudget) renew(ctx context.Context, bytes int) {
+	*w = WorkBudget{
+		ctx: ctx, visits: maxVisits, matches: maxMatches + matchesPerByte*bytes, errors: maxErrors, look: lookEvery,
+	}
 }
 
 // again allows the same once more.
@@ -51,9 +62,17 @@ func (w *WorkBudget) again(bytes int) *WorkBudget {
 	if w.partial { // all checks have one
 		return w
 	}
-	more := NewWorkBudget(w.ctx)
-	more.matches += matchesPerByte * bytes
+	more := &WorkBudget{}
+	more.renew(w.ctx, bytes)
 	return more
+}
+
+// evaluation begins to hold a value against a schema, which ends before the next one begins.
+func (w *WorkBudget) evaluation() *evaluation {
+	e := &w.judging
+	*e = evaluation{work: w}
+	e.path = e.few[:0]
+	return e
 }
 
 // interrupted is the context's cause where that ended the work.
