@@ -79,7 +79,7 @@ func (d *dialogue) text(ctx context.Context, request *llm.Chat) (map[string]any,
 	if err != nil {
 		return nil, err
 	}
-	return completionValue(ctx, done), nil
+	return d.frame.completed(ctx, done), nil
 }
 
 // ask lets the model take turns until it calls no more tools. The tools of the last turn are not called, because the model

@@ -49,7 +49,7 @@ func (c *chat) ask(ctx context.Context, f *frame, u *upstream.Upstream, request 
 		if err != nil {
 			return nil, err
 		}
-		return completionValue(ctx, done), nil
+		return f.completed(ctx, done), nil
 	}
 	var total bill
 	return c.output.askUntilValid(ctx, f, request,
@@ -110,11 +110,16 @@ func appendMessages(ctx context.Context, all []llm.Message, f *frame, m *program
 	return append(all, messages...), nil
 }
 
-// completionValue is a completion as templates see it.
-func completionValue(ctx context.Context, c *llm.Completion) map[string]any {
-	return map[string]any{
-		"text": c.Text, "finishReason": c.FinishReason, "message": c.MessageValue(ctx), "usage": decoded(ctx, c.Usage),
+// completed is a completion as templates see it. What nobody reads of it is not decoded.
+func (f *frame) completed(ctx context.Context, c *llm.Completion) map[string]any {
+	value := map[string]any{"text": c.Text, "finishReason": c.FinishReason, "message": nil, "usage": nil}
+	if f.Completions.Member("message") {
+		value["message"] = c.MessageValue(ctx)
 	}
+	if f.Completions.Member("usage") {
+		value["usage"] = decoded(ctx, c.Usage)
+	}
+	return value
 }
 
 // decoded is an upstream's JSON, which was parsed before, as a value for templates. It is null once ctx has ended.

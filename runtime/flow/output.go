@@ -86,7 +86,7 @@ func (o *output) send(ctx context.Context, f *frame, done *llm.Completion, value
 			return nil, err
 		}
 	}
-	result := completionValue(ctx, done)
+	result := f.completed(ctx, done)
 	result["output"] = value
 	return result, nil
 }

@@ -17,12 +17,20 @@ func TestCallsAreThoseOfPackageSyscall(t *testing.T) {
 		name string
 		do   func(fds [2]int, read, write func(int, []byte) (int, error)) (int, error)
 	}{
-		{"nothing to read", func(fds [2]int, read, _ func(int, []byte) (int, error)) (int, error) { return read(fds[0], make([]byte, 4)) }},
-		{"a short write", func(fds [2]int, _, write func(int, []byte) (int, error)) (int, error) { return write(fds[1], []byte("abc")) }},
+		{"nothing to read", func(fds [2]int, read, _ func(int, []byte) (int, error)) (int, error) {
+			return read(fds[0], make([]byte, 4))
+		}},
+		{"a short write", func(fds [2]int, _, write func(int, []byte) (int, error)) (int, error) {
+			return write(fds[1], []byte("abc"))
+		}},
 		{"into nothing", func(fds [2]int, read, _ func(int, []byte) (int, error)) (int, error) { return read(fds[0], nil) }},
-		{"a short read", func(fds [2]int, read, _ func(int, []byte) (int, error)) (int, error) { return read(fds[0], make([]byte, 8)) }},
+		{"a short read", func(fds [2]int, read, _ func(int, []byte) (int, error)) (int, error) {
+			return read(fds[0], make([]byte, 8))
+		}},
 		{"a long write", func(fds [2]int, _, write func(int, []byte) (int, error)) (int, error) { return write(fds[1], long) }},
-		{"a long read", func(fds [2]int, read, _ func(int, []byte) (int, error)) (int, error) { return read(fds[0], make([]byte, 2*much)) }},
+		{"a long read", func(fds [2]int, read, _ func(int, []byte) (int, error)) (int, error) {
+			return read(fds[0], make([]byte, 2*much))
+		}},
 		{"the end", func(fds [2]int, read, _ func(int, []byte) (int, error)) (int, error) {
 			if err := syscall.Shutdown(fds[1], syscall.SHUT_WR); err != nil {
 				t.Fatal(err)

@@ -39,7 +39,7 @@ func (v *validator) template(path string, at *place, compile func(*expr.Env) (*e
 		v.addExpr(path, err)
 		return nil
 	}
-	compiled.EachRead(at.reads)
+	compiled.EachRead(func(path expr.Path) { v.reads(at, path) })
 	return compiled
 }
 
@@ -89,7 +89,7 @@ func (v *validator) json(path string, raw []byte, at *place) *expr.Tree {
 		v.addExpr(path, err)
 		return nil
 	}
-	compiled.EachRead(at.reads)
+	compiled.EachRead(func(path expr.Path) { v.reads(at, path) })
 	return compiled
 }
 

@@ -53,7 +53,7 @@ func (v *validator) consistentHash(path string, u *config.Upstream) {
 		return
 	}
 	made := &HashKey{template: key}
-	key.EachRead(func(path expr.Path) { made.Reads.of("request", path) })
+	key.EachRead(func(path expr.Path) { made.Reads.ofVariable("request", path) })
 	v.hashKeys[u.Name] = made
 }
 

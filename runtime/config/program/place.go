@@ -39,13 +39,6 @@ func (p *place) environment() (*expr.Env, error) {
 	return p.env, nil
 }
 
-// reads takes in what a template here reads of the request.
-func (p *place) reads(path expr.Path) {
-	if p.route != nil {
-		p.route.Reads.of("request", path)
-	}
-}
-
 // after is the place behind a step.
 func (p *place) after(s *Step, t expr.Type) *place {
 	steps := maps.Clone(p.steps)

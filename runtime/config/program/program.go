@@ -53,6 +53,8 @@ type Route struct {
 	Fields *schema.Form
 	// Reads are the members of the request that templates read, among them those of the keys of all upstreams.
 	Reads Reads
+	// Completions are the members of completions that anything in the config reads.
+	Completions *Reads
 	// Dependencies are steps that call functions: those of the service, and then those of the route.
 	Dependencies []*Step
 	Steps        []*Step

@@ -31,6 +31,8 @@ type validator struct {
 	templated map[string]bool // the paths of fields that are templates
 	// known is what all checks of what is known before a request may take together.
 	known known
+	// completions are what is read of them, anywhere.
+	completions Reads
 }
 
 func (v *validator) config(c *config.Config) *Program {
@@ -45,6 +47,7 @@ func (v *validator) config(c *config.Config) *Program {
 	compiled.Routes = v.routes(c.Routes)
 	compiled.Models, compiled.HashKeys = v.modelRoutes(c.Models, compiled.Routes), v.hashKeys
 	keyed(compiled.Routes, compiled.HashKeys)
+	v.completed(compiled)
 	if v.literals(c); len(v.errs) == 0 {
 		v.errs = bounds.Unmeetable(c)
 	}
