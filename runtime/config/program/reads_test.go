@@ -74,7 +74,9 @@ func TestWhatIsReadOfCompletions(t *testing.T) {
 		}, []string{"message", "usage"}},
 		"a stream": {func(_ *config.Config, r *config.Route) { r.Response = &config.Response{Stream: "b"} }, []string{"usage"}},
 		"a function": {func(c *config.Config, _ *config.Route) {
-			chat := config.Step{Name: "inner", Action: config.Action{Chat: c.Routes[0].Steps[0].Chat}}
+			chat := config.Step{Name: "inner", Action: config.Action{Chat: &config.Chat{
+				Upstream: c.Upstreams[0].Name, Messages: []config.Message{{Role: "user", Content: "Hello"}},
+			}}}
 			c.Functions = append(c.Functions, config.Function{Name: "f", Steps: []config.Step{chat}, Output: []byte(`"${steps.inner.message}"`)})
 		}, []string{"message"}},
 	} {
