@@ -15,13 +15,13 @@ import (
 
 const (
 	// most and least bound what the heap may grow by in any case, in bytes.
-	most, least = 32 << 20, 4 << 20
+	most, least = 16 << 20, 4 << 20
 	// share of the limit of memory is garbage in any case, if that is within both: requests are admitted to another part of it.
 	share = 8
 	// beginning is how long a process takes to begin. What that took and is garbage then is given back to the system.
 	beginning = 2 * time.Second
 	// usual and largest bound the growth in percent of what is alive, as GOGC counts it.
-	usual, largest = 100, 800
+	usual, largest = 100, 400
 )
 
 // Pace sets the pace from now on, and after each collection, for a process that may use so much memory, in bytes. Stop ends that. The

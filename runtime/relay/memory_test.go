@@ -88,6 +88,36 @@ func TestReadAll(t *testing.T) {
 	}
 }
 
+// come is a text of which some has come.
+type come struct {
+	io.Reader
+
+	bytes int
+}
+
+func (c come) Come() int { return c.bytes }
+
+// What has come already gets its room at once.
+func TestReadAllOfWhatHasCome(t *testing.T) {
+	for _, tt := range []struct {
+		bytes, come int
+		asked       []int
+	}{
+		{9_000, 9_000, []int{2 * 9_001}},
+		{20_000, 9_000, []int{2 * 9_001, 2 * 11_000}},
+		{20_000, 10, []int{2 * firstRead, 2 * (20_001 - firstRead)}},
+	} {
+		m, sent := &counted{room: 1 << 20}, strings.Repeat("x", tt.bytes)
+		text, err := ReadAll(t.Context(), m, Turns(come{strings.NewReader(sent), tt.come}), int64(tt.bytes), 1<<20)
+		if err != nil || string(text) != sent {
+			t.Errorf("%d bytes, %v", len(text), err)
+		}
+		if diff := cmp.Diff(tt.asked, m.asked); diff != "" {
+			t.Errorf("%d of %d bytes have come; reserved (-want +got):\n%s", tt.come, tt.bytes, diff)
+		}
+	}
+}
+
 // pieces is what is asked for to read a long text of an unknown length within 1 MiB: twice the first, and then as much again
 // each time, until a piece is as long as one may be.
 func pieces(bytes int) []int {

@@ -13,7 +13,8 @@ import (
 const Copies = 2
 
 const (
-	// firstRead is the buffer for a text's first bytes. A client that announces a long one and sends nothing holds no more.
+	// firstRead is the buffer for a text's first bytes, unless more have come already. A client that announces a long one and sends nothing
+	// holds no more.
 	firstRead = 4 << 10
 	// longPiece is the size of the pieces in which a long text of unknown length is read, in bytes: each is
 	// admitted when it is needed, and none has to be copied into a larger one.
@@ -38,7 +39,7 @@ func ReadAll(ctx context.Context, m Memory, r io.Reader, announced int64, limit 
 	if announced > 0 {
 		t.longest = int(announced) + 1
 	}
-	t.announced = announced > 0
+	t.announced, t.come = announced > 0, Come(r)
 	err := t.read(ctx, r)
 	if errors.Is(err, io.EOF) {
 		return t.whole(), nil
@@ -46,6 +47,14 @@ func ReadAll(ctx context.Context, m Memory, r io.Reader, announced int64, limit 
 	t.release()
 	m.Return(Copies * t.size)
 	return nil, err
+}
+
+// Come is how many bytes a reader has that can be read without waiting, as far as it knows.
+func Come(r io.Reader) int {
+	if knows, ok := r.(interface{ Come() int }); ok {
+		return knows.Come()
+	}
+	return 0
 }
 
 // Held is what ReadAll has reserved for a text that it returned, in bytes.
@@ -57,6 +66,7 @@ type text struct {
 	limit     int
 	longest   int // how long it may get, as far as anybody has said
 	announced bool
+	come      int // of which at least so much can be read at once
 
 	full  [][]byte // pieces that are
 	last  []byte   // the one that is being filled
@@ -85,7 +95,7 @@ func (t *text) read(ctx context.Context, r io.Reader) error {
 
 // enlarge makes room for more: the whole, where its length was announced, else as much again, but at most longPiece.
 func (t *text) enlarge(ctx context.Context) error {
-	more := min(t.longest, firstRead)
+	more := min(t.longest, max(firstRead, t.come+1))
 	switch {
 	case t.size == 0:
 	case t.announced && t.size < t.longest:

@@ -28,6 +28,9 @@ type InTurns struct {
 	read int // since the last turn, in bytes
 }
 
+// Come is for ReadAll.
+func (t *InTurns) Come() int { return Come(t.Reader) }
+
 // Read implements io.Reader.
 func (t *InTurns) Read(p []byte) (int, error) {
 	n, err := t.Reader.Read(p[:min(len(p), Piece)])

@@ -71,6 +71,9 @@ func (b *Body) Arrived() bool { return b.arrived || b.Length == 0 }
 // pieces reads the body. Each wait for more has a deadline.
 type pieces struct{ *Body }
 
+// Come is for relay.ReadAll.
+func (b pieces) Come() int { return relay.Come(b.From) }
+
 // Read implements io.Reader.
 func (b pieces) Read(p []byte) (int, error) {
 	by := b.started.Add(b.within)

@@ -16,6 +16,9 @@ type sized struct {
 	left int64
 }
 
+// Come is for relay.ReadAll.
+func (b *sized) Come() int { return int(min(int64(len(b.in.rest)), b.left)) }
+
 // Read implements io.Reader.
 func (b *sized) Read(p []byte) (int, error) {
 	if b.left == 0 {
@@ -32,8 +35,11 @@ func (b *sized) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readers are those of bodies in chunks. Their size bounds a chunk's first line, and what may follow the last chunk.
-var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
+// chunkLine bounds a chunk's first line, and what may follow the last chunk, in bytes, as net/http does.
+const chunkLine = 4 << 10
+
+// readers are those of bodies in chunks.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, chunkLine) }}
 
 // chunked is a body in chunks (RFC 9112, section 7.1), read by net/http's own reader of them.
 type chunked struct {

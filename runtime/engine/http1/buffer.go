@@ -2,8 +2,8 @@ package http1
 
 import "sync"
 
-// bufferSize is that of a buffer, in bytes: most heads with a short body fit, and so do most events.
-const bufferSize = 4 << 10
+// bufferSize is that of a buffer, in bytes: most requests fit, which are read at once then, and so do most events.
+const bufferSize = 12 << 10
 
 type buffer [bufferSize]byte
 
