@@ -284,6 +284,14 @@ bench-peers: ## Measure the gateway next to HAProxy, nginx, Envoy, FastAPI, Lite
 	build/bin/bench-peers -debian $(BENCH_DEBIAN) -python $(BENCH_PYTHON) -litellm $(BENCH_LITELLM) \
 		$(or $(BENCH_PEERS_FLAGS),-out docs/benchmarks.md)
 
+.PHONY: profile
+profile: ## Take anew the profile along which the compiler optimises the gateway, cmd/gateway/default.pgo; on an idle machine.
+	@mkdir -p build/bin build/profiles
+	go build -o build/bin/bench-peers ./bench/peers
+	rm -f build/profiles/*.cpu
+	build/bin/bench-peers -rounds 1 -unary 5s -waves 8 -profile 5s -profiles build/profiles -only '^gateway .*\(http1, own\)'
+	go tool pprof -proto -output cmd/gateway/default.pgo build/profiles/*.cpu
+
 .PHONY: bench-deps
 bench-deps: $(BENCH_DEBIAN) $(BENCH_PYTHON)/bin/python $(BENCH_LITELLM)/bin/python ## Install the peers that bench-peers measures; Java is not among them.
 

@@ -54,7 +54,7 @@ var (
 func (r *request) parse(body []byte, decisive *decisive) *problem.Error {
 	r.body, r.decisive, r.reports = body, decisive, slices.Contains(decisive.names, streamOptions)
 	var variant *problem.Error
-	err := rawjson.Members(body, func(raw []byte, value rawjson.Span) {
+	err := rawjson.MembersWithin(body, maxDepth, func(raw []byte, value rawjson.Span) {
 		if r.take(raw, value) {
 			return
 		}
@@ -63,7 +63,7 @@ func (r *request) parse(body []byte, decisive *decisive) *problem.Error {
 			variant = misspelt(name, meant)
 		}
 	})
-	if err != nil || rawjson.TooDeep(body, maxDepth) {
+	if err != nil {
 		return problem.Unreadable(err, maxDepth)
 	}
 	if variant != nil {
