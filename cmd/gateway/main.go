@@ -11,14 +11,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/llmservice/llmservice/cmd/internal/signals"
 	"github.com/llmservice/llmservice/runtime/config/delivery"
 	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/config/report"
-	"github.com/llmservice/llmservice/runtime/garbage"
 	"github.com/llmservice/llmservice/runtime/gateway"
 )
 
@@ -68,6 +66,7 @@ func parse(args []string) (*flags, error) {
 		return nil, err
 	}
 	o.AutoWorkers = os.Getenv(delivery.WorkersVariable) == delivery.WorkersAuto
+	o.OwnProcess = true
 	f.options.Logger = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: f.level}))
 	return f, nil
 }
@@ -97,7 +96,6 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	defer garbage.Pace(debug.SetMemoryLimit(-1))() // the limit that the gateway has found
 	ctx, stop := signals.Context(context.Background())
 	defer stop()
 	var listeners net.ListenConfig

@@ -43,8 +43,8 @@ func (a *Admission) Limit() int64 { return a.limit.Load() }
 // InFlight is the number of requests being served now.
 func (a *Admission) InFlight() int64 { return a.inFlight.Load() }
 
-// Enter admits the request whose hold h is, which is new, or returns false if the replica is full. The caller must call Release on the
-// hold of one that was admitted.
+// Enter admits the request whose hold h is, which is new, or returns false if the replica is full. The caller must call Release on
+// the hold of one that was admitted.
 func (a *Admission) Enter(h *Hold) bool {
 	if a.inFlight.Add(1) > a.limit.Load() {
 		a.inFlight.Add(-1)

@@ -1,7 +1,8 @@
 // Package garbage decides how much garbage a process may have before Go's runtime collects it.
 //
-// By default the heap may double between two collections. A gateway keeps so little alive that it would collect after each few hundred
-// requests, at a quarter of all its processor time. So its heap may grow by some megabytes in any case, and double once it is large.
+// By default the heap may double between two collections. A gateway keeps so little alive that it would collect after each few
+// hundred requests, at a quarter of all its processor time. So its heap may grow by some megabytes in any case, and double once it
+// is large.
 package garbage
 
 import (
@@ -24,8 +25,8 @@ const (
 	usual, largest = 100, 400
 )
 
-// Pace sets the pace from now on, and after each collection, for a process that may use so much memory, in bytes. Stop ends that. The
-// environment's GOGC takes precedence.
+// Pace sets the pace from now on, and after each collection, for a process that may use so much memory, in bytes. Stop ends that.
+// The environment's GOGC takes precedence.
 func Pace(limit int64) (stop func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}

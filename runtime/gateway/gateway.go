@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	goruntime "runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -27,6 +28,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/report"
 	"github.com/llmservice/llmservice/runtime/drain"
 	"github.com/llmservice/llmservice/runtime/exchange"
+	"github.com/llmservice/llmservice/runtime/garbage"
 	"github.com/llmservice/llmservice/runtime/metrics"
 	"github.com/llmservice/llmservice/runtime/openapi"
 	"github.com/llmservice/llmservice/runtime/resolve"
@@ -71,6 +73,8 @@ type Options struct {
 	Engine Engine
 	// Profiling serves package pprof's profiles on the admin listener.
 	Profiling bool
+	// OwnProcess says that the process is nothing but this gateway, which then also decides how often garbage is collected.
+	OwnProcess bool
 	// Memory is how much the process may use, in bytes; 0 is what it finds (admission.Limit).
 	Memory int64
 	Logger *slog.Logger
@@ -152,6 +156,9 @@ func (o *Options) workers() int {
 // fails ends the others, with a drain: nothing is left that works in half.
 func (g *Gateway) Run(ctx context.Context, api, adm net.Listener) error {
 	defer g.client.Close()
+	if g.options.OwnProcess {
+		defer garbage.Pace(debug.SetMemoryLimit(-1))() // the limit that admission has found
+	}
 	parts, ctx := errgroup.WithContext(ctx)
 	// The admin listener outlives the API's, so that a drain can be watched to its end; and what is still served in it may
 	// need addresses.

@@ -13,8 +13,8 @@ import (
 const Copies = 2
 
 const (
-	// firstRead is the buffer for a text's first bytes, unless more have come already. A client that announces a long one and sends nothing
-	// holds no more.
+	// firstRead is the buffer for a text's first bytes, unless more have come already. A client that announces a long one and sends
+	// nothing holds no more.
 	firstRead = 4 << 10
 	// longPiece is the size of the pieces in which a long text of unknown length is read, in bytes: each is
 	// admitted when it is needed, and none has to be copied into a larger one.

@@ -70,7 +70,7 @@ func appendStatus(b []byte, status int) []byte {
 	return append(b, crlf...)
 }
 
-// appendFields appends the fields that are not the engine's own: those that the policy adds to each answer, and the answer's others. One
+// appendFields appends the fields that are not the engine's own: those that the policy adds to each answer, and its others. One
 // that has no valid name is left out, and a value stays in its line.
 func (x *transaction) appendFields(b []byte, header http.Header, status int) []byte {
 	for name, values := range header {

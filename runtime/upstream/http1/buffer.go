@@ -6,8 +6,8 @@ import (
 )
 
 // bufferSize is that of the buffers that requests are written from and heads are read into, in bytes. A request that is larger, but
-// not larger than largeSize, is copied into a large buffer: one write of it costs less than two, of which the first wakes the server
-// before the second.
+// not larger than largeSize, is copied into a large buffer: one write of it costs less than two, of which the first wakes the
+// server before the second.
 const bufferSize, largeSize = 4 << 10, 32 << 10
 
 // buffer is what a call needs until the body of its answer is read: bytes, of which the first at are used up, and the fields that
