@@ -3,8 +3,6 @@ package rawjson
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"slices"
 	"sync"
 
@@ -14,58 +12,67 @@ import (
 // Descent is the reading of one document, from its beginning to its end: each value is taken, gone into, or passed over, and
 // none is read twice. If the document cannot be read any further, nothing more is found, and the reading fails in the end.
 type Descent struct {
-	decoder *jsontext.Decoder
-	doc     []byte
-	said    bool // by an upstream
-	turns   turns
-	taken   bool // the last value that was come to, by someone
-	err     error
+	cursor
+	taken bool // the last value that was come to, by someone
+	err   error
 }
 
-type scanner struct {
-	source  bytes.Buffer
-	decoder jsontext.Decoder
-	descent Descent
-}
-
-var scanners = sync.Pool{New: func() any { return new(scanner) }}
+var descents = sync.Pool{New: func() any { return new(Descent) }}
 
 // Descend has the object read that doc holds, which an upstream has answered: see MembersSaid.
-func Descend(doc []byte, read func(*Descent)) error { return scan(doc, '{', true, read) }
-
-func scan(doc []byte, kind jsontext.Kind, said bool, read func(*Descent)) error {
-	s := scanners.Get().(*scanner) //nolint:forcetypeassert // the pool holds nothing else
-	defer s.free()
-	s.source = *bytes.NewBuffer(doc)
-	if said {
-		s.decoder.Reset(&s.source, lenient)
-	} else {
-		s.decoder.Reset(&s.source)
-	}
-	s.descent = Descent{decoder: &s.decoder, doc: doc, said: said}
-	return s.descent.whole(kind, read)
+func Descend(doc []byte, read func(*Descent)) error {
+	return scan(doc, rules{kind: '{', said: true}, read)
 }
 
-func (s *scanner) free() {
-	s.source, s.descent = bytes.Buffer{}, Descent{}
-	scanners.Put(s)
+// rules are what a document has to keep to.
+type rules struct {
+	kind  jsontext.Kind
+	said  bool // by an upstream
+	depth int  // at most, unless it is 0
 }
 
-// whole reads a document, which has to be of a kind.
-func (d *Descent) whole(kind jsontext.Kind, read func(*Descent)) error {
-	if d.Kind() != kind {
-		switch d.token(); {
-		case d.err != nil:
-			return d.err
-		case kind == '[':
-			return ErrNotArray
+func scan(doc []byte, r rules, read func(*Descent)) error {
+	d := descents.Get().(*Descent) //nolint:forcetypeassert // the pool holds nothing else
+	defer d.free()
+	d.begin(doc, r.said)
+	d.taken, d.err = false, nil
+	return d.whole(r, read)
+}
+
+func (d *Descent) free() {
+	d.cursor.free()
+	d.err = nil
+	descents.Put(d)
+}
+
+// whole reads a document.
+func (d *Descent) whole(r rules, read func(*Descent)) error {
+	switch kind := d.Kind(); kind {
+	case r.kind:
+		read(d)
+	case '{', '[':
+		return unlike(r.kind)
+	default:
+		if d.Value(); d.err == nil {
+			return unlike(r.kind)
 		}
-		return ErrNotObject
 	}
-	if read(d); d.err != nil {
+	switch {
+	case d.err != nil:
 		return d.err
+	case !d.atEnd():
+		return errors.New("read JSON: something follows the value")
+	case r.depth > 0 && d.deepest > r.depth:
+		return ErrTooDeep
 	}
-	return atEnd(d.decoder)
+	return nil
+}
+
+func unlike(wanted jsontext.Kind) error {
+	if wanted == '[' {
+		return ErrNotArray
+	}
+	return ErrNotObject
 }
 
 // Kind is that of the value that follows.
@@ -73,14 +80,22 @@ func (d *Descent) Kind() jsontext.Kind {
 	if d.err != nil {
 		return 0
 	}
-	return d.decoder.PeekKind()
+	return d.kind()
 }
 
 // Value takes the value that follows, of any kind.
-func (d *Descent) Value() (at Span) {
-	if d.err == nil {
-		at, d.err = next(d.decoder)
-		d.taken = true
+func (d *Descent) Value() Span {
+	if d.err != nil {
+		return Span{}
+	}
+	d.taken = true
+	return d.found(d.value())
+}
+
+// found is what the cursor has found; nothing if the document is wrong there.
+func (d *Descent) found(at Span, ok bool) Span {
+	if !ok {
+		d.err = fault(d.doc, d.at, d.said)
 	}
 	return at
 }
@@ -91,9 +106,9 @@ func (d *Descent) Members(enter func(name []byte)) Span {
 	if d.Kind() != '{' {
 		return d.Value()
 	}
-	start := d.token() - 1
+	begin := d.found(d.enter())
 	for d.more('}') {
-		at := d.Value()
+		at := d.found(d.memberName())
 		if d.err != nil {
 			break
 		}
@@ -105,7 +120,7 @@ func (d *Descent) Members(enter func(name []byte)) Span {
 		enter(name)
 		d.passOver()
 	}
-	return d.closed(start)
+	return d.closed(begin)
 }
 
 // Elements does the same for an array.
@@ -113,13 +128,13 @@ func (d *Descent) Elements(enter func(i int)) Span {
 	if d.Kind() != '[' {
 		return d.Value()
 	}
-	start := d.token() - 1
+	begin := d.found(d.enter())
 	for i := 0; d.more(']'); i++ {
 		d.taken = false
 		enter(i)
 		d.passOver()
 	}
-	return d.closed(start)
+	return d.closed(begin)
 }
 
 func (d *Descent) eachMember(visit func(name []byte, value Span)) {
@@ -138,31 +153,10 @@ func (d *Descent) eachElement(visit func(i int, value Span)) {
 	})
 }
 
-// closed is what began at a place, and ends with the bracket that follows; nothing if it does not.
-func (d *Descent) closed(start int) Span {
-	end := d.token()
-	if d.err != nil {
-		return Span{}
-	}
-	return Span{Start: start, End: end}
-}
-
-// token takes a bracket, and returns where it ends.
-func (d *Descent) token() int {
-	if d.err != nil {
-		return 0
-	}
-	if _, err := d.decoder.ReadToken(); err != nil {
-		d.err = fmt.Errorf("read JSON: %w", err)
-	}
-	d.taken = true
-	return int(d.decoder.InputOffset())
-}
-
 // more reports whether there is more before a bracket.
 func (d *Descent) more(closed jsontext.Kind) bool {
-	d.turns.take()
-	return d.err == nil && d.decoder.PeekKind() != closed
+	d.turns.take(d.at)
+	return d.err == nil && d.kind() != closed
 }
 
 // passOver skips the current value, unless it was read already.
@@ -172,26 +166,14 @@ func (d *Descent) passOver() {
 	}
 }
 
-// next is where the following value lies. The decoder's own slice is gone with its next read; the document is not.
-func next(d *jsontext.Decoder) (Span, error) {
-	if kind := d.PeekKind(); (kind == '{' || kind == '[') && len(d.UnreadBuffer()) > much {
-		return nextOfMuch(d)
+// closed is what began with a bracket, and ends with the one that follows; nothing if the document is wrong.
+func (d *Descent) closed(begin Span) Span {
+	if d.err != nil {
+		return Span{}
 	}
-	value, err := d.ReadValue()
-	if err != nil {
-		return Span{}, fmt.Errorf("read JSON: %w", err)
-	}
-	end := int(d.InputOffset())
-	return Span{Start: end - len(value), End: end}, nil
-}
-
-// atEnd returns what follows the value, if it is more than white space. The kind of the next token does not show that: it is
-// that of the end for anything that is not JSON, too.
-func atEnd(d *jsontext.Decoder) error {
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return errors.New("read JSON: something follows the value")
-	}
-	return nil
+	d.taken = true
+	end, _ := d.leave()
+	return Span{Start: begin.Start, End: end.End}
 }
 
 // plain reads a name's escapes, which are rare and cost a copy.

@@ -23,18 +23,30 @@ func (s Span) Found() bool { return s.End > 0 }
 var (
 	ErrNotObject = errors.New("want a JSON object")
 	ErrNotArray  = errors.New("want a JSON array")
+	ErrTooDeep   = errors.New("want JSON that nests less deep")
 )
 
 // Members calls visit for each member of the object that doc holds. It refuses what is not an object, what follows
 // the object, names given twice at any depth, and invalid UTF-8: it is for what clients send. A name is given as it stands,
 // escapes included.
 func Members(doc []byte, visit func(name []byte, value Span)) error {
-	return scan(doc, '{', false, func(d *Descent) { d.eachMember(visit) })
+	return MembersWithin(doc, 0, visit)
 }
 
 // Elements does the same for an array.
 func Elements(doc []byte, visit func(i int, value Span)) error {
-	return scan(doc, '[', false, func(d *Descent) { d.eachElement(visit) })
+	return ElementsWithin(doc, 0, visit)
+}
+
+// MembersWithin is Members for a document whose arrays and objects nest so deep at most, unless the depth is 0. If they nest
+// deeper, and nothing else is wrong, that is ErrTooDeep, after all has been visited.
+func MembersWithin(doc []byte, depth int, visit func(name []byte, value Span)) error {
+	return scan(doc, rules{kind: '{', depth: depth}, func(d *Descent) { d.eachMember(visit) })
+}
+
+// ElementsWithin does the same for an array.
+func ElementsWithin(doc []byte, depth int, visit func(i int, value Span)) error {
+	return scan(doc, rules{kind: '[', depth: depth}, func(d *Descent) { d.eachElement(visit) })
 }
 
 // JSON's grammar leaves both to its reader (RFC 8259, sections 4 and 8.2).
@@ -48,12 +60,12 @@ var (
 // MembersSaid is Members for what an upstream answers: of several members of one name each is visited, so that the last
 // counts, text may be any bytes, and a name is given without its escapes.
 func MembersSaid(doc []byte, visit func(name []byte, value Span)) error {
-	return scan(doc, '{', true, func(d *Descent) { d.eachMember(visit) })
+	return scan(doc, rules{kind: '{', said: true}, func(d *Descent) { d.eachMember(visit) })
 }
 
 // ElementsSaid is Elements for what an upstream answers.
 func ElementsSaid(doc []byte, visit func(i int, value Span)) error {
-	return scan(doc, '[', true, func(d *Descent) { d.eachElement(visit) })
+	return scan(doc, rules{kind: '[', said: true}, func(d *Descent) { d.eachElement(visit) })
 }
 
 // Edit puts other bytes in the place of a value.
@@ -113,30 +125,23 @@ func (o Object) Done() []byte {
 // IsNull holds for a value that is not there, too.
 func IsNull(value []byte) bool { return len(value) == 0 || string(value) == "null" }
 
-// TooDeep reports whether arrays and objects of the valid document nest deeper than the limit.
+// TooDeep reports whether arrays and objects of the valid document nest deeper than the limit. Who reads the document, too, asks
+// MembersWithin or ElementsWithin instead.
 func TooDeep(doc []byte, limit int) bool {
-	_, deep := nesting(doc, limit)
-	return deep
-}
-
-// nesting follows the list or object with which a text begins: until its end, or until it nests deeper than the limit.
-func nesting(text []byte, limit int) (ends, deep bool) {
 	depth := 0
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
+	for i := 0; i < len(doc); i++ {
+		switch doc[i] {
 		case '"':
-			i = StringEnd(text, i+1)
+			i = StringEnd(doc, i+1)
 		case '{', '[':
 			if depth++; depth > limit {
-				return false, true
+				return true
 			}
 		case '}', ']':
-			if depth--; depth == 0 {
-				return true, false
-			}
+			depth--
 		}
 	}
-	return false, false
+	return false
 }
 
 // StringEnd is where the string ends whose first character stands at i: the place of its closing quote, or the text's end if it has

@@ -32,7 +32,7 @@ func FuzzQuote(f *testing.F) {
 // FuzzNesting: how deep a document nests is what jsontext finds.
 func FuzzNesting(f *testing.F) {
 	for _, seed := range []string{
-		`{}`, `[[1,"]"],{"a":[{}]}]`, `{"a\"b":["\\",["\\\"]"]]}`, `"[["`, `["\\\\"]`, `[[[[]]],"{{{{"]`, `3`,
+		`{}`, `[[1,"]"],{"a":[{}]}]`, `{"a\"b":["\\",["\\\"]"]]}`, `"[["`, `["\\\\"]`, `[[[[]]],"{{{{"]`, `[[[]],[]]`, `{"a":[[]],"b":{}}`, `3`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -51,6 +51,16 @@ func FuzzNesting(f *testing.F) {
 		for _, limit := range []int{1, 2, 3, 64} {
 			if TooDeep(doc, limit) != (deepest > limit) {
 				t.Errorf("%s: %v for the limit %d, want a depth of %d", doc, TooDeep(doc, limit), limit, deepest)
+			}
+			for err, within := range map[error]error{
+				Members(doc, func([]byte, Span) {}): MembersWithin(doc, limit, func([]byte, Span) {}), Elements(doc, func(int, Span) {}): ElementsWithin(doc, limit, func(int, Span) {}),
+			} {
+				if err == nil && deepest > limit {
+					err = ErrTooDeep
+				}
+				if within != err { //nolint:errorlint // they are not wrapped
+					t.Errorf("%s: %v within %d, want %v", doc, within, limit, err)
+				}
 			}
 		}
 	})

@@ -1,7 +1,9 @@
 package rawjson
 
 import (
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -24,4 +26,50 @@ func TestMuchIsReadAsLittleIs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A document of many values, or of a few that are long, is read in turns with others, also if it is wrong in the end.
+func TestMuchIsReadInTurns(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const size = 512 << 10
+	for _, piece := range []string{"a", `\n`, "é", `\u00e9`, "a\\n北京"} {
+		text := strings.Repeat(piece, size/len(piece))
+		for _, doc := range []string{`{"a":"` + text + `"}`, `{"` + text + `":1}`, `{"a":["` + text + `"]}`} {
+			if turns := othersDuring(func() { _ = Members([]byte(doc), func([]byte, Span) {}) }); turns < size/much/2 {
+				t.Errorf("%.20s: another goroutine had %d turns", doc, turns)
+			}
+		}
+	}
+	for _, piece := range []string{`[],`, `1,`, `"",`, `{"a":{"b":[]}},`, strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + ","} {
+		values := strings.Repeat(piece, size/len(piece))
+		right, wrong := []byte(`{"a":[`+values+`0]}`), []byte(`{"a":[`+values+`]}`)
+		for what, do := range map[string]func(){
+			"right":                 func() { _ = Members(right, func([]byte, Span) {}) },
+			"wrong":                 func() { _ = Members(wrong, func([]byte, Span) {}) },
+			"what is wrong":         func() { _ = fault(wrong, len(`{"a"`), false) },
+			"what is wrong, behind": func() { _ = fault(wrong, len(wrong)-len(`,]}`), false) },
+		} {
+			if turns := othersDuring(do); turns < size/16/turnEvery {
+				t.Errorf("%.20s, %s: another goroutine had %d turns", values, what, turns)
+			}
+		}
+	}
+}
+
+// othersDuring is how many turns another goroutine has while something is done.
+func othersDuring(do func()) int64 {
+	var others atomic.Int64
+	var done atomic.Bool
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ; !done.Load(); runtime.Gosched() {
+			others.Add(1)
+		}
+	}()
+	do()
+	turns := others.Load()
+	done.Store(true)
+	<-ended
+	return turns
 }
