@@ -60,10 +60,10 @@ type keepAlive struct {
 
 // serveStream answers with a stream. It returns once the stream, and all that writes to it, has ended.
 func (s *answering) serveStream(ctx context.Context, stream *Stream, started time.Time) Outcome {
-	ctx, cancel := context.WithTimeoutCause(ctx, stream.MaxDuration, Failure{Kind: FailedDuration})
-	defer cancel()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	over := time.AfterFunc(stream.MaxDuration, func() { fail(Failure{Kind: FailedDuration}) })
+	defer over.Stop()
 	out := newSink(s, stream, started, fail)
 	defer out.close() // for a panic; then the error event has the connection to itself
 	err := stream.Run(ctx, out)
