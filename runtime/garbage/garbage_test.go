@@ -45,10 +45,13 @@ func TestPace(t *testing.T) {
 // GOGC is a decision of whoever runs the process.
 func TestPaceOfTheEnvironment(t *testing.T) {
 	t.Setenv("GOGC", "70")
-	before := current()
-	Pace(1 << 30)()
-	if got := current(); got != before {
-		t.Errorf("%d %%, want %d", got, before)
+	before := debug.SetGCPercent(70)
+	defer debug.SetGCPercent(before)
+	stop := Pace(1 << 30)
+	during := current()
+	stop()
+	if after := current(); during != 70 || after != 70 {
+		t.Errorf("%d %%, and then %d %%", during, after)
 	}
 }
 

@@ -85,9 +85,9 @@ type run struct {
 	idle     time.Duration
 	send     func(events []byte, kind relay.EventKind) error
 
-	made, released int
-	sent           []string // "KIND EVENTS" of each Send
-	observed       []relay.FailureKind
+	made, released, answered int
+	sent                     []string // "KIND EVENTS" of each Send
+	observed                 []relay.FailureKind
 }
 
 func (r *run) Do(ctx context.Context, _ *Call) (*Answer, error) {
@@ -107,18 +107,18 @@ func (r *run) next(_ context.Context, after relay.Failure) (*Attempt, relay.Fail
 	}
 	r.made++
 	return &Attempt{
-		Upstream: "fast", Call: &Call{}, FirstToken: r.firstTok, Idle: r.idle, Turn: released{&r.released},
+		Upstream: "fast", Call: &Call{}, FirstToken: r.firstTok, Idle: r.idle, Turn: toldOf{r},
 	}, relay.Failure{}
 }
 
-// released counts the ends of attempts.
-type released struct{ count *int }
+// toldOf counts what attempts are told of.
+type toldOf struct{ *run }
 
-func (released) Answered() {}
+func (t toldOf) Answered() { t.answered++ }
 
-func (r released) Release() { *r.count++ }
+func (t toldOf) Release() { t.released++ }
 
-func (released) Settle(context.Context, relay.Failure) {}
+func (toldOf) Settle(context.Context, relay.Failure) {}
 
 func (r *run) Send(events []byte, kind relay.EventKind) error {
 	r.sent = append(r.sent, fmt.Sprintf("%s %s", []string{"preamble", "content", "done"}[kind], events))
@@ -211,6 +211,9 @@ func TestStream(t *testing.T) {
 				}
 				if r.released != r.made {
 					t.Errorf("%d attempts, %d released", r.made, r.released)
+				}
+				if want := min(len(r.sent), 1); r.answered != want {
+					t.Errorf("%d attempts were answered, want %d", r.answered, want)
 				}
 			})
 		})

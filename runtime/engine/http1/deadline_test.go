@@ -9,6 +9,31 @@ import (
 	"time"
 )
 
+// A connection waits for its next request since its last one ended, and only between requests.
+func TestWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, server := net.Pipe()
+		d := newDeadline(server)
+		for range 2 {
+			began := time.Now()
+			if since, waits := d.Waits(); !waits || !since.Equal(began) {
+				t.Errorf("since %v, %v; want %v", since, waits, began)
+			}
+			for _, busy := range []phase{reading, handling} {
+				time.Sleep(time.Second)
+				if d.enter(busy); d.phase != busy {
+					t.Errorf("phase %v, want %v", d.phase, busy)
+				}
+				if _, waits := d.Waits(); waits {
+					t.Errorf("in phase %v it waits", busy)
+				}
+			}
+			time.Sleep(time.Second)
+			d.enter(idle)
+		}
+	})
+}
+
 // A read ends at its limit, whatever limits there were before and whatever the connection's own deadline was.
 func TestReadsEndAtTheirLimits(t *testing.T) {
 	for name, tt := range map[string]struct {
