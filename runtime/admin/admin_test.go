@@ -63,7 +63,7 @@ func start(t *testing.T, o admin.Options) string {
 	return "http://" + l.Addr().String()
 }
 
-// serve serves on a listener until the test ends.
+// serve runs the admin server on a listener until the test ends.
 func serve(t *testing.T, o admin.Options, l net.Listener) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())

@@ -42,7 +42,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// GOGC is a decision of whoever runs the process.
+// GOGC is set by the person who runs the process, and stays as it is.
 func TestPaceOfTheEnvironment(t *testing.T) {
 	t.Setenv("GOGC", "70")
 	before := debug.SetGCPercent(70)

@@ -17,7 +17,7 @@ func (t *turns) take(at int) {
 	}
 }
 
-// pass ends what is no step, but part of one that may be long.
+// pass ends a part of a step that may be long.
 func (t *turns) pass(at int) {
 	if at >= t.due {
 		t.give(at)

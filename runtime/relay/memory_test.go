@@ -108,7 +108,7 @@ func TestReadAllOfWhatHasCome(t *testing.T) {
 		{20_000, 10, []int{2 * firstRead, 2 * (20_001 - firstRead)}},
 	} {
 		m, sent := &counted{room: 1 << 20}, strings.Repeat("x", tt.bytes)
-		text, err := ReadAll(t.Context(), m, Turns(come{strings.NewReader(sent), tt.come}), int64(tt.bytes), 1<<20)
+		text, err := ReadAll(t.Context(), m, &InTurns{Reader: come{strings.NewReader(sent), tt.come}}, int64(tt.bytes), 1<<20)
 		if err != nil || string(text) != sent {
 			t.Errorf("%d bytes, %v", len(text), err)
 		}

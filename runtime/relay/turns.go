@@ -15,13 +15,10 @@ const Retained = 64 << 10
 // leastRead is what a read counts at least, in bytes: a text may come in pieces of a byte each that are all there.
 const leastRead = 1 << 10
 
-// Turns returns a reader of r that reads at most Piece at a time, and leaves the worker to others whenever it has read a
+// InTurns reads at most Piece at a time, and leaves the worker to others whenever it has read a
 // Piece. The scheduler takes a worker from a goroutine only after ten milliseconds: twenty that read what is always there would
 // make a stream's event wait for a tenth of a second on two workers. A short text needs no turn of its own: to give way costs as
 // much as to read it.
-func Turns(r io.Reader) *InTurns { return &InTurns{Reader: r} }
-
-// InTurns is what Turns returns, for those who have it as a part of something else.
 type InTurns struct {
 	io.Reader
 

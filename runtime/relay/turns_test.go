@@ -24,7 +24,7 @@ func TestWhatIsReadTakesTurns(t *testing.T) {
 			others.Add(1)
 		}
 	}()
-	got, err := io.ReadAll(relay.Turns(strings.NewReader(body)))
+	got, err := io.ReadAll(&relay.InTurns{Reader: strings.NewReader(body)})
 	turns := others.Load()
 	done.Store(true)
 	<-ended

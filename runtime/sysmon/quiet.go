@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// Read reads once from a descriptor that does not block, as syscall.Read does.
+// Read reads from a descriptor that does not block, as syscall.Read does. A call that a signal has interrupted is made again.
 func Read(fd int, p []byte) (int, error) {
 	n, err := call(syscall.SYS_READ, fd, p)
 	if n >= much {
@@ -16,16 +16,21 @@ func Read(fd int, p []byte) (int, error) {
 	return n, err
 }
 
-// Write writes once to a descriptor that does not block, as syscall.Write does.
+// Write writes to a descriptor that does not block, as syscall.Write does, and in the same way.
 func Write(fd int, p []byte) (int, error) { return call(syscall.SYS_WRITE, fd, p) }
 
 func call(number uintptr, fd int, p []byte) (int, error) {
 	at := unsafe.Pointer(unsafe.SliceData(p)) //nolint:gosec // the kernel fills or reads p, and no more of it
-	n, _, failed := syscall.RawSyscall(number, uintptr(fd), uintptr(at), uintptr(len(p)))
-	if failed != 0 {
-		return -1, failed
+	for {
+		n, _, failed := syscall.RawSyscall(number, uintptr(fd), uintptr(at), uintptr(len(p)))
+		switch failed {
+		case 0:
+			return int(n), nil
+		case syscall.EINTR:
+		default:
+			return -1, failed
+		}
 	}
-	return int(n), nil
 }
 
 // Wake wakes the monitor, if it sleeps.

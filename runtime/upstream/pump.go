@@ -59,7 +59,7 @@ func (p *pump) run(ctx context.Context, body io.Reader) relay.Failure {
 			p.silence.broken(p.handedOn)
 		}
 		if n == readBuffer {
-			goruntime.Gosched() // it sends as fast as it can, so it takes turns with others: see relay.Turns
+			goruntime.Gosched() // it sends as fast as it can, so it takes turns with others: see relay.InTurns
 		}
 	}
 }

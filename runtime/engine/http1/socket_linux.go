@@ -102,12 +102,7 @@ func (s *socket) tryRead(fd uintptr) bool {
 		s.taken = takeBuffer()
 		p = s.taken[:]
 	}
-	for {
-		s.n, s.err = sysmon.Read(int(fd), p)
-		if !errors.Is(s.err, syscall.EINTR) {
-			break
-		}
-	}
+	s.n, s.err = sysmon.Read(int(fd), p)
 	s.n = max(s.n, 0)
 	if s.n == 0 && s.into == nil {
 		buffers.Put(s.taken)
@@ -141,14 +136,10 @@ func (s *socket) Write(p []byte, until time.Time) error {
 
 // tryWrite never waits.
 func (s *socket) tryWrite(fd uintptr) bool {
-	for {
-		var n int
-		n, s.wrote = sysmon.Write(int(fd), s.out[:min(len(s.out), atOnce)])
-		s.out = s.out[max(n, 0):]
-		if !errors.Is(s.wrote, syscall.EINTR) {
-			return true
-		}
-	}
+	var n int
+	n, s.wrote = sysmon.Write(int(fd), s.out[:min(len(s.out), atOnce)])
+	s.out = s.out[max(n, 0):]
+	return true
 }
 
 // writeSlowly writes what the client takes only little by little.

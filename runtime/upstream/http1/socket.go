@@ -99,7 +99,7 @@ func (s *Socket) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// tryWrite is called with the descriptor, and reports whether the write is over; otherwise there is no room for more yet.
+// tryWrite is called with the descriptor, and reports whether the write is over; otherwise the kernel has no room yet.
 func (s *Socket) tryWrite(fd uintptr) bool {
 	for len(s.out) > 0 {
 		n, err := transmit(fd, s.out[:min(len(s.out), atOnce)])
