@@ -3,8 +3,9 @@ package rawjson
 import (
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
+
+	"github.com/llmservice/llmservice/test/yields"
 )
 
 // What is read in turns is read as everything else is: where values begin and end, and what is wrong with them.
@@ -35,8 +36,8 @@ func TestMuchIsReadInTurns(t *testing.T) {
 	for _, piece := range []string{"a", `\n`, "é", `\u00e9`, "a\\n北京"} {
 		text := strings.Repeat(piece, size/len(piece))
 		for _, doc := range []string{`{"a":"` + text + `"}`, `{"` + text + `":1}`, `{"a":["` + text + `"]}`} {
-			if turns := othersDuring(func() { _ = Members([]byte(doc), func([]byte, Span) {}) }); turns < size/much/2 {
-				t.Errorf("%.20s: another goroutine had %d turns", doc, turns)
+			if got := yields.During(func() { _ = Members([]byte(doc), func([]byte, Span) {}) }); got < size/much/2 {
+				t.Errorf("%.20s: another goroutine had %d turns", doc, got)
 			}
 		}
 	}
@@ -49,27 +50,9 @@ func TestMuchIsReadInTurns(t *testing.T) {
 			"what is wrong":         func() { _ = fault(wrong, len(`{"a"`), false) },
 			"what is wrong, behind": func() { _ = fault(wrong, len(wrong)-len(`,]}`), false) },
 		} {
-			if turns := othersDuring(do); turns < size/16/turnEvery {
-				t.Errorf("%.20s, %s: another goroutine had %d turns", values, what, turns)
+			if got := yields.During(do); got < size/16/turnEvery {
+				t.Errorf("%.20s, %s: another goroutine had %d turns", values, what, got)
 			}
 		}
 	}
-}
-
-// othersDuring is how many turns another goroutine has while something is done.
-func othersDuring(do func()) int64 {
-	var others atomic.Int64
-	var done atomic.Bool
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for ; !done.Load(); runtime.Gosched() {
-			others.Add(1)
-		}
-	}()
-	do()
-	turns := others.Load()
-	done.Store(true)
-	<-ended
-	return turns
 }

@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/llmservice/llmservice/runtime/config/egress"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
+	"github.com/llmservice/llmservice/test/yields"
 )
 
 // letterTap reads frames of one letter: p, c, d and b for the four kinds.
@@ -441,23 +441,11 @@ func TestEventsAllocateNothing(t *testing.T) {
 // An upstream that sends as fast as it can lets others use the only worker.
 func TestAFastStreamTakesTurns(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	var others atomic.Int64
-	var done atomic.Bool
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for ; !done.Load(); runtime.Gosched() {
-			others.Add(1)
-		}
-	}()
 	const reads = 64
 	event := []byte("data: " + strings.Repeat("x", readBuffer-len("data: \n\n")) + "\n\n")
-	relayChunks(t.Context(), &chunks{each: event, n: reads})
-	turns := others.Load()
-	done.Store(true)
-	<-ended
-	if turns < reads/2 {
-		t.Errorf("another goroutine had %d turns while %d full buffers were passed on", turns, reads)
+	had := yields.During(func() { relayChunks(t.Context(), &chunks{each: event, n: reads}) })
+	if had < reads/2 {
+		t.Errorf("another goroutine had %d turns while %d full buffers were passed on", had, reads)
 	}
 }
 

@@ -3,11 +3,11 @@ package openai
 import (
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/llmservice/llmservice/runtime/llm"
 	"github.com/llmservice/llmservice/runtime/wire"
+	"github.com/llmservice/llmservice/test/yields"
 )
 
 // An event or an answer with very many values is read in turns with others, on one worker that another goroutine needs, too.
@@ -37,27 +37,9 @@ func TestManyValuesAreReadInTurns(t *testing.T) {
 			if name == "members" && as == "a request" {
 				continue // a name that is given twice is refused at once
 			}
-			if turns := othersDuring(read); turns < 50 {
-				t.Errorf("%s, as %s: another goroutine had %d turns while 100000 values were read", name, as, turns)
+			if got := yields.During(read); got < 50 {
+				t.Errorf("%s, as %s: another goroutine had %d turns while 100000 values were read", name, as, got)
 			}
 		}
 	}
-}
-
-// othersDuring is how many turns another goroutine has while something is done.
-func othersDuring(do func()) int64 {
-	var others atomic.Int64
-	var done atomic.Bool
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for ; !done.Load(); runtime.Gosched() {
-			others.Add(1)
-		}
-	}()
-	do()
-	turns := others.Load()
-	done.Store(true)
-	<-ended
-	return turns
 }
