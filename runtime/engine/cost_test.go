@@ -13,6 +13,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/config/egress"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -58,7 +59,7 @@ func TestMemoryOfAHeldStream(t *testing.T) {
 	p := newPolicy(func(context.Context, *relay.Request) relay.Verdict {
 		return relay.Verdict{Stream: relayAll(client, func(_ context.Context, after relay.Failure) (*upstream.Attempt, relay.Failure) {
 			return &upstream.Attempt{
-				Call: &upstream.Call{Method: http.MethodPost, URL: url, Header: http.Header{}, Body: []byte("{}"), Connect: patience},
+				Call: &upstream.Call{Method: http.MethodPost, URL: url, Header: http.Header{}, Body: pieces.Text{[]byte("{}")}, Connect: patience},
 				Tap:  letterTap{}, FirstToken: patience, Idle: patience,
 			}, after
 		})}

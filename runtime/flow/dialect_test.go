@@ -123,7 +123,7 @@ func quoted(text string) string {
 func talkOf(c *asked) parley.Talk {
 	var t parley.Talk
 	if c.Header.Get(parley.EditionName) == parley.Edition && strings.HasSuffix(c.URL, parley.ChatPath) {
-		_ = json.Unmarshal(c.Body, &t)
+		_ = json.Unmarshal(c.Body.Joined(), &t)
 	}
 	return t
 }
@@ -351,7 +351,7 @@ func TestOtherStepsInAnotherDialect(t *testing.T) {
 		if talk.Cap != 50 || talk.MoreWays["mood"] != "glad" || !strings.Contains(string(talk.Shape), `"minimum":1`) || len(talk.Turns) != 3 {
 			t.Errorf("%+v", talk)
 		}
-		if v := w.client.of("b")[0]; !strings.HasSuffix(v.URL, parley.VectorsPath) || string(v.Body) != `{"brain":"model-b","texts":["x"]}` {
+		if v := w.client.of("b")[0]; !strings.HasSuffix(v.URL, parley.VectorsPath) || string(v.Body.Joined()) != `{"brain":"model-b","texts":["x"]}` {
 			t.Errorf("%s %s", v.URL, v.Body)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config/program"
 	"github.com/llmservice/llmservice/runtime/expr"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/schema"
 	"github.com/llmservice/llmservice/runtime/upstream"
 )
@@ -82,7 +83,7 @@ func (h *httpCall) question(ctx context.Context, f *frame) (*upstream.Question, 
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	return &upstream.Question{Method: h.Method, Path: path, Header: header, Body: body}, nil
+	return &upstream.Question{Method: h.Method, Path: path, Header: header, Body: pieces.Text{body}}, nil
 }
 
 // query has the parameters that a tree gives: a list repeats its name, and null leaves it out.

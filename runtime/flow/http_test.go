@@ -37,8 +37,8 @@ func TestHTTPRequests(t *testing.T) {
 				}
 				w.wants(g, 200, `1`)
 				c := w.client.of("web")[0]
-				if c.Method != tt.method || c.URL != tt.url || string(c.Body) != tt.body {
-					t.Errorf("%s %s %s", c.Method, c.URL, c.Body)
+				if c.Method != tt.method || c.URL != tt.url || string(c.Body.Joined()) != tt.body {
+					t.Errorf("%s %s %s", c.Method, c.URL, c.Body.Joined())
 				}
 			})
 		})

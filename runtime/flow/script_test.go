@@ -212,7 +212,7 @@ func (s *scripted) begin(call *upstream.Call) (*asked, canned) {
 	u, _ := url.Parse(call.URL)
 	name, _, _ := strings.Cut(u.Host, ".")
 	c := &asked{Call: call, upstream: name, n: 1}
-	_ = json.Unmarshal(call.Body, &c.body) // that of an http step may be anything
+	_ = json.Unmarshal(call.Body.Joined(), &c.body) // that of an http step may be anything
 	s.mu.Lock()
 	c.began = time.Since(s.began)
 	for _, earlier := range s.calls {

@@ -190,16 +190,16 @@ func TestModelsOfSeveralDialects(t *testing.T) {
 // heardBy checks that an upstream was asked in its own dialect.
 func heardBy(t *testing.T, c *upstream.Call, speaks string) {
 	t.Helper()
-	r, wrong := tongues[speaks].front.ReadRequest(c.Body)
+	r, wrong := tongues[speaks].front.ReadRequest(c.Body.Joined())
 	if wrong != nil {
-		t.Fatalf("%v in %s", wrong, c.Body)
+		t.Fatalf("%v in %s", wrong, c.Body.Joined())
 	}
 	chat, wrong := r.Chat()
 	if model, _ := r.Wants(); wrong != nil || model != "real" || !strings.HasSuffix(c.URL, tongues[speaks].front.Path()) {
-		t.Fatalf("%v, %s %s", wrong, c.URL, c.Body)
+		t.Fatalf("%v, %s %s", wrong, c.URL, c.Body.Joined())
 	}
 	if len(chat.Messages) != 1 || chat.MaxTokens != 9 || *chat.Temperature != 0.5 || len(chat.Tools) != 1 || chat.Tools[0].Name != "find" {
-		t.Errorf("asked %s", c.Body)
+		t.Errorf("asked %s", c.Body.Joined())
 	}
 }
 

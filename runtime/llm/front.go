@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
@@ -65,9 +66,9 @@ type ClientRequest interface {
 	Wants() (model string, stream bool)
 	// WithModel is the request for an upstream with the same endpoint, under the upstream's name for the model; every other
 	// byte is the client's.
-	WithModel(name string) []byte
+	WithModel(name string) pieces.Text
 	// WithUsage is WithModel for a stream whose usage is to be counted. Hide means that the client did not ask for it.
-	WithUsage(name string) (body []byte, hide bool)
+	WithUsage(name string) (body pieces.Text, hide bool)
 	// Chat is the request for another upstream. A member that a Chat does not have cannot be translated: this is a problem,
 	// because the answer without it would be another one than was asked for. It is only called for a Translated endpoint.
 	Chat() (*Chat, *problem.Error)

@@ -5,6 +5,7 @@ package rawjson
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -79,16 +80,17 @@ func Edited(doc []byte, edits ...Edit) []byte {
 	if len(edits) == 0 {
 		return doc
 	}
-	size := len(doc)
+	return slices.Concat(Pieces(doc, edits...)...)
+}
+
+// Pieces are what Edited returns, one after the other. What is not edited is not copied.
+func Pieces(doc []byte, edits ...Edit) [][]byte {
+	pieces, done := make([][]byte, 0, 2*len(edits)+1), 0
 	for _, e := range edits {
-		size += len(e.By) - (e.At.End - e.At.Start)
-	}
-	out, done := make([]byte, 0, size), 0
-	for _, e := range edits {
-		out = append(append(out, doc[done:e.At.Start]...), e.By...)
+		pieces = append(pieces, doc[done:e.At.Start], e.By)
 		done = e.At.End
 	}
-	return append(out, doc[done:]...)
+	return append(pieces, doc[done:])
 }
 
 // Object is a JSON object that is being written; the zero value is an empty one without its last brace.

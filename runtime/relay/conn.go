@@ -15,7 +15,8 @@ type Conn interface {
 	// Await is Context while the body is not read yet, for as long as the exchange waits. It notices that the client
 	// leaves as well as it can without the body. stop is called before anything else of the connection is.
 	Await() (ctx context.Context, stop func())
-	// Body reads the body to its end, with ReadAll. RefusalOf classifies its error.
+	// Body reads the body to its end, with ReadAll. RefusalOf classifies its error. The engine may use the body's memory again
+	// once Serve has returned and the answer has been sent.
 	Body(m Memory, limit int64) ([]byte, error)
 	// Reply sends a whole answer, also before the body has been read. After an error, part of it may have been sent.
 	Reply(r *Reply) error

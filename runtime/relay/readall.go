@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	goruntime "runtime"
-	"sync"
 )
 
 // Copies is how often a text is held at once while it is read: the pieces that have come and the whole that is made
@@ -21,10 +20,6 @@ const (
 	longPiece = 256 << 10
 )
 
-// longPieces are those that are not in use, until the garbage collector wants them. Memory that is in place already need
-// neither be cleared nor be asked of the kernel for each text.
-var longPieces = sync.Pool{New: func() any { return new([longPiece]byte) }}
-
 // ErrTooLong is a text that has more bytes than were allowed.
 var ErrTooLong = errors.New("has more bytes than are allowed")
 
@@ -32,10 +27,15 @@ var ErrTooLong = errors.New("has more bytes than are allowed")
 // nobody has said. Of what it returns Held(text) is reserved; after an error, nothing. The error is ErrTooLong, a Failure
 // of the memory's, or the reader's own.
 func ReadAll(ctx context.Context, m Memory, r io.Reader, announced int64, limit int) ([]byte, error) {
+	return (*Loan)(nil).ReadAll(ctx, m, r, announced, limit)
+}
+
+// ReadAll is the function of that name, of which the text's memory is lent. It is called once in the loan's life.
+func (l *Loan) ReadAll(ctx context.Context, m Memory, r io.Reader, announced int64, limit int) ([]byte, error) {
 	if announced > int64(limit) {
 		return nil, ErrTooLong
 	}
-	t := text{memory: m, limit: limit, longest: limit + 1} // one more byte shows that there is more
+	t := text{memory: m, loan: l, limit: limit, longest: limit + 1} // one more byte shows that there is more
 	if announced > 0 {
 		t.longest = int(announced) + 1
 	}
@@ -63,26 +63,33 @@ func Held(text []byte) int { return Copies * cap(text) }
 // text is one that is read.
 type text struct {
 	memory    Memory
+	loan      *Loan
 	limit     int
 	longest   int // how long it may get, as far as anybody has said
 	announced bool
 	come      int // of which at least so much can be read at once
 
-	full  [][]byte // pieces that are
-	last  []byte   // the one that is being filled
-	size  int      // of all pieces, in bytes
-	bytes int      // that have come
+	full  []piece // pieces that are
+	last  piece   // the one that is being filled
+	size  int     // of all pieces, in bytes
+	bytes int     // that have come
+}
+
+// piece is a part of a text. Its block is nil if its memory is its own.
+type piece struct {
+	bytes []byte
+	block *block
 }
 
 func (t *text) read(ctx context.Context, r io.Reader) error {
 	for {
-		if len(t.last) == cap(t.last) {
+		if len(t.last.bytes) == cap(t.last.bytes) {
 			if err := t.enlarge(ctx); err != nil {
 				return err
 			}
 		}
-		n, err := r.Read(t.last[len(t.last):cap(t.last)])
-		t.last = t.last[:len(t.last)+n]
+		n, err := r.Read(t.last.bytes[len(t.last.bytes):cap(t.last.bytes)])
+		t.last.bytes = t.last.bytes[:len(t.last.bytes)+n]
 		t.bytes += n
 		if t.bytes > t.limit {
 			return ErrTooLong
@@ -106,47 +113,54 @@ func (t *text) enlarge(ctx context.Context) error {
 	if err := t.memory.Reserve(ctx, Copies*more); err != nil {
 		return err //nolint:wrapcheck // it is a Failure already
 	}
-	if t.size > 0 && t.size < t.longest && t.announced {
-		t.last = append(make([]byte, 0, t.longest), t.last...)
-	} else {
-		if t.size > 0 {
-			t.full = append(t.full, t.last)
-		}
-		t.last = piece(more)
+	before := t.last
+	switch {
+	case t.size == 0:
+		t.last = t.piece(more)
+	case t.announced && t.size < t.longest:
+		t.last = t.piece(t.longest)
+		t.last.bytes = append(t.last.bytes, before.bytes...)
+		before.block.giveBack()
+	default:
+		t.full, t.last = append(t.full, before), t.piece(more)
 	}
 	t.size += more
 	return nil
 }
 
-func piece(size int) []byte {
-	if size != longPiece {
-		return make([]byte, 0, size)
+// piece is an empty one for so many bytes. Those of longPiece are given back in any case, once the whole is made of them.
+func (t *text) piece(size int) piece {
+	if t.loan != nil || size == longPiece {
+		if b := borrow(size); b != nil {
+			return piece{bytes: (*b)[:0:size], block: b}
+		}
 	}
-	return longPieces.Get().(*[longPiece]byte)[:0] //nolint:forcetypeassert // the pool holds nothing else
+	return piece{bytes: make([]byte, 0, size)}
 }
 
 // whole is the text in one piece. The copying takes turns with others: copying cannot be interrupted, and what stops all
 // goroutines for a moment, as the garbage collector does, waits for it.
 func (t *text) whole() []byte {
-	if len(t.full) == 0 {
-		return t.last
+	all := t.last
+	if len(t.full) > 0 {
+		all = t.piece(t.bytes)
+		for _, p := range append(t.full, t.last) {
+			all.bytes = append(all.bytes, p.bytes...)
+			goruntime.Gosched()
+		}
+		t.release()
+		t.memory.Return(Copies * (t.size - t.bytes))
 	}
-	whole := make([]byte, 0, t.bytes)
-	for _, p := range append(t.full, t.last) {
-		whole = append(whole, p...)
-		goruntime.Gosched()
+	if t.loan != nil {
+		t.loan.block = all.block
 	}
-	t.release()
-	t.memory.Return(Copies * (t.size - t.bytes))
-	return whole
+	return all.bytes
 }
 
 // release lets others use the pieces.
 func (t *text) release() {
 	for _, p := range append(t.full, t.last) {
-		if cap(p) == longPiece {
-			longPieces.Put((*[longPiece]byte)(p[:longPiece]))
-		}
+		p.block.giveBack()
 	}
-	t.full, t.last = nil, nil
+	t.full, t.last = nil, piece{}
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
@@ -67,7 +68,8 @@ type Call struct {
 	Method string
 	URL    string
 	Header http.Header
-	Body   []byte
+	// Body is not read any more once Do has failed, or the answer's body has been closed.
+	Body pieces.Text
 	// Connect bounds dialling, TLS included.
 	Connect time.Duration
 	// Secure, if set, is the TLS of an https connection. A connection that was made with another one is not used.

@@ -36,7 +36,7 @@ func TestUpstreamsAtOneURL(t *testing.T) {
 	next := p.Attempts()
 	var asked []string
 	for a, _ := next(t.Context(), relay.Failure{}); a != nil; a, _ = next(t.Context(), broken500) {
-		asked = append(asked, string(a.Call.Body))
+		asked = append(asked, string(a.Call.Body.Joined()))
 	}
 	if diff := cmp.Diff([]string{"small", "large"}, asked); diff != "" {
 		t.Error(diff)

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -137,7 +138,9 @@ func send(ctx context.Context, t *http.Transport, call *Call, made *tls.Conn) (*
 	to := &target{bound: call.Connect, secure: call.Secure, pinned: call.Address}
 	to.made.Store(made)
 	defer to.drop()
-	req, err := http.NewRequestWithContext(progress.in(to.within(ctx), call), call.Method, call.URL, bytes.NewReader(call.Body))
+	// A copy, since the goroutines of net/http may read on after they have given a call up.
+	body := bytes.NewReader(slices.Concat(call.Body...))
+	req, err := http.NewRequestWithContext(progress.in(to.within(ctx), call), call.Method, call.URL, body)
 	if err != nil {
 		return nil, progress, fmt.Errorf("build upstream request: %w", plainly(err))
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/config/egress"
+	"github.com/llmservice/llmservice/runtime/pieces"
 )
 
 // oneEach is a server that answers the first request of each connection, and closes the connection when a second one arrives,
@@ -99,7 +100,7 @@ func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 		s, url := startOneEach(t)
 		c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 		for i := range 20 {
-			if err := do(t, c, &Call{Method: method, URL: url, Body: []byte{byte('a' + i)}}); err != nil {
+			if err := do(t, c, &Call{Method: method, URL: url, Body: pieces.Text{[]byte{byte('a' + i)}}}); err != nil {
 				t.Errorf("%s %d: %v", method, i, err)
 			}
 		}
@@ -115,8 +116,8 @@ func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 	s, url := startOneEach(t)
 	c := NewClient(addresses.Rules{}, egress.Proxy{}, tested)
 	defer c.Close()
-	first := do(t, c, &Call{Method: "POST", URL: url, Body: []byte("first"), Once: true})
-	second := do(t, c, &Call{Method: "POST", URL: url, Body: []byte("second"), Once: true})
+	first := do(t, c, &Call{Method: "POST", URL: url, Body: pieces.Text{[]byte("first")}, Once: true})
+	second := do(t, c, &Call{Method: "POST", URL: url, Body: pieces.Text{[]byte("second")}, Once: true})
 	if first != nil || second == nil {
 		t.Errorf("once: %v, then %v; want an error", first, second)
 	}
@@ -131,7 +132,7 @@ func TestAConnectionThatClosesAsARequestLeaves(t *testing.T) {
 func TestNothingIsSentMoreThanTwice(t *testing.T) {
 	for body, call := range map[string]*Call{
 		"":    {Method: "GET"},
-		"key": {Method: "POST", Body: []byte("key"), Header: http.Header{"Idempotency-Key": {"k"}}},
+		"key": {Method: "POST", Body: pieces.Text{[]byte("key")}, Header: http.Header{"Idempotency-Key": {"k"}}},
 	} {
 		s, url := startOneEach(t)
 		s.together = &sync.WaitGroup{}
@@ -141,7 +142,7 @@ func TestNothingIsSentMoreThanTwice(t *testing.T) {
 		var all sync.WaitGroup
 		for range pooled {
 			all.Go(func() {
-				if err := do(t, c, &Call{Method: "POST", URL: url, Body: []byte(waits)}); err != nil {
+				if err := do(t, c, &Call{Method: "POST", URL: url, Body: pieces.Text{[]byte(waits)}}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -168,7 +169,7 @@ func TestTwentyAtOnceOnConnectionsThatClose(t *testing.T) {
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				if err := do(t, c, &Call{Method: "POST", URL: url, Body: []byte(strings.Repeat("x", 100))}); err != nil {
+				if err := do(t, c, &Call{Method: "POST", URL: url, Body: pieces.Text{[]byte(strings.Repeat("x", 100))}}); err != nil {
 					t.Error(err)
 				}
 			})

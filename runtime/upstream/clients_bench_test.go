@@ -16,6 +16,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/config/egress"
+	"github.com/llmservice/llmservice/runtime/pieces"
 )
 
 // asServer has this test binary be the server of the benchmarks, so that its processor time does not count.
@@ -54,7 +55,7 @@ func BenchmarkClients(b *testing.B) {
 func askEach(t testing.TB, c *Client, url string, n int) {
 	t.Helper()
 	call := &Call{
-		Method: "POST", URL: url + "/whole", Body: []byte(`{"model":"m","messages":[]}`), Connect: patience,
+		Method: "POST", URL: url + "/whole", Body: pieces.Text{[]byte(`{"model":"m","messages":[]}`)}, Connect: patience,
 		Header: http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}, "Accept-Encoding": {uncoded}, "User-Agent": {"x"}},
 	}
 	into := make([]byte, 4096)
@@ -78,7 +79,7 @@ func readEach(t testing.TB, c *Client, url string, n int) {
 func readStream(t testing.TB, c *Client, url string, n int) {
 	t.Helper()
 	call := &Call{
-		Method: "POST", URL: url + "/" + strconv.Itoa(n), Body: []byte("{}"), Connect: patience,
+		Method: "POST", URL: url + "/" + strconv.Itoa(n), Body: pieces.Text{[]byte("{}")}, Connect: patience,
 		Header: http.Header{"Content-Type": {"application/json"}, "Accept": {eventStream}, "User-Agent": {"x"}},
 	}
 	once(t, c, call, make([]byte, readBuffer))

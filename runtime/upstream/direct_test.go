@@ -17,6 +17,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/config/egress"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/upstream/http1"
 )
@@ -189,7 +190,7 @@ func TestAllocationsOfACall(t *testing.T) {
 	url := "http://" + echoing(t) + "/v1/chat"
 	c := NewClient(addresses.Rules{}, egress.Proxy{}, Own)
 	defer c.Close()
-	call := &Call{Method: "POST", URL: url, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte("{}"), Connect: patience}
+	call := &Call{Method: "POST", URL: url, Header: http.Header{"Content-Type": {"application/json"}}, Body: pieces.Text{[]byte("{}")}, Connect: patience}
 	into := make([]byte, 100)
 	n := testing.AllocsPerRun(200, func() { once(t, c, call, into) })
 	if n > mostAllocations {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/config/egress"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/wire"
 )
@@ -55,7 +56,7 @@ func answers(t testing.TB, c Doer, url string) (whole, streamed relay.Failure) {
 		if after.Kind != relay.NoFailure {
 			return nil, after
 		}
-		call := &Call{Method: http.MethodPost, URL: url, Header: http.Header{}, Body: []byte("{}"), Connect: patience}
+		call := &Call{Method: http.MethodPost, URL: url, Header: http.Header{}, Body: pieces.Text{[]byte("{}")}, Connect: patience}
 		return &Attempt{Call: call, FirstToken: patience, Idle: patience, Total: patience}, after
 	}
 	_, err := Fetch(t.Context(), c, once, Expect{}, nil)

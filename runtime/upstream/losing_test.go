@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -44,8 +45,8 @@ func (f *fleet) Do(ctx context.Context, c *Call) (*Answer, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.served[string(c.Body)]++
-	return &Answer{Status: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(c.Body)))}, nil
+	f.served[string(c.Body.Joined())]++
+	return &Answer{Status: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(c.Body.Joined())))}, nil
 }
 
 // under calls the upstream from 10 clients at once for half a minute, and returns how many requests failed.
@@ -61,7 +62,7 @@ func (f *fleet) under(t *testing.T, o Options, once bool) (failed, all int) {
 			for n := 0; time.Since(f.began) < 30*time.Second; n++ {
 				body := fmt.Sprint(i, " ", n)
 				plan := &Plan{Upstreams: []*Upstream{u}, Once: once, Ask: func(*Upstream) (*Question, error) {
-					return &Question{Body: []byte(body)}, nil
+					return &Question{Body: pieces.Text{[]byte(body)}}, nil
 				}}
 				got, err := Fetch(t.Context(), f, plan.Attempts(), Expect{}, nil)
 				f.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -52,7 +53,7 @@ func plan(m relay.Memory, endpoints int) *Plan {
 	o.Endpoints = members
 	return &Plan{
 		Upstreams: []*Upstream{New(o)}, Memory: m,
-		Ask: func(*Upstream) (*Question, error) { return &Question{Body: []byte("{}")}, nil },
+		Ask: func(*Upstream) (*Question, error) { return &Question{Body: pieces.Text{[]byte("{}")}}, nil },
 	}
 }
 

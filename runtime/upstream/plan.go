@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/requestlog"
 )
@@ -108,9 +109,11 @@ func (p *Plan) ask(u *Upstream) (*Question, error) {
 	if err != nil || u.edit == nil {
 		return q, err
 	}
-	if q.Body, err = u.edit(q.Path, q.Body); err != nil {
+	edited, err := u.edit(q.Path, q.Body.Joined())
+	if err != nil {
 		return nil, err
 	}
+	q.Body = pieces.Text{edited}
 	return q, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -150,9 +151,9 @@ type ailing struct {
 
 func (a *ailing) Do(_ context.Context, c *Call) (*Answer, error) {
 	a.mu.Lock()
-	a.seen[string(c.Body)]++
+	a.seen[string(c.Body.Joined())]++
 	status := http.StatusOK
-	if a.seen[string(c.Body)] == 1 {
+	if a.seen[string(c.Body.Joined())] == 1 {
 		status = http.StatusInternalServerError
 	} else {
 		a.open++
@@ -200,7 +201,7 @@ func TestBudgetOfRetries(t *testing.T) {
 			for i := range tt.requests {
 				clients.Go(func() {
 					p := &Plan{Upstreams: []*Upstream{u}, Ask: func(*Upstream) (*Question, error) {
-						return &Question{Body: []byte{byte(i)}}, nil
+						return &Question{Body: pieces.Text{[]byte{byte(i)}}}, nil
 					}}
 					_, err := Fetch(t.Context(), a, p.Attempts(), Expect{}, nil)
 					if f := relay.FailureOf(t.Context(), err, ""); err != nil && f.Status != 500 {

@@ -39,7 +39,7 @@ func (p *Plan) account(ctx context.Context, u *Upstream, q *Question, f relay.Fa
 	s := Spent{Upstream: u.Name}
 	tokens, reported := q.Used.Tokens()
 	if !reported {
-		tokens = llm.Tokens{Prompt: llm.Estimate(len(q.Body)), Completion: q.Used.Said}
+		tokens = llm.Tokens{Prompt: llm.Estimate(q.Body.Len()), Completion: q.Used.Said}
 		tokens.Total, s.Estimated = tokens.Prompt+tokens.Completion, true
 	}
 	s.Tokens = tokens

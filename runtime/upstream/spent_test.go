@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/relay"
 )
 
@@ -41,7 +42,9 @@ func TestWhatACallTook(t *testing.T) {
 			p := two(t, nil, "")
 			p.Upstreams[0].prices = &Prices{Input: 1e6, CachedInput: 5e5, Output: 2e6, Reasoning: 2e6}
 			p.Spend = func(s Spent) { spent = append(spent, s) }
-			p.Ask = func(*Upstream) (*Question, error) { return &Question{Body: []byte("ten bytes."), Used: used}, nil }
+			p.Ask = func(*Upstream) (*Question, error) {
+				return &Question{Body: pieces.Text{[]byte("ten bytes.")}, Used: used}, nil
+			}
 			a, _ := p.Attempts()(t.Context(), relay.Failure{})
 			a.Release()
 			a.Turn.Settle(t.Context(), relay.Failure{Kind: kind, Unsent: tt.unsent})

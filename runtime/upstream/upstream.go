@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/problem"
 )
 
@@ -112,7 +113,7 @@ type Question struct {
 	Path string
 	// Header has further fields of the request. One without a value is left out, even if the gateway would set it.
 	Header http.Header
-	Body   []byte
+	Body   pieces.Text
 	// Tap, if set, asks for a stream. Tap, Read and Explain are those of the attempt.
 	Tap     FrameTap
 	Read    func(a *Fetched) error
@@ -126,7 +127,7 @@ type Question struct {
 
 // NewQuestion makes a question of a dialect's request.
 func NewQuestion(r *llm.Request) *Question {
-	return &Question{Path: r.Path, Header: r.Header, Body: r.Body, Used: &llm.Used{}}
+	return &Question{Path: r.Path, Header: r.Header, Body: pieces.Text{r.Body}, Used: &llm.Used{}}
 }
 
 // accept is the media type that is asked for.
@@ -148,7 +149,7 @@ var (
 // header has the fields of any request to an upstream.
 func (q *Question) header() http.Header {
 	header := http.Header{"Accept": q.accept(), "Accept-Encoding": acceptPlain, "User-Agent": agent}
-	if len(q.Body) > 0 { // otherwise some servers refuse the empty body as broken JSON
+	if q.Body.Len() > 0 { // otherwise some servers refuse the empty body as broken JSON
 		header["Content-Type"] = acceptJSON
 	}
 	return header

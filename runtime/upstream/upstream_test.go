@@ -19,6 +19,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config/addresses"
 	"github.com/llmservice/llmservice/runtime/config/egress"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 	"github.com/llmservice/llmservice/runtime/relay"
@@ -69,7 +70,7 @@ func two(t *testing.T, credentials *Credentials, secret string) *Plan {
 	return &Plan{
 		Upstreams: []*Upstream{first, upstream("second", "http://c")},
 		Ask: func(u *Upstream) (*Question, error) {
-			return &Question{Path: "/chat", Tap: letterTap{}, Body: []byte(u.Model)}, nil
+			return &Question{Path: "/chat", Tap: letterTap{}, Body: pieces.Text{[]byte(u.Model)}}, nil
 		},
 	}
 }
@@ -86,7 +87,7 @@ func TestAttemptsTryEveryEndpointOnceInOrder(t *testing.T) {
 			}
 			break
 		}
-		asked = append(asked, a.Upstream+" "+a.Call.URL+" "+string(a.Call.Body))
+		asked = append(asked, a.Upstream+" "+a.Call.URL+" "+string(a.Call.Body.Joined()))
 		a.Release()
 		failure = relay.Failure{Kind: relay.FailedConnect}
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
@@ -35,12 +36,12 @@ func (Dialect) ReadRequest(body []byte) (llm.ClientRequest, *problem.Error) {
 
 func (r *clientTalk) Wants() (model string, stream bool) { return r.Brain, r.Live }
 
-func (r *clientTalk) WithModel(name string) []byte {
-	return rawjson.Edited(r.body, rawjson.Edit{At: r.brain, By: rawjson.Quote(name)})
+func (r *clientTalk) WithModel(name string) pieces.Text {
+	return rawjson.Pieces(r.body, rawjson.Edit{At: r.brain, By: rawjson.Quote(name)})
 }
 
 // WithUsage implements llm.ClientRequest: the protocol's streams always have the usage.
-func (r *clientTalk) WithUsage(name string) ([]byte, bool) { return r.WithModel(name), false }
+func (r *clientTalk) WithUsage(name string) (pieces.Text, bool) { return r.WithModel(name), false }
 
 func (r *clientTalk) Chat() (*llm.Chat, *problem.Error) {
 	for name := range r.MoreWays {

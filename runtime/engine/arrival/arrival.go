@@ -50,6 +50,8 @@ type Body struct {
 	// Timeout bounds the time in which nothing more of the body arrives.
 	Timeout time.Duration
 	Rests   Rests
+	// Loan lends the body's memory; nil for memory that nobody has to give back.
+	Loan *relay.Loan
 	// Expects means that the client waits to be asked for the body.
 	Expects bool
 
@@ -108,7 +110,7 @@ func (b *Body) Read(ctx context.Context, m relay.Memory, limit int64) ([]byte, e
 	}
 	b.Conn.Expect()
 	b.started, b.stall, b.within, b.rate = time.Now(), b.Timeout, b.Timeout, bodyRate
-	body, err := relay.ReadAll(ctx, m, b.inTurns(), b.Length, int(limit))
+	body, err := b.Loan.ReadAll(ctx, m, b.inTurns(), b.Length, int(limit))
 	if err != nil && relay.RefusalOf(err) == relay.BodyUnreadable {
 		b.Length = -1 // what comes now is not worth a connection any more
 	}

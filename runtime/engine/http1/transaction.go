@@ -20,12 +20,13 @@ type transaction struct {
 	cancel   context.CancelFunc
 	watched  bool // for the client's leaving
 	incoming arrival.Body
-	until    time.Time // bounds the writing of the answer
-	head     []byte    // of a stream, until its first event is sent
-	held     []byte    // the end of a whole answer
-	pooled   *buffer   // of held, or of what was written before it; nil for none
-	inFlight bool      // the server counts it
-	stream   bool      // the answer has no length
+	loan     relay.Loan // of the body's memory, which the answer may repeat
+	until    time.Time  // bounds the writing of the answer
+	head     []byte     // of a stream, until its first event is sent
+	held     []byte     // the end of a whole answer
+	pooled   *buffer    // of held, or of what was written before it; nil for none
+	inFlight bool       // the server counts it
+	stream   bool       // the answer has no length
 }
 
 var _ relay.Conn = (*transaction)(nil)
@@ -39,6 +40,7 @@ func (x *transaction) begin() {
 	x.context, x.cancel = context.WithCancel(c.server.requests)
 	x.incoming = arrival.Body{
 		From: x.incomingBody(), Length: x.ContentLength, Conn: c, Timeout: c.server.options.BodyTimeout, Rests: c.server.rests,
+		Loan: &x.loan,
 	}
 	if x.incoming.Arrived() {
 		x.watch()
@@ -172,6 +174,7 @@ func (x *transaction) finish(whole bool) bool {
 		x.conn.server.exchanges.Add(-1)
 	}
 	whole = whole && x.writeEnd() == nil
+	x.loan.GiveBack()
 	if whole && !x.incoming.Arrived() {
 		x.incoming.Discard()
 	}

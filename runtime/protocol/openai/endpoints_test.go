@@ -50,7 +50,7 @@ func TestRequestsOfEndpoints(t *testing.T) {
 			if name, streamed := r.Wants(); name != "m" || streamed != tt.streamed {
 				t.Errorf("%s: %s wants %q, streamed %v", e.Path(), tt.body, name, streamed)
 			}
-			if got, want := string(r.WithModel("real")), strings.Replace(tt.body, `"m"`, `"real"`, 1); got != want {
+			if got, want := string(r.WithModel("real").Joined()), strings.Replace(tt.body, `"m"`, `"real"`, 1); got != want {
 				t.Errorf("%s: got %s, want %s", e.Path(), got, want)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
@@ -116,21 +117,21 @@ func (r *request) value(name string) jsontext.Value {
 func (r *request) Wants() (model string, stream bool) { return r.Model, r.Stream }
 
 // WithModel implements llm.ClientRequest.
-func (r *request) WithModel(name string) []byte {
-	return rawjson.Edited(r.body, rawjson.Edit{At: r.model, By: rawjson.Quote(name)})
+func (r *request) WithModel(name string) pieces.Text {
+	return rawjson.Pieces(r.body, rawjson.Edit{At: r.model, By: rawjson.Quote(name)})
 }
 
 // WithUsage implements llm.ClientRequest.
-func (r *request) WithUsage(name string) ([]byte, bool) {
+func (r *request) WithUsage(name string) (pieces.Text, bool) {
 	asks, needed := r.askingUsage()
 	if !needed {
 		return r.WithModel(name), false
 	}
 	model := rawjson.Edit{At: r.model, By: rawjson.Quote(name)}
 	if asks.At.Start < r.model.Start {
-		return rawjson.Edited(r.body, asks, model), true
+		return rawjson.Pieces(r.body, asks, model), true
 	}
-	return rawjson.Edited(r.body, model, asks), true
+	return rawjson.Pieces(r.body, model, asks), true
 }
 
 // askingUsage is the edit that makes the request ask for its stream's usage; false if it does so itself, or has something in

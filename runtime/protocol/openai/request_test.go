@@ -84,7 +84,7 @@ func TestWithModelChangesNothingElse(t *testing.T) {
 	}
 	want := strings.Replace(body, `"alias"`, `"real\"name"`, 1)
 	for range 2 { // a retry needs the same request again
-		if got := string(r.WithModel(`real"name`)); got != want {
+		if got := string(r.WithModel(`real"name`).Joined()); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
@@ -98,7 +98,7 @@ func FuzzParseChatRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := parseChatRequest(r.WithModel("other"))
+		again, err := parseChatRequest(r.WithModel("other").Joined())
 		if err != nil || again.Model != "other" || again.Stream != r.Stream {
 			t.Errorf("after the change of the model: %+v, %v", again, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/problem"
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
@@ -57,17 +58,17 @@ func (r *responseRequest) Continues() (at llm.Place, continues bool) { return r.
 func (r *responseRequest) Lost() *problem.Error { return problem.NoPrevious(previousResponse, r.id) }
 
 // WithModel implements llm.ClientRequest. The upstream gets its own id of the response to continue.
-func (r *responseRequest) WithModel(name string) []byte {
+func (r *responseRequest) WithModel(name string) pieces.Text {
 	model := rawjson.Edit{At: r.model, By: rawjson.Quote(name)}
 	previous := rawjson.Edit{At: r.previous, By: rawjson.Quote(r.own)}
 	switch {
 	case r.own == "":
-		return rawjson.Edited(r.body, model)
+		return rawjson.Pieces(r.body, model)
 	case r.previous.Start < r.model.Start:
-		return rawjson.Edited(r.body, previous, model)
+		return rawjson.Pieces(r.body, previous, model)
 	}
-	return rawjson.Edited(r.body, model, previous)
+	return rawjson.Pieces(r.body, model, previous)
 }
 
 // WithUsage implements llm.ClientRequest: streams of responses always have the usage.
-func (r *responseRequest) WithUsage(name string) ([]byte, bool) { return r.WithModel(name), false }
+func (r *responseRequest) WithUsage(name string) (pieces.Text, bool) { return r.WithModel(name), false }

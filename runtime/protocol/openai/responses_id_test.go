@@ -100,7 +100,7 @@ func TestRequestsThatContinue(t *testing.T) {
 		if wrong != nil {
 			t.Fatal(wrong)
 		}
-		if got := string(r.WithModel("real")); got != tt.want {
+		if got := string(r.WithModel("real").Joined()); got != tt.want {
 			t.Errorf("%s becomes %s, want %s", tt.body, got, tt.want)
 		}
 		at, continues := r.(llm.Continuing).Continues()

@@ -30,8 +30,8 @@ func TestRequestsThatAskForUsage(t *testing.T) {
 			if wrong != nil {
 				t.Fatalf("%s: %v", tt.body, wrong)
 			}
-			if got, hide := r.WithUsage("up"); string(got) != tt.want || hide != tt.hide {
-				t.Errorf("%T %s: %v\n%s, want\n%s", e, tt.body, hide, got, tt.want)
+			if got, hide := r.WithUsage("up"); string(got.Joined()) != tt.want || hide != tt.hide {
+				t.Errorf("%T %s: %v\n%s, want\n%s", e, tt.body, hide, got.Joined(), tt.want)
 			}
 		}
 	}
@@ -41,7 +41,7 @@ func TestRequestsThatAskForUsage(t *testing.T) {
 		if wrong != nil {
 			t.Fatal(wrong)
 		}
-		if got, hide := r.WithUsage("up"); string(got) != `{"model":"up","input":"x"}` || hide {
+		if got, hide := r.WithUsage("up"); string(got.Joined()) != `{"model":"up","input":"x"}` || hide {
 			t.Errorf("%T: %s, %v", e, got, hide)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"testing"
+
+	"github.com/llmservice/llmservice/runtime/pieces"
 )
 
 // most is how much a call allocates: the answer, and what a context keeps of those that watch it.
@@ -18,7 +20,7 @@ func TestAllocations(t *testing.T) {
 	c.home(c)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	r := &Request{Method: "POST", Host: "h", Target: "/", Body: []byte("{}")}
+	r := &Request{Method: "POST", Host: "h", Target: "/", Body: pieces.Text{[]byte("{}")}}
 	into := make([]byte, 100)
 	call := func() {
 		a, err := p.Get("").Exchange(ctx, r)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/llmservice/llmservice/runtime/pieces"
 )
 
 // inline is how much of a body the calling goroutine writes before it reads the answer, in bytes: it fits into the buffers of both
@@ -49,7 +51,7 @@ func (c *Conn) Answered() bool { return c.answered }
 // the connection is closed; otherwise the answer owns it, and has to be closed.
 func (c *Conn) Exchange(ctx context.Context, r *Request) (*Answer, error) {
 	c.written, c.answered = false, false
-	a := &Answer{conn: c, ctx: ctx, buffer: borrow(len(r.Body))}
+	a := &Answer{conn: c, ctx: ctx, buffer: borrow(r.Body.Len())}
 	if ctx.Done() != nil {
 		a.unwatch = context.AfterFunc(ctx, c.cut)
 	}
@@ -87,26 +89,30 @@ func (a *Answer) send(r *Request) error {
 	if b.bytes, err = r.appendHead(b.bytes); err != nil {
 		return err
 	}
-	first := min(len(r.Body), cap(b.bytes)-len(b.bytes))
-	b.bytes = append(b.bytes, r.Body[:first]...)
-	rest := r.Body[first:]
+	var rest pieces.Text
+	b.bytes, rest = r.Body.AppendTo(b.bytes)
 	_, err = c.conn.Write(b.bytes)
 	b.bytes = b.bytes[:0]
 	switch {
 	case err != nil:
 		return err
-	case len(rest) > inline:
+	case rest.Len() > inline:
 		a.writing = make(chan error, 1)
-		go func() {
-			_, err := c.conn.Write(rest)
-			a.writing <- err
-		}()
+		go func() { a.writing <- c.write(rest) }()
 		return nil
-	case len(rest) > 0:
-		_, err = c.conn.Write(rest)
 	}
+	err = c.write(rest)
 	c.written = err == nil
 	return err
+}
+
+func (c *Conn) write(body pieces.Text) error {
+	for _, part := range body {
+		if _, err := c.conn.Write(part); err != nil {
+			return err //nolint:wrapcheck // the caller says whose it is
+		}
+	}
+	return nil
 }
 
 // readHead reads the head of the final answer. All heads together have one bound.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/llmservice/llmservice/runtime/pieces"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -131,7 +133,7 @@ func TestConnectionsThatAreUsedAgain(t *testing.T) {
 			}
 			var from io.Reader = a
 			if cut > 0 {
-				from = pieces{a, cut}
+				from = bits{a, cut}
 			}
 			body, err := io.ReadAll(from)
 			if err != nil || string(body) != tt.body {
@@ -145,13 +147,13 @@ func TestConnectionsThatAreUsedAgain(t *testing.T) {
 	}
 }
 
-type pieces struct {
+type bits struct {
 	io.Reader
 
 	size int
 }
 
-func (p pieces) Read(b []byte) (int, error) { return p.Reader.Read(b[:min(len(b), p.size)]) }
+func (p bits) Read(b []byte) (int, error) { return p.Reader.Read(b[:min(len(b), p.size)]) }
 
 // What comes between two calls is found before the second; over TLS, tickets may come at any time.
 func TestWhatComesBetweenCalls(t *testing.T) {
@@ -257,7 +259,7 @@ func TestAnEarlyAnswer(t *testing.T) {
 			}
 			<-release
 		}))
-		r := &Request{Method: "POST", Host: "h", Target: "/", Body: make([]byte, 16<<20)}
+		r := &Request{Method: "POST", Host: "h", Target: "/", Body: pieces.Text{make([]byte, 16<<20)}}
 		a, body, err := exchange(t, c, r)
 		if err != nil || a.Status != 413 || body != "no" {
 			t.Errorf("%+v, %q, %v", a, body, err)
@@ -282,7 +284,7 @@ func TestALargeRequest(t *testing.T) {
 		next(requests)
 	}))
 	for range 2 {
-		if _, body, err := exchange(t, c, &Request{Method: "PUT", Host: "h", Target: "/", Body: make([]byte, size)}); err != nil || body != "ok" || <-heard != size {
+		if _, body, err := exchange(t, c, &Request{Method: "PUT", Host: "h", Target: "/", Body: pieces.Text{make([]byte, size)}}); err != nil || body != "ok" || <-heard != size {
 			t.Fatalf("%q, %v", body, err)
 		}
 		if again := p.Get(""); again != c {
@@ -319,7 +321,7 @@ func TestCancelling(t *testing.T) {
 			<-answered
 			cancel(cause)
 		}()
-		a, err := c.Exchange(ctx, &Request{Method: "POST", Host: "h", Target: "/", Body: make([]byte, tt.body)})
+		a, err := c.Exchange(ctx, &Request{Method: "POST", Host: "h", Target: "/", Body: pieces.Text{make([]byte, tt.body)}})
 		if err == nil {
 			_, err = io.ReadAll(a)
 			_ = a.Close()

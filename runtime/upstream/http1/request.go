@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/llmservice/llmservice/runtime/pieces"
 )
 
 // Request is one to send.
@@ -14,7 +16,7 @@ type Request struct {
 	Host, Target string
 	// Header has further fields, those of the framing excepted: they follow from the body. One without values is left out.
 	Header http.Header
-	Body   []byte
+	Body   pieces.Text
 	// Close makes it the connection's last request.
 	Close bool
 }
@@ -64,8 +66,8 @@ func (r *Request) appendHead(b []byte) ([]byte, error) {
 			b = append(append(b, strings.Trim(value, " \t")...), "\r\n"...)
 		}
 	}
-	if len(r.Body) > 0 || r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
-		b = strconv.AppendInt(append(b, "Content-Length: "...), int64(len(r.Body)), 10)
+	if size := r.Body.Len(); size > 0 || r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
+		b = strconv.AppendInt(append(b, "Content-Length: "...), int64(size), 10)
 		b = append(b, "\r\n"...)
 	}
 	if r.closes() {

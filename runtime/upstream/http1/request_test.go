@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/llmservice/llmservice/runtime/pieces"
 )
 
 func TestRequests(t *testing.T) {
@@ -23,7 +25,7 @@ func TestRequests(t *testing.T) {
 			"",
 		},
 		"a body": {
-			Request{Method: "POST", Host: "h", Target: "/", Header: http.Header{"A": {" b\t", "c"}, "D": nil, "E": {""}}, Body: []byte("hello")},
+			Request{Method: "POST", Host: "h", Target: "/", Header: http.Header{"A": {" b\t", "c"}, "D": nil, "E": {""}}, Body: pieces.Text{[]byte("hello")}},
 			[]string{"POST / HTTP/1.1", "Host: h", "A: b", "A: c", "Content-Length: 5", "E: "},
 			"hello",
 		},
@@ -33,7 +35,7 @@ func TestRequests(t *testing.T) {
 			"",
 		},
 		"the framing is ours": {
-			Request{Method: "PUT", Host: "h", Target: "/", Header: http.Header{"Content-Length": {"9"}, "Host": {"x"}, "Connection": {"keep-alive"}}, Body: []byte("a")},
+			Request{Method: "PUT", Host: "h", Target: "/", Header: http.Header{"Content-Length": {"9"}, "Host": {"x"}, "Connection": {"keep-alive"}}, Body: pieces.Text{[]byte("a")}},
 			[]string{"PUT / HTTP/1.1", "Host: h", "Content-Length: 1"},
 			"a",
 		},
@@ -48,7 +50,7 @@ func TestRequests(t *testing.T) {
 			"",
 		},
 		"more than a buffer": {
-			Request{Method: "PUT", Host: "h", Target: "/", Header: http.Header{"A": {strings.Repeat("x", 2*bufferSize)}}, Body: []byte(strings.Repeat("y", inline+bufferSize))},
+			Request{Method: "PUT", Host: "h", Target: "/", Header: http.Header{"A": {strings.Repeat("x", 2*bufferSize)}}, Body: pieces.Text{[]byte(strings.Repeat("y", inline+bufferSize))}},
 			[]string{"PUT / HTTP/1.1", "Host: h", "A: " + strings.Repeat("x", 2*bufferSize), "Content-Length: 36864"},
 			strings.Repeat("y", inline+bufferSize),
 		},

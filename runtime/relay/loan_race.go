@@ -1,0 +1,6 @@
+//go:build race
+
+package relay
+
+// spoils has memory that is given back overwritten, so that tests see who still reads it.
+const spoils = true
