@@ -6,6 +6,7 @@ import (
 
 	"github.com/llmservice/llmservice/runtime/config"
 	"github.com/llmservice/llmservice/runtime/llm"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/protocol/openai"
 )
 
@@ -21,7 +22,7 @@ type Protocol struct {
 	// Dialect is the one that such an upstream speaks; nil for the front's.
 	Dialect func(u *config.Upstream) llm.Dialect
 	// Edit makes such an upstream accept a request; nil if each accepts all.
-	Edit func(u *config.Upstream, path string, body []byte) ([]byte, error)
+	Edit func(u *config.Upstream, path string, body pieces.Text) (pieces.Text, error)
 }
 
 // All are the protocols.
@@ -35,7 +36,7 @@ var All = []Protocol{
 			}
 			return openai.Dialect{}
 		},
-		Edit: func(u *config.Upstream, path string, body []byte) ([]byte, error) {
+		Edit: func(u *config.Upstream, path string, body pieces.Text) (pieces.Text, error) {
 			return openai.Edit(u.OpenAI, path, body)
 		},
 	},
@@ -70,12 +71,12 @@ func DialectOf(u *config.Upstream) llm.Dialect {
 }
 
 // EditOf returns the function that makes an upstream accept requests; nil if it accepts all.
-func EditOf(u *config.Upstream) func(path string, body []byte) ([]byte, error) {
+func EditOf(u *config.Upstream) func(path string, body pieces.Text) (pieces.Text, error) {
 	p, _ := of(u)
 	if p.Edit == nil {
 		return nil
 	}
-	return func(path string, body []byte) ([]byte, error) { return p.Edit(u, path, body) }
+	return func(path string, body pieces.Text) (pieces.Text, error) { return p.Edit(u, path, body) }
 }
 
 // Formats are the protocols by the names of their stream formats.

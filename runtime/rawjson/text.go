@@ -37,17 +37,13 @@ func (c *cursor) text(i int) (end int, escaped bool) {
 	}
 }
 
-// verbatim passes what stands for itself in a string, and reports whether that is ASCII. It looks at eight bytes at a time: a byte
-// of one of the differences below has its highest bit set if the byte of the text ends the run, or if one before it does, so the
-// lowest bit that is set says where the run ends. Control characters and the quote take one difference together: with their second
-// bit turned, they are all characters up to the blank. Bytes beyond ASCII end nothing.
+// verbatim passes what stands for itself in a string, and reports whether that is ASCII. It looks at eight bytes at a time, and at
+// four times as many for as long as none of them ends the run.
 func verbatim(text []byte, i int) (end int, ascii bool) {
-	const each, highest = 0x0101010101010101, 0x8080808080808080
-	var all uint64
+	i, all := stride(text, i)
 	for rest := text[min(i, len(text)):]; len(rest) >= 8; rest = rest[8:] {
 		w := binary.LittleEndian.Uint64(rest)
-		controlOrQuote, backslash := (w^each*2)-each*(' '+1), (w^each*'\\')-each
-		if ends := (controlOrQuote | backslash) &^ w & highest; ends != 0 {
+		if ends := ending(w) & highest; ends != 0 {
 			bit := bits.TrailingZeros64(ends) &^ 7
 			return i + bit/8, (all|w&(1<<bit-1))&highest == 0
 		}
@@ -62,6 +58,30 @@ func verbatim(text []byte, i int) (end int, ascii bool) {
 		all |= uint64(b)
 	}
 	return i, all&highest == 0
+}
+
+// stride passes 32 bytes at a time of what stands for itself. all are these bytes, one over the other.
+func stride(text []byte, i int) (end int, all uint64) {
+	for rest := text[min(i, len(text)):]; len(rest) >= 32; rest = rest[32:] {
+		a, b := binary.LittleEndian.Uint64(rest), binary.LittleEndian.Uint64(rest[8:])
+		c, d := binary.LittleEndian.Uint64(rest[16:]), binary.LittleEndian.Uint64(rest[24:])
+		if (ending(a)|ending(b)|ending(c)|ending(d))&highest != 0 {
+			break
+		}
+		all |= a | b | c | d
+		i += 32
+	}
+	return i, all
+}
+
+const each, highest = 0x0101010101010101, 0x8080808080808080
+
+// ending has the highest bit of a byte set if the byte ends a run of text, or if one before it does, so the lowest of these bits
+// says where the run ends. Control characters and the quote take one difference together: with their second bit turned, they are
+// all characters up to the blank. Bytes beyond ASCII end nothing.
+func ending(w uint64) uint64 {
+	controlOrQuote, backslash := (w^each*2)-each*(' '+1), (w^each*'\\')-each
+	return (controlOrQuote | backslash) &^ w
 }
 
 // wholeRunes is where a run of text ends without its last character, if a turn is due in the midst of that.

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/relay"
 	"github.com/llmservice/llmservice/runtime/requestlog"
 )
@@ -109,11 +108,9 @@ func (p *Plan) ask(u *Upstream) (*Question, error) {
 	if err != nil || u.edit == nil {
 		return q, err
 	}
-	edited, err := u.edit(q.Path, q.Body.Joined())
-	if err != nil {
+	if q.Body, err = u.edit(q.Path, q.Body); err != nil {
 		return nil, err
 	}
-	q.Body = pieces.Text{edited}
 	return q, nil
 }
 

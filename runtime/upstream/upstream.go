@@ -22,7 +22,7 @@ type Upstream struct {
 	// passes are the endpoints of clients that the upstream has, too: bytes pass from one to the other.
 	passes []llm.Endpoint
 	// edit makes the upstream accept a question; nil if it accepts all.
-	edit   func(path string, body []byte) ([]byte, error)
+	edit   func(path string, body pieces.Text) (pieces.Text, error)
 	prices *Prices // may be nil
 	// Auth is how the gateway authenticates to the upstream.
 	Auth           Auth
@@ -58,7 +58,7 @@ type Options struct {
 	// Passes are the endpoints of clients that the upstream has, too.
 	Passes []llm.Endpoint
 	// Edit, if set, changes a question at a path so that the upstream accepts it.
-	Edit     func(path string, body []byte) ([]byte, error)
+	Edit     func(path string, body pieces.Text) (pieces.Text, error)
 	Timeouts Timeouts
 	// Endpoints are those that calls are spread over, at least one. Pool is their state; upstreams that share an endpoint share
 	// its pool. A nil one is new.

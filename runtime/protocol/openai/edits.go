@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/pieces"
 	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
@@ -15,7 +16,7 @@ var tokenLimits = map[string]string{
 
 // Edit returns the request at a path in the form that the upstream accepts according to its config: without some members, and
 // with its own name for the token limit of a chat. All other bytes stay.
-func Edit(o *config.OpenAI, path string, body []byte) ([]byte, error) {
+func Edit(o *config.OpenAI, path string, body pieces.Text) (pieces.Text, error) {
 	limit := tokenLimits[o.TokenLimit]
 	if path != chatPath {
 		limit = "" // the other endpoints have one name for it
@@ -23,14 +24,15 @@ func Edit(o *config.OpenAI, path string, body []byte) ([]byte, error) {
 	if limit == "" && len(o.Omit) == 0 {
 		return body, nil
 	}
-	if limit == "" {
-		return renamed(body, o.Omit, "", "")
+	text, given := body.Joined(), ""
+	if limit != "" {
+		var err error
+		if given, err = limited(text, limit); err != nil {
+			return nil, err
+		}
 	}
-	given, err := limited(body, limit)
-	if err != nil {
-		return nil, err
-	}
-	return renamed(body, o.Omit, given, limit)
+	edited, err := renamed(text, o.Omit, given, limit)
+	return pieces.Text{edited}, err
 }
 
 // limited is the member that limits the body's tokens: the one of that name, or the other one; empty if neither is set.

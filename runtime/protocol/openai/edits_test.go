@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/llmservice/llmservice/runtime/config"
+	"github.com/llmservice/llmservice/runtime/pieces"
 )
 
 func TestEditsOfRequests(t *testing.T) {
@@ -26,9 +27,9 @@ func TestEditsOfRequests(t *testing.T) {
 		{lacking, chatPath, `{"seed":1,"max_tokens":5,"stream_options":{"include_usage":true}}`, `{"max_completion_tokens":5}`},
 		{lacking, embeddingsPath, `{"model":"m","seed":1}`, `{"model":"m"}`},
 	} {
-		got, err := Edit(&tt.openAI, tt.path, []byte(tt.body))
-		if err != nil || string(got) != tt.want {
-			t.Errorf("%+v at %s: %s became %s, %v, want %s", tt.openAI, tt.path, tt.body, got, err, tt.want)
+		got, err := Edit(&tt.openAI, tt.path, pieces.Text{[]byte(tt.body)})
+		if err != nil || string(got.Joined()) != tt.want {
+			t.Errorf("%+v at %s: %s became %s, %v, want %s", tt.openAI, tt.path, tt.body, got.Joined(), err, tt.want)
 		}
 	}
 }
