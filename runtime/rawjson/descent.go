@@ -2,9 +2,9 @@ package rawjson
 
 import (
 	"bytes"
-	"errors"
 	"slices"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -13,6 +13,7 @@ import (
 // none is read twice. If the document cannot be read any further, nothing more is found, and the reading fails in the end.
 type Descent struct {
 	cursor
+	named Span // the name of the member that was come to last
 	taken bool // the last value that was come to, by someone
 	err   error
 }
@@ -24,11 +25,17 @@ func Descend(doc []byte, read func(*Descent)) error {
 	return scan(doc, rules{kind: '{', said: true}, read)
 }
 
+// Read has a document read that holds one value, of any kind, and that a client has sent: see Members.
+func Read(doc []byte, read func(*Descent)) error { return scan(doc, rules{}, read) }
+
+// ReadSaid does the same for what an upstream has answered: see MembersSaid.
+func ReadSaid(doc []byte, read func(*Descent)) error { return scan(doc, rules{said: true}, read) }
+
 // rules are what a document has to keep to.
 type rules struct {
-	kind  jsontext.Kind
-	said  bool // by an upstream
-	depth int  // at most, unless it is 0
+	kind  jsontext.Kind // 0 for any
+	said  bool          // by an upstream
+	depth int           // at most, unless it is 0
 }
 
 func scan(doc []byte, r rules, read func(*Descent)) error {
@@ -47,10 +54,10 @@ func (d *Descent) free() {
 
 // whole reads a document.
 func (d *Descent) whole(r rules, read func(*Descent)) error {
-	switch kind := d.Kind(); kind {
-	case r.kind:
+	switch kind := d.Kind(); {
+	case kind == r.kind, r.kind == 0:
 		read(d)
-	case '{', '[':
+	case kind == '{', kind == '[':
 		return unlike(r.kind)
 	default:
 		if d.Value(); d.err == nil {
@@ -61,7 +68,7 @@ func (d *Descent) whole(r rules, read func(*Descent)) error {
 	case d.err != nil:
 		return d.err
 	case !d.atEnd():
-		return errors.New("read JSON: something follows the value")
+		return ErrExtra
 	case r.depth > 0 && d.deepest > r.depth:
 		return ErrTooDeep
 	}
@@ -92,10 +99,47 @@ func (d *Descent) Value() Span {
 	return d.found(d.value())
 }
 
+// Text takes the value that follows, which is a string, and returns what it says. Bytes that are not UTF-8, and halves of
+// surrogate pairs, become U+FFFD.
+func (d *Descent) Text() string {
+	at := d.Value()
+	if d.err != nil {
+		return ""
+	}
+	return string(d.says(at))
+}
+
+// Name is what the name says of the member that was come to last, as Text has it. It is valid until its document is not.
+func (d *Descent) Name() []byte { return d.says(d.named) }
+
+// says is what a string says.
+func (d *Descent) says(at Span) []byte {
+	quoted := at.Of(d.doc)
+	inner := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(inner, '\\') < 0 && (!d.said || utf8.Valid(inner)) {
+		return inner
+	}
+	text, _ := jsontext.AppendUnquote(nil, quoted) // the error is of what is replaced
+	return text
+}
+
+// Refuse ends the reading, which fails with the error.
+func (d *Descent) Refuse(err error) {
+	if d.err == nil {
+		d.err = err
+	}
+}
+
+// At is where that ends which was read last: a value, a name, or the bracket that begins an object or array.
+func (d *Descent) At() int { return d.at }
+
+// Depth is how many objects and arrays have been gone into, and not been left.
+func (d *Descent) Depth() int { return d.depth }
+
 // found is what the cursor has found; nothing if the document is wrong there.
 func (d *Descent) found(at Span, ok bool) Span {
 	if !ok {
-		d.err = fault(d.doc, d.at, d.said)
+		d.err = fault(d.doc, d.said)
 	}
 	return at
 }
@@ -112,6 +156,7 @@ func (d *Descent) Members(enter func(name []byte)) Span {
 		if d.err != nil {
 			break
 		}
+		d.named = at
 		name := d.doc[at.Start+1 : at.End-1]
 		if d.said {
 			name = plain(name)

@@ -4,15 +4,25 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 var errDisputed = errors.New("read JSON: it is refused, and nothing is found that is wrong")
 
-// fault is what jsontext has to say about a document that the cursor refuses, of which it has taken what ends at a place. That is
-// read token by token, and what follows at once, unless it is much: the library has different words for a few mistakes then.
-func fault(doc []byte, at int, said bool) error {
+// fault is what jsontext has to say about a document that the cursor refuses, read token by token.
+func fault(doc []byte, said bool) error {
+	switch d, err := readTo(doc, len(doc)+1, said); {
+	case errors.Is(err, io.EOF) && d.InputOffset() > 0:
+		return errDisputed
+	default:
+		return fmt.Errorf("read JSON: %w", err)
+	}
+}
+
+// readTo reads a document token by token, up to a place or beyond.
+func readTo(doc []byte, at int, said bool) (*jsontext.Decoder, error) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(doc))
 	if said {
 		d.Reset(bytes.NewBuffer(doc), lenient)
@@ -20,25 +30,16 @@ func fault(doc []byte, at int, said bool) error {
 	t := turns{due: much}
 	for d.InputOffset() < int64(at) {
 		if _, err := d.ReadToken(); err != nil {
-			return unread(err)
+			return d, err //nolint:wrapcheck // callers say what they could not read
 		}
 		t.take(int(d.InputOffset()))
 	}
-	if kind := d.PeekKind(); (kind != '{' && kind != '[') || len(d.UnreadBuffer()) <= much {
-		_, err := d.ReadValue()
-		return unread(err)
-	}
-	for {
-		if _, err := d.ReadToken(); err != nil {
-			return unread(err)
-		}
-		t.take(int(d.InputOffset()))
-	}
+	return d, nil
 }
 
-func unread(err error) error {
-	if err == nil {
-		return errDisputed
-	}
-	return fmt.Errorf("read JSON: %w", err)
+// Place returns where that ends, in bytes, which ends at a place of a document or goes on there, and its RFC 6901 JSON pointer. The
+// document can be read up to there.
+func Place(doc []byte, at int) (end int, pointer string) {
+	d, _ := readTo(doc, at, true) // it can be read
+	return int(d.InputOffset()), string(d.StackPointer())
 }

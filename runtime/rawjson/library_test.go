@@ -41,7 +41,7 @@ func scanByLibrary(doc []byte, r rules, read func(reading)) error {
 		return d.err
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return errors.New("read JSON: something follows the value")
+		return ErrExtra
 	}
 	return nil
 }
@@ -57,8 +57,12 @@ func (d *byLibrary) Value() Span {
 	if d.err != nil {
 		return Span{}
 	}
-	if kind := d.PeekKind(); (kind == '{' || kind == '[') && len(d.UnreadBuffer()) > much {
-		return d.ofMuch()
+	switch d.PeekKind() { //nolint:exhaustive // the others are values of one token
+	case '{', '[':
+		return d.ofMany()
+	case '}', ']', 0:
+		d.token() // which says what is wrong
+		return Span{}
 	}
 	value, err := d.ReadValue()
 	if d.taken = true; err != nil {
@@ -69,8 +73,8 @@ func (d *byLibrary) Value() Span {
 	return Span{Start: end - len(value), End: end}
 }
 
-// ofMuch takes a list or an object token by token, of which the library words some errors in another way.
-func (d *byLibrary) ofMuch() Span {
+// ofMany takes a list or an object token by token.
+func (d *byLibrary) ofMany() Span {
 	at := Span{Start: d.token() - 1}
 	for depth := d.StackDepth(); d.err == nil && d.StackDepth() >= depth; {
 		at.End = d.token()

@@ -25,6 +25,7 @@ var (
 	ErrNotObject = errors.New("want a JSON object")
 	ErrNotArray  = errors.New("want a JSON array")
 	ErrTooDeep   = errors.New("want JSON that nests less deep")
+	ErrExtra     = errors.New("read JSON: something follows the value")
 )
 
 // Members calls visit for each member of the object that doc holds. It refuses what is not an object, what follows

@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/llmservice/llmservice/runtime/rawjson"
 )
 
 // A number may have this many characters and an exponent of this size. Exact arithmetic, as multipleOf needs, takes
@@ -114,19 +116,19 @@ func tooManyKeys(limit int) error {
 
 // decoder builds values in one pass over the text, counting as it goes.
 type decoder struct {
-	buf    bytes.Buffer
-	json   *jsontext.Decoder
+	text   []byte
 	names  keptNames
 	limits limits
 	doc    document
-	// lenient reads any number.
+	place  int // where a limit was passed, or the value ends
+	// lenient reads what upstreams say, and any number.
 	lenient bool
 	// work is nil if no caller waits for the end, and own if nothing else is done with the text.
 	work *WorkBudget
 	own  WorkBudget
 }
 
-var decoders = sync.Pool{New: func() any { return &decoder{json: jsontext.NewDecoder(&bytes.Buffer{})} }}
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
 // decode looks at the work's context as it goes, if there is one.
 func decode(w *WorkBudget, text []byte, l limits) (document, *fault) {
@@ -136,128 +138,108 @@ func decode(w *WorkBudget, text []byte, l limits) (document, *fault) {
 	return d.document()
 }
 
-func decoderOf(text []byte, l limits, options ...jsontext.Options) *decoder {
+func decoderOf(text []byte, l limits) *decoder {
 	d := decoders.Get().(*decoder) //nolint:forcetypeassert // the pool holds nothing else
-	d.buf, d.limits, d.doc = *bytes.NewBuffer(text), l, document{bytes: len(text)}
-	d.json.Reset(&d.buf, options...) // a bytes.Buffer is read in place
+	d.text, d.limits, d.doc = text, l, document{bytes: len(text)}
 	return d
 }
 
 // free keeps the decoder for others; a pooled decoder keeps no body alive, but for some short names.
 func (d *decoder) free() {
-	d.buf, d.doc, d.lenient, d.work, d.own = bytes.Buffer{}, document{}, false, nil, WorkBudget{}
-	d.json.Reset(&d.buf)
+	d.text, d.doc, d.place, d.lenient, d.work, d.own = nil, document{}, 0, false, nil, WorkBudget{}
 	decoders.Put(d)
 }
 
 func (d *decoder) document() (document, *fault) {
-	value, err := d.value()
-	if err == nil {
-		err = d.end()
+	read := rawjson.Read
+	if d.lenient {
+		read = rawjson.ReadSaid
 	}
-	if err != nil {
+	if err := read(d.text, d.whole); err != nil {
 		return document{}, d.fault(err)
 	}
-	d.doc.value = value
 	return d.doc, nil
 }
 
-func (d *decoder) end() error {
-	_, err := d.json.ReadToken()
-	if errors.Is(err, io.EOF) {
+func (d *decoder) whole(in *rawjson.Descent) {
+	if d.doc.value = d.value(in); d.place == 0 {
+		d.place = in.At()
+	}
+}
+
+// refuse ends the reading at a limit, which was passed at a place.
+func (d *decoder) refuse(in *rawjson.Descent, place int, err error) {
+	d.place = place
+	in.Refuse(err)
+}
+
+func (d *decoder) value(in *rawjson.Descent) any {
+	d.doc.nodes++
+	switch {
+	case d.doc.nodes > d.limits.nodes:
+		d.refuse(in, in.At(), tooManyNodes(d.limits.nodes))
+		return nil
+	case d.work != nil && !d.work.rest():
+		d.refuse(in, in.At(), d.work.err)
 		return nil
 	}
-	return errExtra
-}
-
-func (d *decoder) value() (any, error) {
-	d.doc.nodes++
-	if d.doc.nodes > d.limits.nodes {
-		return nil, tooManyNodes(d.limits.nodes)
-	}
-	if d.work != nil && !d.work.rest() {
-		return nil, d.work.err
-	}
-	switch d.json.PeekKind() { //nolint:exhaustive // the other kinds are single tokens
+	switch kind := in.Kind(); kind { //nolint:exhaustive // the other kinds are null, and what cannot be read
 	case '{':
-		return d.object()
+		return d.object(in)
 	case '[':
-		return d.array()
+		return d.array(in)
 	case '0':
-		text, err := d.json.ReadValue()
+		n, err := d.number(in.Value().Of(d.text))
 		if err != nil {
-			return nil, err
+			d.refuse(in, in.At(), err)
 		}
-		return d.number(text)
-	}
-	token, err := d.json.ReadToken()
-	if err != nil {
-		return nil, err
-	}
-	switch token.Kind() {
+		return n
 	case '"':
-		return token.String(), nil
-	case 't':
-		return true, nil
-	case 'f':
-		return false, nil
-	default: // null: the decoder lets no closing bracket stand where a value is due
-		return nil, nil //nolint:nilnil // null is a value like any other
+		return in.Text()
+	default:
+		in.Value()
+		if kind == 't' || kind == 'f' {
+			return kind == 't'
+		}
+		return nil
 	}
 }
 
-// open reads the bracket that begins an object or array.
-func (d *decoder) open() error {
-	if _, err := d.json.ReadToken(); err != nil {
-		return err
-	}
-	depth := d.json.StackDepth()
+// open counts the object or array that follows.
+func (d *decoder) open(in *rawjson.Descent) bool {
+	depth := in.Depth() + 1
 	if depth > d.limits.depth {
-		return tooDeep(d.limits.depth)
+		d.refuse(in, in.At()+1, tooDeep(d.limits.depth))
+		return false
 	}
 	d.doc.depth = max(d.doc.depth, depth)
-	return nil
+	return true
 }
 
-func (d *decoder) object() (any, error) {
-	if err := d.open(); err != nil {
-		return nil, err
+func (d *decoder) object(in *rawjson.Descent) any {
+	if !d.open(in) {
+		return nil
 	}
 	object := map[string]any{}
-	for d.json.PeekKind() != '}' {
-		token, err := d.json.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		name := d.names.of(token.String())
+	in.Members(func([]byte) {
 		if len(object) == d.limits.keys {
-			return nil, tooManyKeys(d.limits.keys)
+			d.refuse(in, in.At(), tooManyKeys(d.limits.keys))
+			return
 		}
-		if object[name], err = d.value(); err != nil {
-			return nil, err
-		}
-	}
-	_, err := d.json.ReadToken()
-	return object, err
+		name := d.names.of(in.Name())
+		object[name] = d.value(in)
+	})
+	return object
 }
 
-func (d *decoder) array() (any, error) {
-	if err := d.open(); err != nil {
-		return nil, err
+func (d *decoder) array(in *rawjson.Descent) any {
+	if !d.open(in) {
+		return nil
 	}
 	array := []any{}
-	for d.json.PeekKind() != ']' {
-		item, err := d.value()
-		if err != nil {
-			return nil, err
-		}
-		array = append(array, item)
-	}
-	_, err := d.json.ReadToken()
-	return array, err
+	in.Elements(func(int) { array = append(array, d.value(in)) })
+	return array
 }
-
-const errExtra = refusal("Extra data")
 
 const errRange = refusal("Number out of range")
 
@@ -318,12 +300,14 @@ func (d *decoder) fault(err error) *fault {
 		reason, grammar := syntaxReason(e.Err)
 		return &fault{offset: e.ByteOffset, pointer: string(e.JSONPointer), reason: reason, grammar: grammar}
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return &fault{offset: d.json.InputOffset(), reason: "Unexpected end of JSON", grammar: true}
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return &fault{offset: int64(d.place), reason: "Unexpected end of JSON", grammar: true}
+	case errors.Is(err, rawjson.ErrExtra):
+		return &fault{offset: int64(d.place), reason: "Extra data", grammar: true}
 	}
-	return &fault{
-		offset: d.json.InputOffset(), pointer: string(d.json.StackPointer()), reason: err.Error(), grammar: errors.Is(err, errExtra),
-	}
+	end, pointer := rawjson.Place(d.text, d.place)
+	return &fault{offset: int64(end), pointer: pointer, reason: err.Error()}
 }
 
 func syntaxReason(err error) (reason string, grammar bool) {

@@ -7,17 +7,12 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // byteOrderMark may precede a JSON text; a reader may ignore it (RFC 8259, section 8.1).
 var byteOrderMark = []byte("\xEF\xBB\xBF")
 
-var (
-	leniently  = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
-	errNothing = errors.New("the JSON text is empty")
-)
+var errNothing = errors.New("the JSON text is empty")
 
 // DecodeLenient reads what an upstream has answered. It gives values as Decode does, within the same limits, and takes
 // what Decode refuses but RFC 8259 leaves to its reader: the last of several members of one name counts, half of a
@@ -32,7 +27,7 @@ func DecodeLenient(ctx context.Context, text []byte) (any, error) {
 	if len(bytes.TrimLeft(json, " \t\r\n")) == 0 {
 		return nil, errNothing
 	}
-	d := decoderOf(json, limits{depth: MaxBodyDepth, nodes: MaxBodyNodes, keys: MaxObjectKeys}, leniently...)
+	d := decoderOf(json, limits{depth: MaxBodyDepth, nodes: MaxBodyNodes, keys: MaxObjectKeys})
 	defer d.free()
 	d.own.renew(ctx, 0)
 	d.lenient, d.work = true, &d.own

@@ -1,7 +1,5 @@
 package schema
 
-import "strings"
-
 const (
 	mostKept    = 64
 	longestKept = 32 // bytes
@@ -10,18 +8,18 @@ const (
 // keptNames are some of those that members have had: most texts have the names of those before them, which need not be made again.
 type keptNames [mostKept]string
 
-// of is a name, which its caller need not keep.
-func (n *keptNames) of(name string) string {
+// of is a name.
+func (n *keptNames) of(name []byte) string {
 	if len(name) > longestKept {
-		return strings.Clone(name)
+		return string(name)
 	}
 	hash := uint(0)
-	for i := range len(name) {
-		hash = 31*hash + uint(name[i])
+	for _, c := range name {
+		hash = 31*hash + uint(c)
 	}
 	kept := &n[hash%mostKept]
-	if *kept != name {
-		*kept = strings.Clone(name)
+	if *kept != string(name) {
+		*kept = string(name)
 	}
 	return *kept
 }
