@@ -20,14 +20,14 @@ import (
 
 // settings bound a run in count and time.
 type settings struct {
-	rounds, clients, streams, waves, held, idle, rate int
-	unary, latency, churn, warm, rest                 time.Duration
-	quick                                             bool
-	only                                              string
-	out                                               string
-	debian, python, litellm                           string
-	profiles                                          string
-	profile                                           time.Duration
+	rounds, clients, streams, waves, held, idle, rate, steady int
+	unary, latency, churn, warm, rest                         time.Duration
+	quick                                                     bool
+	only                                                      string
+	out                                                       string
+	debian, python, litellm                                   string
+	profiles                                                  string
+	profile                                                   time.Duration
 }
 
 func main() {
@@ -58,6 +58,7 @@ func parse(args []string) (s settings, err error) {
 	set.IntVar(&s.held, "held", 2000, "silent streams that are held open")
 	set.IntVar(&s.idle, "idle", 200, "idle connections, the oldest of which are replaced")
 	set.IntVar(&s.rate, "rate", 200, "requests a second when latency is measured, if the peer can do that many")
+	set.IntVar(&s.steady, "steady", 4000, "requests a second at a steady rate, of peers that can do that many")
 	set.DurationVar(&s.unary, "unary", 800*time.Millisecond, "time of whole answers, for each size of bodies")
 	set.DurationVar(&s.latency, "latency", 2*time.Second, "time of each measurement of latency")
 	set.DurationVar(&s.churn, "churn", 500*time.Millisecond, "time of replacing idle connections")
@@ -93,9 +94,9 @@ func caches() string {
 // load describes what was asked, for the page.
 func (s settings) load(took time.Duration) string {
 	return fmt.Sprintf("Medians of %d rounds. Whole answers: %d clients, %v for each size. "+
-		"Paced streams: %d at a time, %d each, %d events %v apart. Held streams: %d. "+
+		"Steady: %d requests a second for as long, of peers that can do that many. Paced streams: %d at a time, %d each, %d events %v apart. Held streams: %d. "+
 		"Latency: %d requests a second for %v. New connections: the oldest of %d idle ones is replaced, for %v. "+
 		"Memory at rest: %v after the start. An answer has %d bytes, an event %d. The run took %v.",
-		s.rounds, s.clients, s.unary, s.streams, s.waves, load.Tokens, load.Pace, s.held, s.rate, s.latency, s.idle, s.churn, s.rest,
+		s.rounds, s.clients, s.unary, s.steady, s.streams, s.waves, load.Tokens, load.Pace, s.held, s.rate, s.latency, s.idle, s.churn, s.rest,
 		load.WholeBytes(), load.EventBytes(), took.Round(time.Second))
 }

@@ -63,7 +63,7 @@ func (t *turn) loaded(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		do   func(context.Context) error
-	}{{"warming up", t.warm}, {"whole", t.whole}, {"paced", t.paced}, {"latency", t.latency}, {"churn", t.churn}} {
+	}{{"warming up", t.warm}, {"whole", t.whole}, {"steady", t.steady}, {"paced", t.paced}, {"latency", t.latency}, {"churn", t.churn}} {
 		if err := part.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
@@ -125,6 +125,22 @@ func (t *turn) whole(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// steadyShare is how busy a peer may be at a steady rate, of its core: one that cannot keep up would be as busy as with whole
+// answers one after the other.
+const steadyShare = 0.8
+
+// steady measures at the same rate for all, at which each finds the clients and the model waiting: to wake them is part of what an
+// answer takes then, whereas a fast peer never has to as long as it gets all the requests that it can take.
+func (t *turn) steady(ctx context.Context) error {
+	if t.row.Figure(report.Unary64)*float64(t.settings.steady) > steadyShare*microseconds(time.Second) {
+		return nil
+	}
+	return t.spent(report.Steady, func() (int, error) {
+		whole, _, err := t.target.Rate(ctx, load.Whole, t.settings.steady, t.settings.unary)
+		return len(whole), err
+	})
 }
 
 func (t *turn) paced(ctx context.Context) error {

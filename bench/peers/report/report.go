@@ -21,6 +21,7 @@ var (
 	Unary64   = Metric{"unary64", "64 B", "µs"}
 	Unary8K   = Metric{"unary8k", "8 KiB", "µs"}
 	Unary128K = Metric{"unary128k", "128 KiB", "µs"}
+	Steady    = Metric{"steady", "64 B, steady", "µs"}
 	Event     = Metric{"event", "event", "µs"}
 	Churn     = Metric{"churn", "new connection", "µs"}
 	Stream    = Metric{"stream", "held stream", "KiB"}

@@ -26,7 +26,7 @@ func (r *Run) Tables() string {
 		of    []Metric
 	}{
 		{"Processor time, in µs: for a whole answer by the size of the request's body, for an event of a paced stream, and for a new " +
-			"connection with one answer", []Metric{Unary64, Unary8K, Unary128K, Event, Churn}},
+			"connection with one answer", []Metric{Unary64, Unary8K, Unary128K, Steady, Event, Churn}},
 		{
 			"Memory and time: KiB for each silent stream that is held open; MiB of the program at rest; µs that are added to a whole " +
 				"answer at a fixed rate, and µs until the first byte of a stream; ms from the start of the program to its first answer",
@@ -36,7 +36,7 @@ func (r *Run) Tables() string {
 		fmt.Fprintf(&b, "\n%s:\n\n", t.title)
 		r.table(&b, t.of, func(row *Row, m Metric) string { return number(row.Figure(m)) })
 	}
-	ratios := []Metric{Unary64, Unary8K, Unary128K, Event, Churn, Stream, P99}
+	ratios := []Metric{Unary64, Unary8K, Unary128K, Steady, Event, Churn, Stream, P99}
 	for _, to := range []string{r.Outside, r.Ours} {
 		base := Find(r.Rows, to)
 		if base == nil {
