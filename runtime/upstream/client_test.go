@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -91,6 +92,29 @@ func do(t *testing.T, c *Client, call *Call) error {
 	_, err = io.Copy(io.Discard, answer.Body)
 	_ = answer.Body.Close()
 	return err
+}
+
+// A call's body is the caller's again once the answer has been closed, however much of it was sent: under the race detector, a
+// read that comes later fails.
+func TestABodyIsTheCallersAgain(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTeapot) // before the body has been read
+	}))
+	defer server.Close()
+	for _, kind := range []Kind{Own, NetHTTP} {
+		c := NewClient(addresses.Rules{}, egress.Proxy{}, kind)
+		for _, size := range []int{1 << 10, 100 << 10, 8 << 20} {
+			body := make([]byte, size)
+			answer, err := c.Do(t.Context(), &Call{Method: "POST", URL: server.URL, Header: http.Header{}, Body: pieces.Text{body}})
+			if err == nil {
+				_ = answer.Body.Close()
+			}
+			for i := range body {
+				body[i] = 'x'
+			}
+		}
+		c.Close()
+	}
 }
 
 // A connection that its server closes as a request leaves is not a failure of the server: the request is sent once more on a

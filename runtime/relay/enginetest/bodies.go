@@ -18,6 +18,7 @@ func bodyChecks() []check {
 		{"bodies: one that does not arrive", missingBodies},
 		{"bodies: no memory for one", noMemory},
 		{"bodies: two requests on one connection", twoRequests},
+		{"bodies: an answer that repeats one", repeated},
 		{"heads: what the policy learns of a request", heads},
 		{"heads: what the policy adds to each answer", echoes},
 	}
@@ -110,6 +111,26 @@ func twoRequests(t *testing.T, s *stand) {
 		p.wants(t, relay.Replied, relay.NoFailure)
 		if body == "abc" {
 			send(conn, post("defg"))
+		}
+	}
+}
+
+// repeated: the memory of a body is the request's until its answer has been sent.
+func repeated(t *testing.T, s *stand) {
+	t.Helper()
+	p := replying()
+	p.limit = 1 << 20
+	s.serve(p)
+	for round := range 3 {
+		for _, size := range []int{100, 5_000, 20_000, 100_000, 400_000} {
+			line := string(rune('a'+round)) + "bcdefghi"
+			body := strings.Repeat(line+"\n", size/len(line)) + line
+			for how, request := range map[string]string{"whole": post(body), "in a chunk": chunked(body)} {
+				if got := read(t, s.dial(request)); got.status != http.StatusOK || got.text() != body {
+					t.Errorf("%s: %d with %d bytes, which are not the %d of the body", how, got.status, len(got.text()), len(body))
+				}
+				p.wants(t, relay.Replied, relay.NoFailure)
+			}
 		}
 	}
 }
