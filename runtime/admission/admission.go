@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 // heavyBytes is the size from which checking a body counts as CPU-heavy work.
@@ -54,13 +56,14 @@ func (a *Admission) Enter(h *Hold) bool {
 	return true
 }
 
-// Heavy waits for permission to work on a body of n bytes; small ones get it at once. It fails when ctx ends.
+// Heavy waits for permission to work on a body of n bytes; small ones get it at once. It fails when ctx ends, with the Failure that
+// ended ctx: a context below it may not have learned of its end yet.
 func (a *Admission) Heavy(ctx context.Context, size int) (release func(), err error) {
 	if size < heavyBytes {
 		return func() {}, nil
 	}
 	if err := a.heavy.Acquire(ctx, 1); err != nil {
-		return nil, fmt.Errorf("wait for a worker: %w", err)
+		return nil, fmt.Errorf("wait for a worker: %w", relay.FailureOf(ctx, err, relay.FailedClient))
 	}
 	return func() { a.heavy.Release(1) }, nil
 }

@@ -6,6 +6,9 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/llmservice/llmservice/runtime/relay"
 )
 
 func TestEnterBoundsWhatIsInFlight(t *testing.T) {
@@ -73,6 +76,11 @@ func TestHeavyLeavesAWorkerFree(t *testing.T) {
 		cancel()
 		if err := <-result; !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want context.Canceled", err)
+		}
+		late, end := context.WithTimeoutCause(t.Context(), time.Second, relay.Failure{Kind: relay.FailedTimeout})
+		defer end()
+		if _, err := a.Heavy(late, heavyBytes); relay.FailureKindOf(err) != relay.FailedTimeout {
+			t.Errorf("error %v, want what ended its context", err)
 		}
 	})
 }
