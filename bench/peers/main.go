@@ -94,9 +94,11 @@ func caches() string {
 // load describes what was asked, for the page.
 func (s settings) load(took time.Duration) string {
 	return fmt.Sprintf("Medians of %d rounds. Whole answers: %d clients, %v for each size. "+
-		"Steady: %d requests a second for as long, of peers that can do that many. Paced streams: %d at a time, %d each, %d events %v apart. Held streams: %d. "+
+		"Steady: %d requests a second for as long, of peers that can do that many. "+
+		"Paced streams: %d at a time, %d each, %d events %v apart. Held streams: %d. "+
 		"Latency: %d requests a second for %v. New connections: the oldest of %d idle ones is replaced, for %v. "+
 		"Memory at rest: %v after the start. An answer has %d bytes, an event %d. The run took %v.",
-		s.rounds, s.clients, s.unary, s.steady, s.streams, s.waves, load.Tokens, load.Pace, s.held, s.rate, s.latency, s.idle, s.churn, s.rest,
+		s.rounds, s.clients, s.unary, s.steady, s.streams, s.waves, load.Tokens, load.Pace, s.held, s.rate, s.latency,
+		s.idle, s.churn, s.rest,
 		load.WholeBytes(), load.EventBytes(), took.Round(time.Second))
 }

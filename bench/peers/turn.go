@@ -63,7 +63,14 @@ func (t *turn) loaded(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		do   func(context.Context) error
-	}{{"warming up", t.warm}, {"whole", t.whole}, {"steady", t.steady}, {"paced", t.paced}, {"latency", t.latency}, {"churn", t.churn}} {
+	}{
+		{"warming up", t.warm},
+		{"whole", t.whole},
+		{"steady", t.steady},
+		{"paced", t.paced},
+		{"latency", t.latency},
+		{"churn", t.churn},
+	} {
 		if err := part.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}

@@ -52,6 +52,7 @@ func TestLentMemoryIsUsedAgain(t *testing.T) {
 	}
 	sent := strings.Repeat("x", 20*lentStep)
 	n := testing.Benchmark(func(b *testing.B) {
+		b.Helper()
 		b.ReportAllocs()
 		for b.Loop() {
 			var l Loan

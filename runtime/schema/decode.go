@@ -183,7 +183,7 @@ func (d *decoder) value(in *rawjson.Descent) any {
 		d.refuse(in, in.At(), d.work.err)
 		return nil
 	}
-	switch kind := in.Kind(); kind { //nolint:exhaustive // the other kinds are null, and what cannot be read
+	switch kind := in.Kind(); kind {
 	case '{':
 		return d.object(in)
 	case '[':

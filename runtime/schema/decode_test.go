@@ -68,7 +68,7 @@ func (d *tokens) value() (any, error) {
 	case token.Kind() == '"':
 		return token.String(), nil
 	case token.Kind() == 'n':
-		return nil, nil
+		return nil, nil //nolint:nilnil // null is a value like any other
 	}
 	return token.Bool(), nil
 }

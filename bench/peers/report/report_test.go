@@ -17,6 +17,7 @@ func run() *Run {
 		r := &Row{Name: name, About: "1.0"}
 		for _, v := range unary {
 			r.Add(Unary64, v)
+			r.Add(Steady, v/2)
 			r.Add(Event, 2*v)
 			r.Add(P99, v-40)
 		}
@@ -66,9 +67,9 @@ func TestRatio(t *testing.T) {
 func TestTables(t *testing.T) {
 	text := run().Tables()
 	for _, want := range []string{
-		"| **ours** | 31 | – | – | 62 | – |\n", "| proxy | 20 | – | – | 40 | – |\n", "| slow & <old> | 12,345 |",
-		"| **ours** | 1.55× | – | – | 1.55× | – | – | – |\n", "| proxy | 0.65× |", "| slow & <old> | 617× |",
-		"| none | not installed: make bench-deps | | | | |\n", "| none |  | not installed: make bench-deps |\n",
+		"| **ours** | 31 | – | – | 15.5 | 62 | – |\n", "| proxy | 20 | – | – | 10 | 40 | – |\n", "| slow & <old> | 12,345 |",
+		"| **ours** | 1.55× | – | – | 1.55× | 1.55× | – | – | – |\n", "| proxy | 0.65× |", "| slow & <old> | 617× |",
+		"| none | not installed: make bench-deps | | | | | |\n", "| none |  | not installed: make bench-deps |\n",
 		"2026-11-30. a machine.", "Some load.",
 	} {
 		if !strings.Contains(text, want) {
