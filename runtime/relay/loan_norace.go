@@ -2,4 +2,4 @@
 
 package relay
 
-const spoils = false
+const spoils, leastLent = false, lentStep

@@ -301,6 +301,8 @@ func (d *decoder) fault(err error) *fault {
 		return &fault{offset: e.ByteOffset, pointer: string(e.JSONPointer), reason: reason, grammar: grammar}
 	}
 	switch {
+	case d.work != nil && d.work.err != nil: // nobody asks where
+		return &fault{reason: err.Error()}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return &fault{offset: int64(d.place), reason: "Unexpected end of JSON", grammar: true}
 	case errors.Is(err, rawjson.ErrExtra):
