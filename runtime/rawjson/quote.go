@@ -62,7 +62,6 @@ func shortEscape(c byte) byte {
 // of one of the differences below has its highest bit set if the byte of the text is a control character, a quote or a backslash,
 // or if a byte before it is.
 func plainBytes[T ~[]byte | ~string](text T) int {
-	const each, highest = 0x0101010101010101, 0x8080808080808080
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
 		b := text[i : i+8]

@@ -74,6 +74,7 @@ func stride(text []byte, i int) (end int, all uint64) {
 	return i, all
 }
 
+// each and highest are a byte's lowest and highest bit, in each of eight bytes.
 const each, highest = 0x0101010101010101, 0x8080808080808080
 
 // ending has the highest bit of a byte set if the byte ends a run of text, or if one before it does, so the lowest of these bits
